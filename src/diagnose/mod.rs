@@ -1,0 +1,3 @@
+//! Proof against live AWS state, read-only.
+
+pub mod facts;

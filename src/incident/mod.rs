@@ -1,0 +1,4 @@
+//! From records to incidents: causes, correlation per node, and what stands open.
+
+pub mod cause;
+pub mod finding;

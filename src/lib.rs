@@ -1,0 +1,9 @@
+//! Tells why the AWS Systems Manager Agent of a node stopped working.
+
+#![forbid(unsafe_code)]
+
+pub mod batch;
+pub mod diagnose;
+pub mod incident;
+pub mod node;
+pub mod report;

@@ -1,0 +1,218 @@
+//! Where the agent runs: account, Region, partition and node id.
+
+use std::fmt;
+
+/// A 12-digit AWS account id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(Box<str>);
+
+impl AccountId {
+    /// `None` unless `text` is exactly twelve ASCII digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| Self(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An AWS Region name such as `eu-central-1` or `us-gov-west-1`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Region(Box<str>);
+
+impl Region {
+    /// `None` unless `text` reads as a Region name: lower-case words joined by
+    /// hyphens, at least three, the last one a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        let words: Vec<&str> = text.split('-').collect();
+        let (last, names) = words.split_last()?;
+        let named = names.len() >= 2
+            && names
+                .iter()
+                .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()));
+        let numbered = (1..=2).contains(&last.len()) && last.bytes().all(|b| b.is_ascii_digit());
+        (named && numbered && text.len() <= 32).then(|| Self(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn partition(&self) -> Partition {
+        if self.0.starts_with("cn-") {
+            Partition::China
+        } else if self.0.starts_with("us-gov-") {
+            Partition::UsGov
+        } else {
+            Partition::Aws
+        }
+    }
+}
+
+/// The AWS partition, which decides ARNs and DNS names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Partition {
+    Aws,
+    UsGov,
+    China,
+}
+
+impl Partition {
+    /// The second field of an ARN.
+    pub fn arn(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::UsGov => "aws-us-gov",
+            Self::China => "aws-cn",
+        }
+    }
+
+    pub fn dns_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::UsGov => "amazonaws.com",
+            Self::China => "amazonaws.com.cn",
+        }
+    }
+}
+
+/// An EC2 instance id: `i-` and 8 or 17 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceId(Box<str>);
+
+impl InstanceId {
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("i-")?;
+        (matches!(hex.len(), 8 | 17) && is_lower_hex(hex)).then(|| Self(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the agent runs on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeId {
+    /// An EC2 instance.
+    Instance(InstanceId),
+    /// A hybrid node, `mi-` and 17 hex digits: never the target of an EC2 repair.
+    Hybrid(Box<str>),
+    /// No id is known; the log stream's or file's name stands for the node.
+    Unknown(Box<str>),
+}
+
+impl NodeId {
+    /// The id that `text` is as a whole; `None` when it is neither form.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(hex) = text.strip_prefix("mi-") {
+            return (hex.len() == 17 && is_lower_hex(hex)).then(|| Self::Hybrid(text.into()));
+        }
+        InstanceId::parse(text).map(Self::Instance)
+    }
+
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Instance(id) => id.as_str(),
+            Self::Hybrid(id) | Self::Unknown(id) => id,
+        }
+    }
+
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Instance(id) => Some(id),
+            Self::Hybrid(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// The `kind` of the report: `ec2`, `hybrid` or `unknown`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Instance(_) => "ec2",
+            Self::Hybrid(_) => "hybrid",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// Who named the node id. Only the first two may lead to a repair: log text is
+/// written by whoever can write the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NamedBy {
+    /// The log stream's name: the whole of it, or the id followed by a
+    /// non-alphanumeric character.
+    Stream,
+    /// The caller of a by-hand invocation, or `--node` of the tool.
+    Caller,
+    /// Only the text of log lines.
+    Text,
+    /// Nobody; the id is unknown.
+    Nobody,
+}
+
+/// One node with the account and Region its log came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Node {
+    pub id: NodeId,
+    pub named_by: NamedBy,
+    pub account: Option<AccountId>,
+    pub region: Option<Region>,
+}
+
+macro_rules! display_as_str {
+    ($($kind:ty),+) => {$(
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )+};
+}
+display_as_str!(AccountId, Region, InstanceId, NodeId);
+
+fn is_lower_hex(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_taken_only_in_their_exact_form() {
+        assert!(InstanceId::parse("i-0123456789abcdef0").is_some());
+        assert!(InstanceId::parse("i-12345678").is_some());
+        for wrong in [
+            "i-1234567",
+            "i-0123456789ABCDEF0",
+            "i-0123456789abcdef01",
+            "mi-0123456789abcdef0",
+            "",
+        ] {
+            assert_eq!(InstanceId::parse(wrong), None, "{wrong}");
+        }
+        assert!(matches!(
+            NodeId::parse("mi-0123456789abcdef0"),
+            Some(NodeId::Hybrid(_))
+        ));
+        assert_eq!(NodeId::parse("mi-12345678"), None);
+    }
+
+    #[test]
+    fn regions_name_their_partition() {
+        for (region, partition) in [
+            ("us-east-1", Partition::Aws),
+            ("us-gov-west-1", Partition::UsGov),
+            ("cn-north-1", Partition::China),
+            ("ap-southeast-2", Partition::Aws),
+        ] {
+            assert_eq!(
+                Region::parse(region).map(|r| r.partition()),
+                Some(partition)
+            );
+        }
+        for wrong in ["", "us-east", "eu_west_1", "US-EAST-1", "us-east-1; rm"] {
+            assert_eq!(Region::parse(wrong), None, "{wrong}");
+        }
+    }
+}

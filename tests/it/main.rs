@@ -1,0 +1,1 @@
+//! Integration tests: one binary, because linking the EC2 SDK takes long.

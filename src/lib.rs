@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod command;
 pub mod diagnose;
 pub mod incident;
 pub mod node;

@@ -69,5 +69,6 @@ pub struct RoleFacts {
     pub path: String,
     /// The trust policy, URL-decoded, as IAM holds it.
     pub trust_policy: String,
+    /// From GetRole alone: `Missing` says that the role does not exist.
     pub tags: Read<BTreeMap<String, String>>,
 }

@@ -2,3 +2,4 @@
 
 pub mod cause;
 pub mod finding;
+pub mod gather;

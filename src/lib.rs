@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod command;
+pub mod config;
 pub mod diagnose;
 pub mod incident;
 pub mod node;

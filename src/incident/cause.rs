@@ -1,8 +1,6 @@
 //! The closed list of root causes, with the kind of thing that must be fixed
 //! and the severity each one has by itself.
 
-use std::fmt;
-
 macro_rules! closed_names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -22,8 +20,8 @@ macro_rules! closed_names {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
@@ -35,6 +33,8 @@ macro_rules! closed_names {
         }
     };
 }
+
+pub(crate) use closed_names;
 
 closed_names! {
     /// A root cause. Every cause names its kind of scope and its severity.

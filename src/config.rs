@@ -1,0 +1,398 @@
+//! Environment → [`Config`], read once at start. [`settings::SETTINGS`] is the one table
+//! of variables: parsing walks it, the docs and `template.yaml` are tested
+//! against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub mod settings;
+
+use settings::{Refused, SETTINGS};
+
+use crate::incident::cause::{Severity, closed_names};
+use crate::node::{AccountId, Partition, Region};
+
+/// What the operator chose, and what Lambda tells about the function itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where messages go; without it they are printed.
+    pub topic: Option<TopicArn>,
+    /// Quieter incidents stay in the report.
+    pub min_severity: Severity,
+    pub repair: RepairMode,
+    pub repair_actions: BTreeSet<RepairAction>,
+    /// The value that [`REPAIR_TAG_KEY`] must have on the resource itself.
+    pub repair_tag_value: String,
+    /// Per hour and execution environment.
+    pub max_repairs: u32,
+    /// Older evidence never leads to a write.
+    pub max_evidence_age: Duration,
+    /// When an open incident speaks again.
+    pub reminder: Duration,
+    /// Cap on the decoded size of one batch.
+    pub max_decoded_bytes: u64,
+    /// The function's own log group; a batch from there is turned away, or the
+    /// function would feed itself. Absent outside Lambda.
+    pub own_log_group: Option<String>,
+    /// The function's own Region; a repair never leaves it.
+    pub region: Region,
+}
+
+/// The tag's key is fixed, because an IAM condition key cannot be a parameter.
+pub const REPAIR_TAG_KEY: &str = "ssm-agent-triage:repair";
+
+closed_names! {
+    /// How far the function may go once a cause is confirmed.
+    RepairMode {
+        /// Tells the steps; writes nothing.
+        Advise = "advise",
+        /// Plans, and asks EC2 with DryRun; writes nothing.
+        DryRun = "dry-run",
+        /// Writes, when every lock is open.
+        Repair = "repair",
+    }
+}
+
+closed_names! {
+    /// A repair that the operator can allow by name.
+    RepairAction {
+        /// Sets only HttpEndpoint of the instance's metadata options.
+        EnableImdsEndpoint = "enable-imds-endpoint",
+        /// Appends one statement to the role's trust policy.
+        TrustEc2 = "trust-ec2",
+    }
+}
+
+/// The ARN of an SNS topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicArn {
+    pub arn: String,
+    /// Publishing goes to the topic's Region, which may differ from the function's.
+    pub region: Region,
+    pub account: AccountId,
+    /// A FIFO topic wants a group and a deduplication id.
+    pub fifo: bool,
+}
+
+impl TopicArn {
+    /// `None` unless `text` is `arn:PARTITION:sns:REGION:ACCOUNT:NAME` with a
+    /// partition that owns the Region.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.splitn(6, ':');
+        let mut next = || fields.next();
+        let (scheme, partition, service) = (next()?, next()?, next()?);
+        let region = Region::parse(next()?)?;
+        let account = AccountId::parse(next()?)?;
+        let name = next()?;
+        let (stem, fifo) = match name.strip_suffix(".fifo") {
+            Some(stem) => (stem, true),
+            None => (name, false),
+        };
+        let named = !stem.is_empty()
+            && name.len() <= 256
+            && stem
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let known = scheme == "arn" && service == "sns" && partition == region.partition().arn();
+        (named && known).then(|| Self {
+            arn: text.to_owned(),
+            region,
+            account,
+            fifo,
+        })
+    }
+}
+
+/// Why the start stops.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    #[error("{name} is {value:?}; allowed: {allowed}")]
+    Wrong {
+        name: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
+    #[error("{name} is {value:?}, which is not supported yet; allowed: {allowed}")]
+    NotYet {
+        name: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
+    #[error("{name} is no setting of this program; the nearest are {}", nearest.join(" and "))]
+    Unknown {
+        name: String,
+        nearest: Vec<&'static str>,
+    },
+    #[error(
+        "AWS_REGION is {0}; expected the name of a Region, such as eu-central-1, as Lambda sets it"
+    )]
+    Region(String),
+}
+
+impl Config {
+    /// Reads the process's environment. Bytes that are no UTF-8 count as wrong
+    /// characters of their value.
+    ///
+    /// # Errors
+    /// As [`Config::from_vars`].
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_vars(std::env::vars_os().map(|(name, value)| {
+            (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into_owned(),
+            )
+        }))
+    }
+
+    /// Reads the given variables; others than `TRIAGE_…`, `AWS_REGION` and
+    /// `AWS_LAMBDA_LOG_GROUP_NAME` are ignored. A variable that is set but
+    /// blank counts as unset, as a template's empty parameter arrives.
+    ///
+    /// # Errors
+    /// The first fault in this order: a `TRIAGE_…` name that is no setting, a
+    /// Region that is missing or none, a value that its setting does not take.
+    pub fn from_vars(
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let vars: BTreeMap<String, String> = vars.into_iter().collect();
+        let set = |name: &str| {
+            vars.get(name)
+                .map(|value| value.trim())
+                .filter(|value| !value.is_empty())
+        };
+        let unknown = vars.keys().find(|name| {
+            name.starts_with("TRIAGE_") && !SETTINGS.iter().any(|row| row.name == name.as_str())
+        });
+        if let Some(name) = unknown {
+            return Err(ConfigError::Unknown {
+                name: name.clone(),
+                nearest: settings::nearest(name),
+            });
+        }
+        let region = match set("AWS_REGION") {
+            None => return Err(ConfigError::Region("not set".to_owned())),
+            Some(text) => {
+                Region::parse(text).ok_or_else(|| ConfigError::Region(format!("{text:?}")))?
+            }
+        };
+        let mut config = Self::unset(region);
+        config.own_log_group = set("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned);
+        for row in SETTINGS {
+            let Some(value) = set(row.name).or(row.default) else {
+                continue;
+            };
+            (row.read)(&mut config, value).map_err(|refused| {
+                let (name, value, allowed) = (row.name, value.to_owned(), row.allowed);
+                match refused {
+                    Refused::Wrong => ConfigError::Wrong {
+                        name,
+                        value,
+                        allowed,
+                    },
+                    Refused::NotYet => ConfigError::NotYet {
+                        name,
+                        value,
+                        allowed,
+                    },
+                }
+            })?;
+        }
+        Ok(config)
+    }
+
+    pub fn partition(&self) -> Partition {
+        self.region.partition()
+    }
+
+    /// The ground on which the table's defaults are written: every field that
+    /// has a default there is the most cautious value here.
+    fn unset(region: Region) -> Self {
+        Self {
+            topic: None,
+            min_severity: Severity::Info,
+            repair: RepairMode::Advise,
+            repair_actions: BTreeSet::new(),
+            repair_tag_value: String::new(),
+            max_repairs: 0,
+            max_evidence_age: Duration::ZERO,
+            reminder: Duration::ZERO,
+            max_decoded_bytes: 0,
+            own_log_group: None,
+            region,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let region = ("AWS_REGION", "eu-central-1");
+        let vars = [region].into_iter().chain(vars.iter().copied());
+        Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned())))
+    }
+
+    fn refusal(vars: &[(&str, &str)]) -> String {
+        match read(vars) {
+            Ok(config) => panic!("{vars:?} was taken as {config:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn unset_variables_take_the_tables_defaults() {
+        let config = read(&[]).expect("the defaults are valid");
+        let expected = Config {
+            topic: None,
+            min_severity: Severity::Medium,
+            repair: RepairMode::Advise,
+            repair_actions: BTreeSet::new(),
+            repair_tag_value: "allow".to_owned(),
+            max_repairs: 5,
+            max_evidence_age: Duration::from_secs(86_400),
+            reminder: Duration::from_secs(86_400),
+            max_decoded_bytes: 64 << 20,
+            own_log_group: None,
+            region: Region::parse("eu-central-1").expect("a Region"),
+        };
+        assert_eq!(config, expected);
+        assert_eq!(config.partition(), Partition::Aws);
+    }
+
+    #[test]
+    fn blank_variables_count_as_unset() {
+        let blank: Vec<(&str, &str)> = SETTINGS.iter().map(|row| (row.name, " ")).collect();
+        assert_eq!(read(&blank), read(&[]));
+    }
+
+    #[test]
+    fn every_setting_reaches_its_field() {
+        let config = read(&[
+            (
+                "TRIAGE_TOPIC_ARN",
+                "arn:aws:sns:us-east-1:123456789012:alerts.fifo",
+            ),
+            ("TRIAGE_MESSAGE_FORMAT", "text"),
+            ("TRIAGE_MIN_SEVERITY", "low"),
+            ("TRIAGE_REPAIR", "repair"),
+            ("TRIAGE_REPAIR_ACTIONS", "trust-ec2, enable-imds-endpoint"),
+            ("TRIAGE_REPAIR_TAG_VALUE", "team:ops"),
+            ("TRIAGE_MAX_REPAIRS", "0"),
+            ("TRIAGE_MAX_EVIDENCE_AGE", "15m"),
+            ("TRIAGE_REMINDER", "7d"),
+            ("TRIAGE_MAX_DECODED_BYTES", "512KiB"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/triage"),
+            ("HOME", "ignored"),
+        ])
+        .expect("all are valid");
+        let topic = config.topic.expect("was set");
+        assert!(topic.fifo);
+        assert_eq!(topic.region.as_str(), "us-east-1");
+        assert_eq!(config.min_severity, Severity::Low);
+        assert_eq!(config.repair, RepairMode::Repair);
+        assert!(config.repair_actions.iter().eq(RepairAction::ALL));
+        assert_eq!(config.repair_tag_value, "team:ops");
+        assert_eq!(config.max_repairs, 0);
+        assert_eq!(config.max_evidence_age, Duration::from_secs(900));
+        assert_eq!(config.reminder, Duration::from_secs(7 * 86_400));
+        assert_eq!(config.max_decoded_bytes, 512 << 10);
+        assert_eq!(config.own_log_group.as_deref(), Some("/aws/lambda/triage"));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_allowed() {
+        let long = "a".repeat(257);
+        for (name, values) in [
+            (
+                "TRIAGE_TOPIC_ARN",
+                &[
+                    "alerts",
+                    "arn:aws:sns:eu-central-1:123456789012:",
+                    "arn:aws:sns:eu-central-1:123456789012:.fifo",
+                    "arn:aws:sns:eu-central-1:12345678901:alerts",
+                    "arn:aws:sns::123456789012:alerts",
+                    "arn:aws:sqs:eu-central-1:123456789012:alerts",
+                    "arn:aws:sns:cn-north-1:123456789012:alerts",
+                    "arn:aws:sns:eu-central-1:123456789012:alerts:0aa1",
+                ][..],
+            ),
+            ("TRIAGE_MESSAGE_FORMAT", &["Text", "html"]),
+            ("TRIAGE_MIN_SEVERITY", &["Medium", "warn", "3"]),
+            ("TRIAGE_REPAIR", &["on", "dry_run", "Repair"]),
+            (
+                "TRIAGE_REPAIR_ACTIONS",
+                &["all", "*", "trust-ec2,", "trust-ec2;enable-imds-endpoint"],
+            ),
+            (
+                "TRIAGE_REPAIR_TAG_VALUE",
+                &["${aws:username}", "a b", &long],
+            ),
+            ("TRIAGE_MAX_REPAIRS", &["-1", "+5", "1001", "5.0", "five"]),
+            (
+                "TRIAGE_MAX_EVIDENCE_AGE",
+                &["0s", "366d", "24", "h", "1h30m", "24 h", "24H", "24ü"],
+            ),
+            ("TRIAGE_REMINDER", &["0d", "99999999999999999999d", "1w"]),
+            (
+                "TRIAGE_MAX_DECODED_BYTES",
+                &["64MB", "64", "0KiB", "5GiB", "64 MiB", "KiB"],
+            ),
+        ] {
+            let row = SETTINGS.iter().find(|row| row.name == name);
+            let allowed = row.expect("is in the table").allowed;
+            for value in values {
+                let expected = format!("{name} is {value:?}; allowed: {allowed}");
+                assert_eq!(refusal(&[(name, value)]), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn settings_of_later_work_stop_the_start() {
+        for (name, value) in [
+            ("TRIAGE_INCIDENT_TABLE", "triage"),
+            ("TRIAGE_SIGNATURES", "/opt/signatures.toml"),
+            ("TRIAGE_MESSAGE_FORMAT", "chat"),
+            ("TRIAGE_MESSAGE_FORMAT", "json"),
+            ("TRIAGE_MESSAGE_FORMAT", "per-protocol"),
+        ] {
+            let message = refusal(&[(name, value)]);
+            let start = format!("{name} is {value:?}, which is not supported yet");
+            assert!(message.starts_with(&start), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest_ones() {
+        for (name, first) in [
+            ("TRIAGE_REPAIRS", "TRIAGE_REPAIR"),
+            ("TRIAGE_REPAIR_TAG", "TRIAGE_REPAIR"),
+            ("TRIAGE_MIN_SEVERTIY", "TRIAGE_MIN_SEVERITY"),
+            ("TRIAGE_topic_arn", "TRIAGE_TOPIC_ARN"),
+        ] {
+            match read(&[(name, "")]) {
+                Err(ConfigError::Unknown { nearest, .. }) => {
+                    assert_eq!(nearest[0], first, "{name}")
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert_eq!(
+            refusal(&[("TRIAGE_REPAIRS", "repair")]),
+            "TRIAGE_REPAIRS is no setting of this program; \
+             the nearest are TRIAGE_REPAIR and TRIAGE_MAX_REPAIRS"
+        );
+    }
+
+    #[test]
+    fn the_region_is_needed() {
+        let none = Config::from_vars([]).expect_err("no Region");
+        assert!(none.to_string().starts_with("AWS_REGION is not set;"));
+        assert!(
+            refusal(&[("AWS_REGION", "Frankfurt")]).starts_with("AWS_REGION is \"Frankfurt\";")
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! The one table of settings, and the grammar of their values.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Config, RepairAction, RepairMode, TopicArn};
+use crate::incident::cause::Severity;
+
+/// One variable of the environment.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// As it would be written; `None` when nothing stands for an unset variable.
+    pub default: Option<&'static str>,
+    pub meaning: &'static str,
+    /// Completes the sentence "allowed: …".
+    pub allowed: &'static str,
+    /// Whether this version has the setting, or only knows its name.
+    pub available: bool,
+    pub(super) read: fn(&mut Config, &str) -> Result<(), Refused>,
+}
+
+/// Why a value was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Wrong,
+    NotYet,
+}
+
+const DURATION: &str = "a whole number with s, m, h or d, such as 30s, 15m, 24h or 7d; 1s to 365d";
+
+/// Every variable that this program reads under the name `TRIAGE_…`, in the
+/// order in which the docs show them.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "TRIAGE_TOPIC_ARN",
+        default: None,
+        meaning: "SNS topic for the messages; without one they are printed to the function's log",
+        allowed: "the ARN of an SNS topic, standard or FIFO: arn:PARTITION:sns:REGION:ACCOUNT:NAME",
+        available: true,
+        read: |config, text| {
+            config.topic = Some(TopicArn::parse(text).ok_or(Refused::Wrong)?);
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_MESSAGE_FORMAT",
+        default: Some("text"),
+        meaning: "how a message is written",
+        allowed: "text",
+        available: false,
+        read: |_, text| match text {
+            "text" => Ok(()),
+            "chat" | "json" | "per-protocol" => Err(Refused::NotYet),
+            _ => Err(Refused::Wrong),
+        },
+    },
+    Setting {
+        name: "TRIAGE_MIN_SEVERITY",
+        default: Some("medium"),
+        meaning: "quieter incidents stay in the report and send no message",
+        allowed: "info, low, medium, high or critical",
+        available: true,
+        read: |config, text| {
+            config.min_severity = Severity::parse(text).ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_REPAIR",
+        default: Some("advise"),
+        meaning: "what may follow a confirmed cause: advice, a plan tried with DryRun, or the repair",
+        allowed: "advise, dry-run or repair",
+        available: true,
+        read: |config, text| {
+            config.repair = RepairMode::parse(text).ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_REPAIR_ACTIONS",
+        default: Some(""),
+        meaning: "the repairs that are allowed, separated by commas",
+        allowed: "nothing, or a comma list of enable-imds-endpoint and trust-ec2",
+        available: true,
+        read: |config, text| {
+            config.repair_actions = repair_actions(text).ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_REPAIR_TAG_VALUE",
+        default: Some("allow"),
+        meaning: "value that the tag ssm-agent-triage:repair must have on the instance or role",
+        allowed: "1 to 256 ASCII letters, digits and . _ : / = + @ -",
+        available: true,
+        read: |config, text| {
+            // Narrower than EC2's own rule: the value also stands in an IAM
+            // condition, where `${…}` would be a policy variable.
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/=+@-".contains(&b);
+            if text.len() > 256 || !text.bytes().all(plain) {
+                return Err(Refused::Wrong);
+            }
+            config.repair_tag_value = text.to_owned();
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_MAX_REPAIRS",
+        default: Some("5"),
+        meaning: "repairs per hour and execution environment; above it nothing is repaired and the message says so",
+        allowed: "a whole number from 0 to 1000",
+        available: true,
+        read: |config, text| {
+            config.max_repairs = whole(text)
+                .and_then(|number| u32::try_from(number).ok())
+                .filter(|number| *number <= 1000)
+                .ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_MAX_EVIDENCE_AGE",
+        default: Some("24h"),
+        meaning: "older evidence never leads to a write",
+        allowed: DURATION,
+        available: true,
+        read: |config, text| {
+            config.max_evidence_age = duration(text).ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_INCIDENT_TABLE",
+        default: None,
+        meaning: "DynamoDB table that remembers incidents; without one the execution environment does",
+        allowed: "nothing",
+        available: false,
+        read: |_, _| Err(Refused::NotYet),
+    },
+    Setting {
+        name: "TRIAGE_REMINDER",
+        default: Some("24h"),
+        meaning: "when an incident that is still open speaks again",
+        allowed: DURATION,
+        available: true,
+        read: |config, text| {
+            config.reminder = duration(text).ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_MAX_DECODED_BYTES",
+        default: Some("64MiB"),
+        meaning: "cap on the decompressed size of one batch",
+        allowed: "a whole number with KiB, MiB or GiB, such as 512KiB or 64MiB; 1KiB to 4GiB",
+        available: true,
+        read: |config, text| {
+            config.max_decoded_bytes = size(text).ok_or(Refused::Wrong)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "TRIAGE_SIGNATURES",
+        default: None,
+        meaning: "TOML file with further signatures",
+        allowed: "nothing",
+        available: false,
+        read: |_, _| Err(Refused::NotYet),
+    },
+];
+
+/// The settings as a Markdown table, as the README shows it.
+pub fn settings_table() -> String {
+    let mut table = String::from("| variable | default | meaning | allowed |\n|---|---|---|---|\n");
+    for row in SETTINGS.iter().filter(|row| row.available) {
+        let default = match row.default {
+            None => "none".to_owned(),
+            Some("") => "empty".to_owned(),
+            Some(value) => format!("`{value}`"),
+        };
+        table.push_str(&format!(
+            "| `{}` | {default} | {} | {} |\n",
+            row.name, row.meaning, row.allowed
+        ));
+    }
+    table
+}
+
+/// The two settings whose names look most like `name`.
+pub(super) fn nearest(name: &str) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = SETTINGS
+        .iter()
+        .filter(|row| row.available)
+        .map(|row| row.name)
+        .collect();
+    names.sort_by_key(|known| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase()));
+    names.truncate(2);
+    names
+}
+
+fn repair_actions(text: &str) -> Option<BTreeSet<RepairAction>> {
+    if text.is_empty() {
+        return Some(BTreeSet::new());
+    }
+    text.split(',')
+        .map(|name| RepairAction::parse(name.trim()))
+        .collect()
+}
+
+/// Digits only: no sign, no space.
+fn whole(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let total = whole(number)?.checked_mul(seconds)?;
+    (1..=365 * 86_400)
+        .contains(&total)
+        .then(|| Duration::from_secs(total))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1u64 << 30)];
+    let (number, bytes) = units
+        .iter()
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)))?;
+    let total = whole(number)?.checked_mul(*bytes)?;
+    ((1 << 10)..=(4 << 30)).contains(&total).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_table_reads_so() {
+        insta::assert_snapshot!(settings_table());
+    }
+}

@@ -8,4 +8,5 @@ pub mod config;
 pub mod diagnose;
 pub mod incident;
 pub mod node;
+pub mod notify;
 pub mod report;

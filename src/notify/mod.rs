@@ -1,0 +1,3 @@
+//! What is told, to whom it may be told, and in which words.
+
+pub mod redact;

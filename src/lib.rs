@@ -10,3 +10,4 @@ pub mod incident;
 pub mod node;
 pub mod notify;
 pub mod report;
+pub mod trust_policy;

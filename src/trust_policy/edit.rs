@@ -1,0 +1,465 @@
+//! The additive edit of a trust policy, its refusals, and its undo.
+
+use crate::node::Partition;
+
+use super::document::{
+    Actions, Document, DocumentError, Effect, Place, Principal, PrincipalKind, Principals,
+    Statement, shown,
+};
+use super::json::{self, Json};
+use super::judge::{
+    ASSUME_ROLE, Doubt, Judgement, Reach, accepted_principals, ec2_principal, judge_document,
+    names_service, reach,
+};
+
+/// The Sid of the statement that [`plan_edit`] appends; where it is taken,
+/// `No2`, `No3` … follows it.
+pub const OUR_SID: &str = "SsmAgentTriageTrustEc2";
+
+/// Characters a trust policy may have, whitespace aside, unless the account's
+/// quota was raised ("IAM and AWS STS quotas": role trust policy length).
+pub const SIZE_QUOTA: usize = 2048;
+
+/// The role that Systems Manager makes for Default Host Management; it must
+/// trust Systems Manager alone.
+const HOST_MANAGEMENT_ROLE: &str = "AWSSystemsManagerDefaultEC2InstanceManagementRole";
+
+/// The role whose trust policy is to be edited, as `iam:GetRole` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleRef<'a> {
+    pub name: &'a str,
+    /// Begins and ends with `/`.
+    pub path: &'a str,
+    pub arn: &'a str,
+    pub partition: Partition,
+}
+
+/// One statement appended, everything else as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The whole policy to send, compact JSON.
+    pub new_document: String,
+    /// The appended statement, compact JSON.
+    pub statement: String,
+    /// The Sid of the appended statement.
+    pub sid: String,
+    pub undo: Undo,
+}
+
+/// How to take the edit back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undo {
+    /// The statement that [`remove_ours`] takes out, whatever else has changed since.
+    pub remove_sid: String,
+    /// The policy as it was, compact JSON. Sending it loses what others have
+    /// changed since.
+    pub previous_document: String,
+}
+
+/// Why no edit is made. Every message says what a person can do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(
+        "EC2 may already assume the role, in {by}: nothing to add. If the agent still gets no credentials, associate the instance profile with the instance again."
+    )]
+    AlreadyRight { by: Place },
+    #[error("{0} Correct it by hand in the IAM console, which names the fault.")]
+    Unreadable(DocumentError),
+    #[error(
+        "AWS manages the roles under {path} and nobody else may edit them. Attach an instance profile with a role of your own."
+    )]
+    ReservedPath { path: &'static str },
+    #[error(
+        "This is the role of Default Host Management, which only Systems Manager should assume. Attach an instance profile with a role of its own."
+    )]
+    HostManagementRole,
+    #[error(
+        "In {place} the role trusts Systems Manager, so it serves hybrid nodes or Default Host Management and should not be opened to EC2. Attach an instance profile with a role of its own."
+    )]
+    TrustsSystemsManager { place: Place },
+    #[error(
+        "In {place} the role trusts ecs-tasks.amazonaws.com, so it belongs to ECS tasks and should not be opened to EC2. Attach an instance profile with a role of its own."
+    )]
+    TrustsEcsTasks { place: Place },
+    #[error(
+        "A Deny in {place} covers EC2, or may cover it, and an added Allow does not undo a Deny. Ask the owner of the policy whether EC2 is meant to be denied, and narrow or remove the Deny by hand."
+    )]
+    DenyCanMatch { place: Place },
+    #[error(
+        "The policy uses NotPrincipal in {place}, which AWS does not support in trust policies. Replace it by hand with the principals that are meant."
+    )]
+    NotPrincipal { place: Place },
+    #[error(
+        "The policy already allows EC2 in {place}, under a condition that somebody chose. Check by hand whether EC2 can meet the condition, and change it there."
+    )]
+    ConditionedAllow { place: Place },
+    #[error(
+        "{because} Check it by hand, and name the EC2 service as a principal if that is meant."
+    )]
+    CannotJudge { because: String },
+    #[error(
+        "In {place} the principal {principal} is neither an account nor an ARN; IAM shows a deleted user or role like this and refuses the policy when it is sent back. Remove that principal by hand and let EC2 assume the role in the same change."
+    )]
+    DeadPrincipal { place: Place, principal: String },
+    #[error(
+        "With one more statement the policy would have {then} characters, spaces aside; the default quota is {SIZE_QUOTA} and it has {now} today. Shorten the policy by hand, or raise the quota for the role trust policy length."
+    )]
+    TooLong { now: usize, then: usize },
+    #[error(
+        "In the China Regions trust policies are only advised on. Append this statement by hand: {}", .would_do.statement
+    )]
+    ChinaPartition { would_do: Box<Edit> },
+}
+
+/// The edit that lets EC2 assume `role`, whose trust policy is `document`
+/// (URL-decoded), or why none is made.
+pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
+    let policy = Document::parse(document).map_err(Refusal::Unreadable)?;
+    let judgement = judge_document(&policy, role.partition);
+    if let Judgement::Allowed { by } = judgement {
+        return Err(Refusal::AlreadyRight { by });
+    }
+    refuse_role(role)?;
+    refuse_meaning(&policy, role.partition)?;
+    if let Judgement::CannotJudge { because } = judgement {
+        return Err(Refusal::CannotJudge { because });
+    }
+    refuse_owner(&policy)?;
+    refuse_dead_principal(&policy)?;
+
+    let edit = append(document, &policy, role.partition);
+    let (now, then) = (size(document), size(&edit.new_document));
+    if then > SIZE_QUOTA && now <= SIZE_QUOTA {
+        return Err(Refusal::TooLong { now, then });
+    }
+    match role.partition {
+        Partition::Aws | Partition::UsGov => Ok(edit),
+        Partition::China => Err(Refusal::ChinaPartition {
+            would_do: Box::new(edit),
+        }),
+    }
+}
+
+/// The policy without our statement `sid`, compact, everything else as it was.
+/// `None` when no statement with this Sid is exactly what we write, when it is
+/// the only one (a policy must have one), or when `document` cannot be read.
+pub fn remove_ours(document: &str, sid: &str) -> Option<String> {
+    let policy = Document::parse(document).ok()?;
+    let index = policy
+        .statements
+        .iter()
+        .position(|s| is_ours(s) && s.sid.as_deref() == Some(sid))?;
+    if policy.statements.len() == 1 {
+        return None;
+    }
+    let compact = json::compact(document);
+    let place = json::member(&compact, "Statement")?;
+    let list = compact.get(place.clone())?;
+    let kept: Vec<&str> = json::items(list)
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| *at != index)
+        .filter_map(|(_, item)| list.get(item))
+        .collect();
+    let (before, after) = (compact.get(..place.start)?, compact.get(place.end..)?);
+    Some(format!("{before}[{}]{after}", kept.join(",")))
+}
+
+/// The Sid of the first statement in `document` that is exactly what
+/// [`plan_edit`] writes, so that a retry knows its own change.
+pub fn has_ours(document: &str) -> Option<String> {
+    let policy = Document::parse(document).ok()?;
+    policy.statements.iter().find(|s| is_ours(s))?.sid.clone()
+}
+
+/// Whether two policies mean the same to IAM: whitespace, the order of members
+/// and of values in a list, and a list around a single value do not matter.
+/// A text that is not JSON is the same only as itself.
+pub fn same_policy(a: &str, b: &str) -> bool {
+    match (Json::parse(a), Json::parse(b)) {
+        (Ok(a), Ok(b)) => a.canonical() == b.canonical(),
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) | (Err(_), Err(_)) => a == b,
+    }
+}
+
+fn refuse_role(role: &RoleRef<'_>) -> Result<(), Refusal> {
+    for path in ["/aws-service-role/", "/aws-reserved/"] {
+        let by_path = starts_with_ignoring_case(role.path, path);
+        let by_arn = role
+            .arn
+            .split_once(":role")
+            .is_some_and(|(_, rest)| starts_with_ignoring_case(rest, path));
+        if by_path || by_arn {
+            return Err(Refusal::ReservedPath { path });
+        }
+    }
+    if role.name.eq_ignore_ascii_case(HOST_MANAGEMENT_ROLE) {
+        return Err(Refusal::HostManagementRole);
+    }
+    Ok(())
+}
+
+fn refuse_meaning(policy: &Document, partition: Partition) -> Result<(), Refusal> {
+    for statement in &policy.statements {
+        let place = || statement.place.clone();
+        if statement.principals == Principals::AllBut {
+            return Err(Refusal::NotPrincipal { place: place() });
+        }
+        match (statement.effect, reach(statement, partition)) {
+            (Effect::Deny, Reach::Reaches | Reach::Doubtful(_)) => {
+                return Err(Refusal::DenyCanMatch { place: place() });
+            }
+            (Effect::Allow, Reach::Doubtful(Doubt::Condition)) => {
+                return Err(Refusal::ConditionedAllow { place: place() });
+            }
+            (Effect::Allow, Reach::Doubtful(_) | Reach::Reaches)
+            | (Effect::Allow | Effect::Deny, Reach::Misses) => {}
+        }
+    }
+    Ok(())
+}
+
+fn refuse_owner(policy: &Document) -> Result<(), Refusal> {
+    for statement in &policy.statements {
+        let trusts = |service| {
+            statement.effect == Effect::Allow
+                && principals(statement)
+                    .iter()
+                    .any(|p| p.kind == PrincipalKind::Service && names_service(&p.value, service))
+        };
+        let place = || statement.place.clone();
+        if trusts("ssm") {
+            return Err(Refusal::TrustsSystemsManager { place: place() });
+        }
+        if trusts("ecs-tasks") {
+            return Err(Refusal::TrustsEcsTasks { place: place() });
+        }
+    }
+    Ok(())
+}
+
+/// IAM replaces the ARN of a deleted user or role by its unique id (`AIDA…`,
+/// `AROA…`), and takes nothing but `*`, an account or an ARN back.
+fn refuse_dead_principal(policy: &Document) -> Result<(), Refusal> {
+    let alive = |value: &str| {
+        value == "*"
+            || value.starts_with("arn:")
+            || (value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit()))
+    };
+    for statement in &policy.statements {
+        for principal in principals(statement) {
+            if principal.kind == PrincipalKind::Aws && !alive(&principal.value) {
+                return Err(Refusal::DeadPrincipal {
+                    place: statement.place.clone(),
+                    principal: shown(&principal.value),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn principals(statement: &Statement) -> &[Principal] {
+    match &statement.principals {
+        Principals::Only(principals) => principals,
+        Principals::Everyone | Principals::AllBut => &[],
+    }
+}
+
+/// `document` is the text that `policy` was read from.
+fn append(document: &str, policy: &Document, partition: Partition) -> Edit {
+    let sid = free_sid(policy);
+    let statement = format!(
+        r#"{{"Sid":"{sid}","Effect":"Allow","Principal":{{"Service":"{}"}},"Action":"{ASSUME_ROLE}"}}"#,
+        ec2_principal(partition)
+    );
+    let previous_document = json::compact(document);
+    let place = json::member(&previous_document, "Statement")
+        .expect("a document that parsed as a policy has the member Statement");
+    let (before, rest) = previous_document.split_at(place.start);
+    let (present, after) = rest.split_at(place.len());
+    let new_document = match present.strip_suffix(']') {
+        Some(open) => format!("{before}{open},{statement}]{after}"),
+        None => format!("{before}[{present},{statement}]{after}"),
+    };
+    Edit {
+        new_document,
+        statement,
+        undo: Undo {
+            remove_sid: sid.clone(),
+            previous_document,
+        },
+        sid,
+    }
+}
+
+fn free_sid(policy: &Document) -> String {
+    let taken = |sid: &str| {
+        let mut sids = policy.statements.iter().filter_map(|s| s.sid.as_deref());
+        sids.any(|other| other.eq_ignore_ascii_case(sid))
+    };
+    let mut sid = OUR_SID.to_owned();
+    let mut number = 1_u32;
+    while taken(&sid) {
+        number += 1;
+        sid = format!("{OUR_SID}No{number}");
+    }
+    sid
+}
+
+/// Whether the statement is, word for word, one that [`append`] writes.
+fn is_ours(statement: &Statement) -> bool {
+    let ec2 = |principal: &Principal| {
+        principal.kind == PrincipalKind::Service
+            && [Partition::Aws, Partition::UsGov, Partition::China]
+                .into_iter()
+                .any(|partition| accepted_principals(partition).contains(&&*principal.value))
+    };
+    statement.sid.as_deref().is_some_and(is_our_sid)
+        && statement.effect == Effect::Allow
+        && !statement.has_condition
+        && matches!(principals(statement), [only] if ec2(only))
+        && matches!(&statement.actions, Actions::Only(actions) if *actions == [ASSUME_ROLE])
+}
+
+fn is_our_sid(sid: &str) -> bool {
+    match sid.strip_prefix(OUR_SID) {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix("No")
+            .and_then(|number| number.parse::<u32>().ok())
+            .is_some_and(|number| number > 1 && rest == format!("No{number}")),
+        None => false,
+    }
+}
+
+/// Characters as IAM counts them against the quota: whitespace does not count.
+fn size(document: &str) -> usize {
+    document.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: RoleRef<'_> = RoleRef {
+        name: "MySSMRole",
+        path: "/",
+        arn: "arn:aws:iam::111122223333:role/MySSMRole",
+        partition: Partition::Aws,
+    };
+
+    const OURS: &str = r#"{"Sid":"SsmAgentTriageTrustEc2","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#;
+
+    #[test]
+    fn a_statement_is_appended_and_the_rest_keeps_its_text() {
+        let theirs = r#"{ "Action" : [ "sts:AssumeRole" ], "Principal":{"AWS":"arn:aws:iam::111122223333:user/Zo\u00eb"},"Effect":"Allow", "Sid" : "B a" }"#;
+        let kept = r#"{"Action":["sts:AssumeRole"],"Principal":{"AWS":"arn:aws:iam::111122223333:user/Zo\u00eb"},"Effect":"Allow","Sid":"B a"}"#;
+        for (document, expected) in [
+            (
+                format!("{{\"Statement\": [\n{theirs} ],\n \"Version\":\"2012-10-17\"}}"),
+                format!(r#"{{"Statement":[{kept},{OURS}],"Version":"2012-10-17"}}"#),
+            ),
+            (
+                format!(r#"{{"Id":" x ","Statement": {theirs} }}"#),
+                format!(r#"{{"Id":" x ","Statement":[{kept},{OURS}]}}"#),
+            ),
+        ] {
+            let edit = plan_edit(&document, &ROLE).expect("nothing to refuse");
+            assert_eq!(edit.new_document, expected);
+            assert_eq!(edit.statement, OURS);
+            assert_eq!(edit.sid, OUR_SID);
+            assert_eq!(has_ours(&edit.new_document).as_deref(), Some(OUR_SID));
+            let undone = remove_ours(&edit.new_document, &edit.sid).expect("ours is there");
+            assert!(same_policy(&undone, &document), "{undone}");
+            assert!(undone.contains(kept));
+        }
+    }
+
+    #[test]
+    fn a_sid_that_is_taken_is_left_to_its_owner() {
+        let document = r#"{"Statement":[
+            {"Sid":"SsmAgentTriageTrustEc2","Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"},
+            {"Sid":"ssmagenttriagetrustec2no2","Effect":"Allow","Principal":{"Service":"glue.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+        assert_eq!(has_ours(document), None);
+        let edit = plan_edit(document, &ROLE).expect("nothing to refuse");
+        assert_eq!(edit.sid, "SsmAgentTriageTrustEc2No3");
+        assert_eq!(
+            has_ours(&edit.new_document).as_deref(),
+            Some("SsmAgentTriageTrustEc2No3")
+        );
+        assert_eq!(remove_ours(&edit.new_document, OUR_SID), None);
+        assert_eq!(
+            remove_ours(&edit.new_document, &edit.sid),
+            Some(json::compact(document))
+        );
+    }
+
+    #[test]
+    fn only_the_very_statement_we_write_is_ours() {
+        let other =
+            r#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}"#;
+        let with = |statement: &str| format!(r#"{{"Statement":[{statement},{other}]}}"#);
+        for statement in [
+            OURS.to_owned(),
+            OURS.replace("Ec2\"", "Ec2No12\""),
+            OURS.replace(".com", ".com.cn"),
+            OURS.replace("\"sts:AssumeRole\"", "[\"sts:AssumeRole\"]"),
+        ] {
+            assert!(has_ours(&with(&statement)).is_some(), "{statement}");
+        }
+        for statement in [
+            OURS.replace("SsmAgent", "SsmAgents"),
+            OURS.replace("Ec2\"", "Ec2No1\""),
+            OURS.replace("Ec2\"", "Ec2No02\""),
+            OURS.replace("Ec2\"", "Ec2No\""),
+            OURS.replace("Allow", "Deny"),
+            OURS.replace("sts:AssumeRole", "sts:*"),
+            OURS.replace(
+                "\"ec2.amazonaws.com\"",
+                "[\"ec2.amazonaws.com\",\"glue.amazonaws.com\"]",
+            ),
+            OURS.replace("\"Effect\"", "\"Condition\":{},\"Effect\""),
+        ] {
+            assert_eq!(has_ours(&with(&statement)), None, "{statement}");
+            assert_eq!(remove_ours(&with(&statement), OUR_SID), None, "{statement}");
+        }
+    }
+
+    #[test]
+    fn the_only_statement_is_not_removed() {
+        for document in [
+            format!(r#"{{"Statement":[{OURS}]}}"#),
+            format!(r#"{{"Statement":{OURS}}}"#),
+        ] {
+            assert_eq!(remove_ours(&document, OUR_SID), None);
+        }
+    }
+
+    #[test]
+    fn policies_are_compared_by_meaning() {
+        let base = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["a","b"]},"Action":"x"}]}"#;
+        for same in [
+            r#"{"Statement":{"Action":["x"],"Principal":{"Service":["b","a"]},"Effect":"Allow"}, "Version":"2012-10-17"}"#,
+            base,
+        ] {
+            assert!(same_policy(base, same), "{same}");
+        }
+        for other in [
+            base.replace("Allow", "Deny"),
+            base.replace("[\"a\",\"b\"]", "\"a\""),
+            base.replace("2012", "2008"),
+            base.replace("\"x\"", "\"X\""),
+            base.replace("\"Version\":\"2012-10-17\",", ""),
+            "not JSON".to_owned(),
+        ] {
+            assert!(!same_policy(base, &other), "{other}");
+        }
+        assert!(same_policy("not JSON", "not JSON"));
+    }
+}

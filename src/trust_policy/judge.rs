@@ -1,0 +1,357 @@
+//! May the EC2 service assume the role?
+//!
+//! Each statement either reaches EC2's call of `sts:AssumeRole`, misses it, or
+//! leaves a doubt. A Deny that reaches it settles the matter, then an Allow
+//! that reaches it; doubts count only where they could change the answer.
+//!
+//! How principals are read, and why:
+//!
+//! - A service principal is compared exactly: AWS documents that service
+//!   principals are case-sensitive (IAM API reference,
+//!   `CreateServiceLinkedRole`). One that differs from EC2's only in case, or
+//!   by a Region in it, is a doubt, not a miss.
+//! - `"*"` in a Deny reaches services too; that is why `aws:PrincipalIsAWSService`
+//!   exists ("AWS global condition context keys"). In an Allow it is a doubt:
+//!   AWS documents it for identities and anonymous callers, not for services.
+//! - `{"AWS": "*"}` is documented as equal to `"*"` for anonymous users only: a
+//!   doubt either way. `{"Service": "*"}` is documented nowhere: a doubt.
+//! - `NotPrincipal` is not supported in trust policies: a doubt.
+//! - A `Condition` is never evaluated: a doubt.
+
+use crate::node::{Partition, Region};
+
+use super::document::{
+    Actions, Document, Effect, Place, Principal, PrincipalKind, Principals, Statement, shown,
+};
+
+pub(super) const ASSUME_ROLE: &str = "sts:AssumeRole";
+
+/// The answer, with sentences for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judgement {
+    /// EC2 may assume the role.
+    Allowed {
+        /// The first statement that lets it.
+        by: Place,
+    },
+    /// EC2 may not assume the role, for certain.
+    NotAllowed {
+        why: String,
+        /// The Deny that forbids it; `None` when no statement allows it.
+        blocking: Option<Place>,
+    },
+    /// The document alone does not decide it, or cannot be read.
+    CannotJudge { because: String },
+}
+
+/// Whether the trust policy `document`, URL-decoded, lets EC2 assume its role.
+pub fn judge(document: &str, partition: Partition) -> Judgement {
+    match Document::parse(document) {
+        Ok(document) => judge_document(&document, partition),
+        Err(error) => Judgement::CannotJudge {
+            because: error.to_string(),
+        },
+    }
+}
+
+pub(super) fn judge_document(document: &Document, partition: Partition) -> Judgement {
+    let ec2 = ec2_principal(partition);
+    let mut allowed_by = None;
+    let mut allow_doubt = None;
+    let mut deny_doubt = None;
+    for statement in &document.statements {
+        match (statement.effect, reach(statement, partition)) {
+            (Effect::Allow | Effect::Deny, Reach::Misses) => {}
+            (Effect::Deny, Reach::Reaches) => {
+                return Judgement::NotAllowed {
+                    why: format!(
+                        "The trust policy denies {ASSUME_ROLE} to {ec2} in {}.",
+                        statement.place
+                    ),
+                    blocking: Some(statement.place.clone()),
+                };
+            }
+            (Effect::Deny, Reach::Doubtful(doubt)) => {
+                deny_doubt.get_or_insert((statement, doubt));
+            }
+            (Effect::Allow, Reach::Reaches) => {
+                allowed_by.get_or_insert(&statement.place);
+            }
+            (Effect::Allow, Reach::Doubtful(doubt)) => {
+                allow_doubt.get_or_insert((statement, doubt));
+            }
+        }
+    }
+    let some_allow = allowed_by.is_some() || allow_doubt.is_some();
+    match (deny_doubt.filter(|_| some_allow), allowed_by, allow_doubt) {
+        (Some((statement, doubt)), _, _) | (None, None, Some((statement, doubt))) => {
+            Judgement::CannotJudge {
+                because: doubt.sentence(statement, partition),
+            }
+        }
+        (None, Some(place), _) => Judgement::Allowed { by: place.clone() },
+        (None, None, None) => Judgement::NotAllowed {
+            why: format!(
+                "No statement of the trust policy lets {ec2} call {ASSUME_ROLE}; {}.",
+                whom_it_trusts(document)
+            ),
+            blocking: None,
+        },
+    }
+}
+
+/// How a statement bears on EC2's call of `sts:AssumeRole`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reach {
+    Misses,
+    Doubtful(Doubt),
+    Reaches,
+}
+
+/// Why it cannot be told whether a statement bears on EC2.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Doubt {
+    /// EC2 is named, under a condition.
+    Condition,
+    /// The principal is `"*"` or `{"AWS": "*"}`.
+    Everyone,
+    NotPrincipal,
+    /// A service principal that resembles EC2's, or has wildcards.
+    NearlyEc2(String),
+}
+
+impl Doubt {
+    pub(super) fn sentence(&self, statement: &Statement, partition: Partition) -> String {
+        let ec2 = ec2_principal(partition);
+        let place = &statement.place;
+        let does = match statement.effect {
+            Effect::Allow => "allows",
+            Effect::Deny => "denies",
+        };
+        match self {
+            Self::Condition => format!(
+                "The trust policy {does} {ASSUME_ROLE} to {ec2} in {place} only under a condition, and the document does not tell whether EC2's call meets it."
+            ),
+            Self::Everyone => format!(
+                "The trust policy {does} {ASSUME_ROLE} to every principal in {place}, and AWS does not document whether that includes the service {ec2}."
+            ),
+            Self::NotPrincipal => format!(
+                "The trust policy uses NotPrincipal in {place}, which AWS does not support in trust policies, so whether it {does} {ASSUME_ROLE} to {ec2} is not certain."
+            ),
+            Self::NearlyEc2(principal) => format!(
+                "The trust policy {does} {ASSUME_ROLE} to the service {} in {place}, and whether AWS takes that for {ec2} is not certain.",
+                shown(principal)
+            ),
+        }
+    }
+}
+
+pub(super) fn reach(statement: &Statement, partition: Partition) -> Reach {
+    if !takes_assume_role(&statement.actions) {
+        return Reach::Misses;
+    }
+    let named = match &statement.principals {
+        Principals::Everyone => match statement.effect {
+            Effect::Allow => Reach::Doubtful(Doubt::Everyone),
+            Effect::Deny => Reach::Reaches,
+        },
+        Principals::AllBut => Reach::Doubtful(Doubt::NotPrincipal),
+        Principals::Only(principals) => strongest(principals, partition),
+    };
+    match named {
+        Reach::Reaches if statement.conditioned => Reach::Doubtful(Doubt::Condition),
+        Reach::Reaches | Reach::Doubtful(_) | Reach::Misses => named,
+    }
+}
+
+fn strongest(principals: &[Principal], partition: Partition) -> Reach {
+    let mut found = Reach::Misses;
+    for principal in principals {
+        match (covers_ec2(principal, partition), &found) {
+            (Reach::Reaches, _) => return Reach::Reaches,
+            (doubtful @ Reach::Doubtful(_), Reach::Misses) => found = doubtful,
+            (Reach::Doubtful(_) | Reach::Misses, _) => {}
+        }
+    }
+    found
+}
+
+fn covers_ec2(principal: &Principal, partition: Partition) -> Reach {
+    let value = principal.value.as_str();
+    match principal.kind {
+        PrincipalKind::Aws if value == "*" => Reach::Doubtful(Doubt::Everyone),
+        PrincipalKind::Aws | PrincipalKind::Federated | PrincipalKind::CanonicalUser => {
+            Reach::Misses
+        }
+        PrincipalKind::Service => {
+            let accepted = accepted_principals(partition);
+            if accepted.contains(&value) {
+                Reach::Reaches
+            } else if names_service(value, "ec2")
+                || accepted.iter().any(|ec2| matches_pattern(value, ec2))
+            {
+                Reach::Doubtful(Doubt::NearlyEc2(value.to_owned()))
+            } else {
+                Reach::Misses
+            }
+        }
+    }
+}
+
+/// The EC2 service principal of the partition.
+pub(super) fn ec2_principal(partition: Partition) -> &'static str {
+    match partition {
+        Partition::Aws | Partition::UsGov => "ec2.amazonaws.com",
+        Partition::China => "ec2.amazonaws.com.cn",
+    }
+}
+
+/// What EC2 may be called in a trust policy; in China both names are in use.
+pub(super) fn accepted_principals(partition: Partition) -> &'static [&'static str] {
+    match partition {
+        Partition::Aws | Partition::UsGov => &["ec2.amazonaws.com"],
+        Partition::China => &["ec2.amazonaws.com.cn", "ec2.amazonaws.com"],
+    }
+}
+
+/// Whether `principal` names the service in any form in use: either DNS suffix,
+/// any case, stray spaces, with or without a Region.
+pub(super) fn names_service(principal: &str, service: &str) -> bool {
+    let principal = principal.trim().to_ascii_lowercase();
+    let rest = principal
+        .strip_prefix(service)
+        .and_then(|rest| rest.strip_prefix('.'));
+    let Some(rest) = rest else {
+        return false;
+    };
+    let rest = rest.strip_suffix(".cn").unwrap_or(rest);
+    match rest.strip_suffix("amazonaws.com") {
+        Some("") => true,
+        Some(region) => region.strip_suffix('.').and_then(Region::parse).is_some(),
+        None => false,
+    }
+}
+
+fn takes_assume_role(actions: &Actions) -> bool {
+    let listed = |patterns: &[String]| patterns.iter().any(|p| matches_pattern(p, ASSUME_ROLE));
+    match actions {
+        Actions::Only(patterns) => listed(patterns),
+        Actions::AllBut(patterns) => !listed(patterns),
+    }
+}
+
+/// Whether `text` matches `pattern`, where `*` stands for any characters and `?`
+/// for one, without regard to case. Linear in practice, at worst the product of
+/// the lengths.
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                retry = Some((p + 1, t));
+                p += 1;
+            }
+            Some(c) if *c == b'?' || c.eq_ignore_ascii_case(&text[t]) => {
+                p += 1;
+                t += 1;
+            }
+            Some(_) | None => match retry {
+                Some((after_star, from)) => {
+                    retry = Some((after_star, from + 1));
+                    p = after_star;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+/// "it lets A and B", at most three of them, in the order of the document.
+fn whom_it_trusts(document: &Document) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for statement in &document.statements {
+        if let (Effect::Allow, Principals::Only(principals)) =
+            (statement.effect, &statement.principals)
+        {
+            for principal in principals {
+                let name = shown(&principal.value);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+    }
+    match names.as_slice() {
+        [] => "it names nobody it trusts".to_owned(),
+        [one] => format!("it names {one}"),
+        [one, two] => format!("it names {one} and {two}"),
+        [one, two, three] => format!("it names {one}, {two} and {three}"),
+        [one, two, rest @ ..] => format!("it names {one}, {two} and {} others", rest.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_iam_reads_them() {
+        for pattern in [
+            "sts:AssumeRole",
+            "STS:assumerole",
+            "sts:*",
+            "*",
+            "**",
+            "sts:Assume*",
+            "sts:?ssumeRole",
+            "*:AssumeRole",
+            "sts:AssumeRole*",
+            "s*s:*e*Role",
+        ] {
+            assert!(matches_pattern(pattern, ASSUME_ROLE), "{pattern}");
+        }
+        for pattern in [
+            "",
+            "sts:AssumeRoleWithSAML",
+            "sts:AssumeRole?",
+            "sts:TagSession",
+            "sts:assume",
+            "ts:AssumeRole",
+            "iam:*",
+            "*WithSAML",
+            "é*",
+        ] {
+            assert!(!matches_pattern(pattern, ASSUME_ROLE), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_known_in_every_form_but_not_by_its_prefix() {
+        for principal in [
+            "ec2.amazonaws.com",
+            "EC2.AmazonAWS.com",
+            " ec2.amazonaws.com ",
+            "ec2.amazonaws.com.cn",
+            "ec2.us-east-1.amazonaws.com",
+            "ec2.cn-north-1.amazonaws.com.cn",
+        ] {
+            assert!(names_service(principal, "ec2"), "{principal}");
+        }
+        for principal in [
+            "ec2",
+            "ec2.",
+            "ec2fleet.amazonaws.com",
+            "ec2.application-autoscaling.amazonaws.com",
+            "spotfleet.ec2.amazonaws.com",
+            "ec2.amazonaws.com.evil.example",
+            "ecs-tasks.amazonaws.com",
+            "",
+        ] {
+            assert!(!names_service(principal, "ec2"), "{principal}");
+        }
+    }
+}

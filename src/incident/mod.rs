@@ -3,3 +3,4 @@
 pub mod cause;
 pub mod finding;
 pub mod gather;
+pub mod store;

@@ -1,0 +1,228 @@
+//! What stands open: which incident has been told, for which nodes, and when
+//! it speaks again.
+//!
+//! Deciding and telling are two steps. [`Store::decide`] takes note of what a
+//! batch says about an incident and answers whether to speak; only
+//! [`Store::mark_told`], called once the message is out, makes it told. A
+//! message that failed therefore speaks again when the batch is retried.
+//!
+//! This store lives in the memory of one execution environment. It is bounded:
+//! what has not been seen for longest goes first. No clock is read here, and
+//! every method takes and returns plain values, so that a table can stand
+//! behind the same calls.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+mod entry;
+
+use entry::{Entry, Subject};
+
+use super::cause::{Cause, Confidence, Scope, Severity};
+use super::gather::Incident;
+use crate::diagnose::verdict::{Diagnosed, Standing};
+use crate::report::{NodeReport, Recovered};
+
+/// How many incidents are remembered.
+pub const MAX_INCIDENTS: usize = 1_000;
+
+/// How many nodes are remembered, over all incidents.
+pub const MAX_NODES: usize = 20_000;
+
+/// What the reader would say the state of an incident is. A change of it
+/// speaks; what leaves it as it is does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum State {
+    /// It stands, and nothing was done about it.
+    Open,
+    /// Repaired, or found right.
+    Right,
+    /// A repair was tried and failed, or was not seen to take effect.
+    RepairFailed,
+    /// Repaired within the hour and broken again.
+    BrokenAgain,
+}
+
+/// Whether an incident is told now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    pub telling: Telling,
+    /// The nodes of this batch and those of earlier ones that have not
+    /// recovered, sorted.
+    pub nodes: Vec<NodeReport>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Telling {
+    Speak(Why),
+    Suppress,
+}
+
+/// Why an incident speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Why {
+    /// It was not told yet.
+    Opened,
+    /// Repaired, repair failed, broken again …
+    StateChanged,
+    /// It hits many more nodes than when it was told.
+    Grew,
+    /// It is still open and was last told long ago.
+    Reminder,
+    /// Its last node has recovered.
+    Over,
+}
+
+/// An incident that was told and whose last node has recovered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Over {
+    pub key: String,
+    pub cause: Cause,
+    pub scope: Scope,
+    pub severity: Severity,
+    pub title: String,
+    /// The nodes it had hit, sorted.
+    pub nodes: Vec<NodeReport>,
+    pub opened_at: Timestamp,
+    /// When the last of its nodes recovered, by the log.
+    pub over_at: Timestamp,
+}
+
+/// The incidents that this execution environment remembers.
+#[derive(Debug, Clone)]
+pub struct Store {
+    reminder: Duration,
+    max_incidents: usize,
+    max_nodes: usize,
+    incidents: BTreeMap<String, Entry>,
+}
+
+impl Store {
+    /// An empty store; `reminder` is how long a told incident stays silent.
+    pub fn new(reminder: Duration) -> Self {
+        Self::with_limits(reminder, MAX_INCIDENTS, MAX_NODES)
+    }
+
+    fn with_limits(reminder: Duration, max_incidents: usize, max_nodes: usize) -> Self {
+        Self {
+            reminder,
+            max_incidents: max_incidents.max(1),
+            max_nodes: max_nodes.max(1),
+            incidents: BTreeMap::new(),
+        }
+    }
+
+    /// Lets a finding that diagnosis could not decide this time take cause and
+    /// scope of the open incident which the same node's finding with the same
+    /// candidates joined before. Any other finding stays as it is: one that a
+    /// check confirmed, and one for which live state has ruled that incident's
+    /// cause out.
+    pub fn join(&self, diagnosed: &mut Diagnosed) {
+        if diagnosed.confidence == Confidence::Confirmed {
+            return;
+        }
+        let possible = |cause: Cause| match diagnosed.standing {
+            Standing::Standing => diagnosed.candidates.contains(&cause),
+            Standing::AlreadyRight => true,
+        };
+        let joined = (self.incidents.values())
+            .filter(|entry| possible(entry.cause) && entry.takes_in(&diagnosed.finding))
+            .max_by_key(|entry| (entry.confirmed, entry.seen_at));
+        if let Some(entry) = joined {
+            diagnosed.cause = entry.cause;
+            diagnosed.scope = entry.scope.clone();
+            diagnosed.candidates.retain(|cause| *cause != entry.cause);
+            diagnosed.candidates.insert(0, entry.cause);
+        }
+    }
+
+    /// Takes note of what a batch says about `incident`, and answers whether
+    /// to speak. `state` is the incident's state after planning and repairing.
+    pub fn decide(&mut self, incident: &Incident, state: State, now: Timestamp) -> Decision {
+        if incident.confidence == Confidence::Confirmed {
+            self.leave_others(incident);
+        }
+        let entry = self
+            .incidents
+            .entry(incident.key.clone())
+            .or_insert_with(|| Entry::new(incident, now));
+        let stands = entry.note(incident, now);
+        if stands && entry.over_told {
+            entry.begin_anew(now);
+        }
+        let state = entry.state_after(incident.confidence, state);
+        entry.state = state;
+        let telling = entry.telling(stands, self.reminder, now);
+        let nodes = entry.nodes_with(incident);
+        self.evict(&incident.key);
+        Decision { telling, nodes }
+    }
+
+    /// Closes for each node what it has recovered from, and gives every
+    /// incident that is over and was told, in the order of their keys. One
+    /// whose end is not marked as told is given again the next time.
+    pub fn recover(&mut self, recovered: &[Recovered]) -> Vec<Over> {
+        for recovery in recovered {
+            for entry in self.incidents.values_mut() {
+                entry.recover(recovery);
+            }
+        }
+        self.incidents.retain(|_, entry| !entry.leaves_no_trace());
+        let over = self.incidents.iter();
+        over.filter_map(|(key, entry)| entry.over(key)).collect()
+    }
+
+    /// The message for `why` is out. Nothing happens for an incident that is
+    /// no longer remembered.
+    pub fn mark_told(&mut self, key: &str, why: Why, now: Timestamp) {
+        let Some(entry) = self.incidents.get_mut(key) else {
+            return;
+        };
+        match why {
+            Why::Over => entry.over_told = true,
+            Why::Opened | Why::StateChanged | Why::Grew | Why::Reminder => {
+                entry.mark_told(now);
+            }
+        }
+    }
+
+    /// A check has now proved what a node's finding comes from, so the node no
+    /// longer counts for the incidents that the finding joined before. That
+    /// says nothing of a recovery: what loses its last node so goes silently.
+    fn leave_others(&mut self, incident: &Incident) {
+        let subject = Subject::of(&incident.clues);
+        for (key, entry) in &mut self.incidents {
+            if *key == incident.key || entry.subject != subject {
+                continue;
+            }
+            for hit in incident.hits.iter().filter(|hit| hit.confirmed) {
+                entry.leave(hit);
+            }
+        }
+        self.incidents.retain(|_, entry| entry.size() > 0);
+    }
+
+    /// Forgets what was not seen for longest, never the incident `keep`; of
+    /// that one the nodes with the oldest evidence, when it alone is too much.
+    fn evict(&mut self, keep: &str) {
+        let mut nodes: usize = self.incidents.values().map(Entry::size).sum();
+        while self.incidents.len() > self.max_incidents || nodes > self.max_nodes {
+            let others = self.incidents.iter().filter(|(key, _)| *key != keep);
+            let oldest = others.min_by_key(|(key, entry)| (entry.seen_at, *key));
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
+                break;
+            };
+            if let Some(entry) = self.incidents.remove(&oldest) {
+                nodes -= entry.size();
+            }
+        }
+        if let Some(entry) = self.incidents.get_mut(keep) {
+            entry.cut(self.max_nodes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

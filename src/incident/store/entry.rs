@@ -1,0 +1,313 @@
+//! What is remembered of one incident.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Over, State, Telling, Why};
+use crate::incident::cause::{Cause, Confidence, Scope, Severity};
+use crate::incident::finding::{Clues, Finding};
+use crate::incident::gather::{Hit, Incident};
+use crate::node::{AccountId, Node, NodeId, Region};
+use crate::report::{NodeReport, Recovered};
+
+/// An incident has grown when it hits this many times the nodes it was told with …
+const GROWTH_FACTOR: usize = 2;
+
+/// … and at least so many more.
+const GROWTH_LEAST: usize = 4;
+
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) cause: Cause,
+    pub(super) scope: Scope,
+    pub(super) severity: Severity,
+    pub(super) title: String,
+    pub(super) confirmed: bool,
+    pub(super) subject: Subject,
+    pub(super) opened_at: Timestamp,
+    /// When a batch last brought it.
+    pub(super) seen_at: Timestamp,
+    pub(super) state: State,
+    nodes: BTreeMap<NodeKey, Trace>,
+    told: Option<Told>,
+    /// The end was told too: kept so that a late or repeated batch of old
+    /// evidence does not open it anew.
+    pub(super) over_told: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    at: Timestamp,
+    state: State,
+    nodes: usize,
+}
+
+/// What is known of one node of an incident.
+#[derive(Debug, Clone)]
+struct Trace {
+    /// The candidates of the node's findings that joined.
+    candidates: BTreeSet<Cause>,
+    /// Newest evidence.
+    last: Timestamp,
+    recovered_at: Option<Timestamp>,
+}
+
+/// A node, however its id became known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NodeKey {
+    id: NodeId,
+    account: Option<AccountId>,
+    region: Option<Region>,
+}
+
+/// What sets apart two faults of one node that have the same candidates, such
+/// as two endpoints that cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Subject {
+    service: Option<String>,
+    action: Option<String>,
+}
+
+impl Entry {
+    pub(super) fn new(incident: &Incident, now: Timestamp) -> Self {
+        Self {
+            cause: incident.cause,
+            scope: incident.scope.clone(),
+            severity: incident.severity,
+            title: incident.title.clone(),
+            confirmed: false,
+            subject: Subject::of(&incident.clues),
+            opened_at: now,
+            seen_at: now,
+            state: State::Open,
+            nodes: BTreeMap::new(),
+            told: None,
+            over_told: false,
+        }
+    }
+
+    /// Takes over what the batch says, and answers whether the fault stands on
+    /// any of its nodes: evidence that is not newer than the node's recovery
+    /// says nothing, a check that sees the fault now does.
+    pub(super) fn note(&mut self, incident: &Incident, now: Timestamp) -> bool {
+        self.seen_at = now;
+        self.severity = incident.severity;
+        self.title.clone_from(&incident.title);
+        self.confirmed |= incident.confidence == Confidence::Confirmed;
+        let mut stands = false;
+        for hit in &incident.hits {
+            let trace = self
+                .nodes
+                .entry(NodeKey::of(&hit.node))
+                .or_insert_with(|| Trace {
+                    candidates: BTreeSet::new(),
+                    last: hit.last,
+                    recovered_at: None,
+                });
+            trace.candidates.extend(&hit.log_candidates);
+            trace.last = trace.last.max(hit.last);
+            let fresh = |recovered_at: Timestamp| hit.confirmed || hit.last > recovered_at;
+            if trace.recovered_at.is_none_or(fresh) {
+                trace.recovered_at = None;
+                stands = true;
+            }
+        }
+        stands
+    }
+
+    /// It was over and has come back.
+    pub(super) fn begin_anew(&mut self, now: Timestamp) {
+        self.opened_at = now;
+        self.state = State::Open;
+        self.told = None;
+        self.over_told = false;
+    }
+
+    /// The state that the reader is to know. Looking without result changes
+    /// nothing.
+    pub(super) fn state_after(&self, confidence: Confidence, state: State) -> State {
+        if state == State::Open && confidence != Confidence::Confirmed {
+            self.state
+        } else {
+            state
+        }
+    }
+
+    /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.
+    pub(super) fn telling(&self, stands: bool, reminder: Duration, now: Timestamp) -> Telling {
+        let Some(told) = self.told else {
+            return if stands || self.state != State::Open {
+                Telling::Speak(Why::Opened)
+            } else {
+                Telling::Suppress
+            };
+        };
+        if self.over_told {
+            return Telling::Suppress;
+        }
+        if told.state != self.state {
+            return Telling::Speak(Why::StateChanged);
+        }
+        if !stands {
+            return Telling::Suppress;
+        }
+        let standing = self.standing();
+        let grown = standing >= told.nodes * GROWTH_FACTOR && standing >= told.nodes + GROWTH_LEAST;
+        // Late evidence of further nodes says nothing new about what is right.
+        if grown && self.state != State::Right {
+            return Telling::Speak(Why::Grew);
+        }
+        let silent = now.duration_since(told.at);
+        if Duration::try_from(silent).is_ok_and(|silent| silent >= reminder) {
+            return Telling::Speak(Why::Reminder);
+        }
+        Telling::Suppress
+    }
+
+    /// Whether `finding` is one that joined before: the same node, nothing
+    /// that sets it apart, the same candidates. What is over takes in only
+    /// evidence from before the recovery.
+    pub(super) fn takes_in(&self, finding: &Finding) -> bool {
+        let same = |trace: &Trace| {
+            (finding.candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
+                && (!self.over_told || trace.recovered_at >= Some(finding.last))
+        };
+        let trace = self.nodes.get(&NodeKey::of(&finding.node));
+        self.subject.fits(&Subject::of(&finding.clues)) && trace.is_some_and(same)
+    }
+
+    /// Marks as told what the reader now knows.
+    pub(super) fn mark_told(&mut self, now: Timestamp) {
+        self.told = Some(Told {
+            at: now,
+            state: self.state,
+            nodes: self.standing(),
+        });
+    }
+
+    /// Whether it may be forgotten once nothing of it stands: nobody was told
+    /// of it, and nothing was done about it that is still to be told.
+    pub(super) fn leaves_no_trace(&self) -> bool {
+        !self.stands() && self.told.is_none() && self.state == State::Open
+    }
+
+    /// How many nodes are remembered, recovered ones too.
+    pub(super) fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Forgets the nodes with the oldest evidence beyond `most`.
+    pub(super) fn cut(&mut self, most: usize) {
+        let mut by_age: Vec<(Timestamp, NodeKey)> = (self.nodes.iter())
+            .map(|(node, trace)| (trace.last, node.clone()))
+            .collect();
+        by_age.sort();
+        for (_, node) in &by_age[..by_age.len().saturating_sub(most)] {
+            self.nodes.remove(node);
+        }
+    }
+
+    /// Closes it for the node that has recovered, unless newer evidence says
+    /// otherwise.
+    pub(super) fn recover(&mut self, recovery: &Recovered) {
+        let cause = self.cause;
+        for (node, trace) in &mut self.nodes {
+            let meant = node.id.as_str() == recovery.node
+                && (cause == recovery.cause || trace.candidates.contains(&recovery.cause));
+            if meant && trace.recovered_at.is_none() && trace.last <= recovery.at {
+                trace.recovered_at = Some(recovery.at);
+            }
+        }
+    }
+
+    /// The node's finding turned out to come from something else. It stays
+    /// where a repair is still to be told.
+    pub(super) fn leave(&mut self, hit: &Hit) {
+        let node = NodeKey::of(&hit.node);
+        let untold_repair = self.told.is_none() && self.state != State::Open;
+        let same = self.nodes.get(&node).is_some_and(|trace| {
+            (hit.log_candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
+        });
+        if same && !untold_repair {
+            self.nodes.remove(&node);
+        }
+    }
+
+    /// Its end, when it is over, was told, and its end was not.
+    pub(super) fn over(&self, key: &str) -> Option<Over> {
+        if self.stands() || self.told.is_none() || self.over_told {
+            return None;
+        }
+        let over_at = (self.nodes.values())
+            .filter_map(|trace| trace.recovered_at)
+            .max()?;
+        Some(Over {
+            key: key.to_owned(),
+            cause: self.cause,
+            scope: self.scope.clone(),
+            severity: self.severity,
+            title: self.title.clone(),
+            nodes: self.reported_nodes(|_, _| true),
+            opened_at: self.opened_at,
+            over_at,
+        })
+    }
+
+    fn standing(&self) -> usize {
+        let nodes = self.nodes.values();
+        nodes.filter(|trace| trace.recovered_at.is_none()).count()
+    }
+
+    fn stands(&self) -> bool {
+        self.standing() > 0
+    }
+
+    /// The nodes that have not recovered and those of `incident`, sorted.
+    pub(super) fn nodes_with(&self, incident: &Incident) -> Vec<NodeReport> {
+        let hit: BTreeSet<NodeKey> = incident.nodes().map(NodeKey::of).collect();
+        self.reported_nodes(|node, trace| trace.recovered_at.is_none() || hit.contains(node))
+    }
+
+    fn reported_nodes(&self, which: impl Fn(&NodeKey, &Trace) -> bool) -> Vec<NodeReport> {
+        let nodes = self.nodes.iter().filter(|(node, trace)| which(node, trace));
+        nodes
+            .map(|(node, _)| NodeReport {
+                id: node.id.as_str().to_owned(),
+                kind: node.id.kind(),
+                account: node.account.as_ref().map(|id| id.as_str().to_owned()),
+                region: node.region.as_ref().map(|name| name.as_str().to_owned()),
+            })
+            .collect()
+    }
+}
+
+impl NodeKey {
+    pub(super) fn of(node: &Node) -> Self {
+        Self {
+            id: node.id.clone(),
+            account: node.account.clone(),
+            region: node.region.clone(),
+        }
+    }
+}
+
+impl Subject {
+    pub(super) fn of(clues: &Clues) -> Self {
+        Self {
+            service: clues.service.clone(),
+            action: clues.action.clone(),
+        }
+    }
+
+    /// Whether both may mean the same fault: what one of them does not name
+    /// does not set them apart.
+    fn fits(&self, other: &Self) -> bool {
+        let fits = |one: &Option<String>, two: &Option<String>| match (one, two) {
+            (Some(one), Some(two)) => one == two,
+            (None, _) | (_, None) => true,
+        };
+        fits(&self.service, &other.service) && fits(&self.action, &other.action)
+    }
+}

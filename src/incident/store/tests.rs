@@ -1,0 +1,490 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::incident::cause::ScopeKind;
+use crate::incident::finding::{Clues, Finding};
+use crate::incident::gather::Hit;
+use crate::node::{AccountId, NamedBy, Node, NodeId, Region};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const ROLE_SERIES: [Cause; 3] = [
+    Cause::RoleNotAssumable,
+    Cause::NoInstanceProfile,
+    Cause::ImdsDisabled,
+];
+
+/// Seconds after some moment.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn node(number: u32) -> Node {
+    Node {
+        id: NodeId::parse(&format!("i-{number:017x}")).unwrap(),
+        named_by: NamedBy::Stream,
+        account: AccountId::parse("123456789012"),
+        region: Region::parse("eu-central-1"),
+    }
+}
+
+fn incident(scope: &str, nodes: &[u32], last: Timestamp, confidence: Confidence) -> Incident {
+    let hit = |number: &u32| Hit {
+        node: node(*number),
+        last,
+        confirmed: confidence == Confidence::Confirmed,
+        log_candidates: ROLE_SERIES.to_vec(),
+    };
+    Incident {
+        key: format!("123456789012/eu-central-1/role-not-assumable/{scope}"),
+        cause: Cause::RoleNotAssumable,
+        candidates: ROLE_SERIES.to_vec(),
+        scope: Scope {
+            kind: ScopeKind::Role,
+            id: scope.to_owned(),
+        },
+        severity: Severity::High,
+        confidence,
+        standing: Standing::Standing,
+        title: "EC2 may not assume the role".to_owned(),
+        detail: None,
+        hits: nodes.iter().map(hit).collect(),
+        signatures: vec![],
+        evidence: vec![],
+        clues: Clues::default(),
+        checks: vec![],
+        first: last,
+        last,
+        retry_in_seconds: None,
+        fresh: true,
+        instances: vec![],
+        role: None,
+    }
+}
+
+fn confirmed(nodes: &[u32], last: Timestamp) -> Incident {
+    incident("web", nodes, last, Confidence::Confirmed)
+}
+
+fn guessed(nodes: &[u32], last: Timestamp) -> Incident {
+    incident("web", nodes, last, Confidence::Undetermined)
+}
+
+fn recovered(number: u32, when: Timestamp) -> Recovered {
+    Recovered {
+        node: node(number).id.as_str().to_owned(),
+        cause: Cause::NoInstanceProfile,
+        signature: "connected".to_owned(),
+        at: when,
+    }
+}
+
+fn finding(number: u32, last: Timestamp, clues: Clues) -> Diagnosed {
+    Diagnosed {
+        finding: Finding {
+            node: node(number),
+            candidates: ROLE_SERIES.to_vec(),
+            confidence: Confidence::Undetermined,
+            severity: Severity::High,
+            clues,
+            evidence: vec![],
+            signatures: vec![],
+            first: last,
+            last,
+            retry_in_seconds: None,
+            fresh: true,
+        },
+        cause: Cause::NoInstanceProfile,
+        candidates: vec![Cause::NoInstanceProfile, Cause::RoleNotAssumable],
+        scope: Scope {
+            kind: ScopeKind::Instance,
+            id: node(number).id.as_str().to_owned(),
+        },
+        confidence: Confidence::Undetermined,
+        severity: Severity::High,
+        standing: Standing::Standing,
+        detail: None,
+        checks: vec![],
+        live: Default::default(),
+    }
+}
+
+/// Decides, and marks as told what speaks.
+fn tell(store: &mut Store, incident: &Incident, state: State, now: Timestamp) -> Telling {
+    let decision = store.decide(incident, state, now);
+    if let Telling::Speak(why) = decision.telling {
+        store.mark_told(&incident.key, why, now);
+    }
+    decision.telling
+}
+
+fn store_told(incident: &Incident, state: State, now: Timestamp) -> Store {
+    let mut store = Store::new(DAY);
+    assert_eq!(
+        tell(&mut store, incident, state, now),
+        Telling::Speak(Why::Opened)
+    );
+    store
+}
+
+const OPEN: Telling = Telling::Speak(Why::Opened);
+const CHANGED: Telling = Telling::Speak(Why::StateChanged);
+const SILENT: Telling = Telling::Suppress;
+
+#[test]
+fn a_told_incident_is_silent_until_the_reminder() {
+    let day = 24 * 60 * 60;
+    let mut store = store_told(&confirmed(&[1], at(0)), State::Open, at(10));
+    for (now, expected) in [
+        (20, SILENT),
+        (9 + day, SILENT),
+        (10 + day, Telling::Speak(Why::Reminder)),
+        (11 + day, SILENT),
+        (10 + 2 * day, Telling::Speak(Why::Reminder)),
+    ] {
+        let telling = tell(&mut store, &confirmed(&[1], at(now)), State::Open, at(now));
+        assert_eq!(telling, expected, "after {now} s");
+    }
+}
+
+#[test]
+fn a_message_that_failed_is_due_again() {
+    let mut store = Store::new(DAY);
+    for now in [1, 2, 3] {
+        let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(now));
+        assert_eq!(decision.telling, OPEN);
+    }
+    store.mark_told(&confirmed(&[1], at(0)).key, Why::Opened, at(3));
+    let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(4));
+    assert_eq!(decision.telling, SILENT);
+}
+
+#[test]
+fn changes_of_state_speak_once_each() {
+    use State::{BrokenAgain, Open, RepairFailed, Right};
+    let mut store = Store::new(DAY);
+    for (step, (state, expected)) in [
+        (Right, OPEN),
+        (Right, SILENT),
+        (BrokenAgain, CHANGED),
+        (BrokenAgain, SILENT),
+        (Right, CHANGED),
+        (RepairFailed, CHANGED),
+        (RepairFailed, SILENT),
+        (Open, CHANGED),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let now = at(step as i64);
+        let telling = tell(&mut store, &confirmed(&[1], now), state, now);
+        assert_eq!(telling, expected, "step {step}");
+    }
+}
+
+#[test]
+fn looking_without_result_changes_nothing_for_the_reader() {
+    for state in [
+        State::Open,
+        State::Right,
+        State::RepairFailed,
+        State::BrokenAgain,
+    ] {
+        let mut store = store_told(&confirmed(&[1], at(0)), state, at(0));
+        let telling = tell(&mut store, &guessed(&[1], at(1)), State::Open, at(1));
+        assert_eq!(telling, SILENT, "{state:?}");
+    }
+    // Nor does it take an untold repair away.
+    let mut store = Store::new(DAY);
+    store.decide(&confirmed(&[1], at(0)), State::Right, at(0));
+    assert_eq!(
+        tell(&mut store, &guessed(&[1], at(0)), State::Open, at(1)),
+        OPEN
+    );
+    assert_eq!(
+        tell(&mut store, &guessed(&[1], at(0)), State::Right, at(2)),
+        SILENT
+    );
+}
+
+#[test]
+fn growth_speaks_when_the_nodes_double_and_are_many() {
+    for (told, seen, expected) in [
+        (1, 4, SILENT),
+        (1, 5, Telling::Speak(Why::Grew)),
+        (5, 9, SILENT),
+        (5, 10, Telling::Speak(Why::Grew)),
+        (100, 199, SILENT),
+        (100, 200, Telling::Speak(Why::Grew)),
+    ] {
+        let nodes: Vec<u32> = (1..=seen).collect();
+        for (state, expected) in [(State::Open, expected), (State::Right, SILENT)] {
+            let first = confirmed(&nodes[..told], at(0));
+            let mut store = store_told(&first, state, at(0));
+            let telling = tell(&mut store, &confirmed(&nodes, at(1)), state, at(1));
+            assert_eq!(telling, expected, "{told} → {seen} {state:?}");
+        }
+    }
+}
+
+#[test]
+fn nodes_of_earlier_batches_are_counted_and_named() {
+    let mut store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
+    for number in 2..5 {
+        let decision = store.decide(&confirmed(&[number], at(1)), State::Open, at(1));
+        assert_eq!(decision.telling, SILENT);
+        assert_eq!(decision.nodes.len(), number as usize);
+    }
+    let decision = store.decide(&confirmed(&[5], at(2)), State::Open, at(2));
+    assert_eq!(decision.telling, Telling::Speak(Why::Grew));
+    let ids: Vec<&str> = decision.nodes.iter().map(|node| node.id.as_str()).collect();
+    let expected: Vec<String> = (1..=5).map(|number| format!("i-{number:017x}")).collect();
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn it_is_over_when_the_last_node_has_recovered() {
+    let mut store = store_told(&confirmed(&[1, 2], at(0)), State::Open, at(5));
+    assert_eq!(store.recover(&[recovered(1, at(10))]), []);
+    assert_eq!(store.recover(&[recovered(3, at(10))]), []);
+    let over = store.recover(&[recovered(2, at(12))]);
+    assert_eq!(over.len(), 1);
+    assert_eq!(over[0].cause, Cause::RoleNotAssumable);
+    assert_eq!(over[0].nodes.len(), 2);
+    assert_eq!((over[0].opened_at, over[0].over_at), (at(5), at(12)));
+    // Until it is told it is given again, also without a recovery.
+    assert_eq!(store.recover(&[]), over);
+    store.mark_told(&over[0].key, Why::Over, at(13));
+    assert_eq!(store.recover(&[recovered(2, at(12))]), []);
+}
+
+#[test]
+fn what_nobody_was_told_of_ends_silently() {
+    let mut store = Store::new(DAY);
+    store.decide(&confirmed(&[1], at(0)), State::Open, at(0));
+    assert_eq!(store.recover(&[recovered(1, at(1))]), []);
+    assert!(store.incidents.is_empty());
+    // A repair that is still to be told is kept for the retry.
+    store.decide(&confirmed(&[1], at(0)), State::Right, at(0));
+    assert_eq!(store.recover(&[recovered(1, at(1))]), []);
+    let retry = guessed(&[1], at(0));
+    assert_eq!(tell(&mut store, &retry, State::Right, at(2)), OPEN);
+    assert_eq!(store.recover(&[]).len(), 1);
+}
+
+#[test]
+fn a_recovery_counts_for_its_node_its_cause_and_what_came_before() {
+    let other_cause = Recovered {
+        cause: Cause::HostDiskFull,
+        ..recovered(1, at(9))
+    };
+    for (recovery, ends) in [
+        (recovered(1, at(9)), true),
+        (recovered(1, at(5)), true),
+        (recovered(1, at(4)), false),
+        (recovered(2, at(9)), false),
+        (other_cause, false),
+    ] {
+        let mut store = store_told(&confirmed(&[1], at(5)), State::Open, at(6));
+        let over = store.recover(std::slice::from_ref(&recovery));
+        assert_eq!(!over.is_empty(), ends, "{recovery:?}");
+    }
+}
+
+#[test]
+fn what_comes_back_after_its_end_opens_anew_and_old_evidence_does_not() {
+    for (incident, expected) in [
+        (guessed(&[1], at(0)), SILENT),
+        (guessed(&[1], at(10)), SILENT),
+        (guessed(&[1], at(11)), OPEN),
+        (guessed(&[2], at(0)), OPEN),
+        (confirmed(&[1], at(0)), OPEN),
+    ] {
+        let mut store = store_told(&confirmed(&[1], at(0)), State::Right, at(1));
+        let over = store.recover(&[recovered(1, at(10))]);
+        // A stale batch before the end is told leaves the end due.
+        let late = tell(&mut store, &guessed(&[1], at(0)), State::Open, at(12));
+        assert_eq!(late, SILENT);
+        assert_eq!(store.recover(&[]), over);
+        store.mark_told(&over[0].key, Why::Over, at(13));
+        let telling = tell(&mut store, &incident, State::Open, at(20));
+        assert_eq!(telling, expected, "{:?}", incident.hits);
+    }
+}
+
+#[test]
+fn an_undecided_finding_joins_what_it_joined_before() {
+    let store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
+    let before = finding(1, at(5), Clues::default());
+    let mut joined = before.clone();
+    store.join(&mut joined);
+    assert_eq!(joined.cause, Cause::RoleNotAssumable);
+    assert_eq!(joined.scope, confirmed(&[1], at(0)).scope);
+    assert_eq!(
+        joined.candidates,
+        [Cause::RoleNotAssumable, Cause::NoInstanceProfile]
+    );
+
+    let mut other_candidates = before.clone();
+    other_candidates.finding.candidates.push(Cause::ClockSkew);
+    let mut ruled_out = before.clone();
+    ruled_out.candidates = vec![Cause::NoInstanceProfile];
+    let mut proved = before.clone();
+    proved.confidence = Confidence::Confirmed;
+    for stranger in [
+        finding(2, at(5), Clues::default()),
+        other_candidates,
+        ruled_out.clone(),
+        proved,
+    ] {
+        let mut after = stranger.clone();
+        store.join(&mut after);
+        assert_eq!(after, stranger);
+    }
+    // With everything right it is that incident which is right.
+    ruled_out.standing = Standing::AlreadyRight;
+    store.join(&mut ruled_out);
+    assert_eq!(ruled_out.cause, Cause::RoleNotAssumable);
+}
+
+#[test]
+fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
+    let service = |name: &str| Clues {
+        service: Some(name.to_owned()),
+        ..Clues::default()
+    };
+    let mut ssm = incident("ssm", &[1], at(0), Confidence::Confirmed);
+    ssm.clues = service("ssm");
+    let mut messages = incident("ssmmessages", &[1], at(0), Confidence::Confirmed);
+    messages.clues = service("ssmmessages");
+    let mut store = store_told(&ssm, State::Open, at(0));
+    assert_eq!(tell(&mut store, &messages, State::Open, at(1)), OPEN);
+    assert_eq!(tell(&mut store, &ssm, State::Open, at(2)), SILENT);
+    for name in ["ssm", "ssmmessages"] {
+        let mut joined = finding(1, at(3), service(name));
+        store.join(&mut joined);
+        assert_eq!(joined.scope.id, name);
+    }
+}
+
+#[test]
+fn proof_takes_a_node_out_of_the_guess_it_was_counted_for() {
+    let guess = incident("i-1", &[1], at(0), Confidence::Undetermined);
+    let mut store = store_told(&guess, State::Open, at(0));
+    assert_eq!(
+        tell(&mut store, &confirmed(&[1], at(1)), State::Open, at(1)),
+        OPEN
+    );
+    let over = store.recover(&[recovered(1, at(2))]);
+    let keys: Vec<&str> = over.iter().map(|over| over.key.as_str()).collect();
+    assert_eq!(keys, [confirmed(&[1], at(1)).key]);
+}
+
+#[test]
+fn the_longest_unseen_is_forgotten_first() {
+    let mut store = Store::with_limits(DAY, 2, 100);
+    let named = |name: &str| incident(name, &[1], at(0), Confidence::Undetermined);
+    for (now, name) in [(1, "b"), (2, "a"), (3, "b"), (4, "c")] {
+        store.decide(&named(name), State::Open, at(now));
+    }
+    let left: Vec<&str> = (store.incidents.values())
+        .map(|entry| entry.scope.id.as_str())
+        .collect();
+    assert_eq!(left, ["b", "c"]);
+}
+
+#[test]
+fn nodes_are_bounded_over_all_incidents() {
+    let mut store = Store::with_limits(DAY, 10, 4);
+    let sized = |name: &str, nodes: &[u32], now| incident(name, nodes, at(now), Confidence::Likely);
+    store.decide(&sized("a", &[1, 2, 3], 1), State::Open, at(1));
+    store.decide(&sized("b", &[1], 2), State::Open, at(2));
+    assert_eq!(store.incidents.len(), 2);
+    store.decide(&sized("b", &[2], 3), State::Open, at(3));
+    assert_eq!(store.incidents.len(), 1, "a was older");
+    let decision = store.decide(&sized("b", &[3, 4, 5, 6], 4), State::Open, at(4));
+    assert_eq!(decision.nodes.len(), 6, "all are named this once");
+    let decision = store.decide(&sized("b", &[6], 5), State::Open, at(5));
+    assert_eq!(decision.nodes.len(), 4, "the newest are kept");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Batch {
+        scope: u8,
+        node: u32,
+        confirmed: bool,
+        state: State,
+        published: bool,
+    },
+    Recovery {
+        node: u32,
+        published: bool,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let state = prop_oneof![
+        Just(State::Open),
+        Just(State::Right),
+        Just(State::RepairFailed),
+        Just(State::BrokenAgain)
+    ];
+    let batch = (0..3u8, 0..6u32, any::<bool>(), state, any::<bool>()).prop_map(
+        |(scope, node, confirmed, state, published)| Step::Batch {
+            scope,
+            node,
+            confirmed,
+            state,
+            published,
+        },
+    );
+    let recovery =
+        (0..6u32, any::<bool>()).prop_map(|(node, published)| Step::Recovery { node, published });
+    prop_oneof![3 => batch, 1 => recovery]
+}
+
+proptest! {
+    /// Whatever comes: a batch delivered twice speaks at most once, a message
+    /// that failed is due again, only what was told is ever over, and the
+    /// bounds hold.
+    #[test]
+    fn telling_is_safe_under_repetition(steps in prop::collection::vec(step(), 1..60)) {
+        let mut store = Store::with_limits(DAY, 2, 5);
+        let mut told = std::collections::BTreeSet::new();
+        for (now, step) in steps.into_iter().enumerate() {
+            let now = at(now as i64);
+            match step {
+                Step::Batch { scope, node, confirmed, state, published } => {
+                    let confidence = if confirmed { Confidence::Confirmed } else { Confidence::Likely };
+                    let incident = incident(&format!("role{scope}"), &[node], now, confidence);
+                    let first = store.decide(&incident, state, now).telling;
+                    if let Telling::Speak(why) = first {
+                        prop_assert!(why != Why::Over);
+                        if published {
+                            store.mark_told(&incident.key, why, now);
+                            told.insert(incident.key.clone());
+                        }
+                    }
+                    let second = store.decide(&incident, state, now).telling;
+                    let expected = if published { Telling::Suppress } else { first };
+                    prop_assert_eq!(second, expected);
+                }
+                Step::Recovery { node, published } => {
+                    let over = store.recover(&[recovered(node, now)]);
+                    prop_assert!(over.iter().all(|over| told.contains(&over.key)));
+                    prop_assert_eq!(&store.recover(&[recovered(node, now)]), &over);
+                    if published {
+                        for over in &over {
+                            store.mark_told(&over.key, Why::Over, now);
+                        }
+                        prop_assert_eq!(store.recover(&[]), vec![]);
+                    }
+                }
+            }
+            prop_assert!(store.incidents.len() <= 2);
+            let nodes: usize = store.incidents.values().map(Entry::size).sum();
+            prop_assert!(nodes <= 5);
+        }
+    }
+}

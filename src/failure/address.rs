@@ -1,0 +1,286 @@
+//! Hosts, services and addresses named in error text.
+
+use std::net::IpAddr;
+
+use crate::node::Region;
+
+/// What the agent talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// The instance metadata service.
+    Metadata,
+    Ssm,
+    SsmMessages,
+    Ec2Messages,
+    S3,
+    Kms,
+    Logs,
+    Sts,
+    Other,
+}
+
+impl Service {
+    /// The endpoint prefix, as in `ssm.REGION.amazonaws.com`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Metadata => "imds",
+            Self::Ssm => "ssm",
+            Self::SsmMessages => "ssmmessages",
+            Self::Ec2Messages => "ec2messages",
+            Self::S3 => "s3",
+            Self::Kms => "kms",
+            Self::Logs => "logs",
+            Self::Sts => "sts",
+            Self::Other => "other",
+        }
+    }
+
+    fn of_prefix(prefix: &str) -> Option<Self> {
+        let prefix = prefix.strip_suffix("-fips").unwrap_or(prefix);
+        Some(match prefix {
+            "ssm" => Self::Ssm,
+            "ssmmessages" => Self::SsmMessages,
+            "ec2messages" => Self::Ec2Messages,
+            "s3" => Self::S3,
+            "kms" => Self::Kms,
+            "logs" => Self::Logs,
+            "sts" => Self::Sts,
+            _ => return None,
+        })
+    }
+
+    /// `ssm:UpdateInstanceInformation` → ssm.
+    pub fn of_action(action: &str) -> Option<Self> {
+        action
+            .split_once(':')
+            .and_then(|(prefix, _)| Self::of_prefix(prefix))
+    }
+
+    /// The services whose loss hurts only what a command or session writes out.
+    pub fn is_output(self) -> bool {
+        matches!(self, Self::S3 | Self::Kms | Self::Logs)
+    }
+}
+
+/// A URL that a request was sent to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Address {
+    pub host: String,
+    pub service: Option<Service>,
+    pub region: Option<Region>,
+    /// Where the URL ends in the text.
+    pub end: usize,
+}
+
+const VERBS: [&str; 6] = ["Post ", "Get ", "Put ", "Head ", "POST ", "GET "];
+
+/// The last URL that follows an HTTP verb, quoted or not (Go 1.14 began to
+/// quote): the deepest request of the chain. Without one, the last websocket URL.
+pub fn last_address(text: &str) -> Option<Address> {
+    let mut search_end = text.len();
+    while let Some(scheme) = text[..search_end].rfind("://") {
+        let start = ["https", "http", "wss", "ws"]
+            .iter()
+            .find(|name| text[..scheme].ends_with(**name))
+            .map(|name| scheme - name.len());
+        if let Some(start) = start {
+            let before = text[..start].trim_end_matches(['"', '\'']);
+            if VERBS.iter().any(|verb| before.ends_with(verb)) || text[start..].starts_with("wss") {
+                let url = &text[scheme + 3..];
+                let length = url
+                    .find(|c: char| c == '"' || c == '\'' || c.is_whitespace())
+                    .unwrap_or(url.len());
+                let host = url[..length].split(['/', '?']).next().unwrap_or_default();
+                let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+                let host = without_port(host).to_ascii_lowercase();
+                let (service, region) = service_of(&host);
+                return Some(Address {
+                    host,
+                    service,
+                    region,
+                    end: scheme + 3 + length,
+                });
+            }
+        }
+        search_end = scheme;
+    }
+    None
+}
+
+fn without_port(host: &str) -> &str {
+    if let Some(inner) = host.strip_prefix('[') {
+        return inner.split(']').next().unwrap_or(inner);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+/// The service and Region a host name stands for: public, dual-stack, FIPS,
+/// China and interface-endpoint names.
+fn service_of(host: &str) -> (Option<Service>, Option<Region>) {
+    if matches!(host, "169.254.169.254" | "fd00:ec2::254") {
+        return (Some(Service::Metadata), None);
+    }
+    let labels: Vec<&str> = host.split('.').collect();
+    let region = labels.iter().find_map(|label| Region::parse(label));
+    let aws = host.ends_with(".amazonaws.com")
+        || host.ends_with(".amazonaws.com.cn")
+        || host.ends_with(".api.aws")
+        || host.ends_with(".amazonwebservices.com.cn");
+    if !aws {
+        return (None, region);
+    }
+    let service = labels.iter().find_map(|label| {
+        Service::of_prefix(label).or_else(|| label.starts_with("s3-").then_some(Service::S3))
+    });
+    (service.or(Some(Service::Other)), region)
+}
+
+/// The address after `dial tcp`, or the far end of `read tcp A->B`.
+pub fn dialled(text: &str) -> Option<IpAddr> {
+    let socket = if let Some(at) = text.rfind("dial tcp ") {
+        text[at + "dial tcp ".len()..]
+            .split(|c: char| c.is_whitespace())
+            .next()?
+    } else {
+        let at = text.rfind("->")?;
+        text[at + 2..].split(|c: char| c.is_whitespace()).next()?
+    };
+    let (host, _port) = socket.trim_end_matches([':', ',']).rsplit_once(':')?;
+    host.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Whether what follows a URL is nothing but an HTTP status text: a proxy's own answer.
+pub fn is_bare_status(tail: &str) -> bool {
+    let tail = tail.trim_start_matches(['"', ':', ' ']);
+    [
+        "Forbidden",
+        "Proxy Authentication Required",
+        "Bad Gateway",
+        "Service Unavailable",
+        "Gateway Timeout",
+        "Unauthorized",
+        "Method Not Allowed",
+        "Bad Request",
+        "Not Found",
+    ]
+    .iter()
+    .any(|status| {
+        tail.strip_prefix(status)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',', '.', '"', ';']))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_request_of_a_chain_is_the_address() {
+        for (text, host, service, region) in [
+            (
+                "Post \"https://ssm.us-east-1.amazonaws.com/\": EOF",
+                "ssm.us-east-1.amazonaws.com",
+                Some(Service::Ssm),
+                Some("us-east-1"),
+            ),
+            (
+                "Post https://ec2messages.ap-southeast-2.amazonaws.com/: x",
+                "ec2messages.ap-southeast-2.amazonaws.com",
+                Some(Service::Ec2Messages),
+                Some("ap-southeast-2"),
+            ),
+            (
+                "Put \"http://169.254.169.254/latest/api/token\": x",
+                "169.254.169.254",
+                Some(Service::Metadata),
+                None,
+            ),
+            (
+                "Get http://[fd00:ec2::254]/latest: x",
+                "fd00:ec2::254",
+                Some(Service::Metadata),
+                None,
+            ),
+            (
+                "Post \"https://ssm.cn-north-1.amazonaws.com.cn/\": x",
+                "ssm.cn-north-1.amazonaws.com.cn",
+                Some(Service::Ssm),
+                Some("cn-north-1"),
+            ),
+            (
+                "Post \"https://ssm.eu-west-1.api.aws/\": x",
+                "ssm.eu-west-1.api.aws",
+                Some(Service::Ssm),
+                Some("eu-west-1"),
+            ),
+            (
+                "Post \"https://vpce-0a.ssmmessages.eu-west-1.vpce.amazonaws.com/v1\": x",
+                "vpce-0a.ssmmessages.eu-west-1.vpce.amazonaws.com",
+                Some(Service::SsmMessages),
+                Some("eu-west-1"),
+            ),
+            (
+                "Post \"https://ssm-fips.us-gov-west-1.amazonaws.com/\": x",
+                "ssm-fips.us-gov-west-1.amazonaws.com",
+                Some(Service::Ssm),
+                Some("us-gov-west-1"),
+            ),
+            (
+                "Put \"https://my-bucket.s3.us-east-1.amazonaws.com/out\": x",
+                "my-bucket.s3.us-east-1.amazonaws.com",
+                Some(Service::S3),
+                Some("us-east-1"),
+            ),
+            (
+                "Post \"https://proxy.corp.example/\": x",
+                "proxy.corp.example",
+                None,
+                None,
+            ),
+        ] {
+            let address = last_address(text).unwrap_or_else(|| panic!("no address: {text}"));
+            assert_eq!(
+                (address.host.as_str(), address.service),
+                (host, service),
+                "{text}"
+            );
+            assert_eq!(
+                address.region.as_ref().map(Region::as_str),
+                region,
+                "{text}"
+            );
+        }
+        assert_eq!(
+            last_address("Please see documentation at https://docs.aws.amazon.com/IAM/x"),
+            None
+        );
+    }
+
+    #[test]
+    fn the_dialled_address_is_read() {
+        for (text, address) in [
+            (
+                "dial tcp 172.31.24.65:443: i/o timeout",
+                Some("172.31.24.65"),
+            ),
+            (
+                "dial tcp [2600:1f18::1]:443: connect: network is unreachable",
+                Some("2600:1f18::1"),
+            ),
+            (
+                "read tcp 10.0.1.20:41732->10.0.1.5:443: read: connection reset by peer",
+                Some("10.0.1.5"),
+            ),
+            (
+                "dial tcp: lookup ssm.us-east-1.amazonaws.com: no such host",
+                None,
+            ),
+        ] {
+            assert_eq!(
+                dialled(text).map(|a| a.to_string()).as_deref(),
+                address,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The words that tell errors apart, found in one pass whatever their number.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+macro_rules! markers {
+    ($($name:ident: $($text:literal)|+),+ $(,)?) => {
+        /// A telling word or phrase.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Marker { $($name),+ }
+
+        const TEXTS: &[(Marker, &str)] = &[$($((Marker::$name, $text)),+),+];
+    };
+}
+
+markers! {
+    AssumeRoleUnauthorized: "AssumeRoleUnauthorizedAccess",
+    CannotAssumeRole: "EC2 cannot assume the role",
+    ProfileNotFound: "InstanceProfileNotFound",
+    ProfileWithoutRole: "Instance Profile does not contain a role",
+    ProxyConnect: "proxyconnect",
+    Lookup: "lookup ",
+    NoSuchHost: "no such host" | "No such host is known",
+    ServerMisbehaving: "server misbehaving",
+    TemporaryDns: "Temporary failure in name resolution",
+    Getaddrinfo: "getaddrinfow",
+    LookupRefused: ":53: connect: connection refused" | ":53: read: connection refused",
+    X509: "x509: ",
+    CertificateDates: "has expired or is not yet valid",
+    TlsHandshakeTimeout: "TLS handshake timeout",
+    TlsHandshakeFailure: "tls: handshake failure",
+    RemoteTls: "remote error: tls:",
+    NotTls: "first record does not look like a TLS handshake",
+    HttpToHttps: "server gave HTTP response to HTTPS client",
+    DialTcp: "dial tcp",
+    ReadTcp: "read tcp",
+    WriteTcp: "write tcp",
+    ConnectEx: "connectex:",
+    IoTimeout: "i/o timeout",
+    ConnectionTimedOut: "connection timed out",
+    DidNotRespond: "did not properly respond",
+    ConnectionRefused: "connection refused",
+    ActivelyRefused: "actively refused",
+    NoRouteToHost: "no route to host",
+    NetworkUnreachable: "network is unreachable",
+    UnreachableNetworkWindows: "unreachable network",
+    CannotAssign: "cannot assign requested address",
+    InvalidArgument: "connect: invalid argument",
+    ConnectDenied: "connect: permission denied" | "connect: operation not permitted",
+    SocketFiles: "socket: too many open files",
+    ConnectionReset: "connection reset by peer",
+    ForciblyClosed: "forcibly closed",
+    BrokenPipe: "broken pipe",
+    ClosedConnection: "use of closed network connection",
+    ClientTimeout: "Client.Timeout",
+    HeadersTimeout: "awaiting headers" | "waiting for connection",
+    ContextDeadline: "context deadline exceeded",
+    SendRequestFailed: "send request failed" | "failed to make http client call",
+    MetadataError: "EC2Metadata" | "EC2MetadataError",
+    MetadataAddress: "169.254.169.254",
+    Forbidden403: "403 Forbidden" | "403 - Forbidden" | "status code: 403",
+    ForbiddenPage: "403 - Forbidden",
+    Unauthorized401: "status code: 401" | "401 Unauthorized",
+    UnauthorizedPage: "401 - Unauthorized",
+    NotFound404: "status code: 404",
+    NotFoundPage: "404 - Not Found",
+    RoleRequestError: "EC2RoleRequestError",
+    NoInstanceRole: "no EC2 instance role found",
+    EmptyRoleList: "EmptyEC2RoleList",
+    TokenFallback: "failed to get IMDSv2 token",
+    InstanceIdFromImds: "failed to get identity instance id" | "EC2MetadataRequestError",
+    DhmcNotConfigured: "instance management role is not configured",
+    CouldNotAssumeRole: "Could not assume role",
+    SignatureExpired: "Signature expired:",
+    SignatureNotYetCurrent: "Signature not yet current",
+    RequestExpired: "RequestExpired" | "Request has expired",
+    TimeTooSkewed: "RequestTimeTooSkewed",
+    Throttling: "ThrottlingException" | "Throttling:" | "ThrottledException" | "RequestThrottled" | "RequestLimitExceeded" | "ProvisionedThroughputExceeded" | "PriorRequestNotComplete",
+    RateExceeded: "Rate exceeded",
+    ThrottledText: "Unable to process due to throttling",
+    TooManyRequests: "TooManyRequestsException" | "TooManyUpdates",
+    SlowDown: "SlowDown",
+    ExpiredToken: "ExpiredToken" | "security token included in the request is expired",
+    SharedCredsExpired: "shared credentials are already expired",
+    TokenInvalid: "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "security token included in the request is invalid",
+    SignatureInvalid: "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature",
+    OptInRequired: "OptInRequired",
+    UnknownOperation: "UnknownOperationException",
+    AccessDenied: "AccessDeniedException" | "AccessDenied" | "AuthorizationFailureException" | "UnauthorizedOperation" | "UnauthorizedException",
+    NotAuthorized: "is not authorized to perform",
+    UnauthorizedRequest: "Unauthorized request",
+    FingerprintMismatch: "MachineFingerprintDoesNotMatch",
+    NotExistingInstance: "Not existing InstanceId",
+    InvalidInstanceId: "InvalidInstanceId",
+    Activation: "ActivationExpired" | "InvalidActivation" | "RegistrationLimitExceeded",
+    AlreadyRegistered: "InstanceAlreadyRegistered",
+    NoCredentialProviders: "NoCredentialProviders",
+    DestinationMissing: "NoSuchBucket" | "ResourceNotFoundException" | "NoSuchKey",
+    MissingRegion: "MissingRegion" | "could not find region configuration",
+    ValidationFailed: "ValidationException",
+    InvalidParameter: "InvalidParameter",
+    InternalError: "InternalServerError" | "InternalServerException" | "InternalFailure" | "InternalError" | "ServiceUnavailable" | "ServiceException",
+    SharedCreds: "SharedCredsLoad" | "SharedCredsAccessKey" | "SharedCredsSecret" | "SharedConfigLoadError",
+    CredentialsEndpoint: "CredentialsEndpointError",
+    EmptyStaticCreds: "EmptyStaticCreds",
+    BadGatewayPage: "<title>502" | "<title>503" | "<title>407" | "<title>504",
+    HtmlPage: "<html" | "<HTML" | "<!DOCTYPE" | "|<html",
+    SerializationError: "SerializationError",
+    UnmarshalError: "UnmarshalError",
+    RequestId: "request id:",
+    NoSpace: "no space left on device" | "not enough space on the disk",
+    Watch: "watch",
+    TooManyFiles: "too many open files",
+    ReadOnlyFs: "read-only file system",
+    OutOfMemory: "cannot allocate memory" | "out of memory" | "Out of memory",
+    OutOfProcesses: "resource temporarily unavailable",
+    GroupPolicy: "blocked by group policy",
+    ExecFormat: "exec format error",
+    ForkExec: "fork/exec",
+    GoPanic: "runtime error:",
+    PermissionDenied: "permission denied" | "Access is denied" | "operation not permitted",
+    NoSuchFile: "no such file or directory" | "cannot find the file",
+}
+
+static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .build(TEXTS.iter().map(|(_, text)| text))
+        .expect("a few hundred short literals")
+});
+
+/// Which markers a text holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    bits: u128,
+    code: Option<u16>,
+}
+
+impl Seen {
+    pub fn scan(text: &str) -> Self {
+        let mut seen = Self::default();
+        for found in SEARCH.find_overlapping_iter(text) {
+            let index = found.pattern().as_usize();
+            let (marker, literal) = TEXTS[index];
+            seen.bits |= 1 << marker as u8;
+            // The first error code by position names the failure; a longer code
+            // that starts at the same place wins over its own beginning.
+            if is_code(literal) && starts_word(text, found.start()) && ends_word(text, found.end())
+            {
+                let _ = seen.code.get_or_insert(index as u16);
+            }
+        }
+        seen
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bits == 0
+    }
+
+    pub fn has(&self, marker: Marker) -> bool {
+        self.bits & (1 << marker as u8) != 0
+    }
+
+    pub fn any(&self, markers: &[Marker]) -> bool {
+        markers.iter().any(|marker| self.has(*marker))
+    }
+
+    /// The first AWS error code in the text.
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+            .map(|index| TEXTS[usize::from(index)].1.trim_end_matches(':'))
+    }
+}
+
+/// Error codes are written as one word in CamelCase.
+fn is_code(literal: &str) -> bool {
+    literal.len() > 6
+        && literal.starts_with(|c: char| c.is_ascii_uppercase())
+        && literal
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b':')
+}
+
+fn starts_word(text: &str, at: usize) -> bool {
+    at == 0 || !text.as_bytes()[at - 1].is_ascii_alphanumeric()
+}
+
+fn ends_word(text: &str, end: usize) -> bool {
+    text.as_bytes()
+        .get(end)
+        .is_none_or(|b| !b.is_ascii_alphanumeric())
+}

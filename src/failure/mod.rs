@@ -1,0 +1,411 @@
+//! The error text inside a record, understood as structure: which service,
+//! what went wrong, who was denied what and why.
+//!
+//! The agent wraps the errors of the AWS SDK for Go, of Go's network stack, of
+//! the metadata service and of proxies into its own sentences. Whatever the
+//! sentence, the error inside decides, and the deepest one decides most.
+
+mod address;
+mod denial;
+mod judge;
+mod marker;
+
+pub use address::Service;
+pub use judge::{Verdict, verdict};
+
+use std::net::IpAddr;
+
+use crate::incident::finding::DenyReason;
+use crate::node::{AccountId, Region};
+
+/// One error, as far as its text tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    pub kind: Kind,
+    pub code: Option<&'static str>,
+    pub host: Option<String>,
+    pub service: Option<Service>,
+    pub region: Option<Region>,
+    /// The address that was dialled.
+    pub dialled: Option<IpAddr>,
+    /// `ssm:UpdateInstanceInformation`.
+    pub action: Option<String>,
+    pub role: Option<String>,
+    pub account: Option<AccountId>,
+    pub resource: Option<String>,
+    pub reason: Option<DenyReason>,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The metadata service answered 403 with its own page.
+    ImdsDisabled,
+    /// 403 for the metadata address, without the page that the real service sends.
+    ImdsForbiddenByOther,
+    /// 403, the answer's body cut off.
+    ImdsForbidden,
+    ImdsTokenRequired,
+    ImdsUnreachable,
+    /// The metadata service answered that there is no role.
+    NoRole,
+    /// The SDK's summary "no EC2 instance role found" with its cause cut away.
+    NoRoleOrImds,
+    RoleUnassumable,
+    ProfileStale,
+    /// Calls to the metadata address went to a proxy.
+    ProxyCatchesImds,
+    Proxy,
+    /// Something else than AWS answered, with an HTTP status or a page.
+    ProxyAnswer,
+    Dns,
+    /// The host name itself is malformed: a typing error in the Region.
+    HostName,
+    ClockSkew,
+    Tls,
+    /// No answer on the port: dropped on the way.
+    Blocked,
+    Refused,
+    NoRouteFromHost,
+    Reset,
+    TimedOut,
+    TooManyOpenFiles,
+    /// "send request failed", its cause cut away.
+    Unsent,
+    AccessDenied,
+    DhmcNotConfigured,
+    DhmcRoleBroken,
+    OptInRequired,
+    /// ssmmessages answered "Unauthorized request".
+    Unauthorized,
+    Throttled,
+    Expired,
+    TokenInvalid,
+    SignatureInvalid,
+    NoCredentials,
+    /// A credentials file or endpoint of the host itself failed.
+    CredentialSource,
+    NotRegistered,
+    Activation,
+    AlreadyRegistered,
+    Fingerprint,
+    InputInvalid,
+    RegionMissing,
+    WrongEndpoint,
+    DestinationMissing,
+    ServiceError,
+    /// An answer that could not be read, its body cut away.
+    Unreadable,
+    DiskFull,
+    InotifyExhausted,
+    ReadOnly,
+    PermissionDenied,
+    OutOfMemory,
+    OutOfProcesses,
+    Noexec,
+    FileMissing,
+    Crash,
+}
+
+/// Reads the error inside `flat`, the record's text on one line
+/// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
+pub fn read(flat: &str) -> Option<Failure> {
+    let seen = marker::Seen::scan(flat);
+    if seen.is_empty() {
+        return None;
+    }
+    let address = address::last_address(flat);
+    let kind = kind(flat, &seen, address.as_ref())?;
+    let denial = denial::read(flat);
+    let (host, service, region) = match address {
+        Some(address) => (Some(address.host), address.service, address.region),
+        None => (None, None, None),
+    };
+    let action = denial.action;
+    let service = service.or_else(|| action.as_deref().and_then(Service::of_action));
+    Some(Failure {
+        kind,
+        code: seen.code(),
+        host,
+        service,
+        region: region.or(denial.region),
+        dialled: address::dialled(flat),
+        action,
+        role: denial.role.or_else(|| denial::unassumable_role(flat)),
+        account: denial.account,
+        resource: denial.resource,
+        reason: denial.reason,
+    })
+}
+
+/// The order of the tests matters: a proxy wraps whatever is inside it, DNS
+/// errors contain "i/o timeout", a wrong clock shows as a certificate error.
+fn kind(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) -> Option<Kind> {
+    use marker::Marker as M;
+    if seen.has(M::AssumeRoleUnauthorized) || seen.has(M::CannotAssumeRole) {
+        return Some(Kind::RoleUnassumable);
+    }
+    if seen.has(M::ProfileNotFound) || seen.has(M::ProfileWithoutRole) {
+        return Some(Kind::ProfileStale);
+    }
+    let to_imds = address.is_some_and(|address| address.service == Some(Service::Metadata));
+    if seen.has(M::ProxyConnect) {
+        return Some(if to_imds {
+            Kind::ProxyCatchesImds
+        } else {
+            Kind::Proxy
+        });
+    }
+    if let Some(kind) = network(flat, seen, address) {
+        let local = matches!(kind, Kind::TooManyOpenFiles | Kind::ProxyAnswer);
+        return Some(if to_imds && !local {
+            Kind::ImdsUnreachable
+        } else {
+            kind
+        });
+    }
+    if to_imds && (seen.has(M::SendRequestFailed) || seen.has(M::ContextDeadline)) {
+        return Some(Kind::ImdsUnreachable);
+    }
+    imds(flat, seen)
+        .or_else(|| service(flat, seen))
+        .or_else(|| host(seen))
+        .or_else(|| seen.has(M::SendRequestFailed).then_some(Kind::Unsent))
+}
+
+fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) -> Option<Kind> {
+    use marker::Marker as M;
+    if let Some(tail) = address.map(|address| &flat[address.end..])
+        && address::is_bare_status(tail)
+    {
+        return Some(Kind::ProxyAnswer);
+    }
+    if seen.has(M::Lookup)
+        && seen.any(&[
+            M::NoSuchHost,
+            M::ServerMisbehaving,
+            M::TemporaryDns,
+            M::Getaddrinfo,
+            M::IoTimeout,
+            M::LookupRefused,
+        ])
+    {
+        let mistyped =
+            address.is_some_and(|address| address.host.contains('%')) || flat.contains(".xn--");
+        return Some(if mistyped { Kind::HostName } else { Kind::Dns });
+    }
+    if seen.has(M::NoSuchHost) || seen.has(M::Getaddrinfo) {
+        return Some(Kind::Dns);
+    }
+    if seen.has(M::X509) {
+        return Some(
+            if seen.has(M::CertificateDates) && flat.contains(" is before ") {
+                Kind::ClockSkew
+            } else {
+                Kind::Tls
+            },
+        );
+    }
+    if seen.any(&[
+        M::TlsHandshakeTimeout,
+        M::RemoteTls,
+        M::NotTls,
+        M::HttpToHttps,
+        M::TlsHandshakeFailure,
+    ]) {
+        return Some(Kind::Tls);
+    }
+    if seen.has(M::SocketFiles) {
+        return Some(Kind::TooManyOpenFiles);
+    }
+    if seen.any(&[M::DialTcp, M::ReadTcp, M::WriteTcp, M::ConnectEx]) {
+        if seen.any(&[M::ConnectionRefused, M::ActivelyRefused]) {
+            return Some(Kind::Refused);
+        }
+        if seen.any(&[
+            M::NoRouteToHost,
+            M::NetworkUnreachable,
+            M::CannotAssign,
+            M::InvalidArgument,
+            M::UnreachableNetworkWindows,
+            M::ConnectDenied,
+        ]) {
+            return Some(Kind::NoRouteFromHost);
+        }
+        if seen.any(&[M::IoTimeout, M::ConnectionTimedOut, M::DidNotRespond]) {
+            return Some(Kind::Blocked);
+        }
+        if seen.any(&[
+            M::ConnectionReset,
+            M::BrokenPipe,
+            M::ClosedConnection,
+            M::ForciblyClosed,
+        ]) {
+            return Some(Kind::Reset);
+        }
+    }
+    if seen.any(&[M::ClientTimeout, M::HeadersTimeout]) {
+        return Some(Kind::TimedOut);
+    }
+    if let Some(address) = address {
+        let tail = flat[address.end..].trim_start_matches(['"', ':', ' ']);
+        if tail.starts_with("EOF")
+            || tail.starts_with("unexpected EOF")
+            || seen.any(&[M::ConnectionReset, M::BrokenPipe])
+        {
+            return Some(Kind::Reset);
+        }
+        if tail.starts_with("context deadline exceeded") {
+            return Some(Kind::TimedOut);
+        }
+    }
+    None
+}
+
+/// The metadata service and the credentials that come from it.
+fn imds(flat: &str, seen: &marker::Seen) -> Option<Kind> {
+    use marker::Marker as M;
+    let metadata = seen.has(M::MetadataError) || seen.has(M::MetadataAddress);
+    if metadata && seen.has(M::Forbidden403) {
+        return Some(if seen.has(M::ForbiddenPage) {
+            Kind::ImdsDisabled
+        } else if flat.contains("EC2Metadata request status code: 403") {
+            Kind::ImdsForbiddenByOther
+        } else {
+            Kind::ImdsForbidden
+        });
+    }
+    if metadata && seen.any(&[M::Unauthorized401, M::UnauthorizedPage]) {
+        return Some(Kind::ImdsTokenRequired);
+    }
+    if seen.has(M::RoleRequestError) {
+        let named_none = seen.has(M::NoInstanceRole) || seen.has(M::EmptyRoleList);
+        return Some(
+            if named_none && seen.any(&[M::NotFound404, M::NotFoundPage]) {
+                Kind::NoRole
+            } else if metadata && seen.has(M::TokenFallback) {
+                Kind::ImdsUnreachable
+            } else {
+                Kind::NoRoleOrImds
+            },
+        );
+    }
+    if seen.has(M::EmptyRoleList) {
+        return Some(Kind::NoRole);
+    }
+    if seen.has(M::TokenFallback) || seen.has(M::InstanceIdFromImds) {
+        return Some(Kind::ImdsUnreachable);
+    }
+    None
+}
+
+/// Answers of AWS services, by their codes.
+fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
+    use marker::Marker as M;
+    let table: [(&[M], Kind); 22] = [
+        (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
+        (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
+        (
+            &[
+                M::SignatureExpired,
+                M::SignatureNotYetCurrent,
+                M::RequestExpired,
+                M::TimeTooSkewed,
+            ],
+            Kind::ClockSkew,
+        ),
+        (
+            &[
+                M::Throttling,
+                M::RateExceeded,
+                M::ThrottledText,
+                M::TooManyRequests,
+                M::SlowDown,
+            ],
+            Kind::Throttled,
+        ),
+        (&[M::ExpiredToken, M::SharedCredsExpired], Kind::Expired),
+        (&[M::TokenInvalid], Kind::TokenInvalid),
+        (&[M::SignatureInvalid], Kind::SignatureInvalid),
+        (&[M::OptInRequired], Kind::OptInRequired),
+        (&[M::UnknownOperation], Kind::WrongEndpoint),
+        (&[M::AccessDenied, M::NotAuthorized], Kind::AccessDenied),
+        (&[M::UnauthorizedRequest], Kind::Unauthorized),
+        (&[M::FingerprintMismatch], Kind::Fingerprint),
+        (
+            &[M::NotExistingInstance, M::InvalidInstanceId],
+            Kind::NotRegistered,
+        ),
+        (&[M::Activation], Kind::Activation),
+        (&[M::AlreadyRegistered], Kind::AlreadyRegistered),
+        (&[M::NoCredentialProviders], Kind::NoCredentials),
+        (&[M::DestinationMissing], Kind::DestinationMissing),
+        (&[M::MissingRegion], Kind::RegionMissing),
+        (
+            &[M::ValidationFailed, M::InvalidParameter],
+            Kind::InputInvalid,
+        ),
+        (&[M::InternalError], Kind::ServiceError),
+        (
+            &[M::SharedCreds, M::CredentialsEndpoint, M::EmptyStaticCreds],
+            Kind::CredentialSource,
+        ),
+        (&[M::BadGatewayPage, M::HtmlPage], Kind::ProxyAnswer),
+    ];
+    if let Some((_, kind)) = table.iter().find(|(markers, _)| seen.any(markers)) {
+        return Some(*kind);
+    }
+    if seen.has(M::SerializationError) || seen.has(M::UnmarshalError) {
+        // An empty request id: the answer did not come from AWS.
+        return Some(if !seen.has(M::RequestId) {
+            Kind::Unreadable
+        } else if has_empty_request_id(flat) {
+            Kind::ProxyAnswer
+        } else {
+            Kind::ServiceError
+        });
+    }
+    None
+}
+
+/// Errors of the host's own operating system.
+fn host(seen: &marker::Seen) -> Option<Kind> {
+    use marker::Marker as M;
+    if seen.has(M::NoSpace) {
+        return Some(if seen.has(M::Watch) {
+            Kind::InotifyExhausted
+        } else {
+            Kind::DiskFull
+        });
+    }
+    if seen.has(M::TooManyFiles) {
+        return Some(Kind::InotifyExhausted);
+    }
+    let table: [(&[M], Kind); 7] = [
+        (&[M::ReadOnlyFs], Kind::ReadOnly),
+        (&[M::OutOfMemory], Kind::OutOfMemory),
+        (&[M::OutOfProcesses], Kind::OutOfProcesses),
+        (&[M::GroupPolicy, M::ExecFormat], Kind::Noexec),
+        (&[M::GoPanic], Kind::Crash),
+        (&[M::PermissionDenied], Kind::PermissionDenied),
+        (&[M::NoSuchFile], Kind::FileMissing),
+    ];
+    if seen.has(M::ForkExec) && seen.has(M::PermissionDenied) {
+        return Some(Kind::Noexec);
+    }
+    table
+        .iter()
+        .find(|(markers, _)| seen.any(markers))
+        .map(|(_, kind)| *kind)
+}
+
+/// Whether the first `request id:` is followed by nothing.
+fn has_empty_request_id(flat: &str) -> bool {
+    flat.split_once("request id:").is_some_and(|(_, rest)| {
+        let rest = rest.trim_start();
+        rest.is_empty() || rest.starts_with("caused by") || rest.starts_with(',')
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,405 @@
+//! What starts a record: optional time, level, function, tags.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use super::Origin;
+
+/// A level of the agent's logger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+impl Level {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "TRACE" => Self::Trace,
+            "DEBUG" => Self::Debug,
+            "INFO" => Self::Info,
+            "WARN" => Self::Warn,
+            "ERROR" => Self::Error,
+            "CRITICAL" => Self::Critical,
+            _ => return None,
+        })
+    }
+
+    /// Whether a record of this level may be read by a signature that names no level.
+    pub fn is_trouble(self) -> bool {
+        self >= Self::Warn
+    }
+}
+
+/// The start of a record, taken off its line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head<'a> {
+    pub stamp: Option<&'a str>,
+    pub level: Level,
+    pub origin: Origin,
+    /// Whether the text was opened by a typographic quote: a pasted sample.
+    pub quoted: bool,
+    /// Everything after the level.
+    pub body: &'a str,
+}
+
+/// Reads the head of a line whose transport prefix is gone; `None` when the
+/// line continues the record before.
+pub fn head(line: &str) -> Option<Head<'_>> {
+    let unquoted = line.strip_prefix(['\u{201c}', '\u{201d}']);
+    let quoted = unquoted.is_some();
+    let line = unquoted.unwrap_or(line);
+    match line.as_bytes().first()? {
+        b'0'..=b'9' => timed(line, quoted),
+        b'T' | b'D' | b'I' | b'W' | b'E' | b'C' => level_first(line, quoted).or_else(|| raw(line)),
+        b'p' | b'f' | b's' => raw(line),
+        _ => None,
+    }
+}
+
+/// `2024-11-04 10:02:44.9629 ERROR …`, the logger's built-in
+/// `1704967520066534055 [Error] …`, Go's `2025/11/03 12:40:12 …` and the serial
+/// console's `2023/10/27 10:43:16Z: …`.
+fn timed(line: &str, quoted: bool) -> Option<Head<'_>> {
+    let bytes = line.as_bytes();
+    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 19 && bytes.get(19) == Some(&b' ') && bytes.get(20) == Some(&b'[') {
+        let (word, body) = line[21..].split_once(']')?;
+        let level = Level::parse(&word.to_ascii_uppercase())?;
+        return Some(Head {
+            stamp: Some(&line[..19]),
+            level,
+            origin: Origin::LevelFirst,
+            quoted,
+            body: body.trim_start(),
+        });
+    }
+    if digits != 4 || bytes.len() < 20 {
+        return None;
+    }
+    let clock = bytes[10] == b' '
+        && bytes[13] == b':'
+        && bytes[16] == b':'
+        && [5, 6, 8, 9, 11, 12, 14, 15, 17, 18]
+            .iter()
+            .all(|&i| bytes[i].is_ascii_digit());
+    if !clock {
+        return None;
+    }
+    match (bytes[4], bytes[7]) {
+        (b'-', b'-') => {
+            let mut end = 19;
+            if bytes[19] == b'.' {
+                end = 20
+                    + bytes[20..]
+                        .iter()
+                        .take_while(|b| b.is_ascii_digit())
+                        .count();
+            }
+            let rest = line.get(end..)?.strip_prefix(' ')?;
+            let (word, body) = rest.split_once(' ').unwrap_or((rest, ""));
+            let level = Level::parse(word.trim_end_matches('-'))?;
+            Some(Head {
+                stamp: Some(&line[..end]),
+                level,
+                origin: Origin::File,
+                quoted,
+                body,
+            })
+        }
+        (b'/', b'/') => {
+            let rest = &line[19..];
+            let body = rest
+                .strip_prefix("Z: ")
+                .or_else(|| rest.strip_prefix(' '))?;
+            Some(Head {
+                stamp: Some(&line[..19]),
+                level: Level::Info,
+                origin: Origin::Raw,
+                quoted,
+                body,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// `ERROR [HealthCheck] …`, and as printed in the field `INFO- Failed …`.
+fn level_first(line: &str, quoted: bool) -> Option<Head<'_>> {
+    let end = line.bytes().take_while(u8::is_ascii_uppercase).count();
+    let level = Level::parse(&line[..end])?;
+    let body = line[end..]
+        .strip_prefix("- ")
+        .or_else(|| line[end..].strip_prefix(['-', ' ']))?;
+    Some(Head {
+        stamp: None,
+        level,
+        origin: Origin::LevelFirst,
+        quoted,
+        body,
+    })
+}
+
+/// Text that Go and the logger write by themselves to standard error.
+fn raw(line: &str) -> Option<Head<'_>> {
+    let level = if ["panic: ", "fatal error: ", "seelog internal error: "]
+        .iter()
+        .any(|start| line.starts_with(start))
+    {
+        Level::Error
+    } else if line.starts_with("Error occurred fetching the seelog config file path")
+        || line.starts_with("Initializing new seelog logger")
+    {
+        Level::Info
+    } else {
+        return None;
+    };
+    Some(Head {
+        stamp: None,
+        level,
+        origin: Origin::Raw,
+        quoted: false,
+        body: line,
+    })
+}
+
+/// The record's own time as if it were UTC.
+pub fn read_stamp(stamp: &str) -> Option<Timestamp> {
+    if stamp.len() == 19 && stamp.bytes().all(|b| b.is_ascii_digit()) {
+        let nanos: i128 = stamp.parse().ok()?;
+        return Timestamp::from_nanosecond(nanos).ok();
+    }
+    let number = |range: std::ops::Range<usize>| stamp.get(range)?.parse::<i16>().ok();
+    let nanosecond = match stamp.get(20..) {
+        Some(fraction) if !fraction.is_empty() => {
+            let kept = &fraction[..fraction.len().min(9)];
+            kept.parse::<i32>().ok()? * 10_i32.pow(9 - kept.len() as u32)
+        }
+        _ => 0,
+    };
+    let small = |range| number(range).and_then(|value| i8::try_from(value).ok());
+    let time = DateTime::new(
+        number(0..4)?,
+        small(5..7)?,
+        small(8..10)?,
+        small(11..13)?,
+        small(14..16)?,
+        small(17..19)?,
+        nanosecond,
+    )
+    .ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|zoned| zoned.timestamp())
+}
+
+/// Words that older code writes in the place of a tag, without brackets.
+const TAG_WORDS: [&str; 4] = [
+    "EC2RoleProvider",
+    "SSMService",
+    "CoreModuleWrapper",
+    "UpdateS3Util",
+];
+
+/// At most this many tags stand before a message.
+const MAX_TAGS: usize = 8;
+
+/// Splits the body of a head into tags and message. The logger's
+/// `[Function @ file.go.N]` of errors.log is no tag and falls away.
+pub fn tags_and_message(body: &str) -> (Vec<Cow<'_, str>>, &str) {
+    let mut tags = Vec::new();
+    let mut message = body.trim_start();
+    while tags.len() < MAX_TAGS {
+        let Some((tag, rest)) = bracketed(message) else {
+            break;
+        };
+        if !(tags.is_empty() && is_place(tag)) {
+            tags.push(Cow::Borrowed(tag));
+        }
+        message = rest;
+    }
+    if let Some((word, rest)) = message.split_once(' ')
+        && TAG_WORDS.contains(&word)
+    {
+        tags.push(Cow::Borrowed(word));
+        message = rest.trim_start();
+    }
+    (tags, message)
+}
+
+/// `[text] rest`; a session's tag may itself hold brackets, a dump's does not end.
+fn bracketed(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('[')?;
+    let end = inner.find(']')?;
+    let (tag, rest) = (&inner[..end], &inner[end + 1..]);
+    let separated = rest.is_empty() || rest.starts_with([' ', '\t', '[']);
+    (separated && !tag.is_empty() && tag.len() <= 200).then(|| (tag, rest.trim_start()))
+}
+
+fn is_place(tag: &str) -> bool {
+    tag.split_once(" @ ")
+        .is_some_and(|(_, file)| file.contains(".go."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_head_is_read() {
+        for (line, level, origin, body) in [
+            (
+                "2024-11-04 10:02:44.9629 ERROR [Registrar] x",
+                Level::Error,
+                Origin::File,
+                "[Registrar] x",
+            ),
+            (
+                "2018-05-08 10:58:39 INFO [instanceID=i-X] x",
+                Level::Info,
+                Origin::File,
+                "[instanceID=i-X] x",
+            ),
+            (
+                "1704967520066534055 [Warn] [ssm-agent-worker] x",
+                Level::Warn,
+                Origin::LevelFirst,
+                "[ssm-agent-worker] x",
+            ),
+            (
+                "ERROR [HealthCheck] x",
+                Level::Error,
+                Origin::LevelFirst,
+                "[HealthCheck] x",
+            ),
+            (
+                "\u{201c}INFO- Failed to fetch",
+                Level::Info,
+                Origin::LevelFirst,
+                "Failed to fetch",
+            ),
+            ("INFO-Failed", Level::Info, Origin::LevelFirst, "Failed"),
+            (
+                "panic: runtime error",
+                Level::Error,
+                Origin::Raw,
+                "panic: runtime error",
+            ),
+            (
+                "fatal error: concurrent map writes",
+                Level::Error,
+                Origin::Raw,
+                "fatal error: concurrent map writes",
+            ),
+            (
+                "2018/09/21 09:30:55 Failed to load",
+                Level::Info,
+                Origin::Raw,
+                "Failed to load",
+            ),
+            (
+                "2023/10/27 10:43:16Z: SSM Agent unable",
+                Level::Info,
+                Origin::Raw,
+                "SSM Agent unable",
+            ),
+        ] {
+            let head = head(line).unwrap_or_else(|| panic!("no head: {line}"));
+            assert_eq!(
+                (head.level, head.origin, head.body),
+                (level, origin, body),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_continues_a_record_is_no_head() {
+        for line in [
+            "",
+            "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF",
+            "\tstatus code: 400, request id: x",
+            "<?xml version=\"1.0\"?>",
+            "  \"standardOutput\": \"ERROR AccessDeniedException fake\\n\",",
+            "INFORMATION about",
+            "ERRORS were",
+            "2024-11-04 10:02:44 hello",
+            "2024-11-04 10:02",
+            "2024-11-04",
+            "1704967520066534055",
+            "}",
+            "goroutine 1 [running]:",
+        ] {
+            assert_eq!(head(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn tags_end_where_the_message_begins() {
+        for (body, tags, message) in [
+            (
+                "[ssm-agent-worker] [HealthCheck] error when",
+                vec!["ssm-agent-worker", "HealthCheck"],
+                "error when",
+            ),
+            (
+                "[NewEC2IdentityWithConfig @ ec2_identity.go.271] [EC2Identity] Failed",
+                vec!["EC2Identity"],
+                "Failed",
+            ),
+            (
+                "EC2RoleProvider Failed to connect",
+                vec!["EC2RoleProvider"],
+                "Failed to connect",
+            ),
+            (
+                "[RemoteRetrieve @ ec2_role_provider.go.142] EC2RoleProvider Failed",
+                vec!["EC2RoleProvider"],
+                "Failed",
+            ),
+            ("Agent failed to assume", vec![], "Agent failed to assume"),
+            ("[HealthCheck]error when", vec![], "[HealthCheck]error when"),
+            ("[unclosed tag", vec![], "[unclosed tag"),
+        ] {
+            assert_eq!(
+                tags_and_message(body),
+                (tags.into_iter().map(Cow::Borrowed).collect(), message),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_records_own_time_reads_as_utc() {
+        for (stamp, expected) in [
+            ("2024-11-04 10:02:44.9629", "2024-11-04T10:02:44.9629Z"),
+            ("2018-05-08 10:58:39", "2018-05-08T10:58:39Z"),
+            ("2018/09/21 09:30:55", "2018-09-21T09:30:55Z"),
+            ("1704967520066534055", "2024-01-11T10:05:20.066534055Z"),
+        ] {
+            assert_eq!(
+                read_stamp(stamp).map(|t| t.to_string()).as_deref(),
+                Some(expected),
+                "{stamp}"
+            );
+        }
+        assert_eq!(read_stamp("2018-13-41 10:58:39"), None);
+    }
+}

@@ -1,0 +1,341 @@
+//! Joins continuation lines to the record they belong to, over events and,
+//! with the joiner kept in the stream state, over batches.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::head::{self, Level};
+use super::transport::{self, Writer};
+use super::{Origin, Record};
+
+/// What is kept of one record: enough for the longest error text the agent
+/// writes (17 lines with the metadata service's page in it), never a whole dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub lines: usize,
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lines: 96,
+            bytes: 32 * 1024,
+        }
+    }
+}
+
+/// Takes lines in order and gives records as they end.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Joiner<'a> {
+    open: Option<Record<'a>>,
+    kept_bytes: usize,
+    /// A head with a timestamp was seen: from here on a level word alone starts nothing.
+    timed: bool,
+    /// Braces still open in a dump of user-controlled text at INFO or below.
+    dump_depth: usize,
+    lines: u64,
+    limits: Limits,
+}
+
+impl<'a> Joiner<'a> {
+    /// The record that would end here if nothing more came.
+    pub fn open(&self) -> Option<&Record<'a>> {
+        self.open.as_ref()
+    }
+
+    /// Lines seen so far.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Ends the open record: the input is complete.
+    pub fn close(&mut self) -> Option<Record<'a>> {
+        self.kept_bytes = 0;
+        self.open.take()
+    }
+
+    /// The joiner as it goes into the stream state.
+    pub fn into_owned(self) -> Joiner<'static> {
+        Joiner {
+            open: self.open.map(Record::into_owned),
+            kept_bytes: self.kept_bytes,
+            timed: self.timed,
+            dump_depth: self.dump_depth,
+            lines: self.lines,
+            limits: self.limits,
+        }
+    }
+
+    /// Takes one physical line without its line end. `at` is the event's time;
+    /// without one the record's own time counts, and without that `received`.
+    /// Gives a record that this line ended, or that stands by itself.
+    pub fn line(
+        &mut self,
+        line: &'a str,
+        at: Option<Timestamp>,
+        received: Timestamp,
+    ) -> Option<Record<'a>> {
+        self.lines += 1;
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let carried = transport::carried(line);
+        match carried.writer {
+            Writer::Foreign => None,
+            Writer::Systemd | Writer::Kernel => {
+                if !transport::names_agent(carried.body) {
+                    return None;
+                }
+                let origin = if carried.writer == Writer::Systemd {
+                    Origin::Systemd
+                } else {
+                    Origin::Kernel
+                };
+                Some(self.bare(carried.body, Level::Info, origin, at.unwrap_or(received)))
+            }
+            Writer::Agent => self.agent_line(carried.body, true, at, received),
+            Writer::Unnamed => self.agent_line(carried.body, false, at, received),
+        }
+    }
+
+    fn agent_line(
+        &mut self,
+        body: &'a str,
+        carried: bool,
+        at: Option<Timestamp>,
+        received: Timestamp,
+    ) -> Option<Record<'a>> {
+        if let Some(head) = head::head(body) {
+            let free = self.dump_depth == 0 && (carried || !self.timed);
+            let starts = match head.origin {
+                Origin::File => true,
+                Origin::LevelFirst | Origin::Raw => free || head.quoted,
+                Origin::Systemd | Origin::Kernel => false,
+            };
+            if starts {
+                return self.start(&head, at, received);
+            }
+        } else if self.dump_depth == 0 && is_metadata_answer(body) {
+            let record = self.bare(
+                body.trim_start(),
+                Level::Error,
+                Origin::Raw,
+                at.unwrap_or(received),
+            );
+            return self.replace(record);
+        }
+        self.continue_with(body);
+        None
+    }
+
+    fn start(
+        &mut self,
+        head: &head::Head<'a>,
+        at: Option<Timestamp>,
+        received: Timestamp,
+    ) -> Option<Record<'a>> {
+        self.timed |= head.origin == Origin::File;
+        let (tags, message) = head::tags_and_message(head.body);
+        let own_time = || head.stamp.and_then(head::read_stamp);
+        let at = at.or_else(own_time).unwrap_or(received);
+        self.dump_depth = if !head.level.is_trouble() && is_dump(message) {
+            depth_after(0, message)
+        } else {
+            0
+        };
+        self.replace(Record {
+            at,
+            level: head.level,
+            stamp: head.stamp.map(Cow::Borrowed),
+            tags,
+            message: Cow::Borrowed(message.trim_end_matches(['\u{201d}', '\u{201c}'])),
+            rest: Vec::new(),
+            origin: head.origin,
+            line: self.lines,
+        })
+    }
+
+    fn bare(&self, message: &'a str, level: Level, origin: Origin, at: Timestamp) -> Record<'a> {
+        Record {
+            at,
+            level,
+            stamp: None,
+            tags: Vec::new(),
+            message: Cow::Borrowed(message),
+            rest: Vec::new(),
+            origin,
+            line: self.lines,
+        }
+    }
+
+    fn replace(&mut self, record: Record<'a>) -> Option<Record<'a>> {
+        self.kept_bytes = record.message.len();
+        self.open.replace(record)
+    }
+
+    fn continue_with(&mut self, body: &'a str) {
+        if self.dump_depth > 0 {
+            self.dump_depth = depth_after(self.dump_depth, body);
+        }
+        let Some(open) = &mut self.open else { return };
+        if open.rest.len() >= self.limits.lines || self.kept_bytes + body.len() > self.limits.bytes
+        {
+            return;
+        }
+        self.kept_bytes += body.len();
+        let text = match body.find("#011") {
+            Some(_) => Cow::Owned(body.replace("#011", "\t")),
+            None => Cow::Borrowed(body),
+        };
+        open.rest.push(text);
+    }
+}
+
+/// INFO records that carry text of the agent's users: replies, plugin
+/// configurations, document state.
+fn is_dump(message: &str) -> bool {
+    message.contains('{')
+}
+
+fn depth_after(depth: usize, text: &str) -> usize {
+    text.bytes().fold(depth, |depth, byte| match byte {
+        b'{' => depth + 1,
+        b'}' => depth.saturating_sub(1),
+        _ => depth,
+    })
+}
+
+/// What the metadata service answers in place of credentials, as people paste
+/// it: `"Code" : "AssumeRoleUnauthorizedAccess",`.
+fn is_metadata_answer(line: &str) -> bool {
+    let line = line.trim_start();
+    let line = line.strip_prefix('{').map_or(line, str::trim_start);
+    line.strip_prefix("\"Code\"").is_some_and(|rest| {
+        let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
+        value.is_some_and(|value| {
+            [
+                "\"AssumeRoleUnauthorizedAccess\"",
+                "\"InstanceProfileNotFound\"",
+                "\"Failed\"",
+            ]
+            .iter()
+            .any(|code| value.starts_with(code))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn records(text: &str) -> Vec<Record<'_>> {
+        let mut joiner = Joiner::default();
+        let mut records: Vec<_> = text
+            .lines()
+            .filter_map(|line| joiner.line(line, None, now()))
+            .collect();
+        records.extend(joiner.close());
+        records
+    }
+
+    fn flats(text: &str) -> Vec<String> {
+        records(text).iter().map(Record::flat).collect()
+    }
+
+    #[test]
+    fn continuation_lines_join_their_head() {
+        let text = "2024-11-04 10:00:07.0137 ERROR [EC2Identity] Failed. Error: EC2MetadataError: x\n\
+                    caused by: : \n\tstatus code: 0, request id: \ncaused by: RequestError: send request failed\n\
+                    2024-11-04 10:00:07.0138 INFO Checking if agent identity type CustomIdentity can be assumed";
+        assert_eq!(
+            flats(text),
+            [
+                "Failed. Error: EC2MetadataError: x caused by: : status code: 0, request id: caused by: RequestError: send request failed",
+                "Checking if agent identity type CustomIdentity can be assumed",
+            ]
+        );
+    }
+
+    #[test]
+    fn prefixed_lines_join_and_tabs_come_back() {
+        let text = "Oct 27 10:43:16 h amazon-ssm-agent[2373]: 2023-10-27 10:43:14 ERROR [HealthCheck] a: \n\
+                    Oct 27 10:43:16 h sshd[1]: error: maximum authentication attempts\n\
+                    Oct 27 10:43:16 h amazon-ssm-agent[2373]: #011status code: 400, request id: x";
+        assert_eq!(flats(text), ["a: status code: 400, request id: x"]);
+        assert_eq!(records(text)[0].rest, ["\tstatus code: 400, request id: x"]);
+    }
+
+    #[test]
+    fn a_level_word_starts_nothing_once_the_stream_has_timed_heads() {
+        let text =
+            "ERROR [HealthCheck] first\n2024-11-04 10:00:07 INFO second\nERROR [HealthCheck] third";
+        assert_eq!(flats(text), ["first", "second ERROR [HealthCheck] third"]);
+    }
+
+    #[test]
+    fn a_dump_swallows_what_looks_like_a_head() {
+        let text = "INFO [MDSInteractor] Sending reply {\n  \"output\": {\nERROR [HealthCheck] fake\npanic: fake\n}\n}\nERROR [HealthCheck] real";
+        let flats = flats(text);
+        assert_eq!(flats.len(), 2);
+        assert_eq!(flats[1], "real");
+    }
+
+    #[test]
+    fn the_metadata_services_answer_is_a_record() {
+        let text = "# curl http://169.254.169.254/latest/meta-data/iam/security-credentials/x\n{\n  \"Code\" : \"AssumeRoleUnauthorizedAccess\",\n  \"Message\" : \"EC2 cannot assume the role x.\",\n}";
+        let flats = flats(text);
+        assert_eq!(flats.len(), 1);
+        assert!(
+            flats[0].starts_with("\"Code\" : \"AssumeRoleUnauthorizedAccess\", \"Message\""),
+            "{flats:?}"
+        );
+    }
+
+    #[test]
+    fn systemd_and_kernel_speak_only_of_the_agent() {
+        let text = "Nov 04 10:02:44 h systemd[1]: amazon-ssm-agent.service: Main process exited, code=exited, status=1/FAILURE\n\
+                    Nov 04 10:02:44 h systemd[1]: Finished refresh-policy-routes@ens5.service.\n\
+                    Nov 04 10:02:44 h kernel: Out of memory: Killed process 2373 (ssm-agent-work)";
+        let origins: Vec<_> = records(text).iter().map(|record| record.origin).collect();
+        assert_eq!(origins, [Origin::Systemd, Origin::Kernel]);
+    }
+
+    #[test]
+    fn a_record_keeps_a_bounded_text() {
+        let mut joiner = Joiner::default();
+        joiner.line("2024-11-04 10:00:07 ERROR x", None, now());
+        let long = "y".repeat(1000);
+        for _ in 0..100_000 {
+            joiner.line(&long, None, now());
+        }
+        let record = joiner.close().expect("one record");
+        assert!(record.rest.len() <= Limits::default().lines);
+        assert!(record.text().len() <= Limits::default().bytes + 200);
+    }
+
+    #[test]
+    fn the_joiner_goes_on_in_the_next_batch() {
+        let mut joiner = Joiner::default();
+        joiner.line(
+            "2024-11-04 10:00:07 ERROR [Registrar] failed: RequestError: send request failed",
+            None,
+            now(),
+        );
+        let mut joiner = joiner.into_owned();
+        joiner.line(
+            "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF",
+            None,
+            now(),
+        );
+        assert_eq!(
+            joiner.close().map(|record| record.flat()).as_deref(),
+            Some(
+                "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF"
+            )
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! From event lines to records: one record is one statement of the agent, its
+//! continuation lines joined to it.
+
+mod head;
+mod join;
+mod transport;
+
+pub use head::{Level, read_stamp};
+pub use join::{Joiner, Limits};
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+/// One statement of the agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record<'a> {
+    /// When it happened: the event's time, or the record's own time read as UTC
+    /// where the event has none.
+    pub at: Timestamp,
+    pub level: Level,
+    /// The record's own time as logged: host-local, without a zone. Used only
+    /// to tell copies of one record apart from repetitions.
+    pub stamp: Option<Cow<'a, str>>,
+    /// The bracketed tags after the level, or the one unbracketed word that
+    /// stands for a tag (`EC2RoleProvider`).
+    pub tags: Vec<Cow<'a, str>>,
+    /// What follows the tags, up to the end of the head's line.
+    pub message: Cow<'a, str>,
+    /// Continuation lines, transport prefixes removed; see [`Limits`].
+    pub rest: Vec<Cow<'a, str>>,
+    /// Which program wrote the record.
+    pub origin: Origin,
+    /// The line number of the head within its batch or file, from 1.
+    pub line: u64,
+}
+
+/// Which program wrote a record. Programs other than the agent write records
+/// only where they speak of the agent; everything else in a stream is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A head with a timestamp and a level: the agent's log file.
+    File,
+    /// Level first, without a time.
+    LevelFirst,
+    /// The agent's standard output: no level, or Go's own panic text.
+    Raw,
+    /// systemd telling of the agent's unit.
+    Systemd,
+    /// The kernel telling of one of the agent's processes.
+    Kernel,
+}
+
+impl Record<'_> {
+    /// The last tag: the part of the agent that speaks.
+    pub fn component(&self) -> &str {
+        self.tags.last().map_or("", |tag| tag)
+    }
+
+    /// The whole text after the tags as one line: white space folded, typographic
+    /// quotes made plain, so that wrapped and run-on copies read alike.
+    pub fn flat(&self) -> String {
+        let length =
+            self.message.len() + self.rest.iter().map(|line| line.len() + 1).sum::<usize>();
+        let mut flat = String::with_capacity(length);
+        fold_into(&mut flat, &self.message);
+        for line in &self.rest {
+            fold_into(&mut flat, line);
+        }
+        flat.truncate(flat.trim_end().len());
+        flat
+    }
+
+    /// The text as logged, for quoting as evidence.
+    pub fn text(&self) -> String {
+        let mut text = self.message.to_string();
+        for line in &self.rest {
+            text.push('\n');
+            text.push_str(line);
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    /// A copy that does not borrow from the batch, for the stream state.
+    pub fn into_owned(self) -> Record<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Record {
+            at: self.at,
+            level: self.level,
+            stamp: self.stamp.map(own),
+            tags: self.tags.into_iter().map(own).collect(),
+            message: own(self.message),
+            rest: self.rest.into_iter().map(own).collect(),
+            origin: self.origin,
+            line: self.line,
+        }
+    }
+}
+
+fn fold_into(flat: &mut String, line: &str) {
+    if !flat.is_empty() && !flat.ends_with(' ') {
+        flat.push(' ');
+    }
+    for character in line.chars() {
+        match character {
+            '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => flat.push('"'),
+            '\u{2018}' | '\u{2019}' => flat.push('\''),
+            c if c.is_whitespace() || c.is_control() => {
+                if !flat.ends_with(' ') {
+                    flat.push(' ');
+                }
+            }
+            c => flat.push(c),
+        }
+    }
+}

@@ -111,6 +111,19 @@ impl NodeId {
         InstanceId::parse(text).map(Self::Instance)
     }
 
+    /// The id that a log stream's name gives: the whole name, or the start of
+    /// it when the next character is not alphanumeric. The agent's own receiver
+    /// writes `<id>[ssm-document-worker][…]`.
+    pub fn from_stream_name(name: &str) -> Option<Self> {
+        let end = name
+            .char_indices()
+            .skip_while(|(_, c)| c.is_ascii_alphabetic())
+            .skip(1)
+            .find(|(_, c)| !c.is_alphanumeric())
+            .map_or(name.len(), |(at, _)| at);
+        Self::parse(&name[..end])
+    }
+
     pub fn as_str(&self) -> &str {
         match self {
             Self::Instance(id) => id.as_str(),
@@ -196,6 +209,42 @@ mod tests {
             Some(NodeId::Hybrid(_))
         ));
         assert_eq!(NodeId::parse("mi-12345678"), None);
+    }
+
+    #[test]
+    fn a_stream_name_gives_the_id_it_begins_with() {
+        for (name, id) in [
+            ("i-0123456789abcdef0", "i-0123456789abcdef0"),
+            ("i-12345678", "i-12345678"),
+            ("i-12345678-errors", "i-12345678"),
+            ("mi-0123456789abcdef0/agent", "mi-0123456789abcdef0"),
+            (
+                "i-0123456789abcdef0[ssm-document-worker][8f0c]",
+                "i-0123456789abcdef0",
+            ),
+        ] {
+            assert_eq!(
+                NodeId::from_stream_name(name).map(|node| node.to_string()),
+                Some(id.to_owned()),
+                "{name}"
+            );
+        }
+        for name in [
+            "",
+            "i",
+            "i-",
+            "-",
+            "i-0123456789abcdef0x",
+            "i-0123456789abcdef01",
+            "i-12345678é",
+            "i-1234567",
+            "mi-12345678",
+            "host/i-0123456789abcdef0",
+            "ip-10-0-0-1.ec2.internal",
+            "xi-0123456789abcdef0",
+        ] {
+            assert_eq!(NodeId::from_stream_name(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod command;
 pub mod config;
+pub mod decode;
 pub mod diagnose;
 pub mod failure;
 pub mod incident;

@@ -1,0 +1,96 @@
+//! From the payload of a subscription to [`Batch`](crate::batch::Batch): base64, gunzip bounded by a
+//! cap, JSON borrowed where it can be.
+//!
+//! [`unpack`] yields the text; [`read`] makes batches of it that borrow their
+//! messages from it. No error quotes anything of a log.
+
+mod gzip;
+mod message;
+
+#[cfg(test)]
+pub(crate) use gzip::tests;
+
+pub use gzip::{unpack, unpack_base64};
+pub use message::{Message, Subscription, read};
+
+use crate::node::{AccountId, Region};
+
+/// What decoding must know about the function it runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The cap on what one payload may unpack to, in bytes.
+    pub max_decoded_bytes: u64,
+    /// Stands in where a by-hand caller names no account.
+    pub own_account: Option<AccountId>,
+    /// Stands in where the events carry no Region: a subscription reaches a
+    /// function of its own Region only.
+    pub own_region: Option<Region>,
+    /// The group this function itself logs to. Its events are turned away: to
+    /// answer them with further log lines would never end.
+    pub own_log_group: Option<String>,
+}
+
+/// Why a payload cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error(
+        "expected base64 of a gzip file, found {found}; send `data` exactly as CloudWatch Logs \
+         delivered it, unwrapped (`base64 -w0` when made by hand)"
+    )]
+    NotBase64 { found: String },
+    #[error(
+        "expected a gzip file (first bytes 1f 8b) under the base64, found {found}; CloudWatch \
+         Logs always compresses: compress the JSON, or send it as plain JSON by hand"
+    )]
+    NotGzip { found: String },
+    #[error(
+        "expected a whole gzip file, found one cut off after {bytes} bytes; send the payload in \
+         full"
+    )]
+    TruncatedGzip { bytes: usize },
+    #[error(
+        "expected a sound gzip file, found damage ({detail}) in its {bytes} bytes; send the \
+         payload again from its source"
+    )]
+    DamagedGzip { bytes: usize, detail: String },
+    #[error(
+        "expected at most {cap} bytes when unpacked, found more in {bytes} bytes of gzip; if the \
+         payload is genuine, raise TRIAGE_MAX_DECODED_BYTES (and the function's memory with it)"
+    )]
+    TooLarge { cap: u64, bytes: usize },
+    #[error(
+        "expected the JSON of a subscription, found {detail} at line {line}, column {column}; \
+         see what the sender put in before it compressed"
+    )]
+    NotJson {
+        detail: String,
+        line: usize,
+        column: usize,
+    },
+    #[error(
+        "expected {{\"messageType\":\"DATA_MESSAGE\",\"owner\":…,\"logGroup\":…,\"logStream\":…,\
+         \"logEvents\":[{{\"id\":…,\"timestamp\":…,\"message\":…}}]}}, found {detail}; send what \
+         a CloudWatch Logs subscription delivers"
+    )]
+    WrongShape { detail: String },
+}
+
+/// Where and how JSON text fails, without any of its values.
+pub(crate) fn json_fault(fault: &serde_json::Error) -> (String, usize, usize) {
+    let text = fault.to_string();
+    let what = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(what, _)| what);
+    let detail = match what
+        .strip_prefix("invalid type: ")
+        .or_else(|| what.strip_prefix("invalid value: "))
+    {
+        None => what.to_owned(),
+        Some(rest) => {
+            let found = rest.split([' ', ',']).next().unwrap_or("another value");
+            let wanted = rest.rsplit_once(", expected ").map_or("it", |(_, it)| it);
+            format!("{found} in place of {wanted}")
+        }
+    };
+    (detail, fault.line(), fault.column())
+}

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod incident;
 pub mod node;
 pub mod notify;
+pub mod receive;
 pub mod record;
 pub mod report;
 pub mod signature;

@@ -1,0 +1,76 @@
+//! What a person sends by hand. A decoded DATA_MESSAGE needs no type of its
+//! own; raw text does.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::ReceiveError;
+use crate::decode::json_fault;
+use crate::node::{AccountId, NodeId, Region};
+
+/// `{"log":"…raw text…","node":"i-…"}`: the text of one node's log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawLog<'p> {
+    pub log: Cow<'p, str>,
+    pub node: Option<NodeId>,
+    /// The function's own when the caller names none.
+    pub account: Option<AccountId>,
+    /// The function's own when the caller names none.
+    pub region: Option<Region>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Fields<'p> {
+    #[serde(borrow)]
+    log: Cow<'p, str>,
+    node: Option<Cow<'p, str>>,
+    account: Option<Cow<'p, str>>,
+    region: Option<Cow<'p, str>>,
+}
+
+impl<'p> RawLog<'p> {
+    /// Reads the object. A key it does not know is refused: a misspelt `node`
+    /// would leave the log without its node.
+    pub(super) fn parse(event: &'p str) -> Result<Self, ReceiveError> {
+        let fields: Fields<'p> =
+            serde_json::from_str(event).map_err(|fault| ReceiveError::RawLog {
+                found: json_fault(&fault).0,
+            })?;
+        Ok(Self {
+            node: named(
+                fields.node,
+                NodeId::parse,
+                "node",
+                "i- with 8 or 17 hex digits, or mi- with 17",
+            )?,
+            account: named(fields.account, AccountId::parse, "account", "12 digits")?,
+            region: named(
+                fields.region,
+                Region::parse,
+                "region",
+                "a Region such as eu-central-1",
+            )?,
+            log: fields.log,
+        })
+    }
+}
+
+fn named<T>(
+    text: Option<Cow<'_, str>>,
+    parse: impl Fn(&str) -> Option<T>,
+    key: &str,
+    wanted: &str,
+) -> Result<Option<T>, ReceiveError> {
+    let Some(text) = text else { return Ok(None) };
+    match parse(&text) {
+        Some(value) => Ok(Some(value)),
+        None => Err(ReceiveError::RawLog {
+            found: format!(
+                "{key} {:?}, which is not {wanted}",
+                text.chars().take(40).collect::<String>()
+            ),
+        }),
+    }
+}

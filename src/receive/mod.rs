@@ -1,0 +1,522 @@
+//! What arrives: tells the three kinds of input apart and yields the payloads
+//! in each, still packed.
+//!
+//! Payloads are unpacked one after another by [`Payload::decode`], so that a
+//! Kinesis batch of many records never stands in memory unpacked as a whole.
+
+mod direct;
+mod kinesis;
+mod subscription;
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+pub use direct::RawLog;
+#[cfg(feature = "aws")]
+pub use kinesis::failures;
+
+use crate::batch::{Batch, Event, Source};
+use crate::decode::{self, DecodeError, Message, Subscription, Surroundings, json_fault};
+
+/// The kind of input, which decides what answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A CloudWatch Logs subscription: one payload; answered by the report.
+    Subscription,
+    /// A Kinesis event source mapping; answered by the records that failed.
+    Kinesis,
+    /// By hand; answered by the report.
+    Direct,
+}
+
+/// The payloads of one invocation, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deliveries<'p> {
+    pub kind: Kind,
+    pub items: Vec<Delivery<'p>>,
+}
+
+/// One payload and, on Kinesis, the sequence number that a failure names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery<'p> {
+    /// Empty when Kinesis sent none; Lambda takes an empty failure for the
+    /// whole batch. `None` on other kinds.
+    pub sequence_number: Option<String>,
+    pub payload: Payload<'p>,
+}
+
+/// One payload as it arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload<'p> {
+    /// Base64 of a gzip file, as in `awslogs.data`.
+    Base64(Cow<'p, str>),
+    /// A gzip file: a Kinesis record's data.
+    Gzip(Vec<u8>),
+    /// The decoded JSON, by hand.
+    Json(&'p str),
+    /// Raw log text, by hand.
+    RawLog(RawLog<'p>),
+    /// A Kinesis record that holds no readable data.
+    Broken(DecodeError),
+}
+
+/// A payload unpacked: owns the text from which [`Decoded::message`] borrows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded<'p>(Content<'p>);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Content<'p> {
+    Json { text: Cow<'p, str>, complete: bool },
+    RawLog(RawLog<'p>),
+}
+
+impl<'p> Payload<'p> {
+    /// Unpacks the payload, to at most `around.max_decoded_bytes`.
+    ///
+    /// Fails when the base64 or the gzip file is wrong, or unpacks to more.
+    pub fn decode(self, around: &Surroundings) -> Result<Decoded<'p>, DecodeError> {
+        let cap = around.max_decoded_bytes;
+        let content = match self {
+            Self::Base64(data) => Content::Json {
+                text: decode::unpack_base64(&data, cap)?.into(),
+                complete: false,
+            },
+            Self::Gzip(data) => Content::Json {
+                text: decode::unpack(&data, cap)?.into(),
+                complete: false,
+            },
+            Self::Json(text) => Content::Json {
+                text: text.into(),
+                complete: true,
+            },
+            Self::RawLog(log) => Content::RawLog(log),
+            Self::Broken(fault) => return Err(fault),
+        };
+        Ok(Decoded(content))
+    }
+}
+
+impl Decoded<'_> {
+    /// Reads what the payload says.
+    ///
+    /// Fails when the text is not JSON, or not the JSON of a subscription.
+    pub fn message(&self, around: &Surroundings) -> Result<Message<'_>, DecodeError> {
+        match &self.0 {
+            Content::Json { text, complete } => decode::read(text, *complete, around),
+            Content::RawLog(log) => Ok(Message::Data {
+                batches: vec![log.batch(around)],
+                subscription: Subscription::default(),
+            }),
+        }
+    }
+}
+
+impl RawLog<'_> {
+    fn batch(&self, around: &Surroundings) -> Batch<'_> {
+        Batch {
+            source: Source {
+                account: self.account.clone().or_else(|| around.own_account.clone()),
+                region: self.region.clone().or_else(|| around.own_region.clone()),
+                log_group: String::new(),
+                log_stream: String::new(),
+                caller_node: self.node.clone(),
+                complete: true,
+            },
+            events: vec![Event {
+                id: Cow::Borrowed(""),
+                at: None,
+                message: Cow::Borrowed(&self.log),
+            }],
+        }
+    }
+}
+
+/// Why an input is refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiveError {
+    #[error("expected JSON, found {detail} at line {line}, column {column}; {FORMS}")]
+    NotJson {
+        detail: String,
+        line: usize,
+        column: usize,
+    },
+    #[error("found {found}, which is none of the inputs this function reads; {FORMS}")]
+    UnknownForm { found: String },
+    #[error("expected {{\"awslogs\":{{\"data\":\"<base64>\"}}}}, found {found}; {FORMS}")]
+    Subscription { found: String },
+    #[error(
+        "expected {{\"log\":\"<text>\",\"node\":\"i-…\"}} with \"account\" and \"region\" at \
+         will, found {found}"
+    )]
+    RawLog { found: String },
+}
+
+const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
+{\"awslogs\":{\"data\":\"H4sI…\"}}; a Kinesis event {\"Records\":[{\"kinesis\":{\"sequenceNumber\":\
+\"4959…\",\"data\":\"H4sI…\"}}]}; or by hand {\"log\":\"<raw log text>\",\"node\":\
+\"i-0123456789abcdef0\"}, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
+
+/// Tells what kind of input `event` is and yields its payloads.
+///
+/// Fails when it is none of the three, or one that is not whole. What is wrong
+/// inside a payload shows only when that payload is decoded.
+pub fn receive(event: &str) -> Result<Deliveries<'_>, ReceiveError> {
+    if event.trim_ascii_start().starts_with('[') {
+        let items: Vec<&RawValue> = serde_json::from_str(event).map_err(not_json)?;
+        return Ok(Deliveries {
+            kind: Kind::Direct,
+            items: items
+                .into_iter()
+                .map(|item| match keys_of(item.get())? {
+                    Keys::Direct(payload) => Ok(Delivery {
+                        sequence_number: None,
+                        payload,
+                    }),
+                    Keys::Subscription(_) | Keys::Kinesis(_) => Err(ReceiveError::UnknownForm {
+                        found: "an array of whole events".to_owned(),
+                    }),
+                })
+                .collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(match keys_of(event)? {
+        Keys::Subscription(awslogs) => Deliveries {
+            kind: Kind::Subscription,
+            items: vec![Delivery {
+                sequence_number: None,
+                payload: subscription::payload(awslogs)?,
+            }],
+        },
+        Keys::Kinesis(records) => Deliveries {
+            kind: Kind::Kinesis,
+            items: records.into_iter().map(kinesis::delivery).collect(),
+        },
+        Keys::Direct(payload) => Deliveries {
+            kind: Kind::Direct,
+            items: vec![Delivery {
+                sequence_number: None,
+                payload,
+            }],
+        },
+    })
+}
+
+enum Keys<'p> {
+    Subscription(&'p RawValue),
+    Kinesis(Vec<&'p RawValue>),
+    Direct(Payload<'p>),
+}
+
+/// The keys that tell the kinds apart; their values are left unread.
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Probe<'p> {
+    #[serde(borrow)]
+    awslogs: Option<&'p RawValue>,
+    #[serde(rename = "Records")]
+    records: Option<Vec<&'p RawValue>>,
+    log: Option<&'p RawValue>,
+    #[serde(rename = "messageType")]
+    message_type: Option<&'p RawValue>,
+    #[serde(rename = "logEvents")]
+    log_events: Option<&'p RawValue>,
+}
+
+fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
+    if event.trim_ascii_start().starts_with('[') {
+        return Err(ReceiveError::UnknownForm {
+            found: "an array within an array".to_owned(),
+        });
+    }
+    let probe: Probe<'_> = serde_json::from_str(event).map_err(|fault| {
+        if fault.is_data() {
+            ReceiveError::UnknownForm {
+                found: json_fault(&fault).0,
+            }
+        } else {
+            not_json(fault)
+        }
+    })?;
+    if let Some(awslogs) = probe.awslogs {
+        Ok(Keys::Subscription(awslogs))
+    } else if let Some(records) = probe.records {
+        kinesis::records(records).map(Keys::Kinesis)
+    } else if probe.message_type.is_some() || probe.log_events.is_some() {
+        Ok(Keys::Direct(Payload::Json(event)))
+    } else if probe.log.is_some() {
+        RawLog::parse(event).map(|log| Keys::Direct(Payload::RawLog(log)))
+    } else {
+        Err(ReceiveError::UnknownForm {
+            found: "an object without `awslogs`, `Records`, `messageType` or `log`".to_owned(),
+        })
+    }
+}
+
+fn not_json(fault: serde_json::Error) -> ReceiveError {
+    let (detail, line, column) = json_fault(&fault);
+    ReceiveError::NotJson {
+        detail,
+        line,
+        column,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::decode::tests::gzip;
+    use crate::node::{AccountId, NodeId, Region};
+
+    fn around() -> Surroundings {
+        Surroundings {
+            max_decoded_bytes: 1 << 20,
+            own_account: AccountId::parse("111122223333"),
+            own_region: Region::parse("eu-central-1"),
+            own_log_group: None,
+        }
+    }
+
+    fn data_message(stream: &str) -> String {
+        json!({"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": "g",
+            "logStream": stream, "logEvents": [{"id": "1", "timestamp": 5, "message": "m"}]})
+        .to_string()
+    }
+
+    fn packed(json: &str) -> String {
+        STANDARD.encode(gzip(json.as_bytes()))
+    }
+
+    /// Stream and `complete` of a batch, or the error's text.
+    type Seen = Result<(String, bool), String>;
+
+    fn streams(event: &str) -> (Kind, Vec<Seen>) {
+        let deliveries = receive(event).expect("an input");
+        let streams = deliveries
+            .items
+            .into_iter()
+            .map(|delivery| {
+                let decoded = delivery
+                    .payload
+                    .decode(&around())
+                    .map_err(|error| error.to_string())?;
+                match decoded.message(&around()).map_err(|e| e.to_string())? {
+                    Message::Data { batches, .. } => {
+                        let source = &batches[0].source;
+                        Ok((source.log_stream.clone(), source.complete))
+                    }
+                    Message::Control | Message::OwnLog => Err("turned away".to_owned()),
+                }
+            })
+            .collect();
+        (deliveries.kind, streams)
+    }
+
+    #[test]
+    fn a_subscription_event_holds_one_payload() {
+        let event = json!({"awslogs": {"data": packed(&data_message("a"))}}).to_string();
+        assert_eq!(
+            streams(&event),
+            (Kind::Subscription, vec![Ok(("a".into(), false))])
+        );
+    }
+
+    fn kinesis_record(sequence: &str, data: &str) -> serde_json::Value {
+        json!({"kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": "p",
+                "sequenceNumber": sequence, "data": data,
+                "approximateArrivalTimestamp": 1763871544.185},
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": "shardId-000000000000:1",
+            "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn:aws:iam::123456789012:role/r",
+            "awsRegion": "eu-central-1",
+            "eventSourceARN": "arn:aws:kinesis:eu-central-1:123456789012:stream/s"})
+    }
+
+    #[test]
+    fn on_kinesis_only_the_bad_record_fails() {
+        let event = json!({"Records": [
+            kinesis_record("1", &packed(&data_message("a"))),
+            kinesis_record("2", "not base64"),
+            kinesis_record("3", &STANDARD.encode("not gzip")),
+            kinesis_record("4", &packed("not json")),
+            {"kinesis": {"sequenceNumber": "5", "approximateArrivalTimestamp": 1.0}},
+            kinesis_record("6", &packed(&data_message("b")))]})
+        .to_string();
+        let numbers: Vec<Option<String>> = receive(&event)
+            .expect("a Kinesis event")
+            .items
+            .into_iter()
+            .map(|delivery| delivery.sequence_number)
+            .collect();
+        let expected: Vec<_> = (1..=6).map(|n| Some(n.to_string())).collect();
+        assert_eq!(numbers, expected);
+
+        let (kind, streams) = streams(&event);
+        assert_eq!(kind, Kind::Kinesis);
+        for (at, says) in [
+            (1, "expected base64"),
+            (2, "expected a gzip file"),
+            (3, "expected the JSON of a subscription"),
+            (4, "missing field `data`"),
+        ] {
+            let error = streams[at].as_ref().expect_err("a bad record");
+            assert!(error.contains(says), "{error}");
+        }
+        assert_eq!(streams[0], Ok(("a".into(), false)));
+        assert_eq!(streams[5], Ok(("b".into(), false)));
+        assert_eq!(receive(r#"{"Records":[]}"#).map(|it| it.items), Ok(vec![]));
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn the_failed_records_are_named_in_lambdas_own_terms() {
+        let answer = |numbers: &[&str]| {
+            serde_json::to_value(failures(numbers.iter().map(|n| (*n).to_owned()))).ok()
+        };
+        assert_eq!(answer(&[]), Some(json!({"batchItemFailures": []})));
+        assert_eq!(
+            answer(&["2", "5"]),
+            Some(json!({"batchItemFailures": [{"itemIdentifier": "2"}, {"itemIdentifier": "5"}]}))
+        );
+    }
+
+    #[test]
+    fn by_hand_a_message_or_several_come_complete() {
+        assert_eq!(
+            streams(&data_message("a")),
+            (Kind::Direct, vec![Ok(("a".into(), true))])
+        );
+        let several = format!(
+            r#" [{}, {{"log":"x"}}, {}, {{"logEvents":[]}}]"#,
+            data_message("a"),
+            data_message("b")
+        );
+        let (kind, streams) = streams(&several);
+        assert_eq!(kind, Kind::Direct);
+        assert_eq!(streams[0], Ok(("a".into(), true)));
+        assert_eq!(streams[1], Ok((String::new(), true)));
+        assert_eq!(streams[2], Ok(("b".into(), true)));
+        assert!(
+            streams[3]
+                .as_ref()
+                .is_err_and(|e| e.contains("messageType"))
+        );
+    }
+
+    #[test]
+    fn raw_text_by_hand_is_one_event_of_the_named_node() {
+        let event = r#"{"log":"line 1\nline 2","node":"i-0123456789abcdef0"}"#;
+        let mut items = receive(event).expect("raw text").items;
+        let decoded = items
+            .remove(0)
+            .payload
+            .decode(&around())
+            .expect("nothing to unpack");
+        let Ok(Message::Data { batches, .. }) = decoded.message(&around()) else {
+            panic!("no data");
+        };
+        let [batch] = &batches[..] else {
+            panic!("{batches:?}")
+        };
+        assert_eq!(
+            batch.source.caller_node,
+            NodeId::parse("i-0123456789abcdef0")
+        );
+        assert_eq!(batch.source.account, AccountId::parse("111122223333"));
+        assert_eq!(batch.source.region, Region::parse("eu-central-1"));
+        assert!(batch.source.complete);
+        assert_eq!(batch.events.len(), 1);
+        assert_eq!(batch.events[0].at, None);
+        assert_eq!(batch.events[0].message, "line 1\nline 2");
+
+        let named = r#"{"log":"","node":"mi-0123456789abcdef0","account":"123456789012","region":"cn-north-1"}"#;
+        assert_eq!(
+            receive(named).map(|it| it.items[0].payload.clone()),
+            Ok(Payload::RawLog(RawLog {
+                log: "".into(),
+                node: NodeId::parse("mi-0123456789abcdef0"),
+                account: AccountId::parse("123456789012"),
+                region: Region::parse("cn-north-1"),
+            }))
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_the_forms_that_would_do() {
+        let three = ["\"awslogs\"", "\"Records\"", "\"log\"", "DATA_MESSAGE"];
+        for (event, says) in [
+            ("", "expected JSON, found EOF"),
+            ("{", "expected JSON, found EOF"),
+            ("nonsense", "expected JSON"),
+            ("null", "found null in place of"),
+            ("7", "found integer in place of"),
+            (r#""text""#, "found string in place of"),
+            ("{}", "an object without `awslogs`"),
+            (r#"{"detail-type":"x"}"#, "an object without `awslogs`"),
+            (r#"{"Records":7}"#, "integer in place of a sequence"),
+            (
+                r#"{"Records":[{"eventSource":"aws:sqs","body":"x"}]}"#,
+                "record 0 has no `kinesis`",
+            ),
+            (r#"{"awslogs":7}"#, "integer in place of"),
+            (r#"{"awslogs":{}}"#, "missing field `data`"),
+            (r#"{"awslogs":{"data":null}}"#, "null in place of"),
+            ("[7]", "integer in place of an object"),
+            (r#"[[{"data":""}]]"#, "an array within an array"),
+            (r#"[{"awslogs":{"data":""}}]"#, "an array of whole events"),
+        ] {
+            let text = receive(event).expect_err(event).to_string();
+            assert!(text.contains(says), "{event}: {text}");
+            for form in three {
+                assert!(text.contains(form), "{event}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_or_id_of_raw_text_is_named() {
+        for (event, says) in [
+            (r#"{"log":7}"#, "integer in place of a string"),
+            (r#"{"log":"","nod":"i-12345678"}"#, "unknown field `nod`"),
+            (
+                r#"{"log":"","node":"i-1"}"#,
+                "node \"i-1\", which is not i- with 8 or 17",
+            ),
+            (
+                r#"{"log":"","node":"web-1; rm -rf /"}"#,
+                "which is not i- with 8 or 17",
+            ),
+            (
+                r#"{"log":"","account":"12"}"#,
+                "account \"12\", which is not 12 digits",
+            ),
+            (
+                r#"{"log":"","region":"moon"}"#,
+                "region \"moon\", which is not a Region",
+            ),
+        ] {
+            let text = receive(event).expect_err(event).to_string();
+            assert!(text.contains(says), "{event}: {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".*", key in "awslogs|Records|log|messageType|logEvents") {
+            let _ = receive(&text);
+            let object = json!({key: text}).to_string();
+            if let Ok(deliveries) = receive(&object) {
+                for delivery in deliveries.items {
+                    if let Ok(decoded) = delivery.payload.decode(&around()) {
+                        let _ = decoded.message(&around());
+                    }
+                }
+            }
+        }
+    }
+}

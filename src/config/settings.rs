@@ -242,6 +242,62 @@ fn size(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    const TEMPLATE: &str = include_str!("../../template.yaml");
+
+    /// `TRIAGE_MAX_REPAIRS` → `MaxRepairs`.
+    fn parameter(setting: &Setting) -> String {
+        let words = setting.name.split('_').skip(1);
+        words
+            .map(|word| format!("{}{}", &word[..1], word[1..].to_ascii_lowercase()))
+            .collect()
+    }
+
+    /// The default of a parameter, without its quotes.
+    fn template_default(parameter: &str) -> Option<&'static str> {
+        let block = TEMPLATE
+            .lines()
+            .skip_while(|line| *line != format!("  {parameter}:"));
+        let inside = block.skip(1).take_while(|line| line.starts_with("    "));
+        let mut defaults = inside.filter_map(|line| line.trim().strip_prefix("Default: "));
+        defaults.next().map(|text| text.trim_matches('"'))
+    }
+
+    #[test]
+    fn the_template_hands_every_setting_to_the_function() {
+        let variables: Vec<&str> = TEMPLATE
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("TRIAGE_"))
+            .collect();
+        let expected: Vec<String> = SETTINGS
+            .iter()
+            .filter(|row| row.available)
+            .map(|row| match row.name {
+                "TRIAGE_TOPIC_ARN" => {
+                    format!(
+                        "{}: !If [CreatesTopic, !Ref Topic, !Ref TopicArn]",
+                        row.name
+                    )
+                }
+                name => format!("{name}: !Ref {}", parameter(row)),
+            })
+            .collect();
+        assert_eq!(variables, expected);
+    }
+
+    #[test]
+    fn the_templates_defaults_are_the_tables() {
+        for row in SETTINGS.iter().filter(|row| row.available) {
+            let default = template_default(&parameter(row));
+            assert_eq!(
+                default,
+                Some(row.default.unwrap_or_default()),
+                "{}",
+                row.name
+            );
+        }
+    }
+
     #[test]
     fn the_settings_table_reads_so() {
         insta::assert_snapshot!(settings_table());

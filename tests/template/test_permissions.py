@@ -1,0 +1,141 @@
+"""What the function's role may do in each mode, and what it may never do."""
+
+import itertools
+
+import pytest
+from cloudformation import ACCOUNT, REGIONS, Stack, source
+
+ALWAYS = {
+    "WriteOwnLog",
+    "HandOverFailedBatches",
+    "SendMessages",
+    "LookAtInstances",
+    "LookAtRoles",
+    "NeverTheseRoles",
+}
+MODES = ["advise", "dry-run", "repair"]
+ACTIONS = ["", "enable-imds-endpoint", "trust-ec2", "enable-imds-endpoint,trust-ec2"]
+TAG = "aws:ResourceTag/ssm-agent-triage:repair"
+
+
+def every_stack():
+    for partition, mode, actions in itertools.product(REGIONS, MODES, ACTIONS):
+        yield Stack(partition, Repair=mode, RepairActions=actions, RepairTagValue="ops")
+
+
+def actions_of(statement):
+    actions = statement["Action"]
+    return [actions] if isinstance(actions, str) else actions
+
+
+def resources_of(statement):
+    resources = statement["Resource"]
+    return [resources] if isinstance(resources, str) else resources
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_write_statements_stand_only_in_their_mode_and_for_their_action(partition, mode, actions):
+    allowed = actions.split(",")
+    expected = set(ALWAYS)
+    if mode in ("dry-run", "repair") and "enable-imds-endpoint" in allowed:
+        expected.add("EnableImdsEndpoint")
+    if mode == "repair" and "trust-ec2" in allowed and partition != "aws-cn":
+        expected.add("TrustEc2")
+    stack = Stack(partition, Repair=mode, RepairActions=actions)
+    assert set(stack.statements()) == expected
+
+
+def test_the_modes_and_actions_are_all_that_the_parameters_allow():
+    parameters = source()["Parameters"]
+    assert parameters["Repair"]["AllowedValues"] == MODES
+    assert parameters["RepairActions"]["AllowedValues"] == ACTIONS
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_the_endpoint_can_only_be_enabled_on_tagged_instances_of_this_account_and_region(partition):
+    stack = Stack(
+        partition,
+        Repair="repair",
+        RepairActions="enable-imds-endpoint,trust-ec2",
+        RepairTagValue="ops",
+    )
+    assert stack.statements()["EnableImdsEndpoint"] == {
+        "Sid": "EnableImdsEndpoint",
+        "Effect": "Allow",
+        "Action": "ec2:ModifyInstanceMetadataOptions",
+        "Resource": f"arn:{partition}:ec2:{REGIONS[partition]}:{ACCOUNT}:instance/*",
+        "Condition": {
+            "StringEquals": {TAG: "ops", "ec2:Attribute/HttpEndpoint": "enabled"},
+            "Null": {
+                "ec2:Attribute/HttpTokens": "true",
+                "ec2:Attribute/HttpPutResponseHopLimit": "true",
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov"])
+def test_a_trust_policy_can_only_be_written_on_tagged_roles_of_this_account(partition):
+    stack = Stack(
+        partition, Repair="repair", RepairActions="trust-ec2", RepairTagValue="ops"
+    )
+    assert stack.statements()["TrustEc2"] == {
+        "Sid": "TrustEc2",
+        "Effect": "Allow",
+        "Action": "iam:UpdateAssumeRolePolicy",
+        "Resource": f"arn:{partition}:iam::{ACCOUNT}:role/*",
+        "Condition": {"StringEquals": {TAG: "ops"}},
+    }
+
+
+def test_own_service_linked_and_reserved_roles_are_denied_in_every_mode():
+    for stack in every_stack():
+        partition = stack._names["AWS::Partition"]
+        assert stack.statements()["NeverTheseRoles"] == {
+            "Sid": "NeverTheseRoles",
+            "Effect": "Deny",
+            "Action": "iam:UpdateAssumeRolePolicy",
+            "Resource": [
+                "Role.Arn",
+                f"arn:{partition}:iam::{ACCOUNT}:role/aws-service-role/*",
+                f"arn:{partition}:iam::{ACCOUNT}:role/aws-reserved/*",
+            ],
+        }
+
+
+def test_no_action_is_a_wildcard_and_only_describing_instances_names_every_resource():
+    for stack in every_stack():
+        for sid, statement in stack.statements().items():
+            assert not [action for action in actions_of(statement) if "*" in action], sid
+            if "*" in resources_of(statement):
+                assert actions_of(statement) == ["ec2:DescribeInstances"], sid
+
+
+def test_the_role_has_no_policy_beside_the_one_tested_here():
+    resources = Stack().resources
+    policies = [name for name, resource in resources.items() if "Polic" in resource["Type"]]
+    assert policies == ["RolePolicy"]
+    assert set(resources["Role"]["Properties"]) == {"AssumeRolePolicyDocument"}
+    assert resources["Function"]["Properties"]["Role"] == "Role.Arn"
+
+
+def test_messages_go_to_the_one_topic_and_its_key():
+    own = Stack().statements()
+    assert own["SendMessages"]["Resource"] == "Topic"
+    assert "EncryptMessages" not in own
+    topic = f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts.fifo"
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0a1b"
+    given = Stack(TopicArn=topic, TopicKeyArn=key).statements()
+    assert given["SendMessages"]["Resource"] == topic
+    assert given["EncryptMessages"]["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
+    assert given["EncryptMessages"]["Resource"] == key
+
+
+def test_failed_batches_go_to_the_one_queue_and_log_lines_to_the_own_log():
+    statements = Stack().statements()
+    assert statements["HandOverFailedBatches"]["Action"] == "sqs:SendMessage"
+    assert statements["HandOverFailedBatches"]["Resource"] == "FailedBatches.Arn"
+    assert statements["WriteOwnLog"]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert statements["WriteOwnLog"]["Resource"] == "FunctionLog.Arn"

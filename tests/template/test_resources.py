@@ -1,0 +1,140 @@
+"""The function, what feeds it, and where its messages and failures go."""
+
+import json
+
+import pytest
+from cloudformation import ACCOUNT, REGIONS, TEMPLATE, Stack, source
+
+
+def test_the_function_runs_the_bootstrap_on_arm_unless_told_otherwise():
+    function = Stack().properties("Function")
+    assert function["Runtime"] == "provided.al2023"
+    assert function["Handler"] == "bootstrap"
+    assert function["Architectures"] == ["arm64"]
+    assert Stack(Architecture="x86_64").properties("Function")["Architectures"] == ["x86_64"]
+    assert source()["Resources"]["Function"]["Metadata"] == {"BuildMethod": "rust-cargolambda"}
+
+
+def test_tracing_is_off():
+    assert "TracingConfig" not in Stack().properties("Function")
+
+
+def test_concurrency_is_reserved_unless_told_otherwise():
+    reserved = {
+        value: Stack(ReservedConcurrency=value)
+        .properties("Function")
+        .get("ReservedConcurrentExecutions")
+        for value in (5, 0, -1)
+    }
+    assert reserved == {5: 5, 0: 0, -1: None}
+    assert Stack().properties("Function")["ReservedConcurrentExecutions"] == 5
+
+
+def test_every_parameter_of_a_setting_reaches_its_variable():
+    chosen = {
+        "TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts",
+        "MinSeverity": "low",
+        "Repair": "dry-run",
+        "RepairActions": "trust-ec2",
+        "RepairTagValue": "ops",
+        "MaxRepairs": 7,
+        "MaxEvidenceAge": "2h",
+        "Reminder": "3d",
+        "MaxDecodedBytes": "1MiB",
+    }
+    environment = Stack(**chosen).properties("Function")["Environment"]["Variables"]
+    assert environment == {
+        "TRIAGE_TOPIC_ARN": chosen["TopicArn"],
+        "TRIAGE_MIN_SEVERITY": "low",
+        "TRIAGE_REPAIR": "dry-run",
+        "TRIAGE_REPAIR_ACTIONS": "trust-ec2",
+        "TRIAGE_REPAIR_TAG_VALUE": "ops",
+        "TRIAGE_MAX_REPAIRS": 7,
+        "TRIAGE_MAX_EVIDENCE_AGE": "2h",
+        "TRIAGE_REMINDER": "3d",
+        "TRIAGE_MAX_DECODED_BYTES": "1MiB",
+    }
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_only_the_named_log_group_of_this_account_may_invoke(partition):
+    stack = Stack(partition, LogGroupName="/fleet/ssm")
+    assert stack.properties("SubscriptionPermission") == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": "Function.Arn",
+        "Principal": "logs.amazonaws.com",
+        "SourceAccount": ACCOUNT,
+        "SourceArn": f"arn:{partition}:logs:{REGIONS[partition]}:{ACCOUNT}:log-group:/fleet/ssm:*",
+    }
+    permissions = [r for r in stack.resources.values() if r["Type"] == "AWS::Lambda::Permission"]
+    assert len(permissions) == 1
+
+
+def test_the_subscription_takes_every_event_and_waits_for_its_permission():
+    subscription = Stack(LogGroupName="/fleet/ssm").resources["Subscription"]
+    assert subscription["DependsOn"] == "SubscriptionPermission"
+    assert subscription["Properties"] == {
+        "LogGroupName": "/fleet/ssm",
+        "FilterPattern": "",
+        "DestinationArn": "Function.Arn",
+    }
+
+
+def test_the_topic_is_encrypted_and_made_only_when_none_is_given():
+    assert Stack().properties("Topic") == {"KmsMasterKeyId": "alias/aws/sns"}
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0a1b"
+    assert Stack(TopicKeyArn=key).properties("Topic") == {"KmsMasterKeyId": key}
+    given = f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts"
+    assert "Topic" not in Stack(TopicArn=given).resources
+    variables = Stack().properties("Function")["Environment"]["Variables"]
+    assert variables["TRIAGE_TOPIC_ARN"] == "Topic"
+
+
+def test_an_address_is_subscribed_only_when_given():
+    assert "EmailSubscription" not in Stack().resources
+    given = f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts"
+    for parameters, topic in [({}, "Topic"), ({"TopicArn": given}, given)]:
+        stack = Stack(Email="oncall@example.com", **parameters)
+        assert stack.properties("EmailSubscription") == {
+            "TopicArn": topic,
+            "Protocol": "email",
+            "Endpoint": "oncall@example.com",
+        }
+
+
+def test_what_fails_after_the_retries_is_kept_for_two_weeks():
+    stack = Stack()
+    queue = stack.properties("FailedBatches")
+    assert queue == {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * 24 * 3600}
+    (config,) = [
+        resource["Properties"]
+        for resource in stack.resources.values()
+        if resource["Type"] == "AWS::Lambda::EventInvokeConfig"
+    ]
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 6 * 3600
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": "FailedBatches.Arn"}}
+    assert stack.resources["Function"]["DependsOn"] == "RolePolicy"
+
+
+def test_the_own_log_is_kept_as_long_as_chosen_and_nowhere_else():
+    stack = Stack(LogRetentionDays=7)
+    assert stack.properties("FunctionLog") == {
+        "LogGroupName": "/aws/lambda/triage",
+        "RetentionInDays": 7,
+    }
+    assert stack.properties("Function")["LoggingConfig"] == {"LogGroup": "FunctionLog"}
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_every_arn_is_of_the_partition(partition):
+    stack = Stack(partition, Repair="repair", RepairActions="enable-imds-endpoint,trust-ec2")
+    written = json.dumps(stack.resources)
+    assert f"arn:{partition}:" in written
+    others = [other for other in REGIONS if other != partition and f'"arn:{other}:' in written]
+    assert others == []
+
+
+def test_no_arn_is_written_out():
+    lines = TEMPLATE.read_text().splitlines()
+    assert [line for line in lines if "arn:aws" in line] == []

@@ -1,0 +1,92 @@
+# Everything below installs into .tools and builds into target; `make clean`
+# removes both.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .tools/venv
+BUILD_VENV := .tools/build-venv
+RIE := .tools/aws-lambda-rie
+RIE_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
+# Without these, pip and sam call home or write into the home folder.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export SAM_CLI_TELEMETRY := 0
+export __SAM_CLI_APP_DIR := $(CURDIR)/.tools/sam
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: tools announce ## Run all tests
+	cargo test --locked
+	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/template
+
+.PHONY: lint
+lint: format-check validate announce ## Check formatting, clippy and the template
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
+
+.PHONY: format-check
+format-check: prerequisites
+	cargo fmt --check
+
+.PHONY: validate
+validate: tools ## Check template.yaml with sam and cfn-lint
+	$(VENV)/bin/sam validate --lint --template template.yaml --region us-east-1
+	$(VENV)/bin/cfn-lint template.yaml
+
+.PHONY: build
+build: tools $(BUILD_VENV)/.ready ## Build the function for AWS (sam build, release, arm64)
+	@echo "A release build takes about 15 minutes and 8 GB of memory." >&2
+	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" $(VENV)/bin/sam build --template template.yaml
+
+.PHONY: deploy
+deploy: build ## Deploy to AWS; asks for the parameters the first time
+	$(VENV)/bin/sam deploy --capabilities CAPABILITY_IAM $(if $(wildcard samconfig.toml),,--guided)
+
+.PHONY: clean
+clean: ## Remove everything that was built or installed
+	rm -rf target .tools .run .aws-sam
+
+.PHONY: tools
+tools: $(VENV)/.ready $(RIE)
+
+$(VENV)/.ready: requirements/tools.txt | prerequisites
+	@echo "Installing the test server and the template tools into $(VENV) (about 400 MB, a minute)" >&2
+	@rm -rf $(VENV)
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+$(BUILD_VENV)/.ready: requirements/build.txt | prerequisites
+	@echo "Installing cargo-lambda into $(BUILD_VENV) (about 470 MB)" >&2
+	@rm -rf $(BUILD_VENV)
+	@python3 -m venv $(BUILD_VENV)
+	@$(BUILD_VENV)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+# The real emulator, which sam ships for its container images.
+$(RIE): $(VENV)/.ready
+	@cp "$$($(VENV)/bin/python -c 'import samcli.local, pathlib; print(pathlib.Path(samcli.local.__path__[0]))')/rapid/aws-lambda-rie-$(RIE_ARCH)" $@
+	@chmod +x $@
+
+.PHONY: prerequisites
+prerequisites:
+	@missing=; \
+	[ "$$(uname -s)" = Linux ] || missing+="\n  Linux: the Lambda emulator runs there only"; \
+	command -v cargo >/dev/null || missing+="\n  cargo: Rust 1.94.1 or later, from https://rustup.rs"; \
+	command -v cc >/dev/null || missing+="\n  cc: a C compiler (Debian, Ubuntu: apt install gcc)"; \
+	if ! command -v python3 >/dev/null; then missing+="\n  python3: 3.10 or later (Debian, Ubuntu: apt install python3 python3-venv)"; \
+	elif ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then missing+="\n  python3: 3.10 or later; this one is $$(python3 -V 2>&1)"; \
+	elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+="\n  python3 venv: (Debian, Ubuntu: apt install python3-venv)"; fi; \
+	[ -z "$$missing" ] || { printf "This machine lacks:$$missing\n" >&2; exit 1; }
+
+# Said once: until the largest crate is there.
+.PHONY: announce
+announce: prerequisites
+	@compgen -G 'target/debug/deps/libaws_sdk_ec2-*' >/dev/null || \
+	echo "The first build takes about 6 minutes on 2 cores; the crate aws-sdk-ec2 alone needs 4 of them and 8 GB of memory." >&2

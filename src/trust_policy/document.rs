@@ -108,11 +108,9 @@ pub enum DocumentError {
     UnknownElement(String),
     #[error("The trust policy has a Version other than 2012-10-17 and 2008-10-17.")]
     UnknownVersion,
-    #[error(
-        "In the trust policy {place} has an element {element} that a trust policy does not have."
-    )]
+    #[error("The trust policy has an element {element} in {place}, which does not belong there.")]
     UnknownStatementElement { place: Place, element: String },
-    #[error("In the trust policy {place} is malformed: {what}.")]
+    #[error("The trust policy is malformed in {place}: {what}.")]
     Malformed { place: Place, what: &'static str },
 }
 
@@ -346,7 +344,7 @@ mod tests {
             (r#"{"statement":[]}"#, "an element \"statement\""),
             (
                 r#"{"Statement":[1]}"#,
-                "statement 1 is malformed: it is not an object",
+                "malformed in statement 1: it is not an object",
             ),
             (
                 &format!(r#"{{"Statement":{{{ok}}},"Statement":{{{ok}}}}}"#),
@@ -362,7 +360,7 @@ mod tests {
             ),
             (
                 &format!(r#"{{"Statement":[{{{ok}}},{{{ok},"Resource":"*"}}]}}"#),
-                "statement 2 has an element \"Resource\"",
+                "an element \"Resource\" in statement 2",
             ),
             (&format!(r#"{{"Statement":{{{ok},"Sid":1}}}}"#), "its Sid"),
             (

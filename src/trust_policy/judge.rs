@@ -93,7 +93,7 @@ pub(super) fn judge_document(document: &Document, partition: Partition) -> Judge
         (None, None, None) => Judgement::NotAllowed {
             why: format!(
                 "No statement of the trust policy lets {ec2} call {ASSUME_ROLE}; {}.",
-                whom_it_trusts(document)
+                what_it_says(document, partition)
             ),
             blocking: None,
         },
@@ -270,27 +270,47 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == b'*')
 }
 
-/// "it lets A and B", at most three of them, in the order of the document.
-fn whom_it_trusts(document: &Document) -> String {
+/// What the policy says instead: where it names EC2 in vain, else whom it
+/// names, at most three, in the order of the document.
+fn what_it_says(document: &Document, partition: Partition) -> String {
     let mut names: Vec<String> = Vec::new();
     for statement in &document.statements {
-        if let (Effect::Allow, Principals::Only(principals)) =
+        let (Effect::Allow, Principals::Only(principals)) =
             (statement.effect, &statement.principals)
-        {
-            for principal in principals {
-                let name = shown(&principal.value);
-                if !names.contains(&name) {
-                    names.push(name);
-                }
+        else {
+            continue;
+        };
+        for principal in principals {
+            if accepted_principals(partition).contains(&principal.value.as_str()) {
+                let place = &statement.place;
+                return match principal.kind {
+                    PrincipalKind::Service => {
+                        format!("{place} names the service, but not that action")
+                    }
+                    PrincipalKind::Aws
+                    | PrincipalKind::Federated
+                    | PrincipalKind::CanonicalUser => {
+                        format!("{place} names it, but not as a Service principal")
+                    }
+                };
+            }
+            let name = shown(&principal.value);
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
     }
     match names.as_slice() {
-        [] => "it names nobody it trusts".to_owned(),
-        [one] => format!("it names {one}"),
-        [one, two] => format!("it names {one} and {two}"),
-        [one, two, three] => format!("it names {one}, {two} and {three}"),
-        [one, two, rest @ ..] => format!("it names {one}, {two} and {} others", rest.len()),
+        [] => "its Allow statements name nobody".to_owned(),
+        [one] => format!("its Allow statements name {one}"),
+        [one, two] => format!("its Allow statements name {one} and {two}"),
+        [one, two, three] => format!("its Allow statements name {one}, {two} and {three}"),
+        [one, two, rest @ ..] => {
+            format!(
+                "its Allow statements name {one}, {two} and {} others",
+                rest.len()
+            )
+        }
     }
 }
 

@@ -20,6 +20,11 @@ mod edit;
 mod json;
 mod judge;
 
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod table_tests;
+
 pub use document::{DocumentError, Place};
 pub use edit::{
     Edit, OUR_SID, Refusal, RoleRef, SIZE_QUOTA, Undo, has_ours, plan_edit, remove_ours,

@@ -1,9 +1,10 @@
 //! JSON as a policy needs it: members in their order, a repeated member
 //! refused, and the text of each part at hand so that an edit can leave it alone.
 //!
-//! `serde_json::Value` keeps the last of two equal members and sorts them all.
-//! Its features that would help (`preserve_order`, `raw_value`) change the
-//! crate for every dependant; this page of code does not.
+//! `serde_json::Value` keeps the last of two equal members and sorts them all;
+//! its feature `preserve_order` would mend the order for every dependant of the
+//! crate, and not the rest. `RawValue` keeps the text of one level, not what
+//! stands around it.
 
 use std::fmt;
 use std::ops::Range;

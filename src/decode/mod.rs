@@ -75,6 +75,21 @@ pub enum DecodeError {
     WrongShape { detail: String },
 }
 
+impl DecodeError {
+    /// A stable name for alarms and the failure destination.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotBase64 { .. } => "PayloadNotBase64",
+            Self::NotGzip { .. } => "PayloadNotGzip",
+            Self::TruncatedGzip { .. } => "PayloadTruncated",
+            Self::DamagedGzip { .. } => "PayloadDamaged",
+            Self::TooLarge { .. } => "PayloadTooLarge",
+            Self::NotJson { .. } => "PayloadNotJson",
+            Self::WrongShape { .. } => "PayloadWrongShape",
+        }
+    }
+}
+
 /// Where and how JSON text fails, without any of its values.
 pub(crate) fn json_fault(fault: &serde_json::Error) -> (String, usize, usize) {
     let text = fault.to_string();

@@ -153,6 +153,18 @@ pub enum ReceiveError {
     RawLog { found: String },
 }
 
+impl ReceiveError {
+    /// A stable name for alarms and the failure destination.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. } => "InputNotJson",
+            Self::UnknownForm { .. } => "InputUnknown",
+            Self::Subscription { .. } => "InputSubscription",
+            Self::RawLog { .. } => "InputRawLog",
+        }
+    }
+}
+
 const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 {\"awslogs\":{\"data\":\"H4sI…\"}}; a Kinesis event {\"Records\":[{\"kinesis\":{\"sequenceNumber\":\
 \"4959…\",\"data\":\"H4sI…\"}}]}; or by hand {\"log\":\"<raw log text>\",\"node\":\
@@ -165,6 +177,11 @@ const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 pub fn receive(event: &str) -> Result<Deliveries<'_>, ReceiveError> {
     if event.trim_ascii_start().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(event).map_err(not_json)?;
+        if items.is_empty() {
+            return Err(ReceiveError::UnknownForm {
+                found: "an empty array".to_owned(),
+            });
+        }
         return Ok(Deliveries {
             kind: Kind::Direct,
             items: items
@@ -466,6 +483,7 @@ mod tests {
             (r#"{"awslogs":7}"#, "integer in place of"),
             (r#"{"awslogs":{}}"#, "missing field `data`"),
             (r#"{"awslogs":{"data":null}}"#, "null in place of"),
+            ("[]", "found an empty array"),
             ("[7]", "integer in place of an object"),
             (r#"[[{"data":""}]]"#, "an array within an array"),
             (r#"[{"awslogs":{"data":""}}]"#, "an array of whole events"),

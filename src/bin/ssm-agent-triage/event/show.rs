@@ -1,0 +1,220 @@
+//! An event → text for a person.
+
+use std::fmt::{self, Write};
+
+use jiff::Timestamp;
+use ssm_agent_triage::batch::Batch;
+use ssm_agent_triage::decode::{DecodeError, Message, Subscription, Surroundings};
+use ssm_agent_triage::notify::plain::plain;
+use ssm_agent_triage::receive::{Delivery, Kind, ReceiveError, receive};
+
+use crate::{Output, UNREADABLE};
+
+/// Enough for whatever may be put on a Lambda function: its memory ends at 10 GB.
+const MAX_DECODED_BYTES: u64 = 1 << 30;
+
+/// What `event` holds. A payload that cannot be read is told in its place and
+/// makes the exit status 2.
+pub fn show(event: &str) -> Result<Output, ReceiveError> {
+    let deliveries = receive(event)?;
+    let around = Surroundings {
+        max_decoded_bytes: MAX_DECODED_BYTES,
+        own_account: None,
+        own_region: None,
+        own_log_group: None,
+    };
+    let mut page = Page::default();
+    let count = deliveries.items.len();
+    page.line(format_args!(
+        "{}, {count} {}",
+        match deliveries.kind {
+            Kind::Subscription => "subscription event",
+            Kind::Kinesis => "Kinesis event",
+            Kind::Direct => "event by hand",
+        },
+        if count == 1 { "payload" } else { "payloads" }
+    ));
+    let mut status = 0;
+    for (at, delivery) in (1..).zip(deliveries.items) {
+        page.line(format_args!(""));
+        if count > 1 {
+            page.line(format_args!("payload {at} of {count}"));
+        }
+        if let Err(fault) = payload(&mut page, delivery, &around) {
+            page.field("unreadable", &fault.to_string());
+            status = UNREADABLE;
+        }
+    }
+    Ok(Output {
+        text: page.0,
+        status,
+    })
+}
+
+fn payload(
+    page: &mut Page,
+    delivery: Delivery<'_>,
+    around: &Surroundings,
+) -> Result<(), DecodeError> {
+    if let Some(number) = &delivery.sequence_number {
+        page.field("sequence", number);
+    }
+    let decoded = delivery.payload.decode(around)?;
+    match decoded.message(around)? {
+        Message::Control => page.line(format_args!(
+            "CONTROL_MESSAGE: CloudWatch Logs asks whether the destination is there"
+        )),
+        Message::OwnLog => page.line(format_args!("events of the function's own log group")),
+        Message::Data {
+            batches,
+            subscription,
+        } => {
+            for batch in &batches {
+                head(page, batch, &subscription);
+                page.line(format_args!(""));
+                for event in &batch.events {
+                    lines(page, event.at, &event.message);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn head(page: &mut Page, batch: &Batch<'_>, subscription: &Subscription<'_>) {
+    let source = &batch.source;
+    if let Some(node) = &source.caller_node {
+        page.field("node", node.as_str());
+    }
+    if let Some(account) = &source.account {
+        page.field("account", account.as_str());
+    }
+    if let Some(region) = &source.region {
+        page.field("Region", region.as_str());
+    }
+    for (name, value) in [
+        ("log group", &source.log_group),
+        ("log stream", &source.log_stream),
+    ] {
+        if !value.is_empty() {
+            page.field(name, value);
+        }
+    }
+    if !subscription.filters.is_empty() {
+        page.field("filters", &subscription.filters.join(", "));
+    }
+    if let Some(level) = &subscription.policy_level {
+        page.field("policy", level);
+    }
+    let count = batch.events.len();
+    let times = || batch.events.iter().filter_map(|event| event.at);
+    match (times().min(), times().max()) {
+        (Some(oldest), Some(newest)) => page.field(
+            "events",
+            &format!("{count}, {} to {}", clock(oldest), clock(newest)),
+        ),
+        (None, _) | (_, None) => page.field("events", &format!("{count}, without times")),
+    }
+}
+
+/// One event: its time before the first line, the others below it.
+fn lines(page: &mut Page, at: Option<Timestamp>, message: &str) {
+    let mut time = at.map(clock);
+    for line in plain(message).split('\n') {
+        match &mut time {
+            Some(time) => {
+                page.line(format_args!("{time:24} | {line}"));
+                time.clear();
+            }
+            None => page.line(format_args!("{line}")),
+        }
+    }
+}
+
+fn clock(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        // Writing to a String does not fail.
+        let _ = self.0.write_fmt(line);
+        self.0.truncate(self.0.trim_end_matches(' ').len());
+        self.0.push('\n');
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        let value = plain(value);
+        self.line(format_args!("{name:10}  {}", value.replace('\n', " ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_shown_with_its_source_and_lines() {
+        let event = r#"{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"g",
+            "logStream":"i-0123456789abcdef0","subscriptionFilters":["f"],
+            "policyLevel":"ACCOUNT_LEVEL_POLICY","logEvents":[
+            {"id":"1","timestamp":1795407544185,"message":"WARN x\r\n\tstatus \u001b[31mcode: 400",
+             "extractedFields":{"@aws.account":"210987654321","@aws.region":"eu-west-1"}},
+            {"id":"2","timestamp":1795407545000,"message":"INFO y",
+             "extractedFields":{"@aws.account":"210987654321","@aws.region":"eu-west-1"}}]}"#;
+        let output = show(event).expect("an event");
+        assert_eq!(output.status, 0);
+        insta::assert_snapshot!(output.text, @r"
+        event by hand, 1 payload
+
+        account     210987654321
+        Region      eu-west-1
+        log group   g
+        log stream  i-0123456789abcdef0
+        filters     f
+        policy      ACCOUNT_LEVEL_POLICY
+        events      2, 2026-11-23T04:19:04.185Z to 2026-11-23T04:19:05.000Z
+
+        2026-11-23T04:19:04.185Z | WARN x
+                                 |  status �[31mcode: 400
+        2026-11-23T04:19:05.000Z | INFO y
+        ");
+    }
+
+    #[test]
+    fn an_unreadable_record_is_told_in_its_place() {
+        let event = r#"{"Records":[
+            {"kinesis":{"sequenceNumber":"1","data":"bm8=","approximateArrivalTimestamp":1.0}},
+            {"kinesis":{"sequenceNumber":"2","data":"H4sIAAAAAAAA","approximateArrivalTimestamp":1.0}}]}"#;
+        let output = show(event).expect("an event");
+        assert_eq!(output.status, UNREADABLE);
+        insta::assert_snapshot!(output.text, @r"
+        Kinesis event, 2 payloads
+
+        payload 1 of 2
+        sequence    1
+        unreadable  expected a gzip file (first bytes 1f 8b) under the base64, found bytes that begin 6e 6f; CloudWatch Logs always compresses: compress the JSON, or send it as plain JSON by hand
+
+        payload 2 of 2
+        sequence    2
+        unreadable  expected a whole gzip file, found one cut off after 9 bytes; send the payload in full
+        ");
+    }
+
+    #[test]
+    fn raw_text_by_hand_is_shown_with_its_node() {
+        let output = show(r#"{"log":"a\nb","node":"i-12345678"}"#).expect("an event");
+        insta::assert_snapshot!(output.text, @r"
+        event by hand, 1 payload
+
+        node        i-12345678
+        events      1, without times
+
+        a
+        b
+        ");
+    }
+}

@@ -162,3 +162,113 @@ fn start(text: &str) -> Result<Timestamp, String> {
     text.parse()
         .map_err(|_| "a time is written like 2026-11-23T04:19:04Z, or `now`".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn make(arguments: &[&str]) -> Result<String, String> {
+        let line = ["event", "make"].iter().chain(arguments);
+        match Line::try_parse_from(line) {
+            Ok(line) => run(line.args).map(|output| output.text),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    }
+
+    fn files(folder: &str, extension: &str) -> Vec<String> {
+        let mut files: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|it| it == extension))
+            .map(|path| path.display().to_string())
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn every_event_in_events_is_what_the_tool_makes_of_its_log() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+        let logs = files(folder, "log");
+        let mut made: Vec<String> = Vec::new();
+        for log in &logs {
+            let event = log.replace(".log", ".json");
+            assert_eq!(
+                fs::read_to_string(&event).unwrap_or_default(),
+                make(&[log]).unwrap(),
+                "{event} is not made of {log}: see events/README.md"
+            );
+            made.push(event);
+        }
+        let streams = files(&format!("{folder}/kinesis"), "log");
+        let event = format!("{folder}/kinesis.json");
+        let mut arguments = vec!["--form", "kinesis"];
+        arguments.extend(streams.iter().map(String::as_str));
+        assert_eq!(
+            fs::read_to_string(&event).unwrap_or_default(),
+            make(&arguments).unwrap()
+        );
+        made.push(event);
+        made.sort();
+        assert_eq!(files(folder, "json"), made);
+
+        let readme = fs::read_to_string(format!("{folder}/README.md")).unwrap();
+        for log in &logs {
+            let name = Path::new(log).file_stem().unwrap().to_string_lossy();
+            assert!(
+                readme.contains(&format!("| `{name}` |")),
+                "{name} is not listed"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_says_what_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.log").display().to_string();
+        fs::write(&empty, "\n\n").unwrap();
+        for (arguments, says) in [
+            (&["a", "b"][..], "use --form kinesis or --form plain"),
+            (
+                &[
+                    "a", "b", "c", "--form", "plain", "--stream", "x", "--stream", "y",
+                ],
+                "3 files and 2 --stream",
+            ),
+            (&["--account", "12"], "an account id is 12 digits"),
+            (&["--region", "moon"], "like eu-central-1"),
+            (&["--start", "today"], "2026-11-23T04:19:04Z, or `now`"),
+            (
+                &["--split", "words", "x"],
+                "[possible values: records, lines, whole]",
+            ),
+            (&[&empty, "--split", "lines"], "name a log with lines in it"),
+            (&["/nowhere/at.log"], "check the path"),
+        ] {
+            let error = make(arguments).expect_err("refused");
+            assert!(error.contains(says), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_named_like_a_node_names_the_stream() {
+        for (file, stream) in [
+            ("i-0fedcba9876543210.log", "i-0fedcba9876543210"),
+            ("logs/mi-0fedcba9876543210.log.gz", "mi-0fedcba9876543210"),
+            ("amazon-ssm-agent.log", "i-0123456789abcdef0"),
+            ("-", "i-0123456789abcdef0"),
+        ] {
+            assert_eq!(stream_of(Path::new(file)), stream, "{file}");
+        }
+    }
+}

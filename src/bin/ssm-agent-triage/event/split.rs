@@ -70,7 +70,9 @@ fn lines(text: &str) -> Vec<Line> {
             let found = Line {
                 start,
                 end,
-                starts_record: record.is_some(),
+                // An indented line may hold a statement of its own (a metadata
+                // answer's "Code"), but its event began above it.
+                starts_record: record.is_some() && !line.starts_with([' ', '\t']),
                 time: record
                     .and_then(|record| record.stamp.as_deref())
                     .and_then(read_stamp),

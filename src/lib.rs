@@ -13,6 +13,7 @@ pub mod node;
 pub mod notify;
 pub mod receive;
 pub mod record;
+pub mod repair;
 pub mod report;
 pub mod signature;
 pub mod trust_policy;

@@ -1,0 +1,469 @@
+//! The gate: from an incident and live state to a plan. Pure.
+//!
+//! A write needs a [`Permit`], and only [`plan`] makes one. It looks at every
+//! lock and names all that are closed, so that a reader who opens one does not
+//! meet the next one only then.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::action::{Action, action_for};
+use super::memory::{Attempt, RepairMemory, within_hold};
+use super::reason::{Reason, Resource};
+use crate::config::{Config, REPAIR_TAG_KEY, RepairAction, RepairMode};
+use crate::diagnose::facts::{InstanceFacts, Read, RoleFacts};
+use crate::diagnose::verdict::Standing;
+use crate::incident::cause::{Confidence, ScopeKind};
+use crate::incident::gather::{Hit, Incident};
+use crate::node::{AccountId, InstanceId, NamedBy, Region};
+use crate::report::{OutcomeStatus, PlanReport};
+use crate::trust_policy::{Refusal, RoleRef, has_ours, plan_edit};
+
+/// What the operator allows, and where the function itself runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Locks {
+    pub mode: RepairMode,
+    pub actions: BTreeSet<RepairAction>,
+    pub tag_value: String,
+    pub max_repairs: u32,
+    pub max_evidence_age: Duration,
+    /// The function's own account; `None` closes the lock of the account.
+    pub account: Option<AccountId>,
+    pub region: Region,
+}
+
+/// Live state that a plan starts from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LiveState<'a> {
+    pub instances: &'a [InstanceFacts],
+    pub role: Option<&'a RoleFacts>,
+}
+
+/// What a repair of one incident would do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    NotNeeded(NotNeeded),
+    Advise(Advice),
+    Repair(Permit),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum NotNeeded {
+    /// Live state is right, and this function does not know to have changed it.
+    AlreadyRight(Option<RepairAction>),
+    /// An earlier attempt that is remembered has done it.
+    DoneBefore(Box<Attempt>),
+    /// The trust policy holds a statement of ours, of an attempt that this
+    /// execution environment does not remember.
+    OurStatement {
+        role: String,
+        sid: String,
+        document: String,
+    },
+}
+
+/// Why nothing is written, and what would be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advice {
+    /// Never empty; in the order of the locks.
+    pub reasons: Vec<Reason>,
+    /// The repair that the locks keep back; `None` where it would not help or
+    /// is not known.
+    pub would_do: Option<Action>,
+}
+
+/// Leave for one repair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permit {
+    action: Action,
+    rehearsal: bool,
+}
+
+impl Permit {
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// Nothing may be written: EC2 is asked with `DryRun`, IAM is not asked.
+    pub fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+}
+
+impl Locks {
+    /// `account` is the function's own, as its ARN tells it.
+    pub fn new(config: &Config, account: Option<AccountId>) -> Self {
+        Self {
+            mode: config.repair,
+            actions: config.repair_actions.clone(),
+            tag_value: config.repair_tag_value.clone(),
+            max_repairs: config.max_repairs,
+            max_evidence_age: config.max_evidence_age,
+            account,
+            region: config.region.clone(),
+        }
+    }
+}
+
+impl<'a> LiveState<'a> {
+    /// What the diagnosis of `incident` has read.
+    pub fn of(incident: &'a Incident) -> Self {
+        Self {
+            instances: &incident.instances,
+            role: incident.role.as_ref(),
+        }
+    }
+}
+
+/// What is to be done about `incident`, given `live` state and what was done
+/// before.
+pub fn plan(
+    incident: &Incident,
+    live: LiveState<'_>,
+    locks: &Locks,
+    memory: &RepairMemory,
+    now: Timestamp,
+) -> Plan {
+    let Some(action) = action_for(incident.cause) else {
+        return match incident.standing {
+            Standing::AlreadyRight => Plan::NotNeeded(NotNeeded::AlreadyRight(None)),
+            Standing::Standing => advise(Reason::NoRepair(incident.cause)),
+        };
+    };
+    let judged = match action {
+        RepairAction::EnableImdsEndpoint => judge_imds(incident, live),
+        RepairAction::TrustEc2 => judge_trust(incident, live, locks),
+    };
+    let recent =
+        (memory.last(action, &incident.scope.id)).filter(|attempt| within_hold(attempt.at, now));
+    match (judged, recent) {
+        (Judged::Right, Some(attempt)) if attempt.outcome.status != OutcomeStatus::Failed => {
+            done_before(attempt)
+        }
+        (Judged::Right, _) => Plan::NotNeeded(right_by_itself(action, live)),
+        // A state that cannot be read takes nothing away from what was done.
+        (Judged::Unread(_), Some(attempt)) if attempt.outcome.status == OutcomeStatus::Repaired => {
+            done_before(attempt)
+        }
+        (Judged::Unread(_), Some(attempt)) => advise(held(attempt)),
+        (Judged::Unread(resource), None) => advise(Reason::Unread(resource)),
+        (Judged::Refused { reason, would_do }, _) => Plan::Advise(Advice {
+            reasons: vec![reason],
+            would_do,
+        }),
+        (
+            Judged::Repairable {
+                action,
+                tags,
+                resource,
+            },
+            _,
+        ) => {
+            let mut reasons = closed(incident, &action, locks, now);
+            reasons.extend(tag_lock(tags, resource, locks));
+            reasons.extend(recent.map(held));
+            let full_until = memory.full_until(locks.max_repairs, now);
+            reasons.extend(full_until.map(|until| Reason::Capped {
+                max: locks.max_repairs,
+                until,
+            }));
+            if !reasons.is_empty() {
+                return Plan::Advise(Advice {
+                    reasons,
+                    would_do: Some(action),
+                });
+            }
+            match locks.mode {
+                // `closed` has named the mode already; without a permit nothing
+                // can be written should it ever not.
+                RepairMode::Advise => advise(Reason::Advise),
+                RepairMode::DryRun => Plan::Repair(Permit {
+                    action,
+                    rehearsal: true,
+                }),
+                RepairMode::Repair => Plan::Repair(Permit {
+                    action,
+                    rehearsal: false,
+                }),
+            }
+        }
+    }
+}
+
+fn advise(reason: Reason) -> Plan {
+    Plan::Advise(Advice {
+        reasons: vec![reason],
+        would_do: None,
+    })
+}
+
+fn done_before(attempt: &Attempt) -> Plan {
+    Plan::NotNeeded(NotNeeded::DoneBefore(Box::new(attempt.clone())))
+}
+
+/// What live state says about the resource itself, the locks aside.
+enum Judged<'a> {
+    Repairable {
+        action: Action,
+        tags: Result<Option<&'a str>, &'a str>,
+        resource: Resource,
+    },
+    Right,
+    Unread(Resource),
+    Refused {
+        reason: Reason,
+        would_do: Option<Action>,
+    },
+}
+
+fn judge_imds<'a>(incident: &Incident, live: LiveState<'a>) -> Judged<'a> {
+    let id = incident.scope.id.as_str();
+    let resource = Resource::Instance(id.to_owned());
+    let facts = (incident.scope.kind == ScopeKind::Instance)
+        .then(|| live.instances.iter().find(|facts| facts.id.as_str() == id))
+        .flatten();
+    let Some((facts, imds)) = facts.and_then(|facts| Some((facts, facts.imds.as_ref()?))) else {
+        return Judged::Unread(resource);
+    };
+    let action = Action::EnableImdsEndpoint {
+        instance: facts.id.clone(),
+        before: imds.clone(),
+    };
+    let refused = |reason| Judged::Refused {
+        reason,
+        would_do: None,
+    };
+    if imds.endpoint_enabled {
+        return Judged::Right;
+    }
+    if facts.state != "running" {
+        return refused(Reason::InstanceState(facts.state.clone()));
+    }
+    if let Some(service) = &facts.managed_by {
+        return refused(Reason::ManagedBy(service.clone()));
+    }
+    if imds.pending {
+        return refused(Reason::ChangePending);
+    }
+    Judged::Repairable {
+        action,
+        tags: Ok(facts.tags.get(REPAIR_TAG_KEY).map(String::as_str)),
+        resource,
+    }
+}
+
+fn judge_trust<'a>(incident: &Incident, live: LiveState<'a>, locks: &Locks) -> Judged<'a> {
+    let name = incident.scope.id.as_str();
+    let resource = Resource::Role(name.to_owned());
+    let role = live
+        .role
+        .filter(|role| incident.scope.kind == ScopeKind::Role && role.name == name);
+    let Some(role) = role else {
+        return Judged::Unread(resource);
+    };
+    let reference = RoleRef {
+        name,
+        path: &role.path,
+        arn: &role.arn,
+        partition: locks.region.partition(),
+    };
+    let action = |edit| Action::TrustEc2 {
+        role: name.to_owned(),
+        edit,
+    };
+    match plan_edit(&role.trust_policy, &reference) {
+        Ok(edit) => Judged::Repairable {
+            action: action(edit),
+            tags: match &role.tags {
+                Read::Found(tags) => Ok(tags.get(REPAIR_TAG_KEY).map(String::as_str)),
+                Read::Missing => Err("IAM does not know the role"),
+                Read::Failed(why) => Err(why),
+            },
+            resource,
+        },
+        Err(Refusal::AlreadyRight { .. }) => Judged::Right,
+        Err(refusal) => {
+            let would_do = if let Refusal::ChinaPartition { would_do } = &refusal {
+                Some(action((**would_do).clone()))
+            } else {
+                None
+            };
+            Judged::Refused {
+                reason: Reason::Trust(refusal),
+                would_do,
+            }
+        }
+    }
+}
+
+fn right_by_itself(action: RepairAction, live: LiveState<'_>) -> NotNeeded {
+    let ours = match action {
+        RepairAction::EnableImdsEndpoint => None,
+        RepairAction::TrustEc2 => live
+            .role
+            .and_then(|role| Some((role, has_ours(&role.trust_policy)?))),
+    };
+    match ours {
+        Some((role, sid)) => NotNeeded::OurStatement {
+            role: role.name.clone(),
+            sid,
+            document: role.trust_policy.clone(),
+        },
+        None => NotNeeded::AlreadyRight(Some(action)),
+    }
+}
+
+/// The closed locks of the operator and of the evidence. One node that opens
+/// all of its own is enough; when there is none, those of the node that opens
+/// most are named.
+fn closed(incident: &Incident, action: &Action, locks: &Locks, now: Timestamp) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if locks.mode == RepairMode::Advise {
+        reasons.push(Reason::Advise);
+    }
+    if !locks.actions.contains(&action.kind()) {
+        reasons.push(Reason::ActionNotListed(action.kind()));
+    }
+    let best = (incident.hits.iter())
+        .filter(|hit| concerns(hit, action))
+        .map(|hit| closed_for(hit, incident, locks, now))
+        .min_by_key(Vec::len);
+    reasons.extend(best.unwrap_or_else(|| vec![Reason::NotAnInstance]));
+    reasons
+}
+
+/// Whether the node may lead to `action`: its own instance, or any node of the
+/// role, which a check has then reached through that node's own profile.
+fn concerns(hit: &Hit, action: &Action) -> bool {
+    match action {
+        Action::EnableImdsEndpoint { instance, .. } => hit.node.id.instance() == Some(instance),
+        Action::TrustEc2 { .. } => true,
+    }
+}
+
+fn closed_for(hit: &Hit, incident: &Incident, locks: &Locks, now: Timestamp) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if !hit.confirmed || incident.confidence != Confidence::Confirmed {
+        reasons.push(Reason::NotConfirmed);
+    }
+    if !hit.log_candidates.contains(&incident.cause) {
+        reasons.push(Reason::NotNamedByLog(incident.cause));
+    }
+    let instance: Option<&InstanceId> = hit.node.id.instance();
+    match (instance, hit.node.named_by) {
+        (None, _) | (Some(_), NamedBy::Nobody) => reasons.push(Reason::NotAnInstance),
+        (Some(_), NamedBy::Text) => reasons.push(Reason::NamedByText),
+        (Some(_), NamedBy::Stream | NamedBy::Caller) => {}
+    }
+    if hit.node.account.is_none() || hit.node.account != locks.account {
+        reasons.push(Reason::Account {
+            seen: hit.node.account.clone(),
+            own: locks.account.clone(),
+        });
+    }
+    if hit.node.region.as_ref() != Some(&locks.region) {
+        reasons.push(Reason::Region {
+            seen: hit.node.region.clone(),
+            own: locks.region.clone(),
+        });
+    }
+    // Evidence from after `now` has no age; it is at least not old.
+    let age = Duration::try_from(now.duration_since(hit.last)).unwrap_or_default();
+    if age >= locks.max_evidence_age {
+        reasons.push(Reason::EvidenceTooOld {
+            age,
+            allowed: locks.max_evidence_age,
+        });
+    }
+    reasons
+}
+
+fn tag_lock(tags: Result<Option<&str>, &str>, resource: Resource, locks: &Locks) -> Option<Reason> {
+    match tags {
+        Ok(Some(value)) if value == locks.tag_value => None,
+        Ok(found) => Some(Reason::Tag {
+            resource,
+            wanted: locks.tag_value.clone(),
+            found: found.map(str::to_owned),
+        }),
+        Err(why) => Some(Reason::TagUnread {
+            resource,
+            why: why.to_owned(),
+        }),
+    }
+}
+
+/// A resource on which a repair was tried within the hour is left alone.
+fn held(attempt: &Attempt) -> Reason {
+    if attempt.outcome.status == OutcomeStatus::Repaired {
+        Reason::RepairedAgain { at: attempt.at }
+    } else {
+        Reason::TriedRecently {
+            at: attempt.at,
+            outcome: Box::new(attempt.outcome.clone()),
+        }
+    }
+}
+
+impl Plan {
+    pub fn report(&self) -> PlanReport {
+        match self {
+            Self::NotNeeded(why) => PlanReport {
+                kind: "not-needed",
+                action: why.action().map(RepairAction::as_str),
+                reason: why.to_string(),
+            },
+            Self::Advise(advice) => {
+                let sentences: Vec<String> =
+                    advice.reasons.iter().map(ToString::to_string).collect();
+                PlanReport {
+                    kind: "advise",
+                    action: advice
+                        .would_do
+                        .as_ref()
+                        .map(|action| action.kind().as_str()),
+                    reason: sentences.join(" "),
+                }
+            }
+            Self::Repair(permit) => PlanReport {
+                kind: "repair",
+                action: Some(permit.action.kind().as_str()),
+                reason: "The cause is confirmed and every lock is open.".to_owned(),
+            },
+        }
+    }
+}
+
+impl NotNeeded {
+    fn action(&self) -> Option<RepairAction> {
+        match self {
+            Self::AlreadyRight(action) => *action,
+            Self::DoneBefore(attempt) => Some(attempt.action),
+            Self::OurStatement { .. } => Some(RepairAction::TrustEc2),
+        }
+    }
+}
+
+impl std::fmt::Display for NotNeeded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyRight(None) => {
+                "Everything that the checks can see is right at this moment."
+            }
+            Self::AlreadyRight(Some(RepairAction::EnableImdsEndpoint)) => {
+                "The metadata endpoint of the instance is enabled at this moment."
+            }
+            Self::AlreadyRight(Some(RepairAction::TrustEc2)) => {
+                "The trust policy lets EC2 assume the role at this moment."
+            }
+            Self::DoneBefore(_) | Self::OurStatement { .. } => {
+                "An earlier attempt of this function has done it."
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,686 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::diagnose::facts::ImdsFacts;
+use crate::incident::cause::{Cause, Scope, Severity};
+use crate::incident::finding::Clues;
+use crate::incident::store::State;
+use crate::node::{Node, NodeId};
+use crate::repair::outcome;
+use crate::report::OutcomeReport;
+
+const OWN: &str = "123456789012";
+const INSTANCE: &str = "i-0123456789abcdef0";
+const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}"#;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap()
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 - seconds).unwrap()
+}
+
+fn region() -> Region {
+    Region::parse("eu-central-1").unwrap()
+}
+
+fn open_locks() -> Locks {
+    Locks {
+        mode: RepairMode::Repair,
+        actions: RepairAction::ALL.iter().copied().collect(),
+        tag_value: "allow".to_owned(),
+        max_repairs: 5,
+        max_evidence_age: Duration::from_secs(3_600),
+        account: AccountId::parse(OWN),
+        region: region(),
+    }
+}
+
+fn good_hit(cause: Cause) -> Hit {
+    Hit {
+        node: Node {
+            id: NodeId::parse(INSTANCE).unwrap(),
+            named_by: NamedBy::Stream,
+            account: AccountId::parse(OWN),
+            region: Some(region()),
+        },
+        last: ago(60),
+        confirmed: true,
+        log_candidates: vec![Cause::NoInstanceProfile, cause],
+    }
+}
+
+fn tags(value: Option<&str>) -> BTreeMap<String, String> {
+    let tag = |value: &str| (REPAIR_TAG_KEY.to_owned(), value.to_owned());
+    value.map(tag).into_iter().collect()
+}
+
+fn instance(tag: Option<&str>) -> InstanceFacts {
+    InstanceFacts {
+        id: InstanceId::parse(INSTANCE).unwrap(),
+        state: "running".to_owned(),
+        imds: Some(ImdsFacts {
+            endpoint_enabled: false,
+            tokens_required: true,
+            hop_limit: Some(1),
+            pending: false,
+        }),
+        profile: None,
+        tags: tags(tag),
+        managed_by: None,
+        vpc: None,
+        subnet: None,
+    }
+}
+
+fn role(document: &str, tag: Option<&str>) -> RoleFacts {
+    RoleFacts {
+        name: "web".to_owned(),
+        arn: "arn:aws:iam::123456789012:role/web".to_owned(),
+        path: "/".to_owned(),
+        trust_policy: document.to_owned(),
+        tags: Read::Found(tags(tag)),
+    }
+}
+
+fn incident(action: RepairAction, hits: Vec<Hit>) -> Incident {
+    let (cause, kind, id) = match action {
+        RepairAction::EnableImdsEndpoint => (Cause::ImdsDisabled, ScopeKind::Instance, INSTANCE),
+        RepairAction::TrustEc2 => (Cause::RoleNotAssumable, ScopeKind::Role, "web"),
+    };
+    Incident {
+        key: format!("{OWN}/eu-central-1/{cause}/{kind}:{id}"),
+        cause,
+        candidates: vec![cause],
+        scope: Scope {
+            kind,
+            id: id.to_owned(),
+        },
+        severity: Severity::High,
+        confidence: Confidence::Confirmed,
+        standing: Standing::Standing,
+        title: "wrong".to_owned(),
+        detail: None,
+        hits,
+        signatures: vec![],
+        evidence: vec![],
+        clues: Clues::default(),
+        checks: vec![],
+        first: ago(90),
+        last: ago(60),
+        retry_in_seconds: None,
+        fresh: true,
+        instances: vec![instance(Some("allow"))],
+        role: Some(role(NOBODY, Some("allow"))),
+    }
+}
+
+fn open_incident(action: RepairAction) -> Incident {
+    incident(
+        action,
+        vec![good_hit(super::super::action::cause_of(action))],
+    )
+}
+
+fn attempt(action: RepairAction, status: OutcomeStatus, at: Timestamp) -> Attempt {
+    Attempt {
+        action,
+        target: match action {
+            RepairAction::EnableImdsEndpoint => INSTANCE.to_owned(),
+            RepairAction::TrustEc2 => "web".to_owned(),
+        },
+        at,
+        outcome: OutcomeReport {
+            status,
+            detail: Some("It was so.".to_owned()),
+            command: None,
+            undo: Some("undo it".to_owned()),
+        },
+    }
+}
+
+fn remembering(attempts: impl IntoIterator<Item = Attempt>) -> RepairMemory {
+    let mut memory = RepairMemory::default();
+    for attempt in attempts {
+        memory.record(attempt);
+    }
+    memory
+}
+
+fn planned(incident: &Incident, locks: &Locks, memory: &RepairMemory) -> Plan {
+    plan(incident, LiveState::of(incident), locks, memory, now())
+}
+
+fn planned_open(incident: &Incident) -> Plan {
+    planned(incident, &open_locks(), &RepairMemory::default())
+}
+
+/// One lock with its positions, the open one first.
+struct Lock {
+    positions: &'static [Position],
+}
+
+#[derive(Clone, Copy)]
+struct Position {
+    /// The reason that a closed lock gives; `None` for an open one.
+    closed: Option<&'static str>,
+    set: fn(&mut Case),
+}
+
+struct Case {
+    incident: Incident,
+    locks: Locks,
+    attempts: Vec<Attempt>,
+}
+
+impl Case {
+    fn hit(&mut self) -> &mut Hit {
+        &mut self.incident.hits[0]
+    }
+
+    fn tag(&mut self, value: Option<&str>) {
+        self.incident.instances[0].tags = tags(value);
+        self.incident.role.as_mut().unwrap().tags = Read::Found(tags(value));
+    }
+
+    fn action(&self) -> RepairAction {
+        action_for(self.incident.cause).unwrap()
+    }
+}
+
+const fn open(set: fn(&mut Case)) -> Position {
+    Position { closed: None, set }
+}
+
+const fn shut(reason: &'static str, set: fn(&mut Case)) -> Position {
+    Position {
+        closed: Some(reason),
+        set,
+    }
+}
+
+/// In the order in which the reasons are given.
+const LOCKS: &[Lock] = &[
+    Lock {
+        positions: &[
+            open(|_| {}),
+            open(|case| case.locks.mode = RepairMode::DryRun),
+            shut("Advise", |case| case.locks.mode = RepairMode::Advise),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("ActionNotListed", |case| {
+                let action = case.action();
+                case.locks.actions.remove(&action);
+            }),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("NotConfirmed", |case| case.hit().confirmed = false),
+            shut("NotConfirmed", |case| {
+                case.incident.confidence = Confidence::Likely
+            }),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("NotNamedByLog", |case| {
+                case.hit().log_candidates = vec![Cause::NoInstanceProfile]
+            }),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            open(|case| case.hit().node.named_by = NamedBy::Caller),
+            shut("NamedByText", |case| {
+                case.hit().node.named_by = NamedBy::Text
+            }),
+            shut("NotAnInstance", |case| {
+                case.hit().node.named_by = NamedBy::Nobody
+            }),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("Account", |case| {
+                case.hit().node.account = AccountId::parse("210987654321")
+            }),
+            shut("Account", |case| {
+                case.hit().node.account = None;
+                case.locks.account = None;
+            }),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("Region", |case| {
+                case.hit().node.region = Region::parse("us-east-1")
+            }),
+            shut("Region", |case| case.hit().node.region = None),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            open(|case| case.hit().last = ago(-60)),
+            open(|case| case.hit().last = ago(3_599)),
+            shut("EvidenceTooOld", |case| case.hit().last = ago(3_600)),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("Tag", |case| case.tag(None)),
+            shut("Tag", |case| case.tag(Some("Allow"))),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            open(|case| {
+                let action = case.action();
+                let old = attempt(action, OutcomeStatus::Repaired, ago(3_600));
+                case.attempts.push(old);
+            }),
+            shut("RepairedAgain", |case| {
+                let action = case.action();
+                let recent = attempt(action, OutcomeStatus::Repaired, ago(3_599));
+                case.attempts.push(recent);
+            }),
+            shut("TriedRecently", |case| {
+                let action = case.action();
+                let recent = attempt(action, OutcomeStatus::Failed, ago(10));
+                case.attempts.push(recent);
+            }),
+        ],
+    },
+    Lock {
+        positions: &[
+            open(|_| {}),
+            shut("Capped", |case| {
+                case.locks.max_repairs = 1;
+                let action = case.action();
+                let mut other = attempt(action, OutcomeStatus::Repaired, ago(5));
+                other.target = "another".to_owned();
+                case.attempts.push(other);
+            }),
+        ],
+    },
+];
+
+fn name(reason: &Reason) -> String {
+    let debug = format!("{reason:?}");
+    let end = debug.find(|c: char| !c.is_alphanumeric());
+    debug[..end.unwrap_or(debug.len())].to_owned()
+}
+
+/// Plans with the locks in the given positions, one for each lock, checks that
+/// the answer names exactly those that are closed, and tells whether a write or
+/// a rehearsal was permitted.
+fn check(action: RepairAction, positions: &[Position]) -> Option<RepairMode> {
+    let mut case = Case {
+        incident: open_incident(action),
+        locks: open_locks(),
+        attempts: vec![],
+    };
+    for position in positions {
+        (position.set)(&mut case);
+    }
+    let closed: Vec<&str> = (positions.iter())
+        .filter_map(|position| position.closed)
+        .collect();
+    let memory = remembering(case.attempts);
+    match planned(&case.incident, &case.locks, &memory) {
+        Plan::Repair(permit) => {
+            assert!(closed.is_empty(), "{action} went through {closed:?}");
+            assert_eq!(permit.action().kind(), action);
+            assert_eq!(permit.is_rehearsal(), case.locks.mode == RepairMode::DryRun);
+            Some(case.locks.mode)
+        }
+        Plan::Advise(advice) => {
+            let names: Vec<String> = advice.reasons.iter().map(name).collect();
+            assert_eq!(names, closed, "{action}");
+            assert!(advice.would_do.is_some());
+            None
+        }
+        Plan::NotNeeded(why) => panic!("{action}: {why:?} with {closed:?}"),
+    }
+}
+
+/// Every combination of every lock being open or closed.
+#[test]
+fn only_when_every_lock_is_open_is_anything_repaired() {
+    let ends: Vec<[Position; 2]> = (LOCKS.iter())
+        .map(|lock| {
+            let shut = lock
+                .positions
+                .iter()
+                .find(|position| position.closed.is_some());
+            [lock.positions[0], *shut.unwrap()]
+        })
+        .collect();
+    for action in RepairAction::ALL {
+        let permitted: Vec<usize> = (0..1_usize << LOCKS.len())
+            .filter(|number| {
+                let positions: Vec<Position> = (ends.iter().enumerate())
+                    .map(|(lock, ends)| ends[number >> lock & 1])
+                    .collect();
+                check(*action, &positions) == Some(RepairMode::Repair)
+            })
+            .collect();
+        assert_eq!(permitted, [0], "{action}");
+    }
+}
+
+/// Every position of every two locks, the others being open.
+#[test]
+fn every_position_of_a_lock_holds_or_gives_way() {
+    let all_open: Vec<Position> = LOCKS.iter().map(|lock| lock.positions[0]).collect();
+    for action in RepairAction::ALL {
+        for (one, first) in LOCKS.iter().enumerate() {
+            for (two, second) in LOCKS.iter().enumerate().skip(one + 1) {
+                for a in first.positions {
+                    for b in second.positions {
+                        let mut positions = all_open.clone();
+                        positions[one] = *a;
+                        positions[two] = *b;
+                        let permitted = check(*action, &positions).is_some();
+                        let open = a.closed.is_none() && b.closed.is_none();
+                        assert_eq!(permitted, open);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_closes_the_lock() {
+    let mut incident = open_incident(RepairAction::TrustEc2);
+    for unread in [Read::Missing, Read::Failed("GetRole was denied".to_owned())] {
+        incident.role.as_mut().unwrap().tags = unread;
+        match planned_open(&incident) {
+            Plan::Advise(advice) => {
+                assert_eq!(
+                    advice.reasons.iter().map(name).collect::<Vec<_>>(),
+                    ["TagUnread"]
+                )
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn one_node_that_opens_all_its_locks_is_enough_for_a_role() {
+    let closed: [fn(&mut Hit); 4] = [
+        |hit| hit.confirmed = false,
+        |hit| hit.last = ago(1_000_000),
+        |hit| hit.node.named_by = NamedBy::Text,
+        |hit| hit.node.id = NodeId::parse("mi-0123456789abcdef0").unwrap(),
+    ];
+    let mut hits: Vec<Hit> = (closed.iter())
+        .map(|close| {
+            let mut hit = good_hit(Cause::RoleNotAssumable);
+            close(&mut hit);
+            hit
+        })
+        .collect();
+    // No one of them is enough, nor are all of them together.
+    let held = planned_open(&incident(RepairAction::TrustEc2, hits.clone()));
+    assert!(matches!(&held, Plan::Advise(advice) if advice.reasons == [Reason::NotConfirmed]));
+    hits.push(good_hit(Cause::RoleNotAssumable));
+    let free = planned_open(&incident(RepairAction::TrustEc2, hits));
+    assert!(matches!(free, Plan::Repair(_)), "{free:?}");
+}
+
+#[test]
+fn the_metadata_endpoint_is_opened_only_for_the_instances_own_log() {
+    let mut other = good_hit(Cause::ImdsDisabled);
+    other.node.id = NodeId::parse("i-00000000000000001").unwrap();
+    let mut hybrid = good_hit(Cause::ImdsDisabled);
+    hybrid.node.id = NodeId::parse("mi-0123456789abcdef0").unwrap();
+    for hits in [vec![], vec![other], vec![hybrid]] {
+        let held = planned_open(&incident(RepairAction::EnableImdsEndpoint, hits));
+        assert!(matches!(&held, Plan::Advise(advice) if advice.reasons == [Reason::NotAnInstance]));
+    }
+}
+
+fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
+    let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+    let mut imds = incident.instances[0].imds.clone().unwrap();
+    change(&mut incident, &mut imds);
+    if let Some(facts) = incident.instances.get_mut(0)
+        && facts.imds.is_some()
+    {
+        facts.imds = Some(imds);
+    }
+    let plan = planned_open(&incident).report();
+    format!("{}: {}", plan.kind, plan.reason)
+}
+
+#[test]
+fn an_instance_that_may_not_be_changed_is_told_and_left_alone() {
+    let state = |state: &'static str| {
+        imds_case(move |incident, _| incident.instances[0].state = state.to_owned())
+    };
+    let cases = [
+        state("stopped"),
+        state("stopping"),
+        state("shutting-down"),
+        state("terminated"),
+        state("pending"),
+        imds_case(|_, imds| imds.endpoint_enabled = true),
+        imds_case(|incident, imds| {
+            incident.instances[0].state = "stopped".to_owned();
+            imds.endpoint_enabled = true;
+        }),
+        imds_case(|_, imds| imds.pending = true),
+        imds_case(|incident, _| {
+            incident.instances[0].managed_by = Some("eks.amazonaws.com".to_owned())
+        }),
+        imds_case(|incident, _| incident.instances.clear()),
+        imds_case(|incident, _| incident.instances[0].imds = None),
+        imds_case(|incident, _| incident.scope.kind = ScopeKind::Node),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @r#"
+    advise: The instance is stopped; only a running instance is changed.
+    advise: The instance is stopping; only a running instance is changed.
+    advise: The instance is shutting-down; only a running instance is changed.
+    advise: The instance is terminated; only a running instance is changed.
+    advise: The instance is pending; only a running instance is changed.
+    not-needed: The metadata endpoint of the instance is enabled at this moment.
+    not-needed: The metadata endpoint of the instance is enabled at this moment.
+    advise: A change of the instance's metadata options is under way. Look again once it is applied.
+    advise: The instance is managed by eks.amazonaws.com, and EC2 lets nobody else change it. Make the change there.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read, and nothing is changed unseen. The checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read, and nothing is changed unseen. The checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read, and nothing is changed unseen. The checks say why.
+    "#);
+}
+
+#[test]
+fn a_trust_policy_that_may_not_be_edited_is_told_and_left_alone() {
+    let with = |change: &dyn Fn(&mut Incident)| {
+        let mut incident = open_incident(RepairAction::TrustEc2);
+        change(&mut incident);
+        let plan = planned_open(&incident).report();
+        format!("{}: {}", plan.kind, plan.reason)
+    };
+    let document = |statement: &str| {
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        with(&|incident| {
+            incident
+                .role
+                .as_mut()
+                .unwrap()
+                .trust_policy
+                .clone_from(&document)
+        })
+    };
+    let cases = [
+        document(
+            r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#,
+        ),
+        document(r#"{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}"#),
+        document(
+            r#"{"Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":"sts:AssumeRole"}"#,
+        ),
+        with(&|incident| {
+            incident.role.as_mut().unwrap().path = "/aws-service-role/ec2.amazonaws.com/".to_owned()
+        }),
+        with(&|incident| incident.role = None),
+        with(&|incident| incident.role.as_mut().unwrap().name = "other".to_owned()),
+        with(&|incident| incident.scope.kind = ScopeKind::Node),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @r#"
+    not-needed: The trust policy lets EC2 assume the role at this moment.
+    advise: A Deny in statement 1 covers EC2, or may cover it, and an added Allow does not undo a Deny. Ask the owner of the policy whether EC2 is meant to be denied, and narrow or remove the Deny by hand.
+    advise: In statement 1 the role trusts Systems Manager, so it serves hybrid nodes or Default Host Management and should not be opened to EC2. Attach an instance profile with a role of its own.
+    advise: AWS manages the roles under /aws-service-role/ and nobody else may edit them. Attach an instance profile with a role of your own.
+    advise: The present state of the role web could not be read, and nothing is changed unseen. The checks say why.
+    advise: The present state of the role web could not be read, and nothing is changed unseen. The checks say why.
+    advise: The present state of the role web could not be read, and nothing is changed unseen. The checks say why.
+    "#);
+}
+
+#[test]
+fn in_china_the_statement_is_only_advised() {
+    let mut incident = open_incident(RepairAction::TrustEc2);
+    let china = Region::parse("cn-north-1").unwrap();
+    incident.hits[0].node.region = Some(china.clone());
+    let locks = Locks {
+        region: china.clone(),
+        ..open_locks()
+    };
+    let plan = planned(&incident, &locks, &RepairMemory::default());
+    let outcome = outcome::without_write(&plan, &locks);
+    assert_eq!(outcome.status, OutcomeStatus::Refused);
+    let command = outcome.command.unwrap();
+    assert!(command.contains("ec2.amazonaws.com.cn"), "{command}");
+}
+
+#[test]
+fn what_was_done_is_recognised_and_told_again() {
+    for action in RepairAction::ALL {
+        let right = |incident: &mut Incident| {
+            incident.confidence = Confidence::Undetermined;
+            incident.standing = Standing::AlreadyRight;
+            incident.instances[0]
+                .imds
+                .as_mut()
+                .unwrap()
+                .endpoint_enabled = true;
+            incident.role.as_mut().unwrap().trust_policy = NOBODY.replace(
+                "\"AWS\":\"arn:aws:iam::123456789012:root\"",
+                "\"Service\":\"ec2.amazonaws.com\"",
+            );
+        };
+        let unread = |incident: &mut Incident| {
+            incident.confidence = Confidence::Undetermined;
+            incident.instances.clear();
+            incident.role = None;
+        };
+        let broken = |_: &mut Incident| {};
+        use OutcomeStatus::{AlreadyRight, Failed, Refused, Repaired, Unverified};
+        type Change<'a> = &'a dyn Fn(&mut Incident);
+        let cases: [(Option<OutcomeStatus>, i64, Change<'_>, OutcomeStatus, State); 11] = [
+            (Some(Repaired), 10, &right, Repaired, State::Right),
+            (Some(Unverified), 10, &right, Repaired, State::Right),
+            (Some(Failed), 10, &right, AlreadyRight, State::Right),
+            (Some(Repaired), 3_600, &right, AlreadyRight, State::Right),
+            (None, 0, &right, AlreadyRight, State::Right),
+            (Some(Repaired), 10, &unread, Repaired, State::Right),
+            (Some(Failed), 10, &unread, Failed, State::RepairFailed),
+            (None, 0, &unread, Refused, State::Open),
+            (Some(Repaired), 10, &broken, Refused, State::BrokenAgain),
+            (
+                Some(Unverified),
+                10,
+                &broken,
+                Unverified,
+                State::RepairFailed,
+            ),
+            (Some(Failed), 10, &broken, Failed, State::RepairFailed),
+        ];
+        for (remembered, seconds, change, status, state) in cases {
+            let mut incident = open_incident(*action);
+            change(&mut incident);
+            let memory =
+                remembering(remembered.map(|status| attempt(*action, status, ago(seconds))));
+            let plan = planned(&incident, &open_locks(), &memory);
+            let outcome = outcome::without_write(&plan, &open_locks());
+            assert_eq!(outcome.status, status, "{action} {remembered:?} {plan:?}");
+            assert_eq!(outcome::state(&plan, &outcome), state);
+        }
+    }
+}
+
+#[test]
+fn our_own_statement_is_recognised_without_memory() {
+    let mut incident = open_incident(RepairAction::TrustEc2);
+    let Plan::Repair(permit) = planned_open(&incident) else {
+        panic!("every lock is open");
+    };
+    let Action::TrustEc2 { edit, .. } = permit.action() else {
+        panic!("a role is repaired");
+    };
+    incident
+        .role
+        .as_mut()
+        .unwrap()
+        .trust_policy
+        .clone_from(&edit.new_document);
+    incident.standing = Standing::AlreadyRight;
+    let plan = planned_open(&incident);
+    let outcome = outcome::without_write(&plan, &open_locks());
+    assert_eq!(outcome.status, OutcomeStatus::Repaired);
+    insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r#"
+    Already done in an earlier attempt: the statement SsmAgentTriageTrustEc2 in the trust policy of the role web is this function's own.
+    aws iam update-assume-role-policy --role-name web --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since
+    "#);
+}
+
+#[test]
+fn outcomes_without_a_write_say_what_held() {
+    let status = |locks: Locks, cause: Cause, memory: RepairMemory| {
+        let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+        incident.cause = cause;
+        let plan = planned(&incident, &locks, &memory);
+        outcome::without_write(&plan, &locks).status
+    };
+    let off = Locks {
+        mode: RepairMode::Advise,
+        ..open_locks()
+    };
+    let none = Locks {
+        max_repairs: 0,
+        ..open_locks()
+    };
+    let unlisted = Locks {
+        actions: BTreeSet::new(),
+        ..open_locks()
+    };
+    let both = Locks {
+        max_repairs: 0,
+        ..unlisted.clone()
+    };
+    for (locks, cause, expected) in [
+        (off, Cause::ImdsDisabled, OutcomeStatus::None),
+        (open_locks(), Cause::Throttled, OutcomeStatus::None),
+        (none, Cause::ImdsDisabled, OutcomeStatus::Capped),
+        (unlisted, Cause::ImdsDisabled, OutcomeStatus::Refused),
+        (both, Cause::ImdsDisabled, OutcomeStatus::Refused),
+    ] {
+        assert_eq!(status(locks, cause, RepairMemory::default()), expected);
+    }
+}

@@ -20,13 +20,15 @@ pub enum Writer {
 }
 
 /// The agent's processes. The kernel cuts process names to 15 characters.
-const PROCESSES: [&str; 6] = [
+const PROCESSES: [&str; 8] = [
     "amazon-ssm-agent",
     "ssm-agent-worker",
     "ssm-document-worker",
     "ssm-session-worker",
     "amazon-ssm-agen",
     "ssm-agent-work",
+    "ssm-document-wo",
+    "ssm-session-wor",
 ];
 
 /// Splits off `Mon DD HH:MM:SS host program[pid]: ` or
@@ -122,7 +124,25 @@ fn program(text: &str) -> Option<(Writer, &str)> {
     // "host program[pid]: body"; a body of nothing keeps its colon at the end.
     let (second, body) = rest.split_once(' ').unwrap_or((rest, ""));
     let name = second.strip_suffix(':')?;
-    Some((writer(name), body))
+    let writer = writer(name);
+    let body = match writer {
+        Writer::Kernel => without_uptime(body),
+        Writer::Unnamed | Writer::Agent | Writer::Systemd | Writer::Foreign => body,
+    };
+    Some((writer, body))
+}
+
+/// `[12345.678901] Out of memory: …`: the kernel's own clock, which syslog keeps.
+fn without_uptime(body: &str) -> &str {
+    let clock = body
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+        .filter(|(clock, _)| {
+            clock
+                .bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b' '))
+        });
+    clock.map_or(body, |(_, rest)| rest)
 }
 
 fn writer(name: &str) -> Writer {
@@ -201,6 +221,11 @@ mod tests {
             ),
             (
                 "Nov 04 10:02:44 h kernel: Out of memory",
+                Writer::Kernel,
+                "Out of memory",
+            ),
+            (
+                "Nov 04 10:02:44 h kernel: [ 1234.567890] Out of memory",
                 Writer::Kernel,
                 "Out of memory",
             ),

@@ -6,6 +6,8 @@
 
 mod load;
 mod matcher;
+#[cfg(test)]
+mod tests;
 
 pub use load::{CatalogueError, Fault, builtin, parse};
 pub use matcher::{Match, Matcher};

@@ -1,0 +1,342 @@
+//! What the steps need to know of an incident, and the commands that many of
+//! them share.
+
+use std::net::IpAddr;
+
+use super::Step;
+use crate::command::{Command, Grammar};
+use crate::incident::cause::Confidence;
+use crate::incident::finding::Clues;
+use crate::incident::gather::Incident;
+use crate::node::{NodeId, Partition};
+
+/// The ids of an incident, each still to pass its grammar. Commands aim at the
+/// first node; the message lists the others.
+pub(super) struct Case<'a> {
+    pub clues: &'a Clues,
+    pub partition: Partition,
+    region: &'a str,
+    account: &'a str,
+    node: &'a str,
+    instance: &'a str,
+    role: &'a str,
+    role_arn: &'a str,
+    profile: &'a str,
+    vpc: &'a str,
+    subnet: &'a str,
+    hybrid: bool,
+    confirmed: bool,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn of(incident: &'a Incident) -> Self {
+        let clues = &incident.clues;
+        let first = incident.nodes().next();
+        let region = incident
+            .nodes()
+            .find_map(|node| node.region.as_ref())
+            .or(clues.region.as_ref());
+        let account = incident
+            .nodes()
+            .find_map(|node| node.account.as_ref())
+            .or(clues.account.as_ref());
+        let instance = incident.nodes().find_map(|node| node.id.instance());
+        let live = instance
+            .and_then(|id| incident.instances.iter().find(|live| live.id == *id))
+            .or(incident.instances.first());
+        Self {
+            clues,
+            partition: region.map_or(Partition::Aws, |region| region.partition()),
+            region: region.map_or("", |region| region.as_str()),
+            account: account.map_or("", |account| account.as_str()),
+            node: first.map_or("", |node| node.id.as_str()),
+            instance: instance.map_or("", |id| id.as_str()),
+            role: incident
+                .role
+                .as_ref()
+                .map(|role| role.name.as_str())
+                .or(clues.role.as_deref())
+                .unwrap_or_default(),
+            role_arn: incident.role.as_ref().map_or("", |role| &role.arn),
+            profile: live
+                .and_then(|live| live.profile.as_ref())
+                .map_or("", |profile| &profile.name),
+            vpc: live
+                .and_then(|live| live.vpc.as_deref())
+                .unwrap_or_default(),
+            subnet: live
+                .and_then(|live| live.subnet.as_deref())
+                .unwrap_or_default(),
+            confirmed: incident.confidence == Confidence::Confirmed,
+            hybrid: first.is_some_and(|node| matches!(node.id, NodeId::Hybrid(_))),
+        }
+    }
+
+    /// The first node is a hybrid one: nothing of EC2 concerns it.
+    pub(super) fn is_hybrid(&self) -> bool {
+        self.hybrid
+    }
+
+    /// A check of this invocation proved the cause.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    pub(super) fn is_instance(&self) -> bool {
+        !self.instance.is_empty()
+    }
+
+    pub(super) fn region(&self) -> &str {
+        self.region
+    }
+
+    pub(super) fn node(&self) -> &str {
+        self.node
+    }
+
+    /// The API that the log says is throttled.
+    pub(super) fn throttled_api(&self) -> &str {
+        self.clues
+            .action
+            .as_deref()
+            .map(|action| action.rsplit(':').next().unwrap_or(action))
+            .filter(|action| Grammar::Service.accepts(action))
+            .unwrap_or("UpdateInstanceInformation")
+    }
+
+    /// `role NAME`, or `the instance's role` while its name is unknown.
+    pub(super) fn role_in_words(&self) -> String {
+        if Grammar::RoleName.accepts(self.role) {
+            format!("role {}", self.role)
+        } else if self.hybrid {
+            "the hybrid node's service role".to_owned()
+        } else {
+            "the instance's role".to_owned()
+        }
+    }
+
+    /// `ssm` and its like, when the log names a service.
+    pub(super) fn service(&self) -> &str {
+        self.clues
+            .service
+            .as_deref()
+            .filter(|service| Grammar::Service.accepts(service) && !self.concerns_metadata())
+            .unwrap_or("ssm")
+    }
+
+    /// The log is about the way to the metadata service.
+    pub(super) fn concerns_metadata(&self) -> bool {
+        self.clues.service.as_deref() == Some("imds")
+            || self.clues.host.as_deref() == Some("169.254.169.254")
+    }
+
+    /// The host that the log names, else the service's regional one.
+    pub(super) fn host(&self) -> String {
+        match self.clues.host.as_deref() {
+            Some(host) if Grammar::Host.accepts(host) && !self.concerns_metadata() => {
+                host.to_owned()
+            }
+            Some(_) | None => self.host_of(self.service()),
+        }
+    }
+
+    /// The regional host of `service` in this partition.
+    pub(super) fn host_of(&self, service: &str) -> String {
+        if self.region.is_empty() {
+            return String::new();
+        }
+        format!("{service}.{}.{}", self.region, self.partition.dns_suffix())
+    }
+
+    /// The address that the log shows as dialled belongs to the VPC: an
+    /// interface endpoint is in the way. `None` when the log shows no address.
+    pub(super) fn dialled_private(&self) -> Option<bool> {
+        self.clues.dialled.map(|address| match address {
+            IpAddr::V4(v4) => v4.is_private(),
+            IpAddr::V6(v6) => v6.is_unique_local(),
+        })
+    }
+
+    /// The ARN of a policy that AWS manages.
+    pub(super) fn managed_policy(&self, name: &str) -> String {
+        format!("arn:{}:iam::aws:policy/{name}", self.partition.arn())
+    }
+
+    /// A regional call: `aws SERVICE OPERATION --region REGION`.
+    pub(super) fn aws(&self, program: &'static str) -> Command {
+        Command::new(program).option("--region", Grammar::Region, self.region)
+    }
+
+    /// An IAM call, which needs a Region only to find its partition.
+    pub(super) fn iam(&self, program: &'static str) -> Command {
+        match self.partition {
+            Partition::Aws => Command::new(program),
+            Partition::UsGov | Partition::China => self.aws(program),
+        }
+    }
+
+    pub(super) fn with_instance(&self, command: Command) -> Command {
+        command.option("--instance-ids", Grammar::InstanceId, self.instance)
+    }
+
+    pub(super) fn with_one_instance(&self, command: Command) -> Command {
+        command.option("--instance-id", Grammar::InstanceId, self.instance)
+    }
+
+    /// `--filters` by the instance's id.
+    pub(super) fn for_instance_filter(&self, command: Command) -> Command {
+        command.text("--filters").value_within(
+            "Name=instance-id,Values=",
+            Grammar::InstanceId,
+            self.instance,
+            "",
+        )
+    }
+
+    pub(super) fn with_node(&self, command: Command, option: &'static str) -> Command {
+        command.option(option, Grammar::NodeId, self.node)
+    }
+
+    pub(super) fn with_role(&self, command: Command) -> Command {
+        command.option("--role-name", Grammar::RoleName, self.role)
+    }
+
+    pub(super) fn with_role_arn(&self, command: Command, option: &'static str) -> Command {
+        let built;
+        let arn = if self.role_arn.is_empty() && !self.account.is_empty() && !self.role.is_empty() {
+            built = format!(
+                "arn:{}:iam::{}:role/{}",
+                self.partition.arn(),
+                self.account,
+                self.role
+            );
+            &built
+        } else {
+            self.role_arn
+        };
+        command.option(option, Grammar::Arn, arn)
+    }
+
+    pub(super) fn with_profile(&self, command: Command) -> Command {
+        command.option(
+            "--instance-profile-name",
+            Grammar::InstanceProfileName,
+            self.profile,
+        )
+    }
+
+    pub(super) fn with_profile_as_target(&self, command: Command) -> Command {
+        command.text("--iam-instance-profile").value_within(
+            "Name=",
+            Grammar::InstanceProfileName,
+            self.profile,
+            "",
+        )
+    }
+
+    pub(super) fn with_account(&self, command: Command, option: &'static str) -> Command {
+        command.option(option, Grammar::AccountId, self.account)
+    }
+
+    /// `--filters NAME` and the subnet.
+    pub(super) fn in_subnet(&self, command: Command, filter: &'static str) -> Command {
+        command
+            .text("--filters")
+            .value_within(filter, Grammar::SubnetId, self.subnet, "")
+    }
+
+    /// `--filters NAME` and the VPC.
+    pub(super) fn in_vpc(&self, command: Command, filter: &'static str) -> Command {
+        command
+            .text("--filters")
+            .value_within(filter, Grammar::VpcId, self.vpc, "")
+    }
+
+    pub(super) fn with_vpc(&self, command: Command) -> Command {
+        command.option("--vpc-id", Grammar::VpcId, self.vpc)
+    }
+
+    pub(super) fn with_region(&self, command: Command, option: &'static str) -> Command {
+        command.option(option, Grammar::Region, self.region)
+    }
+
+    /// `--filters` by the node's id, for DescribeInstanceInformation.
+    pub(super) fn with_known_node(&self, command: Command) -> Command {
+        command.text("--filters").value_within(
+            "Key=InstanceIds,Values=",
+            Grammar::NodeId,
+            self.node,
+            "",
+        )
+    }
+
+    /// The bucket from which the agent is installed and updated.
+    pub(super) fn agent_bucket(&self, program: &'static str, path: &'static str) -> Command {
+        let host = if self.region.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "amazon-ssm-{}.s3.{}.{}",
+                self.region,
+                self.region,
+                self.partition.dns_suffix()
+            )
+        };
+        Command::new(program).value_within("https://", Grammar::Host, &host, path)
+    }
+
+    /// Whether Systems Manager hears from the node.
+    pub(super) fn ping_status(&self) -> Step {
+        Step::run(
+            "The node is back when PingStatus is Online and LastPingDateTime is newer than the fix:",
+            self.with_known_node(self.aws("aws ssm describe-instance-information"))
+                .text(
+                    "--query 'InstanceInformationList[].[InstanceId,PingStatus,LastPingDateTime,AgentVersion]' \
+                     --output text",
+                ),
+        )
+    }
+
+    /// Whether sessions reach the node.
+    pub(super) fn connection_status(&self) -> Step {
+        Step::run(
+            "Sessions reach the node when Status is connected:",
+            self.with_node(self.aws("aws ssm get-connection-status"), "--target"),
+        )
+    }
+
+    /// Restarting the agent by hand, and by a reboot where nobody can log in.
+    pub(super) fn restart(&self) -> Vec<Step> {
+        let mut steps = vec![Step::run(
+            "To make it try at once, restart the agent on the host (Windows: Restart-Service \
+             AmazonSSMAgent):",
+            "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent",
+        )];
+        if !self.hybrid {
+            steps.push(Step::run(
+                "Where nobody can log in, rebooting the instance does it too, at its price:",
+                self.with_instance(self.aws("aws ec2 reboot-instances")),
+            ));
+        }
+        steps
+    }
+
+    /// The agent's own checks, which need no working agent.
+    pub(super) fn diagnostics(&self) -> Step {
+        Step::run(
+            "Let the agent's own tool check identity, credentials and every endpoint (on the \
+             host, as root; agent 3.1.501 or newer; Windows: ssm-cli.exe in \
+             %PROGRAMFILES%\\Amazon\\SSM):",
+            "sudo ssm-cli get-diagnostics --output table",
+        )
+    }
+
+    /// Where the agent writes its log.
+    pub(super) fn log_files(&self) -> Step {
+        Step::say(
+            "The agent's log: /var/log/amazon/ssm/amazon-ssm-agent.log on Linux, \
+             %PROGRAMDATA%\\Amazon\\SSM\\Logs\\amazon-ssm-agent.log on Windows. errors.log beside \
+             it lacks the WARN lines, which often name the cause.",
+        )
+    }
+}

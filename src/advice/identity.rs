@@ -1,0 +1,242 @@
+//! How the instance comes by an identity and credentials: the metadata
+//! service, the instance profile, the role's trust policy.
+
+use super::Step;
+use super::case::Case;
+use crate::command::{Command, Grammar};
+use crate::node::Partition;
+
+pub(super) fn imds_disabled(case: &Case) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if !case.is_confirmed() {
+        steps.push(show_metadata_options(case));
+    }
+    steps.extend([
+        Step::run(
+            "Was the metadata service turned off on purpose (hardening, an organisation's \
+             policy)? If not, turn the endpoint on. This changes nothing else: whether tokens \
+             are required and the hop limit stay as they are.",
+            case.with_one_instance(case.aws("aws ec2 modify-instance-metadata-options"))
+                .text("--http-endpoint enabled"),
+        ),
+        Step::run(
+            "The next launch takes its options from the launch template and from the account's \
+             defaults; look whether those turn the endpoint off:",
+            case.aws("aws ec2 get-instance-metadata-defaults"),
+        ),
+    ]);
+    steps.push(curl_metadata());
+    steps
+}
+
+pub(super) fn imds_unreachable(case: &Case) -> Vec<Step> {
+    let mut steps = vec![
+        show_metadata_options(case),
+        curl_metadata(),
+        Step::run(
+            "Does a proxy catch the address? The agent must reach 169.254.169.254 directly. \
+             Show what the agent's service is given (Linux):",
+            "systemctl show amazon-ssm-agent snap.amazon-ssm-agent.amazon-ssm-agent -p Environment",
+        ),
+    ];
+    steps.extend(no_proxy());
+    steps.extend([
+        Step::run(
+            "Windows, above all on an instance from a custom image: does a persistent route \
+             send the address to the gateway of another subnet?",
+            "route print 169.254.169.254",
+        ),
+        Step::run(
+            "If so, remove it, take the instance's own default gateway from route print \
+             0.0.0.0, and add the route again (as Administrator):",
+            "route -p delete 169.254.169.254; \
+             route -p add 169.254.169.254 mask 255.255.255.255 DEFAULT_GATEWAY",
+        ),
+        Step::run(
+            "Does a firewall on the host drop it? Look for rules about the address:",
+            "sudo iptables -S | grep 169.254; sudo nft list ruleset | grep 169.254",
+        ),
+        Step::run(
+            "Does the agent run in a container? Then the answer needs a hop limit of 2:",
+            case.with_one_instance(case.aws("aws ec2 modify-instance-metadata-options"))
+                .text("--http-put-response-hop-limit 2"),
+        ),
+    ]);
+    steps
+}
+
+pub(super) fn no_instance_profile(case: &Case) -> Vec<Step> {
+    let mut steps = vec![
+        show_profile_association(case),
+        Step::run(
+            "Attach an instance profile whose role has the policy AmazonSSMManagedInstanceCore \
+             (one profile may serve many instances):",
+            case.with_one_instance(case.aws("aws ec2 associate-iam-instance-profile"))
+                .text("--iam-instance-profile Name=INSTANCE_PROFILE_NAME"),
+        ),
+        Step::run(
+            "The role behind that profile needs the policy:",
+            attach_core(case, false),
+        ),
+        Step::say(
+            "Or let Systems Manager manage every instance of this account and Region without a \
+             profile: Default Host Management. It needs agent 3.2.582.0 or newer, IMDSv2, and up \
+             to 30 minutes.",
+        ),
+    ];
+    steps.extend(case.restart());
+    steps
+}
+
+pub(super) fn stale_instance_profile(case: &Case) -> Vec<Step> {
+    let mut steps = vec![
+        Step::run(
+            "Does the attached profile still exist, and does it hold a role?",
+            case.with_profile(case.iam("aws iam get-instance-profile"))
+                .text(
+                    "--query 'InstanceProfile.{Id:InstanceProfileId,Created:CreateDate,Roles:Roles[].RoleName}'",
+                ),
+        ),
+        show_profile_association(case),
+        Step::run(
+            "If it holds no role, put the role back:",
+            case.with_role(
+                case.with_profile(case.iam("aws iam add-role-to-instance-profile")),
+            ),
+        ),
+        Step::run(
+            "A profile or role that was deleted and made again is a new one, though its name is \
+             the same: associate it anew, with the association id shown above.",
+            case.with_profile_as_target(
+                case.aws("aws ec2 replace-iam-instance-profile-association")
+                    .option("--association-id", Grammar::ProfileAssociationId, ""),
+            ),
+        ),
+    ];
+    steps.extend(case.restart());
+    steps
+}
+
+pub(super) fn role_not_assumable(case: &Case) -> Vec<Step> {
+    let principal = match case.partition {
+        Partition::Aws | Partition::UsGov => "ec2.amazonaws.com",
+        Partition::China => "ec2.amazonaws.com.cn",
+    };
+    vec![
+        Step::run(
+            format!(
+                "Save the trust policy of {}, and read it:",
+                case.role_in_words()
+            ),
+            case.with_role(case.iam("aws iam get-role")).text(
+                "--query Role.AssumeRolePolicyDocument --output json | tee trust-before.json",
+            ),
+        ),
+        Step::run(
+            format!(
+                "Does it not let {principal} call sts:AssumeRole? Add one statement and leave \
+                 the others as they are. A Deny that matches EC2, or a condition on its Allow, \
+                 is somebody's decision: ask first. Whoever may pass this role to an instance \
+                 can then use it.",
+            ),
+            format!(
+                "jq '.Statement |= ((if type == \"array\" then . else [.] end) + \
+                 [{{Sid: \"AllowEC2\", Effect: \"Allow\", Principal: {{Service: \
+                 \"{principal}\"}}, Action: \"sts:AssumeRole\"}}])' \
+                 trust-before.json > trust-after.json",
+            ),
+        ),
+        Step::run(
+            "Compare the two files, then put the new one in place (trust-before.json put back \
+             undoes it):",
+            case.with_role(case.iam("aws iam update-assume-role-policy"))
+                .text("--policy-document file://trust-after.json"),
+        ),
+        Step::run(
+            "Is the trust policy right as it stands? Then the association is stale: the role was \
+             made again after it was attached. Find the association's id …",
+            describe_association(case),
+        ),
+        Step::run(
+            "… and associate the profile anew. This also makes EC2 try at once, which else takes \
+             until its next scheduled refresh, at most an hour:",
+            case.with_profile_as_target(
+                case.aws("aws ec2 replace-iam-instance-profile-association")
+                    .option("--association-id", Grammar::ProfileAssociationId, ""),
+            ),
+        ),
+    ]
+}
+
+pub(super) fn show_metadata_options(case: &Case) -> Step {
+    Step::run(
+        "Show the metadata options; the metadata service is on when HttpEndpoint is enabled:",
+        case.with_instance(case.aws("aws ec2 describe-instances"))
+            .text("--query 'Reservations[*].Instances[*].MetadataOptions'"),
+    )
+}
+
+/// Asks the metadata service from the host, past any proxy.
+pub(super) fn curl_metadata() -> Step {
+    Step::run(
+        "Ask the metadata service on the host. 403: it is turned off. No answer: something on \
+         the way. 404: no instance profile. InstanceProfileNotFound: a stale one.",
+        "TOKEN=$(curl -sS --noproxy '*' -m 5 -X PUT \
+         -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' \
+         http://169.254.169.254/latest/api/token) && \
+         curl -sS --noproxy '*' -m 5 -i -H \"X-aws-ec2-metadata-token: $TOKEN\" \
+         http://169.254.169.254/latest/meta-data/iam/info",
+    )
+}
+
+/// Keeps the metadata address away from the proxy, on each kind of host.
+pub(super) fn no_proxy() -> Vec<Step> {
+    vec![
+        Step::run(
+            "Behind a proxy, except the address, then restart the agent (Linux; under snap the \
+             folder is snap.amazon-ssm-agent.amazon-ssm-agent.service.d):",
+            "sudo mkdir -p /etc/systemd/system/amazon-ssm-agent.service.d && \
+             printf '[Service]\\nEnvironment=\"no_proxy=169.254.169.254\"\\n' | \
+             sudo tee /etc/systemd/system/amazon-ssm-agent.service.d/no-proxy.conf && \
+             sudo systemctl daemon-reload && sudo systemctl restart amazon-ssm-agent",
+        ),
+        Step::run(
+            "The same on Windows (PowerShell as Administrator; keeps what the value holds):",
+            "$key = 'HKLM:\\SYSTEM\\CurrentControlSet\\Services\\AmazonSSMAgent'; \
+             $old = @((Get-Item $key).GetValue('Environment')) -notmatch '^no_proxy='; \
+             New-ItemProperty $key -Name Environment -PropertyType MultiString -Force \
+             -Value ($old + 'no_proxy=169.254.169.254'); Restart-Service AmazonSSMAgent",
+        ),
+    ]
+}
+
+/// Attaches AmazonSSMManagedInstanceCore: to the case's own role when it is the
+/// one at fault, else to the role of a profile that is still to be chosen.
+pub(super) fn attach_core(case: &Case, to_known_role: bool) -> Command {
+    let command = case.iam("aws iam attach-role-policy");
+    let command = if to_known_role {
+        case.with_role(command)
+    } else {
+        command.text("--role-name ROLE_NAME")
+    };
+    command.option(
+        "--policy-arn",
+        Grammar::Arn,
+        &case.managed_policy("AmazonSSMManagedInstanceCore"),
+    )
+}
+
+fn show_profile_association(case: &Case) -> Step {
+    Step::run(
+        "Show which instance profile is attached:",
+        describe_association(case),
+    )
+}
+
+fn describe_association(case: &Case) -> Command {
+    case.for_instance_filter(case.aws("aws ec2 describe-iam-instance-profile-associations"))
+        .text(
+            "--query 'IamInstanceProfileAssociations[].[AssociationId,State,IamInstanceProfile.Arn,IamInstanceProfile.Id]' \
+             --output text",
+        )
+}

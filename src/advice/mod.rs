@@ -1,0 +1,364 @@
+//! What to do about an incident: the steps, each with a command that is ready
+//! to run where one exists, how to see that it worked, and when the agent
+//! tries again by itself.
+//!
+//! Facts are those of the AWS documentation ("Troubleshooting SSM Agent",
+//! "Configure SSM Agent to use a proxy", "Improve the security of EC2 instances
+//! by using VPC endpoints for Systems Manager", "Troubleshoot IAM roles for
+//! EC2") and of the agent's source.
+
+mod agent;
+mod case;
+mod decide;
+mod host;
+mod identity;
+mod network;
+mod permission;
+mod recovery;
+mod registration;
+#[cfg(test)]
+pub(crate) mod sample;
+mod service;
+mod usage;
+
+use crate::diagnose::verdict::Standing;
+use crate::incident::cause::{Cause, Confidence};
+use crate::incident::gather::Incident;
+
+use case::Case;
+pub use recovery::{Recovery, Restart, clock, in_words, recovery};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// One or two sentences.
+    pub text: String,
+    /// Ready to run, with the real ids where they pass their grammar.
+    pub command: Option<String>,
+}
+
+/// What to do about one incident.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Advice {
+    /// In the order in which to try them.
+    pub steps: Vec<Step>,
+    /// How to see that the nodes are back.
+    pub verify: Vec<Step>,
+}
+
+impl Step {
+    fn say(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            command: None,
+        }
+    }
+
+    fn run(text: impl Into<String>, command: impl ToString) -> Self {
+        Self {
+            text: text.into(),
+            command: Some(command.to_string()),
+        }
+    }
+
+    /// The step as one string: the command on a line of its own.
+    pub fn line(&self) -> String {
+        match &self.command {
+            None => self.text.clone(),
+            Some(command) => format!("{}\n{command}", self.text),
+        }
+    }
+}
+
+/// The advice for `incident`. Where the log leaves several causes possible it
+/// begins with what decides between them.
+pub fn advise(incident: &Incident) -> Advice {
+    let case = Case::of(incident);
+    let steps = match (incident.standing, incident.confidence) {
+        (Standing::AlreadyRight, _) => decide::already_right(&case),
+        (Standing::Standing, Confidence::Undetermined) if incident.candidates.len() > 1 => {
+            decide::between(&case, &incident.candidates)
+        }
+        (
+            Standing::Standing,
+            Confidence::Undetermined | Confidence::Likely | Confidence::Confirmed,
+        ) => fix(&case, incident.cause),
+    };
+    Advice {
+        steps,
+        verify: verify(&case, incident.cause),
+    }
+}
+
+fn fix(case: &Case, cause: Cause) -> Vec<Step> {
+    match cause {
+        Cause::ImdsDisabled => identity::imds_disabled(case),
+        Cause::ImdsUnreachable => identity::imds_unreachable(case),
+        Cause::NoInstanceProfile => identity::no_instance_profile(case),
+        Cause::StaleInstanceProfile => identity::stale_instance_profile(case),
+        Cause::RoleNotAssumable => identity::role_not_assumable(case),
+        Cause::PermissionMissing => permission::permission_missing(case),
+        Cause::EndpointPolicyDenies => permission::endpoint_policy_denies(case),
+        Cause::DhmcNotConfigured => permission::dhmc_not_configured(case),
+        Cause::DhmcRoleBroken => permission::dhmc_role_broken(case),
+        Cause::EndpointUnreachable => network::endpoint_unreachable(case),
+        Cause::DnsFailure => network::dns_failure(case),
+        Cause::ProxyFailure => network::proxy_failure(case),
+        Cause::TlsFailure => network::tls_failure(case),
+        Cause::ClockSkew => host::clock_skew(case),
+        Cause::CredentialsExpired => registration::credentials_expired(case),
+        Cause::CredentialsInvalid => registration::credentials_invalid(case),
+        Cause::RegistrationInvalid => registration::registration_invalid(case),
+        Cause::Throttled => service::throttled(case),
+        Cause::ServiceError => service::service_error(case),
+        Cause::HostDiskFull => host::disk_full(case),
+        Cause::HostReadOnly => host::read_only(case),
+        Cause::HostInotifyExhausted => host::inotify_exhausted(case),
+        Cause::HostPermission => host::permission(case),
+        Cause::HostMemory => host::memory(case),
+        Cause::HostNoexec => host::noexec(case),
+        Cause::AgentCrash => agent::crash(case),
+        Cause::AgentWorker => agent::worker(case),
+        Cause::AgentDuplicate => agent::duplicate(case),
+        Cause::AgentConfigInvalid => agent::config_invalid(case),
+        Cause::AgentOutdated => agent::outdated(case),
+        Cause::AgentUpdateFailed => agent::update_failed(case),
+        Cause::ChannelFailure => network::channel_failure(case),
+        Cause::SessionFailure => usage::session_failure(case),
+        Cause::CommandFailure => usage::command_failure(case),
+        Cause::OutputFailure => usage::output_failure(case),
+        Cause::Unrecognised => decide::unrecognised(case),
+    }
+}
+
+/// What proves that it is over. For what concerns one session or command the
+/// node's own status says nothing.
+fn verify(case: &Case, cause: Cause) -> Vec<Step> {
+    match cause {
+        Cause::SessionFailure | Cause::CommandFailure | Cause::OutputFailure => {
+            vec![usage::try_again(case, cause)]
+        }
+        Cause::ImdsDisabled => vec![
+            identity::show_metadata_options(case),
+            case.ping_status(),
+            Step::say(
+                "In the agent's log, \"Agent will take identity from EC2\" shows that the \
+                 metadata service answers.",
+            ),
+        ],
+        Cause::ImdsUnreachable
+        | Cause::NoInstanceProfile
+        | Cause::StaleInstanceProfile
+        | Cause::RoleNotAssumable => vec![
+            case.ping_status(),
+            Step::say(
+                "In the agent's log, \"Successfully connected with instance profile role \
+                 credentials\" proves it; \"EC2 registration was successful\" does not.",
+            ),
+        ],
+        Cause::ChannelFailure => vec![
+            case.connection_status(),
+            Step::say(
+                "In the agent's log, \"Successfully opened websocket connection\" proves it.",
+            ),
+        ],
+        Cause::AgentOutdated | Cause::AgentUpdateFailed => vec![case.ping_status()],
+        Cause::PermissionMissing
+        | Cause::EndpointPolicyDenies
+        | Cause::DhmcNotConfigured
+        | Cause::DhmcRoleBroken
+        | Cause::EndpointUnreachable
+        | Cause::DnsFailure
+        | Cause::ProxyFailure
+        | Cause::TlsFailure
+        | Cause::ClockSkew
+        | Cause::CredentialsExpired
+        | Cause::CredentialsInvalid
+        | Cause::Throttled
+        | Cause::RegistrationInvalid
+        | Cause::HostDiskFull
+        | Cause::HostReadOnly
+        | Cause::HostInotifyExhausted
+        | Cause::HostPermission
+        | Cause::HostMemory
+        | Cause::HostNoexec
+        | Cause::AgentCrash
+        | Cause::AgentWorker
+        | Cause::AgentDuplicate
+        | Cause::AgentConfigInvalid
+        | Cause::ServiceError
+        | Cause::Unrecognised => vec![case.ping_status()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn each_advice() -> impl Iterator<Item = (Incident, Advice)> {
+        Cause::ALL.iter().flat_map(|cause| {
+            [
+                sample::incident(*cause),
+                sample::on_hybrid_node(*cause),
+                sample::on_unknown_node(*cause),
+                sample::undetermined(&[*cause, Cause::ImdsDisabled]),
+            ]
+            .map(|incident| {
+                let advice = advise(&incident);
+                (incident, advice)
+            })
+        })
+    }
+
+    fn commands(advice: &Advice) -> impl Iterator<Item = &str> {
+        advice
+            .steps
+            .iter()
+            .chain(&advice.verify)
+            .filter_map(|step| step.command.as_deref())
+    }
+
+    #[test]
+    fn every_cause_has_steps_a_command_and_a_way_to_verify() {
+        for (incident, advice) in each_advice() {
+            let cause = incident.cause;
+            assert!(!advice.verify.is_empty(), "{cause}");
+            assert!(commands(&advice).next().is_some(), "{cause}");
+            for step in advice.steps.iter().chain(&advice.verify) {
+                assert!(!step.text.contains('\n'), "{cause}: {}", step.text);
+                assert!(!step.text.contains("  "), "{cause}: {}", step.text);
+                assert!(
+                    step.text.ends_with(['.', ':', '?', '…', ')']),
+                    "{}",
+                    step.text
+                );
+            }
+            for command in commands(&advice) {
+                assert!(!command.contains('\n'), "{cause}: {command}");
+                assert!(!command.contains("  "), "{cause}: {command}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_steps_of_an_advice_run_the_same() {
+        for (incident, advice) in each_advice() {
+            let mut seen: Vec<&str> = advice
+                .steps
+                .iter()
+                .filter_map(|step| step.command.as_deref())
+                .collect();
+            let all = seen.len();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), all, "{}", incident.cause);
+        }
+    }
+
+    #[test]
+    fn commands_hold_the_real_ids() {
+        let text = |cause| {
+            let advice = advise(&sample::incident(cause));
+            commands(&advice).collect::<Vec<_>>().join("\n")
+        };
+        let imds = text(Cause::ImdsDisabled);
+        assert!(imds.contains(
+            "aws ec2 modify-instance-metadata-options --region eu-central-1 \
+             --instance-id i-0123456789abcdef0 --http-endpoint enabled"
+        ));
+        let trust = text(Cause::RoleNotAssumable);
+        assert!(trust.contains("aws iam get-role --role-name MySSMRole --query"));
+        let denied = text(Cause::PermissionMissing);
+        assert!(denied.contains(
+            "aws iam attach-role-policy --role-name MySSMRole \
+             --policy-arn arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+        ));
+        let network = text(Cause::EndpointUnreachable);
+        assert!(network.contains("https://ssm.eu-central-1.amazonaws.com/"));
+        assert!(network.contains("'Name=vpc-id,Values=vpc-0a1b2c3d4e5f60718'"));
+    }
+
+    #[test]
+    fn other_partitions_have_their_own_names() {
+        for (region, arn, host) in [
+            (
+                "cn-north-1",
+                "arn:aws-cn:iam::aws:policy/",
+                "ssmmessages.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "us-gov-west-1",
+                "arn:aws-us-gov:iam::aws:policy/",
+                "ssmmessages.us-gov-west-1.amazonaws.com",
+            ),
+        ] {
+            let denied = advise(&sample::in_region(Cause::PermissionMissing, region));
+            assert!(commands(&denied).any(|command| command.contains(arn)));
+            assert!(
+                commands(&denied).all(|command| !command.starts_with("aws iam")
+                    || command.contains(&format!("--region {region}")))
+            );
+            let channel = advise(&sample::in_region(Cause::ChannelFailure, region));
+            assert!(commands(&channel).any(|command| command.contains(host)));
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_log_names_can_leave_its_place() {
+        for cause in Cause::ALL {
+            let advice = advise(&sample::hostile(*cause));
+            for step in advice.steps.iter().chain(&advice.verify) {
+                assert!(!step.line().contains("evil"), "{cause}: {}", step.line());
+            }
+        }
+    }
+
+    #[test]
+    fn a_hybrid_node_is_never_sent_to_ec2() {
+        for cause in [
+            Cause::EndpointUnreachable,
+            Cause::DnsFailure,
+            Cause::RegistrationInvalid,
+            Cause::ClockSkew,
+            Cause::AgentCrash,
+            Cause::HostDiskFull,
+        ] {
+            let advice = advise(&sample::on_hybrid_node(cause));
+            assert!(
+                commands(&advice).all(|command| !command.starts_with("aws ec2")),
+                "{cause}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_advice_for_every_cause_reads_well() {
+        let mut all = String::new();
+        for cause in Cause::ALL {
+            let advice = advise(&sample::incident(*cause));
+            let _ = writeln!(all, "=== {cause}");
+            for step in &advice.steps {
+                let _ = writeln!(all, "- {}", step.line().replace('\n', "\n    $ "));
+            }
+            for step in &advice.verify {
+                let _ = writeln!(all, "verify: {}", step.line().replace('\n', "\n    $ "));
+            }
+        }
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn an_undetermined_incident_begins_with_what_decides() {
+        let advice = advise(&sample::undetermined(&[
+            Cause::RoleNotAssumable,
+            Cause::NoInstanceProfile,
+            Cause::ImdsDisabled,
+            Cause::ImdsUnreachable,
+            Cause::StaleInstanceProfile,
+        ]));
+        let lines: Vec<String> = advice.steps.iter().map(Step::line).collect();
+        insta::assert_snapshot!(lines.join("\n\n"));
+    }
+}

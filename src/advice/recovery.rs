@@ -1,0 +1,272 @@
+//! When the agent tries again by itself, and what a restart is good for.
+//!
+//! The schedules are those of the agent's source (3.2 and later).
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::incident::cause::Cause;
+use crate::incident::gather::Incident;
+
+/// What a restart of the agent does once the fault is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// The agent comes back by itself soon enough.
+    NotNeeded,
+    /// It only shortens the wait.
+    Shortens,
+    /// Without it the mended setting is not read.
+    Needed,
+    /// It changes nothing, or does harm.
+    Useless,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// How a node of an incident comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// When the agent tries again: as its log says, else by its known schedule.
+    pub retries: String,
+    pub restart: Restart,
+}
+
+impl Restart {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NotNeeded => "Once the fault is gone nothing has to be restarted.",
+            Self::Shortens => {
+                "Once the fault is gone a restart of the agent is enough, and only shortens the \
+                 wait."
+            }
+            Self::Needed => "The agent must be restarted to read what was mended.",
+            Self::Useless => "A restart of the agent does not help.",
+            Self::Unknown => "Whether a restart of the agent helps is not known.",
+        }
+    }
+}
+
+/// How the nodes of `incident` come back. `now` is left out where no clock
+/// counts (a log in hand).
+pub fn recovery(incident: &Incident, now: Option<Timestamp>) -> Recovery {
+    let told = incident
+        .retry_in_seconds
+        .and_then(|seconds| told(incident.last, seconds, now));
+    Recovery {
+        retries: told.unwrap_or_else(|| schedule(incident).to_owned()),
+        restart: restart(incident.cause),
+    }
+}
+
+fn told(last: Timestamp, seconds: u64, now: Option<Timestamp>) -> Option<String> {
+    let wait = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
+    let due = last.checked_add(wait).ok()?;
+    let mut sentence = format!(
+        "The agent said that it tries again {} after its last record, at {}",
+        in_words(wait),
+        clock(due)
+    );
+    if let Some(now) = now {
+        let left = due.duration_since(now);
+        if left.is_positive() {
+            sentence.push_str(&format!(", in {}", in_words(left)));
+        } else {
+            sentence.push_str(", which is past");
+        }
+    }
+    sentence.push('.');
+    Some(sentence)
+}
+
+/// `2026-11-23 04:19:04 UTC`.
+pub fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The two largest units: `27 min 34 s`, `3 h 5 min`, `2 days`.
+pub fn in_words(span: SignedDuration) -> String {
+    let seconds = span.as_secs().unsigned_abs();
+    let (days, hours, minutes, rest) = (
+        seconds / 86_400,
+        seconds / 3_600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+    );
+    let day_word = if days == 1 { "day" } else { "days" };
+    match (days, hours, minutes, rest) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, 0) => format!("{m} min"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, 0, _) => format!("{h} h"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, 0, _, _) => format!("{d} {day_word}"),
+        (d, h, _, _) => format!("{d} {day_word} {h} h"),
+    }
+}
+
+const AT_START: &str = "At its start the agent gives up after three attempts, and its service \
+    manager starts it again about every 90 seconds; one that was running before notices within \
+    30 to 60 minutes.";
+const CREDENTIALS: &str = "The agent tries again after 5 minutes, then about every 10, 20 and 40 \
+    minutes, at last once an hour; from the fourth try on it mostly says nothing.";
+const HEALTH: &str = "A running agent tries again every 5 minutes; one that started into the \
+    fault waits longer each time, up to an hour.";
+const CHANNEL: &str = "The agent tries again after 5 to 10 seconds, then twice as long each time, \
+    up to about 40 minutes.";
+const MESSAGES: &str = "The agent tries again within seconds, without end.";
+const SERVICE_MANAGER: &str = "The service manager starts the agent again after about 90 seconds.";
+const WORKER: &str = "The agent looks for its worker every minute and starts it again.";
+const NEVER: &str = "Nothing tries this one again by itself: run it again.";
+
+fn schedule(incident: &Incident) -> &'static str {
+    match incident.cause {
+        Cause::ImdsDisabled | Cause::ImdsUnreachable => AT_START,
+        Cause::NoInstanceProfile
+        | Cause::StaleInstanceProfile
+        | Cause::RoleNotAssumable
+        | Cause::DhmcNotConfigured
+        | Cause::DhmcRoleBroken
+        | Cause::CredentialsExpired
+        | Cause::CredentialsInvalid => CREDENTIALS,
+        Cause::PermissionMissing
+        | Cause::EndpointPolicyDenies
+        | Cause::EndpointUnreachable
+        | Cause::DnsFailure
+        | Cause::ProxyFailure
+        | Cause::TlsFailure => match incident.clues.service.as_deref() {
+            Some("ssmmessages") => CHANNEL,
+            Some("ec2messages") => MESSAGES,
+            Some(_) | None => HEALTH,
+        },
+        Cause::ClockSkew => HEALTH,
+        Cause::Throttled | Cause::ServiceError => {
+            "The agent tries three times within seconds, then at its next report, 5 minutes later."
+        }
+        Cause::RegistrationInvalid => {
+            "The agent tries again within a minute, then more rarely, at last every 25 to 30 \
+             minutes; a registration that is lost does not come back by that."
+        }
+        Cause::HostDiskFull | Cause::HostReadOnly | Cause::HostMemory => {
+            "The agent tries again with the next command or session, and after about 90 seconds \
+             where its start failed."
+        }
+        Cause::HostInotifyExhausted | Cause::HostPermission | Cause::HostNoexec => {
+            "The agent tries again with the next command or session."
+        }
+        Cause::AgentCrash => SERVICE_MANAGER,
+        Cause::AgentWorker => WORKER,
+        Cause::AgentDuplicate => {
+            "The second agent ends by itself; its service manager may start it again."
+        }
+        Cause::AgentConfigInvalid => "The agent reads its configuration only when it starts.",
+        Cause::AgentOutdated => {
+            "The agent does not update itself unless an association tells it to."
+        }
+        Cause::AgentUpdateFailed => {
+            "The update runs again with its association, or after 7 days where the agent updates itself."
+        }
+        Cause::ChannelFailure => CHANNEL,
+        Cause::SessionFailure | Cause::CommandFailure | Cause::OutputFailure => NEVER,
+        Cause::Unrecognised => "When the agent tries again is not known for this message.",
+    }
+}
+
+fn restart(cause: Cause) -> Restart {
+    match cause {
+        Cause::ImdsDisabled
+        | Cause::HostInotifyExhausted
+        | Cause::HostPermission
+        | Cause::HostNoexec
+        | Cause::AgentCrash
+        | Cause::AgentWorker => Restart::NotNeeded,
+        Cause::ImdsUnreachable
+        | Cause::NoInstanceProfile
+        | Cause::StaleInstanceProfile
+        | Cause::RoleNotAssumable
+        | Cause::PermissionMissing
+        | Cause::EndpointPolicyDenies
+        | Cause::DhmcNotConfigured
+        | Cause::DhmcRoleBroken
+        | Cause::EndpointUnreachable
+        | Cause::DnsFailure
+        | Cause::ClockSkew
+        | Cause::CredentialsExpired
+        | Cause::ChannelFailure
+        | Cause::HostDiskFull
+        | Cause::HostReadOnly
+        | Cause::HostMemory => Restart::Shortens,
+        Cause::ProxyFailure
+        | Cause::TlsFailure
+        | Cause::CredentialsInvalid
+        | Cause::RegistrationInvalid
+        | Cause::AgentConfigInvalid => Restart::Needed,
+        Cause::Throttled
+        | Cause::ServiceError
+        | Cause::AgentDuplicate
+        | Cause::AgentOutdated
+        | Cause::AgentUpdateFailed
+        | Cause::SessionFailure
+        | Cause::CommandFailure
+        | Cause::OutputFailure => Restart::Useless,
+        Cause::Unrecognised => Restart::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::sample;
+
+    #[test]
+    fn what_the_log_says_comes_before_the_known_schedule() {
+        let mut incident = sample::incident(Cause::RoleNotAssumable);
+        incident.retry_in_seconds = None;
+        assert_eq!(recovery(&incident, None).retries, CREDENTIALS);
+        incident.retry_in_seconds = Some(1654);
+        assert_eq!(
+            recovery(&incident, None).retries,
+            "The agent said that it tries again 27 min 34 s after its last record, at \
+             2026-11-23 04:46:38 UTC."
+        );
+        let soon = sample::at("2026-11-23T04:40:00Z");
+        assert!(
+            recovery(&incident, Some(soon))
+                .retries
+                .ends_with("at 2026-11-23 04:46:38 UTC, in 6 min 38 s.")
+        );
+        let late = sample::at("2026-11-23T06:40:00Z");
+        assert!(
+            recovery(&incident, Some(late))
+                .retries
+                .ends_with("UTC, which is past.")
+        );
+        incident.retry_in_seconds = Some(u64::MAX);
+        assert_eq!(recovery(&incident, None).retries, CREDENTIALS);
+    }
+
+    #[test]
+    fn a_channel_has_a_schedule_of_its_own() {
+        let mut incident = sample::incident(Cause::EndpointUnreachable);
+        incident.retry_in_seconds = None;
+        incident.clues.service = Some("ssm".to_owned());
+        assert_eq!(recovery(&incident, None).retries, HEALTH);
+        incident.clues.service = Some("ssmmessages".to_owned());
+        assert_eq!(recovery(&incident, None).retries, CHANNEL);
+    }
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (1654, "27 min 34 s"),
+            (3600, "1 h"),
+            (11_100, "3 h 5 min"),
+            (86_400, "1 day"),
+            (180_000, "2 days 2 h"),
+            (-90, "1 min 30 s"),
+        ] {
+            assert_eq!(in_words(SignedDuration::from_secs(seconds)), words);
+        }
+    }
+}

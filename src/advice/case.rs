@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Step;
 use crate::command::{Command, Grammar};
-use crate::incident::cause::Confidence;
+use crate::incident::cause::{Confidence, ScopeKind};
 use crate::incident::finding::Clues;
 use crate::incident::gather::Incident;
 use crate::node::{NodeId, Partition};
@@ -15,6 +15,8 @@ use crate::node::{NodeId, Partition};
 pub(super) struct Case<'a> {
     pub clues: &'a Clues,
     pub partition: Partition,
+    /// The command that does by hand what a repair would do.
+    pub by_hand: Option<&'a str>,
     region: &'a str,
     account: &'a str,
     node: &'a str,
@@ -29,7 +31,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn of(incident: &'a Incident) -> Self {
+    pub(super) fn of(incident: &'a Incident, by_hand: Option<&'a str>) -> Self {
         let clues = &incident.clues;
         let first = incident.nodes().next();
         let region = incident
@@ -44,20 +46,34 @@ impl<'a> Case<'a> {
         let live = instance
             .and_then(|id| incident.instances.iter().find(|live| live.id == *id))
             .or(incident.instances.first());
+        let live_role = incident.role.as_ref();
+        let role = match incident.scope.kind {
+            ScopeKind::Role => Some(incident.scope.id.as_str()),
+            ScopeKind::Instance
+            | ScopeKind::VpcEndpoint
+            | ScopeKind::ServiceInSubnet
+            | ScopeKind::ServiceOnNode
+            | ScopeKind::Vpc
+            | ScopeKind::Node
+            | ScopeKind::AccountRegion
+            | ScopeKind::AccountRegionApi
+            | ScopeKind::Template => live_role
+                .map(|role| role.name.as_str())
+                .or(clues.role.as_deref()),
+        }
+        .unwrap_or_default();
         Self {
             clues,
+            by_hand,
             partition: region.map_or(Partition::Aws, |region| region.partition()),
             region: region.map_or("", |region| region.as_str()),
             account: account.map_or("", |account| account.as_str()),
             node: first.map_or("", |node| node.id.as_str()),
             instance: instance.map_or("", |id| id.as_str()),
-            role: incident
-                .role
-                .as_ref()
-                .map(|role| role.name.as_str())
-                .or(clues.role.as_deref())
-                .unwrap_or_default(),
-            role_arn: incident.role.as_ref().map_or("", |role| &role.arn),
+            role,
+            role_arn: live_role
+                .filter(|live| live.name == role)
+                .map_or("", |live| &live.arn),
             profile: live
                 .and_then(|live| live.profile.as_ref())
                 .map_or("", |profile| &profile.name),

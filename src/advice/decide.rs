@@ -3,6 +3,7 @@
 use super::Step;
 use super::case::Case;
 use super::identity;
+use super::recovery::{self, Restart};
 use crate::incident::cause::Cause;
 
 /// What is right at this moment needs nothing but the agent's next try.
@@ -14,6 +15,16 @@ pub(super) fn already_right(case: &Case) -> Vec<Step> {
     steps.extend(case.restart());
     steps.push(case.diagnostics());
     steps
+}
+
+/// What is repaired comes back by itself; where that takes long, how to hurry
+/// it.
+pub(super) fn repaired(case: &Case, cause: Cause) -> Vec<Step> {
+    match recovery::restart(cause) {
+        Restart::AfterRefresh => identity::associate_anew(case),
+        Restart::Shortens | Restart::Needed => case.restart(),
+        Restart::NotNeeded | Restart::Useless | Restart::Unknown => Vec::new(),
+    }
 }
 
 /// Steps that tell `candidates` apart, then what to do for each.

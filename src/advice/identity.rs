@@ -12,12 +12,20 @@ pub(super) fn imds_disabled(case: &Case) -> Vec<Step> {
         steps.push(show_metadata_options(case));
     }
     steps.extend([
-        Step::run(
+        Step::say(
             "Was the metadata service turned off on purpose (hardening, an organisation's \
-             policy)? If not, turn the endpoint on. This changes nothing else: whether tokens \
-             are required and the hop limit stay as they are.",
-            case.with_one_instance(case.aws("aws ec2 modify-instance-metadata-options"))
-                .text("--http-endpoint enabled"),
+             policy)? Then ask its owner first.",
+        ),
+        Step::run(
+            "Turn its endpoint on. Nothing else changes: whether tokens are required and the \
+             hop limit stay as they are.",
+            match case.by_hand {
+                Some(command) => command.to_owned(),
+                None => case
+                    .with_one_instance(case.aws("aws ec2 modify-instance-metadata-options"))
+                    .text("--http-endpoint enabled")
+                    .to_string(),
+            },
         ),
         Step::run(
             "The next launch takes its options from the launch template and from the account's \
@@ -118,10 +126,51 @@ pub(super) fn stale_instance_profile(case: &Case) -> Vec<Step> {
 }
 
 pub(super) fn role_not_assumable(case: &Case) -> Vec<Step> {
+    let mut steps = trust_ec2(case);
+    steps.push(Step::say(
+        "Is the trust policy right as it stands? Then the association is stale: the role was \
+         made again after the profile was attached. Associating anew mends that too.",
+    ));
+    steps.extend(associate_anew(case));
+    steps
+}
+
+/// Makes EC2 assume the role again at once.
+pub(super) fn associate_anew(case: &Case) -> Vec<Step> {
+    vec![
+        Step::run(
+            "EC2 takes a changed trust policy up at its next scheduled refresh, at most an hour \
+             later. To make it try at once, find the profile's association …",
+            describe_association(case),
+        ),
+        Step::run(
+            "… and associate the profile anew:",
+            case.with_profile_as_target(
+                case.aws("aws ec2 replace-iam-instance-profile-association")
+                    .option("--association-id", Grammar::ProfileAssociationId, ""),
+            ),
+        ),
+    ]
+}
+
+/// Lets EC2 assume the role: by the repair's own command where there is one,
+/// else by reading, editing and writing, never by overwriting blindly.
+fn trust_ec2(case: &Case) -> Vec<Step> {
+    const CAUTION: &str = "Whoever may pass this role to an instance can then use it.";
     let principal = match case.partition {
         Partition::Aws | Partition::UsGov => "ec2.amazonaws.com",
         Partition::China => "ec2.amazonaws.com.cn",
     };
+    if let Some(command) = case.by_hand {
+        return vec![Step::run(
+            format!(
+                "Let EC2 assume {}: this adds one statement to the trust policy as it was read \
+                 just now, and leaves the others as they are. {CAUTION}",
+                case.role_in_words()
+            ),
+            command,
+        )];
+    }
     vec![
         Step::run(
             format!(
@@ -136,8 +185,7 @@ pub(super) fn role_not_assumable(case: &Case) -> Vec<Step> {
             format!(
                 "Does it not let {principal} call sts:AssumeRole? Add one statement and leave \
                  the others as they are. A Deny that matches EC2, or a condition on its Allow, \
-                 is somebody's decision: ask first. Whoever may pass this role to an instance \
-                 can then use it.",
+                 is somebody's decision: ask first. {CAUTION}",
             ),
             format!(
                 "jq '.Statement |= ((if type == \"array\" then . else [.] end) + \
@@ -151,19 +199,6 @@ pub(super) fn role_not_assumable(case: &Case) -> Vec<Step> {
              undoes it):",
             case.with_role(case.iam("aws iam update-assume-role-policy"))
                 .text("--policy-document file://trust-after.json"),
-        ),
-        Step::run(
-            "Is the trust policy right as it stands? Then the association is stale: the role was \
-             made again after it was attached. Find the association's id …",
-            describe_association(case),
-        ),
-        Step::run(
-            "… and associate the profile anew. This also makes EC2 try at once, which else takes \
-             until its next scheduled refresh, at most an hour:",
-            case.with_profile_as_target(
-                case.aws("aws ec2 replace-iam-instance-profile-association")
-                    .option("--association-id", Grammar::ProfileAssociationId, ""),
-            ),
         ),
     ]
 }

@@ -24,6 +24,7 @@ mod usage;
 use crate::diagnose::verdict::Standing;
 use crate::incident::cause::{Cause, Confidence};
 use crate::incident::gather::Incident;
+use crate::report::{OutcomeReport, OutcomeStatus};
 
 use case::Case;
 pub use recovery::{Recovery, Restart, clock, in_words, recovery};
@@ -70,11 +71,15 @@ impl Step {
     }
 }
 
-/// The advice for `incident`. Where the log leaves several causes possible it
-/// begins with what decides between them.
-pub fn advise(incident: &Incident) -> Advice {
-    let case = Case::of(incident);
+/// The advice for `incident` after what came of its repair. Where the log
+/// leaves several causes possible it begins with what decides between them.
+/// The command that an outcome names takes the place of the steps it makes
+/// needless.
+pub fn advise(incident: &Incident, outcome: &OutcomeReport) -> Advice {
+    let case = Case::of(incident, outcome.command.as_deref());
+    let repaired = outcome.status == OutcomeStatus::Repaired;
     let steps = match (incident.standing, incident.confidence) {
+        _ if repaired => decide::repaired(&case, incident.cause),
         (Standing::AlreadyRight, _) => decide::already_right(&case),
         (Standing::Standing, Confidence::Undetermined) if incident.candidates.len() > 1 => {
             decide::between(&case, &incident.candidates)
@@ -206,7 +211,7 @@ mod tests {
                 sample::undetermined(&[*cause, Cause::ImdsDisabled]),
             ]
             .map(|incident| {
-                let advice = advise(&incident);
+                let advice = advise(&incident, &sample::nothing_done());
                 (incident, advice)
             })
         })
@@ -260,7 +265,7 @@ mod tests {
     #[test]
     fn commands_hold_the_real_ids() {
         let text = |cause| {
-            let advice = advise(&sample::incident(cause));
+            let advice = advise(&sample::incident(cause), &sample::nothing_done());
             commands(&advice).collect::<Vec<_>>().join("\n")
         };
         let imds = text(Cause::ImdsDisabled);
@@ -294,13 +299,19 @@ mod tests {
                 "ssmmessages.us-gov-west-1.amazonaws.com",
             ),
         ] {
-            let denied = advise(&sample::in_region(Cause::PermissionMissing, region));
+            let denied = advise(
+                &sample::in_region(Cause::PermissionMissing, region),
+                &sample::nothing_done(),
+            );
             assert!(commands(&denied).any(|command| command.contains(arn)));
             assert!(
                 commands(&denied).all(|command| !command.starts_with("aws iam")
                     || command.contains(&format!("--region {region}")))
             );
-            let channel = advise(&sample::in_region(Cause::ChannelFailure, region));
+            let channel = advise(
+                &sample::in_region(Cause::ChannelFailure, region),
+                &sample::nothing_done(),
+            );
             assert!(commands(&channel).any(|command| command.contains(host)));
         }
     }
@@ -308,7 +319,7 @@ mod tests {
     #[test]
     fn nothing_that_a_log_names_can_leave_its_place() {
         for cause in Cause::ALL {
-            let advice = advise(&sample::hostile(*cause));
+            let advice = advise(&sample::hostile(*cause), &sample::nothing_done());
             for step in advice.steps.iter().chain(&advice.verify) {
                 assert!(!step.line().contains("evil"), "{cause}: {}", step.line());
             }
@@ -325,7 +336,7 @@ mod tests {
             Cause::AgentCrash,
             Cause::HostDiskFull,
         ] {
-            let advice = advise(&sample::on_hybrid_node(cause));
+            let advice = advise(&sample::on_hybrid_node(cause), &sample::nothing_done());
             assert!(
                 commands(&advice).all(|command| !command.starts_with("aws ec2")),
                 "{cause}"
@@ -334,10 +345,44 @@ mod tests {
     }
 
     #[test]
+    fn the_command_of_a_repair_that_was_kept_back_is_the_step() {
+        for cause in [Cause::ImdsDisabled, Cause::RoleNotAssumable] {
+            let mut outcome = sample::nothing_done();
+            outcome.command = Some("aws does it".to_owned());
+            let advice = advise(&sample::incident(cause), &outcome);
+            let writes = commands(&advice)
+                .filter(|line| line.contains("modify-") || line.contains("update-assume"));
+            assert_eq!(writes.count(), 0, "{cause}");
+            assert_eq!(
+                commands(&advice)
+                    .filter(|line| *line == "aws does it")
+                    .count(),
+                1
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_repaired_needs_no_steps_but_the_agents_next_try() {
+        let mut outcome = sample::nothing_done();
+        outcome.status = OutcomeStatus::Repaired;
+        let advice = advise(&sample::incident(Cause::ImdsDisabled), &outcome);
+        assert!(advice.steps.is_empty());
+        let advice = advise(&sample::incident(Cause::RoleNotAssumable), &outcome);
+        let text: Vec<String> = advice.steps.iter().map(Step::line).collect();
+        insta::assert_snapshot!(text.join("\n"), @r"
+        EC2 takes a changed trust policy up at its next scheduled refresh, at most an hour later. To make it try at once, find the profile's association …
+        aws ec2 describe-iam-instance-profile-associations --region eu-central-1 --filters 'Name=instance-id,Values=i-0123456789abcdef0' --query 'IamInstanceProfileAssociations[].[AssociationId,State,IamInstanceProfile.Arn,IamInstanceProfile.Id]' --output text
+        … and associate the profile anew:
+        aws ec2 replace-iam-instance-profile-association --region eu-central-1 --association-id ASSOCIATION_ID --iam-instance-profile 'Name=MyProfile'
+        ");
+    }
+
+    #[test]
     fn the_advice_for_every_cause_reads_well() {
         let mut all = String::new();
         for cause in Cause::ALL {
-            let advice = advise(&sample::incident(*cause));
+            let advice = advise(&sample::incident(*cause), &sample::nothing_done());
             let _ = writeln!(all, "=== {cause}");
             for step in &advice.steps {
                 let _ = writeln!(all, "- {}", step.line().replace('\n', "\n    $ "));
@@ -351,13 +396,14 @@ mod tests {
 
     #[test]
     fn an_undetermined_incident_begins_with_what_decides() {
-        let advice = advise(&sample::undetermined(&[
+        let incident = sample::undetermined(&[
             Cause::RoleNotAssumable,
             Cause::NoInstanceProfile,
             Cause::ImdsDisabled,
             Cause::ImdsUnreachable,
             Cause::StaleInstanceProfile,
-        ]));
+        ]);
+        let advice = advise(&incident, &sample::nothing_done());
         let lines: Vec<String> = advice.steps.iter().map(Step::line).collect();
         insta::assert_snapshot!(lines.join("\n\n"));
     }

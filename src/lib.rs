@@ -8,6 +8,7 @@ pub mod command;
 pub mod config;
 pub mod decode;
 pub mod diagnose;
+pub mod engine;
 pub mod failure;
 pub mod incident;
 pub mod node;

@@ -1,6 +1,8 @@
 //! From records to incidents: causes, correlation per node, and what stands open.
 
 pub mod cause;
+pub mod correlate;
 pub mod finding;
 pub mod gather;
 pub mod store;
+pub mod unknown;

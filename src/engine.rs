@@ -1,0 +1,253 @@
+//! The engine: batches in, findings out. Pure but for the state that it is handed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::batch::{Batch, Source};
+use crate::incident::correlate::{Effect, NodeState};
+use crate::incident::finding::Finding;
+use crate::node::{NamedBy, Node, NodeId};
+use crate::record::{Joiner, Record};
+use crate::report::{Recovered, SourceSummary, Unrecognised};
+use crate::signature::{self, CatalogueError, Kind, Matcher, Signature};
+
+/// How many streams' states one execution environment keeps.
+const MAX_STREAMS: usize = 4096;
+
+/// Recognises, joins and correlates.
+#[derive(Debug)]
+pub struct Engine {
+    matcher: Matcher,
+}
+
+/// What one batch says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reading {
+    pub findings: Vec<Finding>,
+    pub recovered: Vec<Recovered>,
+    /// Signature id → records that it recognised as harmless.
+    pub benign: BTreeMap<String, u64>,
+    pub unrecognised: Vec<Unrecognised>,
+    pub source: SourceSummary,
+}
+
+/// What is carried per log stream from batch to batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StreamState {
+    joiner: Joiner<'static>,
+    node: NodeState,
+    used: u64,
+}
+
+/// The states of all streams that this execution environment has seen.
+#[derive(Debug, Clone, Default)]
+pub struct StreamStates {
+    states: BTreeMap<StreamKey, StreamState>,
+    uses: u64,
+}
+
+/// Account, Region, log group, log stream.
+type StreamKey = (String, String, String, String);
+
+impl StreamStates {
+    fn take(&mut self, key: &StreamKey) -> StreamState {
+        self.states.remove(key).unwrap_or_default()
+    }
+
+    fn put(&mut self, key: StreamKey, mut state: StreamState) {
+        self.uses += 1;
+        state.used = self.uses;
+        if self.states.len() >= MAX_STREAMS {
+            let oldest = self.states.iter().min_by_key(|(_, state)| state.used).map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest {
+                self.states.remove(&oldest);
+            }
+        }
+        self.states.insert(key, state);
+    }
+}
+
+impl Engine {
+    /// The engine with the product's own catalogue.
+    pub fn new() -> Result<Self, CatalogueError> {
+        signature::builtin().map(Self::with)
+    }
+
+    /// The engine with these signatures.
+    pub fn with(signatures: Vec<Signature>) -> Self {
+        Self { matcher: Matcher::new(signatures) }
+    }
+
+    pub fn signatures(&self) -> &[Signature] {
+        self.matcher.signatures()
+    }
+
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// Reads one batch after the state that earlier batches of its stream left.
+    /// `received` is the time for records that have none.
+    pub fn read(&self, states: &mut StreamStates, batch: &Batch<'_>, received: Timestamp) -> Reading {
+        let key = stream_key(&batch.source);
+        let state = states.take(&key);
+        let messages: Vec<(Option<Timestamp>, Cow<'_, str>)> =
+            batch.events.iter().map(|event| (event.at, clean(&event.message))).collect();
+        let mut joiner: Joiner<'_> = state.joiner;
+        let mut reader = NodeReader::resume(self, state.node);
+        for (at, message) in &messages {
+            // The agent's own shipper ends a record's event with a line end.
+            let message = message.strip_suffix('\n').unwrap_or(message);
+            for line in message.split('\n') {
+                if let Some(record) = joiner.line(line, *at, received) {
+                    reader.apply(&record, None);
+                }
+            }
+        }
+        if batch.source.complete
+            && let Some(record) = joiner.close()
+        {
+            reader.apply(&record, None);
+        }
+        let node = node_of(&batch.source);
+        let mut reading = reader.reading(&node, joiner.open(), batch.source.complete);
+        reading.source = SourceSummary {
+            account: batch.source.account.as_ref().map(ToString::to_string),
+            region: batch.source.region.as_ref().map(ToString::to_string),
+            log_group: Some(batch.source.log_group.clone()).filter(|name| !name.is_empty()),
+            log_stream: Some(batch.source.log_stream.clone()).filter(|name| !name.is_empty()),
+            events: batch.events.len() as u64,
+            ..reading.source
+        };
+        if !batch.source.complete {
+            states.put(key, StreamState { joiner: joiner.into_owned(), node: reader.node, used: 0 });
+        }
+        reading
+    }
+}
+
+/// Reads the records of one node, from whatever streams or files they come.
+#[derive(Debug, Clone)]
+pub struct NodeReader<'e> {
+    engine: &'e Engine,
+    node: NodeState,
+    recovered: Vec<Recovered>,
+    benign: BTreeMap<String, u64>,
+    records: u64,
+    oldest: Option<Timestamp>,
+    newest: Option<Timestamp>,
+}
+
+impl<'e> NodeReader<'e> {
+    pub fn new(engine: &'e Engine) -> Self {
+        Self::resume(engine, NodeState::default())
+    }
+
+    fn resume(engine: &'e Engine, mut node: NodeState) -> Self {
+        node.begin_batch();
+        Self {
+            engine,
+            node,
+            recovered: Vec::new(),
+            benign: BTreeMap::new(),
+            records: 0,
+            oldest: None,
+            newest: None,
+        }
+    }
+
+    /// Takes in one record; `place` is the file it stands in, if any.
+    pub fn apply(&mut self, record: &Record<'_>, place: Option<&str>) {
+        self.records += 1;
+        self.oldest = Some(self.oldest.map_or(record.at, |oldest| oldest.min(record.at)));
+        self.newest = Some(self.newest.map_or(record.at, |newest| newest.max(record.at)));
+        match self.engine.matcher.recognise(record) {
+            Some(found) => {
+                let effect = self.node.apply(record, &found, place);
+                if effect == Effect::Quiet && matches!(found.signature.kind, Kind::Benign) {
+                    *self.benign.entry(found.signature.id.clone()).or_default() += 1;
+                }
+                if let Effect::Recovered(recovered) = effect {
+                    self.recovered.extend(recovered);
+                }
+            }
+            None if record.level.is_trouble() => self.node.apply_unknown(record, place),
+            None => {}
+        }
+        self.node.pass(record.at);
+    }
+
+    /// What the node's log says so far. `open` is a record that more lines may
+    /// still continue: it counts as it stands, and is read again when it is whole.
+    pub fn reading(&self, node: &Node, open: Option<&Record<'_>>, complete: bool) -> Reading {
+        let mut seen = self.clone();
+        if let Some(record) = open {
+            seen.apply(record, None);
+        }
+        let findings = seen.node.findings(node, complete);
+        let id = findings.first().map_or_else(|| node.id.to_string(), |finding| finding.node.id.to_string());
+        let mut recovered = seen.recovered;
+        for over in &mut recovered {
+            over.node.clone_from(&id);
+        }
+        Reading {
+            unrecognised: seen.node.unrecognised(),
+            findings,
+            recovered,
+            benign: seen.benign,
+            source: SourceSummary {
+                records: seen.records,
+                oldest: seen.oldest,
+                newest: seen.newest,
+                ..SourceSummary::default()
+            },
+        }
+    }
+}
+
+fn stream_key(source: &Source) -> StreamKey {
+    (
+        source.account.as_ref().map(ToString::to_string).unwrap_or_default(),
+        source.region.as_ref().map(ToString::to_string).unwrap_or_default(),
+        source.log_group.clone(),
+        source.log_stream.clone(),
+    )
+}
+
+/// The node a batch's stream or caller names.
+pub fn node_of(source: &Source) -> Node {
+    let (id, named_by) = match (&source.caller_node, NodeId::from_stream_name(&source.log_stream)) {
+        (Some(id), _) => (id.clone(), NamedBy::Caller),
+        (None, Some(id)) => (id, NamedBy::Stream),
+        (None, None) => {
+            let name = if source.log_stream.is_empty() { "unknown" } else { &source.log_stream };
+            (NodeId::Unknown(name.into()), NamedBy::Nobody)
+        }
+    };
+    Node { id, named_by, account: source.account.clone(), region: source.region.clone() }
+}
+
+/// UTF-16 read as bytes leaves a NUL between letters; some shippers put the line
+/// into a JSON object.
+fn clean<'m>(message: &'m str) -> Cow<'m, str> {
+    let message: Cow<'m, str> =
+        if message.contains('\0') { Cow::Owned(message.replace('\0', "")) } else { Cow::Borrowed(message) };
+    if message.starts_with('{')
+        && let Some(inner) = wrapped(&message)
+    {
+        return Cow::Owned(inner);
+    }
+    message
+}
+
+/// The line inside `{"log": …}`, `{"message": …}`, `{"@message": …}` or `{"MESSAGE": …}`.
+fn wrapped(message: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Wrapped {
+        #[serde(alias = "message", alias = "@message", alias = "MESSAGE")]
+        log: String,
+    }
+    serde_json::from_str::<Wrapped>(message).ok().map(|wrapped| wrapped.log)
+}

@@ -1,0 +1,88 @@
+//! What explains what: the rules by which a fault absorbs the symptoms and the
+//! guesses that follow from it.
+
+use super::open::Open;
+use crate::incident::cause::Cause;
+use crate::signature::{Kind, Part, Role};
+
+/// Parts in the order in which one needs the one before: without an identity no
+/// credentials, without credentials no health ping, without that no channel.
+const REACH: [Part; 11] = [
+    Part::Identity,
+    Part::Credentials,
+    Part::Registration,
+    Part::Health,
+    Part::ControlChannel,
+    Part::Messages,
+    Part::Associations,
+    Part::Inventory,
+    Part::Command,
+    Part::Session,
+    Part::Output,
+];
+
+/// The same for what the host must give.
+const GROUND: [Part; 9] = [
+    Part::Host,
+    Part::Config,
+    Part::Core,
+    Part::Worker,
+    Part::Command,
+    Part::Session,
+    Part::Output,
+    Part::Inventory,
+    Part::Update,
+];
+
+/// Whether `fault` explains `other`, so that `other` needs no incident of its own.
+pub fn explains(fault: &Open, other: &Open) -> bool {
+    if fault.kind != Kind::Fault {
+        return false;
+    }
+    // A hybrid registration that cannot be read makes the agent try EC2's
+    // metadata service: the errors of that attempt are no fault of their own.
+    if fault.role == Some(Role::RegistrationLost) && other.part == Part::Identity {
+        return true;
+    }
+    let guess = other.kind == Kind::Symptom || !other.decided;
+    if !guess || std::ptr::eq(fault, other) {
+        return false;
+    }
+    let firmer = fault.decided || !other.decided && other.kind == Kind::Symptom;
+    if firmer && other.causes.contains(&fault.causes[0]) {
+        return true;
+    }
+    other.kind == Kind::Symptom && firmer && (needs(&REACH, fault, other) || needs(&GROUND, fault, other))
+        || fault.decided && ends_agent(fault.causes[0]) && needs(&REACH, fault, other)
+}
+
+fn needs(order: &[Part], fault: &Open, other: &Open) -> bool {
+    let place = |part| order.iter().position(|p| *p == part);
+    match (place(fault.part), place(other.part)) {
+        // Registration and health call the same service as the credentials' own check.
+        (Some(cause), Some(effect)) => cause <= effect || (same_service(fault.part) && same_service(other.part)),
+        _ => false,
+    }
+}
+
+fn same_service(part: Part) -> bool {
+    matches!(part, Part::Credentials | Part::Registration | Part::Health)
+}
+
+/// Causes without which nothing that needs credentials or the network works.
+fn ends_agent(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::ImdsDisabled
+            | Cause::ImdsUnreachable
+            | Cause::NoInstanceProfile
+            | Cause::RoleNotAssumable
+            | Cause::StaleInstanceProfile
+            | Cause::ProxyFailure
+            | Cause::DnsFailure
+            | Cause::TlsFailure
+            | Cause::ClockSkew
+            | Cause::CredentialsExpired
+            | Cause::CredentialsInvalid
+    )
+}

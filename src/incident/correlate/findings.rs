@@ -1,0 +1,229 @@
+//! From what stands open on a node to its findings.
+
+use jiff::Timestamp;
+
+use super::explain::explains;
+use super::open::{Open, add_count};
+use super::{IDENTITY_HOLDS, IdentityKind, NodeState};
+use crate::failure::Kind as FailureKind;
+use crate::incident::cause::{Cause, Confidence, Severity};
+use crate::incident::finding::{Clues, Finding, SignatureCount};
+use crate::node::{NamedBy, Node, NodeId};
+use crate::signature::{Kind, Part};
+
+impl NodeState {
+    /// What stands open. `complete` says that no further batch comes: what might
+    /// still heal is then told as it stands.
+    pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
+        let node = self.identify(node);
+        let mut opens: Vec<Open> = self.open.clone();
+        opens.extend(self.outage());
+        for open in &mut opens {
+            if complete {
+                open.pending = false;
+            }
+            self.narrow(open, &node);
+        }
+        let mut groups = absorb(opens);
+        groups.sort_by_key(|group| (std::cmp::Reverse(group.lead.severity), group.lead.part, group.lead.first));
+        let mut findings: Vec<Finding> = groups.into_iter().map(|group| self.finding(&node, group)).collect();
+        findings.extend(self.unknown.iter().map(|unknown| unknown.finding(&node, self.batch)));
+        findings
+    }
+
+    /// The node as the stream or caller names it, else as its text does.
+    fn identify(&self, node: &Node) -> Node {
+        let mut node = node.clone();
+        if node.named_by == NamedBy::Nobody
+            && let Some(id) = &self.named
+        {
+            node.id = id.clone();
+            node.named_by = NamedBy::Text;
+        }
+        if node.account.is_none() {
+            node.account = self.account.clone();
+        }
+        node
+    }
+
+    fn outage(&self) -> Option<Open> {
+        let loss = self.channel.outage(self.latest?)?;
+        let causes = vec![Cause::EndpointUnreachable, Cause::ChannelFailure, Cause::PermissionMissing, Cause::DnsFailure];
+        Some(Open {
+            kind: Kind::Fault,
+            part: Part::ControlChannel,
+            role: None,
+            severity: Cause::ChannelFailure.severity(),
+            causes,
+            decided: false,
+            failure: None,
+            clues: Clues { service: Some("ssmmessages".to_owned()), ..Clues::default() },
+            signatures: vec![SignatureCount {
+                id: loss.signature.clone(),
+                count: loss.attempts + 1,
+                first: loss.first,
+                last: loss.last,
+            }],
+            evidence: loss.evidence.clone(),
+            first: loss.first,
+            last: loss.last,
+            pending: false,
+            batch: loss.batch,
+        })
+    }
+
+    /// Takes away the candidates that this log excludes.
+    fn narrow(&self, open: &mut Open, node: &Node) {
+        let hybrid = matches!(node.id, NodeId::Hybrid(_))
+            || self.identity.as_ref().is_some_and(|identity| identity.kind == IdentityKind::OnPrem);
+        if hybrid && !open.decided && open.causes.contains(&Cause::NoInstanceProfile) {
+            open.causes = vec![Cause::RegistrationInvalid, Cause::HostPermission];
+            open.severity = Cause::RegistrationInvalid.severity();
+            return;
+        }
+        if self.proxied && open.failure == Some(FailureKind::ImdsForbidden) {
+            open.causes = vec![Cause::ProxyFailure, Cause::ImdsDisabled];
+        }
+        if open.part == Part::Messages && self.channel.is_open() {
+            open.severity = Severity::Low;
+        }
+        let answered = self.identity.as_ref().is_some_and(|identity| {
+            identity.kind == IdentityKind::Ec2
+                && identity.at <= open.last
+                && open.last.duration_since(identity.at) <= IDENTITY_HOLDS
+        });
+        let fails_now = self.open.iter().any(|other| other.part == Part::Identity && other.kind == Kind::Fault);
+        if answered && !fails_now && !open.decided {
+            open.causes.retain(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
+            if open.failure == Some(FailureKind::NoRoleOrImds) {
+                open.decided = true;
+            }
+        }
+    }
+
+    fn finding(&self, node: &Node, group: Group) -> Finding {
+        let Group { lead, others } = group;
+        let mut clues = lead.clues.clone();
+        clues.agent_version = self.version.clone();
+        clues.proxied = self.proxied;
+        let (mut signatures, mut evidence) = (lead.signatures.clone(), lead.evidence.clone());
+        let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);
+        let mut candidates = lead.causes.clone();
+        for other in others {
+            for count in other.signatures {
+                add_count(&mut signatures, count);
+            }
+            first = first.min(other.first);
+            last = last.max(other.last);
+            batch = batch.max(other.batch);
+            evidence.extend(other.evidence.into_iter().take(1));
+            if !lead.decided && !other.decided {
+                candidates.extend(other.causes);
+            }
+            fill(&mut clues, other.clues);
+        }
+        dedup_in_order(&mut candidates);
+        evidence.dedup_by(|a, b| a.text == b.text);
+        evidence.truncate(3);
+        let pending = lead.pending;
+        Finding {
+            node: node.clone(),
+            confidence: if lead.decided && !pending { Confidence::Likely } else { Confidence::Undetermined },
+            severity: if pending { lead.severity.min(Severity::Low) } else { lead.severity },
+            candidates,
+            clues,
+            evidence,
+            signatures,
+            retry_in_seconds: self.retry(lead.part, first, last),
+            first,
+            last,
+            fresh: batch == self.batch,
+        }
+    }
+
+    /// The wait that the agent told after the fault began.
+    fn retry(&self, part: Part, first: Timestamp, last: Timestamp) -> Option<u64> {
+        let of_credentials = matches!(part, Part::Identity | Part::Credentials | Part::Registration | Part::Health);
+        let (at, seconds) = self.wait.filter(|(at, _)| of_credentials && *at >= first)?;
+        // Counted from the last record of the finding.
+        let shift = at.duration_since(last).as_secs();
+        u64::try_from(i64::try_from(seconds).ok()?.checked_add(shift)?).ok()
+    }
+}
+
+/// A fault with what it explains.
+struct Group {
+    lead: Open,
+    others: Vec<Open>,
+}
+
+fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
+    // Deciding faults first, then undecided ones, then symptoms; within each the earlier part.
+    opens.sort_by_key(|open| (open.kind == Kind::Symptom, !open.decided, open.part, open.first));
+    let mut groups: Vec<Group> = Vec::new();
+    for open in opens {
+        let home = groups.iter_mut().find(|group| {
+            explains(&group.lead, &open)
+                || group.others.iter().any(|other| explains(other, &open))
+                || same_incident(&group.lead, &open)
+        });
+        match home {
+            Some(group) => {
+                if group.lead.pending && !open.pending && open.kind == Kind::Fault {
+                    group.lead.pending = false;
+                }
+                group.lead.severity = severity_of_both(&group.lead, &open);
+                group.others.push(open);
+            }
+            None => groups.push(Group { lead: open, others: Vec::new() }),
+        }
+    }
+    groups
+}
+
+/// Two faults with one thing to fix, or two guesses about the same part.
+fn same_incident(lead: &Open, open: &Open) -> bool {
+    if lead.decided && open.decided {
+        return lead.causes[0] == open.causes[0]
+            && (lead.causes[0] != Cause::EndpointUnreachable || lead.clues.service == open.clues.service)
+            && (lead.clues.role == open.clues.role || lead.clues.role.is_none() || open.clues.role.is_none());
+    }
+    !lead.decided && !open.decided && lead.causes.iter().any(|cause| open.causes.contains(cause))
+}
+
+fn severity_of_both(lead: &Open, open: &Open) -> Severity {
+    if lead.causes[0] == open.causes[0] && open.kind == Kind::Fault && !open.pending {
+        lead.severity.max(open.severity)
+    } else {
+        lead.severity
+    }
+}
+
+fn fill(clues: &mut Clues, other: Clues) {
+    clues.service = clues.service.take().or(other.service);
+    clues.host = clues.host.take().or(other.host);
+    clues.region = clues.region.take().or(other.region);
+    clues.account = clues.account.take().or(other.account);
+    clues.dialled = clues.dialled.or(other.dialled);
+    clues.action = clues.action.take().or(other.action);
+    clues.role = clues.role.take().or(other.role);
+    clues.resource = clues.resource.take().or(other.resource);
+    clues.reason = clues.reason.or(other.reason);
+    clues.code = clues.code.take().or(other.code);
+}
+
+fn dedup_in_order(causes: &mut Vec<Cause>) {
+    let mut seen = Vec::with_capacity(causes.len());
+    causes.retain(|cause| {
+        let new = !seen.contains(cause);
+        seen.push(*cause);
+        new
+    });
+}
+
+impl NodeState {
+    /// The templates that nothing recognised.
+    pub fn unrecognised(&self) -> Vec<crate::report::Unrecognised> {
+        self.unknown.iter().filter(|unknown| unknown.batch == self.batch).map(super::super::unknown::Unknown::report).collect()
+    }
+}

@@ -1,0 +1,361 @@
+//! Correlation per node: records in, what stands open out.
+//!
+//! [`NodeState`] is a fold over the records of one node. It is small, bounded
+//! and a value: what a batch leaves open is carried to the next in it, and the
+//! verdict over it is the same however the log was cut into events and batches.
+
+mod channel;
+mod explain;
+mod findings;
+mod open;
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::channel::Channel;
+use self::open::Open;
+use super::unknown::Unknown;
+use crate::node::{AccountId, NodeId};
+use crate::record::{Level, Record};
+use crate::report::Recovered;
+use crate::signature::{Kind, Match, Part, Role};
+
+/// Boot races heal within a second, fallbacks within a few: what stands longer, stands.
+const HEALING: SignedDuration = SignedDuration::from_secs(10);
+
+/// A worker that goes within this time of a stop signal was stopped.
+const STOPPING: SignedDuration = SignedDuration::from_mins(2);
+
+/// The metadata service answered this recently: it is not what fails now. The
+/// agent asks it at start and every half hour.
+const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
+
+const MAX_OPEN: usize = 48;
+const MAX_RECENT: usize = 512;
+
+/// What is known of one node's agent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeState {
+    open: Vec<Open>,
+    unknown: Vec<Unknown>,
+    channel: Channel,
+    attempts: Attempts,
+    identity: Option<Identity>,
+    registration_lost: Option<Timestamp>,
+    stopping: Option<Timestamp>,
+    wait: Option<(Timestamp, u64)>,
+    version: Option<String>,
+    proxied: bool,
+    /// When each part was last proven to work.
+    proven: Vec<(Part, Timestamp)>,
+    /// Hashes of records taken in: errors.log, journald and redelivery bring copies.
+    recent: VecDeque<u64>,
+    /// The node's id as the text names it; never the authority for a write.
+    named: Option<NodeId>,
+    account: Option<AccountId>,
+    latest: Option<Timestamp>,
+    batch: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Attempts {
+    count: u32,
+    last: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Identity {
+    kind: IdentityKind,
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IdentityKind {
+    Ec2,
+    OnPrem,
+    Other,
+}
+
+/// What one record did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Harmless, or proof of health.
+    Quiet,
+    /// A fault or symptom was taken in.
+    Opened,
+    /// A copy of a record that was taken in before.
+    Copy,
+    Recovered(Vec<Recovered>),
+}
+
+impl NodeState {
+    /// Begins a batch: findings with evidence from it are fresh.
+    pub fn begin_batch(&mut self) {
+        self.batch += 1;
+    }
+
+    pub fn named(&self) -> Option<&NodeId> {
+        self.named.as_ref()
+    }
+
+    /// Takes note of the time of a record, recognised or not.
+    pub fn pass(&mut self, at: Timestamp) {
+        self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
+        for open in &mut self.open {
+            if open.pending && at.duration_since(open.last) >= HEALING {
+                open.pending = false;
+            }
+        }
+    }
+
+    /// Takes in a record that a signature recognised.
+    pub fn apply(&mut self, record: &Record<'_>, found: &Match<'_>, place: Option<&str>) -> Effect {
+        let signature = found.signature;
+        let plain = signature.kind == Kind::Benign && signature.role.is_none();
+        if plain {
+            return Effect::Quiet;
+        }
+        if self.is_copy(record) {
+            return Effect::Copy;
+        }
+        self.note_names(record, found);
+        match signature.role {
+            Some(Role::Waiting) => {
+                if let Some(wait) = found.capture("wait").and_then(go_seconds) {
+                    self.wait = Some((record.at, wait));
+                }
+                return Effect::Quiet;
+            }
+            Some(Role::Version) => self.version = found.capture("version").map(str::to_owned),
+            Some(Role::ProxySet) => self.proxied |= found.capture("proxy").is_some(),
+            Some(Role::Stopping) => self.stopping = Some(record.at),
+            Some(Role::Starting) => self.attempts = Attempts::default(),
+            Some(Role::IdentityTaken) => self.take_identity(record, found),
+            Some(Role::ChannelOpened) => self.channel.opened(record.at),
+            Some(Role::ChannelLost) => {
+                self.channel.lost(open::evidence(record, place), &signature.id, self.batch);
+            }
+            Some(Role::ChannelStatus) => self.channel.status(open::evidence(record, place), self.batch),
+            Some(Role::RegistrationLost) => self.registration_lost = Some(record.at),
+            Some(
+                Role::IdentityAttempt
+                | Role::IdentityGivenUp
+                | Role::ProfileRefused
+                | Role::Connected
+                | Role::WorkerGone,
+            )
+            | None => {}
+        }
+        match signature.kind {
+            Kind::Benign => Effect::Quiet,
+            Kind::Recovery => self.recover(record, found),
+            Kind::Fault | Kind::Symptom => self.open(record, found, place),
+        }
+    }
+
+    /// Takes in a WARN or ERROR record that nothing recognised.
+    pub fn apply_unknown(&mut self, record: &Record<'_>, place: Option<&str>) {
+        if !self.is_copy(record) {
+            super::unknown::add(&mut self.unknown, record, place, self.batch);
+        }
+    }
+
+    fn open(&mut self, record: &Record<'_>, found: &Match<'_>, place: Option<&str>) -> Effect {
+        let Some(mut new) = Open::new(record, found, place, self.batch) else { return Effect::Quiet };
+        if self.is_excused(&new) {
+            return Effect::Quiet;
+        }
+        match new.role {
+            Some(Role::IdentityAttempt) => {
+                if new.kind == Kind::Fault {
+                    self.attempts.add(record.at);
+                }
+                new.pending = self.attempts.count < 3;
+                if !new.pending {
+                    self.settle(Part::Identity);
+                }
+            }
+            Some(Role::IdentityGivenUp) => self.settle(Part::Identity),
+            Some(Role::ProfileRefused) => new.pending = true,
+            Some(_) | None => {
+                if matches!(new.part, Part::Credentials) {
+                    self.settle(Part::Credentials);
+                }
+            }
+        }
+        match self.open.iter_mut().find(|open| open.same(&new)) {
+            Some(open) => {
+                open.pending &= new.pending;
+                open.add(new);
+            }
+            None => {
+                if self.open.len() == MAX_OPEN {
+                    self.drop_oldest();
+                }
+                self.open.push(new);
+            }
+        }
+        Effect::Opened
+    }
+
+    /// What looks like a fault and is none in this node's context.
+    fn is_excused(&self, new: &Open) -> bool {
+        let proven = self.proven.iter().find(|(part, _)| *part == new.part).map(|(_, at)| *at);
+        // Told late: the part was proven to work after this record was written.
+        if proven.is_some_and(|proven| proven > new.last) {
+            return true;
+        }
+        let identity = self.identity.as_ref().map(|identity| identity.kind);
+        // ECS and custom identities print the metadata error after each ping.
+        if new.role == Some(Role::IdentityAttempt) && identity == Some(IdentityKind::Other) {
+            return true;
+        }
+        new.role == Some(Role::WorkerGone)
+            && self.stopping.is_some_and(|stop| {
+                let since = new.last.duration_since(stop);
+                since >= SignedDuration::ZERO && since <= STOPPING
+            })
+    }
+
+    fn settle(&mut self, part: Part) {
+        for open in &mut self.open {
+            if open.part == part {
+                open.pending = false;
+            }
+        }
+    }
+
+    fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Effect {
+        let mut recovered = Vec::new();
+        let clears = &found.signature.clears;
+        self.open.retain(|open| {
+            let over = clears.contains(&open.part) && open.last <= record.at && !survives(open, found);
+            if over && open.kind == Kind::Fault && !open.pending {
+                recovered.push(Recovered {
+                    node: String::new(),
+                    cause: open.causes[0],
+                    signature: found.signature.id.clone(),
+                    at: record.at,
+                });
+            }
+            !over
+        });
+        for part in clears {
+            match self.proven.iter_mut().find(|(known, _)| known == part) {
+                Some((_, at)) => *at = (*at).max(record.at),
+                None => self.proven.push((*part, record.at)),
+            }
+        }
+        recovered.dedup();
+        if recovered.is_empty() { Effect::Quiet } else { Effect::Recovered(recovered) }
+    }
+
+    fn take_identity(&mut self, record: &Record<'_>, found: &Match<'_>) {
+        let kind = match found.capture("identity") {
+            Some("EC2") => IdentityKind::Ec2,
+            Some("OnPrem") => IdentityKind::OnPrem,
+            Some(_) | None => IdentityKind::Other,
+        };
+        self.identity = Some(Identity { kind, at: record.at });
+        self.attempts = Attempts::default();
+    }
+
+    fn note_names(&mut self, record: &Record<'_>, found: &Match<'_>) {
+        if self.account.is_none() {
+            self.account = found.failure.as_ref().and_then(|failure| failure.account.clone());
+        }
+        if self.named.is_none() {
+            self.named = named_in(record);
+        }
+    }
+
+    fn is_copy(&mut self, record: &Record<'_>) -> bool {
+        let Some(stamp) = &record.stamp else { return false };
+        let mut hasher = DefaultHasher::new();
+        (stamp, record.level as u8, record.flat()).hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.recent.contains(&hash) {
+            return true;
+        }
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(hash);
+        false
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self.open.iter().enumerate().min_by_key(|(_, open)| (open.severity, open.last)).map(|(i, _)| i);
+        if let Some(index) = oldest {
+            self.open.remove(index);
+        }
+    }
+}
+
+impl Attempts {
+    /// Three attempts half a second apart, each of a few seconds at the most.
+    fn add(&mut self, at: Timestamp) {
+        let again = self.last.is_some_and(|last| at.duration_since(last) <= SignedDuration::from_secs(30));
+        self.count = if again { self.count + 1 } else { 1 };
+        self.last = Some(at);
+    }
+}
+
+/// Credentials that are merely held prove no call: they may come from the cache.
+fn survives(open: &Open, found: &Match<'_>) -> bool {
+    let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;
+    weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
+}
+
+/// The node id in a tag or in the text of a trouble record.
+fn named_in(record: &Record<'_>) -> Option<NodeId> {
+    for tag in &record.tags {
+        if let Some(id) = tag.strip_prefix("instanceID=").and_then(NodeId::parse) {
+            return Some(id);
+        }
+    }
+    if record.level < Level::Info {
+        return None;
+    }
+    let flat = record.flat();
+    ["instance/", "assumed-role/", "control-channel/", "for instance: ", "InstanceId "].iter().find_map(|before| {
+        flat.match_indices(before).find_map(|(at, _)| {
+            let rest = &flat[at + before.len()..];
+            let rest = if *before == "assumed-role/" { rest.split_once('/')?.1 } else { rest };
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
+            NodeId::parse(&rest[..end])
+        })
+    })
+}
+
+/// Whole seconds of Go's duration text: `27m51s`, `1h2m3.5s`, `500ms`.
+fn go_seconds(text: &str) -> Option<u64> {
+    let mut seconds = 0.0_f64;
+    let mut number = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '0'..='9' | '.' => number.push(character),
+            'h' | 'm' | 's' => {
+                let value: f64 = number.parse().ok()?;
+                number.clear();
+                seconds += match character {
+                    'h' => value * 3600.0,
+                    'm' if rest.peek() == Some(&'s') => {
+                        rest.next();
+                        value / 1000.0
+                    }
+                    'm' => value * 60.0,
+                    _ => value,
+                };
+            }
+            _ => return None,
+        }
+    }
+    (number.is_empty() && seconds <= 1e9).then_some(seconds.round() as u64)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! One fault or symptom that stands open on a node.
+
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+use crate::incident::cause::{Cause, Severity};
+use crate::incident::finding::{Clues, Evidence, SignatureCount};
+use crate::record::Record;
+use crate::signature::{Kind, Match, Part, Role};
+
+/// A fault or symptom with all the records that speak of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    pub kind: Kind,
+    pub part: Part,
+    pub role: Option<Role>,
+    /// Likeliest first, never empty.
+    pub causes: Vec<Cause>,
+    pub decided: bool,
+    pub severity: Severity,
+    pub failure: Option<crate::failure::Kind>,
+    pub clues: Clues,
+    pub signatures: Vec<SignatureCount>,
+    /// The first record and the last.
+    pub evidence: Vec<Evidence>,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// It may heal by itself within seconds, as boot races and fallbacks do.
+    pub pending: bool,
+    /// The batch that brought the last record.
+    pub batch: u64,
+}
+
+impl Open {
+    /// `None` when the match points at no cause.
+    pub fn new(record: &Record<'_>, found: &Match<'_>, place: Option<&str>, batch: u64) -> Option<Self> {
+        let cause = *found.causes.first()?;
+        Some(Self {
+            kind: found.signature.kind,
+            part: found.signature.part,
+            role: found.signature.role,
+            causes: found.causes.clone(),
+            decided: found.decided,
+            severity: found.severity.unwrap_or_else(|| cause.severity()),
+            failure: found.failure.as_ref().map(|failure| failure.kind),
+            clues: clues(found.failure.as_ref()),
+            signatures: vec![SignatureCount {
+                id: found.signature.id.clone(),
+                count: 1,
+                first: record.at,
+                last: record.at,
+            }],
+            evidence: vec![evidence(record, place)],
+            first: record.at,
+            last: record.at,
+            pending: false,
+            batch,
+        })
+    }
+
+    /// Whether `other` speaks of the same thing.
+    pub fn same(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.part == other.part
+            && self.causes == other.causes
+            && self.decided == other.decided
+            && self.clues.service == other.clues.service
+            && self.clues.action == other.clues.action
+            && self.clues.role == other.clues.role
+    }
+
+    /// Takes in another record of the same thing.
+    pub fn add(&mut self, other: Self) {
+        self.batch = self.batch.max(other.batch);
+        self.severity = self.severity.max(other.severity);
+        if other.first < self.first {
+            self.first = other.first;
+        }
+        if other.last >= self.last {
+            self.last = other.last;
+            self.evidence.truncate(1);
+            self.evidence.extend(other.evidence.into_iter().take(1));
+        }
+        self.clues.dialled = self.clues.dialled.or(other.clues.dialled);
+        for count in other.signatures {
+            add_count(&mut self.signatures, count);
+        }
+    }
+}
+
+/// Adds a count to a list in order of first sight.
+pub fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
+    match counts.iter_mut().find(|count| count.id == new.id) {
+        Some(count) => {
+            count.count += new.count;
+            count.first = count.first.min(new.first);
+            count.last = count.last.max(new.last);
+        }
+        None => counts.push(new),
+    }
+}
+
+pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
+    Evidence {
+        at: record.at,
+        level: record.level.as_str(),
+        component: record.component().to_owned(),
+        text: record.text(),
+        place: place.map(|file| format!("{file}:{}", record.line)),
+    }
+}
+
+fn clues(failure: Option<&Failure>) -> Clues {
+    let Some(failure) = failure else { return Clues::default() };
+    Clues {
+        service: failure.service.map(|service| service.as_str().to_owned()),
+        host: failure.host.clone(),
+        region: failure.region.clone(),
+        account: failure.account.clone(),
+        dialled: failure.dialled,
+        action: failure.action.clone(),
+        role: failure.role.clone(),
+        resource: failure.resource.clone(),
+        reason: failure.reason,
+        code: failure.code.map(str::to_owned),
+        ..Clues::default()
+    }
+}

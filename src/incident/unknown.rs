@@ -1,0 +1,139 @@
+//! WARN and ERROR records that no signature knows, grouped by template.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::Timestamp;
+
+use super::cause::{Cause, Confidence};
+use super::finding::{Clues, Evidence, Finding, SignatureCount};
+use crate::node::Node;
+use crate::record::Record;
+use crate::report::Unrecognised;
+
+const MAX_TEMPLATES: usize = 64;
+const MAX_TEMPLATE_CHARS: usize = 160;
+
+/// Records of one template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unknown {
+    pub template: String,
+    pub count: u64,
+    pub example: Evidence,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub batch: u64,
+}
+
+impl Unknown {
+    pub fn finding(&self, node: &Node, batch: u64) -> Finding {
+        Finding {
+            node: node.clone(),
+            candidates: vec![Cause::Unrecognised],
+            confidence: Confidence::Undetermined,
+            severity: Cause::Unrecognised.severity(),
+            clues: Clues { template: Some(self.template.clone()), ..Clues::default() },
+            evidence: vec![self.example.clone()],
+            signatures: vec![SignatureCount {
+                id: "unrecognised".to_owned(),
+                count: self.count,
+                first: self.first,
+                last: self.last,
+            }],
+            first: self.first,
+            last: self.last,
+            retry_in_seconds: None,
+            fresh: self.batch == batch,
+        }
+    }
+
+    pub fn report(&self) -> Unrecognised {
+        Unrecognised { template: self.template.clone(), count: self.count, example: self.example.text.clone() }
+    }
+}
+
+/// Counts the record under its template; a bounded number of templates is kept.
+pub fn add(known: &mut Vec<Unknown>, record: &Record<'_>, place: Option<&str>, batch: u64) {
+    let template = template(&record.flat());
+    if let Some(unknown) = known.iter_mut().find(|unknown| unknown.template == template) {
+        unknown.count += 1;
+        unknown.first = unknown.first.min(record.at);
+        unknown.last = unknown.last.max(record.at);
+        unknown.batch = batch;
+        return;
+    }
+    if known.len() == MAX_TEMPLATES {
+        known.remove(0);
+    }
+    known.push(Unknown {
+        template,
+        count: 1,
+        example: Evidence {
+            at: record.at,
+            level: record.level.as_str(),
+            component: record.component().to_owned(),
+            text: record.text(),
+            place: place.map(|file| format!("{file}:{}", record.line)),
+        },
+        first: record.at,
+        last: record.at,
+        batch,
+    });
+}
+
+/// The first 12 hex digits of the template's hash: the scope of its incident.
+pub fn scope_id(template: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    template.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())[..12].to_owned()
+}
+
+/// The text with everything that varies masked: ids, numbers, paths, addresses, quoted values.
+pub fn template(flat: &str) -> String {
+    let mut words = Vec::new();
+    let mut length = 0;
+    for word in flat.split(' ').filter(|word| !word.is_empty()) {
+        let masked = mask(word);
+        length += masked.chars().count() + 1;
+        if length > MAX_TEMPLATE_CHARS {
+            words.push("…".to_owned());
+            break;
+        }
+        words.push(masked);
+    }
+    words.join(" ")
+}
+
+fn mask(word: &str) -> String {
+    let core = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
+    if core.is_empty() {
+        return word.to_owned();
+    }
+    let digits = core.bytes().filter(u8::is_ascii_digit).count();
+    let varies = digits > 0
+        || core.starts_with('/')
+        || core.contains("://")
+        || core.contains(":\\")
+        || core.contains('@')
+        || core.len() > 40;
+    if varies { word.replacen(core, "*", 1) } else { word.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_varies_is_masked() {
+        assert_eq!(
+            template("could not open /var/lib/x for i-0123456789abcdef0 after 3 tries: \"broken\""),
+            "could not open * for * after * tries: \"broken\""
+        );
+        assert_eq!(template("a  b"), "a b");
+    }
+
+    #[test]
+    fn a_template_has_a_scope_of_twelve_hex_digits() {
+        let id = scope_id("x");
+        assert!(id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+    }
+}

@@ -60,7 +60,11 @@ impl StreamStates {
         self.uses += 1;
         state.used = self.uses;
         if self.states.len() >= MAX_STREAMS {
-            let oldest = self.states.iter().min_by_key(|(_, state)| state.used).map(|(key, _)| key.clone());
+            let oldest = self
+                .states
+                .iter()
+                .min_by_key(|(_, state)| state.used)
+                .map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
                 self.states.remove(&oldest);
             }
@@ -77,7 +81,9 @@ impl Engine {
 
     /// The engine with these signatures.
     pub fn with(signatures: Vec<Signature>) -> Self {
-        Self { matcher: Matcher::new(signatures) }
+        Self {
+            matcher: Matcher::new(signatures),
+        }
     }
 
     pub fn signatures(&self) -> &[Signature] {
@@ -90,11 +96,19 @@ impl Engine {
 
     /// Reads one batch after the state that earlier batches of its stream left.
     /// `received` is the time for records that have none.
-    pub fn read(&self, states: &mut StreamStates, batch: &Batch<'_>, received: Timestamp) -> Reading {
+    pub fn read(
+        &self,
+        states: &mut StreamStates,
+        batch: &Batch<'_>,
+        received: Timestamp,
+    ) -> Reading {
         let key = stream_key(&batch.source);
         let state = states.take(&key);
-        let messages: Vec<(Option<Timestamp>, Cow<'_, str>)> =
-            batch.events.iter().map(|event| (event.at, clean(&event.message))).collect();
+        let messages: Vec<(Option<Timestamp>, Cow<'_, str>)> = batch
+            .events
+            .iter()
+            .map(|event| (event.at, clean(&event.message)))
+            .collect();
         let mut joiner: Joiner<'_> = state.joiner;
         let mut reader = NodeReader::resume(self, state.node);
         for (at, message) in &messages {
@@ -122,7 +136,14 @@ impl Engine {
             ..reading.source
         };
         if !batch.source.complete {
-            states.put(key, StreamState { joiner: joiner.into_owned(), node: reader.node, used: 0 });
+            states.put(
+                key,
+                StreamState {
+                    joiner: joiner.into_owned(),
+                    node: reader.node,
+                    used: 0,
+                },
+            );
         }
         reading
     }
@@ -161,8 +182,14 @@ impl<'e> NodeReader<'e> {
     /// Takes in one record; `place` is the file it stands in, if any.
     pub fn apply(&mut self, record: &Record<'_>, place: Option<&str>) {
         self.records += 1;
-        self.oldest = Some(self.oldest.map_or(record.at, |oldest| oldest.min(record.at)));
-        self.newest = Some(self.newest.map_or(record.at, |newest| newest.max(record.at)));
+        self.oldest = Some(
+            self.oldest
+                .map_or(record.at, |oldest| oldest.min(record.at)),
+        );
+        self.newest = Some(
+            self.newest
+                .map_or(record.at, |newest| newest.max(record.at)),
+        );
         match self.engine.matcher.recognise(record) {
             Some(found) => {
                 let effect = self.node.apply(record, &found, place);
@@ -187,7 +214,10 @@ impl<'e> NodeReader<'e> {
             seen.apply(record, None);
         }
         let findings = seen.node.findings(node, complete);
-        let id = findings.first().map_or_else(|| node.id.to_string(), |finding| finding.node.id.to_string());
+        let id = findings.first().map_or_else(
+            || node.id.to_string(),
+            |finding| finding.node.id.to_string(),
+        );
         let mut recovered = seen.recovered;
         for over in &mut recovered {
             over.node.clone_from(&id);
@@ -209,8 +239,16 @@ impl<'e> NodeReader<'e> {
 
 fn stream_key(source: &Source) -> StreamKey {
     (
-        source.account.as_ref().map(ToString::to_string).unwrap_or_default(),
-        source.region.as_ref().map(ToString::to_string).unwrap_or_default(),
+        source
+            .account
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        source
+            .region
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         source.log_group.clone(),
         source.log_stream.clone(),
     )
@@ -218,22 +256,37 @@ fn stream_key(source: &Source) -> StreamKey {
 
 /// The node a batch's stream or caller names.
 pub fn node_of(source: &Source) -> Node {
-    let (id, named_by) = match (&source.caller_node, NodeId::from_stream_name(&source.log_stream)) {
+    let (id, named_by) = match (
+        &source.caller_node,
+        NodeId::from_stream_name(&source.log_stream),
+    ) {
         (Some(id), _) => (id.clone(), NamedBy::Caller),
         (None, Some(id)) => (id, NamedBy::Stream),
         (None, None) => {
-            let name = if source.log_stream.is_empty() { "unknown" } else { &source.log_stream };
+            let name = if source.log_stream.is_empty() {
+                "unknown"
+            } else {
+                &source.log_stream
+            };
             (NodeId::Unknown(name.into()), NamedBy::Nobody)
         }
     };
-    Node { id, named_by, account: source.account.clone(), region: source.region.clone() }
+    Node {
+        id,
+        named_by,
+        account: source.account.clone(),
+        region: source.region.clone(),
+    }
 }
 
 /// UTF-16 read as bytes leaves a NUL between letters; some shippers put the line
 /// into a JSON object.
 fn clean<'m>(message: &'m str) -> Cow<'m, str> {
-    let message: Cow<'m, str> =
-        if message.contains('\0') { Cow::Owned(message.replace('\0', "")) } else { Cow::Borrowed(message) };
+    let message: Cow<'m, str> = if message.contains('\0') {
+        Cow::Owned(message.replace('\0', ""))
+    } else {
+        Cow::Borrowed(message)
+    };
     if message.starts_with('{')
         && let Some(inner) = wrapped(&message)
     {
@@ -249,5 +302,7 @@ fn wrapped(message: &str) -> Option<String> {
         #[serde(alias = "message", alias = "@message", alias = "MESSAGE")]
         log: String,
     }
-    serde_json::from_str::<Wrapped>(message).ok().map(|wrapped| wrapped.log)
+    serde_json::from_str::<Wrapped>(message)
+        .ok()
+        .map(|wrapped| wrapped.log)
 }

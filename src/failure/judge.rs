@@ -41,6 +41,11 @@ pub fn verdict(failure: &Failure) -> Verdict {
         Kind::ImdsForbiddenByOther => decided(&[Cause::ProxyFailure, Cause::ImdsDisabled]),
         Kind::ImdsTokenRequired => decided(&[Cause::AgentOutdated, Cause::ImdsUnreachable]),
         Kind::ImdsUnreachable => decided(&[Cause::ImdsUnreachable, Cause::ImdsDisabled]),
+        Kind::ImdsUnclear => open(&[
+            Cause::ImdsUnreachable,
+            Cause::ImdsDisabled,
+            Cause::ProxyFailure,
+        ]),
         Kind::NoRole => decided(&[Cause::NoInstanceProfile, Cause::StaleInstanceProfile]),
         Kind::NoRoleOrImds => open(&[
             Cause::NoInstanceProfile,
@@ -70,7 +75,16 @@ pub fn verdict(failure: &Failure) -> Verdict {
             Cause::ImdsUnreachable,
         ]),
         Kind::AccessDenied => denied(failure),
-        Kind::DhmcNotConfigured => decided(&[Cause::DhmcNotConfigured]),
+        // Only the answer of the fallback: why the profile did not work is not in it.
+        Kind::DhmcNotConfigured => open(&[
+            Cause::DhmcNotConfigured,
+            Cause::NoInstanceProfile,
+            Cause::RoleNotAssumable,
+            Cause::ImdsDisabled,
+            Cause::ImdsUnreachable,
+            Cause::StaleInstanceProfile,
+            Cause::PermissionMissing,
+        ]),
         Kind::DhmcRoleBroken => decided(&[Cause::DhmcRoleBroken]),
         Kind::OptInRequired => decided(&[Cause::PermissionMissing]),
         Kind::Unauthorized => open(&[

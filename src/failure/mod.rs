@@ -47,6 +47,8 @@ pub enum Kind {
     ImdsForbidden,
     ImdsTokenRequired,
     ImdsUnreachable,
+    /// No answer from the metadata service, its cause cut away.
+    ImdsUnclear,
     /// The metadata service answered that there is no role.
     NoRole,
     /// The SDK's summary "no EC2 instance role found" with its cause cut away.
@@ -294,7 +296,11 @@ fn imds(flat: &str, seen: &marker::Seen) -> Option<Kind> {
         return Some(Kind::NoRole);
     }
     if seen.has(M::TokenFallback) || seen.has(M::InstanceIdFromImds) {
-        return Some(Kind::ImdsUnreachable);
+        return Some(if seen.has(M::ContextDeadline) {
+            Kind::ImdsUnreachable
+        } else {
+            Kind::ImdsUnclear
+        });
     }
     None
 }

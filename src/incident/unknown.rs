@@ -31,7 +31,10 @@ impl Unknown {
             candidates: vec![Cause::Unrecognised],
             confidence: Confidence::Undetermined,
             severity: Cause::Unrecognised.severity(),
-            clues: Clues { template: Some(self.template.clone()), ..Clues::default() },
+            clues: Clues {
+                template: Some(self.template.clone()),
+                ..Clues::default()
+            },
             evidence: vec![self.example.clone()],
             signatures: vec![SignatureCount {
                 id: "unrecognised".to_owned(),
@@ -47,14 +50,21 @@ impl Unknown {
     }
 
     pub fn report(&self) -> Unrecognised {
-        Unrecognised { template: self.template.clone(), count: self.count, example: self.example.text.clone() }
+        Unrecognised {
+            template: self.template.clone(),
+            count: self.count,
+            example: self.example.text.clone(),
+        }
     }
 }
 
 /// Counts the record under its template; a bounded number of templates is kept.
 pub fn add(known: &mut Vec<Unknown>, record: &Record<'_>, place: Option<&str>, batch: u64) {
     let template = template(&record.flat());
-    if let Some(unknown) = known.iter_mut().find(|unknown| unknown.template == template) {
+    if let Some(unknown) = known
+        .iter_mut()
+        .find(|unknown| unknown.template == template)
+    {
         unknown.count += 1;
         unknown.first = unknown.first.min(record.at);
         unknown.last = unknown.last.max(record.at);
@@ -115,7 +125,11 @@ fn mask(word: &str) -> String {
         || core.contains(":\\")
         || core.contains('@')
         || core.len() > 40;
-    if varies { word.replacen(core, "*", 1) } else { word.to_owned() }
+    if varies {
+        word.replacen(core, "*", 1)
+    } else {
+        word.to_owned()
+    }
 }
 
 #[cfg(test)]

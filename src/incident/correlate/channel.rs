@@ -66,6 +66,8 @@ impl Channel {
 
     /// The loss, once it is an outage and no reconnect.
     pub fn outage(&self, latest: Timestamp) -> Option<&Loss> {
-        self.lost.as_ref().filter(|loss| loss.attempts >= 2 || latest.duration_since(loss.first) >= PATIENCE)
+        self.lost
+            .as_ref()
+            .filter(|loss| loss.attempts >= 2 || latest.duration_since(loss.first) >= PATIENCE)
     }
 }

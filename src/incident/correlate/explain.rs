@@ -44,6 +44,16 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
     if fault.role == Some(Role::RegistrationLost) && other.part == Part::Identity {
         return true;
     }
+    // Attempts that failed while the network came up, before the metadata service answered.
+    if fault.part == Part::Identity
+        && other.part == Part::Identity
+        && fault.decided
+        && other.causes[0] == Cause::ImdsUnreachable
+        && matches!(fault.causes[0], Cause::ImdsDisabled | Cause::ProxyFailure)
+        && fault.last >= other.last
+    {
+        return true;
+    }
     let guess = other.kind == Kind::Symptom || !other.decided;
     if !guess || std::ptr::eq(fault, other) {
         return false;
@@ -52,7 +62,9 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
     if firmer && other.causes.contains(&fault.causes[0]) {
         return true;
     }
-    other.kind == Kind::Symptom && firmer && (needs(&REACH, fault, other) || needs(&GROUND, fault, other))
+    other.kind == Kind::Symptom
+        && firmer
+        && (needs(&REACH, fault, other) || needs(&GROUND, fault, other))
         || fault.decided && ends_agent(fault.causes[0]) && needs(&REACH, fault, other)
 }
 
@@ -60,7 +72,9 @@ fn needs(order: &[Part], fault: &Open, other: &Open) -> bool {
     let place = |part| order.iter().position(|p| *p == part);
     match (place(fault.part), place(other.part)) {
         // Registration and health call the same service as the credentials' own check.
-        (Some(cause), Some(effect)) => cause <= effect || (same_service(fault.part) && same_service(other.part)),
+        (Some(cause), Some(effect)) => {
+            cause <= effect || (same_service(fault.part) && same_service(other.part))
+        }
         _ => false,
     }
 }

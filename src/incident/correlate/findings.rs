@@ -25,9 +25,22 @@ impl NodeState {
             self.narrow(open, &node);
         }
         let mut groups = absorb(opens);
-        groups.sort_by_key(|group| (std::cmp::Reverse(group.lead.severity), group.lead.part, group.lead.first));
-        let mut findings: Vec<Finding> = groups.into_iter().map(|group| self.finding(&node, group)).collect();
-        findings.extend(self.unknown.iter().map(|unknown| unknown.finding(&node, self.batch)));
+        groups.sort_by_key(|group| {
+            (
+                std::cmp::Reverse(group.lead.severity),
+                group.lead.part,
+                group.lead.first,
+            )
+        });
+        let mut findings: Vec<Finding> = groups
+            .into_iter()
+            .map(|group| self.finding(&node, group))
+            .collect();
+        findings.extend(
+            self.unknown
+                .iter()
+                .map(|unknown| unknown.finding(&node, self.batch)),
+        );
         findings
     }
 
@@ -48,7 +61,12 @@ impl NodeState {
 
     fn outage(&self) -> Option<Open> {
         let loss = self.channel.outage(self.latest?)?;
-        let causes = vec![Cause::EndpointUnreachable, Cause::ChannelFailure, Cause::PermissionMissing, Cause::DnsFailure];
+        let causes = vec![
+            Cause::EndpointUnreachable,
+            Cause::ChannelFailure,
+            Cause::PermissionMissing,
+            Cause::DnsFailure,
+        ];
         Some(Open {
             kind: Kind::Fault,
             part: Part::ControlChannel,
@@ -57,7 +75,10 @@ impl NodeState {
             causes,
             decided: false,
             failure: None,
-            clues: Clues { service: Some("ssmmessages".to_owned()), ..Clues::default() },
+            clues: Clues {
+                service: Some("ssmmessages".to_owned()),
+                ..Clues::default()
+            },
             signatures: vec![SignatureCount {
                 id: loss.signature.clone(),
                 count: loss.attempts + 1,
@@ -75,7 +96,10 @@ impl NodeState {
     /// Takes away the candidates that this log excludes.
     fn narrow(&self, open: &mut Open, node: &Node) {
         let hybrid = matches!(node.id, NodeId::Hybrid(_))
-            || self.identity.as_ref().is_some_and(|identity| identity.kind == IdentityKind::OnPrem);
+            || self
+                .identity
+                .as_ref()
+                .is_some_and(|identity| identity.kind == IdentityKind::OnPrem);
         if hybrid && !open.decided && open.causes.contains(&Cause::NoInstanceProfile) {
             open.causes = vec![Cause::RegistrationInvalid, Cause::HostPermission];
             open.severity = Cause::RegistrationInvalid.severity();
@@ -92,9 +116,13 @@ impl NodeState {
                 && identity.at <= open.last
                 && open.last.duration_since(identity.at) <= IDENTITY_HOLDS
         });
-        let fails_now = self.open.iter().any(|other| other.part == Part::Identity && other.kind == Kind::Fault);
+        let fails_now = self
+            .open
+            .iter()
+            .any(|other| other.part == Part::Identity && other.kind == Kind::Fault);
         if answered && !fails_now && !open.decided {
-            open.causes.retain(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
+            open.causes
+                .retain(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
             if open.failure == Some(FailureKind::NoRoleOrImds) {
                 open.decided = true;
             }
@@ -128,8 +156,16 @@ impl NodeState {
         let pending = lead.pending;
         Finding {
             node: node.clone(),
-            confidence: if lead.decided && !pending { Confidence::Likely } else { Confidence::Undetermined },
-            severity: if pending { lead.severity.min(Severity::Low) } else { lead.severity },
+            confidence: if lead.decided && !pending {
+                Confidence::Likely
+            } else {
+                Confidence::Undetermined
+            },
+            severity: if pending {
+                lead.severity.min(Severity::Low)
+            } else {
+                lead.severity
+            },
             candidates,
             clues,
             evidence,
@@ -143,7 +179,10 @@ impl NodeState {
 
     /// The wait that the agent told after the fault began.
     fn retry(&self, part: Part, first: Timestamp, last: Timestamp) -> Option<u64> {
-        let of_credentials = matches!(part, Part::Identity | Part::Credentials | Part::Registration | Part::Health);
+        let of_credentials = matches!(
+            part,
+            Part::Identity | Part::Credentials | Part::Registration | Part::Health
+        );
         let (at, seconds) = self.wait.filter(|(at, _)| of_credentials && *at >= first)?;
         // Counted from the last record of the finding.
         let shift = at.duration_since(last).as_secs();
@@ -157,26 +196,65 @@ struct Group {
     others: Vec<Open>,
 }
 
+/// Every open goes to the group of the one that explains it, directly or over others.
 fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
-    // Deciding faults first, then undecided ones, then symptoms; within each the earlier part.
-    opens.sort_by_key(|open| (open.kind == Kind::Symptom, !open.decided, open.part, open.first));
-    let mut groups: Vec<Group> = Vec::new();
-    for open in opens {
-        let home = groups.iter_mut().find(|group| {
-            explains(&group.lead, &open)
-                || group.others.iter().any(|other| explains(other, &open))
-                || same_incident(&group.lead, &open)
+    // Of two that explain each other the first here leads: deciding faults, then
+    // undecided ones, then symptoms; within each the earlier part.
+    opens.sort_by_key(|open| {
+        (
+            open.kind == Kind::Symptom,
+            !open.decided,
+            open.part,
+            open.first,
+        )
+    });
+    let mut home: Vec<usize> = (0..opens.len()).collect();
+    for (index, open) in opens.iter().enumerate() {
+        let explained_by = opens.iter().enumerate().position(|(other, fault)| {
+            let mutual = explains(open, fault) || same_incident(open, fault);
+            other != index
+                && (explains(fault, open) || same_incident(fault, open))
+                && (!mutual || other < index)
         });
-        match home {
-            Some(group) => {
-                if group.lead.pending && !open.pending && open.kind == Kind::Fault {
-                    group.lead.pending = false;
-                }
-                group.lead.severity = severity_of_both(&group.lead, &open);
-                group.others.push(open);
+        home[index] = explained_by.unwrap_or(index);
+    }
+    let lead_of = |mut index: usize| {
+        // Mutual explanations point to the earlier one, so the walk ends; the
+        // bound keeps it finite whatever the rules say.
+        for _ in 0..opens.len() {
+            if home[index] == index {
+                break;
             }
-            None => groups.push(Group { lead: open, others: Vec::new() }),
+            index = home[index];
         }
+        index
+    };
+    let leads: Vec<usize> = (0..opens.len()).map(lead_of).collect();
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, open) in opens.iter().enumerate() {
+        if leads[index] == index {
+            groups.push(Group {
+                lead: open.clone(),
+                others: Vec::new(),
+            });
+        }
+    }
+    let place: Vec<usize> = leads
+        .iter()
+        .map(|lead| (0..*lead).filter(|i| leads[*i] == *i).count())
+        .collect();
+    for (index, open) in opens.into_iter().enumerate() {
+        let Some(group) = groups
+            .get_mut(place[index])
+            .filter(|_| leads[index] != index)
+        else {
+            continue;
+        };
+        if open.kind == Kind::Fault && !open.pending {
+            group.lead.pending = false;
+        }
+        group.lead.severity = severity_of_both(&group.lead, &open);
+        group.others.push(open);
     }
     groups
 }
@@ -185,8 +263,11 @@ fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
 fn same_incident(lead: &Open, open: &Open) -> bool {
     if lead.decided && open.decided {
         return lead.causes[0] == open.causes[0]
-            && (lead.causes[0] != Cause::EndpointUnreachable || lead.clues.service == open.clues.service)
-            && (lead.clues.role == open.clues.role || lead.clues.role.is_none() || open.clues.role.is_none());
+            && (lead.causes[0] != Cause::EndpointUnreachable
+                || lead.clues.service == open.clues.service)
+            && (lead.clues.role == open.clues.role
+                || lead.clues.role.is_none()
+                || open.clues.role.is_none());
     }
     !lead.decided && !open.decided && lead.causes.iter().any(|cause| open.causes.contains(cause))
 }
@@ -224,6 +305,10 @@ fn dedup_in_order(causes: &mut Vec<Cause>) {
 impl NodeState {
     /// The templates that nothing recognised.
     pub fn unrecognised(&self) -> Vec<crate::report::Unrecognised> {
-        self.unknown.iter().filter(|unknown| unknown.batch == self.batch).map(super::super::unknown::Unknown::report).collect()
+        self.unknown
+            .iter()
+            .filter(|unknown| unknown.batch == self.batch)
+            .map(super::super::unknown::Unknown::report)
+            .collect()
     }
 }

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::channel::Channel;
 use self::open::Open;
 use super::unknown::Unknown;
+use crate::failure::Kind as FailureKind;
 use crate::node::{AccountId, NodeId};
 use crate::record::{Level, Record};
 use crate::report::Recovered;
@@ -126,7 +127,6 @@ impl NodeState {
                 if let Some(wait) = found.capture("wait").and_then(go_seconds) {
                     self.wait = Some((record.at, wait));
                 }
-                return Effect::Quiet;
             }
             Some(Role::Version) => self.version = found.capture("version").map(str::to_owned),
             Some(Role::ProxySet) => self.proxied |= found.capture("proxy").is_some(),
@@ -135,9 +135,12 @@ impl NodeState {
             Some(Role::IdentityTaken) => self.take_identity(record, found),
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
-                self.channel.lost(open::evidence(record, place), &signature.id, self.batch);
+                self.channel
+                    .lost(open::evidence(record, place), &signature.id, self.batch);
             }
-            Some(Role::ChannelStatus) => self.channel.status(open::evidence(record, place), self.batch),
+            Some(Role::ChannelStatus) => self
+                .channel
+                .status(open::evidence(record, place), self.batch),
             Some(Role::RegistrationLost) => self.registration_lost = Some(record.at),
             Some(
                 Role::IdentityAttempt
@@ -163,7 +166,9 @@ impl NodeState {
     }
 
     fn open(&mut self, record: &Record<'_>, found: &Match<'_>, place: Option<&str>) -> Effect {
-        let Some(mut new) = Open::new(record, found, place, self.batch) else { return Effect::Quiet };
+        let Some(mut new) = Open::new(record, found, place, self.batch) else {
+            return Effect::Quiet;
+        };
         if self.is_excused(&new) {
             return Effect::Quiet;
         }
@@ -172,7 +177,9 @@ impl NodeState {
                 if new.kind == Kind::Fault {
                     self.attempts.add(record.at);
                 }
-                new.pending = self.attempts.count < 3;
+                // An attempt whose cause may still follow decides nothing yet.
+                let unclear = new.failure == Some(FailureKind::ImdsUnclear);
+                new.pending = self.attempts.count < 3 || unclear;
                 if !new.pending {
                     self.settle(Part::Identity);
                 }
@@ -202,7 +209,11 @@ impl NodeState {
 
     /// What looks like a fault and is none in this node's context.
     fn is_excused(&self, new: &Open) -> bool {
-        let proven = self.proven.iter().find(|(part, _)| *part == new.part).map(|(_, at)| *at);
+        let proven = self
+            .proven
+            .iter()
+            .find(|(part, _)| *part == new.part)
+            .map(|(_, at)| *at);
         // Told late: the part was proven to work after this record was written.
         if proven.is_some_and(|proven| proven > new.last) {
             return true;
@@ -231,7 +242,8 @@ impl NodeState {
         let mut recovered = Vec::new();
         let clears = &found.signature.clears;
         self.open.retain(|open| {
-            let over = clears.contains(&open.part) && open.last <= record.at && !survives(open, found);
+            let over =
+                clears.contains(&open.part) && open.last <= record.at && !survives(open, found);
             if over && open.kind == Kind::Fault && !open.pending {
                 recovered.push(Recovered {
                     node: String::new(),
@@ -249,7 +261,11 @@ impl NodeState {
             }
         }
         recovered.dedup();
-        if recovered.is_empty() { Effect::Quiet } else { Effect::Recovered(recovered) }
+        if recovered.is_empty() {
+            Effect::Quiet
+        } else {
+            Effect::Recovered(recovered)
+        }
     }
 
     fn take_identity(&mut self, record: &Record<'_>, found: &Match<'_>) {
@@ -258,13 +274,19 @@ impl NodeState {
             Some("OnPrem") => IdentityKind::OnPrem,
             Some(_) | None => IdentityKind::Other,
         };
-        self.identity = Some(Identity { kind, at: record.at });
+        self.identity = Some(Identity {
+            kind,
+            at: record.at,
+        });
         self.attempts = Attempts::default();
     }
 
     fn note_names(&mut self, record: &Record<'_>, found: &Match<'_>) {
         if self.account.is_none() {
-            self.account = found.failure.as_ref().and_then(|failure| failure.account.clone());
+            self.account = found
+                .failure
+                .as_ref()
+                .and_then(|failure| failure.account.clone());
         }
         if self.named.is_none() {
             self.named = named_in(record);
@@ -272,7 +294,9 @@ impl NodeState {
     }
 
     fn is_copy(&mut self, record: &Record<'_>) -> bool {
-        let Some(stamp) = &record.stamp else { return false };
+        let Some(stamp) = &record.stamp else {
+            return false;
+        };
         let mut hasher = DefaultHasher::new();
         (stamp, record.level as u8, record.flat()).hash(&mut hasher);
         let hash = hasher.finish();
@@ -287,7 +311,12 @@ impl NodeState {
     }
 
     fn drop_oldest(&mut self) {
-        let oldest = self.open.iter().enumerate().min_by_key(|(_, open)| (open.severity, open.last)).map(|(i, _)| i);
+        let oldest = self
+            .open
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, open)| (open.severity, open.last))
+            .map(|(i, _)| i);
         if let Some(index) = oldest {
             self.open.remove(index);
         }
@@ -297,7 +326,9 @@ impl NodeState {
 impl Attempts {
     /// Three attempts half a second apart, each of a few seconds at the most.
     fn add(&mut self, at: Timestamp) {
-        let again = self.last.is_some_and(|last| at.duration_since(last) <= SignedDuration::from_secs(30));
+        let again = self
+            .last
+            .is_some_and(|last| at.duration_since(last) <= SignedDuration::from_secs(30));
         self.count = if again { self.count + 1 } else { 1 };
         self.last = Some(at);
     }
@@ -320,11 +351,25 @@ fn named_in(record: &Record<'_>) -> Option<NodeId> {
         return None;
     }
     let flat = record.flat();
-    ["instance/", "assumed-role/", "control-channel/", "for instance: ", "InstanceId "].iter().find_map(|before| {
+    [
+        "instance/",
+        "assumed-role/",
+        "control-channel/",
+        "for instance: ",
+        "InstanceId ",
+    ]
+    .iter()
+    .find_map(|before| {
         flat.match_indices(before).find_map(|(at, _)| {
             let rest = &flat[at + before.len()..];
-            let rest = if *before == "assumed-role/" { rest.split_once('/')?.1 } else { rest };
-            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
+            let rest = if *before == "assumed-role/" {
+                rest.split_once('/')?.1
+            } else {
+                rest
+            };
+            let end = rest
+                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+                .unwrap_or(rest.len());
             NodeId::parse(&rest[..end])
         })
     })

@@ -33,7 +33,12 @@ pub struct Open {
 
 impl Open {
     /// `None` when the match points at no cause.
-    pub fn new(record: &Record<'_>, found: &Match<'_>, place: Option<&str>, batch: u64) -> Option<Self> {
+    pub fn new(
+        record: &Record<'_>,
+        found: &Match<'_>,
+        place: Option<&str>,
+        batch: u64,
+    ) -> Option<Self> {
         let cause = *found.causes.first()?;
         Some(Self {
             kind: found.signature.kind,
@@ -41,7 +46,7 @@ impl Open {
             role: found.signature.role,
             causes: found.causes.clone(),
             decided: found.decided,
-            severity: found.severity.unwrap_or_else(|| cause.severity()),
+            severity: severity(found, cause),
             failure: found.failure.as_ref().map(|failure| failure.kind),
             clues: clues(found.failure.as_ref()),
             signatures: vec![SignatureCount {
@@ -88,6 +93,25 @@ impl Open {
     }
 }
 
+/// A denial that names no action stops the agent only where the health ping or
+/// the credentials' own check was denied.
+fn severity(found: &Match<'_>, cause: Cause) -> Severity {
+    let severity = found.severity.unwrap_or_else(|| cause.severity());
+    let vital = matches!(
+        found.signature.part,
+        Part::Health | Part::Credentials | Part::Registration
+    );
+    let unnamed = found
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.action.is_none());
+    if cause == Cause::PermissionMissing && unnamed && !vital {
+        severity.min(Severity::Medium)
+    } else {
+        severity
+    }
+}
+
 /// Adds a count to a list in order of first sight.
 pub fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
     match counts.iter_mut().find(|count| count.id == new.id) {
@@ -111,7 +135,9 @@ pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
 }
 
 fn clues(failure: Option<&Failure>) -> Clues {
-    let Some(failure) = failure else { return Clues::default() };
+    let Some(failure) = failure else {
+        return Clues::default();
+    };
     Clues {
         service: failure.service.map(|service| service.as_str().to_owned()),
         host: failure.host.clone(),

@@ -1,6 +1,8 @@
 //! The JSON of one payload → batches that borrow from it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -112,40 +114,45 @@ pub fn read<'a>(
 /// Parts the events by the account and Region that each one carries; events
 /// that carry none belong to `source` as it stands.
 fn by_origin<'a>(source: Source, events: Vec<LogEvent<'a>>) -> Vec<Batch<'a>> {
-    let mut parts: Vec<(Origin<'a>, Batch<'a>)> = Vec::with_capacity(1);
-    let mut room = events.len();
-    let mut at = 0;
-    for event in events {
-        let origin = event.origin.unwrap_or_default();
-        if parts.get(at).is_none_or(|(known, _)| *known != origin) {
-            at = parts
-                .iter()
-                .position(|(known, _)| *known == origin)
-                .unwrap_or_else(|| {
-                    let batch = Batch {
-                        source: origin.applied_to(&source),
-                        events: Vec::with_capacity(room),
-                    };
-                    parts.push((origin, batch));
-                    parts.len() - 1
+    let first = events.first().and_then(|event| event.origin.as_deref());
+    if events.iter().all(|event| event.origin.as_deref() == first) {
+        let source = first.map_or_else(|| source.clone(), |origin| origin.applied_to(&source));
+        return vec![Batch {
+            source,
+            events: events.into_iter().map(Event::from).collect(),
+        }];
+    }
+    let mut places: BTreeMap<Option<Box<Origin<'a>>>, usize> = BTreeMap::new();
+    let mut batches: Vec<Batch<'a>> = Vec::new();
+    for mut event in events {
+        let at = match places.entry(event.origin.take()) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(place) => {
+                batches.push(Batch {
+                    source: match place.key() {
+                        Some(origin) => origin.applied_to(&source),
+                        None => source.clone(),
+                    },
+                    events: Vec::new(),
                 });
-        }
-        room -= 1;
-        parts[at].1.events.push(Event {
+                *place.insert(batches.len() - 1)
+            }
+        };
+        batches[at].events.push(event.into());
+    }
+    batches
+}
+
+impl<'a> From<LogEvent<'a>> for Event<'a> {
+    fn from(event: LogEvent<'a>) -> Self {
+        Self {
             id: event.id.0,
             at: event
                 .timestamp
                 .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
             message: event.message.0,
-        });
+        }
     }
-    if parts.is_empty() {
-        return vec![Batch {
-            source,
-            events: Vec::new(),
-        }];
-    }
-    parts.into_iter().map(|(_, batch)| batch).collect()
 }
 
 fn text_or_empty(text: Option<Text<'_>>) -> Cow<'_, str> {
@@ -172,13 +179,14 @@ struct LogEvent<'a> {
     id: EventId<'a>,
     timestamp: Option<i64>,
     message: Text<'a>,
+    /// Boxed, so that the many events without it stay small.
     #[serde(rename = "extractedFields")]
-    origin: Option<Origin<'a>>,
+    origin: Option<Box<Origin<'a>>>,
 }
 
 /// The system fields of an event that tell where it was logged. They win over
 /// the payload's owner, which under log centralisation is the aggregator.
-#[derive(Deserialize, Default, PartialEq)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Origin<'a> {
     #[serde(borrow, rename = "@aws.account")]
     account: Option<Text<'a>>,
@@ -203,7 +211,7 @@ impl Origin<'_> {
 
 /// A JSON string, borrowed unless it holds an escape. Read as bytes, so that
 /// half a surrogate pair (`\ud83d` alone) is replaced instead of refused.
-#[derive(PartialEq)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Text<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {

@@ -55,24 +55,26 @@ clean: ## Remove everything that was built or installed
 .PHONY: tools
 tools: $(VENV)/.ready $(RIE)
 
+# A ready environment holds a copy of the list it was made from, so that a
+# checkout, which only renews the list's time, installs nothing again.
+define INSTALL
+@if cmp -s $< $@; then touch $@; else \
+	set -e; echo "Installing $(1) into $(@D)" >&2; \
+	rm -rf $(@D); python3 -m venv $(@D); \
+	$(@D)/bin/python -m pip install --quiet --requirement $<; \
+	cp $< $@; \
+fi
+endef
+
 $(VENV)/.ready: requirements/tools.txt | prerequisites
-	@echo "Installing the test server and the template tools into $(VENV) (about 400 MB, a minute)" >&2
-	@rm -rf $(VENV)
-	@python3 -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --requirement $<
-	@touch $@
+	$(call INSTALL,the test server and the template tools (400 MB and about a minute))
 
 $(BUILD_VENV)/.ready: requirements/build.txt | prerequisites
-	@echo "Installing cargo-lambda into $(BUILD_VENV) (about 470 MB)" >&2
-	@rm -rf $(BUILD_VENV)
-	@python3 -m venv $(BUILD_VENV)
-	@$(BUILD_VENV)/bin/python -m pip install --quiet --requirement $<
-	@touch $@
+	$(call INSTALL,cargo-lambda (470 MB))
 
 # The real emulator, which sam ships for its container images.
 $(RIE): $(VENV)/.ready
-	@cp "$$($(VENV)/bin/python -c 'import samcli.local, pathlib; print(pathlib.Path(samcli.local.__path__[0]))')/rapid/aws-lambda-rie-$(RIE_ARCH)" $@
-	@chmod +x $@
+	@install -m 755 "$$($(VENV)/bin/python -c 'import samcli.local; print(samcli.local.__path__[0])')/rapid/aws-lambda-rie-$(RIE_ARCH)" $@
 
 .PHONY: prerequisites
 prerequisites:

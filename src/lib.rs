@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod advice;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod batch;
 pub mod command;
 pub mod config;

@@ -67,15 +67,18 @@ impl CallError {
             | Self::NotSent { .. } => false,
             // A 5xx is sent by front ends that do not know what the part
             // behind them did.
-            Self::Service { code, .. } => matches!(
-                code.as_str(),
-                "ServiceFailure"
-                    | "InternalError"
-                    | "InternalFailure"
-                    | "ServiceUnavailable"
-                    | "Unavailable"
-                    | "InternalServerError"
-            ),
+            Self::Service { code, .. } => {
+                code.starts_with("HTTP 5")
+                    || matches!(
+                        code.as_str(),
+                        "ServiceFailure"
+                            | "InternalError"
+                            | "InternalFailure"
+                            | "ServiceUnavailable"
+                            | "Unavailable"
+                            | "InternalServerError"
+                    )
+            }
         }
     }
 }

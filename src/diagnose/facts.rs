@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::node::InstanceId;
 
+/// Tags under this prefix are ours; no other tag is kept.
+pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";
+
 /// What was read for one invocation. A value that is missing was not asked
 /// for; a value that could not be read says why.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,253 @@
+//! EC2: instances read, the metadata endpoint switched on.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{
+    Filter, HttpTokensState, Instance, InstanceMetadataEndpointState,
+    InstanceMetadataOptionsResponse, InstanceMetadataOptionsState,
+};
+use tokio::sync::OnceCell;
+
+use super::error;
+use super::session::{Effort, Session};
+use crate::diagnose::call_error::CallError;
+use crate::diagnose::facts::{ImdsFacts, InstanceFacts, OPT_IN_TAG_PREFIX, ProfileRef};
+use crate::node::InstanceId;
+
+/// Values that one filter takes ("Filtering" in the EC2 API reference).
+pub const IDS_PER_REQUEST: usize = 200;
+
+/// A client that is built at its first call.
+#[derive(Debug)]
+pub struct Ec2 {
+    effort: Effort,
+    client: OnceCell<Client>,
+}
+
+impl Ec2 {
+    pub fn new(effort: Effort) -> Self {
+        Self {
+            effort,
+            client: OnceCell::new(),
+        }
+    }
+
+    async fn client(&self, session: &Session) -> &Client {
+        self.client
+            .get_or_init(|| async {
+                let config = aws_sdk_ec2::config::Builder::from(session.config().await)
+                    .retry_config(self.effort.retries())
+                    .timeout_config(self.effort.timeouts())
+                    .build();
+                Client::from_conf(config)
+            })
+            .await
+    }
+
+    /// Those of `ids` (at most [`IDS_PER_REQUEST`]) that EC2 knows. By filter
+    /// and not by ids: one unknown id would fail the whole call.
+    pub async fn describe_instances(
+        &self,
+        session: &Session,
+        ids: &[InstanceId],
+    ) -> Result<Vec<InstanceFacts>, CallError> {
+        let filter = Filter::builder()
+            .name("instance-id")
+            .set_values(Some(ids.iter().map(ToString::to_string).collect()))
+            .build();
+        let mut pages = self
+            .client(session)
+            .await
+            .describe_instances()
+            .filters(filter)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| error::read("DescribeInstances", e))?;
+            found.extend(
+                page.reservations()
+                    .iter()
+                    .flat_map(|reservation| reservation.instances())
+                    .filter_map(instance_facts),
+            );
+        }
+        Ok(found)
+    }
+
+    /// Sends only the instance id and `HttpEndpoint=enabled`: every option
+    /// that is not named keeps its value.
+    pub async fn enable_imds_endpoint(
+        &self,
+        session: &Session,
+        id: &InstanceId,
+    ) -> Result<(), CallError> {
+        self.client(session)
+            .await
+            .modify_instance_metadata_options()
+            .instance_id(id.as_str())
+            .http_endpoint(InstanceMetadataEndpointState::Enabled)
+            .send()
+            .await
+            .map_err(|e| error::read("ModifyInstanceMetadataOptions", e))?;
+        Ok(())
+    }
+
+    /// Asks EC2 whether [`Ec2::enable_imds_endpoint`] would be allowed.
+    pub async fn dry_run_enable_imds_endpoint(
+        &self,
+        session: &Session,
+        id: &InstanceId,
+    ) -> Result<(), CallError> {
+        let answer = self
+            .client(session)
+            .await
+            .modify_instance_metadata_options()
+            .instance_id(id.as_str())
+            .http_endpoint(InstanceMetadataEndpointState::Enabled)
+            .dry_run(true)
+            .send()
+            .await
+            .map_err(|e| error::read("ModifyInstanceMetadataOptions", e));
+        match answer {
+            // EC2 answers an allowed dry run with an error of its own.
+            Err(CallError::DryRunOk { .. }) | Ok(_) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// `None` when EC2 gives an id that is none.
+fn instance_facts(instance: &Instance) -> Option<InstanceFacts> {
+    let id = InstanceId::parse(instance.instance_id()?)?;
+    let state = instance.state().and_then(|state| state.name());
+    let managed = instance
+        .operator()
+        .filter(|operator| operator.managed() == Some(true));
+    Some(InstanceFacts {
+        id,
+        state: state.map_or("unknown", |name| name.as_str()).to_owned(),
+        imds: instance.metadata_options().and_then(imds_facts),
+        profile: instance.iam_instance_profile().and_then(|profile| {
+            let arn = profile.arn()?;
+            Some(ProfileRef {
+                name: arn.rsplit('/').next()?.to_owned(),
+                arn: arn.to_owned(),
+                id: profile.id().unwrap_or_default().to_owned(),
+            })
+        }),
+        tags: opt_in_tags(
+            instance
+                .tags()
+                .iter()
+                .filter_map(|tag| Some((tag.key()?, tag.value()?))),
+        ),
+        managed_by: managed.map(|operator| operator.principal().unwrap_or("EC2").to_owned()),
+        vpc: instance.vpc_id().map(str::to_owned),
+        subnet: instance.subnet_id().map(str::to_owned),
+    })
+}
+
+/// `None` when EC2 does not say whether the endpoint is on.
+fn imds_facts(options: &InstanceMetadataOptionsResponse) -> Option<ImdsFacts> {
+    let endpoint_enabled = match options.http_endpoint()? {
+        InstanceMetadataEndpointState::Enabled => true,
+        InstanceMetadataEndpointState::Disabled => false,
+        _ => return None,
+    };
+    Some(ImdsFacts {
+        endpoint_enabled,
+        tokens_required: options.http_tokens() == Some(&HttpTokensState::Required),
+        hop_limit: options.http_put_response_hop_limit(),
+        pending: options.state() == Some(&InstanceMetadataOptionsState::Pending),
+    })
+}
+
+/// Only our own tags are kept: the others are nobody's business here.
+pub(super) fn opt_in_tags<'a>(
+    tags: impl Iterator<Item = (&'a str, &'a str)>,
+) -> BTreeMap<String, String> {
+    tags.filter(|(key, _)| key.starts_with(OPT_IN_TAG_PREFIX))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ec2::types::{
+        IamInstanceProfile, InstanceState, InstanceStateName, OperatorResponse, Tag,
+    };
+
+    #[test]
+    fn an_instance_is_read_as_plain_facts() {
+        let instance = Instance::builder()
+            .instance_id("i-0123456789abcdef0")
+            .state(
+                InstanceState::builder()
+                    .name(InstanceStateName::Running)
+                    .build(),
+            )
+            .metadata_options(
+                InstanceMetadataOptionsResponse::builder()
+                    .http_endpoint(InstanceMetadataEndpointState::Disabled)
+                    .http_tokens(HttpTokensState::Optional)
+                    .http_put_response_hop_limit(2)
+                    .state(InstanceMetadataOptionsState::Pending)
+                    .build(),
+            )
+            .iam_instance_profile(
+                IamInstanceProfile::builder()
+                    .arn("arn:aws:iam::111122223333:instance-profile/team/Web")
+                    .id("AIPAEXAMPLE")
+                    .build(),
+            )
+            .operator(
+                OperatorResponse::builder()
+                    .managed(true)
+                    .principal("eks.amazonaws.com")
+                    .build(),
+            )
+            .tags(Tag::builder().key("Name").value("web-1").build())
+            .tags(
+                Tag::builder()
+                    .key("ssm-agent-triage:repair")
+                    .value("allow")
+                    .build(),
+            )
+            .subnet_id("subnet-1")
+            .build();
+        let facts = instance_facts(&instance).expect("the id is one");
+        assert_eq!(facts.state, "running");
+        assert_eq!(
+            facts.imds,
+            Some(ImdsFacts {
+                endpoint_enabled: false,
+                tokens_required: false,
+                hop_limit: Some(2),
+                pending: true,
+            })
+        );
+        assert_eq!(facts.profile.map(|p| p.name).as_deref(), Some("Web"));
+        assert_eq!(facts.managed_by.as_deref(), Some("eks.amazonaws.com"));
+        assert_eq!(
+            facts.tags.into_iter().collect::<Vec<_>>(),
+            [("ssm-agent-triage:repair".to_owned(), "allow".to_owned())]
+        );
+        assert_eq!(
+            (facts.vpc, facts.subnet.as_deref()),
+            (None, Some("subnet-1"))
+        );
+    }
+
+    #[test]
+    fn an_endpoint_state_that_ec2_does_not_tell_is_not_guessed() {
+        let silent = InstanceMetadataOptionsResponse::builder().build();
+        assert_eq!(imds_facts(&silent), None);
+        let new = InstanceMetadataOptionsResponse::builder()
+            .http_endpoint("halfway".into())
+            .build();
+        assert_eq!(imds_facts(&new), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! IAM: instance profiles and roles read, a trust policy written.
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::Role;
+use percent_encoding::percent_decode_str;
+use tokio::sync::OnceCell;
+
+use super::ec2::opt_in_tags;
+use super::error;
+use super::session::{Effort, Session};
+use crate::diagnose::call_error::CallError;
+use crate::diagnose::facts::{ProfileFacts, Read, RoleFacts};
+
+/// A client that is built at its first call.
+#[derive(Debug)]
+pub struct Iam {
+    effort: Effort,
+    client: OnceCell<Client>,
+}
+
+impl Iam {
+    pub fn new(effort: Effort) -> Self {
+        Self {
+            effort,
+            client: OnceCell::new(),
+        }
+    }
+
+    async fn client(&self, session: &Session) -> &Client {
+        self.client
+            .get_or_init(|| async {
+                let config = aws_sdk_iam::config::Builder::from(session.config().await)
+                    .retry_config(self.effort.retries())
+                    .timeout_config(self.effort.timeouts())
+                    .build();
+                Client::from_conf(config)
+            })
+            .await
+    }
+
+    /// The profile with its role. The role's tags are not in this answer.
+    pub async fn instance_profile(
+        &self,
+        session: &Session,
+        name: &str,
+    ) -> Result<ProfileFacts, CallError> {
+        const CALL: &str = "GetInstanceProfile";
+        let answer = self
+            .client(session)
+            .await
+            .get_instance_profile()
+            .instance_profile_name(name)
+            .send()
+            .await
+            .map_err(|e| error::read(CALL, e))?;
+        let profile = answer.instance_profile().ok_or_else(|| empty(CALL))?;
+        Ok(ProfileFacts {
+            name: profile.instance_profile_name().to_owned(),
+            id: profile.instance_profile_id().to_owned(),
+            // A profile holds at most one role ("IAM and AWS STS quotas").
+            role: profile.roles().first().map(|role| {
+                role_facts(
+                    role,
+                    Read::Failed(format!("{CALL} does not give the tags of a role")),
+                )
+            }),
+        })
+    }
+
+    /// The role with its trust policy and tags.
+    pub async fn role(&self, session: &Session, name: &str) -> Result<RoleFacts, CallError> {
+        const CALL: &str = "GetRole";
+        let answer = self
+            .client(session)
+            .await
+            .get_role()
+            .role_name(name)
+            .send()
+            .await
+            .map_err(|e| error::read(CALL, e))?;
+        let role = answer.role().ok_or_else(|| empty(CALL))?;
+        let tags = opt_in_tags(role.tags().iter().map(|tag| (tag.key(), tag.value())));
+        Ok(role_facts(role, Read::Found(tags)))
+    }
+
+    /// Replaces the whole trust policy of the role.
+    pub async fn update_trust_policy(
+        &self,
+        session: &Session,
+        role: &str,
+        document: &str,
+    ) -> Result<(), CallError> {
+        self.client(session)
+            .await
+            .update_assume_role_policy()
+            .role_name(role)
+            .policy_document(document)
+            .send()
+            .await
+            .map_err(|e| error::read("UpdateAssumeRolePolicy", e))?;
+        Ok(())
+    }
+}
+
+fn empty(call: &'static str) -> CallError {
+    CallError::NoAnswer {
+        call,
+        message: "the answer is empty".to_owned(),
+    }
+}
+
+fn role_facts(role: &Role, tags: Read<std::collections::BTreeMap<String, String>>) -> RoleFacts {
+    RoleFacts {
+        name: role.role_name().to_owned(),
+        arn: role.arn().to_owned(),
+        path: role.path().to_owned(),
+        trust_policy: decode(role.assume_role_policy_document().unwrap_or_default()),
+        tags,
+    }
+}
+
+/// IAM URL-encodes policy documents (RFC 3986). A document that arrives plain
+/// stays as it is: a `%` in it is its own.
+fn decode(document: &str) -> String {
+    if document.trim_start().starts_with('{') {
+        return document.to_owned();
+    }
+    percent_decode_str(document)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policy_documents_are_decoded_once() {
+        assert_eq!(
+            decode("%7B%22Version%22%3A%20%222012-10-17%22%7D"),
+            r#"{"Version": "2012-10-17"}"#
+        );
+        assert_eq!(decode(r#"{"Sid":"100%25"}"#), r#"{"Sid":"100%25"}"#);
+    }
+}

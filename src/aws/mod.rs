@@ -1,0 +1,13 @@
+//! The calls to AWS: narrow functions over the SDK's clients that take and
+//! return the plain values of the earlier stages.
+//!
+//! Nothing is built before the first call. A client that is never used reads
+//! no certificate, so that a healthy batch costs no start of TLS.
+
+pub mod ec2;
+mod error;
+pub mod iam;
+mod session;
+pub mod sns;
+
+pub use session::{Effort, Session};

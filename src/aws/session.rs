@@ -1,0 +1,70 @@
+//! What all clients share, built at the first call: HTTP client, credentials,
+//! Region, endpoint.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::{Builder, tls};
+use tokio::sync::OnceCell;
+
+/// The shared configuration of all clients. Region, endpoint
+/// (`AWS_ENDPOINT_URL`) and credentials come from the environment by the SDK's
+/// own rules.
+#[derive(Debug, Default)]
+pub struct Session {
+    config: OnceCell<SdkConfig>,
+}
+
+impl Session {
+    /// Reads the environment and the certificates at the first call.
+    pub async fn config(&self) -> &SdkConfig {
+        self.config.get_or_init(load).await
+    }
+}
+
+async fn load() -> SdkConfig {
+    let http_client = Builder::new()
+        .tls_provider(tls::Provider::Rustls(
+            tls::rustls_provider::CryptoMode::Ring,
+        ))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http_client)
+        .load()
+        .await
+}
+
+/// How long and how often a client tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Reads and messages: a lost answer may be asked for again.
+    Repeat,
+    /// Writes: one attempt. An attempt whose answer is lost is settled by
+    /// reading, never by writing again.
+    Once,
+}
+
+impl Effort {
+    pub(super) fn retries(self) -> RetryConfig {
+        match self {
+            Self::Repeat => RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(200))
+                .with_max_backoff(Duration::from_secs(2)),
+            Self::Once => RetryConfig::disabled(),
+        }
+    }
+
+    pub(super) fn timeouts(self) -> TimeoutConfig {
+        let builder = TimeoutConfig::builder().connect_timeout(Duration::from_secs(2));
+        match self {
+            Self::Repeat => builder
+                .operation_attempt_timeout(Duration::from_secs(4))
+                .operation_timeout(Duration::from_secs(10)),
+            Self::Once => builder.operation_timeout(Duration::from_secs(8)),
+        }
+        .build()
+    }
+}

@@ -1,0 +1,107 @@
+//! SNS: one message published.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::types::MessageAttributeValue;
+use tokio::sync::OnceCell;
+
+use super::error;
+use super::session::{Effort, Session};
+use crate::diagnose::call_error::CallError;
+
+/// What is published. Limits of SNS are the writer's business.
+#[derive(Debug, Clone, Copy)]
+pub struct Publication<'a> {
+    pub subject: &'a str,
+    pub body: &'a str,
+    /// `body` is a JSON object with one text per protocol.
+    pub per_protocol: bool,
+    /// Sent as String attributes; empty values, which SNS refuses, are left out.
+    pub attributes: &'a BTreeMap<String, String>,
+    /// Used only for a FIFO topic.
+    pub group: &'a str,
+    /// Used only for a FIFO topic.
+    pub deduplication: &'a str,
+}
+
+/// One topic, its client built at the first message.
+#[derive(Debug)]
+pub struct Topic {
+    arn: String,
+    client: OnceCell<Client>,
+}
+
+impl Topic {
+    pub fn new(arn: impl Into<String>) -> Self {
+        Self {
+            arn: arn.into(),
+            client: OnceCell::new(),
+        }
+    }
+
+    pub fn arn(&self) -> &str {
+        &self.arn
+    }
+
+    async fn client(&self, session: &Session) -> &Client {
+        self.client
+            .get_or_init(|| async {
+                let mut config = aws_sdk_sns::config::Builder::from(session.config().await)
+                    .retry_config(Effort::Repeat.retries())
+                    .timeout_config(Effort::Repeat.timeouts());
+                // SNS takes a message only in the topic's own Region.
+                if let Some(region) = self.arn.split(':').nth(3).filter(|r| !r.is_empty()) {
+                    config = config.region(aws_sdk_sns::config::Region::new(region.to_owned()));
+                }
+                Client::from_conf(config.build())
+            })
+            .await
+    }
+
+    /// The message id that SNS gave.
+    pub async fn publish(
+        &self,
+        session: &Session,
+        publication: Publication<'_>,
+    ) -> Result<String, CallError> {
+        let mut request = self
+            .client(session)
+            .await
+            .publish()
+            .topic_arn(&self.arn)
+            .subject(publication.subject)
+            .message(publication.body);
+        if publication.per_protocol {
+            request = request.message_structure("json");
+        }
+        for (name, value) in publication.attributes {
+            if let Some(value) = attribute(value) {
+                request = request.message_attributes(name, value);
+            }
+        }
+        // On a standard topic a group id would be accepted and mean fair
+        // queues, a deduplication id would be refused.
+        if self.arn.ends_with(".fifo") {
+            request = request
+                .message_group_id(publication.group)
+                .message_deduplication_id(publication.deduplication);
+        }
+        let answer = request
+            .send()
+            .await
+            .map_err(|e| error::read("Publish", e))?;
+        Ok(answer.message_id().unwrap_or_default().to_owned())
+    }
+}
+
+fn attribute(value: &str) -> Option<MessageAttributeValue> {
+    if value.is_empty() {
+        return None;
+    }
+    MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(value)
+        .build()
+        .ok()
+}

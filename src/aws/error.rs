@@ -41,7 +41,7 @@ where
 
 /// The chain of causes: the SDK's own Display stops at "service error".
 fn sentence(error: &(dyn Error + 'static)) -> String {
-    let chain: Vec<String> = std::iter::successors(Some(error), |e| e.source())
+    let chain: Vec<String> = std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .collect();
     shorten(&chain.join(": "))

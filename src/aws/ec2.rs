@@ -15,9 +15,6 @@ use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{ImdsFacts, InstanceFacts, OPT_IN_TAG_PREFIX, ProfileRef};
 use crate::node::InstanceId;
 
-/// Values that one filter takes ("Filtering" in the EC2 API reference).
-pub const IDS_PER_REQUEST: usize = 200;
-
 /// A client that is built at its first call.
 #[derive(Debug)]
 pub struct Ec2 {
@@ -45,7 +42,7 @@ impl Ec2 {
             .await
     }
 
-    /// Those of `ids` (at most [`IDS_PER_REQUEST`]) that EC2 knows. By filter
+    /// Those of `ids` (at most 200, as many as one filter takes) that EC2 knows. By filter
     /// and not by ids: one unknown id would fail the whole call.
     pub async fn describe_instances(
         &self,

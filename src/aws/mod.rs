@@ -7,7 +7,9 @@
 pub mod ec2;
 mod error;
 pub mod iam;
+mod live;
 mod session;
 pub mod sns;
 
+pub use live::LiveState;
 pub use session::{Effort, Session};

@@ -41,6 +41,23 @@ pub struct InstanceFacts {
     pub subnet: Option<String>,
 }
 
+impl InstanceFacts {
+    /// Terminated, or on the way there: nothing brings it back.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state.as_str(), "terminated" | "shutting-down")
+    }
+}
+
+impl Facts {
+    /// The role that the instance's own profile holds.
+    pub fn role_of(&self, instance: &InstanceFacts) -> Option<&RoleFacts> {
+        match self.profiles.get(&instance.profile.as_ref()?.name)? {
+            Read::Found(profile) => profile.role.as_ref(),
+            Read::Missing | Read::Failed(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImdsFacts {
     pub endpoint_enabled: bool,

@@ -6,5 +6,20 @@
 
 pub mod call_error;
 pub mod check;
+mod detail;
 pub mod facts;
+mod imds;
+mod instance_profile;
+mod instance_state;
+#[cfg(feature = "aws")]
+pub mod live;
+mod needs;
+mod scope;
+mod trust_policy;
 pub mod verdict;
+
+pub use needs::{Home, Needs, diagnose, diagnose_by_log};
+pub use scope::account_region;
+
+#[cfg(test)]
+pub(crate) mod tests;

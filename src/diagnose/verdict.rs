@@ -1,7 +1,10 @@
-//! From a finding and the results of its checks to a cause.
+//! From a finding and the results of its checks to a cause: one table of what
+//! each sign means, one function that applies it.
 
-use super::check::CheckResult;
+use super::check::{CheckResult, Sign};
+use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
+use super::scope::scope;
 use crate::incident::cause::{Cause, Confidence, Scope, Severity};
 use crate::incident::finding::Finding;
 
@@ -17,7 +20,7 @@ pub struct Diagnosed {
     pub confidence: Confidence,
     pub severity: Severity,
     pub standing: Standing,
-    /// One or two sentences beyond the title.
+    /// What the title and the checks do not say.
     pub detail: Option<String>,
     /// In the order of the list of checks.
     pub checks: Vec<CheckResult>,
@@ -29,8 +32,9 @@ pub struct Diagnosed {
 pub enum Standing {
     /// It stands, or nothing says that it does not.
     Standing,
-    /// Everything the log suspects is right at this moment: put right since,
-    /// or not visible from AWS. Nothing is to be repaired.
+    /// Everything the log suspects is right at this moment (put right since,
+    /// or not visible from AWS), or the instance is gone. Nothing is to be
+    /// repaired.
     AlreadyRight,
 }
 
@@ -40,4 +44,184 @@ pub enum Standing {
 pub struct Live {
     pub instance: Option<InstanceFacts>,
     pub role: Option<RoleFacts>,
+}
+
+impl Live {
+    pub fn vpc(&self) -> Option<&str> {
+        self.instance.as_ref()?.vpc.as_deref()
+    }
+
+    pub fn subnet(&self) -> Option<&str> {
+        self.instance.as_ref()?.subnet.as_deref()
+    }
+}
+
+/// What a sign means for the candidates of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    pub confirms: Option<Cause>,
+    pub refutes: &'static [Cause],
+}
+
+/// The table of verdicts. Of several causes that are confirmed the one whose
+/// sign stands first in [`Sign`] explains the others: without the metadata
+/// service neither profile nor trust policy is ever tried.
+pub fn effect(sign: Sign) -> Effect {
+    use Cause::*;
+    let (confirms, refutes): (Option<Cause>, &'static [Cause]) = match sign {
+        Sign::InstanceUnknown | Sign::InstanceGone | Sign::InstanceStopped | Sign::InstanceUp => {
+            (None, &[])
+        }
+        Sign::ImdsDisabled => (Some(ImdsDisabled), &[ImdsUnreachable]),
+        Sign::ImdsEnabled => (None, &[ImdsDisabled]),
+        Sign::NoProfile => (
+            Some(NoInstanceProfile),
+            &[StaleInstanceProfile, RoleNotAssumable],
+        ),
+        Sign::ProfileAttached => (None, &[NoInstanceProfile]),
+        Sign::ProfileDeleted | Sign::ProfileRecreated | Sign::ProfileWithoutRole => (
+            Some(StaleInstanceProfile),
+            &[NoInstanceProfile, RoleNotAssumable],
+        ),
+        // EC2 may still hold an old association: stale is not refuted.
+        Sign::ProfileSound => (None, &[NoInstanceProfile]),
+        Sign::TrustAllows | Sign::TrustAllowsByRepair => (None, &[RoleNotAssumable]),
+        Sign::TrustRefuses => (Some(RoleNotAssumable), &[]),
+    };
+    Effect { confirms, refutes }
+}
+
+/// The verdict on one finding. Without checks, as in the command-line tool, it
+/// is what the log alone says.
+pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnosed {
+    let mut signs: Vec<Sign> = checks.iter().filter_map(|result| result.sign).collect();
+    signs.sort_unstable();
+    let decision = weigh(&finding, &signs);
+    let cause = decision.candidates.first().copied();
+    let cause = cause.unwrap_or(Cause::Unrecognised);
+    let gone = signs.contains(&Sign::InstanceGone);
+    Diagnosed {
+        scope: scope(cause, &finding, &live),
+        severity: severity(cause, &finding, decision.confidence, gone),
+        detail: detail::detail(cause, &decision, &signs, &checks, &live),
+        cause,
+        candidates: decision.candidates,
+        confidence: decision.confidence,
+        standing: decision.standing,
+        finding,
+        checks,
+        live,
+    }
+}
+
+/// What the signs leave of a finding's candidates.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Decision {
+    pub candidates: Vec<Cause>,
+    pub confidence: Confidence,
+    pub standing: Standing,
+}
+
+/// `signs` in the order of [`Sign`].
+fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
+    let named = &finding.candidates;
+    let saw = |sign: Sign| signs.contains(&sign);
+    let as_logged = |standing| Decision {
+        candidates: named.clone(),
+        confidence: finding.confidence,
+        standing,
+    };
+    if saw(Sign::InstanceGone) {
+        return as_logged(Standing::AlreadyRight);
+    }
+    let mut confirmed: Vec<Cause> = Vec::new();
+    for cause in signs.iter().filter_map(|sign| effect(*sign).confirms) {
+        // Only what the log names too: what else is wrong did not cause this.
+        if named.contains(&cause) && !confirmed.contains(&cause) {
+            confirmed.push(cause);
+        }
+    }
+    let refuted = |cause: &Cause| {
+        signs
+            .iter()
+            .any(|sign| effect(*sign).refutes.contains(cause))
+    };
+    let rest: Vec<Cause> = named
+        .iter()
+        .filter(|cause| !confirmed.contains(cause) && !refuted(cause))
+        .copied()
+        .collect();
+    if !confirmed.is_empty() {
+        confirmed.extend(rest);
+        return Decision {
+            candidates: confirmed,
+            confidence: Confidence::Confirmed,
+            standing: Standing::Standing,
+        };
+    }
+    let unassumable = named.contains(&Cause::RoleNotAssumable);
+    if unassumable && saw(Sign::TrustAllowsByRepair) {
+        return Decision {
+            candidates: led_by(Cause::RoleNotAssumable, rest),
+            confidence: Confidence::Undetermined,
+            standing: Standing::AlreadyRight,
+        };
+    }
+    if unassumable && saw(Sign::TrustAllows) && log_convicts_trust(finding) {
+        return Decision {
+            candidates: led_by(Cause::StaleInstanceProfile, rest),
+            confidence: Confidence::Likely,
+            standing: Standing::Standing,
+        };
+    }
+    let Some(first) = rest.first().copied() else {
+        return Decision {
+            confidence: Confidence::Undetermined,
+            ..as_logged(Standing::AlreadyRight)
+        };
+    };
+    let of_imds = matches!(
+        named.first(),
+        Some(Cause::ImdsDisabled | Cause::ImdsUnreachable)
+    );
+    let confidence = if of_imds && rest == [Cause::ImdsUnreachable] && saw(Sign::ImdsEnabled) {
+        // The log speaks of the metadata service, and it is switched on.
+        Confidence::Likely
+    } else if named.first() == Some(&first) {
+        finding.confidence
+    } else {
+        Confidence::Undetermined
+    };
+    Decision {
+        candidates: rest,
+        confidence,
+        standing: Standing::Standing,
+    }
+}
+
+fn led_by(cause: Cause, rest: Vec<Cause>) -> Vec<Cause> {
+    let mut candidates = vec![cause];
+    candidates.extend(rest.into_iter().filter(|other| *other != cause));
+    candidates
+}
+
+/// The log itself, and not only its silence, says that EC2 may not assume the
+/// role: the metadata service's `AssumeRoleUnauthorizedAccess`.
+fn log_convicts_trust(finding: &Finding) -> bool {
+    finding.clues.code.as_deref() == Some("AssumeRoleUnauthorizedAccess")
+        || (finding.confidence == Confidence::Likely
+            && finding.candidates.first() == Some(&Cause::RoleNotAssumable))
+}
+
+fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool) -> Severity {
+    // How much these two matter depends on what they stop, which the log says.
+    let by_log = matches!(cause, Cause::PermissionMissing | Cause::EndpointUnreachable);
+    let as_logged = finding.candidates.first() == Some(&cause);
+    if gone {
+        Severity::Low
+    } else if as_logged && (by_log || confidence != Confidence::Confirmed) {
+        finding.severity
+    } else {
+        cause.severity()
+    }
 }

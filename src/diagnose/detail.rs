@@ -1,0 +1,94 @@
+//! The sentences that go beyond title and checks: what the verdict rests on
+//! and what follows from it.
+
+use super::check::{CheckResult, Sign};
+use super::verdict::{Decision, Live, Standing, effect};
+use crate::incident::cause::{Cause, Confidence};
+
+pub(super) fn detail(
+    cause: Cause,
+    decision: &Decision,
+    signs: &[Sign],
+    checks: &[CheckResult],
+    live: &Live,
+) -> Option<String> {
+    let saw = |sign: Sign| signs.contains(&sign);
+    let mut sentences: Vec<String> = Vec::new();
+    if saw(Sign::InstanceGone) {
+        sentences.push("The instance is gone, so nothing is left to repair.".to_owned());
+    } else if decision.standing == Standing::AlreadyRight {
+        sentences.push(already_right(cause, saw(Sign::TrustAllowsByRepair)).to_owned());
+    }
+    if decision.standing == Standing::Standing {
+        sentences.extend(standing(cause, decision, signs, live));
+        sentences.extend(also_wrong(cause, decision, checks));
+    }
+    if saw(Sign::InstanceStopped) {
+        sentences.push("The instance is stopped now.".to_owned());
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+fn already_right(cause: Cause, by_repair: bool) -> &'static str {
+    if cause == Cause::RoleNotAssumable && by_repair {
+        "The trust policy holds the statement that a repair of this function added and lets EC2 \
+         assume the role. EC2 takes it up at its next credential refresh; associating the \
+         instance profile again, or stopping and starting the instance, forces it."
+    } else {
+        "What the log suspects is right at this moment: it was put right after these lines were \
+         logged, or the fault lies where AWS does not show it."
+    }
+}
+
+fn standing(cause: Cause, decision: &Decision, signs: &[Sign], live: &Live) -> Option<String> {
+    let saw = |sign: Sign| signs.contains(&sign);
+    if cause == Cause::ImdsUnreachable && saw(Sign::ImdsEnabled) {
+        let hops = live.instance.as_ref()?.imds.as_ref()?.hop_limit;
+        let container = match hops {
+            Some(1) => {
+                "; with the hop limit of 1 the service does not answer an agent that runs in a \
+                 container"
+            }
+            Some(_) | None => "",
+        };
+        let since = match decision.confidence {
+            Confidence::Undetermined => {
+                " If what the checks show was put right only after these lines were logged, \
+                 nothing is left to do."
+            }
+            Confidence::Likely | Confidence::Confirmed => "",
+        };
+        return Some(format!(
+            "The metadata service is switched on, so look inside the host: a proxy without \
+             169.254.169.254 in NO_PROXY, a stale route, a firewall{container}.{since}"
+        ));
+    }
+    if cause == Cause::StaleInstanceProfile && saw(Sign::TrustAllows) {
+        return Some(
+            "The trust policy lets EC2 assume the role now, while EC2 may still hold its earlier \
+             refusal until its next credential refresh. Associating the instance profile again, \
+             or stopping and starting the instance, forces it."
+                .to_owned(),
+        );
+    }
+    saw(Sign::InstanceUnknown).then(|| {
+        "EC2 does not know the instance in this account and Region, so the log alone speaks."
+            .to_owned()
+    })
+}
+
+/// Further faults that checks proved: they surface once the first is fixed.
+fn also_wrong(cause: Cause, decision: &Decision, checks: &[CheckResult]) -> Option<String> {
+    if decision.confidence != Confidence::Confirmed {
+        return None;
+    }
+    let notes: Vec<&str> = checks
+        .iter()
+        .filter(|result| {
+            let confirms = result.sign.and_then(|sign| effect(sign).confirms);
+            confirms.is_some_and(|other| other != cause)
+        })
+        .map(|result| result.note.as_str())
+        .collect();
+    (!notes.is_empty()).then(|| format!("Also to be put right: {}", notes.join(" ")))
+}

@@ -1,0 +1,137 @@
+//! Which checks a finding calls for, which reads they share, and what they say.
+
+use std::collections::BTreeSet;
+
+use super::check::{Ask, CHECKS, Check, CheckResult, Subject};
+use super::facts::{Facts, Read};
+use super::verdict::{Diagnosed, Live, decide};
+use crate::incident::finding::Finding;
+use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
+
+/// The account and Region that the function runs in and looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Home {
+    pub account: Option<AccountId>,
+    pub region: Option<Region>,
+}
+
+/// What must be read for the findings of one invocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub instances: BTreeSet<InstanceId>,
+    /// Those of `instances` whose instance profile is wanted.
+    pub profiles_of: BTreeSet<InstanceId>,
+    /// Those whose profile's role is wanted, with its tags.
+    pub roles_of: BTreeSet<InstanceId>,
+}
+
+impl Needs {
+    pub fn of(findings: &[Finding], home: &Home) -> Self {
+        let mut needs = Self::default();
+        for finding in findings {
+            let Ok(id) = within_reach(&finding.node, home) else {
+                continue;
+            };
+            for ask in checks_for(finding).flat_map(|check| check.needs.iter().chain(check.uses)) {
+                let wanted = match ask {
+                    Ask::Instance => &mut needs.instances,
+                    Ask::Profile => &mut needs.profiles_of,
+                    Ask::Role => &mut needs.roles_of,
+                };
+                wanted.insert(id.clone());
+            }
+        }
+        needs
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty()
+    }
+}
+
+/// The verdicts on `findings`, in their order, by what was read.
+pub fn diagnose(findings: Vec<Finding>, facts: &Facts, home: &Home) -> Vec<Diagnosed> {
+    findings
+        .into_iter()
+        .map(|finding| {
+            let (checks, live) = look(&finding, facts, home);
+            decide(finding, checks, live)
+        })
+        .collect()
+}
+
+/// The verdicts of the log alone, where no AWS is at hand.
+pub fn diagnose_by_log(findings: Vec<Finding>) -> Vec<Diagnosed> {
+    findings
+        .into_iter()
+        .map(|finding| decide(finding, Vec::new(), Live::default()))
+        .collect()
+}
+
+fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Live) {
+    let instance = match within_reach(&finding.node, home) {
+        Ok(instance) => instance,
+        Err(reason) => {
+            let skipped = checks_for(finding).map(|check| check.skipped(&reason));
+            return (skipped.collect(), Live::default());
+        }
+    };
+    let region = finding.node.region.as_ref().or(home.region.as_ref());
+    let subject = Subject {
+        instance,
+        partition: region.map_or(Partition::Aws, |region| region.partition()),
+        facts,
+    };
+    let results: Vec<CheckResult> = checks_for(finding)
+        .map(|check| (check.judge)(&subject))
+        .collect();
+    if results.is_empty() {
+        return (results, Live::default());
+    }
+    let found = match facts.instances.get(instance) {
+        Some(Read::Found(found)) => Some(found),
+        Some(Read::Missing | Read::Failed(_)) | None => None,
+    };
+    let live = Live {
+        instance: found.cloned(),
+        role: found.and_then(|found| facts.role_of(found)).cloned(),
+    };
+    (results, live)
+}
+
+/// An open finding without new evidence is told from memory: no check is run.
+fn checks_for(finding: &Finding) -> impl Iterator<Item = &'static Check> {
+    CHECKS
+        .iter()
+        .filter(|check| finding.fresh && check.is_for(&finding.candidates))
+}
+
+/// The instance that checks may ask about, or why they may not.
+fn within_reach<'a>(node: &'a Node, home: &Home) -> Result<&'a InstanceId, String> {
+    let id = match &node.id {
+        NodeId::Instance(id) => id,
+        NodeId::Hybrid(id) => {
+            return Err(format!(
+                "{id} is a hybrid node: nothing of EC2 concerns it."
+            ));
+        }
+        NodeId::Unknown(_) => {
+            return Err("The log does not say which instance it is from.".to_owned());
+        }
+    };
+    if let (Some(account), Some(own)) = (&node.account, &home.account)
+        && account != own
+    {
+        return Err(format!(
+            "{id} is in the account {account}; this function looks at its own, {own}."
+        ));
+    }
+    if let (Some(region), Some(own)) = (&node.region, &home.region)
+        && region != own
+    {
+        return Err(format!(
+            "{id} is in the Region {region}; this function looks at its own, {own}."
+        ));
+    }
+    Ok(id)
+}

@@ -1,0 +1,86 @@
+//! What must be fixed for a cause, as closely as it is known.
+
+use super::verdict::Live;
+use crate::incident::cause::{Cause, Scope, ScopeKind};
+use crate::incident::finding::Finding;
+use crate::node::{Node, NodeId};
+
+/// The scope of `cause` for this finding. While the role, the subnet or the
+/// VPC is unknown, the node stands in for it.
+pub fn scope(cause: Cause, finding: &Finding, live: &Live) -> Scope {
+    let node = &finding.node;
+    let clues = &finding.clues;
+    let of = |kind, id: String| Scope { kind, id };
+    match cause.scope_kind() {
+        ScopeKind::Instance => match &node.id {
+            NodeId::Instance(id) => of(ScopeKind::Instance, id.to_string()),
+            NodeId::Hybrid(_) | NodeId::Unknown(_) => on_node(node),
+        },
+        ScopeKind::Role => match role(cause, finding, live) {
+            Some(name) => of(ScopeKind::Role, name.to_owned()),
+            None => on_node(node),
+        },
+        // Which endpoint denies is not looked up; it serves the whole VPC.
+        ScopeKind::VpcEndpoint | ScopeKind::Vpc => match live.vpc() {
+            Some(vpc) => of(ScopeKind::Vpc, vpc.to_owned()),
+            None => on_node(node),
+        },
+        ScopeKind::ServiceInSubnet | ScopeKind::ServiceOnNode => {
+            let service = clues.service.as_deref().or(clues.host.as_deref());
+            let service = service.unwrap_or("-");
+            match live.subnet() {
+                Some(subnet) => of(ScopeKind::ServiceInSubnet, format!("{service}/{subnet}")),
+                None => of(ScopeKind::ServiceOnNode, format!("{service}/{}", node.id)),
+            }
+        }
+        ScopeKind::AccountRegion => of(ScopeKind::AccountRegion, account_region(node)),
+        ScopeKind::AccountRegionApi => {
+            let api = clues.action.as_deref().or(clues.service.as_deref());
+            let api = api.unwrap_or("-");
+            of(
+                ScopeKind::AccountRegionApi,
+                format!("{}/{api}", account_region(node)),
+            )
+        }
+        ScopeKind::Template => of(
+            ScopeKind::Template,
+            template_id(clues.template.as_deref().unwrap_or_default()),
+        ),
+        ScopeKind::Node => on_node(node),
+    }
+}
+
+/// `ACCOUNT/REGION`, with `-` for what is unknown.
+pub fn account_region(node: &Node) -> String {
+    let account = node.account.as_ref().map_or("-", |id| id.as_str());
+    let region = node.region.as_ref().map_or("-", |region| region.as_str());
+    format!("{account}/{region}")
+}
+
+/// Twelve hex digits that stay the same for a template over versions and
+/// machines: the lower 48 bits of its 64-bit FNV-1a hash.
+pub fn template_id(template: &str) -> String {
+    let hash = template.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{:012x}", hash & 0xffff_ffff_ffff)
+}
+
+/// A role that EC2 may not assume is the one of the instance's own profile:
+/// what a log line names could be any role. A denied permission leads to no
+/// write, so that the role which the denial names may group it.
+fn role<'a>(cause: Cause, finding: &'a Finding, live: &'a Live) -> Option<&'a str> {
+    let own = live.role.as_ref().map(|role| role.name.as_str());
+    if cause == Cause::PermissionMissing {
+        finding.clues.role.as_deref().or(own)
+    } else {
+        own
+    }
+}
+
+fn on_node(node: &Node) -> Scope {
+    Scope {
+        kind: ScopeKind::Node,
+        id: node.id.to_string(),
+    }
+}

@@ -1,0 +1,251 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, instance_id, world};
+use crate::diagnose::check::{CHECKS, CheckName, CheckResult, Sign, Subject};
+use crate::diagnose::facts::{Facts, Read};
+use crate::incident::cause::Cause;
+use crate::node::Partition;
+use crate::report::CheckStatus;
+
+fn run(name: CheckName, facts: &Facts) -> CheckResult {
+    let instance = instance_id(1);
+    let subject = Subject {
+        instance: &instance,
+        partition: Partition::Aws,
+        facts,
+    };
+    let check = CHECKS.iter().find(|check| check.name == name);
+    (check.expect("every check is listed").judge)(&subject)
+}
+
+fn denied() -> String {
+    "GetInstanceProfile was denied (AccessDenied): no".to_owned()
+}
+
+fn without_instance(read: Read<crate::diagnose::facts::InstanceFacts>) -> Facts {
+    Facts {
+        instances: BTreeMap::from([(instance_id(1), read)]),
+        profiles: BTreeMap::new(),
+    }
+}
+
+fn with_profile(read: Read<crate::diagnose::facts::ProfileFacts>) -> Facts {
+    let mut facts = world(|_, _| {});
+    facts.profiles.insert("Web".to_owned(), read);
+    facts
+}
+
+/// Every result as a line: status, sign, note.
+fn lines(name: CheckName, worlds: &[(&str, Facts)]) -> String {
+    let mut text = String::new();
+    for (title, facts) in worlds {
+        let result = run(name, facts);
+        assert_eq!(result.check, name);
+        let sign = result.sign.map_or("-".to_owned(), |s| format!("{s:?}"));
+        text.push_str(&format!(
+            "{title}: {:?} {sign}\n    {}\n",
+            result.status, result.note
+        ));
+    }
+    text
+}
+
+#[test]
+fn instance_state_tells_what_became_of_the_instance() {
+    let state = |state: &str| world(|i, _| i.state = state.to_owned());
+    let notes = lines(
+        CheckName::InstanceState,
+        &[
+            ("running", state("running")),
+            ("starting", state("pending")),
+            ("stopped", state("stopped")),
+            ("terminated", state("terminated")),
+            ("a new state", state("unknown")),
+            (
+                "managed",
+                world(|i, _| i.managed_by = Some("eks.amazonaws.com".to_owned())),
+            ),
+            ("not known", without_instance(Read::Missing)),
+            (
+                "denied",
+                without_instance(Read::Failed(
+                    "DescribeInstances was denied (UnauthorizedOperation): no".to_owned(),
+                )),
+            ),
+            ("not asked", Facts::default()),
+        ],
+    );
+    insta::assert_snapshot!(notes);
+}
+
+#[test]
+fn imds_tells_the_options_that_stand_now() {
+    let notes = lines(
+        CheckName::Imds,
+        &[
+            ("on", world(|_, _| {})),
+            (
+                "on, lenient",
+                world(|i, _| {
+                    let imds = i.imds.as_mut().expect("given");
+                    imds.tokens_required = false;
+                    imds.hop_limit = None;
+                    imds.pending = true;
+                }),
+            ),
+            (
+                "off",
+                world(|i, _| i.imds.as_mut().expect("given").endpoint_enabled = false),
+            ),
+            (
+                "going off",
+                world(|i, _| {
+                    let imds = i.imds.as_mut().expect("given");
+                    imds.endpoint_enabled = false;
+                    imds.pending = true;
+                }),
+            ),
+            ("not told", world(|i, _| i.imds = None)),
+            (
+                "terminated",
+                world(|i, _| i.state = "terminated".to_owned()),
+            ),
+            ("not known", without_instance(Read::Missing)),
+            (
+                "throttled",
+                without_instance(Read::Failed(
+                    "DescribeInstances was throttled (RequestLimitExceeded)".to_owned(),
+                )),
+            ),
+        ],
+    );
+    insta::assert_snapshot!(notes);
+}
+
+#[test]
+fn instance_profile_tells_what_the_instance_holds() {
+    let notes = lines(
+        CheckName::InstanceProfile,
+        &[
+            ("sound", world(|_, _| {})),
+            ("none attached", world(|i, _| i.profile = None)),
+            ("deleted", with_profile(Read::Missing)),
+            (
+                "recreated",
+                world(|_, p| p.id = "AIPAEXAMPLEEXAMPLE02".to_owned()),
+            ),
+            (
+                "an association's id is not compared",
+                world(|i, _| {
+                    i.profile.as_mut().expect("given").id =
+                        "iip-assoc-0123456789abcdef0".to_owned();
+                }),
+            ),
+            (
+                "no id is not compared",
+                world(|i, _| i.profile.as_mut().expect("given").id = String::new()),
+            ),
+            ("empty", world(|_, p| p.role = None)),
+            (
+                "role deleted",
+                world(|_, p| p.role.as_mut().expect("given").tags = Read::Missing),
+            ),
+            (
+                "tags denied",
+                world(|_, p| p.role.as_mut().expect("given").tags = Read::Failed(denied())),
+            ),
+            ("denied", with_profile(Read::Failed(denied()))),
+        ],
+    );
+    insta::assert_snapshot!(notes);
+}
+
+#[test]
+fn trust_policy_judges_the_role_of_the_instances_own_profile() {
+    let trust = |policy: &str| {
+        let policy = policy.to_owned();
+        world(|_, p| p.role.as_mut().expect("given").trust_policy = policy)
+    };
+    let repaired = crate::trust_policy::plan_edit(
+        TRUSTS_LAMBDA,
+        &crate::trust_policy::RoleRef {
+            name: "MySSMRole",
+            arn: "arn:aws:iam::111122223333:role/MySSMRole",
+            path: "/",
+            partition: Partition::Aws,
+        },
+    )
+    .expect("a plain document");
+    let notes = lines(
+        CheckName::TrustPolicy,
+        &[
+            ("allowed", world(|_, _| {})),
+            ("allowed by a repair", trust(&repaired.new_document)),
+            ("not allowed", trust(TRUSTS_LAMBDA)),
+            ("conditioned", trust(TRUSTS_ON_CONDITION)),
+            ("not JSON", trust("")),
+            ("no profile", world(|i, _| i.profile = None)),
+            ("profile deleted", with_profile(Read::Missing)),
+            ("no role", world(|_, p| p.role = None)),
+            (
+                "role deleted",
+                world(|_, p| p.role.as_mut().expect("given").tags = Read::Missing),
+            ),
+            ("profile denied", with_profile(Read::Failed(denied()))),
+        ],
+    );
+    insta::assert_snapshot!(notes);
+}
+
+#[test]
+fn a_sign_is_given_only_by_a_check_that_looked() {
+    for check in CHECKS {
+        let failed = without_instance(Read::Failed("late".to_owned()));
+        let result = run(check.name, &failed);
+        assert_eq!((result.status, result.sign), (CheckStatus::Unknown, None));
+    }
+    let read_half = run(
+        CheckName::InstanceProfile,
+        &with_profile(Read::Failed(denied())),
+    );
+    assert_eq!(read_half.sign, Some(Sign::ProfileAttached));
+}
+
+#[test]
+fn checks_declare_read_actions_only() {
+    let actions: BTreeSet<&str> = CHECKS.iter().flat_map(|check| check.actions()).collect();
+    assert_eq!(
+        actions.into_iter().collect::<Vec<_>>(),
+        [
+            "ec2:DescribeInstances",
+            "iam:GetInstanceProfile",
+            "iam:GetRole"
+        ]
+    );
+}
+
+#[test]
+fn the_list_holds_each_check_once_in_order() {
+    let names: Vec<CheckName> = CHECKS.iter().map(|check| check.name).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(names, sorted);
+}
+
+#[test]
+fn every_cause_that_a_check_confirms_runs_it() {
+    for (check, causes) in [
+        (CheckName::Imds, vec![Cause::ImdsDisabled]),
+        (
+            CheckName::InstanceProfile,
+            vec![Cause::NoInstanceProfile, Cause::StaleInstanceProfile],
+        ),
+        (CheckName::TrustPolicy, vec![Cause::RoleNotAssumable]),
+    ] {
+        let check = CHECKS.iter().find(|c| c.name == check).expect("listed");
+        for cause in causes {
+            assert!(check.is_for(&[cause]), "{} for {cause}", check.name);
+        }
+    }
+}

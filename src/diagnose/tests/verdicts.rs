@@ -1,0 +1,380 @@
+use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, finding, instance_id, node, second, world};
+use crate::diagnose::check::Sign;
+use crate::diagnose::facts::{Facts, Read};
+use crate::diagnose::verdict::{Diagnosed, Standing, effect};
+use crate::diagnose::{Home, diagnose, diagnose_by_log};
+use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
+use crate::incident::finding::Finding;
+use crate::node::NodeId;
+use Cause::*;
+use Confidence::{Confirmed, Likely, Undetermined};
+
+/// The candidates of a log that only shows that there are no credentials.
+const BARE: &[Cause] = &[
+    RoleNotAssumable,
+    NoInstanceProfile,
+    ImdsDisabled,
+    ImdsUnreachable,
+    StaleInstanceProfile,
+];
+
+fn verdict(finding: Finding, facts: &Facts) -> Diagnosed {
+    diagnose(vec![finding], facts, &Home::default())
+        .pop()
+        .expect("one for one")
+}
+
+fn undetermined(candidates: &[Cause], facts: &Facts) -> Diagnosed {
+    verdict(finding(1, candidates, Undetermined), facts)
+}
+
+fn imds_off() -> Facts {
+    world(|i, _| i.imds.as_mut().expect("given").endpoint_enabled = false)
+}
+
+fn trust(policy: &'static str) -> Facts {
+    world(|_, p| p.role.as_mut().expect("given").trust_policy = policy.to_owned())
+}
+
+fn profile_read(read: Read<crate::diagnose::facts::ProfileFacts>) -> Facts {
+    let mut facts = world(|_, _| {});
+    facts.profiles.insert("Web".to_owned(), read);
+    facts
+}
+
+fn only(read: Read<crate::diagnose::facts::InstanceFacts>) -> Facts {
+    Facts {
+        instances: [(instance_id(1), read)].into(),
+        ..Facts::default()
+    }
+}
+
+#[test]
+fn live_state_decides_between_the_candidates_of_a_bare_log() {
+    let both = world(|i, p| {
+        i.imds.as_mut().expect("given").endpoint_enabled = false;
+        p.role.as_mut().expect("given").trust_policy = TRUSTS_LAMBDA.to_owned();
+    });
+    let late = "the time for checks was up";
+    let table: Vec<(&str, Facts, Confidence, &[Cause])> = vec![
+        (
+            "IMDS off",
+            imds_off(),
+            Confirmed,
+            &[ImdsDisabled, StaleInstanceProfile],
+        ),
+        (
+            "no profile",
+            world(|i, _| i.profile = None),
+            Confirmed,
+            &[NoInstanceProfile, ImdsUnreachable],
+        ),
+        (
+            "profile deleted",
+            profile_read(Read::Missing),
+            Confirmed,
+            &[StaleInstanceProfile, ImdsUnreachable],
+        ),
+        (
+            "profile without role",
+            world(|_, p| p.role = None),
+            Confirmed,
+            &[StaleInstanceProfile, ImdsUnreachable],
+        ),
+        (
+            "trust refuses",
+            trust(TRUSTS_LAMBDA),
+            Confirmed,
+            &[RoleNotAssumable, ImdsUnreachable, StaleInstanceProfile],
+        ),
+        (
+            "IMDS off explains the trust policy's silence",
+            both,
+            Confirmed,
+            &[ImdsDisabled, RoleNotAssumable, StaleInstanceProfile],
+        ),
+        (
+            "trust cannot be judged",
+            trust(TRUSTS_ON_CONDITION),
+            Undetermined,
+            &[RoleNotAssumable, ImdsUnreachable, StaleInstanceProfile],
+        ),
+        (
+            "all is right",
+            world(|_, _| {}),
+            Undetermined,
+            &[ImdsUnreachable, StaleInstanceProfile],
+        ),
+        (
+            "the profile could not be read",
+            profile_read(Read::Failed(late.to_owned())),
+            Undetermined,
+            &[RoleNotAssumable, ImdsUnreachable, StaleInstanceProfile],
+        ),
+        (
+            "nothing could be read",
+            only(Read::Failed(late.to_owned())),
+            Undetermined,
+            BARE,
+        ),
+        ("unknown to EC2", only(Read::Missing), Undetermined, BARE),
+    ];
+    for (title, facts, confidence, candidates) in table {
+        let verdict = undetermined(BARE, &facts);
+        assert_eq!(verdict.confidence, confidence, "{title}");
+        assert_eq!(verdict.candidates, candidates, "{title}");
+        assert_eq!(verdict.cause, candidates[0], "{title}");
+        assert_eq!(verdict.standing, Standing::Standing, "{title}");
+    }
+}
+
+#[test]
+fn a_check_confirms_only_what_the_log_names() {
+    let verdict = undetermined(&[NoInstanceProfile, ImdsUnreachable], &imds_off());
+    assert_eq!(verdict.cause, NoInstanceProfile);
+    assert_eq!(verdict.confidence, Undetermined);
+}
+
+#[test]
+fn candidates_that_are_all_refuted_are_already_right() {
+    for (candidates, confidence) in [
+        (&[ImdsDisabled][..], Likely),
+        (&[RoleNotAssumable, NoInstanceProfile], Undetermined),
+    ] {
+        let verdict = verdict(finding(1, candidates, confidence), &world(|_, _| {}));
+        assert_eq!(verdict.standing, Standing::AlreadyRight);
+        assert_eq!(verdict.confidence, Undetermined);
+        assert_eq!(verdict.candidates, candidates);
+    }
+}
+
+#[test]
+fn a_right_trust_policy_with_a_refusal_in_the_log_is_a_stale_association() {
+    let mut by_code = finding(1, BARE, Undetermined);
+    by_code.clues.code = Some("AssumeRoleUnauthorizedAccess".to_owned());
+    let by_line = finding(1, &[RoleNotAssumable, StaleInstanceProfile], Likely);
+    for finding in [by_code, by_line] {
+        let verdict = verdict(finding, &world(|_, _| {}));
+        assert_eq!(verdict.cause, StaleInstanceProfile);
+        assert_eq!(verdict.confidence, Likely);
+        assert_eq!(verdict.scope.kind, ScopeKind::Instance);
+    }
+}
+
+#[test]
+fn a_trust_policy_that_a_repair_put_right_is_told_as_that() {
+    let repaired = world(|_, p| {
+        let role = p.role.as_mut().expect("given");
+        role.trust_policy = crate::trust_policy::plan_edit(
+            TRUSTS_LAMBDA,
+            &crate::trust_policy::RoleRef {
+                name: "MySSMRole",
+                arn: "arn:aws:iam::111122223333:role/MySSMRole",
+                path: "/",
+                partition: crate::node::Partition::Aws,
+            },
+        )
+        .expect("a plain document")
+        .new_document;
+    });
+    let verdict = verdict(
+        finding(1, &[RoleNotAssumable, StaleInstanceProfile], Likely),
+        &repaired,
+    );
+    assert_eq!(verdict.cause, RoleNotAssumable);
+    assert_eq!(verdict.standing, Standing::AlreadyRight);
+    assert_eq!(verdict.scope.kind, ScopeKind::Role);
+}
+
+#[test]
+fn a_metadata_service_that_is_on_and_not_reached_is_the_hosts_matter() {
+    for candidates in [
+        &[ImdsDisabled, ImdsUnreachable][..],
+        &[ImdsUnreachable, ImdsDisabled],
+    ] {
+        let verdict = undetermined(candidates, &world(|_, _| {}));
+        assert_eq!(
+            (verdict.cause, verdict.confidence),
+            (ImdsUnreachable, Likely)
+        );
+        let off = undetermined(candidates, &imds_off());
+        assert_eq!((off.cause, off.confidence), (ImdsDisabled, Confirmed));
+        assert_eq!(off.candidates, [ImdsDisabled]);
+    }
+    // A log that does not speak of the metadata service convicts nothing.
+    let open = undetermined(
+        &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable],
+        &world(|_, _| {}),
+    );
+    assert_eq!(
+        (open.cause, open.confidence),
+        (ImdsUnreachable, Undetermined)
+    );
+}
+
+#[test]
+fn a_gone_instance_needs_nothing() {
+    let gone = world(|i, _| i.state = "terminated".to_owned());
+    let verdict = verdict(finding(1, &[ImdsDisabled], Likely), &gone);
+    assert_eq!(verdict.standing, Standing::AlreadyRight);
+    assert_eq!(verdict.severity, Severity::Low);
+}
+
+#[test]
+fn details_say_what_follows() {
+    let both = world(|i, p| {
+        i.state = "stopped".to_owned();
+        i.imds.as_mut().expect("given").endpoint_enabled = false;
+        p.role.as_mut().expect("given").trust_policy = TRUSTS_LAMBDA.to_owned();
+    });
+    let container = world(|i, _| i.imds.as_mut().expect("given").hop_limit = Some(1));
+    let gone = world(|i, _| i.state = "terminated".to_owned());
+    let right = world(|_, _| {});
+    let refused = finding(1, &[RoleNotAssumable, StaleInstanceProfile], Likely);
+    let imds = finding(1, &[ImdsDisabled, ImdsUnreachable], Likely);
+    let shown: Vec<String> = [
+        ("two faults, stopped", undetermined(BARE, &both)),
+        ("container", verdict(imds, &container)),
+        ("all right, bare log", undetermined(BARE, &right)),
+        ("stale association", verdict(refused, &right)),
+        ("already right", undetermined(&[ImdsDisabled], &right)),
+        ("gone", undetermined(BARE, &gone)),
+        ("unknown", undetermined(BARE, &only(Read::Missing))),
+        ("one fault", undetermined(BARE, &imds_off())),
+    ]
+    .iter()
+    .map(|(title, verdict)| {
+        format!(
+            "{title}\n    {}\n",
+            verdict.detail.as_deref().unwrap_or("-")
+        )
+    })
+    .collect();
+    let shown = shown.concat();
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn severity_follows_the_cause_that_is_found() {
+    let mut bare = finding(1, BARE, Undetermined);
+    bare.severity = Severity::Medium;
+    let verdict_of = |facts: &Facts| verdict(bare.clone(), facts).severity;
+    assert_eq!(verdict_of(&trust(TRUSTS_LAMBDA)), Severity::High);
+    assert_eq!(verdict_of(&imds_off()), Severity::High);
+    assert_eq!(verdict_of(&trust(TRUSTS_ON_CONDITION)), Severity::Medium);
+
+    let mut minor = finding(1, &[EndpointUnreachable], Likely);
+    minor.severity = Severity::Low;
+    assert_eq!(verdict(minor, &world(|_, _| {})).severity, Severity::Low);
+}
+
+#[test]
+fn no_sign_refutes_what_it_confirms() {
+    for sign in [
+        Sign::InstanceUnknown,
+        Sign::InstanceGone,
+        Sign::InstanceStopped,
+        Sign::InstanceUp,
+        Sign::ImdsDisabled,
+        Sign::ImdsEnabled,
+        Sign::NoProfile,
+        Sign::ProfileAttached,
+        Sign::ProfileDeleted,
+        Sign::ProfileRecreated,
+        Sign::ProfileWithoutRole,
+        Sign::ProfileSound,
+        Sign::TrustAllows,
+        Sign::TrustAllowsByRepair,
+        Sign::TrustRefuses,
+    ] {
+        let effect = effect(sign);
+        if let Some(cause) = effect.confirms {
+            assert!(!effect.refutes.contains(&cause), "{sign:?}");
+        }
+    }
+}
+
+#[test]
+fn the_scope_is_the_thing_to_fix() {
+    let of = |kind, id: &str| Scope {
+        kind,
+        id: id.to_owned(),
+    };
+    let scope = |candidates: &[Cause], change: fn(&mut Finding)| {
+        let mut finding = finding(1, candidates, Likely);
+        change(&mut finding);
+        let by_log = diagnose_by_log(vec![finding.clone()]).remove(0).scope;
+        (verdict(finding, &world(|_, _| {})).scope, by_log)
+    };
+    let id = instance_id(1).to_string();
+    let on_instance = of(ScopeKind::Instance, &id);
+    let on_node = of(ScopeKind::Node, &id);
+
+    let (live, log) = scope(&[ImdsUnreachable], |_| {});
+    assert_eq!((live, log), (on_instance.clone(), on_instance));
+
+    // The role that a log line names is no scope of a trust policy.
+    let (_, log) = scope(&[RoleNotAssumable], |f| {
+        f.clues.role = Some("Admin".to_owned());
+    });
+    assert_eq!(log, on_node);
+    let live = undetermined(&[RoleNotAssumable], &trust(TRUSTS_LAMBDA)).scope;
+    assert_eq!(live, of(ScopeKind::Role, "MySSMRole"));
+
+    let (live, log) = scope(&[PermissionMissing], |_| {});
+    assert_eq!(
+        (live, log),
+        (of(ScopeKind::Role, "MySSMRole"), on_node.clone())
+    );
+    let (live, log) = scope(&[PermissionMissing], |f| {
+        f.clues.role = Some("Denied".to_owned());
+    });
+    let denied = of(ScopeKind::Role, "Denied");
+    assert_eq!((live, log), (denied.clone(), denied));
+
+    let (live, log) = scope(&[EndpointUnreachable], |f| {
+        f.clues.service = Some("ssm".to_owned());
+    });
+    assert_eq!(live, of(ScopeKind::ServiceInSubnet, "ssm/subnet-1"));
+    assert_eq!(log, of(ScopeKind::ServiceOnNode, &format!("ssm/{id}")));
+
+    let (live, log) = scope(&[DnsFailure], |_| {});
+    assert_eq!((live, log), (of(ScopeKind::Vpc, "vpc-1"), on_node));
+
+    let (_, log) = scope(&[Throttled], |f| {
+        f.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+    });
+    assert_eq!(
+        log,
+        of(
+            ScopeKind::AccountRegionApi,
+            "111122223333/eu-central-1/ssm:UpdateInstanceInformation"
+        )
+    );
+    let (_, log) = scope(&[DhmcNotConfigured], |f| {
+        f.node.account = None;
+    });
+    assert_eq!(log, of(ScopeKind::AccountRegion, "-/eu-central-1"));
+
+    // The id is part of incident keys that a table may hold.
+    let (_, log) = scope(&[Unrecognised], |f| {
+        f.clues.template = Some("disk <N> is gone".to_owned());
+    });
+    assert_eq!(log, of(ScopeKind::Template, "bfd0d7d33a93"));
+
+    let mut unknown = finding(1, &[ImdsUnreachable], Likely);
+    unknown.node.id = NodeId::Unknown("web-1".into());
+    let log = diagnose_by_log(vec![unknown]).remove(0).scope;
+    assert_eq!(log, of(ScopeKind::Node, "web-1"));
+}
+
+#[test]
+fn the_log_alone_gives_what_the_log_says() {
+    let verdict = diagnose_by_log(vec![finding(1, BARE, Undetermined)]).remove(0);
+    assert_eq!(verdict.candidates, BARE);
+    assert_eq!(verdict.confidence, Undetermined);
+    assert_eq!(verdict.checks, []);
+    assert_eq!(verdict.detail, None);
+    assert_eq!(verdict.finding.node, node(1));
+    assert_eq!(verdict.finding.last, second(1));
+}

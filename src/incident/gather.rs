@@ -1,13 +1,25 @@
 //! One incident per thing to fix, over all nodes of an invocation.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use super::cause::{Cause, Confidence, Scope, Severity};
+use super::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use super::finding::{Clues, Evidence, SignatureCount};
-use crate::diagnose::check::CheckResult;
+use super::title::title;
+use crate::diagnose::account_region;
+use crate::diagnose::check::{CheckName, CheckResult, Sign};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::diagnose::verdict::Standing;
-use crate::node::Node;
+use crate::diagnose::verdict::{Diagnosed, Standing};
+use crate::node::{AccountId, Node, NodeId, Region};
+use crate::report::CheckStatus;
+
+/// From this many nodes on, a cause of high severity is critical.
+pub const MANY_NODES: usize = 10;
+
+/// Records quoted as proof of one incident.
+pub const MAX_EVIDENCE: usize = 3;
 
 /// One cause at one scope, with every node that it hits.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,12 +39,13 @@ pub struct Incident {
     /// The nodes hit, sorted, each once.
     pub hits: Vec<Hit>,
     pub signatures: Vec<SignatureCount>,
-    /// At most three records, of the newest finding first.
+    /// At most [`MAX_EVIDENCE`] records, those of the surest, then newest
+    /// finding first.
     pub evidence: Vec<Evidence>,
-    /// Of the finding whose evidence comes first.
+    /// Of the same finding.
     pub clues: Clues,
     /// In the order of the list of checks, failed ones before others of the
-    /// same check; equal results stand once.
+    /// same check. What is alike for several nodes stands once and says so.
     pub checks: Vec<CheckResult>,
     pub first: Timestamp,
     pub last: Timestamp,
@@ -64,3 +77,237 @@ impl Incident {
         self.hits.iter().map(|hit| &hit.node)
     }
 }
+
+/// The incidents that `diagnosed` make up: loudest first, then by key.
+pub fn gather(diagnosed: Vec<Diagnosed>) -> Vec<Incident> {
+    let mut decided: BTreeMap<NodeKey<'_>, Vec<&Diagnosed>> = BTreeMap::new();
+    for one in diagnosed.iter().filter(|one| is_decided(one)) {
+        let here = decided.entry(node_key(&one.finding.node)).or_default();
+        here.push(one);
+    }
+    let mut groups: BTreeMap<String, Vec<&Diagnosed>> = BTreeMap::new();
+    for one in &diagnosed {
+        let here = decided.get(&node_key(&one.finding.node));
+        let leader = here.and_then(|here| explained_by(one, here)).unwrap_or(one);
+        groups.entry(key(leader)).or_default().push(one);
+    }
+    let mut incidents: Vec<Incident> = groups
+        .into_iter()
+        .filter_map(|(key, members)| incident(key, members))
+        .collect();
+    incidents.sort_by_key(|incident| Reverse((incident.severity, incident.confidence)));
+    incidents
+}
+
+/// `account/region/cause/kind:id`. The kind keeps a node that is named like a
+/// role apart from that role.
+fn key(diagnosed: &Diagnosed) -> String {
+    format!(
+        "{}/{}/{}:{}",
+        account_region(&diagnosed.finding.node),
+        diagnosed.cause,
+        diagnosed.scope.kind,
+        diagnosed.scope.id
+    )
+}
+
+/// Of the decided verdicts on the same node the one that explains an undecided
+/// one: its cause is among those still possible.
+fn explained_by<'a>(undecided: &Diagnosed, decided: &[&'a Diagnosed]) -> Option<&'a Diagnosed> {
+    if is_decided(undecided) || undecided.standing == Standing::AlreadyRight {
+        return None;
+    }
+    decided
+        .iter()
+        .filter(|other| undecided.candidates.contains(&other.cause))
+        .max_by_key(|other| (other.confidence, Reverse(key(other))))
+        .copied()
+}
+
+fn is_decided(diagnosed: &Diagnosed) -> bool {
+    diagnosed.confidence != Confidence::Undetermined && diagnosed.standing == Standing::Standing
+}
+
+/// A node whoever named it.
+type NodeKey<'a> = (&'a NodeId, &'a Option<AccountId>, &'a Option<Region>);
+
+fn node_key(node: &Node) -> NodeKey<'_> {
+    (&node.id, &node.account, &node.region)
+}
+
+/// The incident of those that share `key`, or are explained by one that has it.
+fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
+    members.sort_by_key(|one| {
+        (
+            key(one) != own_key,
+            Reverse(one.confidence),
+            Reverse(one.finding.last),
+            &one.finding.node,
+        )
+    });
+    let lead = *members.first()?;
+    let hits = hits(&members);
+    let own = members.iter().filter(|one| key(one) == own_key);
+    let severity = own.clone().map(|one| one.severity).max()?;
+    let standing = own.map(|one| one.standing).min()?;
+    let scope = lead.scope.clone();
+    let newest = members
+        .iter()
+        .filter(|one| one.finding.retry_in_seconds.is_some())
+        .max_by_key(|one| one.finding.last);
+    Some(Incident {
+        title: title(
+            lead.cause,
+            &scope,
+            &lead.finding.clues,
+            lead.confidence,
+            standing,
+        ),
+        key: own_key,
+        cause: lead.cause,
+        candidates: lead.candidates.clone(),
+        severity: match severity {
+            Severity::High if hits.len() >= MANY_NODES => Severity::Critical,
+            Severity::Info
+            | Severity::Low
+            | Severity::Medium
+            | Severity::High
+            | Severity::Critical => severity,
+        },
+        confidence: lead.confidence,
+        standing,
+        detail: lead.detail.clone(),
+        signatures: signatures(&members),
+        evidence: evidence(&members),
+        clues: lead.finding.clues.clone(),
+        checks: checks(&members),
+        first: members.iter().map(|one| one.finding.first).min()?,
+        last: members.iter().map(|one| one.finding.last).max()?,
+        retry_in_seconds: newest.and_then(|one| one.finding.retry_in_seconds),
+        fresh: members.iter().any(|one| one.finding.fresh),
+        instances: instances(&members),
+        role: members
+            .iter()
+            .filter_map(|one| one.live.role.as_ref())
+            .find(|role| scope.kind != ScopeKind::Role || role.name == scope.id)
+            .cloned(),
+        hits,
+        scope,
+    })
+}
+
+fn hits(members: &[&Diagnosed]) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut sorted: Vec<&Diagnosed> = members.to_vec();
+    // The most trustworthy naming of one node sorts first and is kept.
+    sorted.sort_by_key(|one| {
+        let node = &one.finding.node;
+        (node_key(node), node.named_by)
+    });
+    for one in sorted {
+        let finding = &one.finding;
+        let confirmed = one.confidence == Confidence::Confirmed;
+        match hits.last_mut() {
+            Some(hit) if node_key(&hit.node) == node_key(&finding.node) => {
+                hit.last = hit.last.max(finding.last);
+                hit.confirmed |= confirmed;
+                for cause in &finding.candidates {
+                    if !hit.log_candidates.contains(cause) {
+                        hit.log_candidates.push(*cause);
+                    }
+                }
+            }
+            Some(_) | None => hits.push(Hit {
+                node: finding.node.clone(),
+                last: finding.last,
+                confirmed,
+                log_candidates: finding.candidates.clone(),
+            }),
+        }
+    }
+    hits
+}
+
+fn signatures(members: &[&Diagnosed]) -> Vec<SignatureCount> {
+    let mut by_id: BTreeMap<&str, SignatureCount> = BTreeMap::new();
+    for seen in members.iter().flat_map(|one| &one.finding.signatures) {
+        by_id
+            .entry(&seen.id)
+            .and_modify(|sum| {
+                sum.count += seen.count;
+                sum.first = sum.first.min(seen.first);
+                sum.last = sum.last.max(seen.last);
+            })
+            .or_insert_with(|| seen.clone());
+    }
+    let mut signatures: Vec<SignatureCount> = by_id.into_values().collect();
+    signatures.sort_by_key(|signature| signature.first);
+    signatures
+}
+
+fn evidence(members: &[&Diagnosed]) -> Vec<Evidence> {
+    let mut quoted: Vec<Evidence> = Vec::new();
+    for record in members.iter().flat_map(|one| &one.finding.evidence) {
+        if quoted.len() == MAX_EVIDENCE {
+            break;
+        }
+        // The agent writes an ERROR into two files.
+        if !quoted
+            .iter()
+            .any(|other| other.at == record.at && other.text == record.text)
+        {
+            quoted.push(record.clone());
+        }
+    }
+    quoted
+}
+
+/// One result for all nodes of which a check says the same.
+fn checks(members: &[&Diagnosed]) -> Vec<CheckResult> {
+    type Alike = (CheckName, u8, Option<Sign>);
+    let mut alike: BTreeMap<Alike, Vec<&CheckResult>> = BTreeMap::new();
+    for result in members.iter().flat_map(|one| &one.checks) {
+        let results = alike
+            .entry((result.check, rank(result.status), result.sign))
+            .or_default();
+        if !results.iter().any(|other| other.note == result.note) {
+            results.push(result);
+        }
+    }
+    let one_for_all = |mut results: Vec<&CheckResult>| {
+        results.sort_by(|a, b| a.note.cmp(&b.note));
+        let mut shown = (*results.first()?).clone();
+        match results.len() - 1 {
+            0 => {}
+            1 => shown.note.push_str(" The same holds for one more."),
+            more => {
+                shown
+                    .note
+                    .push_str(&format!(" The same holds for {more} more."));
+            }
+        }
+        Some(shown)
+    };
+    alike.into_values().filter_map(one_for_all).collect()
+}
+
+fn rank(status: CheckStatus) -> u8 {
+    match status {
+        CheckStatus::Failed => 0,
+        CheckStatus::Unknown => 1,
+        CheckStatus::Ok => 2,
+        CheckStatus::Skipped => 3,
+    }
+}
+
+fn instances(members: &[&Diagnosed]) -> Vec<InstanceFacts> {
+    let found: BTreeMap<_, _> = members
+        .iter()
+        .filter_map(|one| one.live.instance.as_ref())
+        .map(|instance| (&instance.id, instance))
+        .collect();
+    found.into_values().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

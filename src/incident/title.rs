@@ -1,0 +1,124 @@
+//! What is wrong, in one plain sentence.
+
+use super::cause::{Cause, Confidence, Scope, ScopeKind};
+use super::finding::Clues;
+use crate::diagnose::verdict::Standing;
+
+/// The title of an incident: its subject line and first sentence.
+pub(super) fn title(
+    cause: Cause,
+    scope: &Scope,
+    clues: &Clues,
+    confidence: Confidence,
+    standing: Standing,
+) -> String {
+    let fault = fault(cause, scope, clues);
+    match (standing, confidence) {
+        (Standing::AlreadyRight, _) => {
+            format!("{fault}, says the log; live state does not show it")
+        }
+        (Standing::Standing, Confidence::Undetermined) => {
+            format!("{fault}: likeliest cause, not yet decided")
+        }
+        (Standing::Standing, Confidence::Likely | Confidence::Confirmed) => fault,
+    }
+}
+
+fn fault(cause: Cause, scope: &Scope, clues: &Clues) -> String {
+    let at = &scope.id;
+    match cause {
+        Cause::ImdsDisabled => format!("The instance metadata service of {at} is switched off"),
+        Cause::ImdsUnreachable => {
+            format!("The agent on {at} does not reach the instance metadata service")
+        }
+        Cause::NoInstanceProfile => format!("{at} has no instance profile"),
+        Cause::StaleInstanceProfile => {
+            format!("The instance profile that {at} holds is stale or empty")
+        }
+        Cause::RoleNotAssumable => format!("EC2 may not assume {}", role(scope)),
+        Cause::PermissionMissing => {
+            let lacks = match plain_action(clues) {
+                Some(action) => format!("lacks {action}"),
+                None => "lacks a permission that the agent needs".to_owned(),
+            };
+            capital(format!("{} {lacks}", role(scope)))
+        }
+        Cause::EndpointPolicyDenies => {
+            format!("The policy of a VPC endpoint turns the agent away: {at}")
+        }
+        Cause::DhmcNotConfigured => {
+            format!("Default Host Management is not set up in {at}")
+        }
+        Cause::DhmcRoleBroken => {
+            format!("The role of Default Host Management in {at} does not work")
+        }
+        Cause::EndpointUnreachable => match at.split_once('/') {
+            Some((service, from)) => format!("The agent does not reach {service} from {from}"),
+            None => format!("The agent does not reach AWS from {at}"),
+        },
+        Cause::DnsFailure => format!("Names of AWS services are not resolved in {at}"),
+        Cause::ProxyFailure => format!("The proxy of {at} keeps the agent from AWS"),
+        Cause::TlsFailure => format!("The agent on {at} gets no trusted TLS connection to AWS"),
+        Cause::ClockSkew => format!("The clock of {at} is wrong"),
+        Cause::CredentialsExpired => format!("The agent on {at} uses expired credentials"),
+        Cause::CredentialsInvalid => {
+            format!("The agent on {at} uses credentials that AWS does not accept")
+        }
+        Cause::Throttled => format!("AWS throttles the agent's calls: {at}"),
+        Cause::RegistrationInvalid => format!("The registration of {at} is not valid"),
+        Cause::HostDiskFull => format!("A disk of {at} is full"),
+        Cause::HostReadOnly => format!("A file system of {at} is read-only"),
+        Cause::HostInotifyExhausted => format!("{at} has run out of inotify instances or watches"),
+        Cause::HostPermission => format!("The agent on {at} may not use its own files"),
+        Cause::HostMemory => format!("{at} has too little memory"),
+        Cause::HostNoexec => format!("The agent's folder on {at} is mounted noexec"),
+        Cause::AgentCrash => format!("The agent on {at} crashes"),
+        Cause::AgentWorker => format!("A worker process of the agent on {at} does not stay up"),
+        Cause::AgentDuplicate => format!("A second agent runs on {at}"),
+        Cause::AgentConfigInvalid => format!("The agent's configuration on {at} is not valid"),
+        Cause::AgentOutdated => format!("The agent on {at} is outdated"),
+        Cause::AgentUpdateFailed => format!("The agent on {at} could not be updated"),
+        Cause::ChannelFailure => {
+            format!("The agent on {at} has no lasting channel to Systems Manager")
+        }
+        Cause::SessionFailure => format!("A session on {at} failed"),
+        Cause::CommandFailure => format!("A command on {at} failed"),
+        Cause::OutputFailure => {
+            format!("The output of a session or command on {at} was not delivered")
+        }
+        Cause::ServiceError => format!("AWS answers the agent with errors of its own: {at}"),
+        Cause::Unrecognised => "The agent writes errors that no signature knows".to_owned(),
+    }
+}
+
+fn role(scope: &Scope) -> String {
+    match scope.kind {
+        ScopeKind::Role => format!("the role {}", scope.id),
+        ScopeKind::Instance
+        | ScopeKind::VpcEndpoint
+        | ScopeKind::ServiceInSubnet
+        | ScopeKind::ServiceOnNode
+        | ScopeKind::Vpc
+        | ScopeKind::Node
+        | ScopeKind::AccountRegion
+        | ScopeKind::AccountRegionApi
+        | ScopeKind::Template => format!("the role of {}", scope.id),
+    }
+}
+
+/// The action, when it reads as one: it comes from log text.
+fn plain_action(clues: &Clues) -> Option<&str> {
+    let action = clues.action.as_deref()?;
+    let (service, name) = action.split_once(':')?;
+    let is_word = |word: &str| {
+        (1..=64).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    (is_word(service) && is_word(name)).then_some(action)
+}
+
+fn capital(sentence: String) -> String {
+    match sentence.strip_prefix("the ") {
+        Some(rest) => format!("The {rest}"),
+        None => sentence,
+    }
+}

@@ -126,6 +126,10 @@ impl Matcher {
             let Some(found) = state.get_match() else {
                 break;
             };
+            // An overlapping search also gives texts that end where a longer one ends.
+            if found.start() != 0 {
+                continue;
+            }
             let owner = self.start_owner[found.pattern().as_usize()];
             let better = best.is_none_or(|(length, index)| {
                 found.end() > length || (found.end() == length && owner < index)

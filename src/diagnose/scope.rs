@@ -3,6 +3,7 @@
 use super::verdict::Live;
 use crate::incident::cause::{Cause, Scope, ScopeKind};
 use crate::incident::finding::Finding;
+use crate::incident::unknown;
 use crate::node::{Node, NodeId};
 
 /// The scope of `cause` for this finding. While the role, the subnet or the
@@ -44,7 +45,7 @@ pub fn scope(cause: Cause, finding: &Finding, live: &Live) -> Scope {
         }
         ScopeKind::Template => of(
             ScopeKind::Template,
-            template_id(clues.template.as_deref().unwrap_or_default()),
+            unknown::scope_id(clues.template.as_deref().unwrap_or_default()),
         ),
         ScopeKind::Node => on_node(node),
     }
@@ -55,15 +56,6 @@ pub fn account_region(node: &Node) -> String {
     let account = node.account.as_ref().map_or("-", |id| id.as_str());
     let region = node.region.as_ref().map_or("-", |region| region.as_str());
     format!("{account}/{region}")
-}
-
-/// Twelve hex digits that stay the same for a template over versions and
-/// machines: the lower 48 bits of its 64-bit FNV-1a hash.
-pub fn template_id(template: &str) -> String {
-    let hash = template.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
-        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{:012x}", hash & 0xffff_ffff_ffff)
 }
 
 /// A role that EC2 may not assume is the one of the instance's own profile:

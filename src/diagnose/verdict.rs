@@ -180,16 +180,14 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
             ..as_logged(Standing::AlreadyRight)
         };
     };
-    let of_imds = matches!(
-        named.first(),
-        Some(Cause::ImdsDisabled | Cause::ImdsUnreachable)
-    );
-    let confidence = if of_imds && rest == [Cause::ImdsUnreachable] && saw(Sign::ImdsEnabled) {
-        // The log speaks of the metadata service, and it is switched on.
+    let leads = named.first() == Some(&first);
+    let confidence = if leads && rest == [Cause::ImdsUnreachable] && saw(Sign::ImdsEnabled) {
         Confidence::Likely
-    } else if named.first() == Some(&first) {
+    } else if leads {
         finding.confidence
     } else {
+        // What is left was not the log's own first guess, and what was may
+        // have been put right since.
         Confidence::Undetermined
     };
     Decision {

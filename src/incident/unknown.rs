@@ -1,7 +1,5 @@
 //! WARN and ERROR records that no signature knows, grouped by template.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use jiff::Timestamp;
 
 use super::cause::{Cause, Confidence};
@@ -90,11 +88,13 @@ pub fn add(known: &mut Vec<Unknown>, record: &Record<'_>, place: Option<&str>, b
     });
 }
 
-/// The first 12 hex digits of the template's hash: the scope of its incident.
+/// Twelve hex digits of the template's hash: the scope of its incident. By
+/// FNV-1a, which is the same in every version, as a key that is kept must be.
 pub fn scope_id(template: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    template.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())[..12].to_owned()
+    let hash = template.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")[..12].to_owned()
 }
 
 /// The text with everything that varies masked: ids, numbers, paths, addresses, quoted values.

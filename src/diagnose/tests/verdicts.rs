@@ -188,28 +188,23 @@ fn a_trust_policy_that_a_repair_put_right_is_told_as_that() {
 
 #[test]
 fn a_metadata_service_that_is_on_and_not_reached_is_the_hosts_matter() {
+    let candidates = &[ImdsUnreachable, ImdsDisabled];
+    let on = undetermined(candidates, &world(|_, _| {}));
+    assert_eq!((on.cause, on.confidence), (ImdsUnreachable, Likely));
+    let off = undetermined(candidates, &imds_off());
+    assert_eq!((off.cause, off.confidence), (ImdsDisabled, Confirmed));
+    assert_eq!(off.candidates, [ImdsDisabled]);
+    // Where the log suspects something else first, that may have been put right.
     for candidates in [
-        &[ImdsDisabled, ImdsUnreachable][..],
-        &[ImdsUnreachable, ImdsDisabled],
+        &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable][..],
+        &[ImdsDisabled, ImdsUnreachable],
     ] {
-        let verdict = undetermined(candidates, &world(|_, _| {}));
+        let open = undetermined(candidates, &world(|_, _| {}));
         assert_eq!(
-            (verdict.cause, verdict.confidence),
-            (ImdsUnreachable, Likely)
+            (open.cause, open.confidence),
+            (ImdsUnreachable, Undetermined)
         );
-        let off = undetermined(candidates, &imds_off());
-        assert_eq!((off.cause, off.confidence), (ImdsDisabled, Confirmed));
-        assert_eq!(off.candidates, [ImdsDisabled]);
     }
-    // A log that does not speak of the metadata service convicts nothing.
-    let open = undetermined(
-        &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable],
-        &world(|_, _| {}),
-    );
-    assert_eq!(
-        (open.cause, open.confidence),
-        (ImdsUnreachable, Undetermined)
-    );
 }
 
 #[test]
@@ -231,7 +226,7 @@ fn details_say_what_follows() {
     let gone = world(|i, _| i.state = "terminated".to_owned());
     let right = world(|_, _| {});
     let refused = finding(1, &[RoleNotAssumable, StaleInstanceProfile], Likely);
-    let imds = finding(1, &[ImdsDisabled, ImdsUnreachable], Likely);
+    let imds = finding(1, &[ImdsUnreachable, ImdsDisabled], Likely);
     let shown: Vec<String> = [
         ("two faults, stopped", undetermined(BARE, &both)),
         ("container", verdict(imds, &container)),
@@ -360,7 +355,7 @@ fn the_scope_is_the_thing_to_fix() {
     let (_, log) = scope(&[Unrecognised], |f| {
         f.clues.template = Some("disk <N> is gone".to_owned());
     });
-    assert_eq!(log, of(ScopeKind::Template, "bfd0d7d33a93"));
+    assert_eq!(log, of(ScopeKind::Template, "0eccbfd0d7d3"));
 
     let mut unknown = finding(1, &[ImdsUnreachable], Likely);
     unknown.node.id = NodeId::Unknown("web-1".into());

@@ -1,0 +1,357 @@
+//! The message as text: what wakes someone at three in the morning.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::layout::{Page, WIDTH, wrap};
+use super::message::{Message, News};
+use super::quote;
+use super::redact::redact_line;
+use crate::advice::{self, Advice, Step, clock, in_words};
+use crate::diagnose::verdict::Standing;
+use crate::incident::cause::Confidence;
+use crate::incident::gather::Incident;
+use crate::incident::store::Over;
+use crate::report::{CheckStatus, NodeReport, OutcomeReport, OutcomeStatus, PlanReport};
+
+/// Nodes named in a message; the others are counted.
+pub const NODES_NAMED: usize = 20;
+
+/// The message about `incident`. `nodes` are all that it hits, those of earlier
+/// batches too.
+pub fn render(
+    incident: &Incident,
+    nodes: &[NodeReport],
+    plan: &PlanReport,
+    outcome: &OutcomeReport,
+    news: News,
+    now: Timestamp,
+) -> Message {
+    let advice = advice::advise(incident, outcome);
+    let title = redact_line(&incident.title);
+    let count = count(nodes.len());
+    let mut page = Page::default();
+
+    page.paragraph(&format!(
+        "{}{title} ({count}).",
+        prefix(news, outcome.status)
+    ));
+    page.line(&wrap(&place(incident, nodes), "", "", WIDTH));
+    if let Some(detail) = &incident.detail {
+        page.paragraph(&redact_line(detail));
+    }
+    page.heading("How sure");
+    page.prose(&how_sure(incident));
+    proof(&mut page, incident, now);
+    checks(&mut page, incident);
+    page.heading("What was done");
+    done(&mut page, plan, outcome);
+    steps(&mut page, "What to do", &advice);
+    page.heading("What happens next");
+    let recovery = advice::recovery(incident, Some(now));
+    page.prose(&recovery.retries);
+    page.prose(recovery.restart.sentence());
+    verify(&mut page, &advice);
+    if let Some(undo) = &outcome.undo {
+        page.heading("How to undo the change");
+        page.command(undo);
+    }
+    node_list(&mut page, nodes);
+    page.paragraph(&format!("Incident {}", redact_line(&incident.key)));
+
+    let lead = match news {
+        News::Opened => format!("[SSM {}] ", incident.severity),
+        News::Repaired => "[SSM repaired] ".to_owned(),
+        News::RepairFailed => "[SSM repair failed] ".to_owned(),
+        News::Grew => "[SSM grew] ".to_owned(),
+        News::Reminder => "[SSM still open] ".to_owned(),
+        News::Over => "[SSM over] ".to_owned(),
+    };
+    Message::new(
+        (&lead, &title, &format!(" ({count})")),
+        page.finish(),
+        attributes(
+            incident.severity.as_str(),
+            incident.cause.as_str(),
+            nodes,
+            news,
+        ),
+        &incident.key,
+        &format!(
+            "{} {:?} {} {}",
+            news.as_str(),
+            outcome.status,
+            incident.last,
+            nodes.len()
+        ),
+    )
+}
+
+/// The message that an incident which was told is over.
+pub fn render_over(over: &Over, now: Timestamp) -> Message {
+    let title = redact_line(&over.title);
+    let count = count(over.nodes.len());
+    let mut page = Page::default();
+    page.paragraph(&format!("Over: {title} ({count})."));
+    page.prose(&format!(
+        "Every node that it had hit works again by its own log, the last since {} ({} ago). It \
+         was open for {}.",
+        clock(over.over_at),
+        in_words(now.duration_since(over.over_at)),
+        in_words(over.over_at.duration_since(over.opened_at)),
+    ));
+    node_list(&mut page, &over.nodes);
+    page.paragraph(&format!("Incident {}", redact_line(&over.key)));
+    Message::new(
+        ("[SSM over] ", &title, &format!(" ({count})")),
+        page.finish(),
+        attributes(
+            over.severity.as_str(),
+            over.cause.as_str(),
+            &over.nodes,
+            News::Over,
+        ),
+        &over.key,
+        &format!("{} {}", News::Over.as_str(), over.over_at),
+    )
+}
+
+fn prefix(news: News, outcome: OutcomeStatus) -> &'static str {
+    match news {
+        News::Opened => "",
+        News::Repaired if outcome == OutcomeStatus::Repaired => "Repaired: ",
+        News::Repaired => "Right again: ",
+        News::RepairFailed => "Repair failed: ",
+        News::Grew => "More nodes: ",
+        News::Reminder => "Still open: ",
+        News::Over => "Over: ",
+    }
+}
+
+fn count(nodes: usize) -> String {
+    match nodes {
+        1 => "1 node".to_owned(),
+        n => format!("{n} nodes"),
+    }
+}
+
+/// Severity, place and time in a line.
+fn place(incident: &Incident, nodes: &[NodeReport]) -> String {
+    let mut line = format!("Severity {}.", incident.severity);
+    match (
+        one(nodes, |node| &node.account),
+        one(nodes, |node| &node.region),
+    ) {
+        (Some(account), Some(region)) => {
+            line.push_str(&format!(" Account {account}, Region {region}."));
+        }
+        (Some(account), None) => line.push_str(&format!(" Account {account}.")),
+        (None, Some(region)) => line.push_str(&format!(" Region {region}.")),
+        (None, None) => {}
+    }
+    line.push_str(&format!(" First seen {}", clock(incident.first)));
+    if incident.last > incident.first {
+        line.push_str(&format!(", last {}", clock(incident.last)));
+    }
+    line.push('.');
+    line
+}
+
+/// What all nodes have in common.
+fn one<'a>(
+    nodes: &'a [NodeReport],
+    of: impl Fn(&'a NodeReport) -> &'a Option<String>,
+) -> Option<&'a str> {
+    let first = of(nodes.first()?).as_deref()?;
+    nodes
+        .iter()
+        .all(|node| of(node).as_deref() == Some(first))
+        .then_some(first)
+}
+
+pub(super) fn how_sure(incident: &Incident) -> String {
+    let others = incident.candidates.len() > 1;
+    match (incident.standing, incident.confidence) {
+        (Standing::AlreadyRight, _) => {
+            "The log says so, and live state shows nothing wrong at this moment.".to_owned()
+        }
+        (Standing::Standing, Confidence::Confirmed) => {
+            "Proved: a live check has just confirmed what the log says.".to_owned()
+        }
+        (Standing::Standing, Confidence::Likely) => {
+            "Likely: the log alone says so, no live check proves it.".to_owned()
+        }
+        (Standing::Standing, Confidence::Undetermined) if others => {
+            let names: Vec<&str> = incident.candidates.iter().map(|c| c.as_str()).collect();
+            format!(
+                "Cannot tell from the log. These are possible, likeliest first: {}.",
+                names.join(", ")
+            )
+        }
+        (Standing::Standing, Confidence::Undetermined) => {
+            "Cannot tell from the log what causes it.".to_owned()
+        }
+    }
+}
+
+fn proof(page: &mut Page, incident: &Incident, now: Timestamp) {
+    for (index, evidence) in incident.evidence.iter().enumerate() {
+        let age = now.duration_since(evidence.at);
+        let when = if age.is_negative() {
+            clock(evidence.at)
+        } else {
+            format!("{}, {} ago", clock(evidence.at), in_words(age))
+        };
+        page.heading(&if index == 0 {
+            format!("The line that shows it ({when})")
+        } else {
+            format!("And this ({when})")
+        });
+        let head = redact_line(&head(evidence.level, &evidence.component));
+        for (number, line) in quote::lines(&evidence.text).iter().enumerate() {
+            let line = if number == 0 {
+                format!("{head}{line}")
+            } else {
+                line.clone()
+            };
+            page.line(&wrap(&line, "  | ", "  |   ", WIDTH));
+        }
+    }
+}
+
+/// `ERROR [HealthCheck] `, as the agent writes it.
+pub(super) fn head(level: &str, component: &str) -> String {
+    match component {
+        "" => format!("{level} "),
+        component => format!("{level} [{component}] "),
+    }
+}
+
+fn checks(page: &mut Page, incident: &Incident) {
+    if incident.checks.is_empty() {
+        return;
+    }
+    page.heading("What was checked");
+    for status in [
+        CheckStatus::Failed,
+        CheckStatus::Ok,
+        CheckStatus::Unknown,
+        CheckStatus::Skipped,
+    ] {
+        for check in incident
+            .checks
+            .iter()
+            .filter(|check| check.status == status)
+        {
+            page.item(mark(status), &redact_line(&check.note));
+        }
+    }
+}
+
+pub(super) fn mark(status: CheckStatus) -> &'static str {
+    match status {
+        CheckStatus::Failed => "FAILED ",
+        CheckStatus::Ok => "ok     ",
+        CheckStatus::Unknown => "unknown",
+        CheckStatus::Skipped => "skipped",
+    }
+}
+
+fn done(page: &mut Page, plan: &PlanReport, outcome: &OutcomeReport) {
+    let said = match outcome.status {
+        OutcomeStatus::None | OutcomeStatus::Refused | OutcomeStatus::Capped => {
+            "Nothing was changed."
+        }
+        OutcomeStatus::DryRun => "Nothing was changed: this is a dry run.",
+        OutcomeStatus::Repaired => "Repaired.",
+        OutcomeStatus::AlreadyRight => "Nothing was changed; there is nothing to repair.",
+        OutcomeStatus::Failed => "The repair failed.",
+        OutcomeStatus::Unverified => "A change was sent, and was not seen to take effect.",
+    };
+    let why = match outcome.status {
+        OutcomeStatus::None | OutcomeStatus::Refused | OutcomeStatus::Capped => {
+            Some(plan.reason.as_str())
+        }
+        OutcomeStatus::DryRun
+        | OutcomeStatus::Repaired
+        | OutcomeStatus::AlreadyRight
+        | OutcomeStatus::Failed
+        | OutcomeStatus::Unverified => None,
+    };
+    let mut text = said.to_owned();
+    for part in [why, outcome.detail.as_deref()].into_iter().flatten() {
+        let part = redact_line(part);
+        if !part.is_empty() {
+            text.push(' ');
+            text.push_str(&part);
+        }
+    }
+    page.prose(&text);
+}
+
+fn steps(page: &mut Page, heading: &str, advice: &Advice) {
+    if advice.steps.is_empty() {
+        return;
+    }
+    page.heading(heading);
+    for (index, step) in advice.steps.iter().enumerate() {
+        let mark = format!("{}.", index + 1);
+        page.item(&mark, &step.text);
+        command(page, step);
+    }
+}
+
+fn verify(page: &mut Page, advice: &Advice) {
+    page.heading("How to verify");
+    for step in &advice.verify {
+        page.item("-", &step.text);
+        command(page, step);
+    }
+}
+
+fn command(page: &mut Page, step: &Step) {
+    if let Some(command) = &step.command {
+        page.command(command);
+    }
+}
+
+fn node_list(page: &mut Page, nodes: &[NodeReport]) {
+    let shared =
+        one(nodes, |node| &node.account).is_some() && one(nodes, |node| &node.region).is_some();
+    let named: Vec<String> = nodes
+        .iter()
+        .take(NODES_NAMED)
+        .map(|node| {
+            let id = redact_line(&node.id);
+            match (shared, &node.account, &node.region) {
+                (false, Some(account), Some(region)) => format!("{id} ({account}/{region})"),
+                (true | false, _, _) => id,
+            }
+        })
+        .collect();
+    let mut list = named.join(", ");
+    if nodes.len() > NODES_NAMED {
+        list.push_str(&format!(" and {} more", nodes.len() - NODES_NAMED));
+    }
+    page.heading(if nodes.len() == 1 { "Node" } else { "Nodes" });
+    page.prose(&list);
+}
+
+fn attributes(
+    severity: &str,
+    cause: &str,
+    nodes: &[NodeReport],
+    news: News,
+) -> BTreeMap<String, String> {
+    [
+        ("severity", Some(severity)),
+        ("cause", Some(cause)),
+        ("account", one(nodes, |node| &node.account)),
+        ("region", one(nodes, |node| &node.region)),
+        ("state", Some(news.as_str())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+    .collect()
+}

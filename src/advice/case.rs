@@ -120,10 +120,10 @@ impl<'a> Case<'a> {
             .unwrap_or("UpdateInstanceInformation")
     }
 
-    /// `role NAME`, or `the instance's role` while its name is unknown.
+    /// `the role NAME`, or `the instance's role` while its name is unknown.
     pub(super) fn role_in_words(&self) -> String {
         if Grammar::RoleName.accepts(self.role) {
-            format!("role {}", self.role)
+            format!("the role {}", self.role)
         } else if self.hybrid {
             "the hybrid node's service role".to_owned()
         } else {

@@ -27,7 +27,7 @@ pub(super) fn repaired(case: &Case, cause: Cause) -> Vec<Step> {
     }
 }
 
-/// Steps that tell `candidates` apart, then what to do for each.
+/// Steps that tell `candidates` apart.
 pub(super) fn between(case: &Case, candidates: &[Cause]) -> Vec<Step> {
     let mut steps = Vec::new();
     let about_identity = candidates.iter().any(|cause| is_about_identity(*cause));
@@ -57,8 +57,15 @@ pub(super) fn between(case: &Case, candidates: &[Cause]) -> Vec<Step> {
     } else {
         steps.push(case.diagnostics());
     }
-    steps.extend(candidates.iter().map(|cause| Step::say(one_line(*cause))));
     steps
+}
+
+/// What each of `candidates` calls for.
+pub(super) fn by_cause(candidates: &[Cause]) -> Vec<Step> {
+    candidates
+        .iter()
+        .map(|cause| Step::say(one_line(*cause)))
+        .collect()
 }
 
 fn is_about_identity(cause: Cause) -> bool {

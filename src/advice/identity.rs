@@ -33,7 +33,9 @@ pub(super) fn imds_disabled(case: &Case) -> Vec<Step> {
             case.aws("aws ec2 get-instance-metadata-defaults"),
         ),
     ]);
-    steps.push(curl_metadata());
+    if !case.is_confirmed() {
+        steps.push(curl_metadata());
+    }
     steps
 }
 
@@ -127,10 +129,12 @@ pub(super) fn stale_instance_profile(case: &Case) -> Vec<Step> {
 
 pub(super) fn role_not_assumable(case: &Case) -> Vec<Step> {
     let mut steps = trust_ec2(case);
-    steps.push(Step::say(
-        "Is the trust policy right as it stands? Then the association is stale: the role was \
+    if !case.is_confirmed() {
+        steps.push(Step::say(
+            "Is the trust policy right as it stands? Then the association is stale: the role was \
          made again after the profile was attached. Associating anew mends that too.",
-    ));
+        ));
+    }
     steps.extend(associate_anew(case));
     steps
 }
@@ -215,7 +219,8 @@ pub(super) fn show_metadata_options(case: &Case) -> Step {
 pub(super) fn curl_metadata() -> Step {
     Step::run(
         "Ask the metadata service on the host. 403: it is turned off. No answer: something on \
-         the way. 404: no instance profile. InstanceProfileNotFound: a stale one.",
+         the way. 404: no instance profile. InstanceProfileNotFound: a stale one. \
+         AssumeRoleUnauthorizedAccess: the role's trust policy.",
         "TOKEN=$(curl -sS --noproxy '*' -m 5 -X PUT \
          -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' \
          http://169.254.169.254/latest/api/token) && \

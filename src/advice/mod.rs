@@ -43,6 +43,8 @@ pub struct Step {
 pub struct Advice {
     /// In the order in which to try them.
     pub steps: Vec<Step>,
+    /// Where the steps decide between causes: what each one calls for.
+    pub by_cause: Vec<Step>,
     /// How to see that the nodes are back.
     pub verify: Vec<Step>,
 }
@@ -78,10 +80,12 @@ impl Step {
 pub fn advise(incident: &Incident, outcome: &OutcomeReport) -> Advice {
     let case = Case::of(incident, outcome.command.as_deref());
     let repaired = outcome.status == OutcomeStatus::Repaired;
+    let mut by_cause = Vec::new();
     let steps = match (incident.standing, incident.confidence) {
         _ if repaired => decide::repaired(&case, incident.cause),
         (Standing::AlreadyRight, _) => decide::already_right(&case),
         (Standing::Standing, Confidence::Undetermined) if incident.candidates.len() > 1 => {
+            by_cause = decide::by_cause(&incident.candidates);
             decide::between(&case, &incident.candidates)
         }
         (
@@ -91,6 +95,7 @@ pub fn advise(incident: &Incident, outcome: &OutcomeReport) -> Advice {
     };
     Advice {
         steps,
+        by_cause,
         verify: verify(&case, incident.cause),
     }
 }
@@ -404,7 +409,10 @@ mod tests {
             Cause::StaleInstanceProfile,
         ]);
         let advice = advise(&incident, &sample::nothing_done());
-        let lines: Vec<String> = advice.steps.iter().map(Step::line).collect();
+        let lines: Vec<String> = (advice.steps.iter())
+            .chain(&advice.by_cause)
+            .map(Step::line)
+            .collect();
         insta::assert_snapshot!(lines.join("\n\n"));
     }
 }

@@ -4,7 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::incident::cause::Cause;
+use crate::incident::cause::{Cause, Confidence};
 use crate::incident::gather::Incident;
 
 /// What a restart of the agent does once the fault is gone.
@@ -57,16 +57,22 @@ impl Restart {
 pub fn recovery(incident: &Incident, now: Option<Timestamp>) -> Recovery {
     let told = incident
         .retry_in_seconds
-        .and_then(|seconds| told(incident.last, seconds, now));
+        .and_then(|seconds| told(incident, seconds, now));
+    let undecided =
+        incident.confidence == Confidence::Undetermined && incident.candidates.len() > 1;
     Recovery {
         retries: told.unwrap_or_else(|| schedule(incident).to_owned()),
-        restart: restart(incident.cause),
+        restart: if undecided {
+            Restart::Shortens
+        } else {
+            restart(incident.cause)
+        },
     }
 }
 
-fn told(last: Timestamp, seconds: u64, now: Option<Timestamp>) -> Option<String> {
+fn told(incident: &Incident, seconds: u64, now: Option<Timestamp>) -> Option<String> {
     let wait = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
-    let due = last.checked_add(wait).ok()?;
+    let due = incident.last.checked_add(wait).ok()?;
     let mut sentence = format!(
         "The agent said that it tries again {} after its last record, at {}",
         in_words(wait),
@@ -77,7 +83,8 @@ fn told(last: Timestamp, seconds: u64, now: Option<Timestamp>) -> Option<String>
         if left.is_positive() {
             sentence.push_str(&format!(", in {}", in_words(left)));
         } else {
-            sentence.push_str(", which is past");
+            sentence.push_str(&format!(", which is past. {}", schedule(incident)));
+            return Some(sentence);
         }
     }
     sentence.push('.');
@@ -244,7 +251,7 @@ mod tests {
         assert!(
             recovery(&incident, Some(late))
                 .retries
-                .ends_with("UTC, which is past.")
+                .ends_with(&format!("UTC, which is past. {CREDENTIALS}"))
         );
         incident.retry_in_seconds = Some(u64::MAX);
         assert_eq!(recovery(&incident, None).retries, CREDENTIALS);

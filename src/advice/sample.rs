@@ -136,6 +136,7 @@ pub(crate) fn on_hybrid_node(cause: Cause) -> Incident {
         kind: ScopeKind::Node,
         id: "mi-0123456789abcdef0".to_owned(),
     };
+    incident.key = format!("123456789012/eu-central-1/{cause}/node:mi-0123456789abcdef0");
     incident.instances.clear();
     incident.role = None;
     incident

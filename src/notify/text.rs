@@ -33,21 +33,19 @@ pub fn render(
     let count = count(nodes.len());
     let mut page = Page::default();
 
-    page.paragraph(&format!(
-        "{}{title} ({count}).",
-        prefix(news, outcome.status)
-    ));
-    page.line(&wrap(&place(incident, nodes), "", "", WIDTH));
+    page.heading(&verdict(news, outcome.status, &title, &count));
+    page.line(&place(incident, nodes));
+    page.line(&seen(incident));
     if let Some(detail) = &incident.detail {
         page.paragraph(&redact_line(detail));
     }
     page.heading("How sure");
     page.prose(&how_sure(incident));
     proof(&mut page, incident, now);
-    checks(&mut page, incident);
+    checks(&mut page, incident, outcome.status);
     page.heading("What was done");
     done(&mut page, plan, outcome);
-    steps(&mut page, "What to do", &advice);
+    steps(&mut page, &advice);
     page.heading("What happens next");
     let recovery = advice::recovery(incident, Some(now));
     page.prose(&recovery.retries);
@@ -58,7 +56,7 @@ pub fn render(
         page.command(undo);
     }
     node_list(&mut page, nodes);
-    page.paragraph(&format!("Incident {}", redact_line(&incident.key)));
+    page.heading(&format!("Incident {}", redact_line(&incident.key)));
 
     let lead = match news {
         News::Opened => format!("[SSM {}] ", incident.severity),
@@ -93,8 +91,8 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
     let title = redact_line(&over.title);
     let count = count(over.nodes.len());
     let mut page = Page::default();
-    page.paragraph(&format!("Over: {title} ({count})."));
-    page.prose(&format!(
+    page.heading(&verdict(News::Over, OutcomeStatus::None, &title, &count));
+    page.paragraph(&format!(
         "Every node that it had hit works again by its own log, the last since {} ({} ago). It \
          was open for {}.",
         clock(over.over_at),
@@ -102,7 +100,7 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
         in_words(over.over_at.duration_since(over.opened_at)),
     ));
     node_list(&mut page, &over.nodes);
-    page.paragraph(&format!("Incident {}", redact_line(&over.key)));
+    page.heading(&format!("Incident {}", redact_line(&over.key)));
     Message::new(
         ("[SSM over] ", &title, &format!(" ({count})")),
         page.finish(),
@@ -117,15 +115,20 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
     )
 }
 
-fn prefix(news: News, outcome: OutcomeStatus) -> &'static str {
-    match news {
+/// The first line: cause, thing to fix and how many nodes, in one sentence.
+fn verdict(news: News, outcome: OutcomeStatus, title: &str, count: &str) -> String {
+    let lead = match news {
         News::Opened => "",
-        News::Repaired if outcome == OutcomeStatus::Repaired => "Repaired: ",
-        News::Repaired => "Right again: ",
-        News::RepairFailed => "Repair failed: ",
-        News::Grew => "More nodes: ",
+        News::Repaired if outcome == OutcomeStatus::Repaired => "Repaired. What was wrong: ",
+        News::Repaired => "Right again. What was wrong: ",
+        News::RepairFailed => "The repair failed. Still wrong: ",
+        News::Grew => "More nodes than before: ",
         News::Reminder => "Still open: ",
-        News::Over => "Over: ",
+        News::Over => "Over. What was wrong: ",
+    };
+    match title.strip_prefix("The ") {
+        Some(rest) if !lead.is_empty() => format!("{lead}the {rest} ({count})."),
+        Some(_) | None => format!("{lead}{title} ({count})."),
     }
 }
 
@@ -136,7 +139,7 @@ fn count(nodes: usize) -> String {
     }
 }
 
-/// Severity, place and time in a line.
+/// Severity and place.
 fn place(incident: &Incident, nodes: &[NodeReport]) -> String {
     let mut line = format!("Severity {}.", incident.severity);
     match (
@@ -150,12 +153,19 @@ fn place(incident: &Incident, nodes: &[NodeReport]) -> String {
         (None, Some(region)) => line.push_str(&format!(" Region {region}.")),
         (None, None) => {}
     }
-    line.push_str(&format!(" First seen {}", clock(incident.first)));
-    if incident.last > incident.first {
-        line.push_str(&format!(", last {}", clock(incident.last)));
-    }
-    line.push('.');
     line
+}
+
+fn seen(incident: &Incident) -> String {
+    if incident.last > incident.first {
+        format!(
+            "First seen {}, last {}.",
+            clock(incident.first),
+            clock(incident.last)
+        )
+    } else {
+        format!("Seen {}.", clock(incident.last))
+    }
 }
 
 /// What all nodes have in common.
@@ -228,11 +238,15 @@ pub(super) fn head(level: &str, component: &str) -> String {
     }
 }
 
-fn checks(page: &mut Page, incident: &Incident) {
+fn checks(page: &mut Page, incident: &Incident, outcome: OutcomeStatus) {
     if incident.checks.is_empty() {
         return;
     }
-    page.heading("What was checked");
+    page.heading(if outcome == OutcomeStatus::Repaired {
+        "What was checked before the repair"
+    } else {
+        "What was checked"
+    });
     for status in [
         CheckStatus::Failed,
         CheckStatus::Ok,
@@ -290,15 +304,22 @@ fn done(page: &mut Page, plan: &PlanReport, outcome: &OutcomeReport) {
     page.prose(&text);
 }
 
-fn steps(page: &mut Page, heading: &str, advice: &Advice) {
+fn steps(page: &mut Page, advice: &Advice) {
     if advice.steps.is_empty() {
         return;
     }
-    page.heading(heading);
+    page.heading("What to do");
     for (index, step) in advice.steps.iter().enumerate() {
         let mark = format!("{}.", index + 1);
         page.item(&mark, &step.text);
         command(page, step);
+    }
+    if !advice.by_cause.is_empty() {
+        page.heading("And then, by what it is");
+        for step in &advice.by_cause {
+            page.item("-", &step.text);
+            command(page, step);
+        }
     }
 }
 
@@ -355,3 +376,6 @@ fn attributes(
     .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

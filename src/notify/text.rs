@@ -29,7 +29,7 @@ pub fn render(
     now: Timestamp,
 ) -> Message {
     let advice = advice::advise(incident, outcome);
-    let title = redact_line(&incident.title);
+    let title = one_line(&incident.title);
     let count = count(nodes.len());
     let mut page = Page::default();
 
@@ -88,7 +88,7 @@ pub fn render(
 
 /// The message that an incident which was told is over.
 pub fn render_over(over: &Over, now: Timestamp) -> Message {
-    let title = redact_line(&over.title);
+    let title = one_line(&over.title);
     let count = count(over.nodes.len());
     let mut page = Page::default();
     page.heading(&verdict(News::Over, OutcomeStatus::None, &title, &count));
@@ -130,6 +130,11 @@ fn verdict(news: News, outcome: OutcomeStatus, title: &str, count: &str) -> Stri
         Some(rest) if !lead.is_empty() => format!("{lead}the {rest} ({count})."),
         Some(_) | None => format!("{lead}{title} ({count})."),
     }
+}
+
+/// Redacted, white space folded.
+pub(super) fn one_line(text: &str) -> String {
+    wrap(&redact_line(text), "", "", usize::MAX)
 }
 
 fn count(nodes: usize) -> String {

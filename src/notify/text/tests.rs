@@ -229,15 +229,11 @@ fn a_dry_run() {
     told.outcome.status = OutcomeStatus::DryRun;
     told.outcome.detail =
         Some("EC2 would have allowed the change of i-0123456789abcdef0.".to_owned());
-    let mail = told.mail();
-    let part = mail
-        .split("What was done")
-        .nth(1)
-        .and_then(|rest| rest.split("\n\n").next());
-    insta::assert_snapshot!(part.unwrap_or_default(), @r"
-    Nothing was changed: this is a dry run. EC2 would have allowed the change of
-      i-0123456789abcdef0.
-    ");
+    let body = told.message().body;
+    assert!(
+        body.contains("Nothing was changed: this is a dry run. EC2 would have allowed"),
+        "{body}"
+    );
 }
 
 #[test]
@@ -389,8 +385,8 @@ fn log_text_is_quoted_and_acts_on_nothing() {
     assert!(!message.body.contains("hunter2"), "{}", message.body);
     assert!(!message.body.contains('\u{1b}'));
     assert_eq!(message.body.matches("\nWhat to do\n").count(), 1);
-    let beginning: Vec<&str> = message.body.lines().take(14).collect();
-    insta::assert_snapshot!(beginning.join("\n"), @"");
+    let beginning: Vec<&str> = message.body.lines().take(13).collect();
+    insta::assert_snapshot!(beginning.join("\n"));
 }
 
 #[test]

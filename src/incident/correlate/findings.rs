@@ -113,8 +113,8 @@ impl NodeState {
         }
         let answered = self.identity.as_ref().is_some_and(|identity| {
             identity.kind == IdentityKind::Ec2
-                && identity.at <= open.last
-                && open.last.duration_since(identity.at) <= IDENTITY_HOLDS
+                && identity.at <= open.first
+                && open.first.duration_since(identity.at) <= IDENTITY_HOLDS
         });
         let fails_now = self
             .open

@@ -167,7 +167,12 @@ impl NodeState {
 
     fn open(&mut self, record: &Record<'_>, found: &Match<'_>, place: Option<&str>) -> Effect {
         let Some(mut new) = Open::new(record, found, place, self.batch) else {
-            return Effect::Quiet;
+            // A known sentence around an error that is not known; a symptom that
+            // points nowhere is only context.
+            if found.signature.kind == Kind::Fault {
+                super::unknown::add(&mut self.unknown, record, place, self.batch);
+            }
+            return Effect::Opened;
         };
         if self.is_excused(&new) {
             return Effect::Quiet;

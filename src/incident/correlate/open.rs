@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::failure::Failure;
+use crate::failure::Service;
 use crate::incident::cause::{Cause, Severity};
 use crate::incident::finding::{Clues, Evidence, SignatureCount};
 use crate::record::Record;
@@ -48,7 +48,7 @@ impl Open {
             decided: found.decided,
             severity: severity(found, cause),
             failure: found.failure.as_ref().map(|failure| failure.kind),
-            clues: clues(found.failure.as_ref()),
+            clues: clues(record, found),
             signatures: vec![SignatureCount {
                 id: found.signature.id.clone(),
                 count: 1,
@@ -134,21 +134,55 @@ pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
     }
 }
 
-fn clues(failure: Option<&Failure>) -> Clues {
-    let Some(failure) = failure else {
+/// What the error names; where it names no action or service, what the part of
+/// the agent that speaks calls and nothing else.
+fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
+    let Some(failure) = &found.failure else {
         return Clues::default();
     };
+    let action = failure
+        .action
+        .clone()
+        .or_else(|| called_by(record, found).map(str::to_owned));
+    let service = failure
+        .service
+        .or_else(|| action.as_deref().and_then(Service::of_action));
     Clues {
-        service: failure.service.map(|service| service.as_str().to_owned()),
+        service: service.map(|service| service.as_str().to_owned()),
         host: failure.host.clone(),
         region: failure.region.clone(),
         account: failure.account.clone(),
         dialled: failure.dialled,
-        action: failure.action.clone(),
+        action,
         role: failure.role.clone(),
         resource: failure.resource.clone(),
         reason: failure.reason,
         code: failure.code.map(str::to_owned),
         ..Clues::default()
+    }
+}
+
+/// The one API that a part of the agent calls.
+fn called_by(record: &Record<'_>, found: &Match<'_>) -> Option<&'static str> {
+    match found.signature.part {
+        Part::Health => match record.component() {
+            "Association" => Some("ssm:ListInstanceAssociations"),
+            _ => Some("ssm:UpdateInstanceInformation"),
+        },
+        Part::Credentials => Some("ssm:UpdateInstanceInformation"),
+        Part::ControlChannel => Some("ssmmessages:CreateControlChannel"),
+        Part::Messages => Some("ec2messages:GetMessages"),
+        Part::Associations => Some("ssm:ListInstanceAssociations"),
+        Part::Host
+        | Part::Config
+        | Part::Core
+        | Part::Identity
+        | Part::Registration
+        | Part::Worker
+        | Part::Command
+        | Part::Session
+        | Part::Output
+        | Part::Inventory
+        | Part::Update => None,
     }
 }

@@ -1,0 +1,112 @@
+//! Whole logs of the real agent under known faults, in every shape.
+
+use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
+use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
+use ssm_agent_triage::engine::Reading;
+
+struct Case {
+    name: String,
+    required: String,
+    allowed: Vec<String>,
+}
+
+fn cases() -> Vec<Case> {
+    fixture("cases.tsv")
+        .lines()
+        .skip(1)
+        .filter_map(|row| {
+            let mut columns = row.split('\t');
+            let (name, required, allowed) = (columns.next()?, columns.next()?, columns.next()?);
+            let allowed = allowed.split(',').map(str::to_owned).collect();
+            Some(Case {
+                name: name.to_owned(),
+                required: required.to_owned(),
+                allowed,
+            })
+        })
+        .collect()
+}
+
+impl Case {
+    /// What is wrong with a final verdict, if anything.
+    fn judge(&self, verdict: &[Loud]) -> Option<String> {
+        let missing: Vec<&str> = match self.required.as_str() {
+            "-" | "?" => Vec::new(),
+            required => required
+                .split(',')
+                .filter(|any| {
+                    !any.split('|')
+                        .any(|cause| verdict.iter().any(|loud| loud.0.contains(cause)))
+                })
+                .collect(),
+        };
+        if !missing.is_empty() {
+            return Some(format!("misses {}", missing.join(",")));
+        }
+        self.false_alarm(verdict)
+    }
+
+    fn false_alarm(&self, verdict: &[Loud]) -> Option<String> {
+        let wanted = |cause: &str| {
+            self.required
+                .split([',', '|'])
+                .any(|required| required == cause)
+                || self.allowed.iter().any(|allowed| allowed == cause)
+        };
+        let wrong: Vec<String> = verdict
+            .iter()
+            .filter(|loud| !loud.0.iter().any(|cause| wanted(cause)))
+            .map(ToString::to_string)
+            .collect();
+        (self.required != "?" && !wrong.is_empty())
+            .then(|| format!("falsely alarms {}", wrong.join(" and ")))
+    }
+}
+
+fn finals(case: &Case) -> Vec<(&'static str, Vec<Reading>)> {
+    let log = fixture(&format!("agent/{}.log", case.name));
+    let errors = optional_fixture(&format!("agent/{}.err", case.name));
+    vec![
+        ("whole records", vec![at_once(&records(&log))]),
+        ("one event per line", vec![at_once(&lines(&log))]),
+        (
+            "with errors.log",
+            vec![at_once(&with_errors(&log, &errors))],
+        ),
+        ("syslog", vec![at_once(&syslog(&log))]),
+        ("batches of 20 records", in_batches(&records(&log), 20)),
+        ("batches of 20 lines", in_batches(&lines(&log), 20)),
+    ]
+}
+
+#[test]
+fn every_case_gives_its_verdict_in_every_shape() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        for (shape, readings) in finals(&case) {
+            let last = readings.last().expect("a reading");
+            if let Some(fault) = case.judge(&loud(last)) {
+                wrong.push(format!(
+                    "{} ({shape}): {fault}; says {:?}",
+                    case.name,
+                    summary(last)
+                ));
+            }
+            for (index, reading) in readings.iter().enumerate() {
+                if let Some(fault) = case.false_alarm(&loud(reading)) {
+                    wrong.push(format!(
+                        "{} ({shape}, batch {}): {fault}",
+                        case.name,
+                        index + 1
+                    ));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

@@ -1,0 +1,94 @@
+//! One line of every message, in every format: the class decides the verdict.
+
+use std::collections::BTreeMap;
+
+use ssm_agent_triage::incident::cause::{Cause, Confidence};
+
+use super::shapes::at_once;
+use super::verdict::{fixture, loud, summary};
+
+#[derive(serde::Deserialize)]
+struct Line {
+    id: String,
+    line: String,
+    class: String,
+}
+
+/// Class → its verdict and the causes it may name.
+fn classes() -> BTreeMap<String, (String, Vec<String>)> {
+    fixture("classes.tsv")
+        .lines()
+        .skip(1)
+        .filter_map(|row| {
+            let columns: Vec<&str> = row.split('\t').collect();
+            let [class, verdict, causes] = columns[..] else {
+                return None;
+            };
+            let causes = causes
+                .split([',', ' ', '(', ')', ':'])
+                .filter(|c| c.contains('-') || *c == "throttled");
+            Some((
+                class.to_owned(),
+                (verdict.to_owned(), causes.map(str::to_owned).collect()),
+            ))
+        })
+        .collect()
+}
+
+#[test]
+fn every_line_gives_the_verdict_of_its_class() {
+    let classes = classes();
+    let mut wrong = Vec::new();
+    for row in fixture("lines.jsonl").lines() {
+        let line: Line = serde_json::from_str(row).expect("a row of lines.jsonl");
+        let Some((verdict, causes)) = classes.get(&line.class) else {
+            wrong.push(format!(
+                "{}: class {} is not in classes.tsv",
+                line.id, line.class
+            ));
+            continue;
+        };
+        let reading = at_once(std::slice::from_ref(&line.line));
+        let verdict_of_line = loud(&reading);
+        let named = |cause: &str| causes.iter().any(|known| known == cause);
+        let fault = match verdict.as_str() {
+            "fault" => {
+                let says = reading.findings.iter().any(|finding| {
+                    // Where the class says "by the error inside", any known cause will do.
+                    let by_error_inside = line.class == "credentials_unavailable";
+                    finding.candidates[0] != Cause::Unrecognised
+                        && (named(finding.candidates[0].as_str())
+                            || by_error_inside
+                            || finding.confidence == Confidence::Undetermined
+                                && finding.candidates.iter().any(|cause| named(cause.as_str())))
+                });
+                (!says).then_some("does not name the cause")
+            }
+            "symptom" => {
+                let alarms = reading.findings.iter().any(|finding| {
+                    finding.severity.is_loud()
+                        && finding.confidence != Confidence::Undetermined
+                        && !causes.is_empty()
+                        && !finding.candidates.iter().any(|cause| named(cause.as_str()))
+                });
+                alarms.then_some("alarms for another cause")
+            }
+            _ => (!verdict_of_line.is_empty()).then_some("is loud"),
+        };
+        if let Some(fault) = fault {
+            let text: String = line.line.chars().take(170).collect();
+            wrong.push(format!(
+                "{} [{}] {fault}: says {:?}\n      {text:?}",
+                line.id,
+                line.class,
+                summary(&reading)
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

@@ -1,0 +1,77 @@
+//! What a reading says, in the terms of the lab's tables.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use ssm_agent_triage::engine::{Engine, Reading};
+use ssm_agent_triage::incident::cause::Confidence;
+use ssm_agent_triage::incident::finding::Finding;
+
+pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("the catalogue loads"));
+
+pub fn fixture(path: &str) -> String {
+    let path = format!("{}/tests/fixtures/lab/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Empty where the case wrote no such file.
+pub fn optional_fixture(path: &str) -> String {
+    let path = format!("{}/tests/fixtures/lab/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// A loud finding as the lab counts it: by its cause, or by any candidate while undetermined.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Loud(pub BTreeSet<&'static str>);
+
+impl std::fmt::Display for Loud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let causes: Vec<&str> = self.0.iter().copied().collect();
+        f.write_str(&causes.join("|"))
+    }
+}
+
+pub fn loud(reading: &Reading) -> Vec<Loud> {
+    reading
+        .findings
+        .iter()
+        .filter(|finding| finding.severity.is_loud())
+        .map(counted)
+        .collect()
+}
+
+fn counted(finding: &Finding) -> Loud {
+    let causes = match finding.confidence {
+        Confidence::Undetermined => finding.candidates.as_slice(),
+        Confidence::Likely | Confidence::Confirmed => &finding.candidates[..1],
+    };
+    Loud(causes.iter().map(|cause| cause.as_str()).collect())
+}
+
+/// One line per finding, for people and for the golden file.
+pub fn summary(reading: &Reading) -> Vec<String> {
+    let mut lines: Vec<String> = reading
+        .findings
+        .iter()
+        .map(|finding| {
+            let causes: Vec<&str> = finding
+                .candidates
+                .iter()
+                .map(|cause| cause.as_str())
+                .collect();
+            format!(
+                "{} {} {}",
+                finding.severity,
+                finding.confidence,
+                causes.join(",")
+            )
+        })
+        .collect();
+    lines.extend(
+        reading
+            .recovered
+            .iter()
+            .map(|over| format!("recovered {}", over.cause)),
+    );
+    lines
+}

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::batch::{Batch, Source};
 use crate::incident::correlate::{Effect, NodeState};
 use crate::incident::finding::Finding;
+use crate::incident::finding::{Recovered, SourceSummary, Unrecognised};
 use crate::node::{NamedBy, Node, NodeId};
 use crate::record::{Joiner, Record};
-use crate::report::{Recovered, SourceSummary, Unrecognised};
 use crate::signature::{self, CatalogueError, Kind, Matcher, Signature};
 
 /// How many streams' states one execution environment keeps.

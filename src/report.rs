@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::incident::cause::{Cause, Confidence, Scope, Severity};
+pub use crate::incident::finding::{Recovered, SourceSummary, Unrecognised};
 
 /// Changes only when a reader of the report must change.
 pub const SCHEMA: &str = "ssm-agent-triage/report/1";
@@ -20,18 +21,6 @@ pub struct Report {
     /// Signature id → how many records it recognised as harmless.
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct SourceSummary {
-    pub account: Option<String>,
-    pub region: Option<String>,
-    pub log_group: Option<String>,
-    pub log_stream: Option<String>,
-    pub events: u64,
-    pub records: u64,
-    pub oldest: Option<Timestamp>,
-    pub newest: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -143,19 +132,4 @@ pub enum Notified {
     /// Below the severity that speaks.
     Quiet,
     Failed,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recovered {
-    pub node: String,
-    pub cause: Cause,
-    pub signature: String,
-    pub at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Unrecognised {
-    pub template: String,
-    pub count: u64,
-    pub example: String,
 }

@@ -39,7 +39,11 @@ pub fn verdict(failure: &Failure) -> Verdict {
         Kind::ImdsDisabled => decided(&[Cause::ImdsDisabled]),
         Kind::ImdsForbidden => decided(&[Cause::ImdsDisabled, Cause::ProxyFailure]),
         Kind::ImdsForbiddenByOther => decided(&[Cause::ProxyFailure, Cause::ImdsDisabled]),
-        Kind::ImdsTokenRequired => decided(&[Cause::AgentOutdated, Cause::ImdsUnreachable]),
+        // Rarely just an old agent: without its identity nothing works.
+        Kind::ImdsTokenRequired => Verdict {
+            severity: Some(Severity::High),
+            ..decided(&[Cause::AgentOutdated, Cause::ImdsUnreachable])
+        },
         Kind::ImdsUnreachable => decided(&[Cause::ImdsUnreachable, Cause::ImdsDisabled]),
         Kind::ImdsUnclear => open(&[
             Cause::ImdsUnreachable,

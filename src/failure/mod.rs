@@ -124,7 +124,11 @@ pub fn read(flat: &str) -> Option<Failure> {
         None => (None, None, None),
     };
     let action = denial.action;
-    let service = service.or_else(|| action.as_deref().and_then(Service::of_action));
+    // S3 answers with a host id beside the request id.
+    let by_host_id = || flat.contains("host id:").then_some(Service::S3);
+    let service = service
+        .or_else(|| action.as_deref().and_then(Service::of_action))
+        .or_else(by_host_id);
     Some(Failure {
         kind,
         code: seen.code(),

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::cause::{Cause, Confidence, Severity};
 use crate::node::{AccountId, Node, Region};
@@ -88,4 +89,34 @@ pub enum DenyReason {
     ResourcePolicy,
     /// "with an explicit deny" without saying where.
     ExplicitDeny,
+}
+
+/// A node that works again, by the cause that was open and the signature that proves it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recovered {
+    pub node: String,
+    pub cause: Cause,
+    pub signature: String,
+    pub at: Timestamp,
+}
+
+/// WARN and ERROR records that no signature knows, by their masked template.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Unrecognised {
+    pub template: String,
+    pub count: u64,
+    pub example: String,
+}
+
+/// What was read: the `source` of the report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct SourceSummary {
+    pub account: Option<String>,
+    pub region: Option<String>,
+    pub log_group: Option<String>,
+    pub log_stream: Option<String>,
+    pub events: u64,
+    pub records: u64,
+    pub oldest: Option<Timestamp>,
+    pub newest: Option<Timestamp>,
 }

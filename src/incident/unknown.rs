@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::cause::{Cause, Confidence};
 use super::finding::{Clues, Evidence, Finding, SignatureCount};
+use crate::incident::finding::Unrecognised;
 use crate::node::Node;
 use crate::record::Record;
-use crate::report::Unrecognised;
 
 const MAX_TEMPLATES: usize = 64;
 const MAX_TEMPLATE_CHARS: usize = 160;

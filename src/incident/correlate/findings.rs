@@ -304,7 +304,7 @@ fn dedup_in_order(causes: &mut Vec<Cause>) {
 
 impl NodeState {
     /// The templates that nothing recognised.
-    pub fn unrecognised(&self) -> Vec<crate::report::Unrecognised> {
+    pub fn unrecognised(&self) -> Vec<crate::incident::finding::Unrecognised> {
         self.unknown
             .iter()
             .filter(|unknown| unknown.batch == self.batch)

@@ -18,9 +18,9 @@ use self::channel::Channel;
 use self::open::Open;
 use super::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
+use crate::incident::finding::Recovered;
 use crate::node::{AccountId, NodeId};
 use crate::record::{Level, Record};
-use crate::report::Recovered;
 use crate::signature::{Kind, Match, Part, Role};
 
 /// Boot races heal within a second, fallbacks within a few: what stands longer, stands.

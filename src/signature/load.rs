@@ -11,6 +11,10 @@ use crate::record::Level;
 /// The catalogue's files, by name.
 const FILES: &[(&str, &str)] = &[
     ("agent.toml", include_str!("catalogue/agent.toml")),
+    (
+        "associations.toml",
+        include_str!("catalogue/associations.toml"),
+    ),
     ("channel.toml", include_str!("catalogue/channel.toml")),
     ("command.toml", include_str!("catalogue/command.toml")),
     (
@@ -22,6 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ("hybrid.toml", include_str!("catalogue/hybrid.toml")),
     ("identity.toml", include_str!("catalogue/identity.toml")),
     ("lifecycle.toml", include_str!("catalogue/lifecycle.toml")),
+    ("output.toml", include_str!("catalogue/output.toml")),
     ("session.toml", include_str!("catalogue/session.toml")),
     ("update.toml", include_str!("catalogue/update.toml")),
 ];

@@ -44,6 +44,7 @@ class Stack:
             value = parameters.setdefault(name, parameter.get("Default"))
             assert value is not None, f"{name} has no default"
             assert value in parameter.get("AllowedValues", [value]), f"{name} is {value!r}"
+        self.partition = partition
         self._names = {
             **parameters,
             "AWS::Partition": partition,

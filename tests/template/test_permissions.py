@@ -1,9 +1,10 @@
 """What the function's role may do in each mode, and what it may never do."""
 
 import itertools
+import re
 
 import pytest
-from cloudformation import ACCOUNT, REGIONS, Stack, source
+from cloudformation import ACCOUNT, REGIONS, TEMPLATE, Stack, source
 
 ALWAYS = {
     "WriteOwnLog",
@@ -21,6 +22,15 @@ TAG = "aws:ResourceTag/ssm-agent-triage:repair"
 def every_stack():
     for partition, mode, actions in itertools.product(REGIONS, MODES, ACTIONS):
         yield Stack(partition, Repair=mode, RepairActions=actions, RepairTagValue="ops")
+
+
+def calls_of_the_adapters():
+    """`ec2:DescribeInstances` for `.describe_instances()` in src/aws/ec2.rs."""
+    verbs = "attach|create|delete|describe|get|list|modify|publish|put|simulate|update"
+    for adapter in (TEMPLATE.parent / "src/aws").glob("*.rs"):
+        for call in re.findall(rf"\.((?:{verbs})(?:_[a-z_]+)?)\(\)", adapter.read_text()):
+            operation = "".join(word.capitalize() for word in call.split("_"))
+            yield f"{adapter.stem}:{operation}"
 
 
 def actions_of(statement):
@@ -92,7 +102,7 @@ def test_a_trust_policy_can_only_be_written_on_tagged_roles_of_this_account(part
 
 def test_own_service_linked_and_reserved_roles_are_denied_in_every_mode():
     for stack in every_stack():
-        partition = stack._names["AWS::Partition"]
+        partition = stack.partition
         assert stack.statements()["NeverTheseRoles"] == {
             "Sid": "NeverTheseRoles",
             "Effect": "Deny",
@@ -111,6 +121,19 @@ def test_no_action_is_a_wildcard_and_only_describing_instances_names_every_resou
             assert not [action for action in actions_of(statement) if "*" in action], sid
             if "*" in resources_of(statement):
                 assert actions_of(statement) == ["ec2:DescribeInstances"], sid
+
+
+def test_the_role_allows_exactly_the_calls_that_the_function_makes():
+    stack = Stack(Repair="repair", RepairActions="enable-imds-endpoint,trust-ec2")
+    allowed = {
+        action
+        for statement in stack.statements().values()
+        if statement["Effect"] == "Allow"
+        for action in actions_of(statement)
+    }
+    # Lambda itself writes the log and hands over failed batches.
+    of_lambda = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
+    assert allowed - of_lambda == set(calls_of_the_adapters())
 
 
 def test_the_role_has_no_policy_beside_the_one_tested_here():

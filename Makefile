@@ -39,14 +39,17 @@ validate: tools ## Check template.yaml with sam and cfn-lint
 	$(VENV)/bin/sam validate --lint --template template.yaml --region us-east-1
 	$(VENV)/bin/cfn-lint template.yaml
 
+# `make build ARCHITECTURE=x86_64` for the other processor.
+SAM_PARAMETERS := $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+
 .PHONY: build
 build: tools $(BUILD_VENV)/.ready ## Build the function for AWS (sam build, release, arm64)
-	@echo "A release build takes about 15 minutes and 8 GB of memory." >&2
-	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" $(VENV)/bin/sam build --template template.yaml
+	@echo "A release build takes about 15 minutes and 8 GB of memory on 2 cores." >&2
+	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" $(VENV)/bin/sam build --template template.yaml $(SAM_PARAMETERS)
 
 .PHONY: deploy
 deploy: build ## Deploy to AWS; asks for the parameters the first time
-	$(VENV)/bin/sam deploy --capabilities CAPABILITY_IAM $(if $(wildcard samconfig.toml),,--guided)
+	$(VENV)/bin/sam deploy --capabilities CAPABILITY_IAM $(if $(wildcard samconfig.toml),,--guided) $(SAM_PARAMETERS)
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed

@@ -12,7 +12,14 @@ def test_the_function_runs_the_bootstrap_on_arm_unless_told_otherwise():
     assert function["Handler"] == "bootstrap"
     assert function["Architectures"] == ["arm64"]
     assert Stack(Architecture="x86_64").properties("Function")["Architectures"] == ["x86_64"]
-    assert source()["Resources"]["Function"]["Metadata"] == {"BuildMethod": "rust-cargolambda"}
+
+
+def test_only_the_bootstrap_is_built():
+    # Handler does not tell `sam build` which of the package's binaries to take.
+    assert source()["Resources"]["Function"]["Metadata"] == {
+        "BuildMethod": "rust-cargolambda",
+        "BuildProperties": {"Binary": "bootstrap"},
+    }
 
 
 def test_tracing_is_off():

@@ -3,8 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod event;
 mod input;
+mod scan;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Scan(scan::Args),
     /// Makes test events of raw logs, and reads events back.
     Event(event::Args),
 }
@@ -30,9 +33,13 @@ const UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Scan(args) => scan::run(&args),
         Command::Event(args) => event::run(args),
     };
     let written = outcome.and_then(|output| {
+        if let Some(complaint) = &output.complaint {
+            complain(complaint);
+        }
         io::stdout()
             .lock()
             .write_all(output.text.as_bytes())
@@ -46,9 +53,15 @@ fn main() -> ExitCode {
     match written {
         Ok(status) => ExitCode::from(status),
         Err(message) => {
-            eprintln!("ssm-agent-triage: {message}");
+            complain(&message);
             ExitCode::from(UNREADABLE)
         }
+    }
+}
+
+fn complain(message: &str) {
+    for line in message.lines() {
+        eprintln!("ssm-agent-triage: {line}");
     }
 }
 
@@ -56,4 +69,16 @@ fn main() -> ExitCode {
 struct Output {
     text: String,
     status: u8,
+    /// What went wrong beside it, for standard error.
+    complaint: Option<String>,
+}
+
+impl Output {
+    fn success(text: String) -> Self {
+        Self {
+            text,
+            status: 0,
+            complaint: None,
+        }
+    }
 }

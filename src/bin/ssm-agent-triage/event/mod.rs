@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
 use crate::Output;
+use crate::arguments::{account, region};
 use crate::input::read_text;
 use make::Stream;
 use split::Split;
@@ -91,7 +92,7 @@ struct ShowArgs {
 /// Runs the subcommand; the error is a sentence for standard error.
 pub fn run(args: Args) -> Result<Output, String> {
     match args.command {
-        Command::Make(args) => run_make(&args).map(|text| Output { text, status: 0 }),
+        Command::Make(args) => run_make(&args).map(Output::success),
         Command::Show(args) => show::show(&read_text(&args.file)?)
             .map_err(|fault| format!("{}: {fault}", args.file.display())),
     }
@@ -145,14 +146,6 @@ fn stream_of(file: &Path) -> String {
     file.file_stem()
         .and_then(|stem| NodeId::from_stream_name(&stem.to_string_lossy()))
         .map_or_else(|| "i-0123456789abcdef0".to_owned(), |node| node.to_string())
-}
-
-fn account(text: &str) -> Result<AccountId, String> {
-    AccountId::parse(text).ok_or_else(|| "an account id is 12 digits".to_owned())
-}
-
-fn region(text: &str) -> Result<Region, String> {
-    Region::parse(text).ok_or_else(|| "a Region is named like eu-central-1".to_owned())
 }
 
 fn start(text: &str) -> Result<Timestamp, String> {

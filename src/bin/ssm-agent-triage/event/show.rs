@@ -48,6 +48,7 @@ pub fn show(event: &str) -> Result<Output, ReceiveError> {
     Ok(Output {
         text: page.0,
         status,
+        complaint: None,
     })
 }
 

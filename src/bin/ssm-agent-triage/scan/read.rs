@@ -1,0 +1,96 @@
+//! The files of one node → what they say, taken in by time.
+
+use std::fs;
+use std::io::BufRead;
+use std::path::Path;
+
+use jiff::Timestamp;
+use ssm_agent_triage::engine::{Engine, NodeReader, Reading};
+use ssm_agent_triage::node::{AccountId, Node, Region};
+
+use super::inputs::NodeLogs;
+use super::progress::Progress;
+use super::records::Records;
+use crate::input::{cannot_read, is_stdin, name_of, open};
+
+/// Where the logs come from, as the command line says.
+pub struct Origin<'a> {
+    pub account: Option<&'a AccountId>,
+    pub region: Option<&'a Region>,
+    /// The time for records of standard input that have none.
+    pub now: Timestamp,
+}
+
+/// What the files of one node say, and which of them could not be read to
+/// their end.
+///
+/// Rotated files, and errors.log beside the agent's log, interleave by time; of
+/// two records with one time that of the file named first comes first.
+pub fn read(
+    engine: &Engine,
+    logs: &NodeLogs,
+    origin: &Origin<'_>,
+    progress: &mut Progress,
+) -> (Reading, Vec<String>) {
+    let mut faults = Vec::new();
+    let mut sources: Vec<Source> = Vec::with_capacity(logs.files.len());
+    for path in &logs.files {
+        match open(path) {
+            Ok(lines) => sources.push(Source {
+                path,
+                name: name_of(path),
+                records: Records::new(lines, untimed(path, origin.now)),
+            }),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let mut reader = NodeReader::new(engine);
+    while let Some(source) = earliest(&mut sources) {
+        if let Some(record) = source.records.next() {
+            reader.apply(&record, Some(&source.name));
+            progress.step();
+        }
+    }
+    faults.extend(sources.into_iter().filter_map(|source| {
+        let fault = source.records.into_fault()?;
+        Some(cannot_read(source.path, &fault))
+    }));
+    let node = Node {
+        id: logs.id.clone(),
+        named_by: logs.named_by,
+        account: origin.account.cloned(),
+        region: origin.region.cloned(),
+    };
+    let mut reading = reader.reading(&node, None, true);
+    reading.source.account = origin.account.map(ToString::to_string);
+    reading.source.region = origin.region.map(ToString::to_string);
+    reading.source.events = reading.source.records;
+    (reading, faults)
+}
+
+struct Source<'a> {
+    path: &'a Path,
+    name: String,
+    records: Records<Box<dyn BufRead>>,
+}
+
+fn earliest<'s, 'a>(sources: &'s mut [Source<'a>]) -> Option<&'s mut Source<'a>> {
+    let (at, _) = sources
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(at, source)| Some((at, source.records.peek()?)))
+        .min_by_key(|(at, time)| (*time, *at))?;
+    sources.get_mut(at)
+}
+
+/// Records of a file without times were written by the time it was last changed.
+fn untimed(path: &Path, now: Timestamp) -> Timestamp {
+    if is_stdin(path) {
+        return now;
+    }
+    fs::metadata(path)
+        .and_then(|about| about.modified())
+        .ok()
+        .and_then(|changed| Timestamp::try_from(changed).ok())
+        .unwrap_or(now)
+}

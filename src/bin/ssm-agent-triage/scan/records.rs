@@ -1,0 +1,187 @@
+//! A log file → its records, in bounded memory.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, Read};
+
+use jiff::Timestamp;
+use ssm_agent_triage::record::{Joiner, Record};
+
+/// Lines are taken in pieces of about this size.
+const CHUNK: usize = 256 * 1024;
+
+/// What is kept of one line: more than the longest that the agent writes.
+const MAX_LINE: u64 = 1024 * 1024;
+
+/// The records of one file, in its order.
+pub struct Records<R> {
+    lines: R,
+    joiner: Joiner<'static>,
+    ready: VecDeque<Record<'static>>,
+    /// The time for records without one: that of the record before.
+    last: Timestamp,
+    ended: bool,
+    fault: Option<io::Error>,
+}
+
+impl<R: BufRead> Records<R> {
+    /// `received` is the time for records before the first that has its own.
+    pub fn new(lines: R, received: Timestamp) -> Self {
+        Self {
+            lines,
+            joiner: Joiner::default(),
+            ready: VecDeque::new(),
+            last: received,
+            ended: false,
+            fault: None,
+        }
+    }
+
+    /// The time of the next record.
+    pub fn peek(&mut self) -> Option<Timestamp> {
+        while self.ready.is_empty() && !self.ended {
+            self.fill();
+        }
+        self.ready.front().map(|record| record.at)
+    }
+
+    pub fn next(&mut self) -> Option<Record<'static>> {
+        self.peek()?;
+        self.ready.pop_front()
+    }
+
+    /// Why the file ended before its end, if it did.
+    pub fn into_fault(self) -> Option<io::Error> {
+        self.fault
+    }
+
+    /// Joins a chunk of lines. A record that the chunk leaves open stays in the
+    /// joiner.
+    fn fill(&mut self) {
+        let mut bytes = Vec::with_capacity(CHUNK + CHUNK / 8);
+        match read_lines(&mut self.lines, &mut bytes) {
+            Ok(more) => self.ended = !more,
+            Err(fault) => {
+                self.ended = true;
+                self.fault = Some(fault);
+            }
+        }
+        // UTF-16 without its mark leaves a NUL between letters.
+        bytes.retain(|byte| *byte != 0);
+        let text = String::from_utf8_lossy(&bytes);
+        let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
+        for line in text.split_terminator('\n') {
+            let ended = joiner.line(line, None, self.last);
+            if let Some(open) = joiner.open()
+                && open.stamp.is_some()
+            {
+                self.last = open.at;
+            }
+            self.ready.extend(ended.map(Record::into_owned));
+        }
+        self.joiner = joiner.into_owned();
+        if self.ended {
+            self.ready.extend(self.joiner.close());
+        }
+    }
+}
+
+/// Whole lines, about [`CHUNK`] of them, at most [`MAX_LINE`] of each. Whether
+/// more may follow.
+fn read_lines(lines: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    while bytes.len() < CHUNK {
+        let start = bytes.len();
+        Read::by_ref(lines)
+            .take(MAX_LINE)
+            .read_until(b'\n', bytes)?;
+        if bytes.len() == start {
+            return Ok(false);
+        }
+        if !bytes.ends_with(b"\n") {
+            lines.skip_until(b'\n')?;
+            bytes.push(b'\n');
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn all(text: impl AsRef<[u8]>) -> Vec<(String, u64, String)> {
+        let mut records = Records::new(Cursor::new(text), Timestamp::UNIX_EPOCH);
+        std::iter::from_fn(|| records.next())
+            .map(|record| (record.at.to_string(), record.line, record.text()))
+            .collect()
+    }
+
+    fn record(at: &str, line: u64, text: &str) -> (String, u64, String) {
+        (at.to_owned(), line, text.to_owned())
+    }
+
+    #[test]
+    fn records_come_with_their_lines_and_times() {
+        let log = "ERROR first\n2026-11-23 04:19:04 ERROR a\n\tstatus\r\n\
+            panic: b\n2026-11-23 04:19:05 INFO c";
+        assert_eq!(
+            all(log),
+            [
+                record("1970-01-01T00:00:00Z", 1, "first"),
+                record("2026-11-23T04:19:04Z", 2, "a\n\tstatus\npanic: b"),
+                record("2026-11-23T04:19:05Z", 5, "c"),
+            ]
+        );
+        assert_eq!(all(""), []);
+    }
+
+    #[test]
+    fn text_of_wide_characters_and_bad_bytes_is_read() {
+        let wide: Vec<u8> = "2026-11-23 04:19:04 INFO x\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(all(wide), [record("2026-11-23T04:19:04Z", 1, "x")]);
+        assert_eq!(
+            all(b"2026-11-23 04:19:04 INFO \xff"),
+            [record("2026-11-23T04:19:04Z", 1, "\u{fffd}")]
+        );
+    }
+
+    #[test]
+    fn a_record_that_spans_chunks_is_whole_and_a_line_without_end_is_cut() {
+        let line = "x".repeat(1000);
+        let mut log = String::from("2026-11-23 04:19:04 ERROR head\n");
+        for _ in 0..600 {
+            log.push_str(&line);
+            log.push('\n');
+        }
+        log.push_str("2026-11-23 04:19:05 INFO next\n");
+        let records = all(&log);
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[1], record("2026-11-23T04:19:05Z", 602, "next"));
+
+        let endless = format!("2026-11-23 04:19:04 ERROR {}\n", "y".repeat(5 << 20));
+        let records = all(format!("{endless}2026-11-23 04:19:05 INFO next"));
+        assert_eq!(records.len(), 2);
+        assert!(records[0].2.len() <= MAX_LINE as usize);
+        assert_eq!(records[1].1, 2);
+    }
+
+    #[test]
+    fn a_fault_comes_after_what_could_be_read() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
+        }
+        let text = Cursor::new("2026-11-23 04:19:04 INFO x\n");
+        let lines = io::BufReader::new(text.chain(Broken));
+        let mut records = Records::new(lines, Timestamp::UNIX_EPOCH);
+        assert!(records.next().is_some());
+        assert!(records.next().is_none());
+        assert!(records.into_fault().is_some());
+    }
+}

@@ -1,0 +1,338 @@
+//! The verdict as text: what is wrong first, then the lines that show it, what
+//! to do, and what only looked bad.
+
+use jiff::Timestamp;
+use ssm_agent_triage::advice::{self, Step};
+use ssm_agent_triage::incident::cause::{Cause, Confidence, Severity};
+use ssm_agent_triage::incident::finding::Evidence;
+use ssm_agent_triage::incident::gather::Incident;
+use ssm_agent_triage::notify::layout::wrap;
+use ssm_agent_triage::notify::quote;
+use ssm_agent_triage::notify::redact::redact_line;
+use ssm_agent_triage::record::Level;
+use ssm_agent_triage::report::{OutcomeReport, OutcomeStatus};
+use ssm_agent_triage::signature::Signature;
+
+use super::Verdict;
+
+/// How the text may look.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub colour: bool,
+}
+
+const WIDTH: usize = 100;
+
+/// Kinds of harmless and unrecognised records that are listed; the others are
+/// counted.
+const LISTED: usize = 12;
+
+/// The verdict for a person.
+pub fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> String {
+    let mut page = Page {
+        text: String::new(),
+        style,
+    };
+    let (loud, quiet): (Vec<&Incident>, Vec<&Incident>) = verdict
+        .incidents
+        .iter()
+        .filter(|incident| incident.cause != Cause::Unrecognised)
+        .partition(|incident| incident.severity.is_loud());
+    headline(&mut page, verdict, loud.len(), quiet.len());
+    for (number, incident) in (1..).zip(loud.iter().chain(&quiet)) {
+        one(&mut page, number, incident);
+    }
+    recovered(&mut page, verdict);
+    benign(&mut page, verdict, catalogue);
+    unrecognised(&mut page, verdict);
+    page.text
+}
+
+fn headline(page: &mut Page, verdict: &Verdict, loud: usize, quiet: usize) {
+    let source = &verdict.reading.source;
+    let (ink, said) = match (loud, quiet, source.records) {
+        (0, _, 0) => (
+            Ink::Yellow,
+            "No record of the SSM Agent was found.".to_owned(),
+        ),
+        (0, 0, _) => (Ink::Green, "Nothing is wrong.".to_owned()),
+        (0, quiet, _) => (
+            Ink::Green,
+            format!(
+                "Nothing urgent; {} of low severity.",
+                plural(quiet, "thing")
+            ),
+        ),
+        (loud, 0, _) => (Ink::Red, format!("{} to fix.", plural(loud, "thing"))),
+        (loud, quiet, _) => (
+            Ink::Red,
+            format!(
+                "{} to fix, {quiet} more of low severity.",
+                plural(loud, "thing")
+            ),
+        ),
+    };
+    page.line(&page.paint(ink, &said));
+    let mut read = format!(
+        "Read {} in {}",
+        plural(
+            usize::try_from(source.records).unwrap_or(usize::MAX),
+            "record"
+        ),
+        plural(verdict.files, "file"),
+    );
+    if verdict.nodes > 1 {
+        read.push_str(&format!(" of {} nodes", verdict.nodes));
+    }
+    if let (Some(oldest), Some(newest)) = (source.oldest, source.newest) {
+        read.push_str(&format!(
+            ", {} to {} by the log's clock",
+            time(oldest),
+            time(newest)
+        ));
+    }
+    read.push('.');
+    page.line(&wrap(&read, "", "", WIDTH));
+    if source.records == 0 {
+        page.line(
+            "Its log is /var/log/amazon/ssm/amazon-ssm-agent.log, on Windows \
+             %PROGRAMDATA%\\Amazon\\SSM\\Logs\\amazon-ssm-agent.log.",
+        );
+    }
+}
+
+fn one(page: &mut Page, number: usize, incident: &Incident) {
+    let ink = match incident.severity {
+        Severity::Critical | Severity::High => Ink::Red,
+        Severity::Medium => Ink::Yellow,
+        Severity::Low | Severity::Info => Ink::Plain,
+    };
+    let title = redact_line(&incident.title);
+    page.line("");
+    let severity = page.paint(ink, &incident.severity.as_str().to_uppercase());
+    let title = page.paint(Ink::Bold, &title);
+    page.line(&format!("{number}. {severity}  {title}"));
+    let nodes: Vec<&str> = incident.nodes().map(|node| node.id.as_str()).collect();
+    page.prose(&format!(
+        "{} [{}]. On {}.",
+        how_sure(incident),
+        incident.cause,
+        some(&nodes, LISTED),
+    ));
+    if let Some(detail) = &incident.detail {
+        page.prose(&redact_line(detail));
+    }
+    for evidence in &incident.evidence {
+        quoted(page, evidence);
+    }
+    let advice = advice::advise(incident, &untouched());
+    page.heading("What to do");
+    for (at, step) in (1..).zip(&advice.steps) {
+        page.step(&format!("{at}."), step);
+    }
+    page.heading("How to verify");
+    for step in &advice.verify {
+        page.step("-", step);
+    }
+    let recovery = advice::recovery(incident, None);
+    page.heading("When it comes back");
+    page.step("-", &said(recovery.retries));
+    page.step("-", &said(recovery.restart.sentence().to_owned()));
+}
+
+/// A log in hand is never repaired.
+fn untouched() -> OutcomeReport {
+    OutcomeReport {
+        status: OutcomeStatus::None,
+        detail: None,
+        command: None,
+        undo: None,
+    }
+}
+
+fn said(text: String) -> Step {
+    Step {
+        text,
+        command: None,
+    }
+}
+
+fn how_sure(incident: &Incident) -> String {
+    match (incident.confidence, &incident.candidates[..]) {
+        (Confidence::Confirmed, _) => "Confirmed".to_owned(),
+        (Confidence::Likely, _) => "Likely, by the log alone".to_owned(),
+        (Confidence::Undetermined, [] | [_]) => "The log does not tell what causes it".to_owned(),
+        (Confidence::Undetermined, several) => {
+            let names: Vec<&str> = several.iter().map(|cause| cause.as_str()).collect();
+            format!(
+                "The log does not tell which of these it is, likeliest first: {}",
+                names.join(", ")
+            )
+        }
+    }
+}
+
+fn quoted(page: &mut Page, evidence: &Evidence) {
+    page.line("");
+    let component = match evidence.component.as_str() {
+        "" => String::new(),
+        component => format!("[{}] ", redact_line(component)),
+    };
+    let place = evidence.place.as_deref().map_or(String::new(), redact_line);
+    page.line(&page.paint(Ink::Dim, &format!("   {place}")));
+    let head = format!("{} {} {component}", time(evidence.at), evidence.level);
+    for (at, line) in quote::lines(&evidence.text).iter().enumerate() {
+        let head = if at == 0 { &head } else { "" };
+        page.line(&wrap(&format!("{head}{line}"), "   | ", "   |   ", WIDTH));
+    }
+}
+
+fn recovered(page: &mut Page, verdict: &Verdict) {
+    let recovered = &verdict.reading.recovered;
+    if recovered.is_empty() {
+        return;
+    }
+    page.section("Over by itself");
+    let lines: Vec<String> = recovered
+        .iter()
+        .map(|over| {
+            format!(
+                "{} on {}, at {} ({})",
+                over.cause,
+                redact_line(&over.node),
+                time(over.at),
+                over.signature
+            )
+        })
+        .collect();
+    page.list(&lines);
+}
+
+fn benign(page: &mut Page, verdict: &Verdict, catalogue: &[Signature]) {
+    let looks_bad = |signature: &Signature| {
+        [Level::Warn, Level::Error, Level::Critical]
+            .into_iter()
+            .any(|level| signature.reads(level))
+    };
+    let mut seen: Vec<(u64, &Signature)> = catalogue
+        .iter()
+        .filter(|signature| looks_bad(signature))
+        .filter_map(|signature| Some((*verdict.reading.benign.get(&signature.id)?, signature)))
+        .collect();
+    if seen.is_empty() {
+        return;
+    }
+    seen.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    page.section("Harmless, though it looks bad");
+    let lines: Vec<String> = seen
+        .into_iter()
+        .map(|(count, signature)| format!("{count} × {} ({})", signature.title, signature.id))
+        .collect();
+    page.list(&lines);
+}
+
+fn unrecognised(page: &mut Page, verdict: &Verdict) {
+    let unknown = &verdict.reading.unrecognised;
+    if unknown.is_empty() {
+        return;
+    }
+    page.section("Not recognised, at WARN or above");
+    let lines: Vec<String> = unknown
+        .iter()
+        .map(|unknown| {
+            let example = quote::lines(&unknown.example);
+            let first = example.first().map_or("", String::as_str);
+            format!("{} × {first}", unknown.count)
+        })
+        .collect();
+    page.list(&lines);
+}
+
+/// `2026-11-23 04:19:04`, as the log has it: host-local, without a zone.
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn plural(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+fn some(names: &[&str], most: usize) -> String {
+    let listed = names[..names.len().min(most)].join(", ");
+    match names.len().saturating_sub(most) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Plain,
+    Bold,
+    Dim,
+    Red,
+    Yellow,
+    Green,
+}
+
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn paint(&self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Plain => return text.to_owned(),
+            Ink::Bold => "1",
+            Ink::Dim => "2",
+            Ink::Red => "1;31",
+            Ink::Yellow => "1;33",
+            Ink::Green => "1;32",
+        };
+        if self.style.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn prose(&mut self, text: &str) {
+        self.line(&wrap(text, "   ", "   ", WIDTH));
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.line("");
+        self.line(&format!("   {}", self.paint(Ink::Bold, text)));
+    }
+
+    fn section(&mut self, text: &str) {
+        self.line("");
+        self.line(&self.paint(Ink::Bold, text));
+    }
+
+    fn step(&mut self, mark: &str, step: &Step) {
+        let rest = " ".repeat(4 + mark.len());
+        self.line(&wrap(&step.text, &format!("   {mark} "), &rest, WIDTH));
+        if let Some(command) = &step.command {
+            self.line(&format!("{rest}  {command}"));
+        }
+    }
+
+    fn list(&mut self, lines: &[String]) {
+        for line in lines.iter().take(LISTED) {
+            self.line(&wrap(line, "   ", "     ", WIDTH));
+        }
+        if lines.len() > LISTED {
+            self.line(&format!("   and {} more kinds", lines.len() - LISTED));
+        }
+    }
+}

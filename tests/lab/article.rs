@@ -1,0 +1,145 @@
+//! The article's own samples, exactly as printed, and the test events.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use ssm_agent_triage::batch::{Batch, Event, Source};
+use ssm_agent_triage::engine::{Reading, StreamStates};
+use ssm_agent_triage::incident::cause::Confidence;
+
+use super::verdict::ENGINE;
+
+fn read(name: &str) -> Reading {
+    let path = format!("{}/events/{name}.log", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let batch = Batch {
+        source: Source {
+            complete: true,
+            ..Source::default()
+        },
+        events: vec![Event {
+            id: Cow::Borrowed("1"),
+            at: None,
+            message: Cow::Owned(text),
+        }],
+    };
+    ENGINE.read(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+}
+
+fn loud(name: &str) -> Vec<(String, Confidence)> {
+    let reading = read(name);
+    reading
+        .findings
+        .iter()
+        .filter(|finding| finding.severity.is_loud())
+        .map(|finding| {
+            let causes: Vec<&str> = finding
+                .candidates
+                .iter()
+                .map(|cause| cause.as_str())
+                .collect();
+            (causes.join(","), finding.confidence)
+        })
+        .collect()
+}
+
+#[test]
+fn every_sample_of_the_article_is_recognised_as_printed() {
+    let guesses = "role-not-assumable,no-instance-profile,imds-disabled,imds-unreachable,stale-instance-profile";
+    for (name, causes, confidence) in [
+        (
+            "article-metadata-service",
+            "imds-unreachable,imds-disabled",
+            Confidence::Likely,
+        ),
+        (
+            "article-ssm-timeout",
+            "endpoint-unreachable",
+            Confidence::Likely,
+        ),
+        (
+            "article-ec2messages-timeout",
+            "endpoint-unreachable",
+            Confidence::Likely,
+        ),
+        (
+            "article-access-denied",
+            "permission-missing,endpoint-policy-denies",
+            Confidence::Likely,
+        ),
+        ("article-no-credentials", guesses, Confidence::Undetermined),
+        ("article-throttled", "throttled", Confidence::Likely),
+        (
+            "article-role-not-assumable",
+            guesses,
+            Confidence::Undetermined,
+        ),
+        (
+            "article-metadata-answer",
+            "role-not-assumable,stale-instance-profile",
+            Confidence::Likely,
+        ),
+    ] {
+        assert_eq!(loud(name), [(causes.to_owned(), confidence)], "{name}");
+    }
+}
+
+#[test]
+fn the_samples_name_what_must_be_opened_or_granted() {
+    let reading = read("article-ssm-timeout");
+    let clues = &reading.findings[0].clues;
+    assert_eq!(
+        clues.host.as_deref(),
+        Some("ssm.ap-southeast-2.amazonaws.com")
+    );
+    assert_eq!(
+        clues.dialled.map(|address| address.to_string()).as_deref(),
+        Some("172.31.24.65")
+    );
+    let reading = read("article-access-denied");
+    assert_eq!(
+        reading.findings[0].clues.action.as_deref(),
+        Some("ssm:UpdateInstanceInformation")
+    );
+    let reading = read("article-metadata-answer");
+    assert_eq!(
+        reading.findings[0].clues.role.as_deref(),
+        Some("profile-name")
+    );
+    let reading = read("article-role-not-assumable");
+    assert_eq!(reading.findings[0].retry_in_seconds, Some(37));
+}
+
+#[test]
+fn every_test_event_has_its_verdict() {
+    for (name, first) in [
+        ("imds-disabled", "imds-disabled"),
+        ("imds-unreachable", "imds-unreachable"),
+        ("role-not-assumable", "role-not-assumable"),
+        ("no-credentials", "no-instance-profile"),
+        ("permission-denied", "permission-missing"),
+        ("throttled", "throttled"),
+        ("endpoint-timeout", "endpoint-unreachable"),
+    ] {
+        let loud = loud(name);
+        assert!(
+            loud.len() == 1 && loud[0].0.split(',').next() == Some(first),
+            "{name}: {loud:?}"
+        );
+    }
+    assert_eq!(loud("healthy"), []);
+    let mixed: Vec<String> = loud("mixed")
+        .into_iter()
+        .map(|(causes, _)| causes)
+        .collect();
+    assert!(
+        mixed
+            .iter()
+            .any(|causes| causes.starts_with("permission-missing")),
+        "{mixed:?}"
+    );
+    assert!(
+        mixed.iter().any(|causes| causes.starts_with("throttled")),
+        "{mixed:?}"
+    );
+}

@@ -1,0 +1,46 @@
+//! Every verdict over the whole lab in one file, so that a change of any of
+//! them shows in review.
+
+use std::fmt::Write;
+
+use super::shapes::{at_once, records};
+use super::verdict::{fixture, summary};
+
+#[derive(serde::Deserialize)]
+struct Line {
+    id: String,
+    line: String,
+}
+
+#[derive(serde::Deserialize)]
+struct Excerpt {
+    id: String,
+    lines: Vec<String>,
+}
+
+#[test]
+fn verdicts() {
+    let mut all = String::new();
+    let mut tell = |name: &str, pieces: &[String]| {
+        let summary = summary(&at_once(pieces));
+        let text = if summary.is_empty() {
+            "nothing".to_owned()
+        } else {
+            summary.join(" + ")
+        };
+        writeln!(all, "{name}: {text}").expect("writing to a string");
+    };
+    for row in fixture("cases.tsv").lines().skip(1) {
+        let name = row.split('\t').next().unwrap_or_default();
+        tell(name, &records(&fixture(&format!("agent/{name}.log"))));
+    }
+    for row in fixture("wild/wild.jsonl").lines() {
+        let excerpt: Excerpt = serde_json::from_str(row).expect("a row of wild.jsonl");
+        tell(&excerpt.id, &excerpt.lines);
+    }
+    for row in fixture("lines.jsonl").lines() {
+        let line: Line = serde_json::from_str(row).expect("a row of lines.jsonl");
+        tell(&line.id, std::slice::from_ref(&line.line));
+    }
+    insta::assert_snapshot!(all);
+}

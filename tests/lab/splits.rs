@@ -1,0 +1,104 @@
+//! The same text gives the same final verdict however it is cut into events and batches.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use ssm_agent_triage::batch::{Batch, Event};
+use ssm_agent_triage::engine::{Reading, StreamStates};
+
+use super::shapes::source;
+use super::verdict::{ENGINE, fixture, summary};
+
+const CASES: [&str; 12] = [
+    "s1_healthy",
+    "s2_imds_down",
+    "s3_imds_disabled",
+    "s5_trust",
+    "s7a_nx",
+    "s9_throttle",
+    "m2_mgs_denied",
+    "m6_ws_bye",
+    "b2b_mgs_reconnect_refused",
+    "e1_dhmc",
+    "w1_worker_kill",
+    "o4_dereg",
+];
+
+/// Reads `lines`, a new event after each line whose bit is set in `events`, a
+/// new batch after each event whose turn comes in `batches`.
+fn read(lines: &[&str], events: &[bool], batches: &[bool]) -> Reading {
+    let mut pieces: Vec<String> = Vec::new();
+    let mut fresh = true;
+    for (index, line) in lines.iter().enumerate() {
+        match pieces.last_mut() {
+            Some(piece) if !fresh => {
+                piece.push('\n');
+                piece.push_str(line);
+            }
+            _ => pieces.push((*line).to_owned()),
+        }
+        fresh = events[index % events.len()];
+    }
+    let mut cuts: Vec<Vec<String>> = vec![Vec::new()];
+    for (index, piece) in pieces.into_iter().enumerate() {
+        if let Some(batch) = cuts.last_mut() {
+            batch.push(piece);
+        }
+        if batches[index % batches.len()] {
+            cuts.push(Vec::new());
+        }
+    }
+    let mut states = StreamStates::default();
+    let last = cuts.len() - 1;
+    let mut reading = Reading::default();
+    for (index, cut) in cuts.iter().enumerate() {
+        let events = cut
+            .iter()
+            .map(|piece| Event {
+                id: Cow::Borrowed(""),
+                at: None,
+                message: Cow::Borrowed(piece.as_str()),
+            })
+            .collect();
+        let mut source = source(false);
+        source.complete = index == last;
+        reading = ENGINE.read(
+            &mut states,
+            &Batch { source, events },
+            Timestamp::UNIX_EPOCH,
+        );
+    }
+    reading
+}
+
+/// What stands open at the end; what recovered on the way was told on the way.
+fn standing(reading: &Reading) -> Vec<String> {
+    summary(reading)
+        .into_iter()
+        .filter(|line| !line.starts_with("recovered"))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cutting_differently_never_changes_the_verdict(
+        case in 0..CASES.len(),
+        events in prop::collection::vec(any::<bool>(), 1..40),
+        batches in prop::collection::vec(prop::bool::weighted(0.2), 1..40),
+    ) {
+        let log = fixture(&format!("agent/{}.log", CASES[case]));
+        let lines: Vec<&str> = log.lines().collect();
+        let whole = read(&lines, &[false], &[false]);
+        let cut = read(&lines, &events, &batches);
+        prop_assert_eq!(standing(&cut), standing(&whole));
+    }
+
+    #[test]
+    fn no_text_makes_the_engine_panic(text in "(\\PC|\n|\t|caused by: |2024-11-04 10:00:07 ERROR |\\[HealthCheck\\] |RequestError: |\"https://){0,60}") {
+        let lines: Vec<&str> = text.lines().collect();
+        read(&lines, &[true, false], &[false, true]);
+    }
+}

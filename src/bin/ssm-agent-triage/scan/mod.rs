@@ -1,6 +1,7 @@
 //! `scan`: the verdict on log files in hand.
 
 mod inputs;
+mod json;
 mod progress;
 mod read;
 mod records;
@@ -9,7 +10,7 @@ mod text;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
 use ssm_agent_triage::diagnose::diagnose_by_log;
 use ssm_agent_triage::engine::{Engine, Reading};
@@ -34,7 +35,7 @@ use text::Style;
   ssm-agent-triage scan /var/log/amazon/ssm
   ssm-agent-triage scan amazon-ssm-agent.log errors.log --node i-0123456789abcdef0
   journalctl -u amazon-ssm-agent | ssm-agent-triage scan
-  ssm-agent-triage scan collected/*/")]
+  ssm-agent-triage scan collected/*/ --format json | jq '.incidents[].title'")]
 pub struct Args {
     /// Logs of one node, `-` for standard input; or directories, each a node named by it.
     #[arg(value_name = "FILE", default_value = "-")]
@@ -48,6 +49,16 @@ pub struct Args {
     /// The Region it is in, likewise.
     #[arg(long, value_name = "R", value_parser = region)]
     region: Option<Region>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person.
+    Text,
+    /// The report, as the function answers it.
+    Json,
 }
 
 /// What all nodes' logs say together.
@@ -99,7 +110,10 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
         files,
     };
     Ok(Output {
-        text: text::render(&verdict, engine.signatures(), style),
+        text: match args.format {
+            Format::Text => text::render(&verdict, engine.signatures(), style),
+            Format::Json => json::render(verdict),
+        },
         status: match (faults.is_empty(), loud) {
             (false, _) => UNREADABLE,
             (true, true) => 1,
@@ -188,6 +202,29 @@ mod tests {
         for heading in ["   How to verify\n", "   When it comes back\n"] {
             assert!(rest.contains(heading), "{rest}");
         }
+    }
+
+    #[test]
+    fn the_report_names_places_and_changes_nothing() {
+        let (text, status) = told(&["events/permission-denied.log", "--format", "json"]);
+        assert_eq!(status, 1);
+        let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(report["schema"], "ssm-agent-triage/report/1");
+        assert_eq!(report["source"]["records"], 47);
+        let incident = &report["incidents"][0];
+        assert_eq!(incident["cause"], "permission-missing");
+        assert_eq!(incident["nodes"][0]["kind"], "ec2");
+        assert_eq!(
+            incident["evidence"][0]["place"],
+            "events/permission-denied.log:35"
+        );
+        assert_eq!(incident["plan"]["kind"], "advise");
+        assert_eq!(incident["outcome"]["status"], "none");
+        assert_eq!(incident["notified"], "printed");
+        assert_eq!(
+            text,
+            told(&["events/permission-denied.log", "--format", "json"]).0
+        );
     }
 
     #[test]

@@ -10,10 +10,10 @@ use ssm_agent_triage::notify::layout::wrap;
 use ssm_agent_triage::notify::quote;
 use ssm_agent_triage::notify::redact::redact_line;
 use ssm_agent_triage::record::Level;
-use ssm_agent_triage::report::{OutcomeReport, OutcomeStatus};
 use ssm_agent_triage::signature::Signature;
 
 use super::Verdict;
+use super::json::untouched;
 
 /// How the text may look.
 #[derive(Debug, Clone, Copy)]
@@ -138,16 +138,6 @@ fn one(page: &mut Page, number: usize, incident: &Incident) {
     page.heading("When it comes back");
     page.step("-", &said(recovery.retries));
     page.step("-", &said(recovery.restart.sentence().to_owned()));
-}
-
-/// A log in hand is never repaired.
-fn untouched() -> OutcomeReport {
-    OutcomeReport {
-        status: OutcomeStatus::None,
-        detail: None,
-        command: None,
-        undo: None,
-    }
 }
 
 fn said(text: String) -> Step {

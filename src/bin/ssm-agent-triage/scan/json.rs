@@ -1,0 +1,48 @@
+//! The verdict as the report that the function answers, too.
+
+use ssm_agent_triage::notify::json;
+use ssm_agent_triage::report::{
+    Notified, OutcomeReport, OutcomeStatus, PlanReport, Report, SCHEMA,
+};
+
+use super::Verdict;
+
+/// The report as JSON. `notified` is always `printed`: the tool tells whoever
+/// runs it, whatever the severity.
+pub fn render(verdict: Verdict) -> String {
+    let plan = PlanReport {
+        kind: "advise",
+        action: None,
+        reason: "A log in hand is only read; nothing is checked or changed.".to_owned(),
+    };
+    let outcome = untouched();
+    let report = Report {
+        schema: SCHEMA,
+        incidents: verdict
+            .incidents
+            .iter()
+            .map(|incident| {
+                let nodes = json::nodes(incident);
+                json::incident(incident, nodes, &plan, &outcome, Notified::Printed)
+            })
+            .collect(),
+        recovered: verdict.reading.recovered,
+        benign: verdict.reading.benign,
+        unrecognised: json::unrecognised(verdict.reading.unrecognised),
+        source: verdict.reading.source,
+    };
+    let mut text =
+        serde_json::to_string_pretty(&report).expect("strings, numbers and times always serialise");
+    text.push('\n');
+    text
+}
+
+/// What becomes of an incident that is only read about.
+pub fn untouched() -> OutcomeReport {
+    OutcomeReport {
+        status: OutcomeStatus::None,
+        detail: None,
+        command: None,
+        undo: None,
+    }
+}

@@ -116,26 +116,40 @@ impl Store {
 
     /// Lets a finding that diagnosis could not decide this time take cause and
     /// scope of the open incident which the same node's finding with the same
-    /// candidates joined before. Any other finding stays as it is: one that a
-    /// check confirmed, and one for which live state has ruled that incident's
-    /// cause out.
+    /// candidates joined before.
+    ///
+    /// A finding that a check confirmed stays as it is. So does one for which
+    /// live state has ruled that incident's cause out, unless its evidence is
+    /// from before the incident was put right: then it tells of what is right
+    /// now, and not of the next cause in the row.
     pub fn join(&self, diagnosed: &mut Diagnosed) {
         if diagnosed.confidence == Confidence::Confirmed {
             return;
         }
-        let possible = |cause: Cause| match diagnosed.standing {
-            Standing::Standing => diagnosed.candidates.contains(&cause),
+        let last = diagnosed.finding.last;
+        let possible = |entry: &&Entry| match diagnosed.standing {
+            Standing::Standing => {
+                diagnosed.candidates.contains(&entry.cause) || entry.was_right_after(last)
+            }
             Standing::AlreadyRight => true,
         };
         let joined = (self.incidents.values())
-            .filter(|entry| possible(entry.cause) && entry.takes_in(&diagnosed.finding))
+            .filter(possible)
+            .filter(|entry| entry.takes_in(&diagnosed.finding))
             .max_by_key(|entry| (entry.confirmed, entry.seen_at));
-        if let Some(entry) = joined {
-            diagnosed.cause = entry.cause;
-            diagnosed.scope = entry.scope.clone();
-            diagnosed.candidates.retain(|cause| *cause != entry.cause);
-            diagnosed.candidates.insert(0, entry.cause);
+        let Some(entry) = joined else {
+            return;
+        };
+        if entry.was_right_after(last) && !diagnosed.candidates.contains(&entry.cause) {
+            diagnosed.standing = Standing::AlreadyRight;
         }
+        if entry.cause != diagnosed.cause {
+            diagnosed.cause = entry.cause;
+            diagnosed.detail = None;
+        }
+        diagnosed.scope = entry.scope.clone();
+        diagnosed.candidates.retain(|cause| *cause != entry.cause);
+        diagnosed.candidates.insert(0, entry.cause);
     }
 
     /// Takes note of what a batch says about `incident`, and answers whether
@@ -152,8 +166,7 @@ impl Store {
         if stands && entry.over_told {
             entry.begin_anew(now);
         }
-        let state = entry.state_after(incident.confidence, state);
-        entry.state = state;
+        entry.enter(incident.confidence, state, now);
         let telling = entry.telling(stands, self.reminder, now);
         let nodes = entry.nodes_with(incident);
         self.evict(&incident.key);

@@ -34,9 +34,9 @@ pub struct Locks {
     pub region: Region,
 }
 
-/// Live state that a plan starts from.
+/// The present state that a plan starts from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LiveState<'a> {
+pub struct Present<'a> {
     pub instances: &'a [InstanceFacts],
     pub role: Option<&'a RoleFacts>,
 }
@@ -107,7 +107,7 @@ impl Locks {
     }
 }
 
-impl<'a> LiveState<'a> {
+impl<'a> Present<'a> {
     /// What the diagnosis of `incident` has read.
     pub fn of(incident: &'a Incident) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl<'a> LiveState<'a> {
 /// before.
 pub fn plan(
     incident: &Incident,
-    live: LiveState<'_>,
+    live: Present<'_>,
     locks: &Locks,
     memory: &RepairMemory,
     now: Timestamp,
@@ -148,7 +148,19 @@ pub fn plan(
             done_before(attempt)
         }
         (Judged::Unread(_), Some(attempt)) => advise(held(attempt)),
-        (Judged::Unread(resource), None) => advise(Reason::Unread(resource)),
+        (Judged::Unread(resource), None) => {
+            let mut reasons = closed(incident, action, locks, now);
+            let elsewhere = (reasons.iter())
+                .any(|reason| matches!(reason, Reason::Account { .. } | Reason::Region { .. }));
+            reasons.retain(|reason| *reason != Reason::NotConfirmed);
+            if !elsewhere {
+                reasons.push(Reason::Unread(resource));
+            }
+            Plan::Advise(Advice {
+                reasons,
+                would_do: None,
+            })
+        }
         (Judged::Refused { reason, would_do }, _) => Plan::Advise(Advice {
             reasons: vec![reason],
             would_do,
@@ -161,7 +173,7 @@ pub fn plan(
             },
             _,
         ) => {
-            let mut reasons = closed(incident, &action, locks, now);
+            let mut reasons = closed(incident, action.kind(), locks, now);
             reasons.extend(tag_lock(tags, resource, locks));
             reasons.extend(recent.map(held));
             let full_until = memory.full_until(locks.max_repairs, now);
@@ -218,7 +230,7 @@ enum Judged<'a> {
     },
 }
 
-fn judge_imds<'a>(incident: &Incident, live: LiveState<'a>) -> Judged<'a> {
+fn judge_imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
     let id = incident.scope.id.as_str();
     let resource = Resource::Instance(id.to_owned());
     let facts = (incident.scope.kind == ScopeKind::Instance)
@@ -254,7 +266,7 @@ fn judge_imds<'a>(incident: &Incident, live: LiveState<'a>) -> Judged<'a> {
     }
 }
 
-fn judge_trust<'a>(incident: &Incident, live: LiveState<'a>, locks: &Locks) -> Judged<'a> {
+fn judge_trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -> Judged<'a> {
     let name = incident.scope.id.as_str();
     let resource = Resource::Role(name.to_owned());
     let role = live
@@ -298,7 +310,7 @@ fn judge_trust<'a>(incident: &Incident, live: LiveState<'a>, locks: &Locks) -> J
     }
 }
 
-fn right_by_itself(action: RepairAction, live: LiveState<'_>) -> NotNeeded {
+fn right_by_itself(action: RepairAction, live: Present<'_>) -> NotNeeded {
     let ours = match action {
         RepairAction::EnableImdsEndpoint => None,
         RepairAction::TrustEc2 => live
@@ -318,16 +330,16 @@ fn right_by_itself(action: RepairAction, live: LiveState<'_>) -> NotNeeded {
 /// The closed locks of the operator and of the evidence. One node that opens
 /// all of its own is enough; when there is none, those of the node that opens
 /// most are named.
-fn closed(incident: &Incident, action: &Action, locks: &Locks, now: Timestamp) -> Vec<Reason> {
+fn closed(incident: &Incident, action: RepairAction, locks: &Locks, now: Timestamp) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if locks.mode == RepairMode::Advise {
         reasons.push(Reason::Advise);
     }
-    if !locks.actions.contains(&action.kind()) {
-        reasons.push(Reason::ActionNotListed(action.kind()));
+    if !locks.actions.contains(&action) {
+        reasons.push(Reason::ActionNotListed(action));
     }
     let best = (incident.hits.iter())
-        .filter(|hit| concerns(hit, action))
+        .filter(|hit| concerns(hit, incident, action))
         .map(|hit| closed_for(hit, incident, locks, now))
         .min_by_key(Vec::len);
     reasons.extend(best.unwrap_or_else(|| vec![Reason::NotAnInstance]));
@@ -336,10 +348,10 @@ fn closed(incident: &Incident, action: &Action, locks: &Locks, now: Timestamp) -
 
 /// Whether the node may lead to `action`: its own instance, or any node of the
 /// role, which a check has then reached through that node's own profile.
-fn concerns(hit: &Hit, action: &Action) -> bool {
+fn concerns(hit: &Hit, incident: &Incident, action: RepairAction) -> bool {
     match action {
-        Action::EnableImdsEndpoint { instance, .. } => hit.node.id.instance() == Some(instance),
-        Action::TrustEc2 { .. } => true,
+        RepairAction::EnableImdsEndpoint => hit.node.id.as_str() == incident.scope.id,
+        RepairAction::TrustEc2 => true,
     }
 }
 

@@ -177,7 +177,7 @@ impl fmt::Display for Reason {
             ),
             Self::Unread(resource) => write!(
                 f,
-                "The present state of the {resource} could not be read, and nothing is changed unseen. The checks say why."
+                "The present state of the {resource} could not be read, so no check confirms the cause and nothing is changed. The checks say why."
             ),
             Self::InstanceState(state) => write!(
                 f,
@@ -202,12 +202,12 @@ pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A span as the settings write it, in its largest unit that is at least two
-/// of them: `90s`, `15m`, `26h`, `7d`.
+/// A span as the settings write it, rounded down, in the largest unit of which
+/// it has at least two: `90s`, `15m`, `26h`, `7d`.
 fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     for (unit, name) in [(86_400, 'd'), (3_600, 'h'), (60, 'm')] {
-        if seconds >= 2 * unit || (seconds > 0 && seconds.is_multiple_of(unit)) {
+        if seconds >= 2 * unit {
             return format!("{}{name}", seconds / unit);
         }
     }
@@ -310,7 +310,7 @@ mod tests {
         The log comes from account 210987654321, and repairs are made only in the function's own account, 123456789012. Run the function in that account, or make the change there by hand.
         The log comes from an account that is not known, and repairs are made only in the function's own account, which is not known. Run the function in that account, or make the change there by hand.
         The log comes from Region us-east-1, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
-        The newest line of the log is 26h old, and TRIAGE_MAX_EVIDENCE_AGE allows 1d. A newer line of the same fault leads to the repair.
+        The newest line of the log is 26h old, and TRIAGE_MAX_EVIDENCE_AGE allows 24h. A newer line of the same fault leads to the repair.
         The instance i-0123456789abcdef0 does not carry the tag ssm-agent-triage:repair = allow, with which its owner allows repairs. Add the tag to allow them.
         The role web carries the tag ssm-agent-triage:repair with the value "no\nééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé…", which does not allow repairs; allow would.
         Whether the role web carries the tag ssm-agent-triage:repair could not be read: GetRole was denied (AccessDenied): no.
@@ -318,7 +318,7 @@ mod tests {
         This function tried the repair at 2023-11-14 22:13:20 UTC without success, and tries again no sooner than an hour after that.
         TRIAGE_MAX_REPAIRS allows 5 repairs an hour and they are used up, so nothing is repaired before 2023-11-14 22:13:20 UTC. Many repairs at once point to one cause behind them all: look for it, then raise the number if need be.
         TRIAGE_MAX_REPAIRS is 0, so nothing is repaired. Raise it.
-        The present state of the instance i-0123456789abcdef0 could not be read, and nothing is changed unseen. The checks say why.
+        The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
         The instance is stopped; only a running instance is changed.
         The instance is managed by eks.amazonaws.com, and EC2 lets nobody else change it. Make the change there.
         A change of the instance's metadata options is under way. Look again once it is applied.
@@ -330,11 +330,10 @@ mod tests {
     fn spans_read_like_settings() {
         for (seconds, expected) in [
             (0, "0s"),
-            (60, "1m"),
             (90, "90s"),
-            (3_600, "1h"),
+            (3_600, "60m"),
             (5_400, "90m"),
-            (86_400, "1d"),
+            (86_400, "24h"),
             (100_000, "27h"),
             (7 * 86_400, "7d"),
         ] {

@@ -18,6 +18,10 @@ const GROWTH_FACTOR: usize = 2;
 /// … and at least so many more.
 const GROWTH_LEAST: usize = 4;
 
+/// What was under way when the state was put right may still fail and be
+/// logged for so long.
+const SETTLING: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) cause: Cause,
@@ -29,7 +33,9 @@ pub(super) struct Entry {
     pub(super) opened_at: Timestamp,
     /// When a batch last brought it.
     pub(super) seen_at: Timestamp,
-    pub(super) state: State,
+    state: State,
+    /// When it was first seen or made right, as long as it stays so.
+    right_since: Option<Timestamp>,
     nodes: BTreeMap<NodeKey, Trace>,
     told: Option<Told>,
     /// The end was told too: kept so that a late or repeated batch of old
@@ -82,6 +88,7 @@ impl Entry {
             opened_at: now,
             seen_at: now,
             state: State::Open,
+            right_since: None,
             nodes: BTreeMap::new(),
             told: None,
             over_told: false,
@@ -121,18 +128,28 @@ impl Entry {
     pub(super) fn begin_anew(&mut self, now: Timestamp) {
         self.opened_at = now;
         self.state = State::Open;
+        self.right_since = None;
         self.told = None;
         self.over_told = false;
     }
 
-    /// The state that the reader is to know. Looking without result changes
-    /// nothing.
-    pub(super) fn state_after(&self, confidence: Confidence, state: State) -> State {
+    /// Takes over the state after planning and repairing. Looking without
+    /// result changes nothing.
+    pub(super) fn enter(&mut self, confidence: Confidence, state: State, now: Timestamp) {
         if state == State::Open && confidence != Confidence::Confirmed {
-            self.state
-        } else {
-            state
+            return;
         }
+        self.state = state;
+        self.right_since = match state {
+            State::Right => self.right_since.or(Some(now)),
+            State::Open | State::RepairFailed | State::BrokenAgain => None,
+        };
+    }
+
+    /// Whether evidence from `at` tells of the time before it was put right.
+    pub(super) fn was_right_after(&self, at: Timestamp) -> bool {
+        let settled = self.right_since.map(|since| since.checked_add(SETTLING));
+        matches!(settled, Some(Ok(settled)) if at <= settled)
     }
 
     /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.

@@ -348,6 +348,24 @@ fn an_undecided_finding_joins_what_it_joined_before() {
 }
 
 #[test]
+fn evidence_from_before_the_repair_points_to_no_further_cause() {
+    let store = store_told(&confirmed(&[1], at(0)), State::Right, at(10));
+    let open = store_told(&confirmed(&[1], at(0)), State::Open, at(10));
+    for (store, last, cause, standing) in [
+        (&store, 0, Cause::RoleNotAssumable, Standing::AlreadyRight),
+        (&store, 70, Cause::RoleNotAssumable, Standing::AlreadyRight),
+        (&store, 71, Cause::NoInstanceProfile, Standing::Standing),
+        (&open, 0, Cause::NoInstanceProfile, Standing::Standing),
+    ] {
+        let mut late = finding(1, at(last), Clues::default());
+        late.candidates = vec![Cause::NoInstanceProfile];
+        late.confidence = Confidence::Likely;
+        store.join(&mut late);
+        assert_eq!((late.cause, late.standing), (cause, standing), "{last}");
+    }
+}
+
+#[test]
 fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
     let service = |name: &str| Clues {
         service: Some(name.to_owned()),

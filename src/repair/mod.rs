@@ -3,12 +3,23 @@
 //! [`plan`] judges live state, looks at every lock and answers what is to be
 //! done; it is pure, and only it makes the permit that a write needs.
 //! [`action`] holds what each repair sends and how it is undone, [`reason`] why
-//! one is kept back, [`memory`] what was done before, [`outcome`] what the
-//! reader is told. To add a repair, name it in `config::RepairAction`, and
-//! follow the compiler through [`action`] and [`plan`].
+//! one is kept back, [`memory`] what was done before, [`answer`] what AWS's
+//! answer means, [`outcome`] what the reader is told. `carry_out` puts them in
+//! order, with one file for each repair.
+//!
+//! To add a repair, name it in `config::RepairAction` and follow the compiler:
+//! it leads to its [`action`], its judgement in [`plan`], and its file here.
 
 pub mod action;
+pub mod answer;
+pub mod audit;
+#[cfg(feature = "aws")]
+pub mod carry_out;
+#[cfg(feature = "aws")]
+mod imds;
 pub mod memory;
 pub mod outcome;
 pub mod plan;
 pub mod reason;
+#[cfg(feature = "aws")]
+mod trust_ec2;

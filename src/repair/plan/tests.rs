@@ -6,7 +6,7 @@ use crate::incident::cause::{Cause, Scope, Severity};
 use crate::incident::finding::Clues;
 use crate::incident::store::State;
 use crate::node::{Node, NodeId};
-use crate::repair::outcome;
+use crate::repair::{audit, outcome};
 use crate::report::OutcomeReport;
 
 const OWN: &str = "123456789012";
@@ -683,4 +683,26 @@ fn outcomes_without_a_write_say_what_held() {
     ] {
         assert_eq!(status(locks, cause, RepairMemory::default()), expected);
     }
+}
+
+#[test]
+fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
+    let lines: Vec<String> = (RepairAction::ALL.iter())
+        .zip([RepairMode::Repair, RepairMode::DryRun])
+        .map(|(action, mode)| {
+            let locks = Locks {
+                mode,
+                ..open_locks()
+            };
+            let incident = open_incident(*action);
+            let Plan::Repair(permit) = planned(&incident, &locks, &RepairMemory::default()) else {
+                panic!("every lock is open");
+            };
+            audit::line(&permit, &incident.key, &locks, now())
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"before":{"HttpEndpoint":"disabled","HttpPutResponseHopLimit":1,"HttpTokens":"required"},"send":{"HttpEndpoint":"enabled","InstanceId":"i-0123456789abcdef0"},"undo":"aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1"}
+    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/role-not-assumable/role:web","action":"trust-ec2","resource":"web","account":"123456789012","region":"eu-central-1","dry_run":true,"before":{"AssumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}"},"send":{"PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"},{\"Sid\":\"SsmAgentTriageTrustEc2\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","RoleName":"web"},"undo":"aws iam update-assume-role-policy --role-name web --policy-document '{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since"}
+    "#);
 }

@@ -1,0 +1,46 @@
+//! The audit line: one JSON object that says what is about to be written, and
+//! how to take it back, before it is written.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::plan::{Locks, Permit};
+
+/// Names the line in a log query.
+const KIND: &str = "ssm-agent-triage/audit/1";
+
+#[derive(Serialize)]
+struct Line<'a> {
+    audit: &'static str,
+    at: Timestamp,
+    incident: &'a str,
+    action: &'static str,
+    resource: &'a str,
+    account: Option<&'a str>,
+    region: &'a str,
+    /// Nothing is written: EC2 is asked with `DryRun`, IAM is not asked.
+    dry_run: bool,
+    before: Value,
+    send: Value,
+    undo: String,
+}
+
+/// The line for the repair that `permit` allows, without a line break.
+pub fn line(permit: &Permit, incident: &str, locks: &Locks, at: Timestamp) -> String {
+    let action = permit.action();
+    let line = Line {
+        audit: KIND,
+        at,
+        incident,
+        action: action.kind().as_str(),
+        resource: action.target(),
+        account: locks.account.as_ref().map(|account| account.as_str()),
+        region: locks.region.as_str(),
+        dry_run: permit.is_rehearsal(),
+        before: action.before(),
+        send: action.request(),
+        undo: action.undo(&locks.region),
+    };
+    serde_json::to_string(&line).expect("a struct of strings and JSON values has a JSON form")
+}

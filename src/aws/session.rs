@@ -18,6 +18,13 @@ pub struct Session {
 }
 
 impl Session {
+    /// With a configuration in hand instead of the environment's.
+    pub fn of(config: SdkConfig) -> Self {
+        Self {
+            config: OnceCell::new_with(Some(config)),
+        }
+    }
+
     /// Reads the environment and the certificates at the first call.
     pub async fn config(&self) -> &SdkConfig {
         self.config.get_or_init(load).await

@@ -38,17 +38,19 @@ pub struct Clients {
     /// One attempt each: what became of it is settled by reading.
     pub(super) ec2: Ec2,
     pub(super) iam: Iam,
+    audit: fn(&str) -> std::io::Result<()>,
 }
 
 impl Clients {
     /// No connection is made before the first call. `live` is what the checks
-    /// read with.
+    /// read with. Audit lines go to standard output.
     pub fn new(session: Arc<Session>, live: Arc<LiveState>) -> Self {
         Self {
             session,
             live,
             ec2: Ec2::new(Effort::Once),
             iam: Iam::new(Effort::Once),
+            audit: print,
         }
     }
 }
@@ -107,7 +109,7 @@ async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> 
     let (action, locks) = (permit.action(), task.locks);
     // No trace, no change.
     let line = audit::line(permit, &task.incident.key, locks, task.now);
-    if let Err(error) = print(&line) {
+    if let Err(error) = (task.clients.audit)(&line) {
         let why = format!("The audit line could not be written ({error}), so nothing was changed.");
         return untouched(action, locks, why);
     }
@@ -126,7 +128,7 @@ async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> 
     let (status, sentence) = answer::conclude(&write, &seen, action);
     let detail = if status == OutcomeStatus::Repaired {
         let done = match action {
-            Action::EnableImdsEndpoint { instance, before } => imds::done(instance, before, locks),
+            Action::EnableImdsEndpoint { instance, before } => imds::done(instance, before),
             Action::TrustEc2 { role, edit } => trust_ec2::done(role, edit),
         };
         format!("{done} {sentence}")
@@ -204,3 +206,6 @@ fn print(line: &str) -> std::io::Result<()> {
     writeln!(out, "{line}")?;
     out.flush()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,7 @@ use super::action::Action;
 use super::answer::{self, Seen};
 use super::carry_out::{Task, in_time, watch};
 use super::memory::RepairMemory;
-use super::plan::{Locks, Plan, Present, plan};
-use crate::command::{Command, Grammar};
+use super::plan::{Plan, Present, plan};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::ImdsFacts;
 use crate::diagnose::live::Reads;
@@ -101,18 +100,12 @@ pub(super) async fn write(instance: &InstanceId, task: Task<'_>) -> (Result<(), 
 }
 
 /// What was done, for the reader.
-pub(super) fn done(instance: &InstanceId, before: &ImdsFacts, locks: &Locks) -> String {
+pub(super) fn done(instance: &InstanceId, before: &ImdsFacts) -> String {
     let mut done = format!(
         "Switched the metadata endpoint of {instance} on and left its other metadata options as they were. The launch template and the account's defaults still decide for the next launch."
     );
     if !before.tokens_required {
-        let require = Command::new("aws ec2 modify-instance-metadata-options")
-            .option("--instance-id", Grammar::InstanceId, instance.as_str())
-            .text("--http-tokens required")
-            .option("--region", Grammar::Region, locks.region.as_str());
-        done.push_str(&format!(
-            " HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); once everything on the instance uses tokens, require them: {require} ."
-        ));
+        done.push_str(" HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); set it to required once everything on the instance uses tokens.");
     }
     done
 }

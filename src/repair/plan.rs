@@ -478,4 +478,4 @@ impl std::fmt::Display for NotNeeded {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

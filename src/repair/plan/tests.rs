@@ -10,10 +10,10 @@ use crate::repair::{audit, outcome};
 use crate::report::OutcomeReport;
 
 const OWN: &str = "123456789012";
-const INSTANCE: &str = "i-0123456789abcdef0";
-const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}"#;
+pub(in crate::repair) const INSTANCE: &str = "i-0123456789abcdef0";
+pub(in crate::repair) const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}"#;
 
-fn now() -> Timestamp {
+pub(in crate::repair) fn now() -> Timestamp {
     Timestamp::from_second(1_700_000_000).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn region() -> Region {
     Region::parse("eu-central-1").unwrap()
 }
 
-fn open_locks() -> Locks {
+pub(in crate::repair) fn open_locks() -> Locks {
     Locks {
         mode: RepairMode::Repair,
         actions: RepairAction::ALL.iter().copied().collect(),
@@ -116,7 +116,7 @@ fn incident(action: RepairAction, hits: Vec<Hit>) -> Incident {
     }
 }
 
-fn open_incident(action: RepairAction) -> Incident {
+pub(in crate::repair) fn open_incident(action: RepairAction) -> Incident {
     incident(
         action,
         vec![good_hit(super::super::action::cause_of(action))],

@@ -200,7 +200,7 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
             address.is_some_and(|address| address.host.contains('%')) || flat.contains(".xn--");
         return Some(if mistyped { Kind::HostName } else { Kind::Dns });
     }
-    if seen.has(M::NoSuchHost) || seen.has(M::Getaddrinfo) {
+    if seen.any(&[M::DialLookup, M::NoSuchHost, M::Getaddrinfo]) {
         return Some(Kind::Dns);
     }
     if seen.has(M::X509) {
@@ -312,7 +312,7 @@ fn imds(flat: &str, seen: &marker::Seen) -> Option<Kind> {
 /// Answers of AWS services, by their codes.
 fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
     use marker::Marker as M;
-    let table: [(&[M], Kind); 22] = [
+    let table: [(&[M], Kind); 21] = [
         (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
         (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
         (
@@ -360,7 +360,6 @@ fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
             &[M::SharedCreds, M::CredentialsEndpoint, M::EmptyStaticCreds],
             Kind::CredentialSource,
         ),
-        (&[M::BadGatewayPage, M::HtmlPage], Kind::ProxyAnswer),
     ];
     if let Some((_, kind)) = table.iter().find(|(markers, _)| seen.any(markers)) {
         return Some(*kind);
@@ -375,7 +374,8 @@ fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
             Kind::ServiceError
         });
     }
-    None
+    seen.any(&[M::BadGatewayPage, M::HtmlPage])
+        .then_some(Kind::ProxyAnswer)
 }
 
 /// Errors of the host's own operating system.

@@ -279,9 +279,9 @@ pub fn node_of(source: &Source) -> Node {
     }
 }
 
-/// UTF-16 read as bytes leaves a NUL between letters; some shippers put the line
-/// into a JSON object.
-fn clean<'m>(message: &'m str) -> Cow<'m, str> {
+/// A message as the agent wrote it: UTF-16 read as bytes leaves a NUL between
+/// letters; some shippers put the line into a JSON object.
+pub fn clean<'m>(message: &'m str) -> Cow<'m, str> {
     let message: Cow<'m, str> = if message.contains('\0') {
         Cow::Owned(message.replace('\0', ""))
     } else {

@@ -1,9 +1,11 @@
 //! A log file → its records, in bounded memory.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
+use ssm_agent_triage::engine::clean;
 use ssm_agent_triage::record::{Joiner, Record};
 
 /// Lines are taken in pieces of about this size.
@@ -65,11 +67,13 @@ impl<R: BufRead> Records<R> {
                 self.fault = Some(fault);
             }
         }
-        // UTF-16 without its mark leaves a NUL between letters.
-        bytes.retain(|byte| *byte != 0);
         let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<Cow<'_, str>> = text.split_terminator('\n').map(clean).collect();
         let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
-        for line in text.split_terminator('\n') {
+        for line in lines
+            .iter()
+            .flat_map(|line| line.trim_end_matches('\n').split('\n'))
+        {
             let ended = joiner.line(line, None, self.last);
             if let Some(open) = joiner.open()
                 && open.stamp.is_some()
@@ -146,6 +150,20 @@ mod tests {
         assert_eq!(
             all(b"2026-11-23 04:19:04 INFO \xff"),
             [record("2026-11-23T04:19:04Z", 1, "\u{fffd}")]
+        );
+    }
+
+    #[test]
+    fn lines_that_a_shipper_put_into_objects_are_taken_out() {
+        assert_eq!(
+            all(
+                "{\"log\":\"2026-11-23 04:19:04 INFO x\\n\",\"stream\":\"stdout\"}\n\
+                 {\"log\":\"2026-11-23 04:19:05 INFO y\\n\",\"stream\":\"stdout\"}"
+            ),
+            [
+                record("2026-11-23T04:19:04Z", 1, "x"),
+                record("2026-11-23T04:19:05Z", 2, "y"),
+            ]
         );
     }
 

@@ -1,8 +1,8 @@
 //! What is told, to whom it may be told, and in which words.
 //!
-//! [`text`] writes the message, [`json`] the report's entry;
-//! log text in it is quoted log text through [`quote`], which [`redact`]s it. [`message`]
-//! keeps what SNS allows.
+//! [`text`] writes the message, [`message`] keeps it within what SNS allows,
+//! [`json`] writes the report. Log text goes out only through [`quote`] and
+//! [`redact`].
 
 pub mod json;
 pub mod layout;

@@ -1,9 +1,7 @@
 //! The verdict as the report that the function answers, too.
 
 use ssm_agent_triage::notify::json;
-use ssm_agent_triage::report::{
-    Notified, OutcomeReport, OutcomeStatus, PlanReport, Report, SCHEMA,
-};
+use ssm_agent_triage::report::{Notified, OutcomeReport, OutcomeStatus, PlanReport};
 
 use super::Verdict;
 
@@ -16,21 +14,22 @@ pub fn render(verdict: Verdict) -> String {
         reason: "A log in hand is only read; nothing is checked or changed.".to_owned(),
     };
     let outcome = untouched();
-    let report = Report {
-        schema: SCHEMA,
-        incidents: verdict
-            .incidents
-            .iter()
-            .map(|incident| {
-                let nodes = json::nodes(incident);
-                json::incident(incident, nodes, &plan, &outcome, Notified::Printed)
-            })
-            .collect(),
-        recovered: verdict.reading.recovered,
-        benign: verdict.reading.benign,
-        unrecognised: json::unrecognised(verdict.reading.unrecognised),
-        source: verdict.reading.source,
-    };
+    let incidents = verdict
+        .incidents
+        .iter()
+        .map(|incident| {
+            let nodes = json::nodes(incident);
+            json::incident(incident, nodes, &plan, &outcome, Notified::Printed)
+        })
+        .collect();
+    let reading = verdict.reading;
+    let report = json::report(
+        reading.source,
+        incidents,
+        reading.recovered,
+        reading.benign,
+        reading.unrecognised,
+    );
     let mut text =
         serde_json::to_string_pretty(&report).expect("strings, numbers and times always serialise");
     text.push('\n');

@@ -130,6 +130,12 @@ fn one(page: &mut Page, number: usize, incident: &Incident) {
     for (at, step) in (1..).zip(&advice.steps) {
         page.step(&format!("{at}."), step);
     }
+    if !advice.by_cause.is_empty() {
+        page.heading("And then, by what it is");
+        for step in &advice.by_cause {
+            page.step("-", step);
+        }
+    }
     page.heading("How to verify");
     for step in &advice.verify {
         page.step("-", step);

@@ -14,7 +14,7 @@ use crate::record::{Joiner, Record};
 use crate::signature::{self, CatalogueError, Kind, Matcher, Signature};
 
 /// How many streams' states one execution environment keeps.
-const MAX_STREAMS: usize = 4096;
+const MAX_STREAMS: usize = 2048;
 
 /// Recognises, joins and correlates.
 #[derive(Debug)]

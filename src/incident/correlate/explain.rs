@@ -1,9 +1,14 @@
 //! What explains what: the rules by which a fault absorbs the symptoms and the
 //! guesses that follow from it.
 
+use jiff::SignedDuration;
+
 use super::open::Open;
 use crate::incident::cause::Cause;
 use crate::signature::{Kind, Part, Role};
+
+/// The agent waits up to an hour between two tries.
+const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
 /// Parts in the order in which one needs the one before: without an identity no
 /// credentials, without credentials no health ping, without that no channel.
@@ -55,17 +60,30 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
         return true;
     }
     let guess = other.kind == Kind::Symptom || !other.decided;
-    if !guess || std::ptr::eq(fault, other) {
+    if !guess || std::ptr::eq(fault, other) || !near(fault, other) {
         return false;
     }
     let firmer = fault.decided || !other.decided && other.kind == Kind::Symptom;
     if firmer && other.causes.contains(&fault.causes[0]) {
         return true;
     }
+    // What nobody would be told of must not hide what somebody must know.
+    if other.severity.is_loud() && !fault.severity.is_loud() {
+        return false;
+    }
     other.kind == Kind::Symptom
         && firmer
         && (needs(&REACH, fault, other) || needs(&GROUND, fault, other))
         || fault.decided && ends_agent(fault.causes[0]) && needs(&REACH, fault, other)
+}
+
+/// Whether the two stand in one window: the agent's longest wait between two tries.
+fn near(fault: &Open, other: &Open) -> bool {
+    let gap = other
+        .first
+        .max(fault.first)
+        .duration_since(other.last.min(fault.last));
+    gap <= WINDOW
 }
 
 fn needs(order: &[Part], fault: &Open, other: &Open) -> bool {

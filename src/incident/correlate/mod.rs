@@ -34,7 +34,7 @@ const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
 
 const MAX_OPEN: usize = 48;
-const MAX_RECENT: usize = 512;
+const MAX_RECENT: usize = 256;
 
 /// What is known of one node's agent.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -328,3 +328,33 @@ fn the_second_generation_of_the_sdk_is_read() {
     );
     assert_eq!(finding.severity, Severity::High);
 }
+
+#[test]
+fn a_quiet_fault_hides_no_loud_symptom() {
+    let log = [
+        at(
+            "04:00:01.0000",
+            "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance API: InternalServerError: Internal server error\n",
+        ),
+        at("04:00:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(
+        loud(&read(&log.concat())),
+        ["role-not-assumable (undetermined)"]
+    );
+}
+
+#[test]
+fn a_fault_explains_only_what_stands_near_it() {
+    let throttled = "ERROR [CredentialRefresher] Retrieve credentials produced error: ThrottlingException: Rate exceeded\n";
+    let near = [
+        at("04:00:01.0000", throttled),
+        at("04:30:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(loud(&read(&near.concat())), ["throttled (likely)"]);
+    let far = [
+        at("04:00:01.0000", throttled),
+        at("09:00:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(loud(&read(&far.concat())).len(), 2);
+}

@@ -203,7 +203,7 @@ impl<'e> NodeReader<'e> {
             None if record.level.is_trouble() => self.node.apply_unknown(record, place),
             None => {}
         }
-        self.node.pass(record.at);
+        self.node.pass(record);
     }
 
     /// What the node's log says so far. `open` is a record that more lines may

@@ -101,8 +101,12 @@ impl NodeState {
         self.named.as_ref()
     }
 
-    /// Takes note of the time of a record, recognised or not.
-    pub fn pass(&mut self, at: Timestamp) {
+    /// Takes note of a record, recognised or not: its time, and the node in its tags.
+    pub fn pass(&mut self, record: &Record<'_>) {
+        let at = record.at;
+        if self.named.is_none() {
+            self.named = named_in_tags(record);
+        }
         self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
         for open in &mut self.open {
             if open.pending && at.duration_since(open.last) >= HEALING {
@@ -345,12 +349,18 @@ fn survives(open: &Open, found: &Match<'_>) -> bool {
     weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
 }
 
+/// The node id in `[instanceID=…]`.
+fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
+    record
+        .tags
+        .iter()
+        .find_map(|tag| tag.strip_prefix("instanceID=").and_then(NodeId::parse))
+}
+
 /// The node id in a tag or in the text of a trouble record.
 fn named_in(record: &Record<'_>) -> Option<NodeId> {
-    for tag in &record.tags {
-        if let Some(id) = tag.strip_prefix("instanceID=").and_then(NodeId::parse) {
-            return Some(id);
-        }
+    if let Some(id) = named_in_tags(record) {
+        return Some(id);
     }
     if record.level < Level::Info {
         return None;

@@ -68,6 +68,19 @@ impl News {
 }
 
 impl Message {
+    /// The message as one JSON object on one line, for the function's own log:
+    /// Lambda makes an event of each line. The body stands as a list of lines,
+    /// which the console shows one below the other.
+    pub fn log_line(&self) -> String {
+        serde_json::json!({
+            "type": "message",
+            "subject": self.subject,
+            "attributes": self.attributes,
+            "body": self.body.lines().collect::<Vec<_>>(),
+        })
+        .to_string()
+    }
+
     /// `lead` and `tail` stay whole in the subject; `title` between them gives
     /// way. `identity` is what makes two messages about `key` the same news.
     pub fn new(
@@ -202,6 +215,16 @@ mod tests {
         assert!(message.body.len() + "stateopenedString".len() <= MESSAGE_BYTES);
         assert!(message.body.ends_with(" more bytes cut]\n"));
         assert!(message.body.starts_with("éé"));
+    }
+
+    #[test]
+    fn a_printed_message_is_one_line() {
+        let attributes = BTreeMap::from([("state".to_owned(), "opened".to_owned())]);
+        let message = Message::new(("", "t", ""), "a\n\n  b\n".to_owned(), attributes, "k", "i");
+        assert_eq!(
+            message.log_line(),
+            r#"{"attributes":{"state":"opened"},"body":["a","","  b"],"subject":"t","type":"message"}"#
+        );
     }
 
     #[test]

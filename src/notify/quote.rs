@@ -13,8 +13,15 @@ const TAIL_LINES: usize = 4;
 /// Characters kept of one line.
 const LINE_LENGTH: usize = 600;
 
+/// Characters kept of a line that must be short.
+const SHORT_LINE: usize = 240;
+
 /// Characters of a record that the report keeps.
 const RECORD_LENGTH: usize = 4_000;
+
+/// Lines of the SDK that say nothing: an error without a cause, a call that got
+/// no answer.
+const EMPTY_WORDS: &[&str] = &["", "caused by: :", "status code: 0, request id:"];
 
 /// The lines of `text` for a message. Never empty, no line is.
 pub fn lines(text: &str) -> Vec<String> {
@@ -22,7 +29,7 @@ pub fn lines(text: &str) -> Vec<String> {
     let all: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !EMPTY_WORDS.contains(line))
         .collect();
     let short = |line: &&str| cut(line, LINE_LENGTH).into_owned();
     if all.is_empty() {
@@ -36,6 +43,21 @@ pub fn lines(text: &str) -> Vec<String> {
     kept.push(format!("[{left_out} lines left out]"));
     kept.extend(all[all.len() - TAIL_LINES..].iter().map(short));
     kept
+}
+
+/// At most `most` of the `lines`, and never more than a short one each: the
+/// first ones and, where there is room for two, the last, which names the
+/// deepest cause.
+pub fn fewer(mut lines: Vec<String>, most: usize) -> Vec<String> {
+    if lines.len() > most {
+        let last = (most > 1).then(|| lines.pop()).flatten();
+        lines.truncate(most - usize::from(last.is_some()));
+        lines.extend(last);
+    }
+    lines
+        .iter()
+        .map(|line| cut(line, SHORT_LINE).into_owned())
+        .collect()
 }
 
 /// The record for the report: redacted and whole, unless it is very long.
@@ -113,6 +135,24 @@ mod tests {
         assert_eq!(shown[HEAD_LINES], "[28 lines left out]");
         assert_eq!(shown.last().map(String::as_str), Some("line 40"));
         assert_eq!(lines("\n\n"), ["(an empty record)"]);
+    }
+
+    #[test]
+    fn of_a_few_lines_the_first_and_the_last_stay() {
+        let lines = |count: usize| (1..=count).map(|n| format!("{n}")).collect::<Vec<_>>();
+        assert_eq!(fewer(lines(5), 3), ["1", "2", "5"]);
+        assert_eq!(fewer(lines(5), 2), ["1", "5"]);
+        assert_eq!(fewer(lines(5), 1), ["1"]);
+        assert_eq!(fewer(lines(2), 3), ["1", "2"]);
+        assert!(fewer(vec!["x".repeat(500)], 1)[0].len() < 300);
+    }
+
+    #[test]
+    fn lines_that_say_nothing_are_left_out() {
+        assert_eq!(
+            lines("a\ncaused by: : \n\tstatus code: 0, request id: \ncaused by: b"),
+            ["a", "caused by: b"]
+        );
     }
 
     proptest! {

@@ -18,6 +18,15 @@ use crate::report::{CheckStatus, NodeReport, OutcomeReport, OutcomeStatus, PlanR
 /// Nodes named in a message; the others are counted.
 pub const NODES_NAMED: usize = 20;
 
+/// How much of the log a message quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoted {
+    /// Every proving record, at the length of [`quote::lines`].
+    Records,
+    /// Three short lines in all.
+    ThreeLines,
+}
+
 /// The message about `incident`. `nodes` are all that it hits, those of earlier
 /// batches too.
 pub fn render(
@@ -27,6 +36,39 @@ pub fn render(
     outcome: &OutcomeReport,
     news: News,
     now: Timestamp,
+) -> Message {
+    compose(incident, nodes, plan, outcome, news, now, Quoted::Records)
+}
+
+/// As [`render`], for the function's own log, where messages go for want of a
+/// topic: that log holds three lines of an agent's at most.
+pub fn render_for_log(
+    incident: &Incident,
+    nodes: &[NodeReport],
+    plan: &PlanReport,
+    outcome: &OutcomeReport,
+    news: News,
+    now: Timestamp,
+) -> Message {
+    compose(
+        incident,
+        nodes,
+        plan,
+        outcome,
+        news,
+        now,
+        Quoted::ThreeLines,
+    )
+}
+
+fn compose(
+    incident: &Incident,
+    nodes: &[NodeReport],
+    plan: &PlanReport,
+    outcome: &OutcomeReport,
+    news: News,
+    now: Timestamp,
+    quoted: Quoted,
 ) -> Message {
     let advice = advice::advise(incident, outcome);
     let title = one_line(&incident.title);
@@ -41,7 +83,7 @@ pub fn render(
     }
     page.heading("How sure");
     page.prose(&how_sure(incident));
-    proof(&mut page, incident, now);
+    proof(&mut page, incident, now, quoted);
     checks(&mut page, incident, outcome.status);
     page.heading("What was done");
     done(&mut page, plan, outcome);
@@ -185,7 +227,7 @@ fn one<'a>(
         .then_some(first)
 }
 
-pub(super) fn how_sure(incident: &Incident) -> String {
+fn how_sure(incident: &Incident) -> String {
     let others = incident.candidates.len() > 1;
     match (incident.standing, incident.confidence) {
         (Standing::AlreadyRight, _) => {
@@ -210,8 +252,17 @@ pub(super) fn how_sure(incident: &Incident) -> String {
     }
 }
 
-fn proof(page: &mut Page, incident: &Incident, now: Timestamp) {
+fn proof(page: &mut Page, incident: &Incident, now: Timestamp, quoted: Quoted) {
+    let records = incident.evidence.len();
     for (index, evidence) in incident.evidence.iter().enumerate() {
+        let lines = quote::lines(&evidence.text);
+        let (lines, width) = match (quoted, records, index) {
+            (Quoted::Records, _, _) => (lines, WIDTH),
+            (Quoted::ThreeLines, 1, _) => (quote::fewer(lines, 3), usize::MAX),
+            (Quoted::ThreeLines, 2, 0) => (quote::fewer(lines, 2), usize::MAX),
+            (Quoted::ThreeLines, _, 0..=2) => (quote::fewer(lines, 1), usize::MAX),
+            (Quoted::ThreeLines, _, _) => return,
+        };
         let age = now.duration_since(evidence.at);
         let when = if age.is_negative() {
             clock(evidence.at)
@@ -224,19 +275,19 @@ fn proof(page: &mut Page, incident: &Incident, now: Timestamp) {
             format!("And this ({when})")
         });
         let head = redact_line(&head(evidence.level, &evidence.component));
-        for (number, line) in quote::lines(&evidence.text).iter().enumerate() {
+        for (number, line) in lines.iter().enumerate() {
             let line = if number == 0 {
                 format!("{head}{line}")
             } else {
                 line.clone()
             };
-            page.line(&wrap(&line, "  | ", "  |   ", WIDTH));
+            page.line(&wrap(&line, "  | ", "  |   ", width));
         }
     }
 }
 
 /// `ERROR [HealthCheck] `, as the agent writes it.
-pub(super) fn head(level: &str, component: &str) -> String {
+fn head(level: &str, component: &str) -> String {
     match component {
         "" => format!("{level} "),
         component => format!("{level} [{component}] "),
@@ -268,7 +319,7 @@ fn checks(page: &mut Page, incident: &Incident, outcome: OutcomeStatus) {
     }
 }
 
-pub(super) fn mark(status: CheckStatus) -> &'static str {
+fn mark(status: CheckStatus) -> &'static str {
     match status {
         CheckStatus::Failed => "FAILED ",
         CheckStatus::Ok => "ok     ",

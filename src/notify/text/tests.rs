@@ -390,6 +390,28 @@ fn log_text_is_quoted_and_acts_on_nothing() {
 }
 
 #[test]
+fn the_functions_own_log_holds_three_lines_of_an_agent() {
+    let long: Vec<String> = (0..30).map(|n| format!("line {n} of a record")).collect();
+    for records in 1..=4 {
+        let mut told = imds_disabled();
+        told.incident.evidence = (0..records)
+            .map(|_| evidence("ERROR", "HealthCheck", &long.join("\n")))
+            .collect();
+        let message = render_for_log(
+            &told.incident,
+            &told.nodes,
+            &told.plan,
+            &told.outcome,
+            told.news,
+            at(NOW),
+        );
+        let quoted = message.body.lines().filter(|line| line.starts_with("  |"));
+        assert_eq!(quoted.count(), 3, "{records}");
+        assert!(!message.log_line().contains('\n'));
+    }
+}
+
+#[test]
 fn an_incident_that_is_over() {
     let over = Over {
         key: "123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0".to_owned(),

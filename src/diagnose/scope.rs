@@ -58,15 +58,17 @@ pub fn account_region(node: &Node) -> String {
     format!("{account}/{region}")
 }
 
-/// A role that EC2 may not assume is the one of the instance's own profile:
-/// what a log line names could be any role. A denied permission leads to no
-/// write, so that the role which the denial names may group it.
+/// The role to fix. A denial names the role that was denied. For a role that EC2
+/// may not assume the instance's own profile decides; where it could not be read,
+/// the name in the log groups the nodes, and a write never follows from it: that
+/// takes a check's proof and the live role.
 fn role<'a>(cause: Cause, finding: &'a Finding, live: &'a Live) -> Option<&'a str> {
     let own = live.role.as_ref().map(|role| role.name.as_str());
+    let told = finding.clues.role.as_deref();
     if cause == Cause::PermissionMissing {
-        finding.clues.role.as_deref().or(own)
+        told.or(own)
     } else {
-        own
+        own.or(told)
     }
 }
 

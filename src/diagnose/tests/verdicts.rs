@@ -308,11 +308,11 @@ fn the_scope_is_the_thing_to_fix() {
     let (live, log) = scope(&[ImdsUnreachable], |_| {});
     assert_eq!((live, log), (on_instance.clone(), on_instance));
 
-    // The role that a log line names is no scope of a trust policy.
+    // The role that a log line names groups nodes until the live role is known.
     let (_, log) = scope(&[RoleNotAssumable], |f| {
         f.clues.role = Some("Admin".to_owned());
     });
-    assert_eq!(log, on_node);
+    assert_eq!(log, of(ScopeKind::Role, "Admin"));
     let live = undetermined(&[RoleNotAssumable], &trust(TRUSTS_LAMBDA)).scope;
     assert_eq!(live, of(ScopeKind::Role, "MySSMRole"));
 

@@ -95,12 +95,17 @@ pub(super) fn config_invalid(case: &Case) -> Vec<Step> {
 pub(super) fn outdated(case: &Case) -> Vec<Step> {
     vec![
         Step::run(
-            "Update it now, while Systems Manager still reaches it:",
+            "Update it, where Systems Manager still reaches the node:",
             case.with_node(
                 case.aws("aws ssm send-command")
                     .text("--document-name AWS-UpdateSSMAgent"),
                 "--instance-ids",
             ),
+        ),
+        install(
+            case,
+            "Where it does not, by the package manager on the host (Amazon Linux; under snap: \
+             sudo snap refresh amazon-ssm-agent):",
         ),
         update_automatically(case),
     ]
@@ -129,16 +134,23 @@ pub(super) fn update_failed(case: &Case) -> Vec<Step> {
                 "--instance-ids",
             ),
         ),
-        Step::run(
+        install(
+            case,
             "… or install it by the package manager (Amazon Linux; under snap: sudo snap \
              refresh amazon-ssm-agent):",
-            case.agent_bucket(
-                "sudo yum install -y",
-                "/latest/linux_amd64/amazon-ssm-agent.rpm",
-            ),
         ),
         update_automatically(case),
     ]
+}
+
+fn install(case: &Case, text: &'static str) -> Step {
+    Step::run(
+        text,
+        case.agent_bucket(
+            "sudo yum install -y",
+            "/latest/linux_amd64/amazon-ssm-agent.rpm",
+        ),
+    )
 }
 
 /// A State Manager association keeps every agent up to date.

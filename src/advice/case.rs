@@ -268,6 +268,10 @@ impl<'a> Case<'a> {
             .value_within(filter, Grammar::VpcId, self.vpc, "")
     }
 
+    pub(super) fn with_subnet(&self, command: Command) -> Command {
+        command.option("--subnet-ids", Grammar::SubnetId, self.subnet)
+    }
+
     pub(super) fn with_vpc(&self, command: Command) -> Command {
         command.option("--vpc-id", Grammar::VpcId, self.vpc)
     }

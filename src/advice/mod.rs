@@ -322,6 +322,73 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_of_a_denial_has_its_own_first_step() {
+        use crate::incident::finding::DenyReason;
+        let mut seen = Vec::new();
+        for reason in [
+            None,
+            Some(DenyReason::PermissionsBoundary),
+            Some(DenyReason::ServiceControlPolicy),
+            Some(DenyReason::SessionPolicy),
+            Some(DenyReason::VpcEndpointPolicy),
+            Some(DenyReason::ResourcePolicy),
+            Some(DenyReason::ExplicitDeny),
+        ] {
+            let mut incident = sample::incident(Cause::PermissionMissing);
+            incident.clues.reason = reason;
+            let advice = advise(&incident, &sample::nothing_done());
+            let changes = commands(&advice).any(|line| line.contains("attach-role-policy"));
+            assert_eq!(changes, reason.is_none(), "{reason:?}");
+            seen.push(format!("{reason:?}: {}", advice.steps[0].line()));
+        }
+        insta::assert_snapshot!(seen.join("\n"));
+    }
+
+    #[test]
+    fn an_action_that_the_core_policy_lacks_is_not_mended_by_it() {
+        let mut incident = sample::incident(Cause::PermissionMissing);
+        incident.clues.action = Some("s3:PutObject".to_owned());
+        let advice = advise(&incident, &sample::nothing_done());
+        assert!(commands(&advice).all(|line| !line.contains("attach-role-policy")));
+        assert!(commands(&advice).any(|line| line.contains("--action-names s3:PutObject")));
+    }
+
+    #[test]
+    fn the_address_that_was_dialled_says_where_to_look_first() {
+        for (dialled, first, never) in [
+            ("10.0.1.7", "describe-vpc-endpoints", "create-route"),
+            ("fd00::7", "describe-vpc-endpoints", "create-route"),
+            (
+                "52.94.225.236",
+                "describe-instances",
+                "authorize-security-group-ingress",
+            ),
+        ] {
+            let mut incident = sample::incident(Cause::EndpointUnreachable);
+            incident.clues.dialled = dialled.parse().ok();
+            let advice = advise(&incident, &sample::nothing_done());
+            let aws = commands(&advice).find(|line| line.starts_with("aws "));
+            assert!(aws.is_some_and(|line| line.contains(first)), "{dialled}");
+            assert!(
+                commands(&advice).all(|line| !line.contains(never)),
+                "{dialled}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_catches_the_metadata_address_is_told_first() {
+        let mut incident = sample::incident(Cause::ProxyFailure);
+        incident.clues.service = Some("imds".to_owned());
+        incident.clues.host = Some("169.254.169.254".to_owned());
+        let advice = advise(&incident, &sample::nothing_done());
+        assert!(advice.steps[0].text.contains("metadata address"));
+        assert!(
+            commands(&advice).any(|line| line.contains("https://ssm.eu-central-1.amazonaws.com/"))
+        );
+    }
+
+    #[test]
     fn nothing_that_a_log_names_can_leave_its_place() {
         for cause in Cause::ALL {
             let advice = advise(&sample::hostile(*cause), &sample::nothing_done());

@@ -35,14 +35,14 @@ pub(super) fn endpoint_unreachable(case: &Case) -> Vec<Step> {
             steps.extend(instance_egress(case));
             steps.extend(routes(case));
             steps.push(network_acl(case));
-            steps.push(create_endpoint(case));
+            steps.extend(create_endpoint(case));
         }
         None => {
             steps.extend(instance_egress(case));
             steps.extend(interface_endpoint(case));
             steps.extend(routes(case));
             steps.push(network_acl(case));
-            steps.push(create_endpoint(case));
+            steps.extend(create_endpoint(case));
         }
     }
     if !case.clues.proxied {
@@ -276,16 +276,25 @@ fn interface_endpoint(case: &Case) -> Vec<Step> {
 }
 
 fn routes(case: &Case) -> Vec<Step> {
-    vec![Step::run(
-        "Show the subnet's routes. 0.0.0.0/0 must lead to an internet gateway (igw-, for an \
-         instance with a public address) or to a NAT gateway (nat-) or transit (tgw-). No \
-         answer: the VPC's main route table applies.",
-        case.in_subnet(
-            case.aws("aws ec2 describe-route-tables"),
-            "Name=association.subnet-id,Values=",
-        )
-        .text("--query 'RouteTables[].Routes'"),
-    )]
+    vec![
+        Step::run(
+            "Show the subnet's routes. 0.0.0.0/0 must lead to an internet gateway (igw-, for an \
+             instance with a public address), a NAT gateway (nat-) or transit (tgw-). No answer: \
+             the VPC's main route table applies.",
+            case.in_subnet(
+                case.aws("aws ec2 describe-route-tables"),
+                "Name=association.subnet-id,Values=",
+            )
+            .text("--query 'RouteTables[].{Id:RouteTableId,Routes:Routes}'"),
+        ),
+        Step::run(
+            "A private subnet with a NAT gateway lacks the route? Add it (in a public subnet \
+             with --gateway-id and the internet gateway's id; delete-route undoes it):",
+            case.aws("aws ec2 create-route")
+                .option("--route-table-id", Grammar::RouteTableId, "")
+                .text("--destination-cidr-block 0.0.0.0/0 --nat-gateway-id NAT_GATEWAY_ID"),
+        ),
+    ]
 }
 
 fn network_acl(case: &Case) -> Step {
@@ -299,20 +308,30 @@ fn network_acl(case: &Case) -> Step {
     )
 }
 
-/// For a subnet that shall have no way out: an interface endpoint.
-fn create_endpoint(case: &Case) -> Step {
-    Step::run(
-        "A private subnet without NAT needs interface endpoints for ssm and ssmmessages (older \
-         agents also ec2messages), with a security group that lets 443 in. The service's full \
-         name:",
-        case.aws("aws ec2 describe-vpc-endpoint-services")
-            .text("--filters")
-            .value_within(
-                "Name=service-name,Values=*.",
-                Grammar::Service,
-                case.service(),
-                "",
-            )
-            .text("--query ServiceNames --output text"),
-    )
+/// For a subnet that shall have no way out: interface endpoints.
+fn create_endpoint(case: &Case) -> Vec<Step> {
+    vec![
+        Step::run(
+            "A private subnet without NAT needs interface endpoints for ssm and ssmmessages \
+             (older agents also ec2messages). Find the service's full name …",
+            case.aws("aws ec2 describe-vpc-endpoint-services")
+                .text("--filters")
+                .value_within(
+                    "Name=service-name,Values=*.",
+                    Grammar::Service,
+                    case.service(),
+                    "",
+                )
+                .text("--query ServiceNames --output text"),
+        ),
+        Step::run(
+            "… and make the endpoint, with a security group that lets 443 in from the instances \
+             (delete-vpc-endpoints undoes it; an endpoint costs by the hour):",
+            case.with_subnet(case.with_vpc(case.aws("aws ec2 create-vpc-endpoint")))
+                .text(
+                    "--vpc-endpoint-type Interface --service-name SERVICE_NAME \
+                     --security-group-ids ENDPOINT_SECURITY_GROUP_ID --private-dns-enabled",
+                ),
+        ),
+    ]
 }

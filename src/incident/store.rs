@@ -140,7 +140,7 @@ impl Store {
         let Some(entry) = joined else {
             return;
         };
-        if entry.was_right_after(last) && !diagnosed.candidates.contains(&entry.cause) {
+        if entry.was_right_after(last) {
             diagnosed.standing = Standing::AlreadyRight;
         }
         if entry.cause != diagnosed.cause {

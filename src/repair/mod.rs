@@ -23,3 +23,6 @@ pub mod plan;
 pub mod reason;
 #[cfg(feature = "aws")]
 mod trust_ec2;
+
+#[cfg(test)]
+mod story_tests;

@@ -9,17 +9,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+mod judge;
+
+use judge::Judged;
+
 use super::action::{Action, action_for};
 use super::memory::{Attempt, RepairMemory, within_hold};
 use super::reason::{Reason, Resource};
-use crate::config::{Config, REPAIR_TAG_KEY, RepairAction, RepairMode};
-use crate::diagnose::facts::{InstanceFacts, Read, RoleFacts};
+use crate::config::{Config, RepairAction, RepairMode};
+use crate::diagnose::facts::{InstanceFacts, RoleFacts};
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::{Confidence, ScopeKind};
+use crate::incident::cause::Confidence;
 use crate::incident::gather::{Hit, Incident};
 use crate::node::{AccountId, InstanceId, NamedBy, Region};
 use crate::report::{OutcomeStatus, PlanReport};
-use crate::trust_policy::{Refusal, RoleRef, has_ours, plan_edit};
+use crate::trust_policy::has_ours;
 
 /// What the operator allows, and where the function itself runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,8 +137,8 @@ pub fn plan(
         };
     };
     let judged = match action {
-        RepairAction::EnableImdsEndpoint => judge_imds(incident, live),
-        RepairAction::TrustEc2 => judge_trust(incident, live, locks),
+        RepairAction::EnableImdsEndpoint => judge::imds(incident, live),
+        RepairAction::TrustEc2 => judge::trust(incident, live, locks),
     };
     let recent =
         (memory.last(action, &incident.scope.id)).filter(|attempt| within_hold(attempt.at, now));
@@ -143,17 +147,24 @@ pub fn plan(
             done_before(attempt)
         }
         (Judged::Right, _) => Plan::NotNeeded(right_by_itself(action, live)),
-        // A state that cannot be read takes nothing away from what was done.
-        (Judged::Unread(_), Some(attempt)) if attempt.outcome.status == OutcomeStatus::Repaired => {
+        // A state that cannot be read takes nothing away from what was done
+        // about this very evidence.
+        (Judged::Unread(_), Some(attempt))
+            if attempt.outcome.status == OutcomeStatus::Repaired && incident.last <= attempt.at =>
+        {
             done_before(attempt)
         }
-        (Judged::Unread(_), Some(attempt)) => advise(held(attempt)),
-        (Judged::Unread(resource), None) => {
+        (Judged::Unread(_), Some(attempt)) if attempt.outcome.status != OutcomeStatus::Repaired => {
+            advise(held(attempt))
+        }
+        (Judged::Unread(resource), _) => {
             let mut reasons = closed(incident, action, locks, now);
             let elsewhere = (reasons.iter())
                 .any(|reason| matches!(reason, Reason::Account { .. } | Reason::Region { .. }));
             reasons.retain(|reason| *reason != Reason::NotConfirmed);
-            if !elsewhere {
+            if !incident.fresh {
+                reasons.push(Reason::NothingNew);
+            } else if !elsewhere {
                 reasons.push(Reason::Unread(resource));
             }
             Plan::Advise(Advice {
@@ -213,101 +224,6 @@ fn advise(reason: Reason) -> Plan {
 
 fn done_before(attempt: &Attempt) -> Plan {
     Plan::NotNeeded(NotNeeded::DoneBefore(Box::new(attempt.clone())))
-}
-
-/// What live state says about the resource itself, the locks aside.
-enum Judged<'a> {
-    Repairable {
-        action: Action,
-        tags: Result<Option<&'a str>, &'a str>,
-        resource: Resource,
-    },
-    Right,
-    Unread(Resource),
-    Refused {
-        reason: Reason,
-        would_do: Option<Action>,
-    },
-}
-
-fn judge_imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
-    let id = incident.scope.id.as_str();
-    let resource = Resource::Instance(id.to_owned());
-    let facts = (incident.scope.kind == ScopeKind::Instance)
-        .then(|| live.instances.iter().find(|facts| facts.id.as_str() == id))
-        .flatten();
-    let Some((facts, imds)) = facts.and_then(|facts| Some((facts, facts.imds.as_ref()?))) else {
-        return Judged::Unread(resource);
-    };
-    let action = Action::EnableImdsEndpoint {
-        instance: facts.id.clone(),
-        before: imds.clone(),
-    };
-    let refused = |reason| Judged::Refused {
-        reason,
-        would_do: None,
-    };
-    if imds.endpoint_enabled {
-        return Judged::Right;
-    }
-    if facts.state != "running" {
-        return refused(Reason::InstanceState(facts.state.clone()));
-    }
-    if let Some(service) = &facts.managed_by {
-        return refused(Reason::ManagedBy(service.clone()));
-    }
-    if imds.pending {
-        return refused(Reason::ChangePending);
-    }
-    Judged::Repairable {
-        action,
-        tags: Ok(facts.tags.get(REPAIR_TAG_KEY).map(String::as_str)),
-        resource,
-    }
-}
-
-fn judge_trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -> Judged<'a> {
-    let name = incident.scope.id.as_str();
-    let resource = Resource::Role(name.to_owned());
-    let role = live
-        .role
-        .filter(|role| incident.scope.kind == ScopeKind::Role && role.name == name);
-    let Some(role) = role else {
-        return Judged::Unread(resource);
-    };
-    let reference = RoleRef {
-        name,
-        path: &role.path,
-        arn: &role.arn,
-        partition: locks.region.partition(),
-    };
-    let action = |edit| Action::TrustEc2 {
-        role: name.to_owned(),
-        edit,
-    };
-    match plan_edit(&role.trust_policy, &reference) {
-        Ok(edit) => Judged::Repairable {
-            action: action(edit),
-            tags: match &role.tags {
-                Read::Found(tags) => Ok(tags.get(REPAIR_TAG_KEY).map(String::as_str)),
-                Read::Missing => Err("IAM does not know the role"),
-                Read::Failed(why) => Err(why),
-            },
-            resource,
-        },
-        Err(Refusal::AlreadyRight { .. }) => Judged::Right,
-        Err(refusal) => {
-            let would_do = if let Refusal::ChinaPartition { would_do } = &refusal {
-                Some(action((**would_do).clone()))
-            } else {
-                None
-            };
-            Judged::Refused {
-                reason: Reason::Trust(refusal),
-                would_do,
-            }
-        }
-    }
 }
 
 fn right_by_itself(action: RepairAction, live: Present<'_>) -> NotNeeded {
@@ -479,3 +395,5 @@ impl std::fmt::Display for NotNeeded {
 
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(test)]
+mod told_tests;

@@ -64,6 +64,8 @@ pub enum Reason {
         max: u32,
         until: Timestamp,
     },
+    /// The batch says nothing new about it, so that no check was made.
+    NothingNew,
     /// Live state of the resource could not be read.
     Unread(Resource),
     /// Anything but `running`.
@@ -174,6 +176,9 @@ impl fmt::Display for Reason {
                 f,
                 "TRIAGE_MAX_REPAIRS allows {max} repairs an hour and they are used up, so nothing is repaired before {}. Many repairs at once point to one cause behind them all: look for it, then raise the number if need be.",
                 moment(*until),
+            ),
+            Self::NothingNew => f.write_str(
+                "This batch says nothing new about it, so no check was made and nothing is changed.",
             ),
             Self::Unread(resource) => write!(
                 f,
@@ -289,6 +294,7 @@ mod tests {
             },
             Reason::Capped { max: 5, until: at },
             Reason::Capped { max: 0, until: at },
+            Reason::NothingNew,
             Reason::Unread(instance()),
             Reason::InstanceState("stopped".to_owned()),
             Reason::ManagedBy("eks.amazonaws.com".to_owned()),
@@ -318,6 +324,7 @@ mod tests {
         This function tried the repair at 2023-11-14 22:13:20 UTC without success, and tries again no sooner than an hour after that.
         TRIAGE_MAX_REPAIRS allows 5 repairs an hour and they are used up, so nothing is repaired before 2023-11-14 22:13:20 UTC. Many repairs at once point to one cause behind them all: look for it, then raise the number if need be.
         TRIAGE_MAX_REPAIRS is 0, so nothing is repaired. Raise it.
+        This batch says nothing new about it, so no check was made and nothing is changed.
         The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
         The instance is stopped; only a running instance is changed.
         The instance is managed by eks.amazonaws.com, and EC2 lets nobody else change it. Make the change there.

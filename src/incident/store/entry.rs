@@ -176,6 +176,10 @@ impl Entry {
         if grown && self.state != State::Right {
             return Telling::Speak(Why::Grew);
         }
+        // What was put right and has shown nothing since is no longer open.
+        if self.was_right_after(self.newest_evidence()) {
+            return Telling::Suppress;
+        }
         let silent = now.duration_since(told.at);
         if Duration::try_from(silent).is_ok_and(|silent| silent >= reminder) {
             return Telling::Speak(Why::Reminder);
@@ -275,6 +279,11 @@ impl Entry {
     fn standing(&self) -> usize {
         let nodes = self.nodes.values();
         nodes.filter(|trace| trace.recovered_at.is_none()).count()
+    }
+
+    fn newest_evidence(&self) -> Timestamp {
+        let times = self.nodes.values().map(|trace| trace.last);
+        times.max().unwrap_or(self.seen_at)
     }
 
     fn stands(&self) -> bool {

@@ -148,6 +148,25 @@ fn a_told_incident_is_silent_until_the_reminder() {
 }
 
 #[test]
+fn what_was_put_right_is_reminded_of_only_when_it_shows_again() {
+    let day = 24 * 60 * 60;
+    for (last, expected) in [
+        (0, SILENT),
+        (70, SILENT),
+        (71, Telling::Speak(Why::Reminder)),
+    ] {
+        let mut store = store_told(&confirmed(&[1], at(0)), State::Right, at(10));
+        let telling = tell(
+            &mut store,
+            &guessed(&[1], at(last)),
+            State::Open,
+            at(10 + day),
+        );
+        assert_eq!(telling, expected, "evidence from {last} s");
+    }
+}
+
+#[test]
 fn a_message_that_failed_is_due_again() {
     let mut store = Store::new(DAY);
     for now in [1, 2, 3] {

@@ -1,0 +1,105 @@
+//! What live state says about the resource itself, the locks aside.
+
+use super::{Locks, Present};
+use crate::config::REPAIR_TAG_KEY;
+use crate::diagnose::facts::Read;
+use crate::incident::cause::ScopeKind;
+use crate::incident::gather::Incident;
+use crate::repair::action::Action;
+use crate::repair::reason::{Reason, Resource};
+use crate::trust_policy::{Refusal, RoleRef, plan_edit};
+
+/// What may be done about the resource, as it is.
+pub(super) enum Judged<'a> {
+    Repairable {
+        action: Action,
+        tags: Result<Option<&'a str>, &'a str>,
+        resource: Resource,
+    },
+    Right,
+    Unread(Resource),
+    Refused {
+        reason: Reason,
+        would_do: Option<Action>,
+    },
+}
+
+pub(super) fn imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
+    let id = incident.scope.id.as_str();
+    let resource = Resource::Instance(id.to_owned());
+    let facts = (incident.scope.kind == ScopeKind::Instance)
+        .then(|| live.instances.iter().find(|facts| facts.id.as_str() == id))
+        .flatten();
+    let Some((facts, imds)) = facts.and_then(|facts| Some((facts, facts.imds.as_ref()?))) else {
+        return Judged::Unread(resource);
+    };
+    let action = Action::EnableImdsEndpoint {
+        instance: facts.id.clone(),
+        before: imds.clone(),
+    };
+    let refused = |reason| Judged::Refused {
+        reason,
+        would_do: None,
+    };
+    if imds.endpoint_enabled {
+        return Judged::Right;
+    }
+    if facts.state != "running" {
+        return refused(Reason::InstanceState(facts.state.clone()));
+    }
+    if let Some(service) = &facts.managed_by {
+        return refused(Reason::ManagedBy(service.clone()));
+    }
+    if imds.pending {
+        return refused(Reason::ChangePending);
+    }
+    Judged::Repairable {
+        action,
+        tags: Ok(facts.tags.get(REPAIR_TAG_KEY).map(String::as_str)),
+        resource,
+    }
+}
+
+pub(super) fn trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -> Judged<'a> {
+    let name = incident.scope.id.as_str();
+    let resource = Resource::Role(name.to_owned());
+    let role = live
+        .role
+        .filter(|role| incident.scope.kind == ScopeKind::Role && role.name == name);
+    let Some(role) = role else {
+        return Judged::Unread(resource);
+    };
+    let reference = RoleRef {
+        name,
+        path: &role.path,
+        arn: &role.arn,
+        partition: locks.region.partition(),
+    };
+    let action = |edit| Action::TrustEc2 {
+        role: name.to_owned(),
+        edit,
+    };
+    match plan_edit(&role.trust_policy, &reference) {
+        Ok(edit) => Judged::Repairable {
+            action: action(edit),
+            tags: match &role.tags {
+                Read::Found(tags) => Ok(tags.get(REPAIR_TAG_KEY).map(String::as_str)),
+                Read::Missing => Err("IAM does not know the role"),
+                Read::Failed(why) => Err(why),
+            },
+            resource,
+        },
+        Err(Refusal::AlreadyRight { .. }) => Judged::Right,
+        Err(refusal) => {
+            let would_do = if let Refusal::ChinaPartition { would_do } = &refusal {
+                Some(action((**would_do).clone()))
+            } else {
+                None
+            };
+            Judged::Refused {
+                reason: Reason::Trust(refusal),
+                would_do,
+            }
+        }
+    }
+}

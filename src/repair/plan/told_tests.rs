@@ -1,0 +1,263 @@
+//! What the reader is told of instances and roles in every state.
+
+use super::tests::{
+    NOBODY, ago, attempt, now, open_incident, open_locks, planned, planned_open, remembering,
+};
+use super::*;
+use crate::config::{RepairAction, RepairMode};
+use crate::diagnose::facts::ImdsFacts;
+use crate::incident::cause::{Cause, ScopeKind};
+use crate::incident::store::State;
+use crate::repair::{audit, outcome};
+
+fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
+    let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+    let mut imds = incident.instances[0].imds.clone().unwrap();
+    change(&mut incident, &mut imds);
+    if let Some(facts) = incident.instances.get_mut(0)
+        && facts.imds.is_some()
+    {
+        facts.imds = Some(imds);
+    }
+    let plan = planned_open(&incident).report();
+    format!("{}: {}", plan.kind, plan.reason)
+}
+
+#[test]
+fn an_instance_that_may_not_be_changed_is_told_and_left_alone() {
+    let state = |state: &'static str| {
+        imds_case(move |incident, _| incident.instances[0].state = state.to_owned())
+    };
+    let cases = [
+        state("stopped"),
+        state("stopping"),
+        state("shutting-down"),
+        state("terminated"),
+        state("pending"),
+        imds_case(|_, imds| imds.endpoint_enabled = true),
+        imds_case(|incident, imds| {
+            incident.instances[0].state = "stopped".to_owned();
+            imds.endpoint_enabled = true;
+        }),
+        imds_case(|_, imds| imds.pending = true),
+        imds_case(|incident, _| {
+            incident.instances[0].managed_by = Some("eks.amazonaws.com".to_owned())
+        }),
+        imds_case(|incident, _| incident.instances.clear()),
+        imds_case(|incident, _| incident.instances[0].imds = None),
+        imds_case(|incident, _| incident.scope.kind = ScopeKind::Node),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @r#"
+    advise: The instance is stopped; only a running instance is changed.
+    advise: The instance is stopping; only a running instance is changed.
+    advise: The instance is shutting-down; only a running instance is changed.
+    advise: The instance is terminated; only a running instance is changed.
+    advise: The instance is pending; only a running instance is changed.
+    not-needed: The metadata endpoint of the instance is enabled at this moment.
+    not-needed: The metadata endpoint of the instance is enabled at this moment.
+    advise: A change of the instance's metadata options is under way. Look again once it is applied.
+    advise: The instance is managed by eks.amazonaws.com, and EC2 lets nobody else change it. Make the change there.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    "#);
+}
+
+#[test]
+fn a_trust_policy_that_may_not_be_edited_is_told_and_left_alone() {
+    let with = |change: &dyn Fn(&mut Incident)| {
+        let mut incident = open_incident(RepairAction::TrustEc2);
+        change(&mut incident);
+        let plan = planned_open(&incident).report();
+        format!("{}: {}", plan.kind, plan.reason)
+    };
+    let document = |statement: &str| {
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        with(&|incident| {
+            incident
+                .role
+                .as_mut()
+                .unwrap()
+                .trust_policy
+                .clone_from(&document)
+        })
+    };
+    let cases = [
+        document(
+            r#"{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}"#,
+        ),
+        document(r#"{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}"#),
+        document(
+            r#"{"Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":"sts:AssumeRole"}"#,
+        ),
+        with(&|incident| {
+            incident.role.as_mut().unwrap().path = "/aws-service-role/ec2.amazonaws.com/".to_owned()
+        }),
+        with(&|incident| incident.role = None),
+        with(&|incident| incident.role.as_mut().unwrap().name = "other".to_owned()),
+        with(&|incident| incident.scope.kind = ScopeKind::Node),
+    ];
+    insta::assert_snapshot!(cases.join("\n"), @r#"
+    not-needed: The trust policy lets EC2 assume the role at this moment.
+    advise: A Deny in statement 1 covers EC2, or may cover it, and an added Allow does not undo a Deny. Ask the owner of the policy whether EC2 is meant to be denied, and narrow or remove the Deny by hand.
+    advise: In statement 1 the role trusts Systems Manager, so it serves hybrid nodes or Default Host Management and should not be opened to EC2. Attach an instance profile with a role of its own.
+    advise: AWS manages the roles under /aws-service-role/ and nobody else may edit them. Attach an instance profile with a role of your own.
+    advise: The present state of the role web could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    advise: The present state of the role web could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    advise: The present state of the role web could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    "#);
+}
+
+#[test]
+fn in_china_the_statement_is_only_advised() {
+    let mut incident = open_incident(RepairAction::TrustEc2);
+    let china = Region::parse("cn-north-1").unwrap();
+    incident.hits[0].node.region = Some(china.clone());
+    let locks = Locks {
+        region: china.clone(),
+        ..open_locks()
+    };
+    let plan = planned(&incident, &locks, &RepairMemory::default());
+    let outcome = outcome::without_write(&plan, &locks);
+    assert_eq!(outcome.status, OutcomeStatus::Refused);
+    let command = outcome.command.unwrap();
+    assert!(command.contains("ec2.amazonaws.com.cn"), "{command}");
+}
+
+#[test]
+fn what_was_done_is_recognised_and_told_again() {
+    for action in RepairAction::ALL {
+        let right = |incident: &mut Incident| {
+            incident.confidence = Confidence::Undetermined;
+            incident.standing = Standing::AlreadyRight;
+            incident.instances[0]
+                .imds
+                .as_mut()
+                .unwrap()
+                .endpoint_enabled = true;
+            incident.role.as_mut().unwrap().trust_policy = NOBODY.replace(
+                "\"AWS\":\"arn:aws:iam::123456789012:root\"",
+                "\"Service\":\"ec2.amazonaws.com\"",
+            );
+        };
+        let unread = |incident: &mut Incident| {
+            incident.confidence = Confidence::Undetermined;
+            incident.instances.clear();
+            incident.role = None;
+        };
+        let broken = |_: &mut Incident| {};
+        use OutcomeStatus::{AlreadyRight, Failed, Refused, Repaired, Unverified};
+        type Change<'a> = &'a dyn Fn(&mut Incident);
+        let cases: [(Option<OutcomeStatus>, i64, Change<'_>, OutcomeStatus, State); 11] = [
+            (Some(Repaired), 10, &right, Repaired, State::Right),
+            (Some(Unverified), 10, &right, Repaired, State::Right),
+            (Some(Failed), 10, &right, AlreadyRight, State::Right),
+            (Some(Repaired), 3_600, &right, AlreadyRight, State::Right),
+            (None, 0, &right, AlreadyRight, State::Right),
+            (Some(Repaired), 10, &unread, Repaired, State::Right),
+            (Some(Failed), 10, &unread, Failed, State::RepairFailed),
+            (None, 0, &unread, Refused, State::Open),
+            (Some(Repaired), 10, &broken, Refused, State::BrokenAgain),
+            (
+                Some(Unverified),
+                10,
+                &broken,
+                Unverified,
+                State::RepairFailed,
+            ),
+            (Some(Failed), 10, &broken, Failed, State::RepairFailed),
+        ];
+        for (remembered, seconds, change, status, state) in cases {
+            let mut incident = open_incident(*action);
+            change(&mut incident);
+            let memory =
+                remembering(remembered.map(|status| attempt(*action, status, ago(seconds))));
+            let plan = planned(&incident, &open_locks(), &memory);
+            let outcome = outcome::without_write(&plan, &open_locks());
+            assert_eq!(outcome.status, status, "{action} {remembered:?} {plan:?}");
+            assert_eq!(outcome::state(&plan, &outcome), state);
+        }
+    }
+}
+
+#[test]
+fn our_own_statement_is_recognised_without_memory() {
+    let mut incident = open_incident(RepairAction::TrustEc2);
+    let Plan::Repair(permit) = planned_open(&incident) else {
+        panic!("every lock is open");
+    };
+    let Action::TrustEc2 { edit, .. } = permit.action() else {
+        panic!("a role is repaired");
+    };
+    incident
+        .role
+        .as_mut()
+        .unwrap()
+        .trust_policy
+        .clone_from(&edit.new_document);
+    incident.standing = Standing::AlreadyRight;
+    let plan = planned_open(&incident);
+    let outcome = outcome::without_write(&plan, &open_locks());
+    assert_eq!(outcome.status, OutcomeStatus::Repaired);
+    insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r#"
+    Already done in an earlier attempt: the statement SsmAgentTriageTrustEc2 in the trust policy of the role web is this function's own.
+    aws iam update-assume-role-policy --role-name web --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since
+    "#);
+}
+
+#[test]
+fn outcomes_without_a_write_say_what_held() {
+    let status = |locks: Locks, cause: Cause, memory: RepairMemory| {
+        let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+        incident.cause = cause;
+        let plan = planned(&incident, &locks, &memory);
+        outcome::without_write(&plan, &locks).status
+    };
+    let off = Locks {
+        mode: RepairMode::Advise,
+        ..open_locks()
+    };
+    let none = Locks {
+        max_repairs: 0,
+        ..open_locks()
+    };
+    let unlisted = Locks {
+        actions: BTreeSet::new(),
+        ..open_locks()
+    };
+    let both = Locks {
+        max_repairs: 0,
+        ..unlisted.clone()
+    };
+    for (locks, cause, expected) in [
+        (off, Cause::ImdsDisabled, OutcomeStatus::None),
+        (open_locks(), Cause::Throttled, OutcomeStatus::None),
+        (none, Cause::ImdsDisabled, OutcomeStatus::Capped),
+        (unlisted, Cause::ImdsDisabled, OutcomeStatus::Refused),
+        (both, Cause::ImdsDisabled, OutcomeStatus::Refused),
+    ] {
+        assert_eq!(status(locks, cause, RepairMemory::default()), expected);
+    }
+}
+
+#[test]
+fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
+    let lines: Vec<String> = (RepairAction::ALL.iter())
+        .zip([RepairMode::Repair, RepairMode::DryRun])
+        .map(|(action, mode)| {
+            let locks = Locks {
+                mode,
+                ..open_locks()
+            };
+            let incident = open_incident(*action);
+            let Plan::Repair(permit) = planned(&incident, &locks, &RepairMemory::default()) else {
+                panic!("every lock is open");
+            };
+            audit::line(&permit, &incident.key, &locks, now())
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"before":{"HttpEndpoint":"disabled","HttpPutResponseHopLimit":1,"HttpTokens":"required"},"send":{"HttpEndpoint":"enabled","InstanceId":"i-0123456789abcdef0"},"undo":"aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1"}
+    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/role-not-assumable/role:web","action":"trust-ec2","resource":"web","account":"123456789012","region":"eu-central-1","dry_run":true,"before":{"AssumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}"},"send":{"PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"},{\"Sid\":\"SsmAgentTriageTrustEc2\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","RoleName":"web"},"undo":"aws iam update-assume-role-policy --role-name web --policy-document '{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since"}
+    "#);
+}

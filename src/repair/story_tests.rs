@@ -1,0 +1,337 @@
+//! From log text to what is told, over several batches: engine, diagnosis,
+//! store and gate as one, with live state in hand and the write played.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::memory::{Attempt, RepairMemory};
+use super::outcome::{state, without_write};
+use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_locks, region};
+use super::plan::{Locks, Plan, Present, plan};
+use crate::batch::{Batch, Event, Source};
+use crate::config::REPAIR_TAG_KEY;
+use crate::diagnose::facts::{
+    Facts, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, Read, RoleFacts,
+};
+use crate::diagnose::{Home, diagnose};
+use crate::engine::{Engine, StreamStates};
+use crate::incident::gather::gather;
+use crate::incident::store::{Store, Telling, Why};
+use crate::node::InstanceId;
+use crate::report::OutcomeStatus;
+
+const IMDS_OFF: &str = "\
+2026-11-23 04:19:04.8188 ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled
+caused by: 403 Forbidden: Forbidden
+\tstatus code: 403, request id: 
+2026-11-23 04:19:05.3207 ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled
+caused by: 403 Forbidden: Forbidden
+\tstatus code: 403, request id: 
+2026-11-23 04:19:05.8207 ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled
+caused by: 403 Forbidden: Forbidden
+\tstatus code: 403, request id: 
+2026-11-23 04:19:05.8208 ERROR failed to get identity: failed to find agent identity
+2026-11-23 04:19:05.8208 ERROR Error occurred when starting amazon-ssm-agent: failed to get identity: failed to find agent identity
+";
+
+const ROLE_REFUSED: &str = "\
+2023-01-25 09:56:19 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity
+2023-01-25 09:56:19 INFO [CredentialRefresher] Sleeping for 1s before retrying retrieve credentials
+2023-01-25 09:56:20 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity
+2023-01-25 09:56:20 INFO [CredentialRefresher] Sleeping for 2s before retrying retrieve credentials
+";
+
+const RECOVERED: &str = "\
+2026-11-23 04:30:12.5483 INFO EC2RoleProvider Successfully connected with instance profile role credentials
+2026-11-23 04:30:12.5485 INFO [CredentialRefresher] Credentials ready
+";
+
+/// One execution environment, and the live state that it sees.
+struct World {
+    engine: Engine,
+    streams: StreamStates,
+    store: Store,
+    memory: RepairMemory,
+    locks: Locks,
+    endpoint_enabled: bool,
+    trust_policy: String,
+    ec2_is_readable: bool,
+}
+
+/// What one batch came to: cause, outcome and telling of each incident, and
+/// what is over.
+type Told = Vec<(String, OutcomeStatus, Telling)>;
+
+impl World {
+    fn new() -> Self {
+        let locks = open_locks();
+        Self {
+            engine: Engine::new().unwrap(),
+            streams: StreamStates::default(),
+            store: Store::new(std::time::Duration::from_secs(86_400)),
+            memory: RepairMemory::default(),
+            locks,
+            endpoint_enabled: true,
+            trust_policy: NOBODY.replace(
+                r#""AWS":"arn:aws:iam::123456789012:root""#,
+                r#""Service":"ec2.amazonaws.com""#,
+            ),
+            ec2_is_readable: true,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let id = InstanceId::parse(INSTANCE).unwrap();
+        let tags = BTreeMap::from([(REPAIR_TAG_KEY.to_owned(), "allow".to_owned())]);
+        let instance = InstanceFacts {
+            id: id.clone(),
+            state: "running".to_owned(),
+            imds: Some(ImdsFacts {
+                endpoint_enabled: self.endpoint_enabled,
+                tokens_required: true,
+                hop_limit: Some(1),
+                pending: false,
+            }),
+            profile: Some(ProfileRef {
+                name: "web".to_owned(),
+                arn: "arn:aws:iam::123456789012:instance-profile/web".to_owned(),
+                id: "AIPAEXAMPLE".to_owned(),
+            }),
+            tags: tags.clone(),
+            managed_by: None,
+            vpc: None,
+            subnet: None,
+        };
+        let profile = ProfileFacts {
+            name: "web".to_owned(),
+            id: "AIPAEXAMPLE".to_owned(),
+            role: Some(RoleFacts {
+                name: "web".to_owned(),
+                arn: "arn:aws:iam::123456789012:role/web".to_owned(),
+                path: "/".to_owned(),
+                trust_policy: self.trust_policy.clone(),
+                tags: Read::Found(tags),
+            }),
+        };
+        let instance = if self.ec2_is_readable {
+            Read::Found(instance)
+        } else {
+            Read::Failed("DescribeInstances was throttled (RequestLimitExceeded)".to_owned())
+        };
+        Facts {
+            instances: BTreeMap::from([(id, instance)]),
+            profiles: BTreeMap::from([("web".to_owned(), Read::Found(profile))]),
+        }
+    }
+
+    /// Handles one batch whose lines were logged at `logged`; what speaks is
+    /// published when `sns_works`.
+    fn batch(&mut self, text: &str, logged: Timestamp, now: Timestamp, sns_works: bool) -> Told {
+        let event = |line: &str| Event {
+            id: Cow::Borrowed("1"),
+            at: Some(logged),
+            message: Cow::Owned(line.to_owned()),
+        };
+        let batch = Batch {
+            source: Source {
+                account: self.locks.account.clone(),
+                region: Some(region()),
+                log_group: "agents".to_owned(),
+                log_stream: INSTANCE.to_owned(),
+                caller_node: None,
+                complete: false,
+            },
+            events: text.lines().map(event).collect(),
+        };
+        let reading = self.engine.read(&mut self.streams, &batch, now);
+        let home = Home {
+            account: self.locks.account.clone(),
+            region: Some(region()),
+        };
+        let mut diagnosed = diagnose(reading.findings, &self.facts(), &home);
+        for one in &mut diagnosed {
+            self.store.join(one);
+        }
+        let mut told = Told::new();
+        for incident in gather(diagnosed) {
+            let present = Present::of(&incident);
+            let planned = plan(&incident, present, &self.locks, &self.memory, now);
+            let mut outcome = without_write(&planned, &self.locks);
+            if let Plan::Repair(permit) = &planned {
+                match permit.action() {
+                    super::action::Action::EnableImdsEndpoint { .. } => {
+                        self.endpoint_enabled = true;
+                    }
+                    super::action::Action::TrustEc2 { edit, .. } => {
+                        self.trust_policy.clone_from(&edit.new_document);
+                    }
+                }
+                outcome.status = OutcomeStatus::Repaired;
+                self.memory.record(Attempt {
+                    action: permit.action().kind(),
+                    target: permit.action().target().to_owned(),
+                    at: now,
+                    outcome: outcome.clone(),
+                });
+            }
+            let decision = self.store.decide(&incident, state(&planned, &outcome), now);
+            self.publish(&incident.key, decision.telling, now, sns_works);
+            told.push((incident.cause.to_string(), outcome.status, decision.telling));
+        }
+        for over in self.store.recover(&reading.recovered) {
+            let telling = Telling::Speak(Why::Over);
+            self.publish(&over.key, telling, now, sns_works);
+            told.push((over.cause.to_string(), OutcomeStatus::None, telling));
+        }
+        told
+    }
+
+    fn publish(&mut self, key: &str, telling: Telling, now: Timestamp, sns_works: bool) {
+        if let (Telling::Speak(why), true) = (telling, sns_works) {
+            self.store.mark_told(key, why, now);
+        }
+    }
+}
+
+const SPOKEN: Telling = Telling::Speak(Why::Opened);
+
+fn one(cause: &str, status: OutcomeStatus, telling: Telling) -> Told {
+    vec![(cause.to_owned(), status, telling)]
+}
+
+/// A fault with the log that it leaves.
+struct Fault {
+    cause: &'static str,
+    log: &'static str,
+    break_it: fn(&mut World),
+}
+
+const IMDS: Fault = Fault {
+    cause: "imds-disabled",
+    log: IMDS_OFF,
+    break_it: |world| world.endpoint_enabled = false,
+};
+
+const FAULTS: [Fault; 2] = [
+    IMDS,
+    Fault {
+        cause: "role-not-assumable",
+        log: ROLE_REFUSED,
+        break_it: |world| world.trust_policy = NOBODY.to_owned(),
+    },
+];
+
+impl Fault {
+    /// The same log, `hours` later by its own clock.
+    fn later(&self, hours: u8) -> String {
+        let hour = |from: u8| format!(" {:02}:", from + hours);
+        let log = self.log.replace(" 04:", &hour(4));
+        log.replace(" 09:", &hour(9))
+    }
+}
+
+#[test]
+fn a_repaired_fault_is_told_once() {
+    for Fault {
+        cause,
+        log,
+        break_it,
+    } in FAULTS
+    {
+        let mut world = World::new();
+        break_it(&mut world);
+        let first = world.batch(log, ago(60), now(), true);
+        assert_eq!(first, one(cause, OutcomeStatus::Repaired, SPOKEN));
+        for later in 1..3 {
+            let again = world.batch(log, ago(60), ago(-later), true);
+            let expected = one(cause, OutcomeStatus::Repaired, Telling::Suppress);
+            assert_eq!(again, expected, "delivery {later}");
+        }
+        // Days after, the same lines still tell of nothing new.
+        let late = world.batch(log, ago(60), ago(-300_000), true);
+        let silent =
+            |(_, _, telling): &(String, OutcomeStatus, Telling)| *telling == Telling::Suppress;
+        assert!(late.iter().all(silent), "{late:?}");
+    }
+}
+
+#[test]
+fn it_is_over_when_the_agent_is_back() {
+    let mut world = World::new();
+    (IMDS.break_it)(&mut world);
+    world.batch(IMDS.log, ago(60), now(), true);
+    let over = one(IMDS.cause, OutcomeStatus::None, Telling::Speak(Why::Over));
+    assert_eq!(world.batch(RECOVERED, ago(-100), ago(-110), true), over);
+    assert_eq!(world.batch(RECOVERED, ago(-100), ago(-120), true), []);
+}
+
+#[test]
+fn a_repair_whose_message_failed_is_told_on_the_retry() {
+    for fault in FAULTS {
+        let Fault {
+            cause,
+            log,
+            break_it,
+        } = fault;
+        let mut world = World::new();
+        break_it(&mut world);
+        for later in 0..3 {
+            let told = world.batch(log, ago(60), ago(-later * 60), false);
+            assert_eq!(told, one(cause, OutcomeStatus::Repaired, SPOKEN));
+        }
+        // Also when the retry cannot look.
+        world.ec2_is_readable = false;
+        let told = world.batch(log, ago(60), ago(-240), true);
+        assert_eq!(told, one(cause, OutcomeStatus::Repaired, SPOKEN));
+        world.ec2_is_readable = true;
+        let told = world.batch(log, ago(60), ago(-300), true);
+        assert_eq!(told, one(cause, OutcomeStatus::Repaired, Telling::Suppress));
+    }
+}
+
+#[test]
+fn what_breaks_again_within_the_hour_is_told_and_not_repaired_again() {
+    for fault in FAULTS {
+        let Fault {
+            cause,
+            log,
+            break_it,
+        } = fault;
+        let mut world = World::new();
+        break_it(&mut world);
+        world.batch(log, ago(60), now(), true);
+        break_it(&mut world);
+        let again = world.batch(&fault.later(1), ago(-1_000), ago(-1_010), true);
+        let changed = Telling::Speak(Why::StateChanged);
+        assert_eq!(again, one(cause, OutcomeStatus::Refused, changed));
+        let silent = world.batch(&fault.later(2), ago(-1_100), ago(-1_110), true);
+        let expected = one(cause, OutcomeStatus::Refused, Telling::Suppress);
+        assert_eq!(silent, expected);
+        let later = world.batch(&fault.later(3), ago(-3_600), ago(-3_610), true);
+        assert_eq!(later, one(cause, OutcomeStatus::Repaired, changed));
+    }
+}
+
+#[test]
+fn a_check_that_could_not_look_doubles_no_incident() {
+    for fault in FAULTS {
+        let Fault {
+            cause,
+            log,
+            break_it,
+        } = fault;
+        let mut world = World::new();
+        world.locks.mode = crate::config::RepairMode::Advise;
+        break_it(&mut world);
+        let first = world.batch(log, ago(60), now(), true);
+        assert_eq!(first, one(cause, OutcomeStatus::None, SPOKEN));
+        world.ec2_is_readable = false;
+        let throttled = world.batch(&fault.later(1), ago(30), ago(-10), true);
+        assert_eq!(
+            throttled,
+            one(cause, OutcomeStatus::None, Telling::Suppress)
+        );
+    }
+}

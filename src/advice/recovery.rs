@@ -73,10 +73,14 @@ pub fn recovery(incident: &Incident, now: Option<Timestamp>) -> Recovery {
 fn told(incident: &Incident, seconds: u64, now: Option<Timestamp>) -> Option<String> {
     let wait = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
     let due = incident.last.checked_add(wait).ok()?;
+    // A log in hand tells the time of its host, without a zone.
+    let due_words = match now {
+        Some(_) => clock(due),
+        None => format!("{} by the log's clock", due.strftime("%Y-%m-%d %H:%M:%S")),
+    };
     let mut sentence = format!(
-        "The agent said that it tries again {} after its last record, at {}",
-        in_words(wait),
-        clock(due)
+        "The agent said that it tries again {} after its last record, at {due_words}",
+        in_words(wait)
     );
     if let Some(now) = now {
         let left = due.duration_since(now);
@@ -239,7 +243,7 @@ mod tests {
         assert_eq!(
             recovery(&incident, None).retries,
             "The agent said that it tries again 27 min 34 s after its last record, at \
-             2026-11-23 04:46:38 UTC."
+             2026-11-23 04:46:38 by the log's clock."
         );
         let soon = sample::at("2026-11-23T04:40:00Z");
         assert!(

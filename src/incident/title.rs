@@ -31,7 +31,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues) -> String {
         Cause::ImdsUnreachable => {
             format!("The agent on {at} does not reach the instance metadata service")
         }
-        Cause::NoInstanceProfile => format!("{at} has no instance profile"),
+        Cause::NoInstanceProfile => capital(format!("{at} has no instance profile")),
         Cause::StaleInstanceProfile => {
             format!("The instance profile that {at} holds is stale or empty")
         }

@@ -248,27 +248,33 @@ impl NodeState {
     }
 
     fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Effect {
-        let mut recovered = Vec::new();
         let clears = &found.signature.clears;
-        self.open.retain(|open| {
-            let over =
-                clears.contains(&open.part) && open.last <= record.at && !survives(open, found);
-            if over && open.kind == Kind::Fault && !open.pending {
-                recovered.push(Recovered {
-                    node: String::new(),
-                    cause: open.causes[0],
-                    signature: found.signature.id.clone(),
-                    at: record.at,
-                });
-            }
-            !over
+        let is_over = |open: &Open| {
+            clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
+        };
+        let (over, standing): (Vec<Open>, Vec<Open>) = self.open.drain(..).partition(is_over);
+        self.open = standing;
+        // A symptom that a fault explained has no incident that could be over.
+        let told = over.iter().filter(|open| {
+            !open.pending
+                && (open.kind == Kind::Fault
+                    || !over.iter().any(|other| explain::explains(other, open)))
         });
+        let mut recovered: Vec<Recovered> = told
+            .map(|open| Recovered {
+                node: String::new(),
+                cause: open.causes[0],
+                signature: found.signature.id.clone(),
+                at: record.at,
+            })
+            .collect();
         for part in clears {
             match self.proven.iter_mut().find(|(known, _)| known == part) {
                 Some((_, at)) => *at = (*at).max(record.at),
                 None => self.proven.push((*part, record.at)),
             }
         }
+        recovered.sort_by_key(|over| over.cause);
         recovered.dedup();
         if recovered.is_empty() {
             Effect::Quiet

@@ -358,3 +358,24 @@ fn a_fault_explains_only_what_stands_near_it() {
     ];
     assert_eq!(loud(&read(&far.concat())).len(), 2);
 }
+
+#[test]
+fn a_bare_series_that_ends_is_told_as_recovered() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:30:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+    ];
+    let reading = read(&log.concat());
+    assert_eq!(reading.findings, []);
+    assert_eq!(
+        reading
+            .recovered
+            .iter()
+            .map(|over| over.cause)
+            .collect::<Vec<_>>(),
+        [Cause::RoleNotAssumable]
+    );
+}

@@ -51,7 +51,33 @@ pub struct StreamStates {
 /// Account, Region, log group, log stream.
 type StreamKey = (String, String, String, String);
 
+/// The state of one stream, kept aside by [`StreamStates::keep`].
+#[derive(Debug, Clone)]
+pub struct Kept {
+    key: StreamKey,
+    state: Option<StreamState>,
+}
+
 impl StreamStates {
+    /// A copy of the state that a batch from `source` would continue.
+    pub fn keep(&self, source: &Source) -> Kept {
+        let key = stream_key(source);
+        let state = self.states.get(&key).cloned();
+        Kept { key, state }
+    }
+
+    /// Puts a state back as it was kept, so that its batch can be read again.
+    pub fn restore(&mut self, kept: Kept) {
+        match kept.state {
+            Some(state) => {
+                self.states.insert(kept.key, state);
+            }
+            None => {
+                self.states.remove(&kept.key);
+            }
+        }
+    }
+
     fn take(&mut self, key: &StreamKey) -> StreamState {
         self.states.remove(key).unwrap_or_default()
     }
@@ -103,7 +129,12 @@ impl Engine {
         received: Timestamp,
     ) -> Reading {
         let key = stream_key(&batch.source);
-        let state = states.take(&key);
+        // What is complete in itself neither continues a stream nor disturbs it.
+        let state = if batch.source.complete {
+            StreamState::default()
+        } else {
+            states.take(&key)
+        };
         let messages: Vec<(Option<Timestamp>, Cow<'_, str>)> = batch
             .events
             .iter()

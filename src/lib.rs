@@ -12,6 +12,8 @@ pub mod decode;
 pub mod diagnose;
 pub mod engine;
 pub mod failure;
+#[cfg(feature = "aws")]
+pub mod handler;
 pub mod incident;
 pub mod node;
 pub mod notify;

@@ -1,0 +1,248 @@
+//! One invocation from end to end: receive → decode → read → diagnose →
+//! gather → repair → notify → report.
+//!
+//! What must outlive an invocation is in [`Memory`]. An invocation that fails
+//! leaves it so that the retry reads the same batch again and tells what was
+//! not told, and nothing twice.
+
+mod budget;
+mod error;
+mod intake;
+mod tell;
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use aws_lambda_events::streams::KinesisEventResponse;
+use jiff::Timestamp;
+use lambda_runtime::LambdaEvent;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::aws::{LiveState, Session};
+use crate::config::Config;
+use crate::decode::Surroundings;
+use crate::diagnose::facts::Facts;
+use crate::diagnose::live;
+use crate::diagnose::{Home, Needs, diagnose};
+use crate::engine::{Engine, StreamStates};
+use crate::incident::finding::Finding;
+use crate::incident::gather::{Incident, gather};
+use crate::incident::store::Store;
+use crate::node::AccountId;
+use crate::notify::json;
+use crate::receive::{self, Kind, receive};
+use crate::repair::carry_out::{Clients, Task, carry_out};
+use crate::repair::memory::RepairMemory;
+use crate::repair::outcome::state;
+use crate::repair::plan::Locks;
+use crate::report::Report;
+
+use budget::Budget;
+pub use error::{HandlerError, Untold};
+use intake::Intake;
+use tell::{Round, Teller};
+
+/// The function of one execution environment.
+#[derive(Debug)]
+pub struct Handler {
+    config: Config,
+    /// Built at the first batch.
+    engine: OnceLock<Engine>,
+    live: Arc<LiveState>,
+    repairs: Clients,
+    teller: Teller,
+    /// Held for a whole invocation: two at once would repair and tell twice.
+    memory: Mutex<Memory>,
+}
+
+/// What is carried from invocation to invocation.
+#[derive(Debug)]
+struct Memory {
+    streams: StreamStates,
+    incidents: Store,
+    repairs: RepairMemory,
+}
+
+/// What an invocation answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    Report(Box<Report>),
+    /// The records that are to be delivered again.
+    Kinesis(KinesisEventResponse),
+}
+
+/// Who and where this function is in one invocation, and how long it has.
+struct Invocation {
+    home: Home,
+    locks: Locks,
+    budget: Budget,
+    now: Timestamp,
+}
+
+impl Handler {
+    /// Makes no connection and reads no certificate: clients are built at
+    /// their first call.
+    pub fn new(config: Config) -> Self {
+        let session = Arc::new(Session::default());
+        let live = Arc::new(LiveState::new(Arc::clone(&session)));
+        Self {
+            engine: OnceLock::new(),
+            repairs: Clients::new(Arc::clone(&session), Arc::clone(&live)),
+            live,
+            teller: Teller::new(&config, session),
+            memory: Mutex::new(Memory {
+                streams: StreamStates::default(),
+                incidents: Store::new(config.reminder),
+                repairs: RepairMemory::default(),
+            }),
+            config,
+        }
+    }
+
+    /// Handles one event.
+    ///
+    /// # Errors
+    /// When the input cannot be read, and when an incident could not be told:
+    /// Lambda then delivers the event again.
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, HandlerError> {
+        // Erased: nested whole into the runtime's own futures, its type is
+        // deeper than the compiler's limit.
+        let answering: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.answer(&event));
+        let result = answering.await;
+        if let Err(error) = &result {
+            eprintln!(
+                "the invocation fails: {}: {}",
+                error.name(),
+                error.summary()
+            );
+        }
+        result
+    }
+
+    async fn answer(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<Answer, HandlerError> {
+        let (now, at) = (Timestamp::now(), Instant::now());
+        let account = own_account(&event.context.invoked_function_arn);
+        let around = Surroundings {
+            max_decoded_bytes: self.config.max_decoded_bytes,
+            own_account: account.clone(),
+            own_region: Some(self.config.region.clone()),
+            own_log_group: self.config.own_log_group.clone(),
+        };
+        let invocation = Invocation {
+            home: Home {
+                account: account.clone(),
+                region: Some(self.config.region.clone()),
+            },
+            locks: Locks::new(&self.config, account),
+            budget: Budget::new(event.context.deadline, now, at),
+            now,
+        };
+        let deliveries = receive(event.payload.get())?;
+        let kind = deliveries.kind;
+
+        let mut memory = self.memory.lock().await;
+        let mut kept = Vec::new();
+        let read = intake::read(
+            self.engine(),
+            &mut memory.streams,
+            &mut kept,
+            deliveries,
+            &around,
+            now,
+        );
+        let outcome = match read {
+            Ok(intake) => self.settle(intake, &mut memory, &invocation).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok((report, failed)) => Ok(match kind {
+                Kind::Kinesis => Answer::Kinesis(receive::failures(failed)),
+                Kind::Subscription | Kind::Direct => Answer::Report(Box::new(report)),
+            }),
+            Err(error) => {
+                // The retry is to find in the batch what this attempt found.
+                for state in kept.into_iter().rev() {
+                    memory.streams.restore(state);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// From what was read to what is told.
+    async fn settle(
+        &self,
+        intake: Intake,
+        memory: &mut Memory,
+        invocation: &Invocation,
+    ) -> Result<(Report, Vec<String>), HandlerError> {
+        let incidents = self
+            .diagnose(intake.findings, &memory.incidents, invocation)
+            .await;
+        let (now, until) = (invocation.now, invocation.budget.messages);
+        let mut round = Round::new(&self.teller, &mut memory.incidents, now, until);
+        let mut reports = Vec::with_capacity(incidents.len());
+        // One after another: the hourly cap counts them all.
+        for incident in &incidents {
+            let task = Task {
+                incident,
+                clients: &self.repairs,
+                locks: &invocation.locks,
+                now,
+                until: invocation.budget.repairs,
+            };
+            let (plan, outcome) = carry_out(task, &mut memory.repairs).await;
+            let (state, plan) = (state(&plan, &outcome), plan.report());
+            let (nodes, notified) = round.tell(incident, &plan, &outcome, state).await;
+            reports.push(json::incident(incident, nodes, &plan, &outcome, notified));
+        }
+        round.recover(&intake.recovered).await;
+        if !round.untold.is_empty() {
+            return Err(HandlerError::Untold(round.untold));
+        }
+        let report = json::report(
+            intake.source,
+            reports,
+            intake.recovered,
+            intake.benign,
+            intake.unrecognised,
+        );
+        Ok((report, intake.failed))
+    }
+
+    /// The incidents that the findings make up, each proved as far as the time
+    /// for checks allows.
+    async fn diagnose(
+        &self,
+        findings: Vec<Finding>,
+        store: &Store,
+        invocation: &Invocation,
+    ) -> Vec<Incident> {
+        let needs = Needs::of(&findings, &invocation.home);
+        let facts = if needs.is_empty() {
+            Facts::default()
+        } else {
+            live::read(&needs, &self.live, invocation.budget.checks).await
+        };
+        let mut diagnosed = diagnose(findings, &facts, &invocation.home);
+        for one in &mut diagnosed {
+            store.join(one);
+        }
+        gather(diagnosed)
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.get_or_init(|| {
+            Engine::new().expect("the catalogue that is built in loads: a test loads it")
+        })
+    }
+}
+
+/// The account in the function's own ARN.
+fn own_account(function_arn: &str) -> Option<AccountId> {
+    AccountId::parse(function_arn.split(':').nth(4)?)
+}

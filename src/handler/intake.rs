@@ -1,0 +1,287 @@
+//! The first half of the way: everything one invocation delivers, read.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::error::HandlerError;
+use crate::batch::{Batch, Source};
+use crate::decode::{DecodeError, Message, Surroundings};
+use crate::engine::{Engine, Kept, Reading, StreamStates};
+use crate::incident::finding::Finding;
+use crate::receive::{Deliveries, Kind, Payload};
+use crate::report::{Recovered, SourceSummary, Unrecognised};
+
+/// What all deliveries of one invocation say together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Intake {
+    pub findings: Vec<Finding>,
+    pub recovered: Vec<Recovered>,
+    pub benign: BTreeMap<String, u64>,
+    pub unrecognised: Vec<Unrecognised>,
+    pub source: SourceSummary,
+    /// Sequence numbers of the Kinesis records that could not be read.
+    pub failed: Vec<String>,
+}
+
+/// Decodes and reads `deliveries` one after another, each after the state that
+/// its stream was left in. That state goes to `kept`, oldest first.
+///
+/// Fails with the first payload that cannot be read, except on Kinesis, where
+/// only the record fails.
+pub fn read(
+    engine: &Engine,
+    streams: &mut StreamStates,
+    kept: &mut Vec<Kept>,
+    deliveries: Deliveries<'_>,
+    around: &Surroundings,
+    now: Timestamp,
+) -> Result<Intake, HandlerError> {
+    let mut readings = Readings::default();
+    let mut failed = Vec::new();
+    for delivery in deliveries.items {
+        let read = read_payload(delivery.payload, around, |batch| {
+            kept.push(streams.keep(&batch.source));
+            readings.add(&batch.source, engine.read(streams, batch, now));
+        });
+        match (read, deliveries.kind) {
+            (Ok(()), _) => {}
+            (Err(error), Kind::Kinesis) => {
+                eprintln!("a record of Kinesis is left out: {}: {error}", error.name());
+                failed.extend(delivery.sequence_number);
+            }
+            (Err(error), Kind::Subscription | Kind::Direct) => return Err(error.into()),
+        }
+    }
+    Ok(Intake {
+        failed,
+        ..readings.together()
+    })
+}
+
+fn read_payload(
+    payload: Payload<'_>,
+    around: &Surroundings,
+    mut each: impl FnMut(&Batch<'_>),
+) -> Result<(), DecodeError> {
+    match payload.decode(around)?.message(around)? {
+        Message::Data { batches, .. } => batches.iter().for_each(&mut each),
+        // A probe, or this function's own log: nothing to do.
+        Message::Control | Message::OwnLog => {}
+    }
+    Ok(())
+}
+
+/// The readings of an invocation, one per stream, in the order of first sight.
+#[derive(Debug, Default)]
+struct Readings {
+    readings: Vec<Reading>,
+    places: HashMap<Source, usize>,
+}
+
+impl Readings {
+    /// A later reading of the same stream knows all that stands open, so its
+    /// findings take the place of the earlier ones.
+    fn add(&mut self, source: &Source, later: Reading) {
+        match self.places.get(source) {
+            Some(place) => continue_with(&mut self.readings[*place], later),
+            None => {
+                if !source.complete {
+                    self.places.insert(source.clone(), self.readings.len());
+                }
+                self.readings.push(later);
+            }
+        }
+    }
+
+    fn together(self) -> Intake {
+        let mut intake = Intake::default();
+        for (index, reading) in self.readings.into_iter().enumerate() {
+            intake.findings.extend(reading.findings);
+            intake.recovered.extend(reading.recovered);
+            add_counts(&mut intake.benign, reading.benign);
+            add_templates(&mut intake.unrecognised, reading.unrecognised);
+            intake.source = match index {
+                0 => reading.source,
+                _ => both(intake.source, reading.source),
+            };
+        }
+        intake
+    }
+}
+
+/// What the earlier payload brought new is still new to this invocation.
+fn continue_with(earlier: &mut Reading, later: Reading) {
+    let mut findings = later.findings;
+    for finding in &mut findings {
+        finding.fresh |= earlier.findings.iter().any(|known| {
+            let mut candidates = known.candidates.iter();
+            known.fresh && candidates.any(|cause| finding.candidates.contains(cause))
+        });
+    }
+    earlier.findings = findings;
+    earlier.recovered.extend(later.recovered);
+    add_counts(&mut earlier.benign, later.benign);
+    add_templates(&mut earlier.unrecognised, later.unrecognised);
+    earlier.source = both(std::mem::take(&mut earlier.source), later.source);
+}
+
+fn add_counts(sum: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
+    for (id, count) in more {
+        *sum.entry(id).or_default() += count;
+    }
+}
+
+fn add_templates(sum: &mut Vec<Unrecognised>, more: Vec<Unrecognised>) {
+    for unknown in more {
+        match sum
+            .iter_mut()
+            .find(|known| known.template == unknown.template)
+        {
+            Some(known) => known.count += unknown.count,
+            None => sum.push(unknown),
+        }
+    }
+}
+
+/// What two sources have in common, and their counts added.
+fn both(one: SourceSummary, other: SourceSummary) -> SourceSummary {
+    let same = |a: Option<String>, b: Option<String>| a.filter(|a| Some(a) == b.as_ref());
+    SourceSummary {
+        account: same(one.account, other.account),
+        region: same(one.region, other.region),
+        log_group: same(one.log_group, other.log_group),
+        log_stream: same(one.log_stream, other.log_stream),
+        events: one.events + other.events,
+        records: one.records + other.records,
+        oldest: [one.oldest, other.oldest].into_iter().flatten().min(),
+        newest: [one.newest, other.newest].into_iter().flatten().max(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use serde_json::json;
+
+    use super::*;
+    use crate::receive::Delivery;
+
+    const STREAM: &str = "i-0123456789abcdef0";
+    const FAULT: &str = "2023-01-25 09:56:19 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity";
+    const WAIT: &str = "2023-01-25 09:56:19 INFO [CredentialRefresher] Sleeping for 1s before retrying retrieve credentials";
+
+    fn record(
+        sequence_number: &str,
+        stream: &str,
+        second: i64,
+        lines: &[&str],
+    ) -> Delivery<'static> {
+        let events: Vec<_> = lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| {
+                json!({"id": format!("{second}-{index}"), "timestamp": 1000 * second, "message": line})
+            })
+            .collect();
+        let message = json!({
+            "messageType": "DATA_MESSAGE",
+            "owner": "123456789012",
+            "logGroup": "/ssm/agent",
+            "logStream": stream,
+            "subscriptionFilters": [],
+            "logEvents": events,
+        });
+        delivery(sequence_number, message.to_string().as_bytes())
+    }
+
+    fn delivery(sequence_number: &str, decoded: &[u8]) -> Delivery<'static> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(decoded).expect("a Vec takes every byte");
+        Delivery {
+            sequence_number: Some(sequence_number.to_owned()),
+            payload: Payload::Gzip(gzip.finish().expect("a Vec takes every byte")),
+        }
+    }
+
+    fn read_all(kind: Kind, items: Vec<Delivery<'static>>) -> Result<Intake, HandlerError> {
+        let engine = Engine::new().expect("the catalogue loads");
+        let around = Surroundings {
+            max_decoded_bytes: 1 << 20,
+            own_account: None,
+            own_region: None,
+            own_log_group: None,
+        };
+        let deliveries = Deliveries { kind, items };
+        read(
+            &engine,
+            &mut StreamStates::default(),
+            &mut Vec::new(),
+            deliveries,
+            &around,
+            Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn two_records_of_one_stream_are_one_reading() {
+        let items = vec![
+            record("1", STREAM, 100, &[FAULT, WAIT]),
+            record(
+                "2",
+                STREAM,
+                160,
+                &["2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see"],
+            ),
+        ];
+        let intake = read_all(Kind::Kinesis, items).expect("all is well");
+        assert_eq!(intake.findings.len(), 1, "{:#?}", intake.findings);
+        assert!(intake.findings[0].fresh, "this invocation brought it");
+        assert_eq!(intake.source.events, 3);
+        assert_eq!(intake.source.log_stream.as_deref(), Some(STREAM));
+        assert_eq!(intake.source.oldest, Timestamp::from_second(100).ok());
+        assert_eq!(intake.source.newest, Timestamp::from_second(160).ok());
+    }
+
+    #[test]
+    fn several_streams_name_only_what_they_share() {
+        let other = "i-0fedcba9876543210";
+        let items = vec![
+            record("1", STREAM, 100, &[FAULT, WAIT]),
+            record("2", other, 90, &[FAULT, WAIT]),
+        ];
+        let intake = read_all(Kind::Kinesis, items).expect("all is well");
+        let nodes: Vec<&str> = intake.findings.iter().map(|f| f.node.id.as_str()).collect();
+        assert_eq!(nodes, [STREAM, other]);
+        assert_eq!(intake.source.account.as_deref(), Some("123456789012"));
+        assert_eq!(intake.source.log_stream, None);
+        assert_eq!(intake.source.oldest, Timestamp::from_second(90).ok());
+    }
+
+    #[test]
+    fn what_cannot_be_read_fails_alone_on_kinesis_and_everything_elsewhere() {
+        let items = || {
+            vec![
+                delivery("1", b"no JSON"),
+                record("2", STREAM, 100, &[FAULT, WAIT]),
+                delivery("3", b"{}"),
+            ]
+        };
+        let intake = read_all(Kind::Kinesis, items()).expect("only records fail");
+        assert_eq!(intake.failed, ["1", "3"]);
+        assert_eq!(intake.findings.len(), 1);
+        let error = read_all(Kind::Direct, items()).expect_err("the first one fails it all");
+        assert_eq!(error.name(), "PayloadNotJson");
+    }
+
+    #[test]
+    fn a_probe_says_nothing() {
+        let probe =
+            json!({"messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logEvents": []});
+        let items = vec![delivery("1", probe.to_string().as_bytes())];
+        assert_eq!(read_all(Kind::Subscription, items), Ok(Intake::default()));
+    }
+}

@@ -1,1 +1,10 @@
 //! Integration tests: one binary, because linking the EC2 SDK takes long.
+
+mod bad_input;
+mod kinesis;
+mod locks;
+mod peers;
+mod replay;
+mod story;
+mod support;
+mod wire;

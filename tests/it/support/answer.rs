@@ -1,0 +1,47 @@
+//! Reading the function's answer.
+
+use serde_json::Value;
+
+/// The incidents of a report.
+pub fn incidents(report: &Value) -> &[Value] {
+    assert_eq!(report["schema"], "ssm-agent-triage/report/1", "{report:#}");
+    report["incidents"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The only incident of a report.
+pub fn only_incident(report: &Value) -> &Value {
+    match incidents(report) {
+        [incident] => incident,
+        other => panic!("expected one incident, found {}: {report:#}", other.len()),
+    }
+}
+
+/// The incident that hits `node`.
+pub fn incident_of<'a>(report: &'a Value, node: &str) -> &'a Value {
+    incidents(report)
+        .iter()
+        .find(|incident| nodes(incident).contains(&node))
+        .unwrap_or_else(|| panic!("no incident hits {node}: {report:#}"))
+}
+
+/// The ids of the nodes that an incident hits.
+pub fn nodes(incident: &Value) -> Vec<&str> {
+    incident["nodes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|node| node["id"].as_str())
+        .collect()
+}
+
+/// `outcome.status` of an incident.
+pub fn outcome(incident: &Value) -> &str {
+    incident["outcome"]["status"].as_str().unwrap_or_default()
+}
+
+/// The status of one check of an incident.
+pub fn check<'a>(incident: &'a Value, name: &str) -> Option<&'a str> {
+    let checks = incident["checks"].as_array()?;
+    let check = checks.iter().find(|check| check["check"] == name)?;
+    check["status"].as_str()
+}

@@ -1,0 +1,118 @@
+//! Events as the three ways in deliver them.
+
+use std::io::Write;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::account::Account;
+
+/// What one log stream has to say, each line an event of its own, one second
+/// apart, the last one a moment ago.
+#[derive(Clone)]
+pub struct Delivery {
+    pub owner: String,
+    pub group: String,
+    pub stream: String,
+    pub text: String,
+    /// When the last line was logged.
+    pub last: Timestamp,
+}
+
+impl Delivery {
+    pub fn new(account: &Account, stream: &str, text: &str) -> Self {
+        Self {
+            owner: account.id.clone(),
+            group: "/ssm/agent".to_owned(),
+            stream: stream.to_owned(),
+            text: text.to_owned(),
+            last: Timestamp::now(),
+        }
+    }
+
+    pub fn aged(mut self, age: SignedDuration) -> Self {
+        self.last -= age;
+        self
+    }
+
+    pub fn owned_by(mut self, account: &str) -> Self {
+        self.owner = account.to_owned();
+        self
+    }
+
+    /// The decoded message, as a caller by hand may give it.
+    pub fn message(&self) -> Value {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let last = self.last.as_millisecond();
+        let events: Vec<Value> = lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| {
+                let seconds_before = lines.len() - 1 - index;
+                let at = last - 1000 * seconds_before as i64;
+                let stamp = format!("{at:020}{index:036}");
+                json!({"id": stamp, "timestamp": at, "message": line})
+            })
+            .collect();
+        json!({
+            "messageType": "DATA_MESSAGE",
+            "owner": self.owner,
+            "logGroup": self.group,
+            "logStream": self.stream,
+            "subscriptionFilters": ["ssm-agent-triage"],
+            "logEvents": events,
+        })
+    }
+
+    /// What CloudWatch Logs sends to a function.
+    pub fn subscription(&self) -> Value {
+        subscription(&self.payload())
+    }
+
+    /// gzip, then base64: the data of a subscription and of a Kinesis record.
+    pub fn payload(&self) -> String {
+        payload(self.message().to_string().as_bytes())
+    }
+}
+
+pub fn subscription(payload: &str) -> Value {
+    json!({"awslogs": {"data": payload}})
+}
+
+pub fn payload(decoded: &[u8]) -> String {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(decoded).expect("a Vec takes every byte");
+    STANDARD.encode(gzip.finish().expect("a Vec takes every byte"))
+}
+
+/// What a Kinesis event source mapping sends: one record per payload, the
+/// sequence numbers `seq-0`, `seq-1` …
+pub fn kinesis(account: &Account, payloads: &[String]) -> Value {
+    let records: Vec<Value> = payloads
+        .iter()
+        .enumerate()
+        .map(|(index, payload)| {
+            json!({
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": "key",
+                    "sequenceNumber": format!("seq-{index}"),
+                    "data": payload,
+                    "approximateArrivalTimestamp": 1_545_084_650.987,
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": format!("shardId-000000000000:seq-{index}"),
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": format!("arn:aws:iam::{}:role/lambda", account.id),
+                "awsRegion": account.region,
+                "eventSourceARN": format!("arn:aws:kinesis:{}:{}:stream/logs", account.region, account.id),
+            })
+        })
+        .collect();
+    json!({"Records": records})
+}

@@ -1,0 +1,138 @@
+//! Child processes that never outlive the test process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// How long anything here may take before the test fails instead of hanging.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A tool that `make test` sets up: named by `variable`, else at `default`
+/// below the project.
+pub fn tool(variable: &str, default: &str) -> PathBuf {
+    let path = match std::env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join(default),
+    };
+    assert!(
+        path.exists(),
+        "{} is missing: `make test` sets it up, or name one by {variable}",
+        path.display()
+    );
+    path
+}
+
+/// A running child with everything it printed so far. It is killed when this
+/// value is dropped, and also when the test process dies without dropping it:
+/// a second process, the guard, holds the other end of a pipe and kills the
+/// child once that pipe closes without the word that all is done.
+pub struct Guarded {
+    child: Child,
+    guard: Child,
+    printed: Arc<Printed>,
+}
+
+#[derive(Default)]
+struct Printed {
+    text: Mutex<String>,
+    more: Condvar,
+}
+
+impl Guarded {
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let guard = Command::new("sh")
+            .args(["-c", "read -r done || kill -KILL \"$1\"", "guard"])
+            .arg(child.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // An interrupt from the terminal reaches the test process, not the guard.
+            .process_group(0)
+            .spawn()
+            .expect("a shell starts");
+        let printed = Arc::new(Printed::default());
+        collect(child.stdout.take(), &printed);
+        collect(child.stderr.take(), &printed);
+        Self {
+            child,
+            guard,
+            printed,
+        }
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub fn printed(&self) -> String {
+        self.printed.text.lock().expect("no writer panics").clone()
+    }
+
+    /// Waits until what the child printed gives `Some`; `None` when the child
+    /// ended or `patience` ran out before.
+    pub fn wait_for<T>(
+        &mut self,
+        patience: Duration,
+        found: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = std::time::Instant::now() + patience;
+        loop {
+            let ended = self.has_ended();
+            let text = self.printed.text.lock().expect("no writer panics");
+            if let Some(value) = found(&text) {
+                return Some(value);
+            }
+            if ended || std::time::Instant::now() >= deadline {
+                return None;
+            }
+            drop(
+                self.printed
+                    .more
+                    .wait_timeout(text, Duration::from_millis(50)),
+            );
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // The child is gone and its id may be given anew: the guard must not act.
+        if let Some(mut word) = self.guard.stdin.take() {
+            use std::io::Write;
+            let _ = word.write_all(b"done\n");
+        }
+        let _ = self.guard.wait();
+    }
+}
+
+fn collect(stream: Option<impl Read + Send + 'static>, printed: &Arc<Printed>) {
+    let stream = stream.expect("the stream was asked for as a pipe");
+    let printed = Arc::clone(printed);
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(stream);
+        let mut line = Vec::new();
+        while lines
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|read| read > 0)
+        {
+            printed
+                .text
+                .lock()
+                .expect("no writer panics")
+                .push_str(&String::from_utf8_lossy(&line));
+            printed.more.notify_all();
+            line.clear();
+        }
+    });
+}

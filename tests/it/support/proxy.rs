@@ -1,0 +1,273 @@
+//! The recording proxy between the function and the test server. It puts every
+//! request into the account of its test, writes it down, and plays the faults
+//! that a test asks for: it is the peer for replayed answers, too.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+
+use super::http::{Body, Server, client, forward};
+
+/// One request as it came by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// From the signature: `ec2`, `iam`, `sns`, `sqs` …
+    pub service: String,
+    pub action: String,
+    /// The form's fields, without `Action` and `Version`; for a JSON request
+    /// its whole text under the empty name.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Call {
+    fn read(request: &Request<Bytes>) -> Self {
+        let text = |name: &str| {
+            let value = request.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
+        };
+        // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
+        let service = text(AUTHORIZATION.as_str())
+            .and_then(|header| Some(header.split('/').nth(3)?.to_owned()))
+            .unwrap_or_default();
+        if let Some(target) = text("x-amz-target") {
+            let action = target.rsplit('.').next().unwrap_or_default().to_owned();
+            let body = String::from_utf8_lossy(request.body()).into_owned();
+            return Self {
+                service,
+                action,
+                fields: BTreeMap::from([(String::new(), body)]),
+            };
+        }
+        let mut fields: BTreeMap<String, String> = form(request.body());
+        let action = fields.remove("Action").unwrap_or_default();
+        fields.remove("Version");
+        Self {
+            service,
+            action,
+            fields,
+        }
+    }
+
+    /// `ec2:DescribeInstances`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.service, self.action)
+    }
+}
+
+/// What happens to a request that a rule takes.
+pub enum Effect {
+    /// The server never sees it; this is the answer.
+    Answer(StatusCode, String),
+    /// The server carries it out, and the answer is lost on the way back.
+    LoseAnswer,
+    /// The server never sees it, and nothing comes back.
+    Break,
+    /// The server answers, and its text is changed on the way back.
+    Edit(fn(String) -> String),
+    /// The server answers; before the answer goes back, this happens.
+    Then(Box<dyn Fn() -> Happening + Send + Sync>),
+}
+
+pub type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// For one action: let `skip` requests through, then act on `times` of them.
+struct Rule {
+    action: String,
+    skip: usize,
+    times: usize,
+    effect: Arc<Effect>,
+}
+
+#[derive(Default)]
+struct Log {
+    calls: Vec<Call>,
+    rules: Vec<Rule>,
+}
+
+pub struct Proxy {
+    server: Server,
+    log: Arc<Mutex<Log>>,
+}
+
+impl Proxy {
+    /// Passes everything to `peer` (`host:port`) as requests of `account`.
+    pub async fn start(peer: &'static str, account: &str) -> Self {
+        let log = Arc::new(Mutex::new(Log::default()));
+        let account = HeaderValue::from_str(account).expect("an account id is digits");
+        let onward = client();
+        let server = Server::start({
+            let log = Arc::clone(&log);
+            move |mut request: Request<Bytes>| {
+                let (log, onward) = (Arc::clone(&log), onward.clone());
+                request
+                    .headers_mut()
+                    .insert("x-moto-account-id", account.clone());
+                async move {
+                    let effect = log.lock().expect("no holder panics").note(&request);
+                    let forwarded = async || match forward(&onward, request, peer).await {
+                        Ok(response) => response,
+                        Err(error) => panic!("the test server did not answer: {error}"),
+                    };
+                    match effect.as_deref() {
+                        None => Some(passed(forwarded().await)),
+                        Some(Effect::Answer(status, body)) => Some(answer(*status, body)),
+                        Some(Effect::LoseAnswer) => {
+                            forwarded().await;
+                            None
+                        }
+                        Some(Effect::Break) => None,
+                        Some(Effect::Edit(edit)) => Some(edited(forwarded().await, *edit)),
+                        Some(Effect::Then(happening)) => {
+                            let response = forwarded().await;
+                            happening().await;
+                            Some(passed(response))
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+        Self { server, log }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// From now on, every request for `action` meets `effect`.
+    pub fn on(&self, action: &str, effect: Effect) {
+        self.rule(action, 0, usize::MAX, effect);
+    }
+
+    /// Lets `skip` requests for `action` through; the next `times` meet `effect`.
+    pub fn rule(&self, action: &str, skip: usize, times: usize, effect: Effect) {
+        self.log.lock().expect("no holder panics").rules.push(Rule {
+            action: action.to_owned(),
+            skip,
+            times,
+            effect: Arc::new(effect),
+        });
+    }
+
+    pub fn clear_rules(&self) {
+        self.log.lock().expect("no holder panics").rules.clear();
+    }
+
+    /// Every request so far, in order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        self.log.lock().expect("no holder panics").calls.clone()
+    }
+
+    /// The requests for `action` so far.
+    pub fn calls_of(&self, action: &str) -> Vec<Call> {
+        let mut calls = self.calls();
+        calls.retain(|call| call.action == action);
+        calls
+    }
+
+    /// Forgets what was written down until now.
+    pub fn forget(&self) {
+        self.log.lock().expect("no holder panics").calls.clear();
+    }
+}
+
+impl Log {
+    fn note(&mut self, request: &Request<Bytes>) -> Option<Arc<Effect>> {
+        let call = Call::read(request);
+        let mut effect = None;
+        for rule in self
+            .rules
+            .iter_mut()
+            .filter(|rule| rule.action == call.action)
+        {
+            if rule.skip > 0 {
+                rule.skip -= 1;
+            } else if rule.times > 0 {
+                rule.times -= 1;
+                effect = Some(Arc::clone(&rule.effect));
+                break;
+            }
+        }
+        self.calls.push(call);
+        effect
+    }
+}
+
+fn passed(response: Response<Bytes>) -> Response<Body> {
+    response.map(Full::new)
+}
+
+fn edited(response: Response<Bytes>, edit: fn(String) -> String) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    let text = edit(String::from_utf8_lossy(&body).into_owned());
+    Response::from_parts(parts, Full::new(Bytes::from(text)))
+}
+
+fn answer(status: StatusCode, body: &str) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_owned())));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+}
+
+/// How EC2 words a refusal.
+pub fn ec2_error(status: u16, code: &str, message: &str) -> Effect {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Errors><Error><Code>{code}</Code>\
+         <Message>{message}</Message></Error></Errors>\
+         <RequestID>5f6b7c1e-0000-4000-8000-000000000001</RequestID></Response>"
+    );
+    Effect::Answer(code_of(status), body)
+}
+
+/// How IAM and SNS word a refusal.
+pub fn query_error(status: u16, code: &str, message: &str) -> Effect {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>\
+         </Error><RequestId>5f6b7c1e-0000-4000-8000-000000000002</RequestId></ErrorResponse>"
+    );
+    Effect::Answer(code_of(status), body)
+}
+
+fn code_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).expect("the test names a status code")
+}
+
+/// The fields of an `application/x-www-form-urlencoded` body.
+fn form(body: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(body);
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(name), decoded(value))
+        })
+        .collect()
+}
+
+/// Form decoding: `+` is a blank, `%XX` a byte.
+pub fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let pair: Vec<u8> = rest.by_ref().take(2).collect();
+                let digits = String::from_utf8_lossy(&pair);
+                u8::from_str_radix(&digits, 16).expect("the SDK encodes by two hex digits")
+            }
+            other => other,
+        });
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

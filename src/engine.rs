@@ -129,12 +129,7 @@ impl Engine {
         received: Timestamp,
     ) -> Reading {
         let key = stream_key(&batch.source);
-        // What is complete in itself neither continues a stream nor disturbs it.
-        let state = if batch.source.complete {
-            StreamState::default()
-        } else {
-            states.take(&key)
-        };
+        let state = states.take(&key);
         let messages: Vec<(Option<Timestamp>, Cow<'_, str>)> = batch
             .events
             .iter()

@@ -41,8 +41,14 @@ pub fn read(
     let mut failed = Vec::new();
     for delivery in deliveries.items {
         let read = read_payload(delivery.payload, around, |batch| {
-            kept.push(streams.keep(&batch.source));
-            readings.add(&batch.source, engine.read(streams, batch, now));
+            // What is delivered by hand neither continues a stream nor disturbs it.
+            let reading = if batch.source.complete {
+                engine.read(&mut StreamStates::default(), batch, now)
+            } else {
+                kept.push(streams.keep(&batch.source));
+                engine.read(streams, batch, now)
+            };
+            readings.add(&batch.source, reading);
         });
         match (read, deliveries.kind) {
             (Ok(()), _) => {}
@@ -180,6 +186,11 @@ mod tests {
         second: i64,
         lines: &[&str],
     ) -> Delivery<'static> {
+        let message = message(stream, second, lines);
+        delivery(sequence_number, message.to_string().as_bytes())
+    }
+
+    fn message(stream: &str, second: i64, lines: &[&str]) -> serde_json::Value {
         let events: Vec<_> = lines
             .iter()
             .enumerate()
@@ -187,15 +198,23 @@ mod tests {
                 json!({"id": format!("{second}-{index}"), "timestamp": 1000 * second, "message": line})
             })
             .collect();
-        let message = json!({
+        json!({
             "messageType": "DATA_MESSAGE",
             "owner": "123456789012",
             "logGroup": "/ssm/agent",
             "logStream": stream,
             "subscriptionFilters": [],
             "logEvents": events,
-        });
-        delivery(sequence_number, message.to_string().as_bytes())
+        })
+    }
+
+    fn around() -> Surroundings {
+        Surroundings {
+            max_decoded_bytes: 1 << 20,
+            own_account: None,
+            own_region: None,
+            own_log_group: None,
+        }
     }
 
     fn delivery(sequence_number: &str, decoded: &[u8]) -> Delivery<'static> {
@@ -209,19 +228,13 @@ mod tests {
 
     fn read_all(kind: Kind, items: Vec<Delivery<'static>>) -> Result<Intake, HandlerError> {
         let engine = Engine::new().expect("the catalogue loads");
-        let around = Surroundings {
-            max_decoded_bytes: 1 << 20,
-            own_account: None,
-            own_region: None,
-            own_log_group: None,
-        };
         let deliveries = Deliveries { kind, items };
         read(
             &engine,
             &mut StreamStates::default(),
             &mut Vec::new(),
             deliveries,
-            &around,
+            &around(),
             Timestamp::UNIX_EPOCH,
         )
     }
@@ -275,6 +288,30 @@ mod tests {
         assert_eq!(intake.findings.len(), 1);
         let error = read_all(Kind::Direct, items()).expect_err("the first one fails it all");
         assert_eq!(error.name(), "PayloadNotJson");
+    }
+
+    #[test]
+    fn what_is_delivered_by_hand_leaves_its_stream_as_it_was() {
+        let engine = Engine::new().expect("the catalogue loads");
+        let mut streams = StreamStates::default();
+        let mut read_one = |kind, delivery: Delivery<'_>| {
+            let items = vec![delivery];
+            let mut kept = Vec::new();
+            let deliveries = Deliveries { kind, items };
+            let now = Timestamp::UNIX_EPOCH;
+            read(&engine, &mut streams, &mut kept, deliveries, &around(), now)
+                .expect("the payload can be read")
+        };
+        let quiet = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
+        read_one(Kind::Kinesis, record("1", STREAM, 100, &[FAULT, WAIT]));
+        let json = message(STREAM, 130, &[quiet]).to_string();
+        let by_hand = Delivery {
+            sequence_number: None,
+            payload: Payload::Json(&json),
+        };
+        assert_eq!(read_one(Kind::Direct, by_hand).findings, []);
+        let later = read_one(Kind::Kinesis, record("2", STREAM, 160, &[quiet]));
+        assert_eq!(later.findings.len(), 1, "the stream still knows");
     }
 
     #[test]

@@ -1,4 +1,43 @@
-//! Tells why the AWS Systems Manager Agent of a node stopped working.
+//! Tells why the AWS Systems Manager Agent of a node stopped working, proves
+//! it against live state, repairs what is allowed, and sends one message per
+//! thing to fix.
+//!
+//! # The way of the data
+//!
+//! Stages stand here in the order in which data meets them. All that judges is
+//! pure: the clock, the environment and AWS come in at the edge, in `main.rs`,
+//! `handler`, `aws` and what of `diagnose` and `repair` makes calls.
+//!
+//! | stage | from | to |
+//! |---|---|---|
+//! | [`receive`] | an event in one of three forms | payloads, still packed |
+//! | [`decode`] | a payload | [`batch`]es of log events that borrow from it |
+//! | [`record`] | lines of events | statements of the agent, continuation lines joined |
+//! | [`failure`] | the error text inside a record | what failed, where, for whom, and why |
+//! | [`signature`] | a record | the catalogue entry that recognises it |
+//! | [`incident`] | recognised records | findings per node; after diagnosis, incidents: one cause at one scope |
+//! | [`trust_policy`] | a role's trust policy | may EC2 assume it, and the one statement that would let it |
+//! | [`diagnose`] | findings and live state | a cause, proved or likely or undetermined |
+//! | [`repair`] | an incident, live state, the locks | a plan; with a permit, the least write, read back |
+//! | [`advice`] | an incident | steps with commands that are ready to run |
+//! | [`notify`] | an incident, its plan and outcome | a message within the limits of SNS; the report's entry |
+//!
+//! [`engine`] puts the stages up to findings together, for the function and
+//! for the command-line tool alike; `handler` puts all of them together for
+//! one invocation. [`node`] holds what the others name nodes, accounts and
+//! Regions by, [`command`] quotes what a person pastes into a shell, and `aws`
+//! holds the narrow adapters to the SDK.
+//!
+//! # Settings
+//!
+//! Every environment variable stands in [`config::settings::SETTINGS`]. The
+//! table in README.md and the parameters of template.yaml are tested against
+//! it.
+//!
+//! # Features
+//!
+//! `aws`, on by default, holds everything that needs the AWS SDK or the Lambda
+//! runtime. Without it the engine and the command-line tool build in seconds.
 
 #![forbid(unsafe_code)]
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ssm_agent_triage::config::settings::settings_table;
+use ssm_agent_triage::incident::cause::Cause;
 use ssm_agent_triage::node::{InstanceId, NodeId};
 
 const README: &str = include_str!("../README.md");
@@ -59,6 +60,13 @@ fn the_settings_are_those_of_the_code() {
         README.contains(&format!("-->\n{table}\n")),
         "the settings table of README.md is to be:\n{table}"
     );
+}
+
+#[test]
+fn every_cause_is_named() {
+    for cause in Cause::ALL {
+        assert!(README.contains(&format!("`{cause}`")), "{cause}");
+    }
 }
 
 #[test]

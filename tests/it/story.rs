@@ -4,7 +4,10 @@
 use serde_json::Value;
 
 use crate::support::answer::{incidents, nodes, only_incident, outcome};
+use crate::support::events::Delivery;
 use crate::support::fleet::{Launch, trusting_another_account};
+use crate::support::logs;
+use crate::support::proxy::query_error;
 use crate::support::runtime::Function;
 use crate::support::scene::{ADVISE, REPAIR, Scene, dark, together};
 
@@ -178,10 +181,90 @@ async fn raw_text_with_a_node_by_hand_is_diagnosed_and_repaired() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     let mut function = scene.function(REPAIR).await;
-    let event = serde_json::json!({"log": recent(crate::support::logs::IMDS_OFF), "node": dark});
+    let event = serde_json::json!({"log": recent(logs::IMDS_OFF), "node": dark});
     let report = function.invoke(&event).await.expect("the text is handled");
     assert_eq!(outcome(only_incident(&report)), "repaired", "{report:#}");
     assert!(scene.account.imds_is_on(&dark).await);
+}
+
+#[tokio::test]
+async fn what_works_again_is_told_once_as_over() {
+    let scene = Scene::new().await;
+    let on_role = scene.broken_role("MySSMRole", 1).await;
+    let mut function = scene.function(ADVISE).await;
+    let fault = scene.role_refused(&on_role[0]).subscription();
+    function.invoke(&fault).await.expect("the batch is handled");
+    assert_eq!(scene.mailbox.take().await.len(), 1);
+
+    let works = scene.healthy(&on_role[0]).subscription();
+    let report = function.invoke(&works).await.expect("the batch is handled");
+    assert_eq!(
+        report["recovered"][0]["node"],
+        on_role[0].as_str(),
+        "{report:#}"
+    );
+    let mails = scene.mailbox.take().await;
+    assert_eq!(mails.len(), 1, "{report:#}");
+    let over = ("state".to_owned(), "over".to_owned());
+    assert!(mails[0].attributes.contains(&over), "{mails:#?}");
+
+    for batch in [&works, &fault, &works] {
+        function
+            .invoke(batch)
+            .await
+            .expect("a late copy is handled");
+    }
+    assert_eq!(scene.mailbox.take().await, []);
+}
+
+#[tokio::test]
+async fn secrets_in_the_log_leave_by_no_way() {
+    let scene = Scene::new().await;
+    let on_role = scene.broken_role("MySSMRole", 1).await;
+    let secrets = ["hunter2", "AKIAIOSFODNN7EXAMPLE"];
+    let tail =
+        "for ec2 identity: proxy http://bob:hunter2@10.0.0.1:3128 refuses AKIAIOSFODNN7EXAMPLE";
+    let text = format!(
+        "{}\n2023-01-25 09:57:00 ERROR [Unheard] of http://bob:hunter2@10.0.0.1:3128 AKIAIOSFODNN7EXAMPLE\n",
+        logs::ROLE_REFUSED.replace("for ec2 identity", tail)
+    );
+    let event = Delivery::new(&scene.account, &on_role[0], &text).subscription();
+
+    let mut sending = scene.function(ADVISE).await;
+    let report = sending.invoke(&event).await.expect("the batch is handled");
+    let mut printing = Function::start(&scene.account, ADVISE).await;
+    printing.invoke(&event).await.expect("the batch is handled");
+    let refused = query_error(403, "AuthorizationError", "No.");
+    scene.account.proxy.on("Publish", refused);
+    let mut failing = scene.function(ADVISE).await;
+    let failure = failing
+        .invoke(&event)
+        .await
+        .expect_err("the message is untold");
+
+    let mails = scene.mailbox.take().await;
+    assert!(
+        mails[0].text.contains("[redacted]"),
+        "the line is quoted: {mails:#?}"
+    );
+    let ways = [
+        report.to_string(),
+        format!("{mails:?}"),
+        sending.log(),
+        printing.log(),
+        failing.log(),
+        failure.message,
+    ];
+    for way in &ways {
+        for secret in secrets {
+            assert!(!way.contains(secret), "{secret} in {way}");
+        }
+    }
+    assert!(
+        !failing.log().contains("[CredentialRefresher]"),
+        "{}",
+        failing.log()
+    );
 }
 
 /// The log as if it had been written today.

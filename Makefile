@@ -16,9 +16,19 @@ export SAM_CLI_TELEMETRY := 0
 export __SAM_CLI_APP_DIR := $(CURDIR)/.tools/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
+# With an integration test among the targets cargo counts the features that the
+# tests ask of shared crates. Without it `make run` and `make test` would each
+# build the AWS SDK for themselves.
+CARGO_BUILD := cargo build --locked --bins --test it
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: tools announce ## Show the whole product on this machine: a small broken fleet, told as a story
+	@$(CARGO_BUILD)
+	@$(VENV)/bin/python -m demo
 
 .PHONY: test
 test: tools announce ## Run all tests

@@ -174,6 +174,28 @@ fn every_path_that_is_named_exists() {
 }
 
 #[test]
+fn every_make_target_that_is_named_exists() {
+    let makefile = fs::read_to_string(root().join("Makefile")).expect("is there");
+    let mut seen = 0;
+    for (page, text) in pages() {
+        // In code spans and blocks; prose may begin a line with the word.
+        let spans = text.split('`').skip(1).step_by(2);
+        let blocks = text.lines().filter(|line| line.starts_with("    "));
+        let commands = spans.chain(blocks).map(str::trim);
+        let targets = commands.filter_map(|command| command.strip_prefix("make "));
+        for target in targets.filter_map(|rest| rest.split_whitespace().next()) {
+            seen += 1;
+            assert!(
+                makefile.contains(&format!("\n{target}: ")),
+                "{}: make {target}",
+                page.display()
+            );
+        }
+    }
+    assert!(seen > 5, "only {seen} targets were found");
+}
+
+#[test]
 fn every_parameter_that_is_named_exists() {
     let template = fs::read_to_string(root().join("template.yaml")).expect("is there");
     let (_, table) = README

@@ -36,8 +36,7 @@ pub fn verdict(failure: &Failure) -> Verdict {
         severity: None,
     };
     match failure.kind {
-        Kind::ImdsDisabled => decided(&[Cause::ImdsDisabled]),
-        Kind::ImdsForbidden => decided(&[Cause::ImdsDisabled, Cause::ProxyFailure]),
+        Kind::ImdsDisabled | Kind::ImdsForbidden => decided(&[Cause::ImdsDisabled]),
         Kind::ImdsForbiddenByOther => decided(&[Cause::ProxyFailure, Cause::ImdsDisabled]),
         // Rarely just an old agent: without its identity nothing works.
         Kind::ImdsTokenRequired => Verdict {

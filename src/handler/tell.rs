@@ -14,7 +14,7 @@ use crate::incident::gather::Incident;
 use crate::incident::store::{State, Store, Telling, Why};
 use crate::notify::message::{Message, News};
 use crate::notify::text;
-use crate::report::{NodeReport, Notified, OutcomeReport, PlanReport, Recovered};
+use crate::report::{NodeReport, Notified, OutcomeReport, OutcomeStatus, PlanReport, Recovered};
 
 /// Where messages go.
 #[derive(Debug)]
@@ -92,12 +92,19 @@ impl<'a> Round<'a> {
     ) -> (Vec<NodeReport>, Notified) {
         let decision = self.store.decide(incident, state, self.now);
         let notified = match decision.telling {
-            _ if incident.severity < self.teller.min_severity => Notified::Quiet,
+            // What was written in the account is told whatever its severity.
+            _ if incident.severity < self.teller.min_severity && !wrote(outcome.status) => {
+                Notified::Quiet
+            }
             Telling::Suppress => Notified::Suppressed,
             Telling::Speak(why) => {
                 let news = News::of(why, state, outcome.status);
                 let nodes = &decision.nodes;
-                let message = text::render(incident, nodes, plan, outcome, news, self.now);
+                let render = match self.teller.topic {
+                    Some(_) => text::render,
+                    None => text::render_for_log,
+                };
+                let message = render(incident, nodes, plan, outcome, news, self.now);
                 self.send(message, &incident.key, why).await
             }
         };
@@ -134,10 +141,22 @@ impl<'a> Round<'a> {
     }
 }
 
+/// Whether a write was sent.
+fn wrote(status: OutcomeStatus) -> bool {
+    match status {
+        OutcomeStatus::Repaired | OutcomeStatus::Failed | OutcomeStatus::Unverified => true,
+        OutcomeStatus::None
+        | OutcomeStatus::DryRun
+        | OutcomeStatus::AlreadyRight
+        | OutcomeStatus::Refused
+        | OutcomeStatus::Capped => false,
+    }
+}
+
 /// Unlike `println!` this does not panic when nobody reads.
 fn print(message: &Message) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}\n\n{}", message.subject, message.body)?;
+    writeln!(out, "{}", message.log_line())?;
     out.flush()
 }

@@ -1,0 +1,232 @@
+//! How fast a batch is read, as ratios within one run: against decoding alone,
+//! against one expression per signature in turn, over the number of signatures
+//! and over the size of the input. Nothing is asserted; `make bench` prints.
+
+mod logs;
+mod naive;
+mod race;
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use ssm_agent_triage::batch::Batch;
+use ssm_agent_triage::decode::{self, Message, Surroundings};
+use ssm_agent_triage::engine::{Engine, StreamStates};
+use ssm_agent_triage::signature::{self, Matcher, Signature};
+
+use crate::naive::OneByOne;
+use crate::race::{Subject, median, race};
+
+const MB: usize = 1_000_000;
+const ROUNDS: usize = 15;
+
+fn main() {
+    // Cargo passes options of the usual harness; `--list` must not run anything.
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    let builtin = match signature::builtin() {
+        Ok(signatures) => signatures,
+        Err(faults) => {
+            eprintln!("{faults}");
+            std::process::exit(1);
+        }
+    };
+    against_decoding(&builtin);
+    over_signatures(&builtin);
+    over_size(&builtin);
+    loading(&builtin);
+}
+
+/// A whole delivery of 1 MB: base64, gunzip and JSON, then what follows them.
+fn against_decoding(builtin: &[Signature]) {
+    let engine = Engine::with(builtin.to_vec());
+    let naive = OneByOne::new(builtin);
+    println!(
+        "One delivery of 1 MB, base64 to verdict, with {} signatures",
+        builtin.len()
+    );
+    println!("(times of decoding alone; the budget for a healthy log is 1.5)\n");
+    println!(
+        "  {:<22} {:>12} {:>12} {:>8} {:>20} {:>8}",
+        "log", "decode MB/s", "all MB/s", "times", "regex in turn MB/s", "times"
+    );
+    for (name, text) in [
+        ("healthy", logs::healthy(MB)),
+        ("mixed", logs::mixed(MB)),
+        ("very long lines", logs::long_lines(MB)),
+        ("100,000 continuations", logs::continuations(MB)),
+        ("nested caused by", logs::nested(MB)),
+        ("literals everywhere", logs::literals(MB, builtin)),
+    ] {
+        let payload = logs::payload(&text);
+        let results = race(
+            ROUNDS,
+            vec![
+                Subject::new(|| {
+                    black_box(events(&decoded(&payload)));
+                }),
+                Subject::new(|| {
+                    let json = decoded(&payload);
+                    black_box(verdict(&engine, &events(&json)));
+                }),
+                Subject::once(|| {
+                    let json = decoded(&payload);
+                    black_box(naive.count(&events(&json)));
+                }),
+            ],
+        );
+        let rate = |index: usize| text.len() as f64 / results[index].median.as_secs_f64() / 1e6;
+        println!(
+            "  {name:<22} {:>12.0} {:>12.0} {:>8.2} {:>20.1} {:>8.1}",
+            rate(0),
+            rate(1),
+            results[1].ratio,
+            rate(2),
+            results[2].ratio
+        );
+    }
+}
+
+/// The same batch with few signatures, the catalogue's, and many.
+fn over_signatures(builtin: &[Signature]) {
+    let counts = [60, builtin.len(), 600];
+    println!("\nJoin, classify and correlate alone, over the number of signatures\n");
+    println!(
+        "  {:<22} {:>12} {:>14} {:>12} {:>14}",
+        "log",
+        "60 MB/s",
+        format!("{} MB/s", counts[1]),
+        "600 MB/s",
+        "600 against 60"
+    );
+    let engines: Vec<Engine> = counts
+        .iter()
+        .map(|count| Engine::with(logs::signatures(builtin, *count)))
+        .collect();
+    for (name, text) in [("healthy", logs::healthy(MB)), ("mixed", logs::mixed(MB))] {
+        let payload = logs::payload(&text);
+        let json = decoded(&payload);
+        let batches = events(&json);
+        let subjects = engines
+            .iter()
+            .map(|engine| {
+                let batches = &batches;
+                Subject::new(move || {
+                    black_box(verdict(engine, batches));
+                })
+            })
+            .collect();
+        let results = race(ROUNDS, subjects);
+        let rate = |index: usize| text.len() as f64 / results[index].median.as_secs_f64() / 1e6;
+        println!(
+            "  {name:<22} {:>12.0} {:>14.0} {:>12.0} {:>14.2}",
+            rate(0),
+            rate(1),
+            rate(2),
+            results[2].ratio
+        );
+    }
+}
+
+/// What one byte costs in inputs of 1, 2, 4 and 8 MB, against the smallest.
+fn over_size(builtin: &[Signature]) {
+    println!("\nTime per byte of join, classify and correlate over the size (1.0 is linear)\n");
+    println!(
+        "  {:<22} {:>10} {:>8} {:>8} {:>8} {:>8}",
+        "log", "1 MB, ms", "1 MB", "2 MB", "4 MB", "8 MB"
+    );
+    let engine = Engine::with(builtin.to_vec());
+    let kinds: [(&str, &dyn Fn(usize) -> String); 6] = [
+        ("healthy", &logs::healthy),
+        ("mixed", &logs::mixed),
+        ("very long lines", &logs::long_lines),
+        ("100,000 continuations", &logs::continuations),
+        ("nested caused by", &logs::nested),
+        ("literals everywhere", &|bytes| {
+            logs::literals(bytes, builtin)
+        }),
+    ];
+    for (name, make) in kinds {
+        let sizes = [1, 2, 4, 8];
+        let texts: Vec<String> = sizes.iter().map(|size| make(size * MB)).collect();
+        let batches: Vec<Vec<Batch<'_>>> = texts.iter().map(|text| logs::batches(text)).collect();
+        let subjects = batches
+            .iter()
+            .map(|batches| {
+                let engine = &engine;
+                Subject::new(move || {
+                    black_box(verdict(engine, batches));
+                })
+            })
+            .collect();
+        let results = race(7, subjects);
+        print!(
+            "  {name:<22} {:>10.2}",
+            results[0].median.as_secs_f64() * 1e3
+        );
+        for (index, size) in sizes.iter().enumerate() {
+            print!(" {:>8.2}", results[index].ratio / *size as f64);
+        }
+        println!();
+    }
+}
+
+/// What the first event of an execution environment pays once.
+fn loading(builtin: &[Signature]) {
+    let timed = |mut work: Box<dyn FnMut()>| {
+        let times = (0..ROUNDS)
+            .map(|_| {
+                let begin = Instant::now();
+                work();
+                begin.elapsed()
+            })
+            .collect();
+        median(times).as_secs_f64() * 1e3
+    };
+    println!("\nOnce per execution environment, at its first event\n");
+    println!(
+        "  reading the catalogue {:>8.2} ms",
+        timed(Box::new(|| {
+            let _ = black_box(signature::builtin());
+        }))
+    );
+    let signatures = builtin.to_vec();
+    println!(
+        "  building the matcher  {:>8.2} ms",
+        timed(Box::new(move || {
+            black_box(Matcher::new(signatures.clone()));
+        }))
+    );
+}
+
+fn decoded(payload: &str) -> String {
+    decode::unpack_base64(payload, 1 << 30).expect("a payload made here")
+}
+
+fn events(json: &str) -> Vec<Batch<'_>> {
+    let around = Surroundings {
+        max_decoded_bytes: 1 << 30,
+        own_account: None,
+        own_region: None,
+        own_log_group: None,
+    };
+    match decode::read(json, false, &around) {
+        Ok(Message::Data { batches, .. }) => batches,
+        other => panic!("a payload made here is not data: {other:?}"),
+    }
+}
+
+fn verdict(engine: &Engine, batches: &[Batch<'_>]) -> usize {
+    let mut states = StreamStates::default();
+    batches
+        .iter()
+        .map(|batch| {
+            engine
+                .read(&mut states, batch, Timestamp::UNIX_EPOCH)
+                .findings
+                .len()
+        })
+        .sum()
+}

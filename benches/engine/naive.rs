@@ -1,0 +1,60 @@
+//! What the engine is measured against: one expression per signature, asked in
+//! turn of every record.
+
+use jiff::Timestamp;
+use regex::Regex;
+use ssm_agent_triage::batch::Batch;
+use ssm_agent_triage::record::{Joiner, Record};
+use ssm_agent_triage::signature::Signature;
+
+pub struct OneByOne<'s> {
+    signatures: Vec<(&'s Signature, Regex)>,
+}
+
+impl<'s> OneByOne<'s> {
+    pub fn new(signatures: &'s [Signature]) -> Self {
+        let signatures = signatures
+            .iter()
+            .map(|signature| {
+                let alternatives = |texts: &[String]| -> String {
+                    let texts: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();
+                    texts.join("|")
+                };
+                let pattern = match (&signature.pattern, signature.starts.is_empty()) {
+                    (Some(pattern), _) => pattern.clone(),
+                    (None, false) => format!("^(?:{})", alternatives(&signature.starts)),
+                    (None, true) => alternatives(&signature.contains),
+                };
+                let regex = Regex::new(&pattern).expect("escaped texts, or a pattern that loads");
+                (signature, regex)
+            })
+            .collect();
+        Self { signatures }
+    }
+
+    /// How many records some signature recognises.
+    pub fn count(&self, batches: &[Batch<'_>]) -> usize {
+        let mut joiner = Joiner::default();
+        let mut found = 0;
+        for event in batches.iter().flat_map(|batch| &batch.events) {
+            for line in event.message.split('\n') {
+                if let Some(record) = joiner.line(line, event.at, Timestamp::UNIX_EPOCH) {
+                    found += usize::from(self.recognises(&record));
+                }
+            }
+        }
+        found
+            + usize::from(
+                joiner
+                    .close()
+                    .is_some_and(|record| self.recognises(&record)),
+            )
+    }
+
+    fn recognises(&self, record: &Record<'_>) -> bool {
+        let flat = record.flat();
+        self.signatures
+            .iter()
+            .any(|(signature, regex)| signature.reads(record.level) && regex.is_match(&flat))
+    }
+}

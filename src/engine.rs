@@ -10,7 +10,7 @@ use crate::incident::correlate::{Effect, NodeState};
 use crate::incident::finding::Finding;
 use crate::incident::finding::{Recovered, SourceSummary, Unrecognised};
 use crate::node::{NamedBy, Node, NodeId};
-use crate::record::{Joiner, Record};
+use crate::record::{self, Folded, Joiner, Record};
 use crate::signature::{self, CatalogueError, Kind, Matcher, Signature};
 
 /// How many streams' states one execution environment keeps.
@@ -130,18 +130,23 @@ impl Engine {
     ) -> Reading {
         let key = stream_key(&batch.source);
         let state = states.take(&key);
-        let messages: Vec<(Option<Timestamp>, Cow<'_, str>)> = batch
+        let cleaned: BTreeMap<usize, String> = batch
             .events
             .iter()
-            .map(|event| (event.at, clean(&event.message)))
+            .enumerate()
+            .filter_map(|(index, event)| match clean(&event.message) {
+                Cow::Owned(cleaned) => Some((index, cleaned)),
+                Cow::Borrowed(_) => None,
+            })
             .collect();
         let mut joiner: Joiner<'_> = state.joiner;
         let mut reader = NodeReader::resume(self, state.node);
-        for (at, message) in &messages {
+        for (index, event) in batch.events.iter().enumerate() {
+            let message = cleaned.get(&index).map_or(&*event.message, String::as_str);
             // The agent's own shipper ends a record's event with a line end.
-            let message = message.strip_suffix('\n').unwrap_or(message);
-            for line in message.split('\n') {
-                if let Some(record) = joiner.line(line, *at, received) {
+            let message = record::without_last(message, b'\n');
+            for line in record::lines(message) {
+                if let Some(record) = joiner.line(line, event.at, received) {
                     reader.apply(&record, None);
                 }
             }
@@ -216,20 +221,30 @@ impl<'e> NodeReader<'e> {
             self.newest
                 .map_or(record.at, |newest| newest.max(record.at)),
         );
-        match self.engine.matcher.recognise(record) {
+        let folded = Folded::new(record);
+        match self.engine.matcher.recognise(&folded) {
             Some(found) => {
-                let effect = self.node.apply(record, &found, place);
+                let effect = self.node.apply(&folded, &found, place);
                 if effect == Effect::Quiet && matches!(found.signature.kind, Kind::Benign) {
-                    *self.benign.entry(found.signature.id.clone()).or_default() += 1;
+                    self.count_benign(&found.signature.id);
                 }
                 if let Effect::Recovered(recovered) = effect {
                     self.recovered.extend(recovered);
                 }
             }
-            None if record.level.is_trouble() => self.node.apply_unknown(record, place),
+            None if record.level.is_trouble() => self.node.apply_unknown(&folded, place),
             None => {}
         }
         self.node.pass(record);
+    }
+
+    fn count_benign(&mut self, id: &str) {
+        match self.benign.get_mut(id) {
+            Some(count) => *count += 1,
+            None => {
+                self.benign.insert(id.to_owned(), 1);
+            }
+        }
     }
 
     /// What the node's log says so far. `open` is a record that more lines may
@@ -308,12 +323,12 @@ pub fn node_of(source: &Source) -> Node {
 /// A message as the agent wrote it: UTF-16 read as bytes leaves a NUL between
 /// letters; some shippers put the line into a JSON object.
 pub fn clean<'m>(message: &'m str) -> Cow<'m, str> {
-    let message: Cow<'m, str> = if message.contains('\0') {
+    let message: Cow<'m, str> = if memchr::memchr(0, message.as_bytes()).is_some() {
         Cow::Owned(message.replace('\0', ""))
     } else {
         Cow::Borrowed(message)
     };
-    if message.starts_with('{')
+    if message.as_bytes().first() == Some(&b'{')
         && let Some(inner) = wrapped(&message)
     {
         return Cow::Owned(inner);

@@ -6,7 +6,7 @@ use super::cause::{Cause, Confidence};
 use super::finding::{Clues, Evidence, Finding, SignatureCount};
 use crate::incident::finding::Unrecognised;
 use crate::node::Node;
-use crate::record::Record;
+use crate::record::Folded;
 
 const MAX_TEMPLATES: usize = 64;
 const MAX_TEMPLATE_CHARS: usize = 160;
@@ -57,8 +57,8 @@ impl Unknown {
 }
 
 /// Counts the record under its template; a bounded number of templates is kept.
-pub fn add(known: &mut Vec<Unknown>, record: &Record<'_>, place: Option<&str>, batch: u64) {
-    let template = template(&record.flat());
+pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str>, batch: u64) {
+    let template = template(record.flat());
     if let Some(unknown) = known
         .iter_mut()
         .find(|unknown| unknown.template == template)

@@ -1,11 +1,10 @@
 //! What starts a record: optional time, level, function, tags.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::Origin;
+use super::text::{after_byte, split_at_byte};
 
 /// A level of the agent's logger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,9 +62,15 @@ pub struct Head<'a> {
 /// Reads the head of a line whose transport prefix is gone; `None` when the
 /// line continues the record before.
 pub fn head(line: &str) -> Option<Head<'_>> {
-    let unquoted = line.strip_prefix(['\u{201c}', '\u{201d}']);
-    let quoted = unquoted.is_some();
-    let line = unquoted.unwrap_or(line);
+    let first = line.as_bytes().first()?;
+    if !first.is_ascii() {
+        let unquoted = line.strip_prefix(['\u{201c}', '\u{201d}'])?;
+        return unquoted_head(unquoted, true);
+    }
+    unquoted_head(line, false)
+}
+
+fn unquoted_head(line: &str, quoted: bool) -> Option<Head<'_>> {
     match line.as_bytes().first()? {
         b'0'..=b'9' => timed(line, quoted),
         b'T' | b'D' | b'I' | b'W' | b'E' | b'C' => level_first(line, quoted).or_else(|| raw(line)),
@@ -113,9 +118,9 @@ fn timed(line: &str, quoted: bool) -> Option<Head<'_>> {
                         .take_while(|b| b.is_ascii_digit())
                         .count();
             }
-            let rest = line.get(end..)?.strip_prefix(' ')?;
-            let (word, body) = rest.split_once(' ').unwrap_or((rest, ""));
-            let level = Level::parse(word.trim_end_matches('-'))?;
+            let rest = after_byte(line.get(end..)?, b' ')?;
+            let (word, body) = split_at_byte(rest, b' ').unwrap_or((rest, ""));
+            let level = Level::parse(word).or_else(|| Level::parse(word.trim_end_matches('-')))?;
             Some(Head {
                 stamp: Some(&line[..end]),
                 level,
@@ -210,54 +215,6 @@ pub fn read_stamp(stamp: &str) -> Option<Timestamp> {
         .map(|zoned| zoned.timestamp())
 }
 
-/// Words that older code writes in the place of a tag, without brackets.
-const TAG_WORDS: [&str; 4] = [
-    "EC2RoleProvider",
-    "SSMService",
-    "CoreModuleWrapper",
-    "UpdateS3Util",
-];
-
-/// At most this many tags stand before a message.
-const MAX_TAGS: usize = 8;
-
-/// Splits the body of a head into tags and message. The logger's
-/// `[Function @ file.go.N]` of errors.log is no tag and falls away.
-pub fn tags_and_message(body: &str) -> (Vec<Cow<'_, str>>, &str) {
-    let mut tags = Vec::new();
-    let mut message = body.trim_start();
-    while tags.len() < MAX_TAGS {
-        let Some((tag, rest)) = bracketed(message) else {
-            break;
-        };
-        if !(tags.is_empty() && is_place(tag)) {
-            tags.push(Cow::Borrowed(tag));
-        }
-        message = rest;
-    }
-    if let Some((word, rest)) = message.split_once(' ')
-        && TAG_WORDS.contains(&word)
-    {
-        tags.push(Cow::Borrowed(word));
-        message = rest.trim_start();
-    }
-    (tags, message)
-}
-
-/// `[text] rest`; a session's tag may itself hold brackets, a dump's does not end.
-fn bracketed(text: &str) -> Option<(&str, &str)> {
-    let inner = text.strip_prefix('[')?;
-    let end = inner.find(']')?;
-    let (tag, rest) = (&inner[..end], &inner[end + 1..]);
-    let separated = rest.is_empty() || rest.starts_with([' ', '\t', '[']);
-    (separated && !tag.is_empty() && tag.len() <= 200).then(|| (tag, rest.trim_start()))
-}
-
-fn is_place(tag: &str) -> bool {
-    tag.split_once(" @ ")
-        .is_some_and(|(_, file)| file.contains(".go."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,41 +305,6 @@ mod tests {
             "goroutine 1 [running]:",
         ] {
             assert_eq!(head(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn tags_end_where_the_message_begins() {
-        for (body, tags, message) in [
-            (
-                "[ssm-agent-worker] [HealthCheck] error when",
-                vec!["ssm-agent-worker", "HealthCheck"],
-                "error when",
-            ),
-            (
-                "[NewEC2IdentityWithConfig @ ec2_identity.go.271] [EC2Identity] Failed",
-                vec!["EC2Identity"],
-                "Failed",
-            ),
-            (
-                "EC2RoleProvider Failed to connect",
-                vec!["EC2RoleProvider"],
-                "Failed to connect",
-            ),
-            (
-                "[RemoteRetrieve @ ec2_role_provider.go.142] EC2RoleProvider Failed",
-                vec!["EC2RoleProvider"],
-                "Failed",
-            ),
-            ("Agent failed to assume", vec![], "Agent failed to assume"),
-            ("[HealthCheck]error when", vec![], "[HealthCheck]error when"),
-            ("[unclosed tag", vec![], "[unclosed tag"),
-        ] {
-            assert_eq!(
-                tags_and_message(body),
-                (tags.into_iter().map(Cow::Borrowed).collect(), message),
-                "{body}"
-            );
         }
     }
 

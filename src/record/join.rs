@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::head::{self, Level};
+use super::text::without_last;
 use super::transport::{self, Writer};
-use super::{Origin, Record};
+use super::{Origin, Record, Tags};
 
 /// What is kept of one record: enough for the longest error text the agent
 /// writes (17 lines with the metadata service's page in it), never a whole dump.
@@ -78,7 +79,7 @@ impl<'a> Joiner<'a> {
         received: Timestamp,
     ) -> Option<Record<'a>> {
         self.lines += 1;
-        let line = line.strip_suffix('\r').unwrap_or(line);
+        let line = without_last(line, b'\r');
         let carried = transport::carried(line);
         match carried.writer {
             Writer::Foreign => None,
@@ -135,7 +136,7 @@ impl<'a> Joiner<'a> {
         received: Timestamp,
     ) -> Option<Record<'a>> {
         self.timed |= head.origin == Origin::File;
-        let (tags, message) = head::tags_and_message(head.body);
+        let (tags, message) = Tags::split(head.body);
         let own_time = || head.stamp.and_then(head::read_stamp);
         let at = at.or_else(own_time).unwrap_or(received);
         self.dump_depth = if !head.level.is_trouble() && is_dump(message) {
@@ -148,7 +149,7 @@ impl<'a> Joiner<'a> {
             level: head.level,
             stamp: head.stamp.map(Cow::Borrowed),
             tags,
-            message: Cow::Borrowed(message.trim_end_matches(['\u{201d}', '\u{201c}'])),
+            message: Cow::Borrowed(without_quotes(self.kept(message))),
             rest: Vec::new(),
             origin: head.origin,
             line: self.lines,
@@ -160,12 +161,16 @@ impl<'a> Joiner<'a> {
             at,
             level,
             stamp: None,
-            tags: Vec::new(),
-            message: Cow::Borrowed(message),
+            tags: Tags::default(),
+            message: Cow::Borrowed(self.kept(message)),
             rest: Vec::new(),
             origin,
             line: self.lines,
         }
+    }
+
+    fn kept<'t>(&self, message: &'t str) -> &'t str {
+        &message[..message.floor_char_boundary(self.limits.bytes)]
     }
 
     fn replace(&mut self, record: Record<'a>) -> Option<Record<'a>> {
@@ -183,25 +188,37 @@ impl<'a> Joiner<'a> {
             return;
         }
         self.kept_bytes += body.len();
-        let text = match body.find("#011") {
-            Some(_) => Cow::Owned(body.replace("#011", "\t")),
-            None => Cow::Borrowed(body),
+        let escaped =
+            memchr::memchr(b'#', body.as_bytes()).is_some_and(|at| body[at..].contains("#011"));
+        let text = if escaped {
+            Cow::Owned(body.replace("#011", "\t"))
+        } else {
+            Cow::Borrowed(body)
         };
         open.rest.push(text);
+    }
+}
+
+/// Less the typographic quotes that close a pasted sample.
+fn without_quotes(message: &str) -> &str {
+    match message.as_bytes().last() {
+        Some(last) if last.is_ascii() => message,
+        Some(_) | None => message.trim_end_matches(['\u{201d}', '\u{201c}']),
     }
 }
 
 /// INFO records that carry text of the agent's users: replies, plugin
 /// configurations, document state.
 fn is_dump(message: &str) -> bool {
-    message.contains('{')
+    memchr::memchr(b'{', message.as_bytes()).is_some()
 }
 
 fn depth_after(depth: usize, text: &str) -> usize {
-    text.bytes().fold(depth, |depth, byte| match byte {
-        b'{' => depth + 1,
-        b'}' => depth.saturating_sub(1),
-        _ => depth,
+    memchr::memchr2_iter(b'{', b'}', text.as_bytes()).fold(depth, |depth, at| {
+        match text.as_bytes()[at] {
+            b'{' => depth + 1,
+            _ => depth.saturating_sub(1),
+        }
     })
 }
 
@@ -315,6 +332,13 @@ mod tests {
         let record = joiner.close().expect("one record");
         assert!(record.rest.len() <= Limits::default().lines);
         assert!(record.text().len() <= Limits::default().bytes + 200);
+
+        let mut joiner = Joiner::default();
+        let line = format!("2024-11-04 10:00:07 ERROR {}", "\u{e9}".repeat(100_000));
+        joiner.line(&line, None, now());
+        let record = joiner.close().expect("one record");
+        assert!(record.message.len() <= Limits::default().bytes);
+        assert!(record.message.starts_with('\u{e9}'));
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! From event lines to records: one record is one statement of the agent, its
 //! continuation lines joined to it.
 
+mod folded;
 mod head;
 mod join;
+mod tags;
+mod text;
 mod transport;
 
+pub use folded::{Folded, fold};
 pub use head::{Level, read_stamp};
 pub use join::{Joiner, Limits};
+pub use tags::{Tags, begins_with_tag};
+pub use text::{lines, without_last};
 
 use std::borrow::Cow;
 
@@ -22,9 +28,7 @@ pub struct Record<'a> {
     /// The record's own time as logged: host-local, without a zone. Used only
     /// to tell copies of one record apart from repetitions.
     pub stamp: Option<Cow<'a, str>>,
-    /// The bracketed tags after the level, or the one unbracketed word that
-    /// stands for a tag (`EC2RoleProvider`).
-    pub tags: Vec<Cow<'a, str>>,
+    pub tags: Tags<'a>,
     /// What follows the tags, up to the end of the head's line.
     pub message: Cow<'a, str>,
     /// Continuation lines, transport prefixes removed; see [`Limits`].
@@ -54,21 +58,13 @@ pub enum Origin {
 impl Record<'_> {
     /// The last tag: the part of the agent that speaks.
     pub fn component(&self) -> &str {
-        self.tags.last().map_or("", |tag| tag)
+        self.tags.last().unwrap_or_default()
     }
 
     /// The whole text after the tags as one line: white space folded, typographic
     /// quotes made plain, so that wrapped and run-on copies read alike.
     pub fn flat(&self) -> String {
-        let length =
-            self.message.len() + self.rest.iter().map(|line| line.len() + 1).sum::<usize>();
-        let mut flat = String::with_capacity(length);
-        fold_into(&mut flat, &self.message);
-        for line in &self.rest {
-            fold_into(&mut flat, line);
-        }
-        flat.truncate(flat.trim_end().len());
-        flat
+        folded::flat(self)
     }
 
     /// The text as logged, for quoting as evidence.
@@ -89,29 +85,11 @@ impl Record<'_> {
             at: self.at,
             level: self.level,
             stamp: self.stamp.map(own),
-            tags: self.tags.into_iter().map(own).collect(),
+            tags: self.tags.into_owned(),
             message: own(self.message),
             rest: self.rest.into_iter().map(own).collect(),
             origin: self.origin,
             line: self.line,
-        }
-    }
-}
-
-fn fold_into(flat: &mut String, line: &str) {
-    if !flat.is_empty() && !flat.ends_with(' ') {
-        flat.push(' ');
-    }
-    for character in line.chars() {
-        match character {
-            '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => flat.push('"'),
-            '\u{2018}' | '\u{2019}' => flat.push('\''),
-            c if c.is_whitespace() || c.is_control() => {
-                if !flat.ends_with(' ') {
-                    flat.push(' ');
-                }
-            }
-            c => flat.push(c),
         }
     }
 }

@@ -104,12 +104,15 @@ fn bsd_time(line: &str) -> Option<&str> {
 
 /// What follows `YYYY-MM-DDTHH:MM:SS…` and a blank.
 fn iso_time(line: &str) -> Option<&str> {
+    // The agent's own heads have a blank here.
+    if line.as_bytes().get(10) != Some(&b'T') {
+        return None;
+    }
     let (time, rest) = line.split_once(' ')?;
     let bytes = time.as_bytes();
     let shaped = bytes.len() >= 19
         && bytes[4] == b'-'
         && bytes[7] == b'-'
-        && bytes[10] == b'T'
         && bytes[13] == b':'
         && bytes[..4].iter().all(u8::is_ascii_digit);
     shaped.then_some(rest)

@@ -1,14 +1,15 @@
 //! Finds the signature of a record: one literal search, then the few candidates.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
 use super::{Kind, Signature};
 use crate::failure::{self, Failure};
 use crate::incident::cause::{Cause, Severity};
-use crate::record::Record;
+use crate::record::{Folded, Level};
 
 /// A signature that recognised a record, with what the error inside says.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +41,11 @@ impl Match<'_> {
 pub struct Matcher {
     signatures: Vec<Signature>,
     patterns: Vec<OnceLock<Option<Regex>>>,
-    /// Texts that start a message.
-    starts: AhoCorasick,
-    start_owner: Vec<usize>,
+    /// Texts that start a message, for records of WARN and above.
+    trouble: Starts,
+    /// The few that may start one of INFO or below: most records of a healthy
+    /// log are passed over at their first letters.
+    quiet: Starts,
     /// Texts anywhere, for signatures without a fixed start.
     anywhere: AhoCorasick,
     anywhere_owner: Vec<usize>,
@@ -50,15 +53,17 @@ pub struct Matcher {
 
 impl Matcher {
     pub fn new(signatures: Vec<Signature>) -> Self {
-        let mut start_texts = Vec::new();
-        let mut start_owner = Vec::new();
+        let of_levels =
+            |levels: [Level; 3]| {
+                Starts::new(signatures.iter().enumerate().filter(move |(_, signature)| {
+                    levels.iter().any(|level| signature.reads(*level))
+                }))
+            };
+        let trouble = of_levels([Level::Warn, Level::Error, Level::Critical]);
+        let quiet = of_levels([Level::Trace, Level::Debug, Level::Info]);
         let mut anywhere_texts = Vec::new();
         let mut anywhere_owner = Vec::new();
         for (index, signature) in signatures.iter().enumerate() {
-            for text in &signature.starts {
-                start_texts.push(text.as_str());
-                start_owner.push(index);
-            }
             if signature.starts.is_empty() {
                 for text in &signature.contains {
                     anywhere_texts.push(text.as_str());
@@ -66,11 +71,6 @@ impl Matcher {
                 }
             }
         }
-        let starts = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .start_kind(StartKind::Anchored)
-            .build(start_texts)
-            .expect("the catalogue's literals fit an automaton");
         let anywhere = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .build(anywhere_texts)
@@ -79,8 +79,8 @@ impl Matcher {
         Self {
             signatures,
             patterns,
-            starts,
-            start_owner,
+            trouble,
+            quiet,
             anywhere,
             anywhere_owner,
         }
@@ -92,68 +92,37 @@ impl Matcher {
 
     /// The signature of `record`: of those with a fixed start the one with the
     /// longest, else the first in the catalogue's order.
-    pub fn recognise(&self, record: &Record<'_>) -> Option<Match<'_>> {
-        let flat = LazyFlat::new(record);
-        // Long enough for every start, short enough to search each record of a healthy log.
-        let by_start = self.by_start(record, &flat);
-        let index = by_start.or_else(|| {
-            if record.level.is_trouble() {
-                self.by_text(record, &flat)
-            } else {
-                None
-            }
-        })?;
-        Some(self.read(index, flat.get()))
-    }
-
-    fn by_start(&self, record: &Record<'_>, flat: &LazyFlat<'_, '_>) -> Option<usize> {
-        let text: &str = if record.level.is_trouble() {
-            flat.get()
+    pub fn recognise(&self, record: &Folded<'_, '_>) -> Option<Match<'_>> {
+        let index = if record.level.is_trouble() {
+            self.trouble
+                .find(record.flat(), |index| self.fits(index, record))
+                .or_else(|| self.by_text(record))
         } else {
-            &record.message
-        };
-        let input = Input::new(text).anchored(Anchored::Yes);
-        let mut best: Option<(usize, usize)> = None;
-        let mut state = aho_corasick::automaton::OverlappingState::start();
-        loop {
-            if self
-                .starts
-                .try_find_overlapping(input.clone(), &mut state)
-                .is_err()
-            {
-                break;
-            }
-            let Some(found) = state.get_match() else {
-                break;
-            };
-            // An overlapping search also gives texts that end where a longer one ends.
-            if found.start() != 0 {
-                continue;
-            }
-            let owner = self.start_owner[found.pattern().as_usize()];
-            let better = best.is_none_or(|(length, index)| {
-                found.end() > length || (found.end() == length && owner < index)
-            });
-            if better && self.fits(owner, record, flat) {
-                best = Some((found.end(), owner));
-            }
-        }
-        best.map(|(_, index)| index)
+            self.quiet
+                .find(&record.message, |index| self.fits(index, record))
+        }?;
+        Some(self.read(index, record))
     }
 
-    fn by_text(&self, record: &Record<'_>, flat: &LazyFlat<'_, '_>) -> Option<usize> {
+    fn by_text(&self, record: &Folded<'_, '_>) -> Option<usize> {
         let mut best: Option<usize> = None;
-        for found in self.anywhere.find_overlapping_iter(flat.get()) {
+        let mut refused: Vec<usize> = Vec::new();
+        for found in self.anywhere.find_overlapping_iter(record.flat()) {
             let owner = self.anywhere_owner[found.pattern().as_usize()];
-            if best.is_none_or(|index| owner < index) && self.fits(owner, record, flat) {
-                best = Some(owner);
+            // Each is asked once, however often its texts stand in the record.
+            if best.is_none_or(|index| owner < index) && !refused.contains(&owner) {
+                if self.fits(owner, record) {
+                    best = Some(owner);
+                } else {
+                    refused.push(owner);
+                }
             }
         }
         best
     }
 
     /// Whether a signature that the literal search found holds in full.
-    fn fits(&self, index: usize, record: &Record<'_>, flat: &LazyFlat<'_, '_>) -> bool {
+    fn fits(&self, index: usize, record: &Folded<'_, '_>) -> bool {
         let signature = &self.signatures[index];
         let speaks = signature.components.is_empty()
             || signature
@@ -166,14 +135,14 @@ impl Matcher {
                 || signature
                     .contains
                     .iter()
-                    .any(|text| flat.get().contains(text)))
+                    .any(|text| record.flat().contains(text)))
             && !signature
                 .excludes
                 .iter()
-                .any(|text| flat.get().contains(text))
+                .any(|text| record.flat().contains(text))
             && self
                 .pattern(index)
-                .is_none_or(|pattern| pattern.is_match(flat.get()))
+                .is_none_or(|pattern| pattern.is_match(record.flat()))
     }
 
     fn pattern(&self, index: usize) -> Option<&Regex> {
@@ -184,11 +153,11 @@ impl Matcher {
             .as_ref()
     }
 
-    fn read(&self, index: usize, flat: &str) -> Match<'_> {
+    fn read(&self, index: usize, record: &Folded<'_, '_>) -> Match<'_> {
         let signature = &self.signatures[index];
-        let captures = self.captures(index, flat);
+        let captures = self.captures(index, record);
         let failure = match signature.kind {
-            Kind::Fault | Kind::Symptom => failure::read(flat),
+            Kind::Fault | Kind::Symptom => failure::read(record.flat()),
             Kind::Recovery | Kind::Benign => None,
         };
         let fixed = (
@@ -221,11 +190,11 @@ impl Matcher {
         }
     }
 
-    fn captures(&self, index: usize, flat: &str) -> Vec<(String, String)> {
+    fn captures(&self, index: usize, record: &Folded<'_, '_>) -> Vec<(String, String)> {
         let Some(pattern) = self.pattern(index) else {
             return Vec::new();
         };
-        let Some(found) = pattern.captures(flat) else {
+        let Some(found) = pattern.captures(record.flat()) else {
             return Vec::new();
         };
         pattern
@@ -240,21 +209,83 @@ impl Matcher {
     }
 }
 
-/// The folded text, made only when a candidate wants it.
-struct LazyFlat<'r, 'a> {
-    record: &'r Record<'a>,
-    flat: OnceLock<String>,
+/// Texts that start a message, with the signatures they belong to, to be found
+/// by halving: building an automaton takes longer than reading a batch.
+#[derive(Debug)]
+struct Starts {
+    /// Sorted, each once.
+    texts: Vec<Start>,
+    /// The first letters of each: most messages of a healthy log have those of none.
+    letters: Vec<u32>,
 }
 
-impl<'r, 'a> LazyFlat<'r, 'a> {
-    fn new(record: &'r Record<'a>) -> Self {
-        Self {
-            record,
-            flat: OnceLock::new(),
+/// The first three letters, which every text of the catalogue has, as a number
+/// in their order: numbers are halved without a jump.
+fn letters(text: &str) -> Option<u32> {
+    let [a, b, c] = *text.as_bytes().first_chunk()?;
+    Some(u32::from_be_bytes([0, a, b, c]))
+}
+
+#[derive(Debug)]
+struct Start {
+    text: String,
+    /// In the order of the catalogue.
+    owners: Vec<usize>,
+    /// The longest other text that this one starts with.
+    shorter: Option<usize>,
+}
+
+impl Starts {
+    fn new<'s>(signatures: impl Iterator<Item = (usize, &'s Signature)>) -> Self {
+        let mut owners: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, signature) in signatures {
+            for text in &signature.starts {
+                owners.entry(text).or_default().push(index);
+            }
         }
+        let mut texts: Vec<Start> = Vec::with_capacity(owners.len());
+        for (text, owners) in owners {
+            let shorter = chain(&texts, texts.len().checked_sub(1))
+                .find(|index| text.starts_with(&texts[*index].text));
+            texts.push(Start {
+                text: text.to_owned(),
+                owners,
+                shorter,
+            });
+        }
+        let letters = texts
+            .iter()
+            .map(|start| letters(&start.text).unwrap_or_default())
+            .collect();
+        Self { texts, letters }
     }
 
-    fn get(&self) -> &str {
-        self.flat.get_or_init(|| self.record.flat())
+    /// The signature with the longest start of `text` that `fits`; of those of
+    /// one start the first.
+    fn find(&self, text: &str, fits: impl Fn(usize) -> bool) -> Option<usize> {
+        let letters = letters(text)?;
+        let from = self.letters.partition_point(|those| *those < letters);
+        let alike = self.letters[from..]
+            .iter()
+            .take_while(|those| **those == letters)
+            .count();
+        if alike == 0 {
+            return None;
+        }
+        // Whatever `text` starts with is no later than `text`, and starts
+        // everything between: it is in the chain of the last one before.
+        let end = from
+            + self.texts[from..from + alike].partition_point(|start| start.text.as_str() <= text);
+        chain(&self.texts, end.checked_sub(1))
+            .map(|index| &self.texts[index])
+            .filter(|start| text.starts_with(&start.text))
+            .flat_map(|start| &start.owners)
+            .copied()
+            .find(|owner| fits(*owner))
     }
+}
+
+/// A text, the longest one that it starts with, and so on.
+fn chain(texts: &[Start], from: Option<usize>) -> impl Iterator<Item = usize> {
+    std::iter::successors(from, |index| texts[*index].shorter)
 }

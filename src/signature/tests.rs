@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Kind, Match, Matcher, Signature, builtin};
 use crate::incident::cause::Cause;
-use crate::record::{Joiner, Record};
+use crate::record::{Folded, Joiner, Record};
 
 fn catalogue() -> Matcher {
     Matcher::new(builtin().unwrap_or_else(|faults| panic!("{faults}")))
@@ -47,7 +47,7 @@ fn every_signature_recognises_its_own_examples() {
 fn recognised_as<'m>(matcher: &'m Matcher, text: &str) -> BTreeSet<&'m str> {
     records(text)
         .iter()
-        .filter_map(|record| matcher.recognise(record))
+        .filter_map(|record| matcher.recognise(&Folded::new(record)))
         .map(|found| found.signature.id.as_str())
         .collect()
 }
@@ -170,7 +170,7 @@ fn every_message_of_the_lab_is_read_as_its_class() {
 fn agrees(matcher: &Matcher, class: &Class, records: &[Record<'_>]) -> Result<(), String> {
     let found: Vec<(&Record<'_>, Option<Match<'_>>)> = records
         .iter()
-        .map(|record| (record, matcher.recognise(record)))
+        .map(|record| (record, matcher.recognise(&Folded::new(record))))
         .collect();
     let unread = found
         .iter()

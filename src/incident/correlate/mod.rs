@@ -20,7 +20,7 @@ use super::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::incident::finding::Recovered;
 use crate::node::{AccountId, NodeId};
-use crate::record::{Level, Record};
+use crate::record::{Folded, Level, Record};
 use crate::signature::{Kind, Match, Part, Role};
 
 /// Boot races heal within a second, fallbacks within a few: what stands longer, stands.
@@ -116,7 +116,12 @@ impl NodeState {
     }
 
     /// Takes in a record that a signature recognised.
-    pub fn apply(&mut self, record: &Record<'_>, found: &Match<'_>, place: Option<&str>) -> Effect {
+    pub fn apply(
+        &mut self,
+        record: &Folded<'_, '_>,
+        found: &Match<'_>,
+        place: Option<&str>,
+    ) -> Effect {
         let signature = found.signature;
         let plain = signature.kind == Kind::Benign && signature.role.is_none();
         if plain {
@@ -163,13 +168,13 @@ impl NodeState {
     }
 
     /// Takes in a WARN or ERROR record that nothing recognised.
-    pub fn apply_unknown(&mut self, record: &Record<'_>, place: Option<&str>) {
+    pub fn apply_unknown(&mut self, record: &Folded<'_, '_>, place: Option<&str>) {
         if !self.is_copy(record) {
             super::unknown::add(&mut self.unknown, record, place, self.batch);
         }
     }
 
-    fn open(&mut self, record: &Record<'_>, found: &Match<'_>, place: Option<&str>) -> Effect {
+    fn open(&mut self, record: &Folded<'_, '_>, found: &Match<'_>, place: Option<&str>) -> Effect {
         let Some(mut new) = Open::new(record, found, place, self.batch) else {
             // A known sentence around an error that is not known; a symptom that
             // points nowhere is only context.
@@ -296,7 +301,7 @@ impl NodeState {
         self.attempts = Attempts::default();
     }
 
-    fn note_names(&mut self, record: &Record<'_>, found: &Match<'_>) {
+    fn note_names(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
         if self.account.is_none() {
             self.account = found
                 .failure
@@ -308,7 +313,7 @@ impl NodeState {
         }
     }
 
-    fn is_copy(&mut self, record: &Record<'_>) -> bool {
+    fn is_copy(&mut self, record: &Folded<'_, '_>) -> bool {
         let Some(stamp) = &record.stamp else {
             return false;
         };
@@ -364,7 +369,7 @@ fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
 }
 
 /// The node id in a tag or in the text of a trouble record.
-fn named_in(record: &Record<'_>) -> Option<NodeId> {
+fn named_in(record: &Folded<'_, '_>) -> Option<NodeId> {
     if let Some(id) = named_in_tags(record) {
         return Some(id);
     }

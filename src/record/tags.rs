@@ -1,0 +1,141 @@
+//! The tags between a record's level and its message: which part of the agent speaks.
+
+use std::borrow::Cow;
+
+use super::text::{after_byte, split_at_byte, trimmed_start};
+
+/// Words that older code writes in the place of a tag, without brackets.
+const WORDS: [&str; 4] = [
+    "EC2RoleProvider",
+    "SSMService",
+    "CoreModuleWrapper",
+    "UpdateS3Util",
+];
+
+/// At most this many brackets stand before a message.
+const MAX_BRACKETS: usize = 9;
+
+/// The bracketed tags of a record, and the one unbracketed word that stands for
+/// a tag (`EC2RoleProvider`). Kept as they are written: they are asked for in
+/// few of the records of a healthy log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags<'a> {
+    text: Cow<'a, str>,
+}
+
+impl<'a> Tags<'a> {
+    /// Splits what follows the level into tags and message.
+    pub(super) fn split(body: &'a str) -> (Self, &'a str) {
+        let body = trimmed_start(body);
+        let mut message = body;
+        for _ in 0..MAX_BRACKETS {
+            let Some((_, rest)) = bracketed(message) else {
+                break;
+            };
+            message = rest;
+        }
+        if let Some((_, rest)) = word(message) {
+            message = rest;
+        }
+        let text = Cow::Borrowed(&body[..body.len() - message.len()]);
+        (Self { text }, message)
+    }
+
+    /// The tags in order. The logger's `[Function @ file.go.N]` of errors.log is none.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut rest: &str = &self.text;
+        let mut first = true;
+        std::iter::from_fn(move || {
+            loop {
+                let (tag, more) = bracketed(rest).or_else(|| word(rest))?;
+                rest = more;
+                if !std::mem::take(&mut first) || !is_place(tag) {
+                    return Some(tag);
+                }
+            }
+        })
+    }
+
+    pub fn last(&self) -> Option<&str> {
+        self.iter().last()
+    }
+
+    pub(super) fn into_owned(self) -> Tags<'static> {
+        Tags {
+            text: Cow::Owned(self.text.into_owned()),
+        }
+    }
+}
+
+/// Whether a message of this text could not be: it would lose a tag first.
+pub fn begins_with_tag(text: &str) -> bool {
+    !Tags::split(text).0.text.is_empty()
+}
+
+/// `[text] rest`; a session's tag may itself hold brackets, a dump's does not end.
+fn bracketed(text: &str) -> Option<(&str, &str)> {
+    let (tag, rest) = split_at_byte(after_byte(text, b'[')?, b']')?;
+    let separated = matches!(rest.as_bytes().first(), None | Some(b' ' | b'\t' | b'['));
+    (separated && !tag.is_empty() && tag.len() <= 200).then(|| (tag, trimmed_start(rest)))
+}
+
+fn word(text: &str) -> Option<(&str, &str)> {
+    if !matches!(text.as_bytes().first(), Some(b'E' | b'S' | b'C' | b'U')) {
+        return None;
+    }
+    let (word, rest) = split_at_byte(text, b' ')?;
+    WORDS.contains(&word).then(|| (word, trimmed_start(rest)))
+}
+
+fn is_place(tag: &str) -> bool {
+    tag.split_once(" @ ")
+        .is_some_and(|(_, file)| file.contains(".go."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_end_where_the_message_begins() {
+        for (body, tags, message) in [
+            (
+                "[ssm-agent-worker] [HealthCheck] error when",
+                vec!["ssm-agent-worker", "HealthCheck"],
+                "error when",
+            ),
+            (
+                "[NewEC2IdentityWithConfig @ ec2_identity.go.271] [EC2Identity] Failed",
+                vec!["EC2Identity"],
+                "Failed",
+            ),
+            (
+                "EC2RoleProvider Failed to connect",
+                vec!["EC2RoleProvider"],
+                "Failed to connect",
+            ),
+            (
+                "[RemoteRetrieve @ ec2_role_provider.go.142] EC2RoleProvider Failed",
+                vec!["EC2RoleProvider"],
+                "Failed",
+            ),
+            ("Agent failed to assume", vec![], "Agent failed to assume"),
+            ("[HealthCheck]error when", vec![], "[HealthCheck]error when"),
+            ("[unclosed tag", vec![], "[unclosed tag"),
+        ] {
+            let (found, rest) = Tags::split(body);
+            assert_eq!((found.iter().collect(), rest), (tags, message), "{body}");
+            assert_eq!(found.iter().last(), found.last(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_begins_with_a_tag_is_none() {
+        for text in ["[HealthCheck] error", "EC2RoleProvider Failed", "[a] "] {
+            assert!(begins_with_tag(text), "{text}");
+        }
+        for text in ["[HealthCheck]error", "Failed", "[unclosed", "EC2Role x"] {
+            assert!(!begins_with_tag(text), "{text}");
+        }
+    }
+}

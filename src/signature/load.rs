@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::lint::unsound;
 use super::{Kind, Part, Role, Signature};
 use crate::incident::cause::{Cause, Severity};
 use crate::record::Level;
@@ -67,24 +68,21 @@ fn plural(count: usize) -> String {
     }
 }
 
-/// The signatures that come with the product, in the order of the catalogue's files.
+/// The signatures that come with the product, in the order of the catalogue's
+/// files. Only their words are read here: that they are sound besides, a test
+/// holds, so that no start pays for it.
 pub fn builtin() -> Result<Vec<Signature>, CatalogueError> {
     let mut signatures = Vec::new();
     let mut faults = Vec::new();
     for (file, text) in FILES {
-        match parse(file, text) {
-            Ok(found) => signatures.extend(found),
-            Err(CatalogueError(found)) => faults.extend(found),
-        }
-    }
-    let mut ids = BTreeSet::new();
-    for signature in &signatures {
-        if !ids.insert(&signature.id) {
-            faults.push(Fault {
-                file: "catalogue".to_owned(),
-                entry: signature.id.clone(),
-                reason: "the id stands twice; every id must be unique".to_owned(),
-            });
+        match entries(file, text) {
+            Ok(entries) => {
+                for entry in entries {
+                    faults.extend(entry.faults(file));
+                    signatures.extend(entry.signature);
+                }
+            }
+            Err(unread) => faults.extend(unread),
         }
     }
     if faults.is_empty() {
@@ -94,36 +92,136 @@ pub fn builtin() -> Result<Vec<Signature>, CatalogueError> {
     }
 }
 
-/// The signatures of one file.
+/// The signatures of one file, every one of them sound.
+///
+/// # Errors
+/// All faults of the file: what is no TOML, no word of the catalogue, or
+/// unsound by what it asks for.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Signature>, CatalogueError> {
-    let raw: RawFile = toml::from_str(text).map_err(|error| {
-        CatalogueError(vec![Fault {
-            file: file.to_owned(),
-            entry: "the file".to_owned(),
-            reason: error.to_string().trim().replace('\n', " "),
-        }])
-    })?;
-    let mut signatures = Vec::with_capacity(raw.signature.len());
+    let mut ids = BTreeSet::new();
+    let mut signatures = Vec::new();
     let mut faults = Vec::new();
-    for (index, entry) in raw.signature.into_iter().enumerate() {
-        let name = if entry.id.is_empty() {
-            format!("entry {}", index + 1)
-        } else {
-            entry.id.clone()
-        };
-        let mut reasons = Vec::new();
-        let signature = entry.read(&mut reasons);
-        faults.extend(reasons.into_iter().map(|reason| Fault {
-            file: file.to_owned(),
-            entry: name.clone(),
-            reason,
-        }));
-        signatures.extend(signature);
+    for mut entry in entries(file, text).map_err(CatalogueError)? {
+        if let Some(signature) = &entry.signature {
+            entry.reasons.extend(unsound(signature));
+            if !ids.insert(signature.id.clone()) {
+                let twice = "the id stands twice in this file";
+                entry.reasons.push(twice.to_owned());
+            }
+        }
+        faults.extend(entry.faults(file));
+        signatures.extend(entry.signature);
     }
     if faults.is_empty() {
         Ok(signatures)
     } else {
         Err(CatalogueError(faults))
+    }
+}
+
+/// `known` with the signatures of a further file. One with the id of a known
+/// signature takes its place, so that the order in which they are asked stays;
+/// the others follow.
+///
+/// # Errors
+/// As [`parse`].
+pub fn with_file(
+    known: Vec<Signature>,
+    file: &str,
+    text: &str,
+) -> Result<Vec<Signature>, CatalogueError> {
+    let mut signatures = known;
+    for own in parse(file, text)? {
+        match signatures.iter_mut().find(|known| known.id == own.id) {
+            Some(known) => *known = own,
+            None => signatures.push(own),
+        }
+    }
+    Ok(signatures)
+}
+
+/// One entry as it was read.
+struct Entry {
+    name: String,
+    /// As far as its words are known; `None` without kind or part.
+    signature: Option<Signature>,
+    reasons: Vec<String>,
+}
+
+impl Entry {
+    fn faults(&self, file: &str) -> Vec<Fault> {
+        let fault = |reason: &String| Fault {
+            file: file.to_owned(),
+            entry: self.name.clone(),
+            reason: reason.clone(),
+        };
+        self.reasons.iter().map(fault).collect()
+    }
+}
+
+/// Reads every entry, and every word in it that has a closed list.
+fn entries(file: &str, text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
+    let raw: RawFile = toml::from_str(text).map_err(|error| unread(file, text, &error))?;
+    let entry = |(index, raw): (usize, RawSignature)| {
+        let name = name(&raw.id, index);
+        let mut reasons = Vec::new();
+        let signature = raw.read(&mut reasons);
+        Entry {
+            name,
+            signature,
+            reasons,
+        }
+    };
+    Ok(raw.signature.into_iter().enumerate().map(entry).collect())
+}
+
+/// Why a file could not be read: each entry by itself where the file as such is
+/// TOML, since the reader stops at the first fault.
+fn unread(file: &str, text: &str, error: &toml::de::Error) -> Vec<Fault> {
+    let fault = |entry: String, reason: String| Fault {
+        file: file.to_owned(),
+        entry,
+        reason,
+    };
+    let line = error.span().map_or(1, |span| {
+        text[..span.start.min(text.len())].matches('\n').count() + 1
+    });
+    let whole = || {
+        vec![fault(
+            format!("line {line}"),
+            error.message().replace('\n', " "),
+        )]
+    };
+    let Ok(table) = text.parse::<toml::Table>() else {
+        return whole();
+    };
+    let mut faults: Vec<Fault> = Vec::new();
+    for (key, value) in table {
+        let entries = match value {
+            toml::Value::Array(entries) if key == "signature" => entries,
+            _ => {
+                let reason = "is not known here; an entry begins with [[signature]]";
+                faults.push(fault(key, reason.to_owned()));
+                continue;
+            }
+        };
+        for (index, entry) in entries.into_iter().enumerate() {
+            let id = entry.get("id").and_then(toml::Value::as_str);
+            let name = name(id.unwrap_or_default(), index);
+            if let Err(error) = RawSignature::deserialize(entry) {
+                faults.push(fault(name, error.message().replace('\n', " ")));
+            }
+        }
+    }
+    if faults.is_empty() { whole() } else { faults }
+}
+
+/// What a fault calls an entry.
+fn name(id: &str, index: usize) -> String {
+    if id.is_empty() {
+        format!("entry {}", index + 1)
+    } else {
+        id.to_owned()
     }
 }
 
@@ -186,46 +284,6 @@ struct RawSignature {
 impl RawSignature {
     /// The entry with its words read; every word that is not known is a reason.
     fn read(self, reasons: &mut Vec<String>) -> Option<Signature> {
-        if self.id.is_empty()
-            || !self
-                .id
-                .bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
-            reasons.push(format!(
-                "id {:?} is not lower-case words joined by hyphens",
-                self.id
-            ));
-        }
-        if self.title.is_empty() {
-            reasons.push("has no title".to_owned());
-        }
-        if self.starts.is_empty() && self.contains.is_empty() {
-            reasons.push("names neither starts nor contains: nothing would lead to it".to_owned());
-        }
-        if self
-            .starts
-            .iter()
-            .chain(&self.contains)
-            .chain(&self.excludes)
-            .any(|text| text.trim().len() < 3)
-        {
-            reasons.push(
-                "a text of starts, contains or excludes is shorter than three characters"
-                    .to_owned(),
-            );
-        }
-        if self.matches.is_empty() {
-            reasons.push("has no text under matches to prove it".to_owned());
-        }
-        if let Some(pattern) = &self.pattern
-            && let Err(error) = regex::Regex::new(pattern)
-        {
-            reasons.push(format!(
-                "pattern does not compile: {}",
-                error.to_string().replace('\n', " ")
-            ));
-        }
         let kind = known(
             &self.kind,
             "kind",
@@ -294,9 +352,6 @@ impl RawSignature {
                 )
             })
             .collect();
-        if kind == Some(Kind::Recovery) && clears.is_empty() {
-            reasons.push("is a recovery that clears no part".to_owned());
-        }
         Some(Signature {
             id: self.id,
             title: self.title,
@@ -341,4 +396,50 @@ fn known<T>(
         reasons.push(format!("{what} {word:?} is not one of {}", all.join(", ")));
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = r#"
+[[signature]]
+id = "own-check-failed"
+title = "Our own check failed"
+kind = "fault"
+part = "host"
+starts = ["own check failed"]
+matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
+
+[[signature]]
+id = "profile-credentials-refused"
+title = "Ours"
+kind = "benign"
+part = "credentials"
+starts = ["Failed to connect to Systems Manager with instance profile role credentials"]
+matches = ["2024-11-04 10:00:07.0137 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials"]
+"#;
+
+    #[test]
+    fn a_further_file_adds_and_replaces_in_place() {
+        let known = builtin().unwrap_or_else(|faults| panic!("{faults}"));
+        let ids = |signatures: &[Signature]| -> Vec<String> {
+            signatures.iter().map(|one| one.id.clone()).collect()
+        };
+        let mut expected = ids(&known);
+        expected.push("own-check-failed".to_owned());
+        let all = with_file(known, "own.toml", OWN).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(ids(&all), expected);
+        let replaced = all
+            .iter()
+            .find(|one| one.id == "profile-credentials-refused");
+        assert_eq!(replaced.map(|one| one.kind), Some(Kind::Benign));
+    }
+
+    #[test]
+    fn a_file_with_a_fault_changes_nothing() {
+        let faults = with_file(Vec::new(), "own.toml", "[[signature]]\nid = \"a\"")
+            .expect_err("no kind, no part");
+        assert!(faults.to_string().contains("own.toml: a: "), "{faults}");
+    }
 }

@@ -147,7 +147,8 @@ impl Matcher {
 
     fn pattern(&self, index: usize) -> Option<&Regex> {
         let text = self.signatures[index].pattern.as_deref()?;
-        // The loader has compiled it once already: a fault there never comes here.
+        // What does not compile is no sound entry: no file with one loads, and no
+        // test of the catalogue passes.
         self.patterns[index]
             .get_or_init(|| Regex::new(text).ok())
             .as_ref()

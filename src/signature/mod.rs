@@ -4,12 +4,13 @@
 //! the start of a record's message, after the tags: the agent's own records dump
 //! its users' scripts and outputs, full of error words.
 
+mod lint;
 mod load;
 mod matcher;
 #[cfg(test)]
 mod tests;
 
-pub use load::{CatalogueError, Fault, builtin, parse};
+pub use load::{CatalogueError, Fault, builtin, parse, with_file};
 pub use matcher::{Match, Matcher};
 
 use crate::incident::cause::{Cause, Severity, closed_names};

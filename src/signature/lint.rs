@@ -1,0 +1,298 @@
+//! What makes an entry unsound although each of its words is known.
+
+use regex::Regex;
+
+use super::{Kind, Role, Signature};
+use crate::record::{self, Level};
+
+/// The looks at live state that an entry may name.
+const CHECKS: [&str; 7] = [
+    "instance-state",
+    "imds",
+    "instance-profile",
+    "trust-policy",
+    "permissions",
+    "ssm-registration",
+    "network",
+];
+
+/// Shorter texts stand in too many records to lead to a signature.
+const SHORTEST: usize = 3;
+
+/// Every reason for which an entry would do no good, or harm.
+pub fn unsound(signature: &Signature) -> Vec<String> {
+    let mut reasons = Vec::new();
+    about_words(signature, &mut reasons);
+    about_texts(signature, &mut reasons);
+    about_pattern(signature, &mut reasons);
+    reasons
+}
+
+fn about_words(signature: &Signature, reasons: &mut Vec<String>) {
+    let id = &signature.id;
+    let hyphenated = !id.is_empty()
+        && id.split('-').all(|word| {
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        });
+    if !hyphenated {
+        reasons.push(format!(
+            "id {id:?} is not lower-case words joined by hyphens"
+        ));
+    }
+    if signature.title.is_empty() {
+        reasons.push("has no title".to_owned());
+    }
+    for check in &signature.checks {
+        if !CHECKS.contains(&check.as_str()) {
+            reasons.push(format!(
+                "check {check:?} is not one of {}",
+                CHECKS.join(", ")
+            ));
+        }
+    }
+    if signature.kind == Kind::Recovery && signature.clears.is_empty() {
+        reasons.push("is a recovery that clears no part".to_owned());
+    }
+    let decides = signature.kind == Kind::Fault && signature.text_decides;
+    if decides && signature.causes.is_empty() {
+        reasons.push("is a fault whose text decides, but names no cause".to_owned());
+    }
+    if signature.matches.is_empty() {
+        reasons.push("has no text under matches to prove it".to_owned());
+    }
+}
+
+fn about_texts(signature: &Signature, reasons: &mut Vec<String>) {
+    if signature.starts.is_empty() && signature.contains.is_empty() {
+        reasons.push(if signature.pattern.is_some() {
+            "has a pattern without starts or contains, which are searched for first".to_owned()
+        } else {
+            "names neither starts nor contains: nothing would lead to it".to_owned()
+        });
+    }
+    let quiet = |level: &Level| !level.is_trouble();
+    if signature.starts.is_empty()
+        && !signature.levels.is_empty()
+        && signature.levels.iter().all(quiet)
+    {
+        reasons.push(
+            "reads only INFO or below, where messages are known by their starts alone".to_owned(),
+        );
+    }
+    for (key, texts) in [
+        ("starts", &signature.starts),
+        ("contains", &signature.contains),
+        ("excludes", &signature.excludes),
+    ] {
+        for text in texts {
+            if text.trim().len() < SHORTEST {
+                reasons.push(format!(
+                    "{key} {text:?} is shorter than {SHORTEST} characters"
+                ));
+            }
+            if record::fold(text) != *text {
+                reasons.push(format!(
+                    "{key} {text:?} never matches: white space is folded to one blank, and typographic quotes are made plain"
+                ));
+            }
+        }
+    }
+    for text in &signature.starts {
+        if text.starts_with(' ') || record::begins_with_tag(text) {
+            reasons.push(format!(
+                "starts {text:?} never matches: a message begins after its tags, which belong under components"
+            ));
+        }
+    }
+}
+
+fn about_pattern(signature: &Signature, reasons: &mut Vec<String>) {
+    let pattern = match signature.pattern.as_deref().map(Regex::new) {
+        Some(Ok(pattern)) => Some(pattern),
+        Some(Err(error)) => {
+            reasons.push(format!(
+                "pattern does not compile: {}",
+                error.to_string().replace('\n', " ")
+            ));
+            return;
+        }
+        None => None,
+    };
+    if pattern.as_ref().is_some_and(|pattern| pattern.is_match("")) {
+        reasons.push("pattern matches the empty text, and so every record".to_owned());
+    }
+    let Some((role, capture)) = signature
+        .role
+        .and_then(|role| Some((role, needed_capture(role)?)))
+    else {
+        return;
+    };
+    let captures = pattern
+        .iter()
+        .flat_map(Regex::capture_names)
+        .flatten()
+        .any(|name| name == capture);
+    if !captures {
+        reasons.push(format!("role {role} needs a pattern with (?P<{capture}>…)"));
+    }
+}
+
+/// The capture without which a role says nothing.
+fn needed_capture(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Waiting => Some("wait"),
+        Role::Version => Some("version"),
+        Role::ProxySet => Some("proxy"),
+        Role::IdentityAttempt
+        | Role::IdentityGivenUp
+        | Role::IdentityTaken
+        | Role::RegistrationLost
+        | Role::ProfileRefused
+        | Role::Connected
+        | Role::ChannelOpened
+        | Role::ChannelLost
+        | Role::ChannelStatus
+        | Role::WorkerGone
+        | Role::Stopping
+        | Role::Starting => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::diagnose::check::CHECKS as LOOKS;
+    use crate::signature::{builtin, parse};
+
+    fn entry(lines: &str) -> String {
+        format!(
+            "[[signature]]\nid = \"own\"\ntitle = \"Own\"\nkind = \"fault\"\npart = \"host\"\nmatches = [\"x\"]\n{lines}\n"
+        )
+    }
+
+    fn reasons(text: &str) -> Vec<String> {
+        match parse("own.toml", text) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.0.into_iter().map(|fault| fault.reason).collect(),
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_sound_and_no_id_stands_twice() {
+        let signatures = builtin().unwrap_or_else(|faults| panic!("{faults}"));
+        let mut ids = BTreeSet::new();
+        for signature in &signatures {
+            assert_eq!(unsound(signature), [""; 0], "{}", signature.id);
+            assert!(ids.insert(&signature.id), "{} stands twice", signature.id);
+        }
+    }
+
+    #[test]
+    fn every_check_that_is_made_may_be_named() {
+        for look in LOOKS {
+            assert!(CHECKS.contains(&look.name.as_str()), "{}", look.name);
+        }
+    }
+
+    #[test]
+    fn every_unsound_entry_is_told_with_its_reason() {
+        for (lines, reason) in [
+            ("starts = [\"It failed\"]", ""),
+            ("", "nothing would lead to it"),
+            ("pattern = \"a\"", "pattern without starts or contains"),
+            ("starts = [\"ab\"]", "shorter than 3 characters"),
+            (
+                "starts = [\"[HealthCheck] error\"]",
+                "begins after its tags",
+            ),
+            ("starts = [\" error\"]", "begins after its tags"),
+            ("starts = [\"It  failed\"]", "white space is folded"),
+            ("contains = [\"It\\tfailed\"]", "white space is folded"),
+            (
+                "starts = [\"It failed\"]\nexcludes = [\"\u{201c}no\u{201d}\"]",
+                "typographic quotes",
+            ),
+            (
+                "starts = [\"It failed\"]\npattern = \"(\"",
+                "pattern does not compile",
+            ),
+            (
+                "starts = [\"It failed\"]\npattern = \"a*\"",
+                "matches the empty text",
+            ),
+            (
+                "starts = [\"It failed\"]\nchecks = [\"imds\", \"vpc\"]",
+                "check \"vpc\" is not one of instance-state, imds",
+            ),
+            (
+                "starts = [\"It failed\"]\ntext_decides = true",
+                "names no cause",
+            ),
+            (
+                "starts = [\"It failed\"]\nrole = \"waiting\"",
+                "(?P<wait>…)",
+            ),
+            (
+                "starts = [\"It failed\"]\nrole = \"version\"\npattern = \"v(?P<wait>.)\"",
+                "(?P<version>…)",
+            ),
+            (
+                "contains = [\"It failed\"]\nlevels = [\"INFO\"]",
+                "known by their starts alone",
+            ),
+        ] {
+            let found = reasons(&entry(lines));
+            if reason.is_empty() {
+                assert!(found.is_empty(), "{lines}: {found:?}");
+            } else {
+                assert_eq!(found.len(), 1, "{lines}: {found:?}");
+                assert!(found[0].contains(reason), "{lines}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_faults_of_all_entries_are_told_at_once() {
+        let text = "[[signature]]\nid = \"A b\"\nkind = \"fault\"\npart = \"host\"\n\
+                    [[signature]]\nid = \"c\"\ntitle = \"C\"\nkind = \"recovery\"\npart = \"host\"\nstarts = [\"It works\"]\nmatches = [\"x\"]\n\
+                    [[signature]]\nid = \"c\"\ntitle = \"C\"\nkind = \"benign\"\npart = \"host\"\nstarts = [\"It works\"]\nmatches = [\"x\"]\n";
+        insta::assert_snapshot!(parse("own.toml", text).expect_err("faults").to_string(), @r#"
+        6 faults in the signatures:
+        own.toml: A b: id "A b" is not lower-case words joined by hyphens
+        own.toml: A b: has no title
+        own.toml: A b: has no text under matches to prove it
+        own.toml: A b: names neither starts nor contains: nothing would lead to it
+        own.toml: c: is a recovery that clears no part
+        own.toml: c: the id stands twice in this file
+        "#);
+    }
+
+    #[test]
+    fn what_is_no_entry_is_told_for_each_entry() {
+        let text =
+            "signatures = 1\n[[signature]]\nid = \"a\"\ntitel = \"A\"\n[[signature]]\nid = 7\n";
+        insta::assert_snapshot!(parse("own.toml", text).expect_err("faults").to_string(), @r#"
+        3 faults in the signatures:
+        own.toml: a: unknown field `titel`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `text_decides`, `undecided`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `advice`, `verify`, `undo`, `false_positives`, `references`, `versions`, `retry`, `matches`, `rejects`
+        own.toml: entry 2: invalid type: integer `7`, expected a string
+        own.toml: signatures: is not known here; an entry begins with [[signature]]
+        "#);
+        let words = entry(
+            "starts = [\"It failed\"]\ncauses = [\"none\", \"throttled\"]\nlevels = [\"info\"]",
+        );
+        insta::assert_snapshot!(parse("own.toml", &words).expect_err("faults").to_string(), @r#"
+        2 faults in the signatures:
+        own.toml: own: cause "none" is not one of imds-disabled, imds-unreachable, no-instance-profile, stale-instance-profile, role-not-assumable, permission-missing, endpoint-policy-denies, dhmc-not-configured, dhmc-role-broken, endpoint-unreachable, dns-failure, proxy-failure, tls-failure, clock-skew, credentials-expired, credentials-invalid, throttled, registration-invalid, host-disk-full, host-read-only, host-inotify-exhausted, host-permission, host-memory, host-noexec, agent-crash, agent-worker, agent-duplicate, agent-config-invalid, agent-outdated, agent-update-failed, channel-failure, session-failure, command-failure, output-failure, service-error, unrecognised
+        own.toml: own: level "info" is not one of TRACE, DEBUG, INFO, WARN, ERROR, CRITICAL
+        "#);
+        insta::assert_snapshot!(parse("own.toml", "[[signature]]\nid = \"a\nb\"").expect_err("faults").to_string(), @r#"
+        1 fault in the signatures:
+        own.toml: line 3: key with no value, expected `=`
+        "#);
+    }
+}

@@ -33,6 +33,12 @@ const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 /// agent asks it at start and every half hour.
 const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
 
+/// A crash loop of the worker has a period of one minute, a failed start of two.
+const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
+
+/// What lies outside the agent comes back with the next attempt, at most a day later.
+const OUTLIVED_OUTSIDE: SignedDuration = SignedDuration::from_hours(24);
+
 const MAX_OPEN: usize = 48;
 const MAX_RECENT: usize = 256;
 
@@ -256,14 +262,13 @@ impl NodeState {
         let clears = &found.signature.clears;
         let is_over = |open: &Open| {
             clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
+                || outlived(open, record.at, found)
         };
         let (over, standing): (Vec<Open>, Vec<Open>) = self.open.drain(..).partition(is_over);
         self.open = standing;
-        // A symptom that a fault explained has no incident that could be over.
+        // What another fault explained has no incident that could be over.
         let told = over.iter().filter(|open| {
-            !open.pending
-                && (open.kind == Kind::Fault
-                    || !over.iter().any(|other| explain::explains(other, open)))
+            !open.pending && !over.iter().any(|other| explain::explains(other, open))
         });
         let mut recovered: Vec<Recovered> = told
             .map(|open| Recovered {
@@ -352,6 +357,28 @@ impl Attempts {
         self.count = if again { self.count + 1 } else { 1 };
         self.last = Some(at);
     }
+}
+
+/// What happens to an agent once and leaves no line when it is over: a worker that
+/// was killed, a failed start, a failed command. A live connection well after it
+/// shows that the agent works on.
+fn outlived(open: &Open, at: Timestamp, found: &Match<'_>) -> bool {
+    let live = matches!(
+        found.signature.role,
+        Some(Role::Connected | Role::ChannelOpened)
+    );
+    let quiet_for = match open.part {
+        Part::Worker | Part::Core | Part::Command | Part::Session | Part::Inventory => OUTLIVED,
+        Part::Output | Part::Update | Part::Host | Part::Config => OUTLIVED_OUTSIDE,
+        Part::Identity
+        | Part::Credentials
+        | Part::Registration
+        | Part::Health
+        | Part::ControlChannel
+        | Part::Messages
+        | Part::Associations => return false,
+    };
+    live && at.duration_since(open.last) >= quiet_for
 }
 
 /// Credentials that are merely held prove no call: they may come from the cache.

@@ -379,3 +379,18 @@ fn a_bare_series_that_ends_is_told_as_recovered() {
         [Cause::RoleNotAssumable]
     );
 }
+
+#[test]
+fn a_killed_worker_is_over_once_the_agent_has_worked_on() {
+    let gone = "INFO [amazon-ssm-agent] [LongRunningWorkerContainer] [WorkerProvider] Process ssm-agent-worker (pid:115) has been terminated, remove from worker pool\n";
+    let open = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n";
+    let soon = [at("04:00:00.0000", gone), at("04:00:05.0000", open)];
+    assert_eq!(
+        read(&soon.concat()).findings[0].candidates[0],
+        Cause::AgentWorker
+    );
+    let later = [at("04:00:00.0000", gone), at("05:30:00.0000", open)];
+    let reading = read(&later.concat());
+    assert_eq!(reading.findings, []);
+    assert_eq!(reading.recovered[0].cause, Cause::AgentWorker);
+}

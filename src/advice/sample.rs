@@ -109,6 +109,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             managed_by: None,
             vpc: Some("vpc-0a1b2c3d4e5f60718".to_owned()),
             subnet: Some("subnet-0a1b2c3d4e5f60718".to_owned()),
+            network: Default::default(),
         }],
         role: Some(RoleFacts {
             name: "MySSMRole".to_owned(),
@@ -116,6 +117,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             path: "/".to_owned(),
             trust_policy: "{}".to_owned(),
             tags: Read::Found(BTreeMap::new()),
+            boundary: None,
         }),
     }
 }

@@ -1,6 +1,9 @@
-//! EC2: instances read, the metadata endpoint switched on.
+//! EC2: instances and their network read, the metadata endpoint switched on.
+
+mod network;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
@@ -12,7 +15,9 @@ use tokio::sync::OnceCell;
 use super::error;
 use super::session::{Effort, Session};
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::{ImdsFacts, InstanceFacts, OPT_IN_TAG_PREFIX, ProfileRef};
+use crate::diagnose::facts::{
+    ImdsFacts, InstanceFacts, NetworkPlace, OPT_IN_TAG_PREFIX, ProfileRef,
+};
 use crate::node::InstanceId;
 
 /// A client that is built at its first call.
@@ -143,7 +148,44 @@ fn instance_facts(instance: &Instance) -> Option<InstanceFacts> {
         managed_by: managed.map(|operator| operator.principal().unwrap_or("EC2").to_owned()),
         vpc: instance.vpc_id().map(str::to_owned),
         subnet: instance.subnet_id().map(str::to_owned),
+        network: network_place(instance),
     })
+}
+
+/// By the primary interface: what the instance itself lists may be incomplete.
+fn network_place(instance: &Instance) -> NetworkPlace {
+    let interfaces = instance.network_interfaces();
+    let primary = interfaces.iter().find(|interface| {
+        let attachment = interface.attachment();
+        attachment.and_then(|attachment| attachment.device_index()) == Some(0)
+    });
+    let primary = primary.or(interfaces.first());
+    let mut groups: Vec<String> = match primary {
+        Some(primary) => primary.groups(),
+        None => instance.security_groups(),
+    }
+    .iter()
+    .filter_map(|group| Some(group.group_id()?.to_owned()))
+    .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    let v6 = primary
+        .map(|primary| primary.ipv6_addresses())
+        .unwrap_or_default();
+    let texts = instance
+        .private_ip_address()
+        .into_iter()
+        .chain(v6.iter().filter_map(|one| one.ipv6_address()));
+    addresses.extend(texts.filter_map(|text| text.parse::<IpAddr>().ok()));
+    NetworkPlace {
+        addresses,
+        public: instance
+            .public_ip_address()
+            .is_some_and(|ip| !ip.is_empty()),
+        groups,
+        more_interfaces: interfaces.len() > 1,
+    }
 }
 
 /// `None` when EC2 does not say whether the endpoint is on.

@@ -1,4 +1,7 @@
-//! IAM: instance profiles and roles read, a trust policy written.
+//! IAM: instance profiles, roles and their policies read, a trust policy
+//! written.
+
+mod policies;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Role;
@@ -116,6 +119,10 @@ fn role_facts(role: &Role, tags: Read<std::collections::BTreeMap<String, String>
         path: role.path().to_owned(),
         trust_policy: decode(role.assume_role_policy_document().unwrap_or_default()),
         tags,
+        boundary: role
+            .permissions_boundary()
+            .and_then(|boundary| boundary.permissions_boundary_arn())
+            .map(str::to_owned),
     }
 }
 

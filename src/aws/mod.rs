@@ -10,6 +10,7 @@ pub mod iam;
 mod live;
 mod session;
 pub mod sns;
+pub mod ssm;
 
 pub use live::LiveState;
 pub use session::{Effort, Session};

@@ -1,9 +1,10 @@
 //! The sentences that go beyond title and checks: what the verdict rests on
 //! and what follows from it.
 
-use super::check::{CheckResult, Sign};
+use super::check::{CheckName, CheckResult, Sign};
 use super::verdict::{Decision, Live, Standing, effect};
 use crate::incident::cause::{Cause, Confidence};
+use crate::report::CheckStatus;
 
 pub(super) fn detail(
     cause: Cause,
@@ -14,13 +15,31 @@ pub(super) fn detail(
 ) -> Option<String> {
     let saw = |sign: Sign| signs.contains(&sign);
     let mut sentences: Vec<String> = Vec::new();
-    if saw(Sign::InstanceGone) {
+    if decision.recovered {
+        let at = match live.last_ping {
+            Some(at) => at.strftime(", at %Y-%m-%dT%H:%M:%SZ").to_string(),
+            None => String::new(),
+        };
+        sentences.push(format!(
+            "The agent has reported to Systems Manager since the newest of these lines{at}: it \
+             works again."
+        ));
+    } else if saw(Sign::InstanceGone) {
         sentences.push("The instance is gone, so nothing is left to repair.".to_owned());
     } else if decision.standing == Standing::AlreadyRight {
         sentences.push(already_right(cause, saw(Sign::TrustAllowsByRepair)).to_owned());
     }
     if decision.standing == Standing::Standing {
         sentences.extend(standing(cause, decision, signs, live));
+        sentences.extend(narrowed(cause, decision, checks));
+        sentences.extend(nothing_in_the_way(cause, decision, checks));
+        if saw(Sign::PingedSince) && decision.confidence == Confidence::Confirmed {
+            sentences.push(
+                "The agent still reports to Systems Manager, on credentials that it holds from \
+                 before; they last some hours."
+                    .to_owned(),
+            );
+        }
         sentences.extend(also_wrong(cause, decision, checks));
     }
     if saw(Sign::InstanceStopped) {
@@ -76,6 +95,45 @@ fn standing(cause: Cause, decision: &Decision, signs: &[Sign], live: &Live) -> O
             .to_owned()
     })
 }
+
+/// What on the way to a service is at fault.
+fn narrowed(cause: Cause, decision: &Decision, checks: &[CheckResult]) -> Option<String> {
+    if cause != Cause::EndpointUnreachable || decision.confidence != Confidence::Confirmed {
+        return None;
+    }
+    let notes: Vec<&str> = checks
+        .iter()
+        .filter(|result| result.sign == Some(Sign::WayBlocked))
+        .map(|result| result.note.as_str())
+        .collect();
+    (!notes.is_empty()).then(|| notes.join(" "))
+}
+
+/// Where every check of the way found it open, the host is left.
+fn nothing_in_the_way(cause: Cause, decision: &Decision, checks: &[CheckResult]) -> Option<String> {
+    let of_the_way: Vec<&CheckResult> = checks
+        .iter()
+        .filter(|result| WAY.contains(&result.check))
+        .collect();
+    let open = of_the_way.len() == WAY.len()
+        && of_the_way
+            .iter()
+            .all(|result| result.status == CheckStatus::Ok);
+    let unproven = decision.confidence != Confidence::Confirmed;
+    (cause == Cause::EndpointUnreachable && unproven && open).then(|| {
+        "Nothing in AWS stands in the way now: security groups, network ACL, route and endpoint \
+         let the instance through. It was put right after these lines were logged, or the host \
+         itself is in the way: its firewall, a proxy that it needs, its own routes."
+            .to_owned()
+    })
+}
+
+const WAY: [CheckName; 4] = [
+    CheckName::VpcEndpoint,
+    CheckName::Egress,
+    CheckName::Route,
+    CheckName::NetworkAcl,
+];
 
 /// Further faults that checks proved: they surface once the first is fixed.
 fn also_wrong(cause: Cause, decision: &Decision, checks: &[CheckResult]) -> Option<String> {

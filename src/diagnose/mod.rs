@@ -4,18 +4,20 @@
 //! [`facts`] holds what was read as plain values, each check judges them, and
 //! [`verdict`] turns the results into a cause.
 
+mod ask;
 pub mod call_error;
 pub mod check;
+mod checks;
 mod detail;
 pub mod facts;
-mod imds;
-mod instance_profile;
-mod instance_state;
 #[cfg(feature = "aws")]
 pub mod live;
 mod needs;
+mod network;
+mod policy;
+mod result;
 mod scope;
-mod trust_policy;
+mod subject;
 pub mod verdict;
 
 pub use needs::{Home, Needs, diagnose, diagnose_by_log};

@@ -1,6 +1,6 @@
 //! Which checks a finding calls for, which reads they share, and what they say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Ask, CHECKS, Check, CheckResult, Subject};
 use super::facts::{Facts, Read};
@@ -18,34 +18,64 @@ pub struct Home {
 /// What must be read for the findings of one invocation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    pub instances: BTreeSet<InstanceId>,
-    /// Those of `instances` whose instance profile is wanted.
-    pub profiles_of: BTreeSet<InstanceId>,
-    /// Those whose profile's role is wanted, with its tags.
-    pub roles_of: BTreeSet<InstanceId>,
+    /// For which instances each kind of look is wanted.
+    wanted: BTreeMap<Ask, BTreeSet<InstanceId>>,
+    /// The services to whose endpoints a way is looked for.
+    services: BTreeSet<String>,
+    /// The Region that is looked at.
+    region: Option<Region>,
 }
 
 impl Needs {
     pub fn of(findings: &[Finding], home: &Home) -> Self {
-        let mut needs = Self::default();
+        let mut needs = Self {
+            region: home.region.clone(),
+            ..Self::default()
+        };
         for finding in findings {
             let Ok(id) = within_reach(&finding.node, home) else {
                 continue;
             };
-            for ask in checks_for(finding).flat_map(|check| check.needs.iter().chain(check.uses)) {
-                let wanted = match ask {
-                    Ask::Instance => &mut needs.instances,
-                    Ask::Profile => &mut needs.profiles_of,
-                    Ask::Role => &mut needs.roles_of,
-                };
-                wanted.insert(id.clone());
+            let mut asks: BTreeSet<Ask> = BTreeSet::new();
+            for check in checks_for(finding) {
+                asks.extend(check.needs.iter().chain(check.uses));
+            }
+            if asks.is_empty() {
+                continue;
+            }
+            needs.region = needs.region.or_else(|| finding.node.region.clone());
+            needs.services.extend(finding.clues.service.clone());
+            let action = finding.clues.action.as_deref();
+            let service = action.and_then(|action| action.split(':').next());
+            needs.services.extend(service.map(str::to_owned));
+            for ask in asks {
+                needs.wanted.entry(ask).or_default().insert(id.clone());
             }
         }
         needs
     }
 
+    /// The instances for which `ask` is wanted, sorted.
+    pub fn wanted(&self, ask: Ask) -> impl Iterator<Item = &InstanceId> {
+        self.wanted.get(&ask).into_iter().flatten()
+    }
+
+    pub fn is_wanted(&self, ask: Ask) -> bool {
+        self.wanted.contains_key(&ask)
+    }
+
+    /// Whether an endpoint of this service name is of interest.
+    pub fn concerns(&self, service_name: &str) -> bool {
+        let prefix = service_name.rsplit('.').next().unwrap_or(service_name);
+        self.services.contains(prefix)
+    }
+
+    pub fn region(&self) -> Option<&Region> {
+        self.region.as_ref()
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.instances.is_empty()
+        self.wanted.is_empty()
     }
 }
 
@@ -80,6 +110,9 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
     let subject = Subject {
         instance,
         partition: region.map_or(Partition::Aws, |region| region.partition()),
+        region,
+        clues: &finding.clues,
+        last: finding.last,
         facts,
     };
     let results: Vec<CheckResult> = checks_for(finding)
@@ -88,17 +121,15 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
     if results.is_empty() {
         return (results, Live::default());
     }
-    let found = match facts.instances.get(instance) {
-        Some(Read::Found(found)) => Some(found),
-        Some(Read::Missing | Read::Failed(_)) | None => None,
-    };
+    let found = facts.instances.get(instance).and_then(Read::found);
+    let registration = facts.registrations.get(instance).and_then(Read::found);
     let live = Live {
         instance: found.cloned(),
         role: found.and_then(|found| facts.role_of(found)).cloned(),
+        last_ping: registration.and_then(|registration| registration.last_ping),
     };
     (results, live)
 }
-
 /// An open finding without new evidence is told from memory: no check is run.
 fn checks_for(finding: &Finding) -> impl Iterator<Item = &'static Check> {
     CHECKS

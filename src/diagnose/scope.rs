@@ -1,5 +1,6 @@
 //! What must be fixed for a cause, as closely as it is known.
 
+use super::check::Fault;
 use super::verdict::Live;
 use crate::incident::cause::{Cause, Scope, ScopeKind};
 use crate::incident::finding::Finding;
@@ -7,8 +8,9 @@ use crate::incident::unknown;
 use crate::node::{Node, NodeId};
 
 /// The scope of `cause` for this finding. While the role, the subnet or the
-/// VPC is unknown, the node stands in for it.
-pub fn scope(cause: Cause, finding: &Finding, live: &Live) -> Scope {
+/// VPC is unknown, the node stands in for it. `fault` is what a check proved
+/// the cause with.
+pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<&Fault>) -> Scope {
     let node = &finding.node;
     let clues = &finding.clues;
     let of = |kind, id: String| Scope { kind, id };
@@ -21,10 +23,13 @@ pub fn scope(cause: Cause, finding: &Finding, live: &Live) -> Scope {
             Some(name) => of(ScopeKind::Role, name.to_owned()),
             None => on_node(node),
         },
-        // Which endpoint denies is not looked up; it serves the whole VPC.
-        ScopeKind::VpcEndpoint | ScopeKind::Vpc => match live.vpc() {
-            Some(vpc) => of(ScopeKind::Vpc, vpc.to_owned()),
-            None => on_node(node),
+        // While it is not proven which endpoint denies, the VPC stands for it.
+        ScopeKind::VpcEndpoint | ScopeKind::Vpc => match (fault, live.vpc()) {
+            (Some(Fault::EndpointPolicy { endpoint }), _) => {
+                of(ScopeKind::VpcEndpoint, endpoint.clone())
+            }
+            (Some(_) | None, Some(vpc)) => of(ScopeKind::Vpc, vpc.to_owned()),
+            (Some(_) | None, None) => on_node(node),
         },
         ScopeKind::ServiceInSubnet | ScopeKind::ServiceOnNode => {
             let service = clues.service.as_deref().or(clues.host.as_deref());

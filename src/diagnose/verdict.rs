@@ -1,7 +1,10 @@
 //! From a finding and the results of its checks to a cause: one table of what
 //! each sign means, one function that applies it.
 
+use jiff::Timestamp;
+
 use super::check::{CheckResult, Sign};
+use super::checks::registration::stops_reporting;
 use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
 use super::scope::scope;
@@ -20,6 +23,8 @@ pub struct Diagnosed {
     pub confidence: Confidence,
     pub severity: Severity,
     pub standing: Standing,
+    /// When the agent reported after all of this: it works again.
+    pub recovered_at: Option<Timestamp>,
     /// What the title and the checks do not say.
     pub detail: Option<String>,
     /// In the order of the list of checks.
@@ -44,6 +49,8 @@ pub enum Standing {
 pub struct Live {
     pub instance: Option<InstanceFacts>,
     pub role: Option<RoleFacts>,
+    /// When the agent last reported to Systems Manager.
+    pub last_ping: Option<Timestamp>,
 }
 
 impl Live {
@@ -87,6 +94,18 @@ pub fn effect(sign: Sign) -> Effect {
         Sign::ProfileSound => (None, &[NoInstanceProfile]),
         Sign::TrustAllows | Sign::TrustAllowsByRepair => (None, &[RoleNotAssumable]),
         Sign::TrustRefuses => (Some(RoleNotAssumable), &[]),
+        Sign::DnsOff => (Some(DnsFailure), &[]),
+        Sign::WayBlocked => (Some(EndpointUnreachable), &[]),
+        Sign::PermissionLacking => (Some(PermissionMissing), &[]),
+        Sign::PermissionGranted => (None, &[PermissionMissing]),
+        Sign::EndpointPolicyRefuses => (Some(EndpointPolicyDenies), &[]),
+        Sign::EndpointPolicyAllows => (None, &[EndpointPolicyDenies]),
+        Sign::DhmcRoleUnusable => (Some(DhmcRoleBroken), &[DhmcNotConfigured]),
+        // That it is off is a fault only of a node that has nothing else.
+        Sign::DhmcOff => (None, &[DhmcRoleBroken]),
+        Sign::DhmcOn => (None, &[DhmcNotConfigured]),
+        Sign::DhmcSound => (None, &[DhmcNotConfigured, DhmcRoleBroken]),
+        Sign::PingedSince => (None, &[]),
     };
     Effect { confirms, refutes }
 }
@@ -100,8 +119,17 @@ pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnos
     let cause = decision.candidates.first().copied();
     let cause = cause.unwrap_or(Cause::Unrecognised);
     let gone = signs.contains(&Sign::InstanceGone);
+    let confirms = |result: &&CheckResult| {
+        let sign = result.sign.map(effect);
+        sign.is_some_and(|effect| effect.confirms == Some(cause))
+    };
+    let fault = checks
+        .iter()
+        .filter(confirms)
+        .find_map(|result| result.fault.as_ref());
     Diagnosed {
-        scope: scope(cause, &finding, &live),
+        scope: scope(cause, &finding, &live, fault),
+        recovered_at: live.last_ping.filter(|_| decision.recovered),
         severity: severity(cause, &finding, decision.confidence, gone),
         detail: detail::detail(cause, &decision, &signs, &checks, &live),
         cause,
@@ -120,6 +148,8 @@ pub(super) struct Decision {
     pub candidates: Vec<Cause>,
     pub confidence: Confidence,
     pub standing: Standing,
+    /// The agent has reported since, which it could not while the fault stood.
+    pub recovered: bool,
 }
 
 /// `signs` in the order of [`Sign`].
@@ -130,6 +160,7 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
         candidates: named.clone(),
         confidence: finding.confidence,
         standing,
+        recovered: false,
     };
     if saw(Sign::InstanceGone) {
         return as_logged(Standing::AlreadyRight);
@@ -151,12 +182,26 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
         .filter(|cause| !confirmed.contains(cause) && !refuted(cause))
         .copied()
         .collect();
+    let stops = |cause: &Cause| stops_reporting(*cause, &finding.clues);
+    let outlived = confirmed.iter().any(|cause| is_outlived(*cause));
+    if saw(Sign::PingedSince) && named.iter().all(stops) && !outlived {
+        return Decision {
+            recovered: true,
+            ..as_logged(Standing::AlreadyRight)
+        };
+    }
+    if rest == [Cause::DhmcNotConfigured] && confirmed.is_empty() && saw(Sign::DhmcOff) {
+        confirmed.push(Cause::DhmcNotConfigured);
+    }
     if !confirmed.is_empty() {
-        confirmed.extend(rest);
+        let others = rest.into_iter().filter(|cause| !confirmed.contains(cause));
+        let others: Vec<Cause> = others.collect();
+        confirmed.extend(others);
         return Decision {
             candidates: confirmed,
             confidence: Confidence::Confirmed,
             standing: Standing::Standing,
+            recovered: false,
         };
     }
     let unassumable = named.contains(&Cause::RoleNotAssumable);
@@ -165,6 +210,7 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
             candidates: led_by(Cause::RoleNotAssumable, rest),
             confidence: Confidence::Undetermined,
             standing: Standing::AlreadyRight,
+            recovered: false,
         };
     }
     if unassumable && saw(Sign::TrustAllows) && log_convicts_trust(finding) {
@@ -172,6 +218,7 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
             candidates: led_by(Cause::StaleInstanceProfile, rest),
             confidence: Confidence::Likely,
             standing: Standing::Standing,
+            recovered: false,
         };
     }
     let Some(first) = rest.first().copied() else {
@@ -194,7 +241,20 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
         candidates: rest,
         confidence,
         standing: Standing::Standing,
+        recovered: false,
     }
+}
+
+/// The agent goes on reporting for hours while such a fault stands, on the
+/// credentials that it holds from before.
+fn is_outlived(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::ImdsDisabled
+            | Cause::NoInstanceProfile
+            | Cause::StaleInstanceProfile
+            | Cause::RoleNotAssumable
+    )
 }
 
 fn led_by(cause: Cause, rest: Vec<Cause>) -> Vec<Cause> {
@@ -215,9 +275,15 @@ fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool)
     // How much these two matter depends on what they stop, which the log says.
     let by_log = matches!(cause, Cause::PermissionMissing | Cause::EndpointUnreachable);
     let as_logged = finding.candidates.first() == Some(&cause);
+    let of_output = matches!(
+        finding.clues.service.as_deref(),
+        Some("s3" | "kms" | "logs")
+    );
     if gone {
         Severity::Low
-    } else if as_logged && (by_log || confidence != Confidence::Confirmed) {
+    } else if (as_logged && (by_log || confidence != Confidence::Confirmed))
+        || (by_log && of_output)
+    {
         finding.severity
     } else {
         cause.severity()

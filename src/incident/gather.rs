@@ -9,7 +9,7 @@ use super::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use super::finding::{Clues, Evidence, SignatureCount};
 use super::title::title;
 use crate::diagnose::account_region;
-use crate::diagnose::check::{CheckName, CheckResult, Sign};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
 use crate::diagnose::verdict::{Diagnosed, Standing};
 use crate::node::{AccountId, Node, NodeId, Region};
@@ -264,11 +264,16 @@ fn evidence(members: &[&Diagnosed]) -> Vec<Evidence> {
 
 /// One result for all nodes of which a check says the same.
 fn checks(members: &[&Diagnosed]) -> Vec<CheckResult> {
-    type Alike = (CheckName, u8, Option<Sign>);
-    let mut alike: BTreeMap<Alike, Vec<&CheckResult>> = BTreeMap::new();
+    type Alike<'a> = (CheckName, u8, Option<Sign>, Option<&'a Fault>);
+    let mut alike: BTreeMap<Alike<'_>, Vec<&CheckResult>> = BTreeMap::new();
     for result in members.iter().flat_map(|one| &one.checks) {
         let results = alike
-            .entry((result.check, rank(result.status), result.sign))
+            .entry((
+                result.check,
+                rank(result.status),
+                result.sign,
+                result.fault.as_ref(),
+            ))
             .or_default();
         if !results.iter().any(|other| other.note == result.note) {
             results.push(result);

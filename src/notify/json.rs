@@ -180,6 +180,7 @@ mod tests {
             status: CheckStatus::Failed,
             note: note.to_owned(),
             sign: None,
+            fault: None,
         }
     }
 

@@ -191,6 +191,7 @@ mod tests {
             managed_by: None,
             vpc: None,
             subnet: None,
+            network: Default::default(),
         }
     }
 
@@ -211,6 +212,7 @@ mod tests {
             path: "/".to_owned(),
             trust_policy: document.to_owned(),
             tags: Read::Missing,
+            boundary: None,
         }
     }
 

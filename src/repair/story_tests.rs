@@ -103,6 +103,7 @@ impl World {
             managed_by: None,
             vpc: None,
             subnet: None,
+            network: Default::default(),
         };
         let profile = ProfileFacts {
             name: "web".to_owned(),
@@ -113,6 +114,7 @@ impl World {
                 path: "/".to_owned(),
                 trust_policy: self.trust_policy.clone(),
                 tags: Read::Found(tags),
+                boundary: None,
             }),
         };
         let instance = if self.ec2_is_readable {
@@ -123,6 +125,7 @@ impl World {
         Facts {
             instances: BTreeMap::from([(id, instance)]),
             profiles: BTreeMap::from([("web".to_owned(), Read::Found(profile))]),
+            ..Facts::default()
         }
     }
 

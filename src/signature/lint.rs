@@ -6,7 +6,7 @@ use super::{Kind, Role, Signature};
 use crate::record::{self, Level};
 
 /// The looks at live state that an entry may name.
-const CHECKS: [&str; 7] = [
+const CHECKS: [&str; 14] = [
     "instance-state",
     "imds",
     "instance-profile",
@@ -14,6 +14,13 @@ const CHECKS: [&str; 7] = [
     "permissions",
     "ssm-registration",
     "network",
+    "dhmc",
+    "vpc-endpoint-policy",
+    "vpc-endpoint",
+    "egress",
+    "route",
+    "network-acl",
+    "vpc-dns",
 ];
 
 /// Shorter texts stand in too many records to lead to a signature.

@@ -243,7 +243,7 @@ fn takes_assume_role(actions: &Actions) -> bool {
 /// Whether `text` matches `pattern`, where `*` stands for any characters and `?`
 /// for one, without regard to case. Linear in practice, at worst the product of
 /// the lengths.
-fn matches_pattern(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;

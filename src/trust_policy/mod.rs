@@ -30,4 +30,5 @@ pub use edit::{
     Edit, OUR_SID, Refusal, RoleRef, SIZE_QUOTA, Undo, has_ours, plan_edit, remove_ours,
     same_policy,
 };
+pub(crate) use judge::matches_pattern;
 pub use judge::{Judgement, judge};

@@ -1,17 +1,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, instance_id, world};
+use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, instance_id, second, world};
 use crate::diagnose::check::{CHECKS, CheckName, CheckResult, Sign, Subject};
 use crate::diagnose::facts::{Facts, Read};
 use crate::incident::cause::Cause;
-use crate::node::Partition;
+use crate::incident::finding::Clues;
+use crate::node::{Partition, Region};
 use crate::report::CheckStatus;
 
 fn run(name: CheckName, facts: &Facts) -> CheckResult {
+    run_with(name, facts, &Clues::default())
+}
+
+pub(super) fn run_with(name: CheckName, facts: &Facts, clues: &Clues) -> CheckResult {
     let instance = instance_id(1);
+    let region = Region::parse("eu-central-1");
     let subject = Subject {
         instance: &instance,
         partition: Partition::Aws,
+        region: region.as_ref(),
+        clues,
+        last: second(1),
         facts,
     };
     let check = CHECKS.iter().find(|check| check.name == name);
@@ -25,7 +34,7 @@ fn denied() -> String {
 fn without_instance(read: Read<crate::diagnose::facts::InstanceFacts>) -> Facts {
     Facts {
         instances: BTreeMap::from([(instance_id(1), read)]),
-        profiles: BTreeMap::new(),
+        ..Facts::default()
     }
 }
 
@@ -211,17 +220,31 @@ fn a_sign_is_given_only_by_a_check_that_looked() {
     assert_eq!(read_half.sign, Some(Sign::ProfileAttached));
 }
 
+/// The template of the stack gives exactly what the checks declare, and each
+/// of it only reads.
 #[test]
-fn checks_declare_read_actions_only() {
-    let actions: BTreeSet<&str> = CHECKS.iter().flat_map(|check| check.actions()).collect();
-    assert_eq!(
-        actions.into_iter().collect::<Vec<_>>(),
-        [
-            "ec2:DescribeInstances",
-            "iam:GetInstanceProfile",
-            "iam:GetRole"
-        ]
-    );
+fn the_functions_role_may_read_what_the_checks_declare_and_no_more() {
+    let declared: BTreeSet<&str> = CHECKS.iter().flat_map(|check| check.actions()).collect();
+    let template = include_str!("../../../template.yaml");
+    let is_read = |word: &&str| {
+        let verb = word
+            .split_once(':')
+            .map_or("", |(service, verb)| match service {
+                "ec2" | "iam" | "ssm" => verb,
+                _ => "",
+            });
+        ["Describe", "Get", "List", "Simulate"]
+            .iter()
+            .any(|read| verb.starts_with(read))
+    };
+    let given: BTreeSet<&str> = template
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split([' ', ',', '[', ']', '"']))
+        .filter(is_read)
+        .collect();
+    assert_eq!(given, declared);
+    assert!(declared.iter().all(is_read));
 }
 
 #[test]
@@ -242,6 +265,17 @@ fn every_cause_that_a_check_confirms_runs_it() {
             vec![Cause::NoInstanceProfile, Cause::StaleInstanceProfile],
         ),
         (CheckName::TrustPolicy, vec![Cause::RoleNotAssumable]),
+        (CheckName::Permissions, vec![Cause::PermissionMissing]),
+        (
+            CheckName::Dhmc,
+            vec![Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
+        ),
+        (CheckName::EndpointPolicy, vec![Cause::EndpointPolicyDenies]),
+        (CheckName::VpcEndpoint, vec![Cause::EndpointUnreachable]),
+        (CheckName::Egress, vec![Cause::EndpointUnreachable]),
+        (CheckName::Route, vec![Cause::EndpointUnreachable]),
+        (CheckName::NetworkAcl, vec![Cause::EndpointUnreachable]),
+        (CheckName::VpcDns, vec![Cause::DnsFailure]),
     ] {
         let check = CHECKS.iter().find(|c| c.name == check).expect("listed");
         for cause in causes {

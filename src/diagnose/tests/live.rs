@@ -1,27 +1,52 @@
 #![cfg(feature = "aws")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant as Clock};
 
 use tokio::time::Instant;
 
-use super::world::{TRUSTS_EC2, TRUSTS_LAMBDA, instance, instance_id, profile, role};
-use crate::diagnose::Needs;
+use super::world::{
+    CORE, finding, instance, instance_id, profile, role, second, world, world_with_endpoint,
+};
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::{Facts, InstanceFacts, ProfileFacts, Read, RoleFacts};
-use crate::diagnose::live::{Reads, read};
-use crate::node::InstanceId;
+use crate::diagnose::check::{Ask, CHECKS};
+use crate::diagnose::facts::{
+    AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, GroupFacts, InstanceFacts, InterfaceFacts,
+    ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, VpcFacts,
+};
+use crate::diagnose::live::{Reads, VpcAttribute, read};
+use crate::diagnose::{Home, Needs, diagnose};
+use crate::incident::cause::{Cause, Confidence};
+use crate::incident::finding::Finding;
+use crate::node::{InstanceId, Region};
+use crate::report::CheckStatus;
 
-/// Answers as a fleet of one profile would, and notes what it was asked.
-#[derive(Default)]
+/// Answers as a fleet of one profile and subnet would, and notes what it was
+/// asked.
 struct Fleet {
+    world: Facts,
     unknown: Vec<InstanceId>,
     /// Calls that are denied.
-    denied: &'static [&'static str],
+    denied: Vec<&'static str>,
     /// Calls that never answer.
     silent: &'static [&'static str],
+    /// How long each call takes.
+    pace: Duration,
     asked: Mutex<Vec<String>>,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            world: world_with_endpoint(|_, _| {}),
+            unknown: Vec::new(),
+            denied: Vec::new(),
+            silent: &[],
+            pace: Duration::ZERO,
+            asked: Mutex::default(),
+        }
+    }
 }
 
 impl Fleet {
@@ -33,6 +58,9 @@ impl Fleet {
         if self.silent.contains(&call) {
             std::future::pending::<()>().await;
         }
+        if !self.pace.is_zero() {
+            tokio::time::sleep(self.pace).await;
+        }
         if self.denied.contains(&call) {
             return Err(CallError::Denied {
                 call,
@@ -43,15 +71,27 @@ impl Fleet {
         Ok(())
     }
 
+    /// What was asked, sorted: reads run side by side.
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("no call panics").clone()
+        let mut asked = self.asked.lock().expect("no call panics").clone();
+        asked.sort();
+        asked
     }
+}
+
+fn of<T: Clone>(read: &BTreeMap<String, Read<T>>, ids: &[String]) -> Vec<T> {
+    let found = ids.iter().filter_map(|id| read.get(id)?.found());
+    found.cloned().collect()
+}
+
+fn lists<T: Clone>(read: &BTreeMap<String, Read<Vec<T>>>, ids: &[String]) -> Vec<T> {
+    of(read, ids).into_iter().flatten().collect()
 }
 
 impl Reads for Fleet {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
-        self.answer("DescribeInstances", &ids.len().to_string())
-            .await?;
+        let count = ids.len().to_string();
+        self.answer("DescribeInstances", &count).await?;
         let known = ids.iter().filter(|id| !self.unknown.contains(id));
         Ok(known
             .map(|id| InstanceFacts {
@@ -66,32 +106,149 @@ impl Reads for Fleet {
         let mut profile = profile();
         profile.role = Some(RoleFacts {
             tags: Read::Failed("not in this answer".to_owned()),
-            ..role(TRUSTS_LAMBDA)
+            ..role(super::world::TRUSTS_LAMBDA)
         });
         Ok(profile)
     }
 
     async fn role(&self, name: &str) -> Result<RoleFacts, CallError> {
         self.answer("GetRole", name).await?;
-        Ok(role(TRUSTS_EC2))
+        Ok(role(super::world::TRUSTS_EC2))
+    }
+
+    async fn simulation(
+        &self,
+        role_arn: &str,
+        actions: &[&str],
+        resource: &str,
+    ) -> Result<Vec<SimulatedAction>, CallError> {
+        let about = format!("{role_arn} on {resource}");
+        self.answer("SimulatePrincipalPolicy", &about).await?;
+        let allowed = actions.iter().map(|action| SimulatedAction {
+            action: (*action).to_owned(),
+            decision: Decision::Allowed,
+            policies: Vec::new(),
+            lacks_context: false,
+            boundary_allows: None,
+            organization_allows: None,
+        });
+        Ok(allowed.collect())
+    }
+
+    async fn attached_policies(&self, role: &str) -> Result<Vec<String>, CallError> {
+        self.answer("ListAttachedRolePolicies", role).await?;
+        Ok(vec![CORE.to_owned()])
+    }
+
+    async fn inline_policies(&self, role: &str) -> Result<Vec<String>, CallError> {
+        self.answer("ListRolePolicies", role).await?;
+        Ok(vec!["Own".to_owned()])
+    }
+
+    async fn inline_policy(&self, role: &str, name: &str) -> Result<String, CallError> {
+        self.answer("GetRolePolicy", &format!("{role} {name}"))
+            .await?;
+        Ok(r#"{"Statement":[]}"#.to_owned())
+    }
+
+    async fn managed_policy(&self, arn: &str) -> Result<String, CallError> {
+        self.answer("GetPolicy", arn).await?;
+        self.answer("GetPolicyVersion", arn).await?;
+        let document = self.world.managed_policies.get(arn).and_then(Read::found);
+        Ok(document.cloned().unwrap_or_default())
+    }
+
+    async fn groups(&self, ids: &[String]) -> Result<Vec<GroupFacts>, CallError> {
+        self.answer("DescribeSecurityGroups", &ids.join(","))
+            .await?;
+        Ok(of(&self.world.groups, ids))
+    }
+
+    async fn acls(&self, subnets: &[String]) -> Result<Vec<AclFacts>, CallError> {
+        self.answer("DescribeNetworkAcls", &subnets.join(","))
+            .await?;
+        Ok(of(&self.world.acls, subnets))
+    }
+
+    async fn route_tables(&self, vpcs: &[String]) -> Result<Vec<RouteTableFacts>, CallError> {
+        self.answer("DescribeRouteTables", &vpcs.join(",")).await?;
+        Ok(lists(&self.world.route_tables, vpcs))
+    }
+
+    async fn endpoints(&self, vpcs: &[String]) -> Result<Vec<EndpointFacts>, CallError> {
+        self.answer("DescribeVpcEndpoints", &vpcs.join(",")).await?;
+        Ok(lists(&self.world.endpoints, vpcs))
+    }
+
+    async fn interfaces(&self, ids: &[String]) -> Result<Vec<InterfaceFacts>, CallError> {
+        self.answer("DescribeNetworkInterfaces", &ids.join(","))
+            .await?;
+        Ok(of(&self.world.interfaces, ids))
+    }
+
+    async fn vpcs(&self, ids: &[String]) -> Result<Vec<VpcFacts>, CallError> {
+        self.answer("DescribeVpcs", &ids.join(",")).await?;
+        Ok(of(&self.world.vpcs, ids))
+    }
+
+    async fn vpc_attribute(&self, vpc: &str, attribute: VpcAttribute) -> Result<bool, CallError> {
+        let about = format!("{vpc} {attribute:?}");
+        self.answer("DescribeVpcAttribute", &about).await?;
+        Ok(true)
+    }
+
+    async fn dhcp_options(&self, ids: &[String]) -> Result<Vec<DhcpFacts>, CallError> {
+        self.answer("DescribeDhcpOptions", &ids.join(",")).await?;
+        Ok(of(&self.world.dhcp_options, ids))
+    }
+
+    async fn registrations(&self, ids: &[InstanceId]) -> Result<Vec<RegistrationFacts>, CallError> {
+        let count = ids.len().to_string();
+        self.answer("DescribeInstanceInformation", &count).await?;
+        let online = ids.iter().map(|id| RegistrationFacts {
+            id: id.clone(),
+            ping_status: "Online".to_owned(),
+            last_ping: Some(second(-600)),
+            agent_version: None,
+        });
+        Ok(online.collect())
+    }
+
+    async fn service_setting(&self, id: &str) -> Result<String, CallError> {
+        self.answer("GetServiceSetting", id).await?;
+        Ok("service-role/Dhmc".to_owned())
     }
 }
 
-fn all_of(count: u32) -> Needs {
-    let ids: std::collections::BTreeSet<InstanceId> = (1..=count).map(instance_id).collect();
-    Needs {
-        instances: ids.clone(),
-        profiles_of: ids.clone(),
-        roles_of: ids,
+/// Every cause that a check looks into, of each of `count` nodes.
+fn all_of(count: u32) -> Vec<Finding> {
+    let causes = Cause::ALL.iter().copied();
+    let checked: Vec<Cause> = causes
+        .filter(|cause| CHECKS.iter().any(|check| check.is_for(&[*cause])))
+        .collect();
+    let of_node = |number| {
+        let mut finding = finding(number, &checked, Confidence::Undetermined);
+        finding.clues.service = Some("ssm".to_owned());
+        finding.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+        finding
+    };
+    (1..=count).map(of_node).collect()
+}
+
+fn home() -> Home {
+    Home {
+        account: None,
+        region: Region::parse("eu-central-1"),
     }
 }
 
-fn read_from(fleet: &Arc<Fleet>, needs: &Needs, budget: Duration) -> Facts {
+fn read_from(fleet: &Arc<Fleet>, findings: &[Finding], budget: Duration) -> Facts {
+    let needs = Needs::of(findings, &home());
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime")
-        .block_on(async { read(needs, fleet, Instant::now() + budget).await })
+        .block_on(async { read(&needs, fleet, Instant::now() + budget).await })
 }
 
 const ENOUGH: Duration = Duration::from_secs(60);
@@ -99,44 +256,94 @@ const SHORT: Duration = Duration::from_millis(20);
 
 #[test]
 fn calls_grow_with_what_is_shared_and_not_with_nodes() {
+    let of_one = [
+        "DescribeDhcpOptions dopt-1",
+        "DescribeInstanceInformation 1",
+        "DescribeInstances 1",
+        "DescribeNetworkAcls subnet-1",
+        "DescribeNetworkInterfaces eni-vpce-1",
+        "DescribeRouteTables vpc-1",
+        "DescribeSecurityGroups sg-1",
+        "DescribeSecurityGroups sg-endpoint",
+        "DescribeVpcAttribute vpc-1 DnsHostnames",
+        "DescribeVpcAttribute vpc-1 DnsSupport",
+        "DescribeVpcEndpoints vpc-1",
+        "DescribeVpcs vpc-1",
+        "GetInstanceProfile Web",
+        "GetRole Dhmc",
+        "GetRole MySSMRole",
+        "GetServiceSetting /ssm/managed-instance/default-ec2-instance-management-role",
+        "SimulatePrincipalPolicy arn:aws:iam::111122223333:role/MySSMRole on \
+         arn:aws:ec2:eu-central-1:111122223333:instance/i-00000000000000001",
+    ];
+    let fleet = Arc::new(Fleet::default());
+    read_from(&fleet, &all_of(1), ENOUGH);
+    assert_eq!(fleet.asked(), of_one);
+
     let fleet = Arc::new(Fleet {
         unknown: vec![instance_id(7)],
         ..Fleet::default()
     });
     let facts = read_from(&fleet, &all_of(450), ENOUGH);
-    assert_eq!(
-        fleet.asked(),
-        [
-            "DescribeInstances 200",
-            "DescribeInstances 200",
-            "DescribeInstances 50",
-            "GetInstanceProfile Web",
-            "GetRole MySSMRole",
-        ]
-    );
+    // Three lists of at most 200 instances, nine of at most 50 nodes.
+    assert_eq!(fleet.asked().len(), of_one.len() + 2 + 8);
     assert_eq!(facts.instances.len(), 450);
     assert_eq!(facts.instances.get(&instance_id(7)), Some(&Read::Missing));
     let found = facts.instances.values();
     assert_eq!(found.filter(|i| matches!(i, Read::Found(_))).count(), 449);
+    assert_eq!(facts.registrations.len(), 450);
     // What GetRole says stands in the place of what the profile said.
-    let Some(Read::Found(profile)) = facts.profiles.get("Web") else {
-        panic!("the profile was read");
-    };
-    assert_eq!(profile.role, Some(role(TRUSTS_EC2)));
+    let profile = facts.profiles.get("Web").and_then(Read::found);
+    let role = profile.and_then(|profile| profile.role.as_ref());
+    assert_eq!(role, Some(&self::role(super::world::TRUSTS_EC2)));
 }
 
 #[test]
 fn nothing_is_asked_for_nothing() {
     let fleet = Arc::new(Fleet::default());
-    let facts = read_from(&fleet, &Needs::default(), ENOUGH);
+    let facts = read_from(&fleet, &[], ENOUGH);
     assert!(facts.instances.is_empty() && facts.profiles.is_empty());
     assert_eq!(fleet.asked(), [""; 0]);
 }
 
 #[test]
+fn policies_are_read_only_where_the_simulator_does_not_answer() {
+    let denied = finding(1, &[Cause::PermissionMissing], Confidence::Likely);
+    let policies = [
+        "GetPolicy arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+        "GetPolicyVersion arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+        "GetRolePolicy MySSMRole Own",
+        "ListAttachedRolePolicies MySSMRole",
+        "ListRolePolicies MySSMRole",
+    ];
+    let fleet = Arc::new(Fleet::default());
+    read_from(&fleet, std::slice::from_ref(&denied), ENOUGH);
+    assert!(
+        policies
+            .iter()
+            .all(|call| !fleet.asked().iter().any(|asked| asked == call))
+    );
+
+    let fleet = Arc::new(Fleet {
+        denied: vec!["SimulatePrincipalPolicy"],
+        ..Fleet::default()
+    });
+    let facts = read_from(&fleet, &[denied], ENOUGH);
+    assert!(
+        policies
+            .iter()
+            .all(|call| fleet.asked().iter().any(|asked| asked == call))
+    );
+    assert!(matches!(
+        facts.managed_policies.get(CORE),
+        Some(Read::Found(_))
+    ));
+}
+
+#[test]
 fn a_denied_call_is_a_fact_that_says_so() {
     let fleet = Arc::new(Fleet {
-        denied: &["GetRole"],
+        denied: vec!["GetRole"],
         ..Fleet::default()
     });
     let facts = read_from(&fleet, &all_of(1), ENOUGH);
@@ -146,17 +353,73 @@ fn a_denied_call_is_a_fact_that_says_so() {
     };
     let role = profile.role.as_ref().expect("it holds one");
     assert_eq!(role.tags, Read::Failed(denied.to_owned()));
-    assert_eq!(role.trust_policy, TRUSTS_LAMBDA);
+    assert_eq!(role.trust_policy, super::world::TRUSTS_LAMBDA);
 
     let fleet = Arc::new(Fleet {
-        denied: &["DescribeInstances"],
+        denied: vec!["DescribeInstances"],
         ..Fleet::default()
     });
-    let facts = read_from(&fleet, &all_of(2), ENOUGH);
+    let imds = |number| finding(number, &[Cause::ImdsDisabled], Confidence::Likely);
+    let facts = read_from(&fleet, &[imds(1), imds(2)], ENOUGH);
     let denied = "DescribeInstances was denied (AccessDenied): Not yours".to_owned();
     let expected = [1, 2].map(|n| (instance_id(n), Read::Failed(denied.clone())));
     assert_eq!(facts.instances, BTreeMap::from(expected));
-    assert_eq!(fleet.asked(), ["DescribeInstances 2"]);
+    assert_eq!(
+        fleet.asked(),
+        ["DescribeInstanceInformation 2", "DescribeInstances 2"]
+    );
+}
+
+/// The simulator aside, whose answer the role's policies can stand in for,
+/// each action decides those checks that declare it, and no other.
+#[test]
+fn without_one_action_only_the_checks_that_need_it_are_unknown() {
+    let unknown_in = |world: Facts, denied: &[&'static str]| -> BTreeSet<&'static str> {
+        let fleet = Arc::new(Fleet {
+            world,
+            denied: denied.to_vec(),
+            ..Fleet::default()
+        });
+        let findings = all_of(1);
+        let facts = read_from(&fleet, &findings, ENOUGH);
+        let verdicts = diagnose(findings, &facts, &home());
+        let checks = verdicts.into_iter().flat_map(|verdict| verdict.checks);
+        checks
+            .filter(|result| result.status == CheckStatus::Unknown)
+            .map(|result| result.check.as_str())
+            .collect()
+    };
+    // Once the way leads to an endpoint, once to public addresses.
+    let unknown = |denied: Vec<&'static str>| {
+        let mut unknown = unknown_in(world_with_endpoint(|_, _| {}), &denied);
+        unknown.extend(unknown_in(world(|_, _| {}), &denied));
+        unknown
+    };
+    assert_eq!(unknown(Vec::new()), BTreeSet::new());
+    let actions = Ask::ALL.iter().flat_map(|ask| ask.actions());
+    let actions: BTreeSet<&'static str> = actions.copied().collect();
+    let no_simulator = "SimulatePrincipalPolicy";
+    assert_eq!(unknown(vec![no_simulator]), BTreeSet::new());
+    for action in actions {
+        let (_, call) = action.split_once(':').expect("a service");
+        if call == no_simulator {
+            continue;
+        }
+        let declaring: BTreeSet<&str> = CHECKS
+            .iter()
+            .filter(|check| check.actions().any(|declared| declared == action))
+            .map(|check| check.name.as_str())
+            .collect();
+        let found = unknown(vec![no_simulator, call]);
+        assert!(found.is_subset(&declaring), "{action}: {found:?}");
+        assert!(!found.is_empty(), "{action} is read in vain");
+        let needing = CHECKS.iter().filter(|check| {
+            let mut needs = check.needs.iter().flat_map(|ask| ask.actions());
+            needs.any(|needed| *needed == action)
+        });
+        let needing: BTreeSet<&str> = needing.map(|check| check.name.as_str()).collect();
+        assert!(!found.is_disjoint(&needing), "{action}: {found:?}");
+    }
 }
 
 #[test]
@@ -165,7 +428,8 @@ fn time_that_is_up_ends_the_reading_and_keeps_what_was_read() {
         silent: &["GetInstanceProfile"],
         ..Fleet::default()
     });
-    let facts = read_from(&fleet, &all_of(1), SHORT);
+    let trust = finding(1, &[Cause::RoleNotAssumable], Confidence::Likely);
+    let facts = read_from(&fleet, &[trust], SHORT);
     assert!(matches!(
         facts.instances.get(&instance_id(1)),
         Some(Read::Found(_))
@@ -176,6 +440,46 @@ fn time_that_is_up_ends_the_reading_and_keeps_what_was_read() {
     );
     assert_eq!(
         fleet.asked(),
-        ["DescribeInstances 1", "GetInstanceProfile Web"]
+        [
+            "DescribeInstanceInformation 1",
+            "DescribeInstances 1",
+            "GetInstanceProfile Web"
+        ]
     );
+}
+
+#[test]
+fn a_thousand_nodes_stay_within_a_short_deadline_and_say_what_is_unknown() {
+    let fleet = Arc::new(Fleet {
+        silent: &["DescribeRouteTables", "DescribeInstanceInformation"],
+        pace: Duration::from_millis(1),
+        ..Fleet::default()
+    });
+    let findings = all_of(1000);
+    let budget = Duration::from_millis(500);
+    let begun = Clock::now();
+    let facts = read_from(&fleet, &findings, budget);
+    assert!(
+        begun.elapsed() >= budget,
+        "it waits for what may still come"
+    );
+    let verdicts = diagnose(findings, &facts, &home());
+    assert_eq!(verdicts.len(), 1000);
+    for verdict in verdicts {
+        let late: Vec<&str> = verdict
+            .checks
+            .iter()
+            .filter(|result| result.note.contains("the time for checks was up"))
+            .map(|result| result.check.as_str())
+            .collect();
+        assert!(late.contains(&"ssm-registration"), "{late:?}");
+        for result in &verdict.checks {
+            assert!(
+                result.status != CheckStatus::Failed,
+                "{} {}",
+                result.check,
+                result.note
+            );
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 mod checks;
 mod live;
+mod manager;
 mod needs;
+mod network;
+mod permissions;
 mod verdicts;
 pub(crate) mod world;

@@ -1,5 +1,5 @@
 use super::world::{finding, instance_id, world};
-use crate::diagnose::check::CheckName;
+use crate::diagnose::check::{Ask, CheckName};
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::incident::cause::{Cause, Confidence};
 use crate::incident::finding::Finding;
@@ -26,12 +26,25 @@ fn only_what_the_candidates_need_is_asked_for() {
         of(4, Cause::HostDiskFull),
         of(4, Cause::Throttled),
         of(1, Cause::ImdsDisabled),
+        of(5, Cause::EndpointUnreachable),
     ];
     let needs = Needs::of(&findings, &home());
-    let ids = |numbers: &[u32]| numbers.iter().map(|n| instance_id(*n)).collect();
-    assert_eq!(needs.instances, ids(&[1, 2, 3]));
-    assert_eq!(needs.profiles_of, ids(&[2, 3]));
-    assert_eq!(needs.roles_of, ids(&[2]));
+    let ids = |numbers: &[u32]| numbers.iter().map(|n| instance_id(*n)).collect::<Vec<_>>();
+    let wanted = |ask| needs.wanted(ask).cloned().collect::<Vec<_>>();
+    assert_eq!(wanted(Ask::Instance), ids(&[1, 2, 3, 5]));
+    assert_eq!(wanted(Ask::Profile), ids(&[2, 3]));
+    assert_eq!(wanted(Ask::Role), ids(&[2, 3]));
+    assert_eq!(wanted(Ask::Permissions), ids(&[3]));
+    for ask in [
+        Ask::SecurityGroups,
+        Ask::NetworkAcl,
+        Ask::RouteTables,
+        Ask::Endpoints,
+    ] {
+        assert_eq!(wanted(ask), ids(&[5]), "{ask:?}");
+    }
+    assert_eq!(wanted(Ask::Registration), ids(&[1, 2, 3, 5]));
+    assert!(!needs.is_wanted(Ask::Dns) && !needs.is_wanted(Ask::Dhmc));
     assert!(Needs::of(&findings[3..5], &home()).is_empty());
 }
 
@@ -104,6 +117,7 @@ fn results_stand_in_the_order_of_the_list() {
         names,
         [
             CheckName::InstanceState,
+            CheckName::Registration,
             CheckName::Imds,
             CheckName::InstanceProfile,
             CheckName::TrustPolicy

@@ -281,6 +281,17 @@ fn no_sign_refutes_what_it_confirms() {
         Sign::TrustAllows,
         Sign::TrustAllowsByRepair,
         Sign::TrustRefuses,
+        Sign::DnsOff,
+        Sign::WayBlocked,
+        Sign::PermissionLacking,
+        Sign::PermissionGranted,
+        Sign::EndpointPolicyRefuses,
+        Sign::EndpointPolicyAllows,
+        Sign::DhmcRoleUnusable,
+        Sign::DhmcOff,
+        Sign::DhmcOn,
+        Sign::DhmcSound,
+        Sign::PingedSince,
     ] {
         let effect = effect(sign);
         if let Some(cause) = effect.confirms {

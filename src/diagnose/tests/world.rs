@@ -1,11 +1,14 @@
 //! A small live state in which everything is right, to be broken by a test.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 
 use crate::diagnose::facts::{
-    Facts, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, Read, RoleFacts,
+    AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, Facts, GroupFacts, GroupRule,
+    ImdsFacts, InstanceFacts, InterfaceFacts, NetworkPlace, Peer, PolicyNames, Ports, ProfileFacts,
+    ProfileRef, Protocol, Read, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget, VpcFacts,
 };
 use crate::incident::cause::{Cause, Confidence};
 use crate::incident::finding::{Clues, Finding, SignatureCount};
@@ -48,7 +51,17 @@ pub(crate) fn instance(number: u32) -> InstanceFacts {
         managed_by: None,
         vpc: Some("vpc-1".to_owned()),
         subnet: Some("subnet-1".to_owned()),
+        network: NetworkPlace {
+            addresses: vec![address("10.0.1.10")],
+            public: false,
+            groups: vec!["sg-1".to_owned()],
+            more_interfaces: false,
+        },
     }
+}
+
+pub(crate) fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
 }
 
 pub(crate) fn role(trust_policy: &str) -> RoleFacts {
@@ -58,6 +71,7 @@ pub(crate) fn role(trust_policy: &str) -> RoleFacts {
         path: "/".to_owned(),
         trust_policy: trust_policy.to_owned(),
         tags: Read::Found(BTreeMap::new()),
+        boundary: None,
     }
 }
 
@@ -69,14 +83,178 @@ pub(crate) fn profile() -> ProfileFacts {
     }
 }
 
-/// One instance with its profile, as `change` leaves them.
+/// One instance with its profile, as `change` leaves them, in a network and
+/// with policies in which all is right.
 pub(crate) fn world(change: impl FnOnce(&mut InstanceFacts, &mut ProfileFacts)) -> Facts {
     let (mut instance, mut profile) = (instance(1), profile());
     change(&mut instance, &mut profile);
-    Facts {
+    let mut facts = Facts {
         instances: BTreeMap::from([(instance_id(1), Read::Found(instance))]),
         profiles: BTreeMap::from([("Web".to_owned(), Read::Found(profile))]),
+        ..Facts::default()
+    };
+    network(&mut facts);
+    facts.simulations = one("MySSMRole", Read::Failed("not allowed".to_owned()));
+    facts.policy_names = found(
+        "MySSMRole",
+        PolicyNames {
+            attached: vec![CORE.to_owned()],
+            inline: Vec::new(),
+        },
+    );
+    facts.managed_policies = found(CORE, CORE_DOCUMENT.to_owned());
+    facts
+}
+
+pub(crate) const CORE: &str = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
+const CORE_DOCUMENT: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ssm:ListAssociations","ssm:ListInstanceAssociations","ssm:UpdateInstanceInformation"],"Resource":"*"},{"Effect":"Allow","Action":["ssmmessages:CreateControlChannel","ssmmessages:CreateDataChannel","ssmmessages:OpenControlChannel","ssmmessages:OpenDataChannel"],"Resource":"*"}]}"#;
+
+/// A private subnet with a NAT gateway, a security group that lets everything
+/// out, the default network ACL, no endpoint, and the VPC's own resolver.
+fn network(facts: &mut Facts) {
+    facts.groups = found("sg-1", group("sg-1", &[], &["-1 0.0.0.0/0"]));
+    let entry = |egress| AclEntry {
+        number: 100,
+        egress,
+        allow: true,
+        protocol: Protocol::All,
+        ports: Ports::ALL,
+        range: Cidr::parse("0.0.0.0/0"),
+    };
+    facts.acls = found(
+        "subnet-1",
+        AclFacts {
+            id: "acl-1".to_owned(),
+            subnets: vec!["subnet-1".to_owned()],
+            entries: vec![entry(true), entry(false)],
+        },
+    );
+    facts.route_tables = found(
+        "vpc-1",
+        vec![table(
+            true,
+            &[("10.0.0.0/16", RouteTarget::Local), ("0.0.0.0/0", nat())],
+        )],
+    );
+    facts.endpoints = found("vpc-1", Vec::new());
+    facts.vpcs = found(
+        "vpc-1",
+        VpcFacts {
+            id: "vpc-1".to_owned(),
+            dhcp_options: Some("dopt-1".to_owned()),
+        },
+    );
+    facts.dhcp_options = found(
+        "dopt-1",
+        DhcpFacts {
+            id: "dopt-1".to_owned(),
+            name_servers: vec!["AmazonProvidedDNS".to_owned()],
+        },
+    );
+    facts.dns_support = found("vpc-1", true);
+    facts.dns_hostnames = found("vpc-1", true);
+}
+
+pub(crate) fn one<T>(id: &str, read: Read<T>) -> BTreeMap<String, Read<T>> {
+    BTreeMap::from([(id.to_owned(), read)])
+}
+
+pub(crate) fn found<T>(id: &str, value: T) -> BTreeMap<String, Read<T>> {
+    one(id, Read::Found(value))
+}
+
+pub(crate) fn nat() -> RouteTarget {
+    RouteTarget::NatGateway("nat-1".to_owned())
+}
+
+/// Rules as `PROTOCOL[:PORT] PEER`.
+pub(crate) fn group(id: &str, ingress: &[&str], egress: &[&str]) -> GroupFacts {
+    let rule = |text: &&str| {
+        let (traffic, peer) = text.split_once(' ').expect("a peer");
+        let (protocol, port) = match traffic.split_once(':') {
+            Some((protocol, port)) => (protocol, Some(port.parse().expect("a port"))),
+            None => (traffic, None),
+        };
+        GroupRule {
+            protocol: Protocol::parse(protocol),
+            ports: Ports::of(port, port),
+            peers: vec![match Cidr::parse(peer) {
+                Some(range) => Peer::Range(range),
+                None if peer.starts_with("pl-") => Peer::PrefixList(peer.to_owned()),
+                None => Peer::Group(peer.to_owned()),
+            }],
+        }
+    };
+    GroupFacts {
+        id: id.to_owned(),
+        ingress: ingress.iter().map(rule).collect(),
+        egress: egress.iter().map(rule).collect(),
     }
+}
+
+/// The route table `rtb-1`, of `subnet-1` or the main one.
+pub(crate) fn table(main: bool, routes: &[(&str, RouteTarget)]) -> RouteTableFacts {
+    let subnets = if main {
+        vec![]
+    } else {
+        vec!["subnet-1".to_owned()]
+    };
+    let route = |(range, target): &(&str, RouteTarget)| RouteFacts {
+        destination: match Cidr::parse(range) {
+            Some(range) => Destination::Range(range),
+            None => Destination::PrefixList((*range).to_owned()),
+        },
+        target: target.clone(),
+        blackhole: false,
+    };
+    RouteTableFacts {
+        id: "rtb-1".to_owned(),
+        vpc: "vpc-1".to_owned(),
+        main,
+        subnets,
+        routes: routes.iter().map(route).collect(),
+    }
+}
+
+/// An available interface endpoint for ssm with private DNS, in another subnet
+/// at 10.0.2.5, with the security group `sg-endpoint`.
+pub(crate) fn endpoint(id: &str) -> EndpointFacts {
+    EndpointFacts {
+        id: id.to_owned(),
+        vpc: "vpc-1".to_owned(),
+        service: "com.amazonaws.eu-central-1.ssm".to_owned(),
+        interface: true,
+        state: "available".to_owned(),
+        private_dns: true,
+        groups: vec!["sg-endpoint".to_owned()],
+        interfaces: vec![format!("eni-{id}")],
+        policy: Some(
+            r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#
+                .to_owned(),
+        ),
+    }
+}
+
+pub(crate) fn interface(endpoint: &str, at: &str, subnet: &str) -> InterfaceFacts {
+    InterfaceFacts {
+        id: format!("eni-{endpoint}"),
+        subnet: Some(subnet.to_owned()),
+        addresses: vec![address(at)],
+    }
+}
+
+/// The world with the endpoint, as `change` leaves it.
+pub(crate) fn world_with_endpoint(change: impl FnOnce(&mut Facts, &mut EndpointFacts)) -> Facts {
+    let mut facts = world(|_, _| {});
+    let mut endpoint = endpoint("vpce-1");
+    facts.interfaces = found("eni-vpce-1", interface("vpce-1", "10.0.2.5", "subnet-2"));
+    let own = group("sg-endpoint", &["tcp:443 10.0.0.0/16"], &[]);
+    facts
+        .groups
+        .insert("sg-endpoint".to_owned(), Read::Found(own));
+    change(&mut facts, &mut endpoint);
+    facts.endpoints = found("vpc-1", vec![endpoint]);
+    facts
 }
 
 pub(crate) fn second(number: i64) -> Timestamp {

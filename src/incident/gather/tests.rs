@@ -20,6 +20,10 @@ fn fleet(count: u32) -> Facts {
             .map(|n| (instance(n).id, Read::Found(instance(n))))
             .collect(),
         profiles: [("Web".to_owned(), Read::Found(profile))].into(),
+        registrations: (1..=count)
+            .map(|n| (instance(n).id, Read::Missing))
+            .collect(),
+        ..Facts::default()
     }
 }
 
@@ -67,6 +71,7 @@ fn many_instances_on_one_broken_role_are_one_incident() {
     let notes: Vec<&str> = one.checks.iter().map(|check| check.note.as_str()).collect();
     insta::assert_snapshot!(notes.join("\n"), @r#"
     i-00000000000000001 is running. The same holds for 2 more.
+    Systems Manager knows no node i-00000000000000001 in this account and Region: its agent has never registered, or was deregistered. The same holds for 2 more.
     i-00000000000000001 has the instance profile Web with the role MySSMRole. The same holds for 2 more.
     Role MySSMRole: no statement of the trust policy lets ec2.amazonaws.com call sts:AssumeRole; its Allow statements name "lambda.amazonaws.com".
     "#);

@@ -102,6 +102,7 @@ fn finding(number: u32, last: Timestamp, clues: Clues) -> Diagnosed {
         },
         confidence: Confidence::Undetermined,
         severity: Severity::High,
+        recovered_at: None,
         standing: Standing::Standing,
         detail: None,
         checks: vec![],

@@ -85,6 +85,7 @@ fn check(check: CheckName, status: CheckStatus, note: &str) -> CheckResult {
         status,
         note: note.to_owned(),
         sign: None,
+        fault: None,
     }
 }
 

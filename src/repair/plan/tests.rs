@@ -70,6 +70,7 @@ fn instance(tag: Option<&str>) -> InstanceFacts {
         managed_by: None,
         vpc: None,
         subnet: None,
+        network: Default::default(),
     }
 }
 
@@ -80,6 +81,7 @@ fn role(document: &str, tag: Option<&str>) -> RoleFacts {
         path: "/".to_owned(),
         trust_policy: document.to_owned(),
         tags: Read::Found(tags(tag)),
+        boundary: None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! May EC2 assume the role of the instance's own profile?
 
-use super::check::{CheckName, CheckResult, Sign, Subject};
-use super::facts::Read;
+use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
 use crate::report::CheckStatus;
 use crate::trust_policy::{self, Judgement};
 
@@ -12,32 +11,11 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         Ok(instance) => instance,
         Err(result) => return result,
     };
-    let Some(role) = subject.facts.role_of(instance) else {
-        let profile = instance.profile.as_ref();
-        let unread = profile.is_some_and(|profile| {
-            !matches!(
-                subject.facts.profiles.get(&profile.name),
-                Some(Read::Found(_) | Read::Missing)
-            )
-        });
-        let (status, note) = if unread {
-            (
-                CheckStatus::Unknown,
-                format!("The role of {} could not be found out.", instance.id),
-            )
-        } else {
-            (
-                CheckStatus::Skipped,
-                format!("{} has no role to judge.", instance.id),
-            )
-        };
-        return CheckResult::new(NAME, status, note, None);
+    let role = match subject.own_role(NAME, instance) {
+        Ok(role) => role,
+        Err(result) => return result,
     };
     let name = &role.name;
-    if role.tags == Read::Missing {
-        let note = format!("The role {name} does not exist.");
-        return CheckResult::new(NAME, CheckStatus::Skipped, note, None);
-    }
     match trust_policy::judge(&role.trust_policy, subject.partition) {
         Judgement::Allowed { by } => {
             let sign = match trust_policy::has_ours(&role.trust_policy) {

@@ -1,6 +1,6 @@
 //! Is the instance metadata service switched on?
 
-use super::check::{CheckName, CheckResult, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
 use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::Imds;

@@ -1,7 +1,7 @@
 //! Is an instance profile attached, does it still exist, does it hold a role?
 
-use super::check::{CheckName, CheckResult, Sign, Subject};
-use super::facts::Read;
+use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
+use crate::diagnose::facts::Read;
 use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::InstanceProfile;

@@ -1,7 +1,7 @@
 //! Is the instance there, and does it run?
 
-use super::check::{CheckName, CheckResult, Sign, Subject};
-use super::facts::Read;
+use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
+use crate::diagnose::facts::Read;
 use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::InstanceState;

@@ -1,0 +1,411 @@
+//! The network of instances, read in lists by filter: an id that is gone is
+//! left out of the answer and fails nothing.
+
+use std::net::IpAddr;
+
+use aws_sdk_ec2::types::{
+    DhcpOptions, Filter, IpPermission, NetworkAcl, NetworkAclEntry, NetworkInterface, Route,
+    RouteState, RouteTable, RuleAction, SecurityGroup, Vpc, VpcAttributeName, VpcEndpoint,
+    VpcEndpointType,
+};
+
+use super::super::error;
+use super::super::session::Session;
+use super::Ec2;
+use crate::diagnose::call_error::CallError;
+use crate::diagnose::facts::{
+    AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
+    InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, VpcFacts,
+};
+use crate::diagnose::live::VpcAttribute;
+
+/// All pages of a list, each element as a plain fact; those without an id are
+/// left out.
+macro_rules! all_pages {
+    ($request:expr, $call:literal, $elements:ident, $fact:path) => {{
+        let mut pages = $request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| error::read($call, e))?;
+            found.extend(page.$elements().iter().filter_map($fact));
+        }
+        Ok(found)
+    }};
+}
+
+fn filter(name: &str, values: &[String]) -> Filter {
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values.to_vec()))
+        .build()
+}
+
+impl Ec2 {
+    pub async fn security_groups(
+        &self,
+        session: &Session,
+        ids: &[String],
+    ) -> Result<Vec<GroupFacts>, CallError> {
+        let client = self.client(session).await;
+        let request = client
+            .describe_security_groups()
+            .filters(filter("group-id", ids));
+        all_pages!(
+            request,
+            "DescribeSecurityGroups",
+            security_groups,
+            group_facts
+        )
+    }
+
+    pub async fn network_acls(
+        &self,
+        session: &Session,
+        subnets: &[String],
+    ) -> Result<Vec<AclFacts>, CallError> {
+        let client = self.client(session).await;
+        let before = filter("association.subnet-id", subnets);
+        let request = client.describe_network_acls().filters(before);
+        all_pages!(request, "DescribeNetworkAcls", network_acls, acl_facts)
+    }
+
+    pub async fn route_tables(
+        &self,
+        session: &Session,
+        vpcs: &[String],
+    ) -> Result<Vec<RouteTableFacts>, CallError> {
+        let client = self.client(session).await;
+        let request = client
+            .describe_route_tables()
+            .filters(filter("vpc-id", vpcs));
+        all_pages!(request, "DescribeRouteTables", route_tables, table_facts)
+    }
+
+    pub async fn vpc_endpoints(
+        &self,
+        session: &Session,
+        vpcs: &[String],
+    ) -> Result<Vec<EndpointFacts>, CallError> {
+        let client = self.client(session).await;
+        let request = client
+            .describe_vpc_endpoints()
+            .filters(filter("vpc-id", vpcs));
+        all_pages!(
+            request,
+            "DescribeVpcEndpoints",
+            vpc_endpoints,
+            endpoint_facts
+        )
+    }
+
+    pub async fn network_interfaces(
+        &self,
+        session: &Session,
+        ids: &[String],
+    ) -> Result<Vec<InterfaceFacts>, CallError> {
+        let client = self.client(session).await;
+        let of_ids = filter("network-interface-id", ids);
+        let request = client.describe_network_interfaces().filters(of_ids);
+        all_pages!(
+            request,
+            "DescribeNetworkInterfaces",
+            network_interfaces,
+            interface_facts
+        )
+    }
+
+    pub async fn vpcs(
+        &self,
+        session: &Session,
+        ids: &[String],
+    ) -> Result<Vec<VpcFacts>, CallError> {
+        let client = self.client(session).await;
+        let request = client.describe_vpcs().filters(filter("vpc-id", ids));
+        all_pages!(request, "DescribeVpcs", vpcs, vpc_facts)
+    }
+
+    pub async fn dhcp_options(
+        &self,
+        session: &Session,
+        ids: &[String],
+    ) -> Result<Vec<DhcpFacts>, CallError> {
+        let client = self.client(session).await;
+        let request = client
+            .describe_dhcp_options()
+            .filters(filter("dhcp-options-id", ids));
+        all_pages!(request, "DescribeDhcpOptions", dhcp_options, dhcp_facts)
+    }
+
+    pub async fn vpc_attribute(
+        &self,
+        session: &Session,
+        vpc: &str,
+        attribute: VpcAttribute,
+    ) -> Result<bool, CallError> {
+        const CALL: &str = "DescribeVpcAttribute";
+        let name = match attribute {
+            VpcAttribute::DnsSupport => VpcAttributeName::EnableDnsSupport,
+            VpcAttribute::DnsHostnames => VpcAttributeName::EnableDnsHostnames,
+        };
+        let answer = self
+            .client(session)
+            .await
+            .describe_vpc_attribute()
+            .vpc_id(vpc)
+            .attribute(name)
+            .send()
+            .await
+            .map_err(|e| error::read(CALL, e))?;
+        let value = match attribute {
+            VpcAttribute::DnsSupport => answer.enable_dns_support(),
+            VpcAttribute::DnsHostnames => answer.enable_dns_hostnames(),
+        };
+        value
+            .and_then(|value| value.value())
+            .ok_or(CallError::NoAnswer {
+                call: CALL,
+                message: "the answer is empty".to_owned(),
+            })
+    }
+}
+
+fn group_facts(group: &SecurityGroup) -> Option<GroupFacts> {
+    Some(GroupFacts {
+        id: group.group_id()?.to_owned(),
+        ingress: group.ip_permissions().iter().map(rule).collect(),
+        egress: group.ip_permissions_egress().iter().map(rule).collect(),
+    })
+}
+
+fn rule(permission: &IpPermission) -> GroupRule {
+    let range = |text: Option<&str>| {
+        let text = text.unwrap_or("an address range that EC2 does not tell");
+        Cidr::parse(text).map_or_else(|| Peer::Other(text.to_owned()), Peer::Range)
+    };
+    let groups = permission.user_id_group_pairs().iter().map(|pair| {
+        let id = pair.group_id().or(pair.group_name());
+        Peer::Group(id.unwrap_or_default().to_owned())
+    });
+    let lists = permission
+        .prefix_list_ids()
+        .iter()
+        .map(|list| Peer::PrefixList(list.prefix_list_id().unwrap_or_default().to_owned()));
+    let v4 = permission
+        .ip_ranges()
+        .iter()
+        .map(|one| range(one.cidr_ip()));
+    let v6 = permission
+        .ipv6_ranges()
+        .iter()
+        .map(|one| range(one.cidr_ipv6()));
+    GroupRule {
+        protocol: Protocol::parse(permission.ip_protocol().unwrap_or_default()),
+        ports: Ports::of(permission.from_port(), permission.to_port()),
+        peers: v4.chain(v6).chain(groups).chain(lists).collect(),
+    }
+}
+
+fn acl_facts(acl: &NetworkAcl) -> Option<AclFacts> {
+    let subnets = acl.associations().iter();
+    Some(AclFacts {
+        id: acl.network_acl_id()?.to_owned(),
+        subnets: subnets
+            .filter_map(|association| Some(association.subnet_id()?.to_owned()))
+            .collect(),
+        entries: acl.entries().iter().map(acl_entry).collect(),
+    })
+}
+
+fn acl_entry(entry: &NetworkAclEntry) -> AclEntry {
+    let ports = entry.port_range();
+    let range = entry.cidr_block().or(entry.ipv6_cidr_block());
+    AclEntry {
+        number: entry.rule_number().unwrap_or(i32::MAX),
+        egress: entry.egress() == Some(true),
+        allow: entry.rule_action() == Some(&RuleAction::Allow),
+        protocol: Protocol::parse(entry.protocol().unwrap_or_default()),
+        ports: Ports::of(
+            ports.and_then(|ports| ports.from()),
+            ports.and_then(|ports| ports.to()),
+        ),
+        range: range.and_then(Cidr::parse),
+    }
+}
+
+fn table_facts(table: &RouteTable) -> Option<RouteTableFacts> {
+    let associations = table.associations();
+    Some(RouteTableFacts {
+        id: table.route_table_id()?.to_owned(),
+        vpc: table.vpc_id()?.to_owned(),
+        main: associations.iter().any(|one| one.main() == Some(true)),
+        subnets: associations
+            .iter()
+            .filter_map(|one| Some(one.subnet_id()?.to_owned()))
+            .collect(),
+        routes: table.routes().iter().filter_map(route).collect(),
+    })
+}
+
+fn route(route: &Route) -> Option<RouteFacts> {
+    let range = route
+        .destination_cidr_block()
+        .or(route.destination_ipv6_cidr_block());
+    let destination = match (range, route.destination_prefix_list_id()) {
+        (Some(range), _) => Destination::Range(Cidr::parse(range)?),
+        (None, Some(list)) => Destination::PrefixList(list.to_owned()),
+        (None, None) => return None,
+    };
+    let gateway = route.gateway_id().map(|id| match id.split('-').next() {
+        Some("local") => RouteTarget::Local,
+        Some("igw") => RouteTarget::InternetGateway(id.to_owned()),
+        Some("vpce") => RouteTarget::GatewayEndpoint(id.to_owned()),
+        Some(_) | None => RouteTarget::Beyond(id.to_owned()),
+    });
+    let nat = route.nat_gateway_id();
+    let egress_only = route.egress_only_internet_gateway_id();
+    let beyond = [
+        route.transit_gateway_id(),
+        route.vpc_peering_connection_id(),
+        route.instance_id(),
+        route.network_interface_id(),
+        route.local_gateway_id(),
+        route.carrier_gateway_id(),
+        route.core_network_arn(),
+        route.odb_network_arn(),
+    ];
+    let target = gateway
+        .or_else(|| nat.map(|id| RouteTarget::NatGateway(id.to_owned())))
+        .or_else(|| egress_only.map(|id| RouteTarget::EgressOnlyGateway(id.to_owned())))
+        .or_else(|| {
+            let id = beyond.into_iter().flatten().next()?;
+            Some(RouteTarget::Beyond(id.to_owned()))
+        });
+    Some(RouteFacts {
+        destination,
+        target: target
+            .unwrap_or_else(|| RouteTarget::Beyond("a target that EC2 does not tell".to_owned())),
+        blackhole: route.state() == Some(&RouteState::Blackhole),
+    })
+}
+
+fn endpoint_facts(endpoint: &VpcEndpoint) -> Option<EndpointFacts> {
+    let groups = endpoint.groups().iter();
+    let state = endpoint.state().map_or("", |state| state.as_str());
+    Some(EndpointFacts {
+        id: endpoint.vpc_endpoint_id()?.to_owned(),
+        vpc: endpoint.vpc_id()?.to_owned(),
+        service: endpoint.service_name().unwrap_or_default().to_owned(),
+        interface: endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Interface),
+        state: state.to_owned(),
+        private_dns: endpoint.private_dns_enabled() == Some(true),
+        groups: groups
+            .filter_map(|group| Some(group.group_id()?.to_owned()))
+            .collect(),
+        interfaces: endpoint.network_interface_ids().to_vec(),
+        policy: endpoint.policy_document().map(str::to_owned),
+    })
+}
+
+fn interface_facts(interface: &NetworkInterface) -> Option<InterfaceFacts> {
+    let v4 = interface
+        .private_ip_addresses()
+        .iter()
+        .filter_map(|one| one.private_ip_address())
+        .chain(interface.private_ip_address());
+    let v6 = interface.ipv6_addresses().iter();
+    let mut addresses: Vec<IpAddr> = v4
+        .chain(v6.filter_map(|one| one.ipv6_address()))
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Some(InterfaceFacts {
+        id: interface.network_interface_id()?.to_owned(),
+        subnet: interface.subnet_id().map(str::to_owned),
+        addresses,
+    })
+}
+
+fn vpc_facts(vpc: &Vpc) -> Option<VpcFacts> {
+    Some(VpcFacts {
+        id: vpc.vpc_id()?.to_owned(),
+        dhcp_options: vpc
+            .dhcp_options_id()
+            .filter(|id| *id != "default")
+            .map(str::to_owned),
+    })
+}
+
+fn dhcp_facts(options: &DhcpOptions) -> Option<DhcpFacts> {
+    let servers = options
+        .dhcp_configurations()
+        .iter()
+        .filter(|one| one.key() == Some("domain-name-servers"))
+        .flat_map(|one| one.values())
+        .filter_map(|value| Some(value.value()?.to_owned()));
+    Some(DhcpFacts {
+        id: options.dhcp_options_id()?.to_owned(),
+        name_servers: servers.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_ec2::types::{IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+
+    #[test]
+    fn a_rule_names_every_kind_of_peer() {
+        let permission = IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(400)
+            .to_port(500)
+            .ip_ranges(IpRange::builder().cidr_ip("10.0.0.0/8").build())
+            .ip_ranges(IpRange::builder().build())
+            .ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build())
+            .user_id_group_pairs(UserIdGroupPair::builder().group_id("sg-1").build())
+            .prefix_list_ids(PrefixListId::builder().prefix_list_id("pl-1").build())
+            .build();
+        let rule = rule(&permission);
+        assert_eq!(rule.protocol, Protocol::Tcp);
+        assert_eq!(rule.ports, Ports { from: 400, to: 500 });
+        let range = |text| Peer::Range(Cidr::parse(text).expect("a range"));
+        assert_eq!(
+            rule.peers,
+            [
+                range("10.0.0.0/8"),
+                Peer::Other("an address range that EC2 does not tell".to_owned()),
+                range("::/0"),
+                Peer::Group("sg-1".to_owned()),
+                Peer::PrefixList("pl-1".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn targets_are_told_apart_by_what_they_are() {
+        let to = |route: aws_sdk_ec2::types::builders::RouteBuilder| {
+            let route = route.destination_cidr_block("0.0.0.0/0").build();
+            super::route(&route).map(|facts| facts.target)
+        };
+        let of = Route::builder;
+        assert_eq!(to(of().gateway_id("local")), Some(RouteTarget::Local));
+        assert_eq!(
+            to(of().gateway_id("igw-1")),
+            Some(RouteTarget::InternetGateway("igw-1".to_owned()))
+        );
+        assert_eq!(
+            to(of().gateway_id("vgw-1")),
+            Some(RouteTarget::Beyond("vgw-1".to_owned()))
+        );
+        assert_eq!(
+            to(of().nat_gateway_id("nat-1")),
+            Some(RouteTarget::NatGateway("nat-1".to_owned()))
+        );
+        assert_eq!(
+            to(of().instance_id("i-1").network_interface_id("eni-1")),
+            Some(RouteTarget::Beyond("i-1".to_owned()))
+        );
+        assert_eq!(super::route(&Route::builder().build()), None);
+    }
+}

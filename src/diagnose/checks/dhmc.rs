@@ -1,0 +1,62 @@
+//! Is Default Host Management on, and can Systems Manager use its role?
+
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::facts::Read;
+use crate::diagnose::policy::{Trusts, trusts_service};
+use crate::report::CheckStatus;
+
+const NAME: CheckName = CheckName::Dhmc;
+
+/// What the setting holds while it is off.
+const OFF: &str = "$None";
+
+pub fn judge(subject: &Subject<'_>) -> CheckResult {
+    let unknown = |why: &str| {
+        let note = format!("The Default Host Management setting was not judged: {why}.");
+        CheckResult::unknown(NAME, note)
+    };
+    let setting = match &subject.facts.dhmc_setting {
+        Some(Read::Found(setting)) => setting.trim(),
+        Some(Read::Missing) => return unknown("Systems Manager does not know it here"),
+        Some(Read::Failed(why)) => return unknown(why),
+        None => return unknown("it was not asked about"),
+    };
+    if setting.is_empty() || setting == OFF {
+        let note = "Default Host Management is off in this account and Region.";
+        return CheckResult::new(NAME, CheckStatus::Failed, note, Some(Sign::DhmcOff));
+    }
+    let name = setting.rsplit('/').next().unwrap_or(setting);
+    let on = |status, what: String| {
+        let note = format!("Default Host Management is on with the role {name}{what}.");
+        CheckResult::new(NAME, status, note, Some(Sign::DhmcOn))
+    };
+    let failed = |what: &str| {
+        let note = format!("Default Host Management names the role {name}, {what}.");
+        let role = name.to_owned();
+        CheckResult::failed(NAME, note, Sign::DhmcRoleUnusable, Fault::DhmcRole { role })
+    };
+    match &subject.facts.dhmc_role {
+        Some(Read::Missing) => failed("which does not exist"),
+        Some(Read::Failed(why)) => on(
+            CheckStatus::Unknown,
+            format!(", which could not be read: {why}"),
+        ),
+        None => on(
+            CheckStatus::Unknown,
+            ", which was not asked about".to_owned(),
+        ),
+        Some(Read::Found(role)) => match trusts_service(&role.trust_policy, "ssm.amazonaws.com") {
+            Trusts::Yes => {
+                let note = format!(
+                    "Default Host Management is on, and its role {name} trusts Systems Manager."
+                );
+                CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::DhmcSound))
+            }
+            Trusts::No => failed("which does not trust ssm.amazonaws.com"),
+            Trusts::Unclear(why) => on(
+                CheckStatus::Unknown,
+                format!("; whether it trusts Systems Manager cannot be judged: {why}"),
+            ),
+        },
+    }
+}

@@ -1,0 +1,58 @@
+//! Do the instance's security groups let it out to the service on 443?
+
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::facts::{GroupFacts, known};
+use crate::diagnose::network::way::Traffic;
+use crate::diagnose::network::{Lets, group};
+
+const NAME: CheckName = CheckName::Egress;
+
+pub fn judge(subject: &Subject<'_>) -> CheckResult {
+    look(subject).unwrap_or_else(|result| result)
+}
+
+fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.running_instance(NAME)?;
+    let id = &instance.id;
+    let unknown = |why: String| {
+        let note = format!("Whether the security groups of {id} let it out is not told: {why}.");
+        CheckResult::unknown(NAME, note)
+    };
+    let ids = &instance.network.groups;
+    if ids.is_empty() {
+        return Err(unknown("EC2 names none".to_owned()));
+    }
+    let traffic = Traffic::of(subject, instance);
+    let far = traffic.far().map_err(unknown)?;
+    let named = names(ids);
+    let mut unread = None;
+    let mut groups: Vec<&GroupFacts> = Vec::new();
+    for id in ids {
+        match known(subject.facts.groups.get(id), id) {
+            Ok(group) => groups.push(group),
+            Err(why) => unread = unread.or(Some(why)),
+        }
+    }
+    let rules = groups.iter().flat_map(|group| &group.egress);
+    let aim = traffic.aim();
+    Ok(match (group::lets(rules, &far), unread) {
+        (Lets::Yes, _) => CheckResult::ok(
+            NAME,
+            format!("An outbound rule of {named} lets {id} out to {aim} on 443."),
+        ),
+        (Lets::Maybe(why), _) | (Lets::No, Some(why)) => unknown(why),
+        (Lets::No, None) => CheckResult::failed(
+            NAME,
+            format!("No outbound rule of {named} lets {id} out to {aim} on 443."),
+            Sign::WayBlocked,
+            Fault::Egress {
+                groups: ids.clone(),
+            },
+        ),
+    })
+}
+
+/// `sg-1`, or `sg-1, sg-2`.
+pub fn names(ids: &[String]) -> String {
+    ids.join(", ")
+}

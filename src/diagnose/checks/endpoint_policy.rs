@@ -1,0 +1,115 @@
+//! Does the policy of the VPC endpoint let the role make the call?
+
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::facts::EndpointFacts;
+use crate::diagnose::network::way::endpoints_for;
+use crate::diagnose::policy::{Caller, Document, Request, Says, says};
+use crate::incident::finding::DenyReason;
+use crate::report::CheckStatus;
+
+const NAME: CheckName = CheckName::EndpointPolicy;
+
+pub fn judge(subject: &Subject<'_>) -> CheckResult {
+    look(subject).unwrap_or_else(|result| result)
+}
+
+fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.standing_instance(NAME)?;
+    let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
+    let unknown = |why: String| {
+        let note = format!("The policies of the endpoints of {vpc} are not judged: {why}.");
+        CheckResult::unknown(NAME, note)
+    };
+    let clues = subject.clues;
+    let Some(action) = clues.action.as_deref() else {
+        return Err(unknown("the log does not name the action".to_owned()));
+    };
+    let service = action.split(':').next().unwrap_or_default();
+    let endpoints = endpoints_for(subject.facts, instance, service).map_err(unknown)?;
+    let Some(endpoint) = the_one(&endpoints) else {
+        return Err(if endpoints.is_empty() {
+            none_here(clues.reason, vpc, service)
+        } else {
+            unknown(format!("it has several endpoints for {service}"))
+        });
+    };
+    let role = subject.own_role(NAME, instance)?;
+    if clues
+        .role
+        .as_ref()
+        .is_some_and(|denied| *denied != role.name)
+    {
+        return Err(unknown(
+            "the log names another role than the instance's".to_owned(),
+        ));
+    }
+    let id = &endpoint.id;
+    // Without a policy of its own an endpoint allows everything.
+    let Some(text) = endpoint.policy.as_deref().filter(|text| !text.is_empty()) else {
+        return Err(unknown(format!("EC2 gives no policy of {id}")));
+    };
+    let resource = clues.resource.as_deref().unwrap_or("*");
+    let request = Request {
+        action,
+        resource,
+        caller: role.account().map(|account| Caller {
+            arn: &role.arn,
+            account,
+        }),
+    };
+    let document = Document {
+        name: "the endpoint's policy",
+        text,
+    };
+    let failed = |note: String| {
+        let endpoint = id.clone();
+        let sign = Sign::EndpointPolicyRefuses;
+        CheckResult::failed(NAME, note, sign, Fault::EndpointPolicy { endpoint })
+    };
+    let name = &role.name;
+    Ok(match says(&[document], &request) {
+        Says::Allowed(_) => CheckResult::new(
+            NAME,
+            CheckStatus::Ok,
+            format!("The policy of the endpoint {id} lets the role {name} call {action}."),
+            Some(Sign::EndpointPolicyAllows),
+        ),
+        Says::Denied(by) => failed(format!(
+            "The endpoint {id} denies {action} to the role {name}, by {by}."
+        )),
+        Says::Nothing => failed(format!(
+            "No statement of the policy of the endpoint {id} lets the role {name} call {action}."
+        )),
+        Says::Unclear(why) => unknown(format!("{id}: {why}")),
+    })
+}
+
+/// Where the log does not blame an endpoint, one that is not there denies nothing.
+fn none_here(reason: Option<DenyReason>, vpc: &str, service: &str) -> CheckResult {
+    if reason == Some(DenyReason::VpcEndpointPolicy) {
+        let note = format!(
+            "{vpc} has no interface endpoint for {service}: look for one in a VPC that is shared, \
+             peered or reached over a transit gateway."
+        );
+        return CheckResult::unknown(NAME, note);
+    }
+    CheckResult::new(
+        NAME,
+        CheckStatus::Ok,
+        format!("{vpc} has no interface endpoint for {service} whose policy could deny it."),
+        Some(Sign::EndpointPolicyAllows),
+    )
+}
+
+/// The endpoint that the agent's calls go through: the only one, or the only
+/// one to which the service's name leads.
+fn the_one<'a>(endpoints: &[&'a EndpointFacts]) -> Option<&'a EndpointFacts> {
+    if let [only] = endpoints {
+        return Some(only);
+    }
+    let mut named = endpoints.iter().filter(|endpoint| endpoint.private_dns);
+    match (named.next(), named.next()) {
+        (Some(one), None) => Some(one),
+        (Some(_), Some(_)) | (None, _) => None,
+    }
+}

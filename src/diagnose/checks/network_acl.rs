@@ -1,0 +1,85 @@
+//! Does the network ACL of the instance's subnet let requests out and answers
+//! back in?
+
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::facts::known;
+use crate::diagnose::network::way::{Traffic, Way};
+use crate::diagnose::network::{Lets, acl};
+
+const NAME: CheckName = CheckName::NetworkAcl;
+
+pub fn judge(subject: &Subject<'_>) -> CheckResult {
+    look(subject).unwrap_or_else(|result| result)
+}
+
+fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.running_instance(NAME)?;
+    let id = &instance.id;
+    let unknown = |why: String| {
+        let note = format!("Whether the network ACL before {id} lets it out is not told: {why}.");
+        CheckResult::unknown(NAME, note)
+    };
+    let subnet = instance
+        .subnet
+        .as_deref()
+        .ok_or_else(|| unknown("EC2 does not tell its subnet".to_owned()))?;
+    let acl = known(
+        subject.facts.acls.get(subnet),
+        &format!("the network ACL of {subnet}"),
+    )
+    .map_err(unknown)?;
+    let traffic = Traffic::of(subject, instance);
+    let far = traffic.far().map_err(unknown)?;
+    if let Way::Endpoint { interfaces, .. } = &traffic.way {
+        // An ACL stands before a subnet, not between two of its members.
+        let inside = interfaces
+            .iter()
+            .filter(|interface| interface.subnet.as_deref() == Some(subnet))
+            .count();
+        if inside == interfaces.len() && inside > 0 {
+            let note = format!(
+                "{} is in {subnet} as {id} is: no network ACL lies between.",
+                traffic.aim()
+            );
+            return Err(CheckResult::ok(NAME, capital(note)));
+        }
+        if inside > 0 || interfaces.is_empty() {
+            let why = "which address of the endpoint was dialled is not known";
+            return Err(unknown(why.to_owned()));
+        }
+    }
+    let name = &acl.id;
+    let aim = traffic.aim();
+    let failed = |note: String| {
+        let fault = Fault::Acl {
+            acl: name.clone(),
+            subnet: subnet.to_owned(),
+        };
+        CheckResult::failed(NAME, note, Sign::WayBlocked, fault)
+    };
+    Ok(
+        match (acl::lets_out(acl, &far), acl::lets_back(acl, &far)) {
+            (Lets::No, _) => failed(format!(
+                "The network ACL {name} of {subnet} lets nothing out to {aim} on 443."
+            )),
+            (_, Lets::No) => failed(format!(
+                "The network ACL {name} of {subnet} lets no answer of {aim} back in to the ports \
+                 32768 to 65535."
+            )),
+            (Lets::Maybe(why), _) | (Lets::Yes, Lets::Maybe(why)) => {
+                unknown(format!("{why} ({name})"))
+            }
+            (Lets::Yes, Lets::Yes) => CheckResult::ok(
+                NAME,
+                format!("The network ACL {name} of {subnet} lets {aim} pass, out and back."),
+            ),
+        },
+    )
+}
+
+fn capital(sentence: String) -> String {
+    match sentence.strip_prefix("the ") {
+        Some(rest) => format!("The {rest}"),
+        None => sentence,
+    }
+}

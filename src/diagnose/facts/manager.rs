@@ -1,0 +1,15 @@
+//! A node as Systems Manager knows it.
+
+use jiff::Timestamp;
+
+use crate::node::InstanceId;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistrationFacts {
+    pub id: InstanceId,
+    /// `Online`, `ConnectionLost` or `Inactive`.
+    pub ping_status: String,
+    /// When the agent last called UpdateInstanceInformation.
+    pub last_ping: Option<Timestamp>,
+    pub agent_version: Option<String>,
+}

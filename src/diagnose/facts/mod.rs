@@ -1,0 +1,100 @@
+//! Live state as the checks read it: plain values, no SDK types.
+
+mod identity;
+mod instance;
+mod manager;
+mod network;
+
+use std::collections::BTreeMap;
+
+use crate::node::InstanceId;
+
+pub use identity::{
+    Decision, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
+};
+pub use instance::{ImdsFacts, InstanceFacts, NetworkPlace};
+pub use manager::RegistrationFacts;
+pub use network::{
+    AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
+    InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, VpcFacts,
+};
+
+/// Tags under this prefix are ours; no other tag is kept.
+pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";
+
+/// What was read for one invocation. A value that is missing was not asked
+/// for; a value that could not be read says why.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub instances: BTreeMap<InstanceId, Read<InstanceFacts>>,
+    /// By instance profile name.
+    pub profiles: BTreeMap<String, Read<ProfileFacts>>,
+    /// What IAM's simulator says of each role, by role name.
+    pub simulations: BTreeMap<String, Read<Simulated>>,
+    /// The policies of each role that could not be simulated, by role name.
+    pub policy_names: BTreeMap<String, Read<PolicyNames>>,
+    /// Inline policy documents, by role name and policy name.
+    pub inline_policies: BTreeMap<(String, String), Read<String>>,
+    /// Managed policy documents, boundaries among them, by ARN.
+    pub managed_policies: BTreeMap<String, Read<String>>,
+    pub groups: BTreeMap<String, Read<GroupFacts>>,
+    /// By subnet id.
+    pub acls: BTreeMap<String, Read<AclFacts>>,
+    /// All route tables of a VPC, by VPC id.
+    pub route_tables: BTreeMap<String, Read<Vec<RouteTableFacts>>>,
+    /// All endpoints of a VPC, by VPC id.
+    pub endpoints: BTreeMap<String, Read<Vec<EndpointFacts>>>,
+    /// The network interfaces of endpoints, by interface id.
+    pub interfaces: BTreeMap<String, Read<InterfaceFacts>>,
+    pub vpcs: BTreeMap<String, Read<VpcFacts>>,
+    /// `enableDnsSupport`, by VPC id.
+    pub dns_support: BTreeMap<String, Read<bool>>,
+    /// `enableDnsHostnames`, by VPC id.
+    pub dns_hostnames: BTreeMap<String, Read<bool>>,
+    /// By DHCP option set id.
+    pub dhcp_options: BTreeMap<String, Read<DhcpFacts>>,
+    /// What Systems Manager knows of each node.
+    pub registrations: BTreeMap<InstanceId, Read<RegistrationFacts>>,
+    /// The Default Host Management setting: the role it names, with its path,
+    /// or `$None`.
+    pub dhmc_setting: Option<Read<String>>,
+    /// The role that the setting names.
+    pub dhmc_role: Option<Read<RoleFacts>>,
+}
+
+/// The outcome of one look at live state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Read<T> {
+    Found(T),
+    /// AWS answered that it does not exist.
+    Missing,
+    /// Denied, throttled, timed out …: one sentence that says so.
+    Failed(String),
+}
+
+impl<T> Read<T> {
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Self::Found(value) => Some(value),
+            Self::Missing | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// What was read of one thing, or why nothing is known of it: a clause.
+pub fn known<'a, T>(read: Option<&'a Read<T>>, what: &str) -> Result<&'a T, String> {
+    match read {
+        Some(Read::Found(value)) => Ok(value),
+        Some(Read::Missing) => Err(format!("{what} was not found")),
+        Some(Read::Failed(why)) => Err(format!("{what} could not be read: {why}")),
+        None => Err(format!("{what} was not asked about")),
+    }
+}
+
+impl Facts {
+    /// The role that the instance's own profile holds.
+    pub fn role_of(&self, instance: &InstanceFacts) -> Option<&RoleFacts> {
+        let profile = self.profiles.get(&instance.profile.as_ref()?.name)?;
+        profile.found()?.role.as_ref()
+    }
+}

@@ -1,0 +1,288 @@
+//! The network between an instance and a service, as EC2 describes it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// A range of addresses, such as `10.0.0.0/16`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cidr {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Cidr {
+    /// `None` unless `text` is an address with a prefix length that fits it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/')?;
+        let address: IpAddr = address.parse().ok()?;
+        let bits: u8 = bits.parse().ok()?;
+        let widest = if address.is_ipv4() { 32 } else { 128 };
+        (bits <= widest).then_some(Self { address, bits })
+    }
+
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
+                u32::from(network) & mask == u32::from(address) & mask
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.bits))
+                    .unwrap_or(0);
+                u128::from(network) & mask == u128::from(address) & mask
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
+    /// Every address of its family: `0.0.0.0/0` or `::/0`.
+    pub fn is_everything(&self) -> bool {
+        self.bits == 0
+    }
+
+    pub fn is_ipv4(&self) -> bool {
+        self.address.is_ipv4()
+    }
+
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Every address of it is in `other`.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.bits >= other.bits && other.contains(self.address)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// `-1`: every protocol, every port.
+    All,
+    Tcp,
+    Other,
+}
+
+impl Protocol {
+    /// By name or number, as EC2 gives either.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "-1" | "all" => Self::All,
+            "6" | "tcp" => Self::Tcp,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A range of ports, both ends within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    pub from: i32,
+    pub to: i32,
+}
+
+impl Ports {
+    pub const ALL: Self = Self {
+        from: 0,
+        to: 65_535,
+    };
+
+    /// EC2 writes "all ports" as -1 or leaves the range out.
+    pub fn of(from: Option<i32>, to: Option<i32>) -> Self {
+        match (from, to) {
+            (Some(from), Some(to)) if from >= 0 && to >= 0 => Self { from, to },
+            (Some(_) | None, Some(_) | None) => Self::ALL,
+        }
+    }
+
+    pub fn contains(self, port: i32) -> bool {
+        (self.from..=self.to).contains(&port)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupFacts {
+    pub id: String,
+    pub ingress: Vec<GroupRule>,
+    pub egress: Vec<GroupRule>,
+}
+
+/// A rule of a security group: it can only allow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupRule {
+    pub protocol: Protocol,
+    pub ports: Ports,
+    pub peers: Vec<Peer>,
+}
+
+/// Whom a rule lets out to or in from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    Range(Cidr),
+    /// Interfaces that have this security group.
+    Group(String),
+    /// Its addresses are not read.
+    PrefixList(String),
+    /// What could not be understood.
+    Other(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AclFacts {
+    pub id: String,
+    /// The subnets it stands before.
+    pub subnets: Vec<String>,
+    pub entries: Vec<AclEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AclEntry {
+    /// Entries apply in the order of their numbers; the first match decides.
+    pub number: i32,
+    pub egress: bool,
+    pub allow: bool,
+    pub protocol: Protocol,
+    pub ports: Ports,
+    /// `None` when EC2 gives no range that can be read.
+    pub range: Option<Cidr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteTableFacts {
+    pub id: String,
+    pub vpc: String,
+    /// Used by the subnets that are associated with no table of their own.
+    pub main: bool,
+    /// The subnets that are associated with it by name.
+    pub subnets: Vec<String>,
+    pub routes: Vec<RouteFacts>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteFacts {
+    pub destination: Destination,
+    pub target: RouteTarget,
+    /// The target is gone or cannot be used.
+    pub blackhole: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    Range(Cidr),
+    /// Its addresses are not read.
+    PrefixList(String),
+}
+
+/// Where a route leads, by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteTarget {
+    /// Inside the VPC.
+    Local,
+    InternetGateway(String),
+    NatGateway(String),
+    EgressOnlyGateway(String),
+    /// A gateway endpoint, as for S3.
+    GatewayEndpoint(String),
+    /// Transit gateway, peering, appliance …: what lies behind is not read.
+    Beyond(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointFacts {
+    pub id: String,
+    pub vpc: String,
+    /// `com.amazonaws.eu-central-1.ssm`.
+    pub service: String,
+    /// An interface endpoint, with addresses of its own.
+    pub interface: bool,
+    /// `available`, `pending`, `failed` …
+    pub state: String,
+    pub private_dns: bool,
+    pub groups: Vec<String>,
+    pub interfaces: Vec<String>,
+    pub policy: Option<String>,
+}
+
+impl EndpointFacts {
+    pub fn is_available(&self) -> bool {
+        self.state.eq_ignore_ascii_case("available")
+    }
+}
+
+/// A network interface of an endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InterfaceFacts {
+    pub id: String,
+    pub subnet: Option<String>,
+    pub addresses: Vec<IpAddr>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct VpcFacts {
+    pub id: String,
+    /// `None` for the set that EC2 calls `default`.
+    pub dhcp_options: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DhcpFacts {
+    pub id: String,
+    /// The DNS servers it hands out: `AmazonProvidedDNS` or addresses.
+    pub name_servers: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_and_hold_their_addresses() {
+        for (range, inside, outside) in [
+            ("10.0.0.0/16", "10.0.255.1", "10.1.0.0"),
+            ("10.0.0.9/32", "10.0.0.9", "10.0.0.8"),
+            ("0.0.0.0/0", "8.8.8.8", "::1"),
+            ("2600:1f18::/32", "2600:1f18::5", "2600:1f19::"),
+            ("::/0", "2600:1f18::5", "8.8.8.8"),
+            ("10.0.3.7/16", "10.0.200.1", "10.1.3.7"),
+        ] {
+            let cidr = Cidr::parse(range).expect(range);
+            assert!(
+                cidr.contains(inside.parse().expect("an address")),
+                "{range}"
+            );
+            assert!(
+                !cidr.contains(outside.parse().expect("an address")),
+                "{range}"
+            );
+        }
+        for wrong in [
+            "10.0.0.0",
+            "10.0.0.0/33",
+            "::/129",
+            "x/8",
+            "10.0.0.0/-1",
+            "",
+        ] {
+            assert_eq!(Cidr::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_ports_are_written_in_several_ways() {
+        for (from, to) in [(None, None), (Some(-1), Some(-1)), (Some(0), None)] {
+            assert_eq!(Ports::of(from, to), Ports::ALL);
+        }
+        assert!(Ports::of(Some(400), Some(500)).contains(443));
+        assert!(!Ports::of(Some(444), Some(500)).contains(443));
+    }
+}

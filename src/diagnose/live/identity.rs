@@ -1,0 +1,188 @@
+//! Profiles, their roles, and what those may do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::reader::Reader;
+use super::{Reads, policy_names};
+use crate::diagnose::check::Ask;
+use crate::diagnose::checks::permissions::judged_actions;
+use crate::diagnose::facts::{
+    InstanceFacts, PolicyNames, ProfileFacts, Read, RoleFacts, Simulated,
+};
+use crate::diagnose::needs::Needs;
+use crate::node::InstanceId;
+
+#[derive(Default)]
+pub struct Identity {
+    pub profiles: BTreeMap<String, Read<ProfileFacts>>,
+    pub simulations: BTreeMap<String, Read<Simulated>>,
+    pub policy_names: BTreeMap<String, Read<PolicyNames>>,
+    pub inline_policies: BTreeMap<(String, String), Read<String>>,
+    pub managed_policies: BTreeMap<String, Read<String>>,
+}
+
+type Instances = BTreeMap<InstanceId, Read<InstanceFacts>>;
+
+pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reader<R>) -> Identity {
+    let mut identity = Identity {
+        profiles: reader
+            .each(
+                profile_names(needs, Ask::Profile, instances),
+                |reads, name| async move { reads.profile(&name).await },
+            )
+            .await,
+        ..Identity::default()
+    };
+    let roles = identity.roles_of(&profile_names(needs, Ask::Role, instances));
+    let simulated = identity.to_simulate(needs, instances);
+    let roles = roles.into_values().map(|role| role.name.clone());
+    let roles: Vec<String> = roles.collect();
+    let (roles, simulations) = tokio::join!(
+        reader.each(roles, |reads, name| async move { reads.role(&name).await }),
+        simulate(simulated, reader),
+    );
+    identity.take_roles(&roles);
+    identity.simulations = simulations;
+    read_policies(&mut identity, reader).await;
+    identity
+}
+
+/// Where the simulator did not answer, the policies themselves.
+async fn read_policies<R: Reads>(identity: &mut Identity, reader: &Reader<R>) {
+    let unanswered = identity.simulations.iter();
+    let unanswered: Vec<String> = unanswered
+        .filter(|(_, read)| read.found().is_none())
+        .map(|(role, _)| role.clone())
+        .collect();
+    let names = reader
+        .each(unanswered, |reads, role: String| async move {
+            policy_names(reads.as_ref(), &role).await
+        })
+        .await;
+    let mut inline: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut managed: BTreeSet<String> = BTreeSet::new();
+    for (role, read) in &names {
+        let Some(found) = read.found() else { continue };
+        inline.extend(found.inline.iter().map(|name| (role.clone(), name.clone())));
+        managed.extend(found.attached.iter().cloned());
+    }
+    let bounded = identity.profiles.values().filter_map(|profile| {
+        let role = profile.found()?.role.as_ref()?;
+        names
+            .contains_key(&role.name)
+            .then(|| role.boundary.clone())?
+    });
+    managed.extend(bounded);
+    let (inline, managed) = tokio::join!(
+        reader.each(inline, |reads, (role, name): (String, String)| async move {
+            reads.inline_policy(&role, &name).await
+        }),
+        reader.each(managed, |reads, arn: String| async move {
+            reads.managed_policy(&arn).await
+        }),
+    );
+    identity.policy_names = names;
+    identity.inline_policies = inline;
+    identity.managed_policies = managed;
+}
+
+/// One question to the simulator: a role, and the instance whose ARN stands
+/// for the resource.
+struct ToSimulate {
+    arn: String,
+    instance: InstanceId,
+    resource: String,
+}
+
+async fn simulate<R: Reads>(
+    roles: BTreeMap<String, ToSimulate>,
+    reader: &Reader<R>,
+) -> BTreeMap<String, Read<Simulated>> {
+    let roles = Arc::new(roles);
+    let names: Vec<String> = roles.keys().cloned().collect();
+    let ask = |reads: Arc<R>, name: String| {
+        let roles = Arc::clone(&roles);
+        async move {
+            let actions: Vec<&str> = judged_actions().collect();
+            let asked = &roles[&name];
+            let answer = reads
+                .simulation(&asked.arn, &actions, &asked.resource)
+                .await?;
+            Ok(Simulated {
+                instance: asked.instance.clone(),
+                actions: answer,
+            })
+        }
+    };
+    reader.each(names, ask).await
+}
+
+impl Identity {
+    /// The roles that the named profiles hold, by profile name.
+    fn roles_of(&self, profiles: &BTreeSet<String>) -> BTreeMap<&String, &RoleFacts> {
+        let role = |name| {
+            let (name, profile) = self.profiles.get_key_value(name)?;
+            Some((name, profile.found()?.role.as_ref()?))
+        };
+        profiles.iter().filter_map(role).collect()
+    }
+
+    /// Each role once, with the first instance that has it.
+    fn to_simulate(&self, needs: &Needs, instances: &Instances) -> BTreeMap<String, ToSimulate> {
+        let mut asked: BTreeMap<String, ToSimulate> = BTreeMap::new();
+        let Some(region) = needs.region() else {
+            return asked;
+        };
+        for id in needs.wanted(Ask::Permissions) {
+            let Some(name) = profile_of(id, instances) else {
+                continue;
+            };
+            let profile = self.profiles.get(name).and_then(Read::found);
+            let Some(role) = profile.and_then(|profile| profile.role.as_ref()) else {
+                continue;
+            };
+            let account = role.account().unwrap_or_default();
+            let partition = region.partition().arn();
+            asked
+                .entry(role.name.clone())
+                .or_insert_with(|| ToSimulate {
+                    arn: role.arn.clone(),
+                    instance: id.clone(),
+                    resource: format!("arn:{partition}:ec2:{region}:{account}:instance/{id}"),
+                });
+        }
+        asked
+    }
+
+    /// Puts what GetRole says in the place of what the profile said of a role.
+    fn take_roles(&mut self, roles: &BTreeMap<String, Read<RoleFacts>>) {
+        for profile in self.profiles.values_mut() {
+            let Read::Found(ProfileFacts {
+                role: Some(role), ..
+            }) = profile
+            else {
+                continue;
+            };
+            match roles.get(&role.name) {
+                Some(Read::Found(fresh)) => *role = fresh.clone(),
+                Some(Read::Missing) => role.tags = Read::Missing,
+                Some(Read::Failed(why)) => role.tags = Read::Failed(why.clone()),
+                None => {}
+            }
+        }
+    }
+}
+
+fn profile_names(needs: &Needs, ask: Ask, instances: &Instances) -> BTreeSet<String> {
+    let names = needs.wanted(ask).filter_map(|id| profile_of(id, instances));
+    names.cloned().collect()
+}
+
+fn profile_of<'a>(id: &InstanceId, instances: &'a Instances) -> Option<&'a String> {
+    let instance = instances.get(id)?.found()?;
+    if instance.is_gone() {
+        return None;
+    }
+    Some(&instance.profile.as_ref()?.name)
+}

@@ -1,0 +1,296 @@
+//! Network ACLs: numbered entries of which the first match decides, each way
+//! by itself.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::{Far, HTTPS, Lets, everywhere};
+use crate::diagnose::facts::{AclEntry, AclFacts, Cidr, Ports, Protocol};
+
+/// The ports that answers come back to on Linux (32768–60999) and Windows
+/// (49152–65535).
+const RETURN_PORTS: Ports = Ports {
+    from: 32_768,
+    to: 65_535,
+};
+
+/// Whether requests to port 443 may leave the subnet.
+pub fn lets_out(acl: &AclFacts, far: &Far<'_>) -> Lets {
+    at_port(&in_order(acl, true), HTTPS, far)
+}
+
+/// Whether the answers may come back in.
+pub fn lets_back(acl: &AclFacts, far: &Far<'_>) -> Lets {
+    let entries = in_order(acl, false);
+    let ports = BTreeSet::from([RETURN_PORTS.from, RETURN_PORTS.to]);
+    let edges = entries.iter().flat_map(|entry| {
+        let Ports { from, to } = entry.ports;
+        [from - 1, from, to, to + 1]
+    });
+    let ports: BTreeSet<i32> = ports
+        .into_iter()
+        .chain(edges.filter(|port| RETURN_PORTS.contains(*port)))
+        .collect();
+    everywhere(
+        ports.into_iter().map(|port| at_port(&entries, port, far)),
+        "only some of the ports that answers come back to are open",
+    )
+}
+
+fn in_order(acl: &AclFacts, egress: bool) -> Vec<&AclEntry> {
+    let tcp = |entry: &&AclEntry| match entry.protocol {
+        Protocol::All | Protocol::Tcp => true,
+        Protocol::Other => false,
+    };
+    let mut entries: Vec<&AclEntry> = acl
+        .entries
+        .iter()
+        .filter(|entry| entry.egress == egress)
+        .filter(tcp)
+        .collect();
+    entries.sort_by_key(|entry| entry.number);
+    entries
+}
+
+fn at_port(entries: &[&AclEntry], port: i32, far: &Far<'_>) -> Lets {
+    let open_to = |entry: &&&AclEntry| match entry.protocol {
+        Protocol::All => true,
+        Protocol::Tcp | Protocol::Other => entry.ports.contains(port),
+    };
+    let entries: Vec<&AclEntry> = entries.iter().filter(open_to).copied().collect();
+    if entries.iter().any(|entry| entry.range.is_none()) {
+        return Lets::Maybe("an entry has no range that can be read".to_owned());
+    }
+    match far {
+        Far::Within { addresses, .. } if addresses.is_empty() => {
+            Lets::Maybe("the address at the other end is not known".to_owned())
+        }
+        Far::Within { addresses, .. } => everywhere(
+            addresses
+                .iter()
+                .map(|address| to_address(&entries, *address)),
+            "only some of the addresses at the other end may be reached",
+        ),
+        Far::Public { ipv4_only } => to_any(&entries, *ipv4_only),
+    }
+}
+
+fn to_address(entries: &[&AclEntry], address: IpAddr) -> Lets {
+    let first = entries
+        .iter()
+        .find(|entry| entry.range.is_some_and(|range| range.contains(address)));
+    match first {
+        Some(entry) if entry.allow => Lets::Yes,
+        Some(_) | None => Lets::No,
+    }
+}
+
+/// For a public address that is not known: only entries for every address decide.
+fn to_any(entries: &[&AclEntry], ipv4_only: bool) -> Lets {
+    let (mut some_allowed, mut some_denied) = (false, false);
+    let mut decided = false;
+    for entry in entries {
+        let Some(range) = entry.range.filter(concerns_public) else {
+            continue;
+        };
+        if !range.is_ipv4() {
+            some_allowed |= entry.allow && !ipv4_only;
+        } else if range.is_everything() {
+            decided = entry.allow;
+            break;
+        } else if entry.allow {
+            some_allowed = true;
+        } else {
+            some_denied = true;
+        }
+    }
+    match (decided, some_allowed, some_denied) {
+        (true, _, false) => Lets::Yes,
+        (false, false, _) => Lets::No,
+        (true, _, true) | (false, true, _) => {
+            Lets::Maybe("its entries tell public addresses apart".to_owned())
+        }
+    }
+}
+
+/// An entry for private addresses says nothing of public ones.
+fn concerns_public(range: &Cidr) -> bool {
+    let private = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "fc00::/7",
+    ];
+    let within = |block: &str| Cidr::parse(block).is_some_and(|block| range.is_within(&block));
+    !private.into_iter().any(within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `100 allow tcp 443 0.0.0.0/0`; ports `*` for all.
+    fn entry(egress: bool, text: &str) -> AclEntry {
+        let words: Vec<&str> = text.split(' ').collect();
+        let ports = match words[3].split_once('-') {
+            _ if words[3] == "*" => Ports::ALL,
+            Some((from, to)) => Ports {
+                from: from.parse().expect("a port"),
+                to: to.parse().expect("a port"),
+            },
+            None => {
+                let port = words[3].parse().expect("a port");
+                Ports {
+                    from: port,
+                    to: port,
+                }
+            }
+        };
+        AclEntry {
+            number: words[0].parse().expect("a number"),
+            egress,
+            allow: words[1] == "allow",
+            protocol: Protocol::parse(words[2]),
+            ports,
+            range: Cidr::parse(words[4]),
+        }
+    }
+
+    fn acl(egress: bool, entries: &[&str]) -> AclFacts {
+        let mut entries: Vec<AclEntry> = entries.iter().map(|e| entry(egress, e)).collect();
+        entries.push(entry(egress, "32767 deny -1 * 0.0.0.0/0"));
+        entries.reverse();
+        AclFacts {
+            id: "acl-1".to_owned(),
+            subnets: vec!["subnet-1".to_owned()],
+            entries,
+        }
+    }
+
+    fn entry_of(egress: bool, text: &str) -> AclEntry {
+        entry(egress, text)
+    }
+
+    fn name(lets: &Lets) -> &'static str {
+        match lets {
+            Lets::Yes => "yes",
+            Lets::Maybe(_) => "maybe",
+            Lets::No => "no",
+        }
+    }
+
+    fn at(address: &str) -> Far<'static> {
+        Far::Within {
+            addresses: vec![address.parse().expect("an address")],
+            groups: &[],
+        }
+    }
+
+    #[test]
+    fn the_first_entry_that_matches_decides_on_the_way_out() {
+        let any = Far::Public { ipv4_only: true };
+        let either = Far::Public { ipv4_only: false };
+        let dialled = at("52.94.1.1");
+        let table: &[(&str, &[&str], &Far<'_>, &str)] = &[
+            ("everything", &["100 allow -1 * 0.0.0.0/0"], &any, "yes"),
+            ("nothing", &[], &any, "no"),
+            ("443", &["100 allow 6 443 0.0.0.0/0"], &any, "yes"),
+            (
+                "a range of ports",
+                &["100 allow 6 400-500 0.0.0.0/0"],
+                &any,
+                "yes",
+            ),
+            ("80 only", &["100 allow 6 80 0.0.0.0/0"], &any, "no"),
+            (
+                "denied before it is allowed",
+                &["90 deny 6 443 0.0.0.0/0", "100 allow -1 * 0.0.0.0/0"],
+                &any,
+                "no",
+            ),
+            (
+                "denied after it is allowed",
+                &["110 deny 6 443 0.0.0.0/0", "100 allow -1 * 0.0.0.0/0"],
+                &any,
+                "yes",
+            ),
+            (
+                "private ranges denied",
+                &["90 deny -1 * 10.0.0.0/8", "100 allow -1 * 0.0.0.0/0"],
+                &any,
+                "yes",
+            ),
+            (
+                "a public range denied",
+                &["90 deny -1 * 52.0.0.0/8", "100 allow -1 * 0.0.0.0/0"],
+                &any,
+                "maybe",
+            ),
+            (
+                "a public range denied, dialled in it",
+                &["90 deny -1 * 52.0.0.0/8", "100 allow -1 * 0.0.0.0/0"],
+                &dialled,
+                "no",
+            ),
+            (
+                "a public range allowed",
+                &["100 allow 6 443 52.0.0.0/8"],
+                &any,
+                "maybe",
+            ),
+            (
+                "dialled in it",
+                &["100 allow 6 443 52.0.0.0/8"],
+                &dialled,
+                "yes",
+            ),
+            ("only the VPC", &["100 allow -1 * 10.0.0.0/16"], &any, "no"),
+            ("only IPv6", &["100 allow -1 * ::/0"], &any, "no"),
+            (
+                "only IPv6, name not known",
+                &["100 allow -1 * ::/0"],
+                &either,
+                "maybe",
+            ),
+            ("udp", &["100 allow 17 443 0.0.0.0/0"], &any, "no"),
+            ("range unread", &["100 allow 6 443 ?"], &any, "maybe"),
+        ];
+        for (title, entries, far, expected) in table {
+            let answer = lets_out(&acl(true, entries), far);
+            assert_eq!(name(&answer), *expected, "{title}");
+        }
+    }
+
+    #[test]
+    fn answers_must_come_back_to_high_ports() {
+        let any = Far::Public { ipv4_only: true };
+        let table: &[(&str, &[&str], &str)] = &[
+            ("high ports", &["100 allow 6 1024-65535 0.0.0.0/0"], "yes"),
+            ("everything", &["100 allow -1 * 0.0.0.0/0"], "yes"),
+            ("443 only", &["100 allow 6 443 0.0.0.0/0"], "no"),
+            ("low ports", &["100 allow 6 1024-5000 0.0.0.0/0"], "no"),
+            (
+                "Linux's ports",
+                &["100 allow 6 32768-60999 0.0.0.0/0"],
+                "maybe",
+            ),
+            (
+                "a hole",
+                &["90 deny 6 40000 0.0.0.0/0", "100 allow -1 * 0.0.0.0/0"],
+                "maybe",
+            ),
+        ];
+        for (title, entries, expected) in table {
+            let answer = lets_back(&acl(false, entries), &any);
+            assert_eq!(name(&answer), *expected, "{title}");
+        }
+        // What stands for the other way does not count.
+        let out = acl(true, &["100 allow -1 * 0.0.0.0/0"]);
+        assert_eq!(lets_back(&out, &any), Lets::No);
+        let mut both = out;
+        both.entries
+            .push(entry_of(false, "100 allow -1 * 0.0.0.0/0"));
+        assert_eq!(lets_back(&both, &any), Lets::Yes);
+    }
+}

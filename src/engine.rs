@@ -1,7 +1,9 @@
-//! The engine: batches in, findings out. Pure but for the state that it is handed.
+//! The engine: batches in, findings out. Once loaded, pure but for the state that it is handed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -20,6 +22,15 @@ const MAX_STREAMS: usize = 2048;
 #[derive(Debug)]
 pub struct Engine {
     matcher: Matcher,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("cannot read the signatures in {path}: {fault}; check the path and who may read it")]
+    Unreadable { path: String, fault: std::io::Error },
+    #[error(transparent)]
+    Unsound(#[from] CatalogueError),
 }
 
 /// What one batch says.
@@ -103,6 +114,24 @@ impl Engine {
     /// The engine with the product's own catalogue.
     pub fn new() -> Result<Self, CatalogueError> {
         signature::builtin().map(Self::with)
+    }
+
+    /// The engine with the product's own catalogue and, when a path is given,
+    /// the signatures of that file.
+    ///
+    /// # Errors
+    /// When the file cannot be read; all faults of what stands in it.
+    pub fn load(own: Option<&Path>) -> Result<Self, LoadError> {
+        let mut signatures = signature::builtin()?;
+        if let Some(path) = own {
+            let name = path.display().to_string();
+            let text = fs::read_to_string(path).map_err(|fault| LoadError::Unreadable {
+                path: name.clone(),
+                fault,
+            })?;
+            signatures = signature::with_file(signatures, &name, &text)?;
+        }
+        Ok(Self::with(signatures))
     }
 
     /// The engine with these signatures.

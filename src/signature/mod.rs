@@ -7,11 +7,13 @@
 mod lint;
 mod load;
 mod matcher;
+mod prove;
 #[cfg(test)]
 mod tests;
 
 pub use load::{CatalogueError, Fault, builtin, parse, with_file};
 pub use matcher::{Match, Matcher};
+pub use prove::{disproved, recognised};
 
 use crate::incident::cause::{Cause, Severity, closed_names};
 use crate::record::Level;

@@ -1,6 +1,6 @@
 //! The catalogue under test: its own examples, and the lab's messages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -22,34 +22,6 @@ fn records(text: &str) -> Vec<Record<'_>> {
         .collect();
     records.extend(joiner.close());
     records
-}
-
-#[test]
-fn every_signature_recognises_its_own_examples() {
-    let matcher = catalogue();
-    let mut wrong = String::new();
-    for signature in matcher.signatures() {
-        for text in &signature.matches {
-            let found = recognised_as(&matcher, text);
-            if !found.contains(signature.id.as_str()) {
-                let _ = writeln!(wrong, "{}: {text}\n  recognised as {found:?}", signature.id);
-            }
-        }
-        for text in &signature.rejects {
-            if recognised_as(&matcher, text).contains(signature.id.as_str()) {
-                let _ = writeln!(wrong, "{}: must not recognise {text}", signature.id);
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "\n{wrong}");
-}
-
-fn recognised_as<'m>(matcher: &'m Matcher, text: &str) -> BTreeSet<&'m str> {
-    records(text)
-        .iter()
-        .filter_map(|record| matcher.recognise(&Folded::new(record)))
-        .map(|found| found.signature.id.as_str())
-        .collect()
 }
 
 /// Of two signatures with the same start the earlier one in the catalogue is

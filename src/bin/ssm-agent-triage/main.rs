@@ -7,6 +7,7 @@ mod arguments;
 mod event;
 mod input;
 mod scan;
+mod signatures;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ enum Command {
     Scan(scan::Args),
     /// Makes test events of raw logs, and reads events back.
     Event(event::Args),
+    Signatures(signatures::Args),
 }
 
 /// Exit status when the input cannot be read; clap's own for a wrong command line.
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Scan(args) => scan::run(&args),
         Command::Event(args) => event::run(args),
+        Command::Signatures(args) => signatures::run(args),
     };
     let written = outcome.and_then(|output| {
         if let Some(complaint) = &output.complaint {

@@ -13,12 +13,12 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
 use ssm_agent_triage::diagnose::diagnose_by_log;
-use ssm_agent_triage::engine::{Engine, Reading};
+use ssm_agent_triage::engine::Reading;
 use ssm_agent_triage::incident::gather::{Incident, gather};
 use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
 use crate::arguments::{account, node, region};
-use crate::{Output, UNREADABLE};
+use crate::{Output, UNREADABLE, signatures};
 use progress::Progress;
 use read::Origin;
 use text::Style;
@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<Output, String> {
 }
 
 fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
-    let engine = Engine::new().map_err(|faults| faults.to_string())?;
+    let engine = signatures::engine()?;
     let nodes = inputs::nodes(&args.files, args.node.as_ref())?;
     let origin = Origin {
         account: args.account.as_ref(),

@@ -1,0 +1,291 @@
+//! Lints files of signatures and tries their examples.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use ssm_agent_triage::signature::{
+    CatalogueError, Fault, Matcher, Signature, builtin, disproved, parse, recognised, with_file,
+};
+
+use crate::input::read_text;
+use crate::{Output, UNREADABLE};
+
+/// Exit status when a file has a fault.
+const FAULTY: u8 = 1;
+
+/// One file, sound by itself.
+struct Own {
+    file: String,
+    signatures: Vec<Signature>,
+}
+
+/// Checks the files, or the built-in catalogue when there are none.
+pub fn run(files: &[PathBuf]) -> Result<Output, String> {
+    let known = builtin().map_err(|faults| faults.to_string())?;
+    if files.is_empty() {
+        return Ok(answer(&builtin_alone(known)));
+    }
+    let mut check = Check {
+        all: known.clone(),
+        ..Check::default()
+    };
+    let mut unread = Vec::new();
+    for path in files {
+        match read_text(path) {
+            Ok(text) => check.add(&path.display().to_string(), &text),
+            Err(why) => unread.push(why),
+        }
+    }
+    check.prove(&known);
+    let mut output = answer(&check);
+    if !unread.is_empty() {
+        output.status = UNREADABLE;
+        output.complaint = Some(unread.join("\n"));
+    }
+    Ok(output)
+}
+
+#[derive(Default)]
+struct Check {
+    /// The catalogue with all files that are sound.
+    all: Vec<Signature>,
+    own: Vec<Own>,
+    faults: Vec<Fault>,
+    /// What is no fault, but worth knowing.
+    notes: Vec<String>,
+    summary: Vec<String>,
+}
+
+impl Check {
+    fn add(&mut self, file: &str, text: &str) {
+        let read =
+            parse(file, text).and_then(|own| Ok((own, with_file(self.all.clone(), file, text)?)));
+        match read {
+            Ok((signatures, all)) => {
+                self.all = all;
+                self.own.push(Own {
+                    file: file.to_owned(),
+                    signatures,
+                });
+            }
+            Err(CatalogueError(faults)) => self.faults.extend(faults),
+        }
+    }
+
+    fn prove(&mut self, known: &[Signature]) {
+        let matcher = Matcher::new(self.all.clone());
+        let own: BTreeSet<&str> = self
+            .own
+            .iter()
+            .flat_map(|own| &own.signatures)
+            .map(|one| one.id.as_str())
+            .collect();
+        for file in &self.own {
+            let faults = examples(&file.file, &matcher, &file.signatures);
+            if faults.is_empty() {
+                self.summary.push(sound(file, known));
+            }
+            self.faults.extend(faults);
+        }
+        for one in known.iter().filter(|one| !own.contains(one.id.as_str())) {
+            for taker in takers(&matcher, one) {
+                self.notes.push(format!(
+                    "{taker} also takes lines that {} recognises without it",
+                    one.id
+                ));
+            }
+        }
+    }
+}
+
+fn builtin_alone(known: Vec<Signature>) -> Check {
+    let matcher = Matcher::new(known);
+    let signatures = matcher.signatures();
+    let faults = examples("built-in", &matcher, signatures);
+    let count = signatures.iter().map(number_of_examples).sum();
+    let summary = if faults.is_empty() {
+        vec![proven("built-in", signatures.len(), count)]
+    } else {
+        Vec::new()
+    };
+    Check {
+        faults,
+        summary,
+        ..Check::default()
+    }
+}
+
+fn examples(file: &str, matcher: &Matcher, signatures: &[Signature]) -> Vec<Fault> {
+    signatures
+        .iter()
+        .flat_map(|one| {
+            disproved(matcher, one).into_iter().map(|reason| Fault {
+                file: file.to_owned(),
+                entry: one.id.clone(),
+                reason,
+            })
+        })
+        .collect()
+}
+
+/// The other signatures that take an example of `one` for themselves.
+fn takers<'m>(matcher: &'m Matcher, one: &Signature) -> BTreeSet<&'m str> {
+    one.matches
+        .iter()
+        .filter_map(|text| {
+            let found = recognised(matcher, text);
+            let ids: Vec<&str> = found.iter().flatten().map(|it| it.id.as_str()).collect();
+            (!ids.contains(&one.id.as_str())).then_some(ids)
+        })
+        .flatten()
+        .collect()
+}
+
+fn sound(own: &Own, known: &[Signature]) -> String {
+    let replaced: Vec<&str> = own
+        .signatures
+        .iter()
+        .map(|one| one.id.as_str())
+        .filter(|id| known.iter().any(|one| one.id == *id))
+        .collect();
+    let count = own.signatures.iter().map(number_of_examples).sum();
+    let mut said = proven(&own.file, own.signatures.len(), count);
+    if !replaced.is_empty() {
+        let _ = write!(said, "; in place of the built-in {}", replaced.join(", "));
+    }
+    said
+}
+
+fn proven(file: &str, signatures: usize, examples: usize) -> String {
+    format!(
+        "{file}: sound ({}, {})",
+        plural(signatures, "signature"),
+        plural(examples, "example")
+    )
+}
+
+fn number_of_examples(one: &Signature) -> usize {
+    one.matches.len() + one.rejects.len()
+}
+
+fn answer(check: &Check) -> Output {
+    let mut text = String::new();
+    for fault in &check.faults {
+        let _ = writeln!(text, "{fault}");
+    }
+    if !check.faults.is_empty() {
+        let _ = writeln!(text, "{}", plural(check.faults.len(), "fault"));
+    }
+    for line in &check.summary {
+        let _ = writeln!(text, "{line}");
+    }
+    for note in &check.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    Output {
+        text,
+        status: if check.faults.is_empty() { 0 } else { FAULTY },
+        complaint: None,
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const ENTRY: &str = r#"
+[[signature]]
+id = "own-check-failed"
+title = "Our own check failed"
+kind = "fault"
+part = "host"
+causes = ["host-permission"]
+starts = ["own check failed"]
+matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
+"#;
+
+    /// Runs the check over files of these texts, named `0.toml`, `1.toml` …
+    fn checked(texts: &[&str]) -> (String, u8, Option<String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files: Vec<PathBuf> = texts
+            .iter()
+            .enumerate()
+            .map(|(number, text)| {
+                let path = folder.path().join(format!("{number}.toml"));
+                fs::write(&path, text).expect("is written");
+                path
+            })
+            .collect();
+        let output = run(&files).expect("the built-in catalogue loads");
+        let place = format!("{}/", folder.path().display());
+        (
+            output.text.replace(&place, ""),
+            output.status,
+            output.complaint,
+        )
+    }
+
+    #[test]
+    fn the_built_in_catalogue_is_sound() {
+        let (text, status, _) = checked(&[]);
+        assert_eq!(status, 0, "{text}");
+        assert!(text.starts_with("built-in: sound ("), "{text}");
+    }
+
+    #[test]
+    fn a_sound_file_is_told_in_a_line() {
+        let (text, status, _) = checked(&[ENTRY]);
+        assert_eq!(text, "0.toml: sound (1 signature, 1 example)\n");
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn an_entry_in_place_of_a_built_in_one_and_one_that_hides_one_are_told() {
+        let replaced = ENTRY.replace("own-check-failed", "profile-credentials-refused");
+        let hides = ENTRY.replace(
+            "own check failed",
+            "Failed to connect to Systems Manager with SSM role credentials. error calling",
+        );
+        insta::assert_snapshot!(checked(&[&replaced, &hides]).0, @r#"
+        0.toml: sound (1 signature, 1 example); in place of the built-in profile-credentials-refused
+        1.toml: sound (1 signature, 1 example)
+        note: own-check-failed also takes lines that dhmc-fallback-refused recognises without it
+        "#);
+    }
+
+    #[test]
+    fn all_faults_of_all_files_are_told_at_once() {
+        let unsound = ENTRY.replace("[\"host-permission\"]", "[\"gremlins\"]");
+        let unproven = ENTRY.replace("ERROR own check", "INFO own check");
+        let (text, status, complaint) = checked(&[&unsound, "[[signature", &unproven]);
+        assert_eq!((status, complaint), (1, None));
+        let faults: Vec<&str> = text.lines().collect();
+        assert_eq!(faults.len(), 4, "{text}");
+        assert!(faults[0].starts_with("0.toml: own-check-failed: cause \"gremlins\""));
+        assert!(faults[1].starts_with("1.toml: line 1: "), "{text}");
+        assert!(
+            faults[2].starts_with("2.toml: own-check-failed: matches "),
+            "{text}"
+        );
+        assert_eq!(faults[3], "3 faults");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_beside_the_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sound = folder.path().join("own.toml");
+        fs::write(&sound, ENTRY).expect("is written");
+        let output = run(&[folder.path().join("none.toml"), sound]).expect("loads");
+        assert_eq!(output.status, UNREADABLE);
+        assert!(output.text.contains("own.toml: sound"), "{}", output.text);
+        let complaint = output.complaint.expect("names the file");
+        assert!(complaint.contains("none.toml"), "{complaint}");
+    }
+}

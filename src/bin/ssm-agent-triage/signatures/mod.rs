@@ -1,0 +1,158 @@
+//! `signatures`: the catalogue for people, and the check of a file of their own.
+
+mod check;
+mod list;
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args as ClapArgs, Subcommand};
+use ssm_agent_triage::engine::Engine;
+use ssm_agent_triage::signature::{Kind, Part};
+
+use crate::Output;
+
+/// A file of further signatures: the variable that the function has, too.
+const OWN: &str = "TRIAGE_SIGNATURES";
+
+/// Shows what the engine recognises, and checks signatures of your own.
+///
+/// A signature recognises records of the agent's log and says what they mean. Those of the file
+/// that TRIAGE_SIGNATURES names stand beside the built-in ones, or in place of one with the same
+/// id; `scan` and the function read them, too.
+#[derive(ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the signatures, one to a line, in the order in which they are asked.
+    List {
+        /// Only those of this kind.
+        #[arg(long, value_name = "KIND", value_parser = kinds())]
+        kind: Option<String>,
+        /// Only those that speak of this part of the agent's work.
+        #[arg(long, value_name = "PART", value_parser = parts())]
+        part: Option<String>,
+    },
+    /// Shows one signature with the log lines that prove it.
+    Show {
+        /// As the list and every report name it.
+        id: String,
+    },
+    /// Checks files of signatures, and whether their examples hold beside the built-in ones.
+    ///
+    /// All faults are told at once. Exit status: 0 sound, 1 a fault, 2 a file could not be read.
+    Check {
+        /// TOML files; without one the built-in catalogue and the file that TRIAGE_SIGNATURES
+        /// names.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+fn kinds() -> PossibleValuesParser {
+    PossibleValuesParser::new(Kind::ALL.iter().map(|kind| kind.as_str()))
+}
+
+fn parts() -> PossibleValuesParser {
+    PossibleValuesParser::new(Part::ALL.iter().map(|part| part.as_str()))
+}
+
+pub fn run(args: Args) -> Result<Output, String> {
+    let own = own_file();
+    match args.command {
+        Command::List { kind, part } => {
+            let kind = kind.as_deref().and_then(Kind::parse);
+            let part = part.as_deref().and_then(Part::parse);
+            let engine = engine_with(own.as_deref())?;
+            Ok(Output::success(list::render(
+                engine.signatures(),
+                kind,
+                part,
+            )))
+        }
+        Command::Show { id } => {
+            let engine = engine_with(own.as_deref())?;
+            show::render(engine.signatures(), &id).map(Output::success)
+        }
+        Command::Check { files } => {
+            let files = if files.is_empty() {
+                own.into_iter().collect()
+            } else {
+                files
+            };
+            check::run(&files)
+        }
+    }
+}
+
+/// The engine with the built-in signatures and the user's own.
+pub fn engine() -> Result<Engine, String> {
+    engine_with(own_file().as_deref())
+}
+
+fn engine_with(own: Option<&Path>) -> Result<Engine, String> {
+    Engine::load(own).map_err(|fault| fault.to_string())
+}
+
+fn own_file() -> Option<PathBuf> {
+    std::env::var_os(OWN)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+#[cfg(test)]
+pub mod tests {
+    use ssm_agent_triage::signature::{Signature, parse};
+
+    /// Three signatures that use every key.
+    pub fn sample() -> Vec<Signature> {
+        let text = r#"
+[[signature]]
+id = "own-check-failed"
+title = "Our own check of the host failed"
+kind = "fault"
+part = "host"
+causes = ["host-permission", "host-disk-full", "host-noexec"]
+severity = "low"
+components = ["Own"]
+starts = ["own check failed"]
+contains = ["because of"]
+excludes = ["as it should"]
+pattern = "(?P<why>[a-z]+)$"
+checks = ["instance-state"]
+advice = ["Run the check by hand."]
+verify = "The check runs."
+undo = "Nothing to undo."
+false_positives = "while the host is set up"
+references = ["Our handbook, chapter 7"]
+versions = "3.2.582-"
+retry = "after an hour"
+matches = ["2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of\n\tsomething"]
+rejects = ["2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of that, as it should"]
+
+[[signature]]
+id = "own-error"
+title = "A call of ours failed"
+kind = "fault"
+part = "output"
+starts = ["own call failed"]
+matches = ["2024-11-04 10:00:07.0137 ERROR own call failed: EOF"]
+
+[[signature]]
+id = "own-check-passed"
+title = "Our own check of the host passed"
+kind = "recovery"
+part = "host"
+clears = ["host"]
+levels = ["INFO"]
+starts = ["own check passed"]
+matches = ["2024-11-04 10:00:07.0137 INFO own check passed"]
+"#;
+        parse("sample.toml", text).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+}

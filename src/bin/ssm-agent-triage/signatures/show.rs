@@ -1,0 +1,189 @@
+//! One signature, in full.
+
+use std::fmt::Write as _;
+
+use ssm_agent_triage::notify::layout::wrap;
+use ssm_agent_triage::signature::{Kind, Signature};
+
+const WIDTH: usize = 100;
+
+/// The signature of this id; the error names the nearest ones.
+pub fn render(signatures: &[Signature], id: &str) -> Result<String, String> {
+    let Some(one) = signatures.iter().find(|one| one.id == id) else {
+        return Err(format!(
+            "no signature is called {id:?}; the nearest are {}",
+            nearest(signatures, id).join(", ")
+        ));
+    };
+    let mut page = format!("{}\n\n{}\n\n", one.id, wrap(&one.title, "", "", WIDTH));
+    for (name, value) in fields(one) {
+        if !value.is_empty() {
+            let _ = writeln!(
+                page,
+                "{}",
+                wrap(&value, &format!("  {name:<15}"), &" ".repeat(17), WIDTH)
+            );
+        }
+    }
+    texts(&mut page, "Message begins with one of", &one.starts);
+    texts(&mut page, "Message holds one of", &one.contains);
+    texts(&mut page, "Message holds none of", &one.excludes);
+    texts(&mut page, "Message matches", one.pattern.as_slice());
+    texts(&mut page, "Advice", &one.advice);
+    texts(&mut page, "Recognises", &one.matches);
+    texts(&mut page, "Does not recognise", &one.rejects);
+    Ok(page)
+}
+
+fn fields(one: &Signature) -> [(&'static str, String); 15] {
+    let names = |names: Vec<&str>| names.join(", ");
+    [
+        ("kind", one.kind.to_string()),
+        ("part", one.part.to_string()),
+        ("causes", causes(one)),
+        (
+            "severity",
+            one.severity.map(|it| it.to_string()).unwrap_or_default(),
+        ),
+        ("levels", levels(one)),
+        ("tags", one.components.join(", ")),
+        (
+            "role",
+            one.role.map(|it| it.to_string()).unwrap_or_default(),
+        ),
+        (
+            "clears",
+            names(one.clears.iter().map(|part| part.as_str()).collect()),
+        ),
+        ("checks", one.checks.join(", ")),
+        ("retries", one.retry.clone().unwrap_or_default()),
+        (
+            "harmless when",
+            one.false_positives.clone().unwrap_or_default(),
+        ),
+        ("verify", one.verify.clone().unwrap_or_default()),
+        ("undo", one.undo.clone().unwrap_or_default()),
+        ("agents", one.versions.clone().unwrap_or_default()),
+        ("see", one.references.join("; ")),
+    ]
+}
+
+fn causes(one: &Signature) -> String {
+    let causes: Vec<&str> = one.causes.iter().map(|cause| cause.as_str()).collect();
+    let list = causes.join(", ");
+    match (one.kind, one.text_decides) {
+        (Kind::Recovery | Kind::Benign, _) => list,
+        (Kind::Fault | Kind::Symptom, true) => list,
+        (Kind::Fault | Kind::Symptom, false) if list.is_empty() => {
+            "what the error inside the text says".to_owned()
+        }
+        (Kind::Fault | Kind::Symptom, false) => {
+            format!("what the error inside the text says, else {list}")
+        }
+    }
+}
+
+fn levels(one: &Signature) -> String {
+    if one.levels.is_empty() {
+        "WARN and above".to_owned()
+    } else {
+        let levels: Vec<&str> = one.levels.iter().map(|level| level.as_str()).collect();
+        levels.join(", ")
+    }
+}
+
+/// A heading with texts as they are written: never wrapped, to be copied.
+fn texts(page: &mut String, heading: &str, texts: &[String]) {
+    if texts.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "\n  {heading}");
+    for text in texts {
+        for (number, line) in text.trim_end().lines().enumerate() {
+            let indent = if number == 0 { "      " } else { "        " };
+            let _ = writeln!(page, "{indent}{line}");
+        }
+    }
+}
+
+fn nearest<'s>(signatures: &'s [Signature], id: &str) -> Vec<&'s str> {
+    let mut ids: Vec<&str> = signatures.iter().map(|one| one.id.as_str()).collect();
+    ids.sort_by_key(|known| {
+        let part = known.contains(id) || id.contains(known);
+        (!part, strsim::damerau_levenshtein(known, id))
+    });
+    ids.truncate(3);
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signatures::tests::sample;
+    use ssm_agent_triage::signature::builtin;
+
+    #[test]
+    fn a_signature_is_shown_with_its_examples() {
+        insta::assert_snapshot!(render(&sample(), "own-check-failed").expect("is known"), @r#"
+        own-check-failed
+
+        Our own check of the host failed
+
+          kind           fault
+          part           host
+          causes         what the error inside the text says, else host-permission, host-disk-full,
+                         host-noexec
+          severity       low
+          levels         WARN and above
+          tags           Own
+          checks         instance-state
+          retries        after an hour
+          harmless when  while the host is set up
+          verify         The check runs.
+          undo           Nothing to undo.
+          agents         3.2.582-
+          see            Our handbook, chapter 7
+
+          Message begins with one of
+              own check failed
+
+          Message holds one of
+              because of
+
+          Message holds none of
+              as it should
+
+          Message matches
+              (?P<why>[a-z]+)$
+
+          Advice
+              Run the check by hand.
+
+          Recognises
+              2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of
+                	something
+
+          Does not recognise
+              2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of that, as it should
+        "#);
+    }
+
+    #[test]
+    fn every_signature_can_be_shown() {
+        let catalogue = builtin().unwrap_or_else(|faults| panic!("{faults}"));
+        for one in &catalogue {
+            let page = render(&catalogue, &one.id).expect("is known");
+            assert!(page.starts_with(&format!("{}\n\n", one.id)), "{page}");
+            assert!(page.contains("\n  Recognises\n      "), "{page}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_is_answered_with_the_nearest() {
+        let error = render(&sample(), "own-check").expect_err("is not known");
+        assert!(
+            error.contains("the nearest are own-check-failed, own-"),
+            "{error}"
+        );
+    }
+}

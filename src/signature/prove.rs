@@ -1,0 +1,112 @@
+//! The examples inside an entry, held against the catalogue that it stands in.
+
+use jiff::Timestamp;
+
+use super::{Matcher, Signature};
+use crate::record::{Folded, Joiner, Record, lines};
+
+/// Longer examples are cut in a reason.
+const SHOWN: usize = 120;
+
+/// Every example of `signature` that does not hold: a text that it must
+/// recognise and does not, or the other way round.
+pub fn disproved(matcher: &Matcher, signature: &Signature) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for text in &signature.matches {
+        let found = recognised(matcher, text);
+        if found.iter().flatten().any(|one| one.id == signature.id) {
+            continue;
+        }
+        let others: Vec<&str> = found
+            .iter()
+            .flatten()
+            .map(|other| other.id.as_str())
+            .collect();
+        let instead = match (found.is_empty(), others.is_empty()) {
+            (true, _) => "no record of the agent is in it".to_owned(),
+            (false, true) => "no signature recognises it".to_owned(),
+            (false, false) => format!("{} recognises it", others.join(" and ")),
+        };
+        reasons.push(format!("matches {:?}: {instead}", shown(text)));
+    }
+    for text in &signature.rejects {
+        let found = recognised(matcher, text);
+        if found.iter().flatten().any(|one| one.id == signature.id) {
+            reasons.push(format!(
+                "rejects {:?}: this signature recognises it",
+                shown(text)
+            ));
+        }
+    }
+    reasons
+}
+
+/// The signature of each record in a log text.
+pub fn recognised<'m>(matcher: &'m Matcher, text: &str) -> Vec<Option<&'m Signature>> {
+    records(text)
+        .iter()
+        .map(|record| {
+            let found = matcher.recognise(&Folded::new(record));
+            found.map(|found| found.signature)
+        })
+        .collect()
+}
+
+fn records(text: &str) -> Vec<Record<'_>> {
+    let mut joiner = Joiner::default();
+    let mut records: Vec<_> = lines(text)
+        .filter_map(|line| joiner.line(line, None, Timestamp::UNIX_EPOCH))
+        .collect();
+    records.extend(joiner.close());
+    records
+}
+
+fn shown(text: &str) -> String {
+    let kept = &text[..text.floor_char_boundary(SHOWN)];
+    if kept.len() < text.len() {
+        format!("{kept}…")
+    } else {
+        kept.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::{builtin, parse, with_file};
+
+    #[test]
+    fn every_signature_recognises_its_own_examples() {
+        let matcher = Matcher::new(builtin().unwrap_or_else(|faults| panic!("{faults}")));
+        for signature in matcher.signatures() {
+            assert_eq!(disproved(&matcher, signature), [""; 0], "{}", signature.id);
+        }
+    }
+
+    #[test]
+    fn an_example_that_does_not_hold_says_what_happens_instead() {
+        let own = r#"
+[[signature]]
+id = "own"
+title = "Own"
+kind = "fault"
+part = "host"
+starts = ["own check failed"]
+matches = [
+  "2024-11-04 10:00:07.0137 INFO own check failed",
+  "own check failed",
+  "2024-11-04 10:00:07.0137 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: x",
+]
+rejects = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
+"#;
+        let known = builtin().unwrap_or_else(|faults| panic!("{faults}"));
+        let all = with_file(known, "own.toml", own).unwrap_or_else(|faults| panic!("{faults}"));
+        let own = parse("own.toml", own).unwrap_or_else(|faults| panic!("{faults}"));
+        insta::assert_snapshot!(disproved(&Matcher::new(all), &own[0]).join("\n"), @r#"
+        matches "2024-11-04 10:00:07.0137 INFO own check failed": no signature recognises it
+        matches "own check failed": no record of the agent is in it
+        matches "2024-11-04 10:00:07.0137 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credential…": profile-credentials-refused recognises it
+        rejects "2024-11-04 10:00:07.0137 ERROR own check failed": this signature recognises it
+        "#);
+    }
+}

@@ -35,10 +35,23 @@ test: tools announce ## Run all tests
 	cargo test --locked
 	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/template
 
+.PHONY: bench
+bench: prerequisites ## Compare the engine's speed with decoding and plain regexes, over sizes and signatures
+	cargo bench --locked --no-default-features --bench engine
+
+# Not coverage-guided: the property tests with many more cases, each time from
+# a new seed. `make fuzz CASES=100000` for longer.
+CASES ?= 5000
+
+.PHONY: fuzz
+fuzz: prerequisites ## Run the property tests at length: no input panics, no cut changes a verdict
+	PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
+		cargo test --locked --no-default-features --lib --bins --test lab
+
 .PHONY: lint
 lint: format-check validate announce ## Check formatting, clippy and the template
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --no-default-features --lib --bins -- -D warnings
+	cargo clippy --locked --no-default-features --lib --bins --benches -- -D warnings
 
 .PHONY: format-check
 format-check: prerequisites

@@ -3,6 +3,7 @@
 //! against it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -33,6 +34,8 @@ pub struct Config {
     pub reminder: Duration,
     /// Cap on the decoded size of one batch.
     pub max_decoded_bytes: u64,
+    /// Signatures of the operator's own, read at the start.
+    pub signatures: Option<PathBuf>,
     /// The function's own log group; a batch from there is turned away, or the
     /// function would feed itself. Absent outside Lambda.
     pub own_log_group: Option<String>,
@@ -219,6 +222,7 @@ impl Config {
             max_evidence_age: Duration::ZERO,
             reminder: Duration::ZERO,
             max_decoded_bytes: 0,
+            signatures: None,
             own_log_group: None,
             region,
         }
@@ -255,6 +259,7 @@ mod tests {
             max_evidence_age: Duration::from_secs(86_400),
             reminder: Duration::from_secs(86_400),
             max_decoded_bytes: 64 << 20,
+            signatures: None,
             own_log_group: None,
             region: Region::parse("eu-central-1").expect("a Region"),
         };
@@ -284,6 +289,7 @@ mod tests {
             ("TRIAGE_MAX_EVIDENCE_AGE", "15m"),
             ("TRIAGE_REMINDER", "7d"),
             ("TRIAGE_MAX_DECODED_BYTES", "512KiB"),
+            ("TRIAGE_SIGNATURES", "/opt/own.toml"),
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/triage"),
             ("HOME", "ignored"),
         ])
@@ -299,6 +305,7 @@ mod tests {
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
         assert_eq!(config.reminder, Duration::from_secs(7 * 86_400));
         assert_eq!(config.max_decoded_bytes, 512 << 10);
+        assert_eq!(config.signatures, Some(PathBuf::from("/opt/own.toml")));
         assert_eq!(config.own_log_group.as_deref(), Some("/aws/lambda/triage"));
     }
 
@@ -340,6 +347,10 @@ mod tests {
                 "TRIAGE_MAX_DECODED_BYTES",
                 &["64MB", "64", "0KiB", "5GiB", "64 MiB", "KiB"],
             ),
+            (
+                "TRIAGE_SIGNATURES",
+                &["own.toml", "./own.toml", "/", "/opt/.."],
+            ),
         ] {
             let row = SETTINGS.iter().find(|row| row.name == name);
             let allowed = row.expect("is in the table").allowed;
@@ -354,7 +365,6 @@ mod tests {
     fn settings_of_later_work_stop_the_start() {
         for (name, value) in [
             ("TRIAGE_INCIDENT_TABLE", "triage"),
-            ("TRIAGE_SIGNATURES", "/opt/signatures.toml"),
             ("TRIAGE_MESSAGE_FORMAT", "chat"),
             ("TRIAGE_MESSAGE_FORMAT", "json"),
             ("TRIAGE_MESSAGE_FORMAT", "per-protocol"),

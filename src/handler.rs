@@ -27,7 +27,7 @@ use crate::decode::Surroundings;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::live;
 use crate::diagnose::{Home, Needs, diagnose};
-use crate::engine::{Engine, StreamStates};
+use crate::engine::{Engine, LoadError, StreamStates};
 use crate::incident::finding::Finding;
 use crate::incident::gather::{Incident, gather};
 use crate::incident::store::Store;
@@ -49,7 +49,7 @@ use tell::{Round, Teller};
 #[derive(Debug)]
 pub struct Handler {
     config: Config,
-    /// Built at the first batch.
+    /// Built at the first batch, unless the operator has signatures.
     engine: OnceLock<Engine>,
     live: Arc<LiveState>,
     repairs: Clients,
@@ -85,12 +85,20 @@ struct Invocation {
 
 impl Handler {
     /// Makes no connection and reads no certificate: clients are built at
-    /// their first call.
-    pub fn new(config: Config) -> Self {
+    /// their first call. Signatures of the operator's own are read, so that a
+    /// fault in them stops the start and no batch.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn new(config: Config) -> Result<Self, LoadError> {
+        let engine = match &config.signatures {
+            Some(own) => OnceLock::from(Engine::load(Some(own))?),
+            None => OnceLock::new(),
+        };
         let session = Arc::new(Session::default());
         let live = Arc::new(LiveState::new(Arc::clone(&session)));
-        Self {
-            engine: OnceLock::new(),
+        Ok(Self {
+            engine,
             repairs: Clients::new(Arc::clone(&session), Arc::clone(&live)),
             live,
             teller: Teller::new(&config, session),
@@ -100,7 +108,7 @@ impl Handler {
                 repairs: RepairMemory::default(),
             }),
             config,
-        }
+        })
     }
 
     /// Handles one event.

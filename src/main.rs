@@ -14,7 +14,10 @@ async fn main() -> ExitCode {
     };
     // AWS clients, certificates and patterns wait for the first batch that
     // needs them.
-    let handler = Handler::new(config);
+    let handler = match Handler::new(config) {
+        Ok(handler) => handler,
+        Err(error) => return stop(&error),
+    };
     match lambda_runtime::run(service_fn(|event| handler.handle(event))).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => stop(&*error),

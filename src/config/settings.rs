@@ -1,6 +1,7 @@
 //! The one table of settings, and the grammar of their values.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Config, RepairAction, RepairMode, TopicArn};
@@ -163,10 +164,17 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TRIAGE_SIGNATURES",
         default: None,
-        meaning: "TOML file with further signatures",
-        allowed: "nothing",
-        available: false,
-        read: |_, _| Err(Refused::NotYet),
+        meaning: "file with signatures of your own, beside the built-in ones or in place of one with the same id; a layer brings it",
+        allowed: "the path of a TOML file, from the root on, such as /opt/signatures.toml",
+        available: true,
+        read: |config, text| {
+            let path = Path::new(text);
+            if !path.has_root() || path.file_name().is_none() {
+                return Err(Refused::Wrong);
+            }
+            config.signatures = Some(path.to_owned());
+            Ok(())
+        },
     },
 ];
 

@@ -220,7 +220,7 @@ fn holds(policy: &str, test: impl Fn(&Value) -> bool) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(512), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_edit_keeps_every_statement_and_its_order_and_adds_one(

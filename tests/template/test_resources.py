@@ -37,6 +37,12 @@ def test_concurrency_is_reserved_unless_told_otherwise():
     assert Stack().properties("Function")["ReservedConcurrentExecutions"] == 5
 
 
+def test_a_layer_with_signatures_is_added_when_one_is_named():
+    layer = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:layer:signatures:3"
+    assert Stack(SignaturesLayerArn=layer).properties("Function")["Layers"] == [layer]
+    assert "Layers" not in Stack().properties("Function")
+
+
 def test_every_parameter_of_a_setting_reaches_its_variable():
     chosen = {
         "TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts",
@@ -48,6 +54,7 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "MaxEvidenceAge": "2h",
         "Reminder": "3d",
         "MaxDecodedBytes": "1MiB",
+        "Signatures": "/opt/own.toml",
     }
     environment = Stack(**chosen).properties("Function")["Environment"]["Variables"]
     assert environment == {
@@ -60,6 +67,7 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "TRIAGE_MAX_EVIDENCE_AGE": "2h",
         "TRIAGE_REMINDER": "3d",
         "TRIAGE_MAX_DECODED_BYTES": "1MiB",
+        "TRIAGE_SIGNATURES": "/opt/own.toml",
     }
 
 

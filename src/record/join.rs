@@ -36,6 +36,9 @@ pub struct Joiner<'a> {
     timed: bool,
     /// Braces still open in a dump of user-controlled text at INFO or below.
     dump_depth: usize,
+    /// One record of another process was let pass before the open one, whose
+    /// end is still to come.
+    let_pass: bool,
     lines: u64,
     limits: Limits,
 }
@@ -54,6 +57,7 @@ impl<'a> Joiner<'a> {
     /// Ends the open record: the input is complete.
     pub fn close(&mut self) -> Option<Record<'a>> {
         self.kept_bytes = 0;
+        self.let_pass = false;
         self.open.take()
     }
 
@@ -64,6 +68,7 @@ impl<'a> Joiner<'a> {
             kept_bytes: self.kept_bytes,
             timed: self.timed,
             dump_depth: self.dump_depth,
+            let_pass: self.let_pass,
             lines: self.lines,
             limits: self.limits,
         }
@@ -144,7 +149,7 @@ impl<'a> Joiner<'a> {
         } else {
             0
         };
-        self.replace(Record {
+        let record = Record {
             at,
             level: head.level,
             stamp: head.stamp.map(Cow::Borrowed),
@@ -153,7 +158,24 @@ impl<'a> Joiner<'a> {
             rest: Vec::new(),
             origin: head.origin,
             line: self.lines,
-        })
+        };
+        if self.passes(&record) {
+            self.let_pass = true;
+            return Some(record);
+        }
+        self.replace(record)
+    }
+
+    /// Whether `record` stands between the open one and its continuation: the
+    /// agent's processes write to one file, and now and then a line of one of
+    /// them falls between the lines of another's record. One may; an open record
+    /// is read as it stands meanwhile.
+    fn passes(&self, record: &Record<'_>) -> bool {
+        !self.let_pass
+            && record.origin == Origin::File
+            && !record.level.is_trouble()
+            && self.dump_depth == 0
+            && self.open.as_ref().is_some_and(awaits_cause)
     }
 
     fn bare(&self, message: &'a str, level: Level, origin: Origin, at: Timestamp) -> Record<'a> {
@@ -175,6 +197,7 @@ impl<'a> Joiner<'a> {
 
     fn replace(&mut self, record: Record<'a>) -> Option<Record<'a>> {
         self.kept_bytes = record.message.len();
+        self.let_pass = false;
         self.open.replace(record)
     }
 
@@ -182,20 +205,37 @@ impl<'a> Joiner<'a> {
         if self.dump_depth > 0 {
             self.dump_depth = depth_after(self.dump_depth, body);
         }
+        if self.let_pass {
+            // A further line of the record that passed, which was no trouble.
+            if !is_cause(body) {
+                return;
+            }
+            self.let_pass = false;
+        }
         let Some(open) = &mut self.open else { return };
         if open.rest.len() >= self.limits.lines || self.kept_bytes + body.len() > self.limits.bytes
         {
             return;
         }
         self.kept_bytes += body.len();
-        let escaped =
-            memchr::memchr(b'#', body.as_bytes()).is_some_and(|at| body[at..].contains("#011"));
-        let text = if escaped {
-            Cow::Owned(body.replace("#011", "\t"))
-        } else {
-            Cow::Borrowed(body)
-        };
-        open.rest.push(text);
+        if open.message.is_empty() && open.rest.is_empty() {
+            // A terminal broke the line within the tags.
+            let (tags, message) = Tags::split(body);
+            open.tags.extend(&tags);
+            open.message = with_tabs(message);
+            return;
+        }
+        open.rest.push(with_tabs(body));
+    }
+}
+
+/// Syslog's `#011` read back.
+fn with_tabs(text: &str) -> Cow<'_, str> {
+    let at = memchr::memchr(b'#', text.as_bytes());
+    if at.is_some_and(|at| text[at..].contains("#011")) {
+        Cow::Owned(text.replace("#011", "\t"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -205,6 +245,29 @@ fn without_quotes(message: &str) -> &str {
         Some(last) if last.is_ascii() => message,
         Some(_) | None => message.trim_end_matches(['\u{201d}', '\u{201c}']),
     }
+}
+
+/// Whether an error visibly lacks its end: the SDK writes what caused it, or the
+/// status, on the lines after these words.
+fn awaits_cause(record: &Record<'_>) -> bool {
+    let last = record.rest.last().unwrap_or(&record.message).trim_end();
+    record.level.is_trouble()
+        && [
+            "send request failed",
+            "fallback to IMDSv1 is disabled",
+            "no EC2 instance role found",
+            "Exception:",
+            "Error:",
+        ]
+        .iter()
+        .any(|end| last.ends_with(end))
+}
+
+/// The lines by which such an error goes on.
+fn is_cause(line: &str) -> bool {
+    line.starts_with("caused by:")
+        || line.starts_with("\tstatus code:")
+        || line.starts_with("#011status code:")
 }
 
 /// INFO records that carry text of the agent's users: replies, plugin
@@ -266,12 +329,12 @@ mod tests {
     #[test]
     fn continuation_lines_join_their_head() {
         let text = "2024-11-04 10:00:07.0137 ERROR [EC2Identity] Failed. Error: EC2MetadataError: x\n\
-                    caused by: : \n\tstatus code: 0, request id: \ncaused by: RequestError: send request failed\n\
+                    caused by: : \n\tstatus code: 0, request id: \ncaused by: RequestError: send request failed: EOF\n\
                     2024-11-04 10:00:07.0138 INFO Checking if agent identity type CustomIdentity can be assumed";
         assert_eq!(
             flats(text),
             [
-                "Failed. Error: EC2MetadataError: x caused by: : status code: 0, request id: caused by: RequestError: send request failed",
+                "Failed. Error: EC2MetadataError: x caused by: : status code: 0, request id: caused by: RequestError: send request failed: EOF",
                 "Checking if agent identity type CustomIdentity can be assumed",
             ]
         );
@@ -339,6 +402,60 @@ mod tests {
         let record = joiner.close().expect("one record");
         assert!(record.message.len() <= Limits::default().bytes);
         assert!(record.message.starts_with('\u{e9}'));
+    }
+
+    const AWAITS: &str =
+        "2024-11-04 10:00:07.0137 ERROR [Registrar] failed: RequestError: send request failed";
+    const OTHER: &str = "2024-11-04 10:00:07.0138 INFO [ssm-agent-worker] Bye.";
+    const CAUSE: &str = "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF";
+
+    #[test]
+    fn a_cause_finds_its_error_past_a_record_of_another_process() {
+        let text = [AWAITS, OTHER, CAUSE, "\tat the end"].join("\n");
+        assert_eq!(
+            flats(&text),
+            [
+                "Bye.",
+                "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF at the end",
+            ]
+        );
+        // No error that awaits one, or a second record in between.
+        let whole = "2024-11-04 10:00:07.0137 ERROR [Registrar] failed";
+        for text in [
+            [whole, OTHER, CAUSE].join("\n"),
+            [AWAITS, OTHER, OTHER, CAUSE].join("\n"),
+            [AWAITS, "2024-11-04 10:00:07.0138 WARN x", CAUSE].join("\n"),
+        ] {
+            let flats = flats(&text);
+            assert!(
+                flats.last().is_some_and(|last| last.contains("caused by")),
+                "{flats:?}"
+            );
+            assert!(
+                !flats.iter().any(|flat| flat.contains("failed caused by")),
+                "{flats:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_record_that_passed_joins_no_error() {
+        let text = [AWAITS, OTHER, "a second line of it", OTHER].join("\n");
+        assert_eq!(
+            flats(&text),
+            ["Bye.", "failed: RequestError: send request failed", "Bye."]
+        );
+    }
+
+    #[test]
+    fn an_error_that_awaits_its_cause_is_open_meanwhile() {
+        let mut joiner = Joiner::default();
+        assert_eq!(joiner.line(AWAITS, None, now()), None);
+        assert!(joiner.line(OTHER, None, now()).is_some());
+        let mut joiner = joiner.into_owned();
+        assert_eq!(joiner.open().map(|open| open.level), Some(Level::Error));
+        joiner.line(CAUSE, None, now());
+        assert_eq!(joiner.close().map(|record| record.rest.len()), Some(1));
     }
 
     #[test]

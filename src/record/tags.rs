@@ -60,6 +60,14 @@ impl<'a> Tags<'a> {
         self.iter().last()
     }
 
+    pub(super) fn extend(&mut self, more: &Self) {
+        if !more.text.is_empty() {
+            let text = self.text.to_mut();
+            text.push(' ');
+            text.push_str(&more.text);
+        }
+    }
+
     pub(super) fn into_owned(self) -> Tags<'static> {
         Tags {
             text: Cow::Owned(self.text.into_owned()),

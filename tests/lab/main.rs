@@ -10,3 +10,4 @@ mod shapes;
 mod splits;
 mod verdict;
 mod wild;
+mod wrapped;

@@ -10,7 +10,7 @@ use ssm_agent_triage::engine::{Reading, StreamStates};
 use super::shapes::source;
 use super::verdict::{ENGINE, fixture, summary};
 
-const CASES: [&str; 12] = [
+pub const CASES: [&str; 12] = [
     "s1_healthy",
     "s2_imds_down",
     "s3_imds_disabled",

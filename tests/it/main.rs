@@ -1,6 +1,7 @@
 //! Integration tests: one binary, because linking the EC2 SDK takes long.
 
 mod bad_input;
+mod diagnosis;
 mod kinesis;
 mod locks;
 mod peers;

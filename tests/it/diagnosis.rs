@@ -1,0 +1,333 @@
+//! What live state proves: a fleet with planted faults, and answers that the
+//! test server does not give, played back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::account::Account;
+use crate::support::answer::{check, incident_of, incidents, nodes, only_incident};
+use crate::support::events::{Delivery, kinesis};
+use crate::support::proxy::{Effect, query_error};
+use crate::support::runtime::Function;
+use crate::support::scene::{Scene, together};
+use crate::support::suspects::{Find, Fleet, MEMBERS};
+
+const TELL_ALL: (&str, &str) = ("TRIAGE_MIN_SEVERITY", "info");
+
+fn answer(body: Value) -> Effect {
+    Effect::Answer(StatusCode::OK, body.to_string())
+}
+
+/// What the test server cannot do: nobody has registered, and the simulator
+/// may not be asked.
+fn stand_in(account: &Account) {
+    let nobody = answer(json!({"InstanceInformationList": []}));
+    account.proxy.on("DescribeInstanceInformation", nobody);
+    let denied = query_error(403, "AccessDenied", "not for this role");
+    account.proxy.on("SimulatePrincipalPolicy", denied);
+}
+
+/// The notes of the checks that failed.
+fn failed_notes(incident: &Value) -> Vec<&str> {
+    let checks = incident["checks"].as_array().into_iter().flatten();
+    checks
+        .filter(|check| check["status"] == "failed")
+        .filter_map(|check| check["note"].as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn each_planted_fault_is_convicted_by_its_resource_and_nothing_else_is() {
+    let account = Account::fresh().await;
+    let fleet = Fleet::build(&account, 1).await;
+    stand_in(&account);
+    let mut function = Function::start(&account, &[TELL_ALL]).await;
+    let event = together(&fleet.deliveries(&account));
+    let report = function.invoke(&event).await.expect("handled");
+
+    let convictable: BTreeSet<&str> = MEMBERS
+        .iter()
+        .flat_map(|member| match member.find {
+            Find::Proved(_, resources) => resources,
+            Find::Nothing => &[],
+        })
+        .filter(|name| **name != "itself")
+        .map(|name| fleet.resource("", name))
+        .collect();
+    for (id, index) in &fleet.instances {
+        let member = &MEMBERS[*index];
+        let proved: Vec<&Value> = incidents(&report)
+            .iter()
+            .filter(|incident| incident["confidence"] == "confirmed")
+            .filter(|incident| nodes(incident).contains(&id.as_str()))
+            .collect();
+        let (cause, resources) = match member.find {
+            Find::Proved(cause, resources) => (cause, resources),
+            Find::Nothing => {
+                assert_eq!(proved, [&Value::Null; 0], "{}", member.name);
+                continue;
+            }
+        };
+        let [incident] = proved.as_slice() else {
+            let of_node: Vec<&Value> = incidents(&report)
+                .iter()
+                .filter(|incident| nodes(incident).contains(&id.as_str()))
+                .collect();
+            panic!("{}: {of_node:#?}", member.name);
+        };
+        assert_eq!(incident["cause"], cause, "{}", member.name);
+        let notes = failed_notes(incident).join("\n");
+        let blamed: BTreeSet<&str> = convictable
+            .iter()
+            .copied()
+            .filter(|resource| notes.contains(resource))
+            .collect();
+        let expected: BTreeSet<&str> = resources
+            .iter()
+            .filter(|name| **name != "itself")
+            .map(|name| fleet.resource(id, name))
+            .collect();
+        assert_eq!(blamed, expected, "{}: {notes}", member.name);
+        if resources == ["itself"] {
+            assert_eq!(incident["scope"]["id"], id.as_str(), "{}", member.name);
+        }
+    }
+}
+
+/// How often each action was called.
+fn counted(account: &Account) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for call in account.proxy.calls() {
+        *counts.entry(call.name()).or_insert(0) += 1;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn calls_grow_with_what_is_shared_and_not_with_instances() {
+    let mut counts = Vec::new();
+    for copies in [1, 2] {
+        let account = Account::fresh().await;
+        let fleet = Fleet::build(&account, copies).await;
+        stand_in(&account);
+        let payloads: Vec<String> = fleet
+            .deliveries(&account)
+            .iter()
+            .map(Delivery::payload)
+            .collect();
+        let mut function = Function::start(&account, &[TELL_ALL]).await;
+        let event = kinesis(&account, &payloads);
+        let handled = function.invoke(&event).await.expect("handled");
+        assert_eq!(handled, json!({"batchItemFailures": []}));
+        let mut count = counted(&account);
+        // Systems Manager takes fifty nodes a call.
+        let lists = count.remove("ssm:DescribeInstanceInformation");
+        assert_eq!(lists, Some(fleet.instances.len().div_ceil(50)));
+        assert_eq!(count["ec2:DescribeInstances"], 1);
+        counts.push(count);
+    }
+    assert_eq!(counts[0], counts[1]);
+}
+
+/// The time of a delivery's last line, moved by `seconds`, as JSON has it.
+fn ping(delivery: &Delivery, seconds: i64) -> f64 {
+    (delivery.last.as_second() + seconds) as f64
+}
+
+fn registered(id: &str, last_ping: f64) -> Value {
+    json!({"InstanceId": id, "PingStatus": "Online", "LastPingDateTime": last_ping,
+        "AgentVersion": "3.3.987.0", "PlatformType": "Linux"})
+}
+
+#[tokio::test]
+async fn an_agent_that_has_reported_since_is_well() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.healthy_instance().await, scene.dark_instance().await);
+    let late = [scene.role_refused(&one), scene.imds_off(&other)];
+    // Two pages, as the service cuts them.
+    let proxy = &scene.account.proxy;
+    let action = "DescribeInstanceInformation";
+    let first = json!({"InstanceInformationList": [registered(&one, ping(&late[0], 60))],
+        "NextToken": "more"});
+    let second = json!({"InstanceInformationList": [registered(&other, ping(&late[1], 60))]});
+    proxy.rule(action, 0, 1, answer(first));
+    proxy.on(action, answer(second));
+    let mut function = scene.function(&[]).await;
+    let report = function.invoke(&together(&late)).await.expect("handled");
+    assert_eq!(proxy.calls_of(action).len(), 2);
+    let well = incident_of(&report, &one);
+    assert_eq!(check(well, "ssm-registration"), Some("ok"));
+    assert_ne!(well["confidence"], "confirmed", "{well:#}");
+    let detail = well["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("it works again"), "{detail}");
+    // A metadata service that is off now is off, whatever credentials last.
+    let dark = incident_of(&report, &other);
+    assert_eq!(dark["confidence"], "confirmed");
+    let detail = dark["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("still reports"), "{detail}");
+}
+
+const DENIED: &str = "2024-11-04 10:05:29.6439 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: retrieved credentials failed to report to ssm. Error: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/Sound/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0\n";
+
+/// What the simulator answers about `ssm:UpdateInstanceInformation`, all else
+/// being allowed; its pages hold `per_page` actions.
+fn simulated(decision: &'static str, more: &'static str, last_page: bool) -> Effect {
+    let ping = format!(
+        "<member><EvalActionName>ssm:UpdateInstanceInformation</EvalActionName>\
+         <EvalResourceName>*</EvalResourceName><EvalDecision>{decision}</EvalDecision>{more}\
+         </member>"
+    );
+    let rest = "<IsTruncated>false</IsTruncated>";
+    let next = "<IsTruncated>true</IsTruncated><Marker>more</Marker>";
+    let (member, page) = if last_page {
+        (ping.as_str(), rest)
+    } else {
+        ("", next)
+    };
+    let allowed: String = [
+        "ssm:ListAssociations",
+        "ssm:ListInstanceAssociations",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ]
+    .iter()
+    .filter(|_| !last_page)
+    .map(|action| {
+        format!(
+            "<member><EvalActionName>{action}</EvalActionName>\
+             <EvalDecision>allowed</EvalDecision></member>"
+        )
+    })
+    .collect();
+    Effect::Answer(
+        StatusCode::OK,
+        format!(
+            "<SimulatePrincipalPolicyResponse \
+             xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><SimulatePrincipalPolicyResult>\
+             {page}<EvaluationResults>{allowed}{member}</EvaluationResults>\
+             </SimulatePrincipalPolicyResult><ResponseMetadata><RequestId>r</RequestId>\
+             </ResponseMetadata></SimulatePrincipalPolicyResponse>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn the_simulators_answer_decides_over_all_its_pages() {
+    const STATEMENT: &str = "<MatchedStatements><member><SourcePolicyId>NoSsm</SourcePolicyId>\
+                             </member></MatchedStatements>";
+    const LACKS: &str = "<MissingContextValues><member>aws:PrincipalTag/x</member>\
+                         </MissingContextValues>";
+    const SCP: &str = "<OrganizationsDecisionDetail><AllowedByOrganizations>false\
+                       </AllowedByOrganizations></OrganizationsDecisionDetail>";
+    for (decision, more, status, says) in [
+        (
+            "implicitDeny",
+            "",
+            "failed",
+            "No policy of the role Sound allows",
+        ),
+        (
+            "explicitDeny",
+            STATEMENT,
+            "failed",
+            "The policy NoSsm denies",
+        ),
+        (
+            "implicitDeny",
+            SCP,
+            "failed",
+            "A policy of the organisation denies",
+        ),
+        ("implicitDeny", LACKS, "unknown", "a condition decides"),
+        ("allowed", "", "ok", "allow ssm:UpdateInstanceInformation"),
+    ] {
+        let scene = Scene::new().await;
+        let id = scene.healthy_instance().await;
+        stand_in(&scene.account);
+        let proxy = &scene.account.proxy;
+        proxy.clear_rules();
+        let action = "SimulatePrincipalPolicy";
+        proxy.rule(action, 0, 1, simulated(decision, more, false));
+        proxy.on(action, simulated(decision, more, true));
+        proxy.on(
+            "DescribeInstanceInformation",
+            answer(json!({"InstanceInformationList": []})),
+        );
+        let mut function = scene.function(&[TELL_ALL]).await;
+        let log = Delivery::new(&scene.account, &id, DENIED);
+        let report = function.invoke(&together(&[log])).await.expect("handled");
+        let incident = incident_of(&report, &id);
+        assert_eq!(check(incident, "permissions"), Some(status), "{incident:#}");
+        assert!(incident.to_string().contains(says), "{incident:#}");
+        let proved = incident["confidence"] == "confirmed";
+        assert_eq!(proved, status == "failed", "{incident:#}");
+        assert_eq!(proxy.calls_of(action).len(), 2);
+        // The simulator answered: no policy is read.
+        assert_eq!(proxy.calls_of("ListRolePolicies"), []);
+    }
+}
+
+const NO_DHMC: &str = "2024-11-04 10:04:05.4795 ERROR EC2RoleProvider Failed to connect to Systems Manager with SSM role credentials. error calling RequestManagedInstanceRoleToken: AccessDeniedException: Systems Manager's instance management role is not configured for account: 123456789012\n";
+
+#[tokio::test]
+async fn default_host_management_is_read_from_its_setting() {
+    for (value, status, says) in [
+        ("$None", "failed", "Default Host Management is off"),
+        (
+            "service-role/Gone",
+            "failed",
+            "the role Gone, which does not exist",
+        ),
+    ] {
+        let scene = Scene::new().await;
+        let id = scene.healthy_instance().await;
+        stand_in(&scene.account);
+        let setting = json!({"ServiceSetting": {
+            "SettingId": "/ssm/managed-instance/default-ec2-instance-management-role",
+            "SettingValue": value, "Status": "Customized"}});
+        scene.account.proxy.on("GetServiceSetting", answer(setting));
+        let mut function = scene.function(&[TELL_ALL]).await;
+        let log = Delivery::new(&scene.account, &id, NO_DHMC);
+        let report = function.invoke(&together(&[log])).await.expect("handled");
+        let incident = incident_of(&report, &id);
+        assert_eq!(check(incident, "dhmc"), Some(status), "{incident:#}");
+        assert!(incident.to_string().contains(says), "{incident:#}");
+        assert_eq!(scene.account.proxy.calls_of("GetServiceSetting").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn denied_and_throttled_looks_are_unknown_and_say_so() {
+    let account = Account::fresh().await;
+    let fleet = Fleet::build(&account, 1).await;
+    stand_in(&account);
+    let denied = || crate::support::proxy::ec2_error(403, "UnauthorizedOperation", "not you");
+    let slow = || crate::support::proxy::ec2_error(503, "RequestLimitExceeded", "slow down");
+    account.proxy.on("DescribeSecurityGroups", denied());
+    account.proxy.on("DescribeRouteTables", slow());
+    let shut = fleet
+        .instances
+        .iter()
+        .find(|(_, index)| MEMBERS[*index].name == "nothing out");
+    let (id, _) = shut.expect("the fleet has one");
+    let of_it = |delivery: &Delivery| delivery.stream == *id;
+    let log: Vec<Delivery> = fleet
+        .deliveries(&account)
+        .into_iter()
+        .filter(of_it)
+        .collect();
+    let mut function = Function::start(&account, &[TELL_ALL]).await;
+    let report = function.invoke(&together(&log)).await.expect("handled");
+    let incident = only_incident(&report);
+    assert_ne!(incident["confidence"], "confirmed");
+    assert_eq!(check(incident, "egress"), Some("unknown"));
+    assert_eq!(check(incident, "route"), Some("unknown"));
+    assert_eq!(check(incident, "network-acl"), Some("ok"));
+    let text = incident.to_string();
+    assert!(text.contains("DescribeSecurityGroups was denied (UnauthorizedOperation)"));
+    assert!(text.contains("DescribeRouteTables was throttled (RequestLimitExceeded)"));
+}

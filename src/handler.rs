@@ -26,9 +26,10 @@ use crate::config::Config;
 use crate::decode::Surroundings;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::live;
+use crate::diagnose::verdict::recovered;
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::engine::{Engine, LoadError, StreamStates};
-use crate::incident::finding::Finding;
+use crate::incident::finding::{Finding, Recovered};
 use crate::incident::gather::{Incident, gather};
 use crate::incident::store::Store;
 use crate::node::AccountId;
@@ -188,7 +189,8 @@ impl Handler {
         memory: &mut Memory,
         invocation: &Invocation,
     ) -> Result<(Report, Vec<String>), HandlerError> {
-        let incidents = self
+        let mut recovered = intake.recovered;
+        let (incidents, reported) = self
             .diagnose(intake.findings, &memory.incidents, invocation)
             .await;
         let (now, until) = (invocation.now, invocation.budget.messages);
@@ -208,14 +210,17 @@ impl Handler {
             let (nodes, notified) = round.tell(incident, &plan, &outcome, state).await;
             reports.push(json::incident(incident, nodes, &plan, &outcome, notified));
         }
-        round.recover(&intake.recovered).await;
+        round.recover(&recovered).await;
         if !round.untold.is_empty() {
             return Err(HandlerError::Untold(round.untold));
         }
+        // Their incidents have been told as right above; the log's own recoveries
+        // come without one.
+        recovered.extend(reported);
         let report = json::report(
             intake.source,
             reports,
-            intake.recovered,
+            recovered,
             intake.benign,
             intake.unrecognised,
         );
@@ -223,13 +228,13 @@ impl Handler {
     }
 
     /// The incidents that the findings make up, each proved as far as the time
-    /// for checks allows.
+    /// for checks allows, and who turned out to have recovered since.
     async fn diagnose(
         &self,
         findings: Vec<Finding>,
         store: &Store,
         invocation: &Invocation,
-    ) -> Vec<Incident> {
+    ) -> (Vec<Incident>, Vec<Recovered>) {
         let needs = Needs::of(&findings, &invocation.home);
         let facts = if needs.is_empty() {
             Facts::default()
@@ -240,7 +245,8 @@ impl Handler {
         for one in &mut diagnosed {
             store.join(one);
         }
-        gather(diagnosed)
+        let reported = recovered(&diagnosed);
+        (gather(diagnosed), reported)
     }
 
     fn engine(&self) -> &Engine {

@@ -26,6 +26,7 @@ pub(super) struct Case<'a> {
     profile: &'a str,
     vpc: &'a str,
     subnet: &'a str,
+    group: &'a str,
     hybrid: bool,
     confirmed: bool,
 }
@@ -83,6 +84,9 @@ impl<'a> Case<'a> {
             subnet: live
                 .and_then(|live| live.subnet.as_deref())
                 .unwrap_or_default(),
+            group: live
+                .and_then(|live| live.network.groups.first())
+                .map_or("", String::as_str),
             confirmed: incident.confidence == Confidence::Confirmed,
             hybrid: first.is_some_and(|node| matches!(node.id, NodeId::Hybrid(_))),
         }
@@ -100,6 +104,11 @@ impl<'a> Case<'a> {
 
     pub(super) fn is_instance(&self) -> bool {
         !self.instance.is_empty()
+    }
+
+    /// The instance's first security group.
+    pub(super) fn group(&self) -> &str {
+        self.group
     }
 
     pub(super) fn region(&self) -> &str {

@@ -10,6 +10,7 @@
 mod agent;
 mod case;
 mod decide;
+mod fault;
 mod host;
 mod identity;
 mod network;
@@ -91,7 +92,18 @@ pub fn advise(incident: &Incident, outcome: &OutcomeReport) -> Advice {
         (
             Standing::Standing,
             Confidence::Undetermined | Confidence::Likely | Confidence::Confirmed,
-        ) => fix(&case, incident.cause),
+        ) => {
+            let proved = incident.confidence == Confidence::Confirmed;
+            let at_fault = match proved {
+                true => fault::steps(&case, incident.cause, &incident.checks),
+                false => Vec::new(),
+            };
+            if at_fault.is_empty() {
+                fix(&case, incident.cause)
+            } else {
+                at_fault
+            }
+        }
     };
     Advice {
         steps,

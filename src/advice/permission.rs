@@ -8,7 +8,7 @@ use crate::command::{Command, Grammar};
 use crate::incident::finding::DenyReason;
 
 /// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
-const CORE_ACTIONS: &[&str] = &[
+pub(super) const CORE_ACTIONS: &[&str] = &[
     "ec2messages:AcknowledgeMessage",
     "ec2messages:DeleteMessage",
     "ec2messages:FailMessage",
@@ -90,7 +90,7 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
                  statement:",
                 action(case)
             ),
-            simulate(case),
+            simulate(case, case.clues.action.as_deref()),
         )],
     };
     if case
@@ -100,7 +100,7 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
     {
         steps.push(Step::run(
             "See what IAM decides, and by which policy:",
-            simulate(case),
+            simulate(case, case.clues.action.as_deref()),
         ));
         steps.dedup_by(|a, b| a.command.is_some() && a.command == b.command);
     }
@@ -136,7 +136,7 @@ fn identity_policy(case: &Case) -> Vec<Step> {
     }
     steps.push(Step::run(
         "See what IAM decides now, and by which policy:",
-        simulate(case),
+        simulate(case, case.clues.action.as_deref()),
     ));
     steps
 }
@@ -236,9 +236,10 @@ fn show_setting(case: &Case) -> Step {
     )
 }
 
-fn simulate(case: &Case) -> Command {
+/// What IAM decides about `action`.
+pub(super) fn simulate(case: &Case, action: Option<&str>) -> Command {
     case.with_role_arn(case.iam("aws iam simulate-principal-policy"), "--policy-source-arn")
-        .option_or_placeholder("--action-names", Grammar::Action, case.clues.action.as_deref())
+        .option_or_placeholder("--action-names", Grammar::Action, action)
         .text(
             "--query 'EvaluationResults[].[EvalActionName,EvalDecision,MatchedStatements[].SourcePolicyId]'",
         )

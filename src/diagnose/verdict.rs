@@ -3,13 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::check::{CheckResult, Sign};
+use super::check::{CheckName, CheckResult, Sign};
 use super::checks::registration::stops_reporting;
 use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
 use super::scope::scope;
 use crate::incident::cause::{Cause, Confidence, Scope, Severity};
-use crate::incident::finding::Finding;
+use crate::incident::finding::{Finding, Recovered};
 
 /// A finding with what live state says about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,20 @@ impl Live {
     pub fn subnet(&self) -> Option<&str> {
         self.instance.as_ref()?.subnet.as_deref()
     }
+}
+
+/// The nodes of which Systems Manager has heard since their newest evidence,
+/// and what they have thereby recovered from.
+pub fn recovered(diagnosed: &[Diagnosed]) -> Vec<Recovered> {
+    let recovery = |one: &Diagnosed| {
+        Some(Recovered {
+            node: one.finding.node.id.to_string(),
+            cause: one.cause,
+            signature: CheckName::Registration.as_str().to_owned(),
+            at: one.recovered_at?,
+        })
+    };
+    diagnosed.iter().filter_map(recovery).collect()
 }
 
 /// What a sign means for the candidates of a finding.

@@ -162,6 +162,9 @@ async fn an_agent_that_has_reported_since_is_well() {
     assert_ne!(well["confidence"], "confirmed", "{well:#}");
     let detail = well["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("it works again"), "{detail}");
+    let recovered = json!([{"node": one, "cause": well["cause"],
+        "signature": "ssm-registration", "at": report["recovered"][0]["at"]}]);
+    assert_eq!(report["recovered"], recovered);
     // A metadata service that is off now is off, whatever credentials last.
     let dark = incident_of(&report, &other);
     assert_eq!(dark["confidence"], "confirmed");

@@ -78,8 +78,8 @@ impl Reads for LiveState {
         self.ec2.security_groups(&self.session, ids).await
     }
 
-    async fn acls(&self, subnets: &[String]) -> Result<Vec<AclFacts>, CallError> {
-        self.ec2.network_acls(&self.session, subnets).await
+    async fn acls(&self, vpcs: &[String]) -> Result<Vec<AclFacts>, CallError> {
+        self.ec2.network_acls(&self.session, vpcs).await
     }
 
     async fn route_tables(&self, vpcs: &[String]) -> Result<Vec<RouteTableFacts>, CallError> {

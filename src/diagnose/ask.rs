@@ -13,7 +13,7 @@ pub enum Ask {
     Permissions,
     /// The security groups of the instance.
     SecurityGroups,
-    /// The network ACL of its subnet.
+    /// The network ACLs of its VPC.
     NetworkAcl,
     /// The route tables of its VPC.
     RouteTables,

@@ -5,6 +5,7 @@ mod diagnosis;
 mod kinesis;
 mod locks;
 mod peers;
+mod permissions;
 mod replay;
 mod story;
 mod support;

@@ -61,11 +61,12 @@ impl Ec2 {
     pub async fn network_acls(
         &self,
         session: &Session,
-        subnets: &[String],
+        vpcs: &[String],
     ) -> Result<Vec<AclFacts>, CallError> {
         let client = self.client(session).await;
-        let before = filter("association.subnet-id", subnets);
-        let request = client.describe_network_acls().filters(before);
+        let request = client
+            .describe_network_acls()
+            .filters(filter("vpc-id", vpcs));
         all_pages!(request, "DescribeNetworkAcls", network_acls, acl_facts)
     }
 
@@ -209,6 +210,7 @@ fn acl_facts(acl: &NetworkAcl) -> Option<AclFacts> {
     let subnets = acl.associations().iter();
     Some(AclFacts {
         id: acl.network_acl_id()?.to_owned(),
+        vpc: acl.vpc_id()?.to_owned(),
         subnets: subnets
             .filter_map(|association| Some(association.subnet_id()?.to_owned()))
             .collect(),

@@ -2,7 +2,7 @@
 //! back in?
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
-use crate::diagnose::facts::known;
+use crate::diagnose::facts::{AclFacts, known};
 use crate::diagnose::network::way::{Traffic, Way};
 use crate::diagnose::network::{Lets, acl};
 
@@ -19,15 +19,19 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         let note = format!("Whether the network ACL before {id} lets it out is not told: {why}.");
         CheckResult::unknown(NAME, note)
     };
-    let subnet = instance
-        .subnet
-        .as_deref()
-        .ok_or_else(|| unknown("EC2 does not tell its subnet".to_owned()))?;
-    let acl = known(
-        subject.facts.acls.get(subnet),
-        &format!("the network ACL of {subnet}"),
+    let (Some(vpc), Some(subnet)) = (&instance.vpc, instance.subnet.as_deref()) else {
+        return Err(unknown("EC2 does not tell its subnet".to_owned()));
+    };
+    let acls = known(
+        subject.facts.acls.get(vpc),
+        &format!("the network ACLs of {vpc}"),
     )
     .map_err(unknown)?;
+    let before = |acl: &&AclFacts| acl.subnets.iter().any(|id| id == subnet);
+    let acl = acls
+        .iter()
+        .find(before)
+        .ok_or_else(|| unknown(format!("{vpc} shows none before {subnet}")))?;
     let traffic = Traffic::of(subject, instance);
     let far = traffic.far().map_err(unknown)?;
     if let Way::Endpoint { interfaces, .. } = &traffic.way {

@@ -38,8 +38,8 @@ pub struct Facts {
     /// Managed policy documents, boundaries among them, by ARN.
     pub managed_policies: BTreeMap<String, Read<String>>,
     pub groups: BTreeMap<String, Read<GroupFacts>>,
-    /// By subnet id.
-    pub acls: BTreeMap<String, Read<AclFacts>>,
+    /// All network ACLs of a VPC, by VPC id.
+    pub acls: BTreeMap<String, Read<Vec<AclFacts>>>,
     /// All route tables of a VPC, by VPC id.
     pub route_tables: BTreeMap<String, Read<Vec<RouteTableFacts>>>,
     /// All endpoints of a VPC, by VPC id.

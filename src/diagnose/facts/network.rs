@@ -140,6 +140,7 @@ pub enum Peer {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AclFacts {
     pub id: String,
+    pub vpc: String,
     /// The subnets it stands before.
     pub subnets: Vec<String>,
     pub entries: Vec<AclEntry>,

@@ -80,8 +80,7 @@ pub trait Reads: Send + Sync + 'static {
 
     fn groups(&self, ids: &[String]) -> impl Answer<Vec<GroupFacts>>;
 
-    /// The network ACLs before `subnets`.
-    fn acls(&self, subnets: &[String]) -> impl Answer<Vec<AclFacts>>;
+    fn acls(&self, vpcs: &[String]) -> impl Answer<Vec<AclFacts>>;
 
     fn route_tables(&self, vpcs: &[String]) -> impl Answer<Vec<RouteTableFacts>>;
 

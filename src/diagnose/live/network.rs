@@ -16,7 +16,7 @@ use crate::node::InstanceId;
 #[derive(Default)]
 pub struct Network {
     pub groups: BTreeMap<String, Read<GroupFacts>>,
-    pub acls: BTreeMap<String, Read<AclFacts>>,
+    pub acls: BTreeMap<String, Read<Vec<AclFacts>>>,
     pub route_tables: BTreeMap<String, Read<Vec<RouteTableFacts>>>,
     pub endpoints: BTreeMap<String, Read<Vec<EndpointFacts>>>,
     pub interfaces: BTreeMap<String, Read<InterfaceFacts>>,
@@ -42,7 +42,6 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
         standing.flat_map(id_of).collect()
     };
     let vpc_of = |instance: &InstanceFacts| instance.vpc.iter().cloned().collect();
-    let subnet_of = |instance: &InstanceFacts| instance.subnet.iter().cloned().collect();
     let (groups, acls, route_tables, (endpoints, interfaces, of_endpoints), dns) = tokio::join!(
         read_groups(
             of(Ask::SecurityGroups, |instance| instance
@@ -51,11 +50,11 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
                 .clone()),
             reader,
         ),
-        reader.in_lists(
-            of(Ask::NetworkAcl, subnet_of),
+        reader.gathered(
+            of(Ask::NetworkAcl, vpc_of),
             EC2_FILTER,
-            |reads, subnets: Vec<String>| async move { reads.acls(&subnets).await },
-            |acl: &AclFacts| acl.subnets.clone(),
+            |reads, vpcs: Vec<String>| async move { reads.acls(&vpcs).await },
+            |acl: &AclFacts| acl.vpc.as_str(),
         ),
         reader.gathered(
             of(Ask::RouteTables, vpc_of),

@@ -163,6 +163,7 @@ mod tests {
         entries.reverse();
         AclFacts {
             id: "acl-1".to_owned(),
+            vpc: "vpc-1".to_owned(),
             subnets: vec!["subnet-1".to_owned()],
             entries,
         }

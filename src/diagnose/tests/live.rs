@@ -164,10 +164,9 @@ impl Reads for Fleet {
         Ok(of(&self.world.groups, ids))
     }
 
-    async fn acls(&self, subnets: &[String]) -> Result<Vec<AclFacts>, CallError> {
-        self.answer("DescribeNetworkAcls", &subnets.join(","))
-            .await?;
-        Ok(of(&self.world.acls, subnets))
+    async fn acls(&self, vpcs: &[String]) -> Result<Vec<AclFacts>, CallError> {
+        self.answer("DescribeNetworkAcls", &vpcs.join(",")).await?;
+        Ok(lists(&self.world.acls, vpcs))
     }
 
     async fn route_tables(&self, vpcs: &[String]) -> Result<Vec<RouteTableFacts>, CallError> {
@@ -260,7 +259,7 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         "DescribeDhcpOptions dopt-1",
         "DescribeInstanceInformation 1",
         "DescribeInstances 1",
-        "DescribeNetworkAcls subnet-1",
+        "DescribeNetworkAcls vpc-1",
         "DescribeNetworkInterfaces eni-vpce-1",
         "DescribeRouteTables vpc-1",
         "DescribeSecurityGroups sg-1",

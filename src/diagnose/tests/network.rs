@@ -257,8 +257,8 @@ fn the_route_that_the_subnet_really_uses_is_judged() {
 fn acl(entries: &[(i32, bool, bool, Ports, &str)]) -> Facts {
     let mut facts = world(|_, _| {});
     for read in facts.acls.values_mut() {
-        let Read::Found(acl) = read else { continue };
-        acl.entries = entries
+        let Read::Found(acls) = read else { continue };
+        acls[0].entries = entries
             .iter()
             .map(|(number, egress, allow, ports, range)| AclEntry {
                 number: *number,
@@ -301,7 +301,7 @@ fn a_network_acl_must_let_requests_out_and_answers_in() {
     let mut same_subnet = other(&[]);
     same_subnet.interfaces = found("eni-vpce-1", interface("vpce-1", PRIVATE, "subnet-1"));
     let mut unread = world(|_, _| {});
-    unread.acls = one("subnet-1", Read::Failed("denied".to_owned()));
+    unread.acls = one("vpc-1", Read::Failed("denied".to_owned()));
     let text = shown(
         NetworkAcl,
         &[

@@ -122,12 +122,13 @@ fn network(facts: &mut Facts) {
         range: Cidr::parse("0.0.0.0/0"),
     };
     facts.acls = found(
-        "subnet-1",
-        AclFacts {
+        "vpc-1",
+        vec![AclFacts {
             id: "acl-1".to_owned(),
+            vpc: "vpc-1".to_owned(),
             subnets: vec!["subnet-1".to_owned()],
             entries: vec![entry(true), entry(false)],
-        },
+        }],
     );
     facts.route_tables = found(
         "vpc-1",

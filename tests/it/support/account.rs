@@ -32,9 +32,13 @@ impl Account {
     }
 
     pub async fn fresh_in(region: &str) -> Self {
+        Self::fresh_on(moto::address(), region).await
+    }
+
+    /// On the test server at `peer`.
+    pub async fn fresh_on(peer: &'static str, region: &str) -> Self {
         let turn = turns().acquire_owned().await;
         let id = moto::fresh_account();
-        let peer = moto::address();
         Self {
             proxy: Proxy::start(peer, &id).await,
             backstage: Proxy::start(peer, &id).await,

@@ -1,0 +1,145 @@
+//! The function under the read actions that the template gives it, while the
+//! test server asks IAM about every call.
+
+use std::collections::BTreeSet;
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use ssm_agent_triage::diagnose::check::CHECKS;
+
+use crate::support::account::Account;
+use crate::support::answer::incidents;
+use crate::support::events::Delivery;
+use crate::support::moto;
+use crate::support::proxy::{Effect, query_error};
+use crate::support::runtime::Function;
+use crate::support::scene::together;
+use crate::support::suspects::{Fleet, MEMBERS};
+
+/// Of these the answers are played back: the test server has none.
+const PLAYED_BACK: [&str; 3] = [
+    "ssm:DescribeInstanceInformation",
+    "ssm:GetServiceSetting",
+    "iam:SimulatePrincipalPolicy",
+];
+
+/// Members whose logs together call for every check but that of Default Host
+/// Management.
+const ASKING: [&str; 6] = [
+    "well, blames credentials",
+    "well, blames its policies",
+    "role bounded",
+    "well, blames the network",
+    "endpoint shut",
+    "no names",
+];
+
+/// Reads that the template lists, as IAM actions.
+fn template_reads() -> BTreeSet<&'static str> {
+    let is_read = |word: &&str| {
+        let (service, verb) = word.split_once(':').unwrap_or_default();
+        let reading = ["Describe", "Get", "List", "Simulate"];
+        ["ec2", "iam", "ssm"].contains(&service) && reading.iter().any(|r| verb.starts_with(r))
+    };
+    let lines = include_str!("../../template.yaml").lines();
+    lines
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split([' ', ',', '[', ']', '"']))
+        .filter(is_read)
+        .collect()
+}
+
+struct Guarded<'a> {
+    account: &'a Account,
+    peer: &'static str,
+    key: (String, String),
+    event: Value,
+}
+
+impl Guarded<'_> {
+    /// The checks that are unknown, when `actions` are allowed.
+    async fn unknown_under(&self, actions: &BTreeSet<&str>) -> BTreeSet<String> {
+        moto::enforce(self.peer, false).await;
+        let policy = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+        let request = self.account.iam().put_user_policy().user_name("function");
+        let request = request
+            .policy_name("reads")
+            .policy_document(policy.to_string());
+        request.send().await.expect("the policy is put");
+        let settings = [
+            ("AWS_ACCESS_KEY_ID", self.key.0.as_str()),
+            ("AWS_SECRET_ACCESS_KEY", self.key.1.as_str()),
+            // A user's key has none.
+            ("AWS_SESSION_TOKEN", ""),
+        ];
+        let mut function = Function::start(self.account, &settings).await;
+        moto::enforce(self.peer, true).await;
+        let report = function.invoke(&self.event).await.expect("handled");
+        let checks = incidents(&report)
+            .iter()
+            .filter_map(|one| one["checks"].as_array());
+        let unknown = checks
+            .flatten()
+            .filter(|check| check["status"] == "unknown");
+        unknown
+            .filter_map(|check| Some(check["check"].as_str()?.to_owned()))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unknown() {
+    let (_server, peer) = moto::of_its_own();
+    let account = Account::fresh_on(peer, "us-east-1").await;
+    let fleet = Fleet::build(&account, 1).await;
+    let nobody = json!({"InstanceInformationList": []}).to_string();
+    let nobody = Effect::Answer(StatusCode::OK, nobody);
+    account.proxy.on("DescribeInstanceInformation", nobody);
+    let simulator = query_error(403, "AccessDenied", "not for this role");
+    account.proxy.on("SimulatePrincipalPolicy", simulator);
+
+    let iam = account.iam();
+    let made = iam.create_user().user_name("function").send().await;
+    made.expect("the user is made");
+    let key = iam.create_access_key().user_name("function").send().await;
+    let key = key.expect("the key is made");
+    let key = key.access_key().expect("the key");
+    let asking: Vec<&str> = fleet
+        .instances
+        .iter()
+        .filter(|(_, index)| ASKING.contains(&MEMBERS[*index].name))
+        .map(|(id, _)| id.as_str())
+        .collect();
+    let of_asking = |delivery: &Delivery| asking.contains(&delivery.stream.as_str());
+    let logs: Vec<Delivery> = fleet
+        .deliveries(&account)
+        .into_iter()
+        .filter(of_asking)
+        .collect();
+    assert_eq!(logs.len(), ASKING.len());
+    let guarded = Guarded {
+        account: &account,
+        peer,
+        key: (
+            key.access_key_id().to_owned(),
+            key.secret_access_key().to_owned(),
+        ),
+        event: together(&logs),
+    };
+
+    let all = template_reads();
+    assert_eq!(guarded.unknown_under(&all).await, BTreeSet::new());
+    for taken in all.iter().filter(|action| !PLAYED_BACK.contains(*action)) {
+        let mut rest = all.clone();
+        rest.remove(taken);
+        let unknown = guarded.unknown_under(&rest).await;
+        let declaring: BTreeSet<String> = CHECKS
+            .iter()
+            .filter(|check| check.actions().any(|action| action == *taken))
+            .map(|check| check.name.as_str().to_owned())
+            .collect();
+        assert!(!unknown.is_empty(), "{taken} is not asked for");
+        assert!(unknown.is_subset(&declaring), "{taken}: {unknown:?}");
+    }
+}

@@ -42,10 +42,11 @@ bench: prerequisites ## Compare the engine's speed with decoding and plain regex
 # Not coverage-guided: the property tests with many more cases, each time from
 # a new seed. `make fuzz CASES=100000` for longer.
 CASES ?= 5000
+SEED ?= $(shell date +%s)
 
 .PHONY: fuzz
 fuzz: prerequisites ## Run the property tests at length: no input panics, no cut changes a verdict
-	PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
+	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
 		cargo test --locked --no-default-features --lib --bins --test lab
 
 .PHONY: lint

@@ -167,9 +167,13 @@ impl Store {
             entry.begin_anew(now);
         }
         entry.enter(incident.confidence, state, now);
-        let telling = entry.telling(stands, self.reminder, now);
         let nodes = entry.nodes_with(incident);
+        // Judged by what is still remembered afterwards, so that asking again
+        // before the message is out gives the same answer.
         self.evict(&incident.key);
+        let telling = (self.incidents.get(&incident.key)).map_or(Telling::Suppress, |entry| {
+            entry.telling(stands, self.reminder, now)
+        });
         Decision { telling, nodes }
     }
 

@@ -26,6 +26,13 @@ where
             };
             classify(call, code, context.err().message().unwrap_or_default())
         }
+        // A refusal that is not worded as the service words one: a page of
+        // something in between, or of a server that broke.
+        SdkError::ResponseError(context) if !context.raw().status().is_success() => classify(
+            call,
+            format!("HTTP {}", context.raw().status().as_u16()),
+            "the answer cannot be read",
+        ),
         SdkError::TimeoutError(_) => CallError::NoAnswer {
             call,
             message: "no answer in time".to_owned(),

@@ -334,3 +334,19 @@ async fn denied_and_throttled_looks_are_unknown_and_say_so() {
     assert!(text.contains("DescribeSecurityGroups was denied (UnauthorizedOperation)"));
     assert!(text.contains("DescribeRouteTables was throttled (RequestLimitExceeded)"));
 }
+
+#[tokio::test]
+async fn a_look_that_breaks_off_is_unknown_in_few_words() {
+    let scene = Scene::new().await;
+    let id = scene.dark_instance().await;
+    // The test server breaks on this call, and answers with a page.
+    let mut function = scene.function(&[]).await;
+    let event = together(&[scene.imds_off(&id)]);
+    let report = function.invoke(&event).await.expect("handled");
+    let incident = only_incident(&report);
+    assert_eq!(incident["confidence"], "confirmed");
+    assert_eq!(check(incident, "ssm-registration"), Some("unknown"));
+    let text = incident.to_string();
+    let why = "DescribeInstanceInformation failed (HTTP 500): the answer cannot be read.";
+    assert!(text.contains(why), "{text}");
+}

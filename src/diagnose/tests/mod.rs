@@ -6,5 +6,6 @@ mod manager;
 mod needs;
 mod network;
 mod permissions;
+mod policy;
 mod verdicts;
 pub(crate) mod world;

@@ -58,10 +58,6 @@ lint: format-check validate announce ## Check formatting, clippy and the templat
 format-check: prerequisites
 	cargo fmt --check
 
-.PHONY: bench
-bench: prerequisites ## Measure the engine against decoding alone, as ratios
-	cargo bench --locked --no-default-features --bench engine
-
 .PHONY: validate
 validate: tools ## Check template.yaml with sam and cfn-lint
 	$(VENV)/bin/sam validate --lint --template template.yaml --region us-east-1

@@ -2,6 +2,7 @@
 //! against one expression per signature in turn, over the number of signatures
 //! and over the size of the input. Nothing is asserted; `make bench` prints.
 
+mod fleet;
 mod logs;
 mod naive;
 mod race;
@@ -15,6 +16,7 @@ use ssm_agent_triage::decode::{self, Message, Surroundings};
 use ssm_agent_triage::engine::{Engine, StreamStates};
 use ssm_agent_triage::signature::{self, Matcher, Signature};
 
+use crate::fleet::{Fleet, peak_megabytes};
 use crate::naive::OneByOne;
 use crate::race::{Subject, median, race};
 
@@ -33,10 +35,39 @@ fn main() {
             std::process::exit(1);
         }
     };
+    // First, while the peak of memory is still its own.
+    over_nodes(&builtin);
     against_decoding(&builtin);
     over_signatures(&builtin);
     over_size(&builtin);
     loading(&builtin);
+}
+
+/// Broken fleets of 1, 100 and 1,000 nodes in one invocation, from log text to
+/// incidents; the answers of AWS are at hand.
+fn over_nodes(builtin: &[Signature]) {
+    let engine = Engine::with(builtin.to_vec());
+    println!("Reading, diagnosing and gathering a fleet whose nodes share a role and a subnet\n");
+    println!(
+        "  {:<8} {:>10} {:>12} {:>12} {:>14}",
+        "nodes", "ms", "µs a node", "incidents", "peak memory MB"
+    );
+    for nodes in [1, 100, 1000] {
+        let fleet = Fleet::new(nodes);
+        let incidents = fleet.judge(&engine).len();
+        let results = race(
+            7,
+            vec![Subject::new(|| drop(black_box(fleet.judge(&engine))))],
+        );
+        let seconds = results[0].median.as_secs_f64();
+        let peak = peak_megabytes().map_or("-".to_owned(), |peak| format!("{peak:.1}"));
+        println!(
+            "  {nodes:<8} {:>10.2} {:>12.1} {incidents:>12} {peak:>14}",
+            seconds * 1e3,
+            seconds * 1e6 / nodes as f64
+        );
+    }
+    println!();
 }
 
 /// A whole delivery of 1 MB: base64, gunzip and JSON, then what follows them.

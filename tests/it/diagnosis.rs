@@ -96,6 +96,40 @@ async fn each_planted_fault_is_convicted_by_its_resource_and_nothing_else_is() {
     }
 }
 
+#[tokio::test]
+async fn as_one_kinesis_event_the_fleet_gets_a_proved_message_for_each_planted_fault() {
+    let account = Account::fresh().await;
+    let mailbox = account.mailbox().await;
+    let fleet = Fleet::build(&account, 1).await;
+    stand_in(&account);
+    let topic = ("TRIAGE_TOPIC_ARN", mailbox.topic.as_str());
+    let mut function = Function::start(&account, &[topic, TELL_ALL]).await;
+    let deliveries = fleet.deliveries(&account);
+    let payloads: Vec<String> = deliveries.iter().map(Delivery::payload).collect();
+    let handled = function.invoke(&kinesis(&account, &payloads)).await;
+    assert_eq!(handled.expect("handled"), json!({"batchItemFailures": []}));
+
+    let mails = mailbox.take().await;
+    let proved: Vec<_> = mails
+        .iter()
+        .filter(|mail| mail.text.contains("Proved:"))
+        .collect();
+    for (id, index) in &fleet.instances {
+        let member = &MEMBERS[*index];
+        let causes: Vec<&str> = proved
+            .iter()
+            .filter(|mail| mail.text.contains(id.as_str()))
+            .flat_map(|mail| mail.attributes.iter())
+            .filter(|(name, _)| name == "cause")
+            .map(|(_, cause)| cause.as_str())
+            .collect();
+        match member.find {
+            Find::Proved(cause, _) => assert_eq!(causes, [cause], "{}", member.name),
+            Find::Nothing => assert_eq!(causes, [""; 0], "{}", member.name),
+        }
+    }
+}
+
 /// How often each action was called.
 fn counted(account: &Account) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();

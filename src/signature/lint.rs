@@ -280,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_kind_hides_no_other_fault() {
+        let text = "[[signature]]\nid = \"X y\"\nkind = \"fualt\"\npart = \"host\"\n";
+        insta::assert_snapshot!(parse("own.toml", text).expect_err("faults").to_string(), @r#"
+        5 faults in the signatures:
+        own.toml: X y: kind "fualt" is not one of fault, symptom, recovery, benign
+        own.toml: X y: id "X y" is not lower-case words joined by hyphens
+        own.toml: X y: has no title
+        own.toml: X y: has no text under matches to prove it
+        own.toml: X y: names neither starts nor contains: nothing would lead to it
+        "#);
+    }
+
+    #[test]
     fn what_is_no_entry_is_told_for_each_entry() {
         let text =
             "signatures = 1\n[[signature]]\nid = \"a\"\ntitel = \"A\"\n[[signature]]\nid = 7\n";

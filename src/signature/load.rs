@@ -79,7 +79,7 @@ pub fn builtin() -> Result<Vec<Signature>, CatalogueError> {
             Ok(entries) => {
                 for entry in entries {
                     faults.extend(entry.faults(file));
-                    signatures.extend(entry.signature);
+                    signatures.push(entry.signature);
                 }
             }
             Err(unread) => faults.extend(unread),
@@ -102,15 +102,14 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Signature>, CatalogueError> {
     let mut signatures = Vec::new();
     let mut faults = Vec::new();
     for mut entry in entries(file, text).map_err(CatalogueError)? {
-        if let Some(signature) = &entry.signature {
-            entry.reasons.extend(unsound(signature));
-            if !ids.insert(signature.id.clone()) {
-                let twice = "the id stands twice in this file";
-                entry.reasons.push(twice.to_owned());
-            }
+        entry.reasons.extend(unsound(&entry.signature));
+        let id = &entry.signature.id;
+        if !id.is_empty() && !ids.insert(id.clone()) {
+            let twice = "the id stands twice in this file";
+            entry.reasons.push(twice.to_owned());
         }
         faults.extend(entry.faults(file));
-        signatures.extend(entry.signature);
+        signatures.push(entry.signature);
     }
     if faults.is_empty() {
         Ok(signatures)
@@ -143,8 +142,9 @@ pub fn with_file(
 /// One entry as it was read.
 struct Entry {
     name: String,
-    /// As far as its words are known; `None` without kind or part.
-    signature: Option<Signature>,
+    /// As far as its words are known. With a reason beside it, it goes no
+    /// further than the linter.
+    signature: Signature,
     reasons: Vec<String>,
 }
 
@@ -283,7 +283,7 @@ struct RawSignature {
 
 impl RawSignature {
     /// The entry with its words read; every word that is not known is a reason.
-    fn read(self, reasons: &mut Vec<String>) -> Option<Signature> {
+    fn read(self, reasons: &mut Vec<String>) -> Signature {
         let kind = known(
             &self.kind,
             "kind",
@@ -352,11 +352,12 @@ impl RawSignature {
                 )
             })
             .collect();
-        Some(Signature {
+        Signature {
             id: self.id,
             title: self.title,
-            kind: kind?,
-            part: part?,
+            // Stand-ins where the word is unknown: the linter then finds the rest.
+            kind: kind.unwrap_or(Kind::Benign),
+            part: part.unwrap_or(Part::Config),
             role: role.flatten(),
             causes,
             text_decides: self.text_decides,
@@ -379,7 +380,7 @@ impl RawSignature {
             retry: self.retry,
             matches: self.matches,
             rejects: self.rejects,
-        })
+        }
     }
 }
 

@@ -30,17 +30,25 @@ fn verdicts() {
         };
         writeln!(all, "{name}: {text}").expect("writing to a string");
     };
-    for row in fixture("cases.tsv").lines().skip(1) {
-        let name = row.split('\t').next().unwrap_or_default();
-        tell(name, &records(&fixture(&format!("agent/{name}.log"))));
+    for (table, folder) in [
+        ("cases.tsv", "agent"),
+        ("v2/cases.tsv", "v2"),
+        ("people/cases.tsv", "people"),
+    ] {
+        for row in fixture(table).lines().skip(1) {
+            let name = row.split('\t').next().unwrap_or_default();
+            tell(name, &records(&fixture(&format!("{folder}/{name}.log"))));
+        }
     }
     for row in fixture("wild/wild.jsonl").lines() {
         let excerpt: Excerpt = serde_json::from_str(row).expect("a row of wild.jsonl");
         tell(&excerpt.id, &excerpt.lines);
     }
-    for row in fixture("lines.jsonl").lines() {
-        let line: Line = serde_json::from_str(row).expect("a row of lines.jsonl");
-        tell(&line.id, std::slice::from_ref(&line.line));
+    for table in ["lines.jsonl", "v2/lines.jsonl"] {
+        for row in fixture(table).lines() {
+            let line: Line = serde_json::from_str(row).expect("a row of lines.jsonl");
+            tell(&line.id, std::slice::from_ref(&line.line));
+        }
     }
     insta::assert_snapshot!(all);
 }

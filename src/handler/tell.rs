@@ -98,7 +98,7 @@ impl<'a> Round<'a> {
             }
             Telling::Suppress => Notified::Suppressed,
             Telling::Speak(why) => {
-                let news = News::of(why, state, outcome.status);
+                let news = News::of(why, state);
                 let nodes = &decision.nodes;
                 let render = match self.teller.topic {
                     Some(_) => text::render,

@@ -5,5 +5,5 @@ pub mod correlate;
 pub mod finding;
 pub mod gather;
 pub mod store;
-mod title;
+pub mod title;
 pub mod unknown;

@@ -37,8 +37,10 @@ pub const MAX_NODES: usize = 20_000;
 pub enum State {
     /// It stands, and nothing was done about it.
     Open,
-    /// Repaired, or found right.
-    Right,
+    /// Put right by a write of this function.
+    Repaired,
+    /// Live state shows it right, and this function changed nothing.
+    Resolved,
     /// A repair was tried and failed, or was not seen to take effect.
     RepairFailed,
     /// Repaired within the hour and broken again.

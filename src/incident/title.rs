@@ -13,14 +13,53 @@ pub(super) fn title(
     standing: Standing,
 ) -> String {
     let fault = fault(cause, scope, clues);
-    match (standing, confidence) {
-        (Standing::AlreadyRight, _) => {
-            format!("{fault}, says the log; live state does not show it")
+    match Doubt::of(standing, confidence) {
+        Some(doubt) => format!("{fault}{}", doubt.words()),
+        None => fault,
+    }
+}
+
+/// Why a title's fault may not be so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Further causes are possible.
+    Undetermined,
+    /// Live state shows nothing wrong.
+    NotSeenLive,
+}
+
+impl Doubt {
+    const ALL: [Self; 2] = [Self::Undetermined, Self::NotSeenLive];
+
+    fn of(standing: Standing, confidence: Confidence) -> Option<Self> {
+        match (standing, confidence) {
+            (Standing::AlreadyRight, _) => Some(Self::NotSeenLive),
+            (Standing::Standing, Confidence::Undetermined) => Some(Self::Undetermined),
+            (Standing::Standing, Confidence::Likely | Confidence::Confirmed) => None,
         }
-        (Standing::Standing, Confidence::Undetermined) => {
-            format!("{fault}: likeliest cause, not yet decided")
+    }
+
+    /// The end of a title in doubt.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Undetermined => ": likeliest cause, not yet decided",
+            Self::NotSeenLive => ", says the log; live state does not show it",
         }
-        (Standing::Standing, Confidence::Likely | Confidence::Confirmed) => fault,
+    }
+
+    /// The same where there is little room.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Undetermined => ": undetermined",
+            Self::NotSeenLive => ": not seen live",
+        }
+    }
+
+    /// A title without its doubt, and the doubt.
+    pub fn split(title: &str) -> (&str, Option<Self>) {
+        (Self::ALL.into_iter())
+            .find_map(|doubt| Some((title.strip_suffix(doubt.words())?, Some(doubt))))
+            .unwrap_or((title, None))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::incident::store::{State, Why};
-use crate::report::OutcomeStatus;
+use crate::incident::title::Doubt;
 
 /// The longest subject, in characters.
 pub const SUBJECT_LENGTH: usize = 99;
@@ -31,27 +31,31 @@ pub struct Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum News {
     Opened,
+    /// By a write of this function.
     Repaired,
+    /// Live state shows it right, and this function changed nothing.
+    Resolved,
     RepairFailed,
     /// It hits many more nodes.
     Grew,
     /// Still open, told again after a while.
     Reminder,
+    /// Every node works again by its own log. Readers know it as resolved.
     Over,
 }
 
 impl News {
-    /// From why the incident speaks, its state, and what came of the repair.
-    pub fn of(why: Why, state: State, outcome: OutcomeStatus) -> Self {
-        match (why, state, outcome) {
-            (Why::Over, _, _) => Self::Over,
-            (Why::Opened | Why::StateChanged, State::RepairFailed, _) => Self::RepairFailed,
-            (Why::Opened | Why::StateChanged, State::Right, OutcomeStatus::Repaired)
-            | (Why::StateChanged, State::Right, _) => Self::Repaired,
-            (Why::Opened | Why::StateChanged, State::Open | State::BrokenAgain, _)
-            | (Why::Opened, State::Right, _) => Self::Opened,
-            (Why::Grew, _, _) => Self::Grew,
-            (Why::Reminder, _, _) => Self::Reminder,
+    /// From why the incident speaks, and its state.
+    pub fn of(why: Why, state: State) -> Self {
+        match (why, state) {
+            (Why::Over, _) => Self::Over,
+            (Why::Opened | Why::StateChanged, State::RepairFailed) => Self::RepairFailed,
+            (Why::Opened | Why::StateChanged, State::Repaired) => Self::Repaired,
+            (Why::StateChanged, State::Resolved) => Self::Resolved,
+            (Why::Opened | Why::StateChanged, State::Open | State::BrokenAgain)
+            | (Why::Opened, State::Resolved) => Self::Opened,
+            (Why::Grew, _) => Self::Grew,
+            (Why::Reminder, _) => Self::Reminder,
         }
     }
 
@@ -62,7 +66,7 @@ impl News {
             Self::RepairFailed => "repair-failed",
             Self::Grew => "grew",
             Self::Reminder => "reminder",
-            Self::Over => "over",
+            Self::Resolved | Self::Over => "resolved",
         }
     }
 }
@@ -81,10 +85,9 @@ impl Message {
         .to_string()
     }
 
-    /// `lead` and `tail` stay whole in the subject; `title` between them gives
-    /// way. `identity` is what makes two messages about `key` the same news.
+    /// `identity` is what makes two messages about `key` the same news.
     pub fn new(
-        (lead, title, tail): (&str, &str, &str),
+        subject: &Subject,
         body: String,
         attributes: BTreeMap<String, String>,
         key: &str,
@@ -95,7 +98,7 @@ impl Message {
             .map(|(name, value)| name.len() + value.len() + "String".len())
             .sum();
         Self {
-            subject: subject(lead, title, tail),
+            subject: subject.line(),
             body: within(body, MESSAGE_BYTES.saturating_sub(overhead)),
             attributes,
             group: digest(key),
@@ -104,27 +107,66 @@ impl Message {
     }
 }
 
-/// The subject, in printable ASCII: what is not becomes `?`.
-fn subject(lead: &str, title: &str, tail: &str) -> String {
-    let ascii = |text: &str| -> String {
-        text.chars()
-            .map(|c| match c {
-                ' '..='~' => c,
-                c if c.is_whitespace() => ' ',
-                _ => '?',
-            })
-            .collect()
-    };
-    let (lead, title, tail) = (ascii(lead), ascii(title), ascii(tail));
-    let room = SUBJECT_LENGTH.saturating_sub(lead.len() + tail.len());
-    let title = if title.len() <= room {
-        title
-    } else {
-        format!("{}...", title[..room.saturating_sub(3)].trim_end())
-    };
-    let mut subject = format!("{lead}{title}{tail}").trim().to_owned();
-    subject.truncate(SUBJECT_LENGTH);
-    subject
+/// The parts of a subject line. Only the fault's words give way where it gets
+/// too long: what the message is, how sure it is and how many nodes it
+/// concerns stay whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// `[SSM high] `.
+    pub lead: &'a str,
+    /// What is wrong, with [`Doubt::words`] at its end where it is in doubt.
+    pub title: &'a str,
+    /// ` (3 nodes)`.
+    pub tail: &'a str,
+}
+
+impl Subject<'_> {
+    /// The subject in printable ASCII: what is not becomes `?`.
+    fn line(&self) -> String {
+        let (lead, tail) = (ascii(self.lead), ascii(self.tail));
+        let (fault, doubt) = Doubt::split(self.title);
+        let fault = ascii(fault);
+        let room =
+            |doubt: &str| SUBJECT_LENGTH.saturating_sub(lead.len() + doubt.len() + tail.len());
+        let words = doubt.map_or("", Doubt::words);
+        let (fault, doubt) = if fault.len() <= room(words) {
+            (fault, words)
+        } else {
+            let short = doubt.map_or("", Doubt::short);
+            (shortened(fault, room(short)), short)
+        };
+        let mut subject = format!("{lead}{fault}{doubt}{tail}").trim().to_owned();
+        subject.truncate(SUBJECT_LENGTH);
+        subject
+    }
+}
+
+fn ascii(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            ' '..='~' => c,
+            c if c.is_whitespace() => ' ',
+            _ => '?',
+        })
+        .collect()
+}
+
+/// ASCII text in at most `room` characters: a long name in it gives way first,
+/// then the end. Ids of AWS resources are shorter than a name that is long.
+fn shortened(text: String, room: usize) -> String {
+    const LONG: usize = 24;
+    const KEPT: usize = 12;
+    if text.len() <= room {
+        return text;
+    }
+    let excess = text.len() - room + "...".len();
+    let longest = text.split(' ').max_by_key(|word| word.len());
+    match longest {
+        Some(name) if name.len() > LONG && name.len() >= excess + KEPT => {
+            text.replacen(name, &format!("{}...", &name[..name.len() - excess]), 1)
+        }
+        Some(_) | None => format!("{}...", text[..room.saturating_sub(3)].trim_end()),
+    }
 }
 
 /// `body` in at most `most` bytes, characters whole, with a note of what is
@@ -158,6 +200,16 @@ mod tests {
 
     use super::*;
 
+    fn subject(lead: &str, title: &str, tail: &str) -> String {
+        Subject { lead, title, tail }.line()
+    }
+
+    const T: Subject = Subject {
+        lead: "",
+        title: "t",
+        tail: "",
+    };
+
     #[test]
     fn the_title_gives_way_to_what_stands_around_it() {
         assert_eq!(
@@ -167,51 +219,56 @@ mod tests {
         let long = subject("[high] ", &"word ".repeat(40), " (3 nodes)");
         assert_eq!(long.len(), SUBJECT_LENGTH);
         assert!(long.ends_with("... (3 nodes)"), "{long}");
+        let role = "MyVeryLongRoleNameOfTheProductionFleetInFrankfurt";
+        assert_eq!(
+            subject(
+                "[SSM still open] ",
+                &format!("The role {role} lacks ssm:UpdateInstanceInformation"),
+                " (3 nodes)"
+            ),
+            "[SSM still open] The role MyVeryLongRoleNameOfTheP... lacks ssm:UpdateInstanceInformation (3 nodes)",
+        );
         assert_eq!(subject("", "Größe\r\nX-Evil: 1", ""), "Gr??e  X-Evil: 1");
     }
 
     #[test]
+    fn a_subject_keeps_its_doubt_and_shortens_what_is_in_doubt() {
+        let role = "EC2 may not assume the role of i-0123456789abcdef0";
+        let undecided = format!("{role}{}", Doubt::Undetermined.words());
+        assert_eq!(
+            subject("[SSM high] ", &undecided, " (1 node)"),
+            format!("[SSM high] {role}: undetermined (1 node)"),
+        );
+        let imds = "The instance metadata service of i-0123456789abcdef0 is switched off";
+        let not_seen = format!("{imds}{}", Doubt::NotSeenLive.words());
+        assert_eq!(
+            subject("[SSM high] ", &not_seen, " (1 node)"),
+            "[SSM high] The instance metadata service of i-0123456789abcdef0 is switc...: not seen live (1 node)",
+        );
+    }
+
+    #[test]
     fn news_follow_from_why_and_state() {
-        use OutcomeStatus as O;
-        for (why, state, outcome, news) in [
-            (Why::Opened, State::Open, O::None, News::Opened),
-            (Why::Opened, State::Right, O::Repaired, News::Repaired),
-            (Why::Opened, State::Right, O::AlreadyRight, News::Opened),
-            (
-                Why::Opened,
-                State::RepairFailed,
-                O::Failed,
-                News::RepairFailed,
-            ),
-            (
-                Why::StateChanged,
-                State::Right,
-                O::AlreadyRight,
-                News::Repaired,
-            ),
-            (
-                Why::StateChanged,
-                State::BrokenAgain,
-                O::Refused,
-                News::Opened,
-            ),
-            (Why::Grew, State::Open, O::None, News::Grew),
-            (
-                Why::Reminder,
-                State::RepairFailed,
-                O::Refused,
-                News::Reminder,
-            ),
-            (Why::Over, State::Right, O::None, News::Over),
+        for (why, state, news) in [
+            (Why::Opened, State::Open, News::Opened),
+            (Why::Opened, State::Repaired, News::Repaired),
+            (Why::Opened, State::Resolved, News::Opened),
+            (Why::Opened, State::RepairFailed, News::RepairFailed),
+            (Why::StateChanged, State::Repaired, News::Repaired),
+            (Why::StateChanged, State::Resolved, News::Resolved),
+            (Why::StateChanged, State::BrokenAgain, News::Opened),
+            (Why::Grew, State::Open, News::Grew),
+            (Why::Reminder, State::RepairFailed, News::Reminder),
+            (Why::Over, State::Repaired, News::Over),
         ] {
-            assert_eq!(News::of(why, state, outcome), news, "{why:?} {state:?}");
+            assert_eq!(News::of(why, state), news, "{why:?} {state:?}");
         }
     }
 
     #[test]
     fn a_long_body_is_cut_with_a_note() {
         let attributes = BTreeMap::from([("state".to_owned(), "opened".to_owned())]);
-        let message = Message::new(("", "t", ""), "é".repeat(200_000), attributes, "k", "i");
+        let message = Message::new(&T, "é".repeat(200_000), attributes, "k", "i");
         assert!(message.body.len() + "stateopenedString".len() <= MESSAGE_BYTES);
         assert!(message.body.ends_with(" more bytes cut]\n"));
         assert!(message.body.starts_with("éé"));
@@ -220,7 +277,7 @@ mod tests {
     #[test]
     fn a_printed_message_is_one_line() {
         let attributes = BTreeMap::from([("state".to_owned(), "opened".to_owned())]);
-        let message = Message::new(("", "t", ""), "a\n\n  b\n".to_owned(), attributes, "k", "i");
+        let message = Message::new(&T, "a\n\n  b\n".to_owned(), attributes, "k", "i");
         assert_eq!(
             message.log_line(),
             r#"{"attributes":{"state":"opened"},"body":["a","","  b"],"subject":"t","type":"message"}"#
@@ -229,9 +286,7 @@ mod tests {
 
     #[test]
     fn ids_of_a_fifo_topic_follow_the_news() {
-        let of = |key, identity| {
-            Message::new(("", "t", ""), String::new(), BTreeMap::new(), key, identity)
-        };
+        let of = |key, identity| Message::new(&T, String::new(), BTreeMap::new(), key, identity);
         assert_eq!(of("k", "a").group, of("k", "b").group);
         assert_ne!(of("k", "a").group, of("l", "a").group);
         assert_eq!(of("k", "a").deduplication, of("k", "a").deduplication);
@@ -247,6 +302,24 @@ mod tests {
             let subject = subject(&lead, &title, &tail);
             prop_assert!(subject.len() < 100);
             prop_assert!(subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        }
+
+        #[test]
+        fn however_long_the_name_what_the_message_says_of_it_stays(
+            lead in prop::sample::select(vec![
+                "[SSM critical] ", "[SSM high] ", "[SSM repair failed] ", "[SSM still open] ",
+            ]),
+            fault in "[A-Za-z][ -~é]{0,160}[a-z]",
+            doubt in prop::sample::select(vec![Doubt::Undetermined, Doubt::NotSeenLive]),
+            nodes in 1_usize..100_000,
+        ) {
+            let tail = format!(" ({nodes} nodes)");
+            let subject = subject(lead, &format!("{fault}{}", doubt.words()), &tail);
+            prop_assert!(subject.len() <= SUBJECT_LENGTH);
+            prop_assert!(subject.starts_with(lead), "{subject}");
+            let whole = subject.ends_with(&format!("{}{tail}", doubt.words()));
+            let short = subject.ends_with(&format!("{}{tail}", doubt.short()));
+            prop_assert!(whole || short, "{subject}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::layout::{Page, WIDTH, wrap};
-use super::message::{Message, News};
+use super::message::{Message, News, Subject};
 use super::quote;
 use super::redact::redact_line;
 use crate::advice::{self, Advice, Step, clock, in_words};
@@ -75,7 +75,7 @@ fn compose(
     let count = count(nodes.len());
     let mut page = Page::default();
 
-    page.heading(&verdict(news, outcome.status, &title, &count));
+    page.heading(&verdict(news, &title, &count));
     page.line(&place(incident, nodes));
     page.line(&seen(incident));
     if let Some(detail) = &incident.detail {
@@ -103,13 +103,17 @@ fn compose(
     let lead = match news {
         News::Opened => format!("[SSM {}] ", incident.severity),
         News::Repaired => "[SSM repaired] ".to_owned(),
+        News::Resolved | News::Over => "[SSM resolved] ".to_owned(),
         News::RepairFailed => "[SSM repair failed] ".to_owned(),
         News::Grew => "[SSM grew] ".to_owned(),
         News::Reminder => "[SSM still open] ".to_owned(),
-        News::Over => "[SSM over] ".to_owned(),
     };
     Message::new(
-        (&lead, &title, &format!(" ({count})")),
+        &Subject {
+            lead: &lead,
+            title: &title,
+            tail: &format!(" ({count})"),
+        },
         page.finish(),
         attributes(
             incident.severity.as_str(),
@@ -133,7 +137,7 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
     let title = one_line(&over.title);
     let count = count(over.nodes.len());
     let mut page = Page::default();
-    page.heading(&verdict(News::Over, OutcomeStatus::None, &title, &count));
+    page.heading(&verdict(News::Over, &title, &count));
     page.paragraph(&format!(
         "Every node that it had hit works again by its own log, the last since {} ({} ago). It \
          was open for {}.",
@@ -144,7 +148,11 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
     node_list(&mut page, &over.nodes);
     page.heading(&format!("Incident {}", redact_line(&over.key)));
     Message::new(
-        ("[SSM over] ", &title, &format!(" ({count})")),
+        &Subject {
+            lead: "[SSM resolved] ",
+            title: &title,
+            tail: &format!(" ({count})"),
+        },
         page.finish(),
         attributes(
             over.severity.as_str(),
@@ -158,15 +166,14 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
 }
 
 /// The first line: cause, thing to fix and how many nodes, in one sentence.
-fn verdict(news: News, outcome: OutcomeStatus, title: &str, count: &str) -> String {
+fn verdict(news: News, title: &str, count: &str) -> String {
     let lead = match news {
         News::Opened => "",
-        News::Repaired if outcome == OutcomeStatus::Repaired => "Repaired. What was wrong: ",
-        News::Repaired => "Right again. What was wrong: ",
+        News::Repaired => "Repaired. What was wrong: ",
+        News::Resolved | News::Over => "Resolved. What was wrong: ",
         News::RepairFailed => "The repair failed. Still wrong: ",
         News::Grew => "More nodes than before: ",
         News::Reminder => "Still open: ",
-        News::Over => "Over. What was wrong: ",
     };
     match title.strip_prefix("The ") {
         Some(rest) if !lead.is_empty() => format!("{lead}the {rest} ({count})."),

@@ -33,7 +33,8 @@ pub fn state(plan: &Plan, outcome: &OutcomeReport) -> State {
         Plan::NotNeeded(_) | Plan::Repair(_) => false,
     };
     match outcome.status {
-        OutcomeStatus::Repaired | OutcomeStatus::AlreadyRight => State::Right,
+        OutcomeStatus::Repaired => State::Repaired,
+        OutcomeStatus::AlreadyRight => State::Resolved,
         OutcomeStatus::Failed | OutcomeStatus::Unverified => State::RepairFailed,
         OutcomeStatus::None
         | OutcomeStatus::DryRun

@@ -197,7 +197,7 @@ async fn raw_text_with_a_node_by_hand_is_diagnosed_and_repaired() {
 }
 
 #[tokio::test]
-async fn what_works_again_is_told_once_as_over() {
+async fn what_works_again_is_told_once_as_resolved() {
     let scene = Scene::new().await;
     let on_role = scene.broken_role("MySSMRole", 1).await;
     let mut function = scene.function(ADVISE).await;
@@ -214,8 +214,8 @@ async fn what_works_again_is_told_once_as_over() {
     );
     let mails = scene.mailbox.take().await;
     assert_eq!(mails.len(), 1, "{report:#}");
-    let over = ("state".to_owned(), "over".to_owned());
-    assert!(mails[0].attributes.contains(&over), "{mails:#?}");
+    let resolved = ("state".to_owned(), "resolved".to_owned());
+    assert!(mails[0].attributes.contains(&resolved), "{mails:#?}");
 
     for batch in [&works, &fault, &works] {
         function
@@ -224,6 +224,33 @@ async fn what_works_again_is_told_once_as_over() {
             .expect("a late copy is handled");
     }
     assert_eq!(scene.mailbox.take().await, []);
+}
+
+#[tokio::test]
+async fn what_somebody_else_put_right_is_told_as_resolved_never_as_repaired() {
+    let scene = Scene::new().await;
+    for settings in [ADVISE, REPAIR] {
+        let launch = Launch {
+            tag: None,
+            ..dark()
+        };
+        let instance = scene.account.launch(launch).await;
+        let mut function = scene.function(settings).await;
+        let fault = scene.imds_off(&instance).subscription();
+        function.invoke(&fault).await.expect("the batch is handled");
+        assert_eq!(scene.mailbox.take().await.len(), 1);
+
+        scene.account.set_imds(&instance, true).await;
+        let report = function.invoke(&fault).await.expect("the batch is handled");
+        let mails = scene.mailbox.take().await;
+        assert_eq!(mails.len(), 1, "{report:#}");
+        let resolved = ("state".to_owned(), "resolved".to_owned());
+        assert!(mails[0].attributes.contains(&resolved), "{mails:#?}");
+        assert!(
+            mails[0].subject.starts_with("[SSM resolved] "),
+            "{mails:#?}"
+        );
+    }
 }
 
 #[tokio::test]

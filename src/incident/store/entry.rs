@@ -139,9 +139,11 @@ impl Entry {
         if state == State::Open && confidence != Confidence::Confirmed {
             return;
         }
-        self.state = state;
-        self.right_since = match state {
-            State::Right => self.right_since.or(Some(now)),
+        // What this function repaired and later finds right is still its own repair.
+        let kept = self.state == State::Repaired && state == State::Resolved;
+        self.state = if kept { self.state } else { state };
+        self.right_since = match self.state {
+            State::Repaired | State::Resolved => self.right_since.or(Some(now)),
             State::Open | State::RepairFailed | State::BrokenAgain => None,
         };
     }
@@ -173,7 +175,7 @@ impl Entry {
         let standing = self.standing();
         let grown = standing >= told.nodes * GROWTH_FACTOR && standing >= told.nodes + GROWTH_LEAST;
         // Late evidence of further nodes says nothing new about what is right.
-        if grown && self.state != State::Right {
+        if grown && !matches!(self.state, State::Repaired | State::Resolved) {
             return Telling::Speak(Why::Grew);
         }
         // What was put right and has shown nothing since is no longer open.

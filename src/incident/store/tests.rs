@@ -156,7 +156,7 @@ fn what_was_put_right_is_reminded_of_only_when_it_shows_again() {
         (70, SILENT),
         (71, Telling::Speak(Why::Reminder)),
     ] {
-        let mut store = store_told(&confirmed(&[1], at(0)), State::Right, at(10));
+        let mut store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(10));
         let telling = tell(
             &mut store,
             &guessed(&[1], at(last)),
@@ -181,14 +181,18 @@ fn a_message_that_failed_is_due_again() {
 
 #[test]
 fn changes_of_state_speak_once_each() {
-    use State::{BrokenAgain, Open, RepairFailed, Right};
+    use State::{BrokenAgain, Open, RepairFailed, Repaired, Resolved};
     let mut store = Store::new(DAY);
     for (step, (state, expected)) in [
-        (Right, OPEN),
-        (Right, SILENT),
+        (Repaired, OPEN),
+        (Repaired, SILENT),
+        // Found right later: still this function's repair.
+        (Resolved, SILENT),
         (BrokenAgain, CHANGED),
         (BrokenAgain, SILENT),
-        (Right, CHANGED),
+        (Resolved, CHANGED),
+        (Resolved, SILENT),
+        (Repaired, CHANGED),
         (RepairFailed, CHANGED),
         (RepairFailed, SILENT),
         (Open, CHANGED),
@@ -206,7 +210,8 @@ fn changes_of_state_speak_once_each() {
 fn looking_without_result_changes_nothing_for_the_reader() {
     for state in [
         State::Open,
-        State::Right,
+        State::Repaired,
+        State::Resolved,
         State::RepairFailed,
         State::BrokenAgain,
     ] {
@@ -216,13 +221,13 @@ fn looking_without_result_changes_nothing_for_the_reader() {
     }
     // Nor does it take an untold repair away.
     let mut store = Store::new(DAY);
-    store.decide(&confirmed(&[1], at(0)), State::Right, at(0));
+    store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(
         tell(&mut store, &guessed(&[1], at(0)), State::Open, at(1)),
         OPEN
     );
     assert_eq!(
-        tell(&mut store, &guessed(&[1], at(0)), State::Right, at(2)),
+        tell(&mut store, &guessed(&[1], at(0)), State::Repaired, at(2)),
         SILENT
     );
 }
@@ -238,7 +243,11 @@ fn growth_speaks_when_the_nodes_double_and_are_many() {
         (100, 200, Telling::Speak(Why::Grew)),
     ] {
         let nodes: Vec<u32> = (1..=seen).collect();
-        for (state, expected) in [(State::Open, expected), (State::Right, SILENT)] {
+        for (state, expected) in [
+            (State::Open, expected),
+            (State::Repaired, SILENT),
+            (State::Resolved, SILENT),
+        ] {
             let first = confirmed(&nodes[..told], at(0));
             let mut store = store_told(&first, state, at(0));
             let telling = tell(&mut store, &confirmed(&nodes, at(1)), state, at(1));
@@ -285,10 +294,10 @@ fn what_nobody_was_told_of_ends_silently() {
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
     assert!(store.incidents.is_empty());
     // A repair that is still to be told is kept for the retry.
-    store.decide(&confirmed(&[1], at(0)), State::Right, at(0));
+    store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
     let retry = guessed(&[1], at(0));
-    assert_eq!(tell(&mut store, &retry, State::Right, at(2)), OPEN);
+    assert_eq!(tell(&mut store, &retry, State::Repaired, at(2)), OPEN);
     assert_eq!(store.recover(&[]).len(), 1);
 }
 
@@ -320,7 +329,7 @@ fn what_comes_back_after_its_end_opens_anew_and_old_evidence_does_not() {
         (guessed(&[2], at(0)), OPEN),
         (confirmed(&[1], at(0)), OPEN),
     ] {
-        let mut store = store_told(&confirmed(&[1], at(0)), State::Right, at(1));
+        let mut store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(1));
         let over = store.recover(&[recovered(1, at(10))]);
         // A stale batch before the end is told leaves the end due.
         let late = tell(&mut store, &guessed(&[1], at(0)), State::Open, at(12));
@@ -369,7 +378,7 @@ fn an_undecided_finding_joins_what_it_joined_before() {
 
 #[test]
 fn evidence_from_before_the_repair_points_to_no_further_cause() {
-    let store = store_told(&confirmed(&[1], at(0)), State::Right, at(10));
+    let store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(10));
     let open = store_told(&confirmed(&[1], at(0)), State::Open, at(10));
     for (store, last, cause, standing) in [
         (&store, 0, Cause::RoleNotAssumable, Standing::AlreadyRight),
@@ -464,7 +473,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let state = prop_oneof![
         Just(State::Open),
-        Just(State::Right),
+        Just(State::Repaired),
+        Just(State::Resolved),
         Just(State::RepairFailed),
         Just(State::BrokenAgain)
     ];

@@ -7,6 +7,7 @@ use crate::advice::sample::{self, INSTANCE, at};
 use crate::diagnose::check::{CheckName, CheckResult};
 use crate::incident::cause::{Cause, Scope, ScopeKind, Severity};
 use crate::incident::finding::Evidence;
+use crate::incident::store::{State, Why};
 use crate::node::NodeId;
 
 const NOW: &str = "2026-11-23T05:01:30Z";
@@ -225,6 +226,23 @@ fn imds_repaired() {
 }
 
 #[test]
+fn what_somebody_else_put_right_is_resolved_and_not_repaired() {
+    let mut told = imds_disabled();
+    told.incident.confidence = Confidence::Undetermined;
+    told.incident.standing = Standing::AlreadyRight;
+    told.news = News::of(Why::StateChanged, State::Resolved);
+    told.outcome.status = OutcomeStatus::AlreadyRight;
+    let message = told.message();
+    assert!(
+        message.subject.starts_with("[SSM resolved] "),
+        "{message:?}"
+    );
+    assert_eq!(message.attributes["state"], "resolved");
+    assert!(message.body.starts_with("Resolved. What was wrong: "));
+    assert!(!mail(&message).to_lowercase().contains("repaired"));
+}
+
+#[test]
 fn a_dry_run() {
     let mut told = imds_disabled();
     told.outcome.status = OutcomeStatus::DryRun;
@@ -356,7 +374,7 @@ fn what_the_log_says_and_live_state_does_not_show() {
     told.incident.standing = Standing::AlreadyRight;
     told.incident.confidence = Confidence::Likely;
     told.incident.title =
-        "The instance metadata service of i-0123456789abcdef0 is switched off, says the log; nothing is left to repair"
+        "The instance metadata service of i-0123456789abcdef0 is switched off, says the log; live state does not show it"
             .to_owned();
     told.incident.checks[1] = check(
         CheckName::Imds,

@@ -281,7 +281,7 @@ async fn the_endpoint_is_switched_on_and_seen_to_be_on() {
         )]
     );
     assert!(run.remembered(RepairAction::EnableImdsEndpoint));
-    assert_eq!(state(&run.plan, &run.outcome), State::Right);
+    assert_eq!(state(&run.plan, &run.outcome), State::Repaired);
     insta::assert_snapshot!(run.detail(), @"Switched the metadata endpoint of i-0123456789abcdef0 on and left its other metadata options as they were. The launch template and the account's defaults still decide for the next launch. HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); set it to required once everything on the instance uses tokens. Reading it again shows the change in effect.");
 }
 

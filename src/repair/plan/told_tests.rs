@@ -149,12 +149,12 @@ fn what_was_done_is_recognised_and_told_again() {
         use OutcomeStatus::{AlreadyRight, Failed, Refused, Repaired, Unverified};
         type Change<'a> = &'a dyn Fn(&mut Incident);
         let cases: [(Option<OutcomeStatus>, i64, Change<'_>, OutcomeStatus, State); 11] = [
-            (Some(Repaired), 10, &right, Repaired, State::Right),
-            (Some(Unverified), 10, &right, Repaired, State::Right),
-            (Some(Failed), 10, &right, AlreadyRight, State::Right),
-            (Some(Repaired), 3_600, &right, AlreadyRight, State::Right),
-            (None, 0, &right, AlreadyRight, State::Right),
-            (Some(Repaired), 10, &unread, Repaired, State::Right),
+            (Some(Repaired), 10, &right, Repaired, State::Repaired),
+            (Some(Unverified), 10, &right, Repaired, State::Repaired),
+            (Some(Failed), 10, &right, AlreadyRight, State::Resolved),
+            (Some(Repaired), 3_600, &right, AlreadyRight, State::Resolved),
+            (None, 0, &right, AlreadyRight, State::Resolved),
+            (Some(Repaired), 10, &unread, Repaired, State::Repaired),
             (Some(Failed), 10, &unread, Failed, State::RepairFailed),
             (None, 0, &unread, Refused, State::Open),
             (Some(Repaired), 10, &broken, Refused, State::BrokenAgain),

@@ -1,5 +1,7 @@
 //! The engine: batches in, findings out. Once loaded, pure but for the state that it is handed.
 
+mod streams;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,8 +17,7 @@ use crate::node::{NamedBy, Node, NodeId};
 use crate::record::{self, Folded, Joiner, Record};
 use crate::signature::{self, CatalogueError, Kind, Matcher, Signature};
 
-/// How many streams' states one execution environment keeps.
-const MAX_STREAMS: usize = 2048;
+pub use streams::{StreamState, StreamStates};
 
 /// Recognises, joins and correlates.
 #[derive(Debug)]
@@ -42,72 +43,6 @@ pub struct Reading {
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
     pub source: SourceSummary,
-}
-
-/// What is carried per log stream from batch to batch.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct StreamState {
-    joiner: Joiner<'static>,
-    node: NodeState,
-    used: u64,
-}
-
-/// The states of all streams that this execution environment has seen.
-#[derive(Debug, Clone, Default)]
-pub struct StreamStates {
-    states: BTreeMap<StreamKey, StreamState>,
-    uses: u64,
-}
-
-/// Account, Region, log group, log stream.
-type StreamKey = (String, String, String, String);
-
-/// The state of one stream, kept aside by [`StreamStates::keep`].
-#[derive(Debug, Clone)]
-pub struct Kept {
-    key: StreamKey,
-    state: Option<StreamState>,
-}
-
-impl StreamStates {
-    /// A copy of the state that a batch from `source` would continue.
-    pub fn keep(&self, source: &Source) -> Kept {
-        let key = stream_key(source);
-        let state = self.states.get(&key).cloned();
-        Kept { key, state }
-    }
-
-    /// Puts a state back as it was kept, so that its batch can be read again.
-    pub fn restore(&mut self, kept: Kept) {
-        match kept.state {
-            Some(state) => {
-                self.states.insert(kept.key, state);
-            }
-            None => {
-                self.states.remove(&kept.key);
-            }
-        }
-    }
-
-    fn take(&mut self, key: &StreamKey) -> StreamState {
-        self.states.remove(key).unwrap_or_default()
-    }
-
-    fn put(&mut self, key: StreamKey, mut state: StreamState) {
-        self.uses += 1;
-        state.used = self.uses;
-        if self.states.len() >= MAX_STREAMS {
-            let oldest = self
-                .states
-                .iter()
-                .min_by_key(|(_, state)| state.used)
-                .map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                self.states.remove(&oldest);
-            }
-        }
-        self.states.insert(key, state);
-    }
 }
 
 impl Engine {
@@ -157,8 +92,38 @@ impl Engine {
         batch: &Batch<'_>,
         received: Timestamp,
     ) -> Reading {
-        let key = stream_key(&batch.source);
-        let state = states.take(&key);
+        let mut reader = self.stream(states, &batch.source);
+        reader.read(batch, received);
+        let (reading, state) = reader.finish();
+        states.settle(&batch.source, state);
+        reading
+    }
+
+    /// Begins to read what one invocation brings of the stream of `source`.
+    pub fn stream(&self, states: &mut StreamStates, source: &Source) -> StreamReader<'_> {
+        let state = states.take(source);
+        StreamReader {
+            joiner: state.joiner,
+            reader: NodeReader::resume(self, state.node),
+            source: source.clone(),
+            events: 0,
+        }
+    }
+}
+
+/// Reads the batches that one invocation brings of one stream: a fold from the
+/// stream's state to its next one.
+#[derive(Debug)]
+pub struct StreamReader<'e> {
+    joiner: Joiner<'static>,
+    reader: NodeReader<'e>,
+    source: Source,
+    events: u64,
+}
+
+impl StreamReader<'_> {
+    /// Takes in one batch. `received` is the time for records that have none.
+    pub fn read(&mut self, batch: &Batch<'_>, received: Timestamp) {
         let cleaned: BTreeMap<usize, String> = batch
             .events
             .iter()
@@ -168,44 +133,42 @@ impl Engine {
                 Cow::Borrowed(_) => None,
             })
             .collect();
-        let mut joiner: Joiner<'_> = state.joiner;
-        let mut reader = NodeReader::resume(self, state.node);
+        let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
         for (index, event) in batch.events.iter().enumerate() {
             let message = cleaned.get(&index).map_or(&*event.message, String::as_str);
             // The agent's own shipper ends a record's event with a line end.
             let message = record::without_last(message, b'\n');
             for line in record::lines(message) {
                 if let Some(record) = joiner.line(line, event.at, received) {
-                    reader.apply(&record, None);
+                    self.reader.apply(&record, None);
                 }
             }
         }
-        if batch.source.complete
-            && let Some(record) = joiner.close()
+        self.joiner = joiner.into_owned();
+        self.events += batch.events.len() as u64;
+    }
+
+    /// What the batches said, and the state that the next invocation continues.
+    pub fn finish(mut self) -> (Reading, StreamState) {
+        if self.source.complete
+            && let Some(record) = self.joiner.close()
         {
-            reader.apply(&record, None);
+            self.reader.apply(&record, None);
         }
-        let node = node_of(&batch.source);
-        let mut reading = reader.reading(&node, joiner.open(), batch.source.complete);
+        let node = node_of(&self.source);
+        let mut reading = self
+            .reader
+            .reading(&node, self.joiner.open(), self.source.complete);
+        let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         reading.source = SourceSummary {
-            account: batch.source.account.as_ref().map(ToString::to_string),
-            region: batch.source.region.as_ref().map(ToString::to_string),
-            log_group: Some(batch.source.log_group.clone()).filter(|name| !name.is_empty()),
-            log_stream: Some(batch.source.log_stream.clone()).filter(|name| !name.is_empty()),
-            events: batch.events.len() as u64,
+            account: self.source.account.as_ref().map(ToString::to_string),
+            region: self.source.region.as_ref().map(ToString::to_string),
+            log_group: named(&self.source.log_group),
+            log_stream: named(&self.source.log_stream),
+            events: self.events,
             ..reading.source
         };
-        if !batch.source.complete {
-            states.put(
-                key,
-                StreamState {
-                    joiner: joiner.into_owned(),
-                    node: reader.node,
-                    used: 0,
-                },
-            );
-        }
-        reading
+        (reading, StreamState::new(self.joiner, self.reader.node))
     }
 }
 
@@ -305,23 +268,6 @@ impl<'e> NodeReader<'e> {
             },
         }
     }
-}
-
-fn stream_key(source: &Source) -> StreamKey {
-    (
-        source
-            .account
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        source
-            .region
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        source.log_group.clone(),
-        source.log_stream.clone(),
-    )
 }
 
 /// The node a batch's stream or caller names.

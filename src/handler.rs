@@ -1,9 +1,9 @@
 //! One invocation from end to end: receive → decode → read → diagnose →
 //! gather → repair → notify → report.
 //!
-//! What must outlive an invocation is in [`Memory`]. An invocation that fails
-//! leaves it so that the retry reads the same batch again and tells what was
-//! not told, and nothing twice.
+//! What must outlive an invocation is in [`Memory`]. Reading and notifying are
+//! committed apart: what was read stays read when a message fails, and the retry
+//! notifies what was not notified, and nothing twice.
 
 mod budget;
 mod error;
@@ -154,32 +154,12 @@ impl Handler {
         let kind = deliveries.kind;
 
         let mut memory = self.memory.lock().await;
-        let mut kept = Vec::new();
-        let read = intake::read(
-            self.engine(),
-            &mut memory.streams,
-            &mut kept,
-            deliveries,
-            &around,
-            now,
-        );
-        let outcome = match read {
-            Ok(intake) => self.settle(intake, &mut memory, &invocation).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok((report, failed)) => Ok(match kind {
-                Kind::Kinesis => Answer::Kinesis(receive::failures(failed)),
-                Kind::Subscription | Kind::Direct => Answer::Report(Box::new(report)),
-            }),
-            Err(error) => {
-                // The retry is to find in the batch what this attempt found.
-                for state in kept.into_iter().rev() {
-                    memory.streams.restore(state);
-                }
-                Err(error)
-            }
-        }
+        let intake = intake::read(self.engine(), &mut memory.streams, deliveries, &around, now)?;
+        let (report, failed) = self.settle(intake, &mut memory, &invocation).await?;
+        Ok(match kind {
+            Kind::Kinesis => Answer::Kinesis(receive::failures(failed)),
+            Kind::Subscription | Kind::Direct => Answer::Report(Box::new(report)),
+        })
     }
 
     /// From what was read to what is told.

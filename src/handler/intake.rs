@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::error::HandlerError;
 use crate::batch::{Batch, Source};
 use crate::decode::{DecodeError, Message, Surroundings};
-use crate::engine::{Engine, Kept, Reading, StreamStates};
+use crate::engine::{Engine, StreamReader, StreamStates};
 use crate::incident::finding::Finding;
 use crate::receive::{Deliveries, Kind, Payload};
 use crate::report::{Recovered, SourceSummary, Unrecognised};
@@ -25,30 +25,28 @@ pub struct Intake {
 }
 
 /// Decodes and reads `deliveries` one after another, each after the state that
-/// its stream was left in. That state goes to `kept`, oldest first.
+/// its stream was left in.
+///
+/// What is read is read for good, whatever becomes of its messages: a batch that
+/// is delivered again brings copies of records that the state knows. They make
+/// their findings fresh again, so that what was not notified is diagnosed and
+/// notified then, and the state never goes back behind what later batches said.
 ///
 /// Fails with the first payload that cannot be read, except on Kinesis, where
 /// only the record fails.
 pub fn read(
     engine: &Engine,
     streams: &mut StreamStates,
-    kept: &mut Vec<Kept>,
     deliveries: Deliveries<'_>,
     around: &Surroundings,
     now: Timestamp,
 ) -> Result<Intake, HandlerError> {
-    let mut readings = Readings::default();
+    let mut readers = Readers::default();
     let mut failed = Vec::new();
+    let mut refused = None;
     for delivery in deliveries.items {
         let read = read_payload(delivery.payload, around, |batch| {
-            // What is delivered by hand neither continues a stream nor disturbs it.
-            let reading = if batch.source.complete {
-                engine.read(&mut StreamStates::default(), batch, now)
-            } else {
-                kept.push(streams.keep(&batch.source));
-                engine.read(streams, batch, now)
-            };
-            readings.add(&batch.source, reading);
+            readers.of(engine, streams, &batch.source).read(batch, now);
         });
         match (read, deliveries.kind) {
             (Ok(()), _) => {}
@@ -56,13 +54,17 @@ pub fn read(
                 eprintln!("a record of Kinesis is left out: {}: {error}", error.name());
                 failed.extend(delivery.sequence_number);
             }
-            (Err(error), Kind::Subscription | Kind::Direct) => return Err(error.into()),
+            (Err(error), Kind::Subscription | Kind::Direct) => {
+                refused = Some(error);
+                break;
+            }
         }
     }
-    Ok(Intake {
-        failed,
-        ..readings.together()
-    })
+    let intake = readers.finish(streams);
+    match refused {
+        Some(error) => Err(error.into()),
+        None => Ok(Intake { failed, ..intake }),
+    }
 }
 
 fn read_payload(
@@ -78,31 +80,42 @@ fn read_payload(
     Ok(())
 }
 
-/// The readings of an invocation, one per stream, in the order of first sight.
+/// The streams of an invocation, in the order of first sight.
 #[derive(Debug, Default)]
-struct Readings {
-    readings: Vec<Reading>,
+struct Readers<'e> {
+    readers: Vec<(Source, StreamReader<'e>)>,
     places: HashMap<Source, usize>,
 }
 
-impl Readings {
-    /// A later reading of the same stream knows all that stands open, so its
-    /// findings take the place of the earlier ones.
-    fn add(&mut self, source: &Source, later: Reading) {
-        match self.places.get(source) {
-            Some(place) => continue_with(&mut self.readings[*place], later),
-            None => {
-                if !source.complete {
-                    self.places.insert(source.clone(), self.readings.len());
-                }
-                self.readings.push(later);
-            }
+impl<'e> Readers<'e> {
+    /// The reader of this stream. What is delivered by hand neither continues a
+    /// stream nor disturbs it.
+    fn of(
+        &mut self,
+        engine: &'e Engine,
+        streams: &mut StreamStates,
+        source: &Source,
+    ) -> &mut StreamReader<'e> {
+        let known = self.places.get(source).copied();
+        let place = known.unwrap_or(self.readers.len());
+        if known.is_none() {
+            let reader = if source.complete {
+                engine.stream(&mut StreamStates::default(), source)
+            } else {
+                self.places.insert(source.clone(), place);
+                engine.stream(streams, source)
+            };
+            self.readers.push((source.clone(), reader));
         }
+        &mut self.readers[place].1
     }
 
-    fn together(self) -> Intake {
+    /// What all of them say together; the states go back to `streams`.
+    fn finish(self, streams: &mut StreamStates) -> Intake {
         let mut intake = Intake::default();
-        for (index, reading) in self.readings.into_iter().enumerate() {
+        for (index, (source, reader)) in self.readers.into_iter().enumerate() {
+            let (reading, state) = reader.finish();
+            streams.settle(&source, state);
             intake.findings.extend(reading.findings);
             intake.recovered.extend(reading.recovered);
             add_counts(&mut intake.benign, reading.benign);
@@ -114,22 +127,6 @@ impl Readings {
         }
         intake
     }
-}
-
-/// What the earlier payload brought new is still new to this invocation.
-fn continue_with(earlier: &mut Reading, later: Reading) {
-    let mut findings = later.findings;
-    for finding in &mut findings {
-        finding.fresh |= earlier.findings.iter().any(|known| {
-            let mut candidates = known.candidates.iter();
-            known.fresh && candidates.any(|cause| finding.candidates.contains(cause))
-        });
-    }
-    earlier.findings = findings;
-    earlier.recovered.extend(later.recovered);
-    add_counts(&mut earlier.benign, later.benign);
-    add_templates(&mut earlier.unrecognised, later.unrecognised);
-    earlier.source = both(std::mem::take(&mut earlier.source), later.source);
 }
 
 fn add_counts(sum: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
@@ -232,7 +229,6 @@ mod tests {
         read(
             &engine,
             &mut StreamStates::default(),
-            &mut Vec::new(),
             deliveries,
             &around(),
             Timestamp::UNIX_EPOCH,
@@ -296,10 +292,9 @@ mod tests {
         let mut streams = StreamStates::default();
         let mut read_one = |kind, delivery: Delivery<'_>| {
             let items = vec![delivery];
-            let mut kept = Vec::new();
             let deliveries = Deliveries { kind, items };
             let now = Timestamp::UNIX_EPOCH;
-            read(&engine, &mut streams, &mut kept, deliveries, &around(), now)
+            read(&engine, &mut streams, deliveries, &around(), now)
                 .expect("the payload can be read")
         };
         let quiet = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
@@ -312,6 +307,54 @@ mod tests {
         assert_eq!(read_one(Kind::Direct, by_hand).findings, []);
         let later = read_one(Kind::Kinesis, record("2", STREAM, 160, &[quiet]));
         assert_eq!(later.findings.len(), 1, "the stream still knows");
+    }
+
+    #[test]
+    fn what_is_delivered_again_is_fresh_and_counted_once() {
+        let engine = Engine::new().expect("the catalogue loads");
+        let mut streams = StreamStates::default();
+        let mut read_one = |number, second, lines: &[&str]| {
+            let items = vec![record(number, STREAM, second, lines)];
+            let deliveries = Deliveries {
+                kind: Kind::Kinesis,
+                items,
+            };
+            let now = Timestamp::UNIX_EPOCH;
+            read(&engine, &mut streams, deliveries, &around(), now)
+                .expect("the payload can be read")
+        };
+        let first = read_one("1", 100, &[FAULT, WAIT]);
+        assert!(first.findings[0].fresh);
+        let quiet = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
+        read_one("2", 160, &[quiet]);
+        assert!(!read_one("3", 220, &[quiet]).findings[0].fresh);
+        let again = read_one("1", 100, &[FAULT, WAIT]);
+        assert!(again.findings[0].fresh, "it may not have been notified");
+        assert_eq!(again.findings[0].signatures, first.findings[0].signatures);
+    }
+
+    #[test]
+    fn a_batch_delivered_again_after_the_recovery_reopens_nothing() {
+        let engine = Engine::new().expect("the catalogue loads");
+        let mut streams = StreamStates::default();
+        let mut read_one = |number, second, lines: &[&str]| {
+            let items = vec![record(number, STREAM, second, lines)];
+            let deliveries = Deliveries {
+                kind: Kind::Kinesis,
+                items,
+            };
+            let now = Timestamp::UNIX_EPOCH;
+            read(&engine, &mut streams, deliveries, &around(), now)
+                .expect("the payload can be read")
+        };
+        let connected = "2023-01-25 10:26:19 INFO EC2RoleProvider Successfully connected with instance profile role credentials";
+        let quiet = "2023-01-25 10:26:20 INFO [ssm-agent-worker] nothing to see";
+        assert_eq!(read_one("1", 100, &[FAULT, WAIT]).findings.len(), 1);
+        let over = read_one("2", 1900, &[connected, quiet]);
+        assert_eq!(over.findings, []);
+        assert_eq!(over.recovered.len(), 1);
+        let again = read_one("1", 100, &[FAULT, WAIT]);
+        assert_eq!((again.findings, again.recovered), (vec![], vec![]));
     }
 
     #[test]

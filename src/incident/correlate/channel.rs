@@ -59,6 +59,16 @@ impl Channel {
         }
     }
 
+    /// A record of `at` that the loss rests on was delivered again.
+    pub fn freshen(&mut self, at: Timestamp, batch: u64) {
+        if let Some(loss) = &mut self.lost
+            && loss.first <= at
+            && at <= loss.last
+        {
+            loss.batch = batch;
+        }
+    }
+
     /// Whether the channel was seen open and not lost since.
     pub fn is_open(&self) -> bool {
         self.opened.is_some() && self.lost.is_none()

@@ -57,8 +57,9 @@ pub struct NodeState {
     proxied: bool,
     /// When each part was last proven to work.
     proven: Vec<(Part, Timestamp)>,
-    /// Hashes of records taken in: errors.log, journald and redelivery bring copies.
-    recent: VecDeque<u64>,
+    /// Hashes of records taken in, with the batch that last brought each:
+    /// errors.log, journald and redelivery bring copies.
+    recent: VecDeque<(u64, u64)>,
     /// The node's id as the text names it; never the authority for a write.
     named: Option<NodeId>,
     account: Option<AccountId>,
@@ -83,6 +84,14 @@ enum IdentityKind {
     Ec2,
     OnPrem,
     Other,
+}
+
+/// Whether a record was taken in before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    No,
+    FromThisBatch,
+    FromEarlier,
 }
 
 /// What one record did.
@@ -133,8 +142,13 @@ impl NodeState {
         if plain {
             return Effect::Quiet;
         }
-        if self.is_copy(record) {
-            return Effect::Copy;
+        match self.known(record) {
+            Known::No => {}
+            Known::FromThisBatch => return Effect::Copy,
+            Known::FromEarlier => {
+                self.freshen(record, found);
+                return Effect::Copy;
+            }
         }
         self.note_names(record, found);
         match signature.role {
@@ -175,7 +189,7 @@ impl NodeState {
 
     /// Takes in a WARN or ERROR record that nothing recognised.
     pub fn apply_unknown(&mut self, record: &Folded<'_, '_>, place: Option<&str>) {
-        if !self.is_copy(record) {
+        if self.known(record) != Known::FromThisBatch {
             super::unknown::add(&mut self.unknown, record, place, self.batch);
         }
     }
@@ -318,21 +332,45 @@ impl NodeState {
         }
     }
 
-    fn is_copy(&mut self, record: &Folded<'_, '_>) -> bool {
+    /// A batch that is delivered again brings what it brought: nothing is opened
+    /// or counted over its life anew, but what still stands open is fresh, as the
+    /// first delivery may have ended before anybody was notified.
+    fn freshen(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
+        match found.signature.role {
+            Some(Role::ChannelLost | Role::ChannelStatus) => {
+                self.channel.freshen(record.at, self.batch);
+            }
+            Some(_) | None => {}
+        }
+        let Some(copy) = Open::new(record, found, None, self.batch) else {
+            return;
+        };
+        let known = self.open.iter_mut().find(|open| open.same(&copy));
+        if let Some(open) = known.filter(|open| open.first <= copy.first) {
+            open.batch = self.batch;
+        }
+    }
+
+    /// Whether this very record was taken in before.
+    fn known(&mut self, record: &Folded<'_, '_>) -> Known {
         let Some(stamp) = &record.stamp else {
-            return false;
+            return Known::No;
         };
         let mut hasher = DefaultHasher::new();
         (stamp, record.level as u8, record.flat()).hash(&mut hasher);
         let hash = hasher.finish();
-        if self.recent.contains(&hash) {
-            return true;
+        if let Some((_, batch)) = self.recent.iter_mut().find(|(known, _)| *known == hash) {
+            return if std::mem::replace(batch, self.batch) == self.batch {
+                Known::FromThisBatch
+            } else {
+                Known::FromEarlier
+            };
         }
         if self.recent.len() == MAX_RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back(hash);
-        false
+        self.recent.push_back((hash, self.batch));
+        Known::No
     }
 
     fn drop_oldest(&mut self) {

@@ -19,31 +19,51 @@ where
             call,
             message: sentence(&error),
         },
-        SdkError::ServiceError(context) => {
-            let code = match context.err().code() {
-                Some(code) => code.to_owned(),
-                None => format!("HTTP {}", context.raw().status().as_u16()),
-            };
-            classify(call, code, context.err().message().unwrap_or_default())
+        // A success whose body cannot be read: the SDK files it under the
+        // errors of the service, and the service did what was asked.
+        SdkError::ServiceError(context)
+            if context.err().code().is_none() && context.raw().status().is_success() =>
+        {
+            CallError::NoAnswer {
+                call,
+                message: unreadable(context.raw().status().as_u16()),
+            }
+        }
+        SdkError::ServiceError(context) => classify(
+            call,
+            context.raw().status().as_u16(),
+            context.err().code(),
+            context.err().message().unwrap_or_default(),
+        ),
+        SdkError::ResponseError(context) if context.raw().status().is_success() => {
+            CallError::NoAnswer {
+                call,
+                message: unreadable(context.raw().status().as_u16()),
+            }
         }
         // A refusal that is not worded as the service words one: a page of
         // something in between, or of a server that broke.
-        SdkError::ResponseError(context) if !context.raw().status().is_success() => classify(
+        SdkError::ResponseError(context) => classify(
             call,
-            format!("HTTP {}", context.raw().status().as_u16()),
+            context.raw().status().as_u16(),
+            None,
             "the answer cannot be read",
         ),
         SdkError::TimeoutError(_) => CallError::NoAnswer {
             call,
             message: "no answer in time".to_owned(),
         },
-        // No connection, a broken one, an unreadable answer; the SDK's enum may
-        // grow, and whatever is no refusal leaves the outcome open.
+        // No connection, or a broken one; the SDK's enum may grow, and whatever
+        // is no refusal leaves the outcome open.
         _ => CallError::NoAnswer {
             call,
             message: sentence(&error),
         },
     }
+}
+
+fn unreadable(status: u16) -> String {
+    format!("the body of the answer (HTTP {status}) cannot be read")
 }
 
 /// The chain of causes: the SDK's own Display stops at "service error".
@@ -54,9 +74,20 @@ fn sentence(error: &(dyn Error + 'static)) -> String {
     shorten(&chain.join(": "))
 }
 
-fn classify(call: &'static str, code: String, message: &str) -> CallError {
+/// What an answer with `status` means. Without a `code` it is not the
+/// service's own word, and a server error comes from a front end that does not
+/// know what the part behind it did; neither says whether a write happened.
+fn classify(call: &'static str, status: u16, code: Option<&str>, message: &str) -> CallError {
     let message = shorten(message);
-    match code.as_str() {
+    let Some(code) = code else {
+        return CallError::Inconclusive {
+            call,
+            code: format!("HTTP {status}"),
+            message,
+        };
+    };
+    let (word, code) = (code, code.to_owned());
+    match word {
         "DryRunOperation" => CallError::DryRunOk { call },
         "AccessDenied"
         | "AccessDeniedException"
@@ -86,7 +117,27 @@ fn classify(call: &'static str, code: String, message: &str) -> CallError {
                 message,
             }
         }
-        _ => CallError::Service {
+        // Codes of a server error, whatever the status that they come with. A
+        // request that took too long to arrive may have arrived after all.
+        "ServiceFailure"
+        | "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "InternalException"
+        | "ServiceUnavailable"
+        | "Unavailable"
+        | "RequestTimeout"
+        | "RequestTimeoutException" => CallError::Inconclusive {
+            call,
+            code,
+            message,
+        },
+        _ if (400..500).contains(&status) => CallError::Service {
+            call,
+            code,
+            message,
+        },
+        _ => CallError::Inconclusive {
             call,
             code,
             message,
@@ -114,7 +165,7 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart() {
-        let of = |code: &str| classify("Call", code.to_owned(), "why");
+        let of = |code: &str| classify("Call", 400, Some(code), "why");
         assert!(matches!(
             of("UnauthorizedOperation"),
             CallError::Denied { .. }
@@ -128,16 +179,35 @@ mod tests {
         assert!(matches!(of("DryRunOperation"), CallError::DryRunOk { .. }));
         let other = of("MalformedPolicyDocument");
         assert_eq!(other.code(), Some("MalformedPolicyDocument"));
-        assert!(!other.outcome_is_open());
-        assert!(of("ServiceFailure").outcome_is_open());
-        assert!(of("HTTP 503").outcome_is_open());
+    }
+
+    #[test]
+    fn only_a_refusal_in_the_services_own_words_proves_that_nothing_was_done() {
+        for (status, code, open) in [
+            (400, Some("MalformedPolicyDocument"), false),
+            (403, Some("AccessDenied"), false),
+            (503, Some("RequestLimitExceeded"), false),
+            (409, Some("ConcurrentModification"), false),
+            (400, Some("InternalError"), true),
+            (400, Some("RequestTimeout"), true),
+            (500, Some("SomethingUnheardOf"), true),
+            (503, Some("SlowDown"), true),
+            (301, Some("PermanentRedirect"), true),
+            (502, None, true),
+            (403, None, true),
+            (407, None, true),
+        ] {
+            let error = classify("Call", status, code, "why");
+            assert_eq!(error.outcome_is_open(), open, "{status} {code:?}");
+        }
     }
 
     #[test]
     fn a_denial_loses_its_encoded_blob_and_its_length() {
         let error = classify(
             "ModifyInstanceMetadataOptions",
-            "UnauthorizedOperation".to_owned(),
+            403,
+            Some("UnauthorizedOperation"),
             "You are not authorized to perform this operation.\n  Encoded authorization failure message: AAAA",
         );
         assert_eq!(

@@ -34,6 +34,15 @@ pub enum CallError {
         code: String,
         message: String,
     },
+    /// An error that is not the service's own refusal: a server error, or an
+    /// answer without an error code, as a page of something in between is. A
+    /// write may or may not have happened.
+    #[error("{call} failed ({code}): {message}")]
+    Inconclusive {
+        call: &'static str,
+        code: String,
+        message: String,
+    },
     /// No answer was read: time-out, broken connection, an answer that is no
     /// answer. A write may or may not have happened.
     #[error("{call} gave no answer: {message}")]
@@ -51,7 +60,8 @@ impl CallError {
             Self::Denied { code, .. }
             | Self::Throttled { code, .. }
             | Self::NotFound { code, .. }
-            | Self::Service { code, .. } => Some(code),
+            | Self::Service { code, .. }
+            | Self::Inconclusive { code, .. } => Some(code),
             Self::DryRunOk { .. } | Self::NoAnswer { .. } | Self::NotSent { .. } => None,
         }
     }
@@ -59,26 +69,13 @@ impl CallError {
     /// Whether a write that ended so may have happened all the same.
     pub fn outcome_is_open(&self) -> bool {
         match self {
-            Self::NoAnswer { .. } => true,
+            Self::NoAnswer { .. } | Self::Inconclusive { .. } => true,
             Self::Denied { .. }
             | Self::Throttled { .. }
             | Self::NotFound { .. }
             | Self::DryRunOk { .. }
+            | Self::Service { .. }
             | Self::NotSent { .. } => false,
-            // A 5xx is sent by front ends that do not know what the part
-            // behind them did.
-            Self::Service { code, .. } => {
-                code.starts_with("HTTP 5")
-                    || matches!(
-                        code.as_str(),
-                        "ServiceFailure"
-                            | "InternalError"
-                            | "InternalFailure"
-                            | "ServiceUnavailable"
-                            | "Unavailable"
-                            | "InternalServerError"
-                    )
-            }
         }
     }
 }

@@ -95,9 +95,12 @@ fn lost(error: &CallError, seen: &Seen) -> (OutcomeStatus, String) {
             OutcomeStatus::Repaired,
             format!("{error} Reading it again shows the change in effect all the same."),
         ),
+        // A change may show, or even be made, only after the last look.
         Seen::Unchanged => (
-            OutcomeStatus::Failed,
-            format!("{error} Reading it again shows that nothing was changed."),
+            OutcomeStatus::Unverified,
+            format!(
+                "{error} Reading it again shows the old state so far, and the change may still come into effect. Look again in a minute."
+            ),
         ),
         Seen::Pending => (
             OutcomeStatus::Unverified,
@@ -152,7 +155,9 @@ pub fn refused(error: &CallError, action: &Action) -> String {
             (_, _) => "Do it by hand, which shows whether AWS refuses that too.",
         },
         CallError::DryRunOk { .. } => "It was a dry run.",
-        CallError::NoAnswer { .. } => "Whether it was done is not known.",
+        CallError::NoAnswer { .. } | CallError::Inconclusive { .. } => {
+            "Whether AWS would make the change is not known."
+        }
         CallError::NotSent { .. } => "The function could not make the call at all.",
     };
     format!("{} Nothing was changed. {advice}", sentence(error))
@@ -332,11 +337,12 @@ mod tests {
         for code in ["IncorrectInstanceState", "UnsupportedOperation"] {
             tell(Err(service(MODIFY, code)), &Seen::Unchanged, &imds);
         }
-        tell(
-            Err(service(UPDATE, "ServiceFailure")),
-            &Seen::InEffect,
-            &trust,
-        );
+        let inconclusive = CallError::Inconclusive {
+            call: UPDATE,
+            code: "ServiceFailure".to_owned(),
+            message: "No.".to_owned(),
+        };
+        tell(Err(inconclusive), &Seen::InEffect, &trust);
         insta::assert_snapshot!(told.join("\n"), @r#"
         Repaired: Reading it again shows the change in effect.
         Unverified: AWS accepted the change, but it was not seen to take effect: it is still being applied. Look again in a minute.
@@ -345,7 +351,7 @@ mod tests {
         Unverified: AWS accepted the change, but it was not seen to take effect: GetRole was throttled (Throttling). Look again in a minute.
         Repaired: DescribeInstances gave no answer: no answer in time. Reading it again shows the change in effect all the same.
         Unverified: DescribeInstances gave no answer: no answer in time. Reading it again shows the change, which is still being applied.
-        Failed: DescribeInstances gave no answer: no answer in time. Reading it again shows that nothing was changed.
+        Unverified: DescribeInstances gave no answer: no answer in time. Reading it again shows the old state so far, and the change may still come into effect. Look again in a minute.
         Unverified: DescribeInstances gave no answer: no answer in time. Reading it again shows a change by somebody else.
         Unverified: DescribeInstances gave no answer: no answer in time. Reading it again gave no answer either: GetRole was throttled (Throttling). Look before anything else is done.
         Failed: ModifyInstanceMetadataOptions was denied (AccessDenied): No. Nothing was changed. The function's role needs ec2:ModifyInstanceMetadataOptions for this instance, and no service control policy or declarative policy may deny it.

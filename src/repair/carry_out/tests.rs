@@ -22,6 +22,8 @@ use crate::repair::plan::tests::{INSTANCE, NOBODY, now, open_incident, open_lock
 enum Answer {
     Xml(String),
     Refuse(u16, &'static str),
+    /// Whatever stands between may answer so.
+    Page(u16, &'static str),
     /// The connection ends without an answer.
     Drop,
 }
@@ -118,6 +120,7 @@ async fn serve(
     let (status, text) = match aws.answer(body) {
         Answer::Drop => return Err(std::io::Error::other("dropped")),
         Answer::Xml(text) => (200, text),
+        Answer::Page(status, text) => (status, text.to_owned()),
         Answer::Refuse(status, code) if ec2 => (
             status,
             format!(
@@ -333,10 +336,10 @@ async fn a_refused_write_to_ec2_is_tried_once() {
 #[tokio::test]
 async fn a_lost_answer_is_settled_by_reading() {
     let mut cases = tokio::task::JoinSet::new();
-    for lost in [Answer::Drop, Answer::Refuse(500, "InternalError")] {
+    for lost in lost("InternalError") {
         for (after, status) in [
             (on(), OutcomeStatus::Repaired),
-            (off(), OutcomeStatus::Failed),
+            (off(), OutcomeStatus::Unverified),
             (
                 Answer::Refuse(403, "UnauthorizedOperation"),
                 OutcomeStatus::Unverified,
@@ -349,6 +352,8 @@ async fn a_lost_answer_is_settled_by_reading() {
     for (run, status) in cases.join_all().await {
         assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
         assert_eq!(run.aws.bodies(MODIFY).len(), 1);
+        assert!(!run.detail().to_lowercase().contains("nothing was changed"));
+        assert!(run.outcome.undo.is_some());
     }
 }
 
@@ -499,10 +504,10 @@ async fn a_lost_answer_of_iam_is_settled_by_reading() {
     let fixed = repaired_policy();
     let by_others = NOBODY.replace(":root", ":user/eve");
     let mut cases = tokio::task::JoinSet::new();
-    for lost in [Answer::Drop, Answer::Refuse(500, "ServiceFailure")] {
+    for lost in lost("ServiceFailure") {
         for (after, status) in [
             (fixed.as_str(), OutcomeStatus::Repaired),
-            (NOBODY, OutcomeStatus::Failed),
+            (NOBODY, OutcomeStatus::Unverified),
             (&by_others, OutcomeStatus::Unverified),
         ] {
             let read = vec![role(NOBODY), role(after)];
@@ -514,6 +519,18 @@ async fn a_lost_answer_of_iam_is_settled_by_reading() {
         assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
         assert_eq!(run.aws.bodies(UPDATE).len(), 1);
     }
+}
+
+/// The ways in which an answer to a write says nothing of the write.
+fn lost(code: &'static str) -> [Answer; 6] {
+    [
+        Answer::Drop,
+        Answer::Refuse(500, code),
+        Answer::Refuse(500, "SomethingUnheardOf"),
+        Answer::Page(200, "<html>busy</html>"),
+        Answer::Page(200, "<Cut"),
+        Answer::Page(403, "<html>proxy</html>"),
+    ]
 }
 
 /// A task that is carried out twice writes once, whatever came of it.

@@ -5,12 +5,15 @@
 //! messages from it. No error quotes anything of a log.
 
 mod gzip;
+mod json;
 mod message;
+mod partial;
 
 #[cfg(test)]
 pub(crate) use gzip::tests;
 
 pub use gzip::{unpack, unpack_base64};
+pub(crate) use json::{json_fault, kind, object, text, text_or_digits};
 pub use message::{Message, Subscription, read};
 
 use crate::node::{AccountId, Region};
@@ -88,24 +91,4 @@ impl DecodeError {
             Self::WrongShape { .. } => "PayloadWrongShape",
         }
     }
-}
-
-/// Where and how JSON text fails, without any of its values.
-pub(crate) fn json_fault(fault: &serde_json::Error) -> (String, usize, usize) {
-    let text = fault.to_string();
-    let what = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(what, _)| what);
-    let detail = match what
-        .strip_prefix("invalid type: ")
-        .or_else(|| what.strip_prefix("invalid value: "))
-    {
-        None => what.to_owned(),
-        Some(rest) => {
-            let found = rest.split([' ', ',']).next().unwrap_or("another value");
-            let wanted = rest.rsplit_once(", expected ").map_or("it", |(_, it)| it);
-            format!("{found} in place of {wanted}")
-        }
-    };
-    (detail, fault.line(), fault.column())
 }

@@ -44,15 +44,17 @@ pub fn read(
     let mut readers = Readers::default();
     let mut failed = Vec::new();
     let mut refused = None;
+    let mut unreadable = 0;
     for delivery in deliveries.items {
         let read = read_payload(delivery.payload, around, |batch| {
             readers.of(engine, streams, &batch.source).read(batch, now);
         });
         match (read, deliveries.kind) {
-            (Ok(()), _) => {}
+            (Ok(left_out), _) => unreadable += left_out,
             (Err(error), Kind::Kinesis) => {
                 eprintln!("a record of Kinesis is left out: {}: {error}", error.name());
                 failed.extend(delivery.sequence_number);
+                failed.dedup();
             }
             (Err(error), Kind::Subscription | Kind::Direct) => {
                 refused = Some(error);
@@ -60,24 +62,36 @@ pub fn read(
             }
         }
     }
-    let intake = readers.finish(streams);
-    match refused {
-        Some(error) => Err(error.into()),
-        None => Ok(Intake { failed, ..intake }),
+    let mut intake = readers.finish(streams);
+    if let Some(error) = refused {
+        return Err(error.into());
     }
+    if unreadable > 0 {
+        eprintln!("{unreadable} log events without a readable message are left out");
+    }
+    intake.source.unreadable = unreadable;
+    intake.failed = failed;
+    Ok(intake)
 }
 
+/// How many log events of the payload could not be read.
 fn read_payload(
     payload: Payload<'_>,
     around: &Surroundings,
     mut each: impl FnMut(&Batch<'_>),
-) -> Result<(), DecodeError> {
+) -> Result<u64, DecodeError> {
     match payload.decode(around)?.message(around)? {
-        Message::Data { batches, .. } => batches.iter().for_each(&mut each),
+        Message::Data {
+            batches,
+            unreadable,
+            ..
+        } => {
+            batches.iter().for_each(&mut each);
+            Ok(unreadable as u64)
+        }
         // A probe, or this function's own log: nothing to do.
-        Message::Control | Message::OwnLog => {}
+        Message::Control | Message::OwnLog => Ok(0),
     }
-    Ok(())
 }
 
 /// The streams of an invocation, in the order of first sight.
@@ -156,6 +170,7 @@ fn both(one: SourceSummary, other: SourceSummary) -> SourceSummary {
         log_group: same(one.log_group, other.log_group),
         log_stream: same(one.log_stream, other.log_stream),
         events: one.events + other.events,
+        unreadable: one.unreadable + other.unreadable,
         records: one.records + other.records,
         oldest: [one.oldest, other.oldest].into_iter().flatten().min(),
         newest: [one.newest, other.newest].into_iter().flatten().max(),
@@ -166,6 +181,8 @@ fn both(one: SourceSummary, other: SourceSummary) -> SourceSummary {
 mod tests {
     use std::io::Write;
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use serde_json::json;
@@ -217,9 +234,10 @@ mod tests {
     fn delivery(sequence_number: &str, decoded: &[u8]) -> Delivery<'static> {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(decoded).expect("a Vec takes every byte");
+        let gzip = gzip.finish().expect("a Vec takes every byte");
         Delivery {
             sequence_number: Some(sequence_number.to_owned()),
-            payload: Payload::Gzip(gzip.finish().expect("a Vec takes every byte")),
+            payload: Payload::Base64(STANDARD.encode(gzip).into()),
         }
     }
 

@@ -116,6 +116,8 @@ pub struct SourceSummary {
     pub log_group: Option<String>,
     pub log_stream: Option<String>,
     pub events: u64,
+    /// Log events without a readable message, which are not among `events`.
+    pub unreadable: u64,
     pub records: u64,
     pub oldest: Option<Timestamp>,
     pub newest: Option<Timestamp>,

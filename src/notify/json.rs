@@ -218,6 +218,7 @@ mod tests {
                 log_group: Some("ssm".to_owned()),
                 log_stream: Some(INSTANCE.to_owned()),
                 events: 4,
+                unreadable: 0,
                 records: 3,
                 oldest: Some(at("2026-11-23T04:19:00Z")),
                 newest: Some(at("2026-11-23T04:19:04.5Z")),

@@ -1,19 +1,15 @@
 //! `{"Records":[{"kinesis":{…}}]}`: the same payloads through a data stream, of
 //! many log streams and, with a destination, of several accounts.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 #[cfg(feature = "aws")]
-use aws_lambda_events::{event::kinesis::KinesisEventRecord, streams::KinesisEventResponse};
-
-#[cfg(not(feature = "aws"))]
-use record::KinesisEventRecord;
+use aws_lambda_events::streams::KinesisEventResponse;
 
 use super::{Delivery, Payload, ReceiveError};
-use crate::decode::{DecodeError, json_fault};
+use crate::decode::{DecodeError, kind, object, text, text_or_digits};
 
 /// The answer of a Kinesis invocation: the sequence numbers of the records that
 /// Lambda is to send again. None of them is success.
@@ -24,96 +20,89 @@ pub fn failures(sequence_numbers: impl IntoIterator<Item = String>) -> KinesisEv
     response
 }
 
-/// Tells records of Kinesis from those of other event sources, which also come
-/// under `Records`.
-pub(super) fn records(records: Vec<&RawValue>) -> Result<Vec<&RawValue>, ReceiveError> {
-    #[derive(Deserialize)]
-    struct Head<'p> {
-        #[serde(borrow)]
-        kinesis: Option<&'p RawValue>,
+/// One delivery for each record, each read apart from its neighbours: whatever
+/// stands in one, only that one fails. Only `sequenceNumber` and `data` are
+/// asked of a record.
+///
+/// Fails when the records are of another event source, which also come under
+/// `Records`.
+pub(super) fn deliveries<'p>(records: &[&'p RawValue]) -> Result<Vec<Delivery<'p>>, ReceiveError> {
+    let records: Vec<Record<'p>> = records.iter().map(|record| Record::read(record)).collect();
+    if !records.is_empty() && !records.iter().any(|record| record.is_kinesis) {
+        return Err(ReceiveError::UnknownForm {
+            found: "`Records` of which none has `kinesis`".to_owned(),
+        });
     }
-
-    let foreign = records.iter().position(|record| {
-        serde_json::from_str::<Head<'_>>(record.get()).map_or(true, |head| head.kinesis.is_none())
-    });
-    match foreign {
-        None => Ok(records),
-        Some(at) => Err(ReceiveError::UnknownForm {
-            found: format!("`Records` whose record {at} has no `kinesis`"),
-        }),
-    }
-}
-
-/// One record. Read apart from its neighbours, so that only it fails.
-pub(super) fn delivery(record: &RawValue) -> Delivery<'static> {
-    match serde_json::from_str::<KinesisEventRecord>(record.get()) {
-        Ok(mut record) => Delivery {
-            sequence_number: Some(record.kinesis.sequence_number),
-            payload: Payload::Gzip(std::mem::take(&mut record.kinesis.data.0)),
-        },
-        Err(fault) => broken(record, &fault),
-    }
-}
-
-/// A record that the crate's type refuses: what can still be read of it.
-fn broken(record: &RawValue, fault: &serde_json::Error) -> Delivery<'static> {
-    #[derive(Deserialize, Default)]
-    struct Outer {
-        kinesis: Inner,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Inner {
-        sequence_number: String,
-        data: String,
-    }
-
-    let inner = serde_json::from_str::<Outer>(record.get())
-        .unwrap_or_default()
-        .kinesis;
-    let bad_base64 = STANDARD.decode(&inner.data).is_err();
-    Delivery {
-        sequence_number: Some(inner.sequence_number),
-        payload: Payload::Broken(if bad_base64 {
-            DecodeError::NotBase64 {
-                found: format!("{} characters that are not", inner.data.len()),
+    let mut before = String::new();
+    Ok(records
+        .into_iter()
+        .map(|record| {
+            // Lambda sends again what stands from the failed number on, so that
+            // of the record before loses nothing; before the first stands none,
+            // and all of the batch is what stands from there on.
+            if let Some(number) = record.sequence_number {
+                before = number;
             }
-        } else {
-            DecodeError::WrongShape {
-                detail: format!("a Kinesis record with {}", json_fault(fault).0),
+            Delivery {
+                sequence_number: Some(before.clone()),
+                payload: record.data.map_or_else(
+                    |detail| Payload::Broken(DecodeError::WrongShape { detail }),
+                    Payload::Base64,
+                ),
             }
-        }),
-    }
+        })
+        .collect())
 }
 
-/// The fields of `aws_lambda_events`' type that are read here, for a build
-/// without the AWS crates.
-#[cfg(not(feature = "aws"))]
-mod record {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer};
+/// What is read of a record: of the event source's own fields as little as
+/// possible.
+struct Record<'p> {
+    is_kinesis: bool,
+    sequence_number: Option<String>,
+    /// Or what stands there instead.
+    data: Result<Cow<'p, str>, String>,
+}
 
-    #[derive(Deserialize)]
-    pub(super) struct KinesisEventRecord {
-        pub(super) kinesis: KinesisRecord,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    pub(super) struct KinesisRecord {
-        pub(super) data: Base64Data,
-        #[serde(default)]
-        pub(super) sequence_number: String,
-    }
-
-    pub(super) struct Base64Data(pub(super) Vec<u8>);
-
-    impl<'de> Deserialize<'de> for Base64Data {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let text = String::deserialize(deserializer)?;
-            STANDARD.decode(text).map(Self).map_err(D::Error::custom)
+impl<'p> Record<'p> {
+    fn read(record: &'p RawValue) -> Self {
+        let Some(fields) = object(record) else {
+            return Self {
+                is_kinesis: false,
+                sequence_number: None,
+                data: Err(format!("a Kinesis record that is {}", kind(record))),
+            };
+        };
+        let named = |key: &str| fields.get(key).and_then(|value| text(value));
+        let kinesis = fields.get("kinesis");
+        let inner = kinesis.and_then(|value| object(value));
+        let sequence_number = inner
+            .as_ref()
+            .and_then(|inner| text_or_digits(inner.get("sequenceNumber")?))
+            .filter(|number| !number.is_empty())
+            .map(Cow::into_owned);
+        Self {
+            is_kinesis: kinesis.is_some() || named("eventSource").as_deref() == Some("aws:kinesis"),
+            sequence_number: sequence_number
+                .or_else(|| named("eventID").and_then(|id| number_in(&id))),
+            data: match (kinesis, &inner) {
+                (None, _) => Err("a Kinesis record without `kinesis`".to_owned()),
+                (Some(value), None) => Err(format!(
+                    "a Kinesis record whose `kinesis` is {}",
+                    kind(value)
+                )),
+                (Some(_), Some(inner)) => match inner.get("data") {
+                    None => Err("a Kinesis record without `data`".to_owned()),
+                    Some(data) => text(data)
+                        .ok_or_else(|| format!("a Kinesis record whose `data` is {}", kind(data))),
+                },
+            },
         }
     }
+}
+
+/// The sequence number in an `eventID`, `shardId-000000000006:4959…`.
+fn number_in(event_id: &str) -> Option<String> {
+    let (_, number) = event_id.rsplit_once(':')?;
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| number.to_owned())
 }

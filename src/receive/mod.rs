@@ -41,8 +41,9 @@ pub struct Deliveries<'p> {
 /// One payload and, on Kinesis, the sequence number that a failure names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery<'p> {
-    /// Empty when Kinesis sent none; Lambda takes an empty failure for the
-    /// whole batch. `None` on other kinds.
+    /// The record's own or, where it cannot be read, that of the record before
+    /// it. Empty where none is known up to here: Lambda takes an empty failure
+    /// for the whole batch. `None` on other kinds.
     pub sequence_number: Option<String>,
     pub payload: Payload<'p>,
 }
@@ -50,10 +51,8 @@ pub struct Delivery<'p> {
 /// One payload as it arrived.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload<'p> {
-    /// Base64 of a gzip file, as in `awslogs.data`.
+    /// Base64 of a gzip file: `awslogs.data`, or a Kinesis record's `data`.
     Base64(Cow<'p, str>),
-    /// A gzip file: a Kinesis record's data.
-    Gzip(Vec<u8>),
     /// The decoded JSON, by hand.
     Json(&'p str),
     /// Raw log text, by hand.
@@ -83,10 +82,6 @@ impl<'p> Payload<'p> {
                 text: decode::unpack_base64(&data, cap)?.into(),
                 complete: false,
             },
-            Self::Gzip(data) => Content::Json {
-                text: decode::unpack(&data, cap)?.into(),
-                complete: false,
-            },
             Self::Json(text) => Content::Json {
                 text: text.into(),
                 complete: true,
@@ -108,6 +103,7 @@ impl Decoded<'_> {
             Content::RawLog(log) => Ok(Message::Data {
                 batches: vec![log.batch(around)],
                 subscription: Subscription::default(),
+                unreadable: 0,
             }),
         }
     }
@@ -208,7 +204,7 @@ pub fn receive(event: &str) -> Result<Deliveries<'_>, ReceiveError> {
         },
         Keys::Kinesis(records) => Deliveries {
             kind: Kind::Kinesis,
-            items: records.into_iter().map(kinesis::delivery).collect(),
+            items: kinesis::deliveries(&records)?,
         },
         Keys::Direct(payload) => Deliveries {
             kind: Kind::Direct,
@@ -259,7 +255,7 @@ fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
     if let Some(awslogs) = probe.awslogs {
         Ok(Keys::Subscription(awslogs))
     } else if let Some(records) = probe.records {
-        kinesis::records(records).map(Keys::Kinesis)
+        Ok(Keys::Kinesis(records))
     } else if probe.message_type.is_some() || probe.log_events.is_some() {
         Ok(Keys::Direct(Payload::Json(event)))
     } else if probe.log.is_some() {
@@ -361,7 +357,7 @@ mod tests {
             kinesis_record("2", "not base64"),
             kinesis_record("3", &STANDARD.encode("not gzip")),
             kinesis_record("4", &packed("not json")),
-            {"kinesis": {"sequenceNumber": "5", "approximateArrivalTimestamp": 1.0}},
+            {"kinesis": {"sequenceNumber": "5"}},
             kinesis_record("6", &packed(&data_message("b")))]})
         .to_string();
         let numbers: Vec<Option<String>> = receive(&event)
@@ -379,7 +375,7 @@ mod tests {
             (1, "expected base64"),
             (2, "expected a gzip file"),
             (3, "expected the JSON of a subscription"),
-            (4, "missing field `data`"),
+            (4, "a Kinesis record without `data`"),
         ] {
             let error = streams[at].as_ref().expect_err("a bad record");
             assert!(error.contains(says), "{error}");
@@ -387,6 +383,134 @@ mod tests {
         assert_eq!(streams[0], Ok(("a".into(), false)));
         assert_eq!(streams[5], Ok(("b".into(), false)));
         assert_eq!(receive(r#"{"Records":[]}"#).map(|it| it.items), Ok(vec![]));
+    }
+
+    fn numbers_and_faults(records: &serde_json::Value) -> Vec<(String, Option<String>)> {
+        let event = json!({"Records": records}).to_string();
+        receive(&event)
+            .unwrap_or_else(|error| panic!("{records}: {error}"))
+            .items
+            .into_iter()
+            .map(|item| {
+                let number = item.sequence_number.expect("Kinesis");
+                (
+                    number,
+                    item.payload.decode(&around()).err().map(|e| e.to_string()),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_form_that_the_error_recommends_is_read() {
+        let data = packed(&data_message("a"));
+        let form = FORMS
+            .split("; ")
+            .find_map(|form| form.strip_prefix("a Kinesis event "))
+            .expect("it is recommended")
+            .replace("H4sI…", &data);
+        assert_eq!(
+            streams(&form),
+            (Kind::Kinesis, vec![Ok(("a".into(), false))])
+        );
+    }
+
+    #[test]
+    fn a_malformed_record_fails_alone_by_its_number() {
+        let good = kinesis_record("1", &packed(&data_message("a")));
+        let with = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut record = kinesis_record("2", &packed(&data_message("b")));
+            record["eventID"] = json!("shardId-000000000000:22");
+            change(&mut record);
+            record
+        };
+        for (record, number, says) in [
+            (
+                with(&|it| it["kinesis"]["data"] = json!(null)),
+                "2",
+                "whose `data` is null",
+            ),
+            (
+                with(&|it| it["kinesis"]["data"] = json!([1])),
+                "2",
+                "whose `data` is an array",
+            ),
+            (
+                with(&|it| it["kinesis"] = json!(null)),
+                "22",
+                "whose `kinesis` is null",
+            ),
+            (
+                with(&|it| it["kinesis"] = json!("x")),
+                "22",
+                "whose `kinesis` is a string",
+            ),
+            (
+                with(&|it| it["kinesis"] = json!({})),
+                "22",
+                "without `data`",
+            ),
+            (
+                json!({"eventID": "shardId-000000000000:22"}),
+                "22",
+                "without `kinesis`",
+            ),
+            // Without any number, from the record before on.
+            (json!({"kinesis": null}), "1", "whose `kinesis` is null"),
+            (
+                json!({"kinesis": null, "eventID": "22"}),
+                "1",
+                "whose `kinesis` is null",
+            ),
+            (
+                json!({"kinesis": null, "eventID": "shard:x"}),
+                "1",
+                "whose `kinesis` is null",
+            ),
+            (json!(null), "1", "that is null"),
+            (json!(7), "1", "that is a number"),
+            (json!({}), "1", "without `kinesis`"),
+        ] {
+            let seen = numbers_and_faults(&json!([good, record, kinesis_record("3", "%")]));
+            assert_eq!(seen[0], ("1".to_owned(), None), "{record}");
+            assert_eq!(seen[1].0, number, "{record}");
+            assert!(
+                seen[1].1.as_ref().is_some_and(|it| it.contains(says)),
+                "{seen:?}"
+            );
+            assert_eq!(seen[2].0, "3", "{record}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_whatever_its_other_fields_hold() {
+        let data = packed(&data_message("a"));
+        let number = "49590338271490256608559692538361571095921575989136588898";
+        for (record, expected) in [
+            (
+                format!(r#"{{"kinesis":{{"sequenceNumber":{number},"data":"{data}"}}}}"#),
+                number,
+            ),
+            (
+                format!(
+                    r#"{{"kinesis":{{"sequenceNumber":null,"data":"{data}"}},"eventID":"s:9"}}"#
+                ),
+                "9",
+            ),
+            (
+                format!(
+                    r#"{{"kinesis":{{"sequenceNumber":"8","data":"{data}","partitionKey":7,
+                        "approximateArrivalTimestamp":"soon","encryptionType":{{}}}},"awsRegion":null}}"#
+                ),
+                "8",
+            ),
+            (format!(r#"{{"kinesis":{{"data":"{data}"}}}}"#), ""),
+        ] {
+            let event = format!(r#"{{"Records":[{record}]}}"#);
+            assert_eq!(streams(&event).1, [Ok(("a".into(), false))], "{record}");
+            let items = receive(&event).expect("Kinesis").items;
+            assert_eq!(items[0].sequence_number.as_deref(), Some(expected));
+        }
     }
 
     #[cfg(feature = "aws")]
@@ -478,7 +602,7 @@ mod tests {
             (r#"{"Records":7}"#, "integer in place of a sequence"),
             (
                 r#"{"Records":[{"eventSource":"aws:sqs","body":"x"}]}"#,
-                "record 0 has no `kinesis`",
+                "`Records` of which none has `kinesis`",
             ),
             (r#"{"awslogs":7}"#, "integer in place of"),
             (r#"{"awslogs":{}}"#, "missing field `data`"),

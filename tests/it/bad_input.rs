@@ -143,6 +143,25 @@ async fn bytes_that_are_no_utf8_are_read_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_malformed_event_costs_no_other_and_is_counted() {
+    let account = Account::fresh().await;
+    let mut function = Function::start(&account, &[]).await;
+    let mut message = Delivery::new(&account, "i-0123456789abcdef0", logs::IMDS_OFF).message();
+    let events = message["logEvents"].as_array_mut().expect("a list");
+    for event in events.iter_mut() {
+        event["timestamp"] = json!(event["timestamp"].to_string());
+    }
+    events.insert(0, json!({"id": "a", "timestamp": 1.5, "message": null}));
+    events.push(json!({"message": 7}));
+    let event = subscription(&payload(message.to_string().as_bytes()));
+    let report = function.invoke(&event).await.expect("the rest is read");
+    assert_eq!(incidents(&report).len(), 1, "{report:#}");
+    assert_eq!(report["source"]["unreadable"], 2, "{report:#}");
+    let line = function.line_with("without a readable message");
+    assert!(line.contains('2'), "{line}");
+}
+
+#[tokio::test]
 async fn a_wrong_setting_stops_the_start_with_one_clear_line() {
     let account = Account::fresh().await;
     let settings = [("TRIAGE_REPAIR", "everything")];

@@ -34,6 +34,37 @@ async fn one_broken_record_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_record_with_fields_of_the_wrong_type_fails_alone() {
+    let scene = Scene::new().await;
+    let dark = scene.dark_instance().await;
+    let mut event = kinesis(
+        &scene.account,
+        &[
+            payload(b"unread"),
+            payload(b"unread"),
+            scene.imds_off(&dark).payload(),
+        ],
+    );
+    let records = &mut event["Records"];
+    records[0]["kinesis"]["data"] = json!(null);
+    records[0]["kinesis"]["sequenceNumber"] = json!(4_959_033_827_149_025_660_u64);
+    records[1]["kinesis"] = json!(null);
+    records[1]["eventID"] = json!("shardId-000000000006:4959");
+    let kept = ["sequenceNumber", "data"];
+    if let Some(fields) = records[2]["kinesis"].as_object_mut() {
+        fields.retain(|key, _| kept.contains(&key.as_str()));
+    }
+    let mut function = scene.function(REPAIR).await;
+    let answer = function.invoke(&event).await.expect("handled");
+    let failed = json!({"batchItemFailures": [
+        {"itemIdentifier": "4959033827149025660"},
+        {"itemIdentifier": "4959"},
+    ]});
+    assert_eq!(answer, failed);
+    assert!(scene.account.imds_is_on(&dark).await);
+}
+
+#[tokio::test]
 async fn records_of_many_streams_make_one_incident() {
     let scene = Scene::new().await;
     let on_role = scene.broken_role("MySSMRole", 3).await;

@@ -13,8 +13,8 @@ use crate::{Output, UNREADABLE};
 /// Enough for whatever may be put on a Lambda function: its memory ends at 10 GB.
 const MAX_DECODED_BYTES: u64 = 1 << 30;
 
-/// What `event` holds. A payload that cannot be read is told in its place and
-/// makes the exit status 2.
+/// What `event` holds. A payload or an event that cannot be read is told in its
+/// place and makes the exit status 2.
 pub fn show(event: &str) -> Result<Output, ReceiveError> {
     let deliveries = receive(event)?;
     let around = Surroundings {
@@ -40,10 +40,14 @@ pub fn show(event: &str) -> Result<Output, ReceiveError> {
         if count > 1 {
             page.line(format_args!("payload {at} of {count}"));
         }
-        if let Err(fault) = payload(&mut page, delivery, &around) {
-            page.field("unreadable", &fault.to_string());
-            status = UNREADABLE;
-        }
+        let unreadable = match payload(&mut page, delivery, &around) {
+            Ok(0) => continue,
+            Ok(1) => "1 log event without a message".to_owned(),
+            Ok(count) => format!("{count} log events without a message"),
+            Err(fault) => fault.to_string(),
+        };
+        page.field("unreadable", &unreadable);
+        status = UNREADABLE;
     }
     Ok(Output {
         text: page.0,
@@ -52,23 +56,31 @@ pub fn show(event: &str) -> Result<Output, ReceiveError> {
     })
 }
 
+/// How many log events of it could not be read.
 fn payload(
     page: &mut Page,
     delivery: Delivery<'_>,
     around: &Surroundings,
-) -> Result<(), DecodeError> {
+) -> Result<usize, DecodeError> {
     if let Some(number) = &delivery.sequence_number {
         page.field("sequence", number);
     }
     let decoded = delivery.payload.decode(around)?;
     match decoded.message(around)? {
-        Message::Control => page.line(format_args!(
-            "CONTROL_MESSAGE: CloudWatch Logs asks whether the destination is there"
-        )),
-        Message::OwnLog => page.line(format_args!("events of the function's own log group")),
+        Message::Control => {
+            page.line(format_args!(
+                "CONTROL_MESSAGE: CloudWatch Logs asks whether the destination is there"
+            ));
+            Ok(0)
+        }
+        Message::OwnLog => {
+            page.line(format_args!("events of the function's own log group"));
+            Ok(0)
+        }
         Message::Data {
             batches,
             subscription,
+            unreadable,
         } => {
             for batch in &batches {
                 head(page, batch, &subscription);
@@ -77,9 +89,9 @@ fn payload(
                     lines(page, event.at, &event.message);
                 }
             }
+            Ok(unreadable)
         }
     }
-    Ok(())
 }
 
 fn head(page: &mut Page, batch: &Batch<'_>, subscription: &Subscription<'_>) {
@@ -202,6 +214,22 @@ mod tests {
         payload 2 of 2
         sequence    2
         unreadable  expected a whole gzip file, found one cut off after 9 bytes; send the payload in full
+        ");
+    }
+
+    #[test]
+    fn an_unreadable_event_is_counted_below_the_others() {
+        let event = r#"{"messageType":"DATA_MESSAGE","logEvents":[
+            {"id":"1","timestamp":"1795407544185","message":"x"},{"id":"2","message":null}]}"#;
+        let output = show(event).expect("an event");
+        assert_eq!(output.status, UNREADABLE);
+        insta::assert_snapshot!(output.text, @r"
+        event by hand, 1 payload
+
+        events      1, 2026-11-23T04:19:04.185Z to 2026-11-23T04:19:04.185Z
+
+        2026-11-23T04:19:04.185Z | x
+        unreadable  1 log event without a message
         ");
     }
 

@@ -34,7 +34,10 @@ pub struct IncidentReport {
     pub severity: Severity,
     pub confidence: Confidence,
     pub title: String,
+    /// At most [`NODES_LISTED`], sorted.
     pub nodes: Vec<NodeReport>,
+    /// How many it hits in all.
+    pub node_count: usize,
     pub signatures: Vec<SignatureReport>,
     pub evidence: Vec<EvidenceReport>,
     pub checks: Vec<CheckReport>,
@@ -53,6 +56,26 @@ pub struct NodeReport {
     pub kind: &'static str,
     pub account: Option<String>,
     pub region: Option<String>,
+}
+
+/// How many nodes of one incident a report or a message names.
+pub const NODES_LISTED: usize = 100;
+
+/// The nodes of one incident: the first [`NODES_LISTED`] by name, all counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeList {
+    pub listed: Vec<NodeReport>,
+    pub count: usize,
+}
+
+impl NodeList {
+    /// `nodes` sorted, each once.
+    pub fn of(nodes: impl IntoIterator<Item = NodeReport>) -> Self {
+        let mut nodes = nodes.into_iter();
+        let listed: Vec<NodeReport> = nodes.by_ref().take(NODES_LISTED).collect();
+        let count = listed.len() + nodes.count();
+        Self { listed, count }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -166,14 +166,7 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         key: own_key,
         cause: lead.cause,
         candidates: lead.candidates.clone(),
-        severity: match severity {
-            Severity::High if hits.len() >= MANY_NODES => Severity::Critical,
-            Severity::Info
-            | Severity::Low
-            | Severity::Medium
-            | Severity::High
-            | Severity::Critical => severity,
-        },
+        severity: by_nodes(severity, hits.len()),
         confidence: lead.confidence,
         standing,
         detail: lead.detail.clone(),
@@ -194,6 +187,16 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         hits,
         scope,
     })
+}
+
+/// The severity of what hits so many nodes.
+pub fn by_nodes(severity: Severity, nodes: usize) -> Severity {
+    match severity {
+        Severity::High if nodes >= MANY_NODES => Severity::Critical,
+        Severity::Info | Severity::Low | Severity::Medium | Severity::High | Severity::Critical => {
+            severity
+        }
+    }
 }
 
 fn hits(members: &[&Diagnosed]) -> Vec<Hit> {

@@ -6,10 +6,13 @@
 //! [`Store::mark_told`], called once the message is out, makes it told. A
 //! message that failed therefore speaks again when the batch is retried.
 //!
-//! This store lives in the memory of one execution environment. It is bounded:
-//! what has not been seen for longest goes first. No clock is read here, and
-//! every method takes and returns plain values, so that a table can stand
-//! behind the same calls.
+//! This store lives in the memory of one execution environment. It is bounded
+//! in count and in bytes, once an invocation is over ([`Store::trim`]): what
+//! nobody was notified of goes first, since a retry brings it again, then what
+//! has not been seen for longest. Of a notified incident that goes a receipt is
+//! left, so that a retry of the same evidence does not notify twice. No clock
+//! is read here, and every method takes and returns plain values, so that a
+//! table can stand behind the same calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,19 +20,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 mod entry;
+mod receipt;
 
 use entry::{Entry, Subject};
+use receipt::Receipts;
 
 use super::cause::{Cause, Confidence, Scope, Severity};
 use super::gather::Incident;
 use crate::diagnose::verdict::{Diagnosed, Standing};
-use crate::report::{NodeReport, Recovered};
+use crate::report::{NodeList, Recovered};
 
 /// How many incidents are remembered.
 pub const MAX_INCIDENTS: usize = 1_000;
 
 /// How many nodes are remembered, over all incidents.
 pub const MAX_NODES: usize = 20_000;
+
+/// How many bytes the remembered incidents may take, by estimate.
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// What the reader would say the state of an incident is. A change of it
 /// speaks; what leaves it as it is does not.
@@ -53,7 +61,10 @@ pub struct Decision {
     pub telling: Telling,
     /// The nodes of this batch and those of earlier ones that have not
     /// recovered, sorted.
-    pub nodes: Vec<NodeReport>,
+    pub nodes: NodeList,
+    /// By all nodes that the incident has hit since it opened, and not only by
+    /// those of this batch.
+    pub severity: Severity,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,7 +97,7 @@ pub struct Over {
     pub severity: Severity,
     pub title: String,
     /// The nodes it had hit, sorted.
-    pub nodes: Vec<NodeReport>,
+    pub nodes: NodeList,
     pub opened_at: Timestamp,
     /// When the last of its nodes recovered, by the log.
     pub over_at: Timestamp,
@@ -96,23 +107,38 @@ pub struct Over {
 #[derive(Debug, Clone)]
 pub struct Store {
     reminder: Duration,
-    max_incidents: usize,
-    max_nodes: usize,
+    limits: Limits,
     incidents: BTreeMap<String, Entry>,
+    receipts: Receipts,
+}
+
+/// What may be remembered between two invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limits {
+    incidents: usize,
+    nodes: usize,
+    bytes: usize,
 }
 
 impl Store {
     /// An empty store; `reminder` is how long a told incident stays silent.
     pub fn new(reminder: Duration) -> Self {
-        Self::with_limits(reminder, MAX_INCIDENTS, MAX_NODES)
+        Self::with_limits(
+            reminder,
+            Limits {
+                incidents: MAX_INCIDENTS,
+                nodes: MAX_NODES,
+                bytes: MAX_BYTES,
+            },
+        )
     }
 
-    fn with_limits(reminder: Duration, max_incidents: usize, max_nodes: usize) -> Self {
+    fn with_limits(reminder: Duration, limits: Limits) -> Self {
         Self {
             reminder,
-            max_incidents: max_incidents.max(1),
-            max_nodes: max_nodes.max(1),
+            limits,
             incidents: BTreeMap::new(),
+            receipts: Receipts::default(),
         }
     }
 
@@ -160,10 +186,8 @@ impl Store {
         if incident.confidence == Confidence::Confirmed {
             self.leave_others(incident);
         }
-        let entry = self
-            .incidents
-            .entry(incident.key.clone())
-            .or_insert_with(|| Entry::new(incident, now));
+        let entry = (self.incidents.entry(incident.key.clone()))
+            .or_insert_with_key(|key| Entry::new(incident, self.receipts.take(key, incident), now));
         let stands = entry.note(incident, now);
         if stands && entry.over_told {
             entry.begin_anew(now);
@@ -172,11 +196,12 @@ impl Store {
         let nodes = entry.nodes_with(incident);
         // Judged by what is still remembered afterwards, so that asking again
         // before the message is out gives the same answer.
-        self.evict(&incident.key);
-        let telling = (self.incidents.get(&incident.key)).map_or(Telling::Suppress, |entry| {
-            entry.telling(stands, self.reminder, now)
-        });
-        Decision { telling, nodes }
+        entry.cut(self.limits.nodes.max(1));
+        Decision {
+            telling: entry.telling(stands, self.reminder, now),
+            nodes,
+            severity: entry.severity,
+        }
     }
 
     /// Closes for each node what it has recovered from, and gives every
@@ -223,22 +248,37 @@ impl Store {
         self.incidents.retain(|_, entry| entry.size() > 0);
     }
 
-    /// Forgets what was not seen for longest, never the incident `keep`; of
-    /// that one the nodes with the oldest evidence, when it alone is too much.
-    fn evict(&mut self, keep: &str) {
+    /// Forgets what is too much to be remembered. To be called when an
+    /// invocation is over, however it ended: while it lasts, what is not yet
+    /// sent must not be forgotten for what was decided after it.
+    pub fn trim(&mut self) {
+        let mut incidents = self.incidents.len();
         let mut nodes: usize = self.incidents.values().map(Entry::size).sum();
-        while self.incidents.len() > self.max_incidents || nodes > self.max_nodes {
-            let others = self.incidents.iter().filter(|(key, _)| *key != keep);
-            let oldest = others.min_by_key(|(key, entry)| (entry.seen_at, *key));
-            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
-                break;
-            };
-            if let Some(entry) = self.incidents.remove(&oldest) {
-                nodes -= entry.size();
-            }
+        let mut bytes: usize = (self.incidents.iter())
+            .map(|(key, entry)| key.len() + entry.bytes())
+            .sum();
+        let too_much = |incidents, nodes, bytes| {
+            incidents > self.limits.incidents
+                || nodes > self.limits.nodes
+                || bytes > self.limits.bytes
+        };
+        if !too_much(incidents, nodes, bytes) {
+            return;
         }
-        if let Some(entry) = self.incidents.get_mut(keep) {
-            entry.cut(self.max_nodes);
+        let mut order: Vec<_> = (self.incidents.iter())
+            .map(|(key, entry)| (entry.worth(), entry.seen_at, key.clone()))
+            .collect();
+        order.sort_unstable();
+        for (_, _, key) in order {
+            if !too_much(incidents, nodes, bytes) {
+                return;
+            }
+            if let Some(entry) = self.incidents.remove(&key) {
+                incidents -= 1;
+                nodes -= entry.size();
+                bytes -= key.len() + entry.bytes();
+                self.receipts.keep(&key, &entry);
+            }
         }
     }
 }

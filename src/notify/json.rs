@@ -10,8 +10,8 @@ use crate::advice::{self, Step};
 use crate::incident::cause::Scope;
 use crate::incident::gather::Incident;
 use crate::report::{
-    CheckReport, EvidenceReport, IncidentReport, NodeReport, Notified, OutcomeReport, PlanReport,
-    Recovered, Report, SCHEMA, SignatureReport, SourceSummary, Unrecognised,
+    CheckReport, EvidenceReport, IncidentReport, NodeList, NodeReport, Notified, OutcomeReport,
+    PlanReport, Recovered, Report, SCHEMA, SignatureReport, SourceSummary, Unrecognised,
 };
 
 /// The report of one batch. `incidents` are of [`incident`] and keep their
@@ -46,7 +46,7 @@ pub fn report(
 /// What the report says of an incident that hits `nodes`.
 pub fn incident(
     incident: &Incident,
-    nodes: Vec<NodeReport>,
+    nodes: NodeList,
     plan: &PlanReport,
     outcome: &OutcomeReport,
     notified: Notified,
@@ -62,7 +62,9 @@ pub fn incident(
         severity: incident.severity,
         confidence: incident.confidence,
         title: one_line(&incident.title),
+        node_count: nodes.count,
         nodes: nodes
+            .listed
             .into_iter()
             .map(|node| NodeReport {
                 id: redact_line(&node.id),
@@ -133,16 +135,13 @@ fn advice(incident: &Incident, outcome: &OutcomeReport) -> Vec<String> {
 }
 
 /// The nodes of an incident, sorted as it has them.
-pub fn nodes(incident: &Incident) -> Vec<NodeReport> {
-    incident
-        .nodes()
-        .map(|node| NodeReport {
-            id: node.id.to_string(),
-            kind: node.id.kind(),
-            account: node.account.as_ref().map(ToString::to_string),
-            region: node.region.as_ref().map(ToString::to_string),
-        })
-        .collect()
+pub fn nodes(incident: &Incident) -> NodeList {
+    NodeList::of(incident.nodes().map(|node| NodeReport {
+        id: node.id.to_string(),
+        kind: node.id.kind(),
+        account: node.account.as_ref().map(ToString::to_string),
+        region: node.region.as_ref().map(ToString::to_string),
+    }))
 }
 
 /// Records that nothing recognised are the agent's and its users' own words:

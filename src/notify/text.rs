@@ -13,10 +13,7 @@ use crate::diagnose::verdict::Standing;
 use crate::incident::cause::Confidence;
 use crate::incident::gather::Incident;
 use crate::incident::store::Over;
-use crate::report::{CheckStatus, NodeReport, OutcomeReport, OutcomeStatus, PlanReport};
-
-/// Nodes named in a message; the others are counted.
-pub const NODES_NAMED: usize = 20;
+use crate::report::{CheckStatus, NodeList, NodeReport, OutcomeReport, OutcomeStatus, PlanReport};
 
 /// How much of the log a message quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +28,7 @@ enum Quoted {
 /// batches too.
 pub fn render(
     incident: &Incident,
-    nodes: &[NodeReport],
+    nodes: &NodeList,
     plan: &PlanReport,
     outcome: &OutcomeReport,
     news: News,
@@ -44,7 +41,7 @@ pub fn render(
 /// topic: that log holds three lines of an agent's at most.
 pub fn render_for_log(
     incident: &Incident,
-    nodes: &[NodeReport],
+    nodes: &NodeList,
     plan: &PlanReport,
     outcome: &OutcomeReport,
     news: News,
@@ -63,7 +60,7 @@ pub fn render_for_log(
 
 fn compose(
     incident: &Incident,
-    nodes: &[NodeReport],
+    nodes: &NodeList,
     plan: &PlanReport,
     outcome: &OutcomeReport,
     news: News,
@@ -72,7 +69,7 @@ fn compose(
 ) -> Message {
     let advice = advice::advise(incident, outcome);
     let title = one_line(&incident.title);
-    let count = count(nodes.len());
+    let count = count(nodes.count);
     let mut page = Page::default();
 
     page.heading(&verdict(news, &title, &count));
@@ -127,7 +124,7 @@ fn compose(
             news.as_str(),
             outcome.status,
             incident.last,
-            nodes.len()
+            nodes.count
         ),
     )
 }
@@ -135,7 +132,7 @@ fn compose(
 /// The message that an incident which was told is over.
 pub fn render_over(over: &Over, now: Timestamp) -> Message {
     let title = one_line(&over.title);
-    let count = count(over.nodes.len());
+    let count = count(over.nodes.count);
     let mut page = Page::default();
     page.heading(&verdict(News::Over, &title, &count));
     page.paragraph(&format!(
@@ -194,7 +191,7 @@ fn count(nodes: usize) -> String {
 }
 
 /// Severity and place.
-fn place(incident: &Incident, nodes: &[NodeReport]) -> String {
+fn place(incident: &Incident, nodes: &NodeList) -> String {
     let mut line = format!("Severity {}.", incident.severity);
     match (
         one(nodes, |node| &node.account),
@@ -222,13 +219,14 @@ fn seen(incident: &Incident) -> String {
     }
 }
 
-/// What all nodes have in common.
+/// What all listed nodes have in common.
 fn one<'a>(
-    nodes: &'a [NodeReport],
+    nodes: &'a NodeList,
     of: impl Fn(&'a NodeReport) -> &'a Option<String>,
 ) -> Option<&'a str> {
-    let first = of(nodes.first()?).as_deref()?;
+    let first = of(nodes.listed.first()?).as_deref()?;
     nodes
+        .listed
         .iter()
         .all(|node| of(node).as_deref() == Some(first))
         .then_some(first)
@@ -400,12 +398,12 @@ fn command(page: &mut Page, step: &Step) {
     }
 }
 
-fn node_list(page: &mut Page, nodes: &[NodeReport]) {
+fn node_list(page: &mut Page, nodes: &NodeList) {
     let shared =
         one(nodes, |node| &node.account).is_some() && one(nodes, |node| &node.region).is_some();
     let named: Vec<String> = nodes
+        .listed
         .iter()
-        .take(NODES_NAMED)
         .map(|node| {
             let id = redact_line(&node.id);
             match (shared, &node.account, &node.region) {
@@ -415,17 +413,18 @@ fn node_list(page: &mut Page, nodes: &[NodeReport]) {
         })
         .collect();
     let mut list = named.join(", ");
-    if nodes.len() > NODES_NAMED {
-        list.push_str(&format!(" and {} more", nodes.len() - NODES_NAMED));
+    match nodes.count - nodes.listed.len() {
+        0 => {}
+        more => list.push_str(&format!(" and {more} more")),
     }
-    page.heading(if nodes.len() == 1 { "Node" } else { "Nodes" });
+    page.heading(if nodes.count == 1 { "Node" } else { "Nodes" });
     page.prose(&list);
 }
 
 fn attributes(
     severity: &str,
     cause: &str,
-    nodes: &[NodeReport],
+    nodes: &NodeList,
     news: News,
 ) -> BTreeMap<String, String> {
     [

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::{Over, State, Telling, Why};
 use crate::incident::cause::{Cause, Confidence, Scope, Severity};
 use crate::incident::finding::{Clues, Finding};
-use crate::incident::gather::{Hit, Incident};
+use crate::incident::gather::{Hit, Incident, by_nodes};
 use crate::node::{AccountId, Node, NodeId, Region};
-use crate::report::{NodeReport, Recovered};
+use crate::report::{NodeList, NodeReport, Recovered};
 
 /// An incident has grown when it hits this many times the nodes it was told with …
 const GROWTH_FACTOR: usize = 2;
@@ -38,16 +38,21 @@ pub(super) struct Entry {
     right_since: Option<Timestamp>,
     nodes: BTreeMap<NodeKey, Trace>,
     told: Option<Told>,
+    /// The severity of the last batch alone.
+    batch_severity: Severity,
     /// The end was told too: kept so that a late or repeated batch of old
     /// evidence does not open it anew.
     pub(super) over_told: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Told {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Told {
     at: Timestamp,
     state: State,
     nodes: usize,
+    severity: Severity,
+    /// The newest evidence that the reader was told of.
+    pub(super) evidence: Timestamp,
 }
 
 /// What is known of one node of an incident.
@@ -77,7 +82,8 @@ pub(super) struct Subject {
 }
 
 impl Entry {
-    pub(super) fn new(incident: &Incident, now: Timestamp) -> Self {
+    /// `told` is what the reader knows of it from an entry that was forgotten.
+    pub(super) fn new(incident: &Incident, told: Option<Told>, now: Timestamp) -> Self {
         Self {
             cause: incident.cause,
             scope: incident.scope.clone(),
@@ -87,10 +93,11 @@ impl Entry {
             subject: Subject::of(&incident.clues),
             opened_at: now,
             seen_at: now,
-            state: State::Open,
+            state: told.map_or(State::Open, |told| told.state),
             right_since: None,
             nodes: BTreeMap::new(),
-            told: None,
+            told,
+            batch_severity: incident.severity,
             over_told: false,
         }
     }
@@ -100,7 +107,7 @@ impl Entry {
     /// says nothing, a check that sees the fault now does.
     pub(super) fn note(&mut self, incident: &Incident, now: Timestamp) -> bool {
         self.seen_at = now;
-        self.severity = incident.severity;
+        self.batch_severity = incident.severity;
         self.title.clone_from(&incident.title);
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
@@ -121,7 +128,17 @@ impl Entry {
                 stands = true;
             }
         }
+        self.severity = self.over_its_life();
         stands
+    }
+
+    /// Many nodes make it critical, whether one batch brings them or many do.
+    fn over_its_life(&self) -> Severity {
+        let since = |trace: &&Trace| trace.recovered_at.is_none_or(|at| at > self.opened_at);
+        by_nodes(
+            self.batch_severity,
+            self.nodes.values().filter(since).count(),
+        )
     }
 
     /// It was over and has come back.
@@ -131,6 +148,7 @@ impl Entry {
         self.right_since = None;
         self.told = None;
         self.over_told = false;
+        self.severity = self.over_its_life();
     }
 
     /// Takes over the state after planning and repairing. Looking without
@@ -173,7 +191,10 @@ impl Entry {
             return Telling::Suppress;
         }
         let standing = self.standing();
-        let grown = standing >= told.nodes * GROWTH_FACTOR && standing >= told.nodes + GROWTH_LEAST;
+        let many_more =
+            standing >= told.nodes * GROWTH_FACTOR && standing >= told.nodes + GROWTH_LEAST;
+        let critical = self.severity == Severity::Critical && told.severity < Severity::Critical;
+        let grown = many_more || critical && standing > told.nodes;
         // Late evidence of further nodes says nothing new about what is right.
         if grown && !matches!(self.state, State::Repaired | State::Resolved) {
             return Telling::Speak(Why::Grew);
@@ -207,7 +228,38 @@ impl Entry {
             at: now,
             state: self.state,
             nodes: self.standing(),
+            severity: self.severity,
+            evidence: self.newest_evidence(),
         });
+    }
+
+    /// What the reader knows of it.
+    pub(super) fn told(&self) -> Option<Told> {
+        self.told
+    }
+
+    /// How much is lost when it is forgotten: the least is what a retry brings
+    /// again, the most a repair of which nobody was notified.
+    pub(super) fn worth(&self) -> u8 {
+        match (self.told, self.state) {
+            (None, State::Open) => 0,
+            (Some(_), _) if self.over_told => 1,
+            (Some(_), _) => 2,
+            (None, State::Right | State::RepairFailed | State::BrokenAgain) => 3,
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        /// A node's share of a map that is half full, and what hangs on it.
+        const PER_NODE: usize = 2 * (size_of::<NodeKey>() + size_of::<Trace>()) + 96;
+        let ids: usize = self.nodes.keys().map(|node| node.id.as_str().len()).sum();
+        size_of::<Self>()
+            + self.scope.id.len()
+            + self.title.len()
+            + self.subject.bytes()
+            + ids
+            + self.nodes.len() * PER_NODE
     }
 
     /// Whether it may be forgotten once nothing of it stands: nobody was told
@@ -293,21 +345,19 @@ impl Entry {
     }
 
     /// The nodes that have not recovered and those of `incident`, sorted.
-    pub(super) fn nodes_with(&self, incident: &Incident) -> Vec<NodeReport> {
+    pub(super) fn nodes_with(&self, incident: &Incident) -> NodeList {
         let hit: BTreeSet<NodeKey> = incident.nodes().map(NodeKey::of).collect();
         self.reported_nodes(|node, trace| trace.recovered_at.is_none() || hit.contains(node))
     }
 
-    fn reported_nodes(&self, which: impl Fn(&NodeKey, &Trace) -> bool) -> Vec<NodeReport> {
+    fn reported_nodes(&self, which: impl Fn(&NodeKey, &Trace) -> bool) -> NodeList {
         let nodes = self.nodes.iter().filter(|(node, trace)| which(node, trace));
-        nodes
-            .map(|(node, _)| NodeReport {
-                id: node.id.as_str().to_owned(),
-                kind: node.id.kind(),
-                account: node.account.as_ref().map(|id| id.as_str().to_owned()),
-                region: node.region.as_ref().map(|name| name.as_str().to_owned()),
-            })
-            .collect()
+        NodeList::of(nodes.map(|(node, _)| NodeReport {
+            id: node.id.as_str().to_owned(),
+            kind: node.id.kind(),
+            account: node.account.as_ref().map(|id| id.as_str().to_owned()),
+            region: node.region.as_ref().map(|name| name.as_str().to_owned()),
+        }))
     }
 }
 
@@ -327,6 +377,11 @@ impl Subject {
             service: clues.service.clone(),
             action: clues.action.clone(),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = [&self.service, &self.action].into_iter().flatten();
+        texts.map(String::len).sum()
     }
 
     /// Whether both may mean the same fault: what one of them does not name

@@ -43,7 +43,7 @@ impl Told {
     fn message(&self) -> Message {
         render(
             &self.incident,
-            &self.nodes,
+            &NodeList::of(self.nodes.clone()),
             &self.plan,
             &self.outcome,
             self.news,
@@ -418,7 +418,7 @@ fn the_functions_own_log_holds_three_lines_of_an_agent() {
             .collect();
         let message = render_for_log(
             &told.incident,
-            &told.nodes,
+            &NodeList::of(told.nodes.clone()),
             &told.plan,
             &told.outcome,
             told.news,
@@ -441,7 +441,7 @@ fn an_incident_that_is_over() {
         },
         severity: Severity::High,
         title: "The instance metadata service of i-0123456789abcdef0 is switched off".to_owned(),
-        nodes: vec![report(INSTANCE)],
+        nodes: NodeList::of([report(INSTANCE)]),
         opened_at: at("2026-11-23T04:19:04Z"),
         over_at: at("2026-11-23T04:58:00Z"),
     };

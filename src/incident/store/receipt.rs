@@ -1,0 +1,52 @@
+//! What is left of a notified incident that had to be forgotten: enough that a
+//! retry of the same evidence does not notify of it twice.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::entry::{Entry, Told};
+use crate::incident::gather::Incident;
+
+/// How many receipts are kept: more than incidents fit into one Kinesis event.
+const MOST: usize = 20_000;
+
+/// Receipts by a digest of the incident's key, the oldest going first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Receipts {
+    receipts: BTreeMap<u128, Told>,
+    order: VecDeque<u128>,
+}
+
+impl Receipts {
+    /// Keeps the receipt of an entry that is forgotten, if anybody was notified.
+    pub(super) fn keep(&mut self, key: &str, entry: &Entry) {
+        let Some(told) = entry.told() else {
+            return;
+        };
+        if self.receipts.insert(digest(key), told).is_none() {
+            self.order.push_back(digest(key));
+        }
+        while self.receipts.len() > MOST {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            self.receipts.remove(&oldest);
+        }
+    }
+
+    /// Takes out what the reader knows of an incident that comes again. Newer
+    /// evidence is none of what was notified: it opens the incident anew.
+    pub(super) fn take(&mut self, key: &str, incident: &Incident) -> Option<Told> {
+        let digest = digest(key);
+        let told = self.receipts.remove(&digest)?;
+        self.order.retain(|other| *other != digest);
+        (incident.last <= told.evidence).then_some(told)
+    }
+}
+
+/// FNV-1a of 128 bits: no secret and no authority rests on it.
+fn digest(key: &str) -> u128 {
+    key.bytes()
+        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        })
+}

@@ -39,12 +39,12 @@ use crate::repair::carry_out::{Clients, Task, carry_out};
 use crate::repair::memory::RepairMemory;
 use crate::repair::outcome::state;
 use crate::repair::plan::Locks;
-use crate::report::Report;
+use crate::report::{NodeList, Notified, Report};
 
 use budget::Budget;
 pub use error::{HandlerError, Untold};
 use intake::Intake;
-use tell::{Round, Teller};
+use tell::{Round, Settled, Teller};
 
 /// The function of one execution environment.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub struct Handler {
     engine: OnceLock<Engine>,
     live: Arc<LiveState>,
     repairs: Clients,
-    teller: Teller,
+    teller: Arc<Teller>,
     /// Held for a whole invocation: two at once would repair and tell twice.
     memory: Mutex<Memory>,
 }
@@ -102,7 +102,7 @@ impl Handler {
             engine,
             repairs: Clients::new(Arc::clone(&session), Arc::clone(&live)),
             live,
-            teller: Teller::new(&config, session),
+            teller: Arc::new(Teller::new(&config, session)),
             memory: Mutex::new(Memory {
                 streams: StreamStates::default(),
                 incidents: Store::new(config.reminder),
@@ -154,57 +154,80 @@ impl Handler {
         let kind = deliveries.kind;
 
         let mut memory = self.memory.lock().await;
-        let intake = intake::read(self.engine(), &mut memory.streams, deliveries, &around, now)?;
-        let (report, failed) = self.settle(intake, &mut memory, &invocation).await?;
-        Ok(match kind {
-            Kind::Kinesis => Answer::Kinesis(receive::failures(failed)),
-            Kind::Subscription | Kind::Direct => Answer::Report(Box::new(report)),
+        let mut intake =
+            intake::read(self.engine(), &mut memory.streams, deliveries, &around, now)?;
+        let failed = std::mem::take(&mut intake.failed);
+        let settled = self.settle(intake, kind, &mut memory, &invocation).await;
+        memory.incidents.trim();
+        let report = settled?;
+        Ok(match report {
+            Some(report) => Answer::Report(Box::new(report)),
+            None => Answer::Kinesis(receive::failures(failed)),
         })
     }
 
-    /// From what was read to what is told.
+    /// From what was read to what is told. Nobody reads a report on Kinesis, so
+    /// none is written.
     async fn settle(
         &self,
         intake: Intake,
+        kind: Kind,
         memory: &mut Memory,
         invocation: &Invocation,
-    ) -> Result<(Report, Vec<String>), HandlerError> {
+    ) -> Result<Option<Report>, HandlerError> {
         let mut recovered = intake.recovered;
         let (incidents, reported) = self
             .diagnose(intake.findings, &memory.incidents, invocation)
             .await;
-        let (now, until) = (invocation.now, invocation.budget.messages);
-        let mut round = Round::new(&self.teller, &mut memory.incidents, now, until);
-        let mut reports = Vec::with_capacity(incidents.len());
+        let now = invocation.now;
+        let mut settled = Vec::with_capacity(incidents.len());
         // One after another: the hourly cap counts them all.
-        for incident in &incidents {
+        for incident in incidents {
             let task = Task {
-                incident,
+                incident: &incident,
                 clients: &self.repairs,
                 locks: &invocation.locks,
                 now,
                 until: invocation.budget.repairs,
             };
             let (plan, outcome) = carry_out(task, &mut memory.repairs).await;
-            let (state, plan) = (state(&plan, &outcome), plan.report());
-            let (nodes, notified) = round.tell(incident, &plan, &outcome, state).await;
-            reports.push(json::incident(incident, nodes, &plan, &outcome, notified));
+            settled.push(Settled {
+                state: state(&plan, &outcome),
+                plan: plan.report(),
+                outcome,
+                incident,
+                nodes: NodeList::default(),
+                notified: Notified::Quiet,
+            });
         }
+        let mut round = Round::new(&self.teller, &mut memory.incidents, now, invocation.budget);
+        round.tell(&mut settled).await;
         round.recover(&recovered).await;
         if !round.untold.is_empty() {
             return Err(HandlerError::Untold(round.untold));
         }
+        if kind == Kind::Kinesis {
+            return Ok(None);
+        }
         // Their incidents have been told as right above; the log's own recoveries
         // come without one.
         recovered.extend(reported);
-        let report = json::report(
+        let incidents = settled.into_iter().map(|one| {
+            json::incident(
+                &one.incident,
+                one.nodes,
+                &one.plan,
+                &one.outcome,
+                one.notified,
+            )
+        });
+        Ok(Some(json::report(
             intake.source,
-            reports,
+            incidents.collect(),
             recovered,
             intake.benign,
             intake.unrecognised,
-        );
-        Ok((report, intake.failed))
+        )))
     }
 
     /// The incidents that the findings make up, each proved as far as the time

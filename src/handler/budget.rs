@@ -5,8 +5,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// Kept back for the answer itself.
+/// Kept back for the answer itself: at least so long, and no less than the
+/// [`MARGIN_SHARE`]th part, since a small function does everything slowly …
 const MARGIN: Duration = Duration::from_millis(500);
+const MARGIN_SHARE: u32 = 20;
+
+/// … and for the answers to what is under way when no further message begins,
+/// the tenth part, at most so long.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// What may run until when. What is left of one share falls to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +22,10 @@ pub struct Budget {
     pub checks: Instant,
     /// Three quarters: what remains must carry the messages.
     pub repairs: Instant,
+    /// No message begins after this: one that is cut off may have been
+    /// delivered all the same, and would be sent a second time.
+    pub last_message: Instant,
+    /// Messages under way are given up.
     pub messages: Instant,
 }
 
@@ -25,10 +35,12 @@ impl Budget {
     pub fn new(deadline: u64, now: Timestamp, at: Instant) -> Self {
         let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
         let left = deadline.saturating_sub(now.as_millisecond());
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0)).saturating_sub(MARGIN);
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        let left = left.saturating_sub(MARGIN.max(left / MARGIN_SHARE));
         Self {
             checks: at + left * 2 / 5,
             repairs: at + left * 3 / 4,
+            last_message: at + left - LAST_ANSWERS.min(left / 10),
             messages: at + left,
         }
     }
@@ -42,15 +54,22 @@ mod tests {
     fn checks_repairs_and_messages_each_have_their_share() {
         let now = Timestamp::from_millisecond(1_700_000_000_000).expect("in range");
         let at = Instant::now();
-        let after = |milliseconds| at + Duration::from_millis(milliseconds);
+        let after = |milliseconds: [u64; 4]| milliseconds.map(|ms| at + Duration::from_millis(ms));
         let of = |deadline| {
             let budget = Budget::new(deadline, now, at);
-            [budget.checks, budget.repairs, budget.messages]
+            [
+                budget.checks,
+                budget.repairs,
+                budget.last_message,
+                budget.messages,
+            ]
         };
-        let full = [after(24_000), after(45_000), after(60_000)];
-        assert_eq!(of(1_700_000_060_500), full);
+        let minute = after([22_800, 42_750, 52_000, 57_000]);
+        assert_eq!(of(1_700_000_060_000), minute);
+        let three_seconds = after([1_000, 1_875, 2_250, 2_500]);
+        assert_eq!(of(1_700_000_003_000), three_seconds);
         for passed in [0, 1_699_999_999_000, 1_700_000_000_400] {
-            assert_eq!(of(passed), [at; 3]);
+            assert_eq!(of(passed), [at; 4]);
         }
     }
 

@@ -1,20 +1,29 @@
 //! Decides whether an incident speaks, and sends or prints its message.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::budget::Budget;
 use super::error::Untold;
 use crate::aws::Session;
 use crate::aws::sns::{Publication, Topic};
 use crate::config::Config;
 use crate::incident::cause::Severity;
 use crate::incident::gather::Incident;
-use crate::incident::store::{State, Store, Telling, Why};
+use crate::incident::store::{Over, State, Store, Telling, Why};
 use crate::notify::message::{Message, News};
+use crate::notify::redact::redact_line;
 use crate::notify::text;
-use crate::report::{NodeReport, Notified, OutcomeReport, OutcomeStatus, PlanReport, Recovered};
+use crate::report::{NodeList, Notified, OutcomeReport, OutcomeStatus, PlanReport, Recovered};
+
+/// Messages under way at a time: the smallest quota of SNS for Publish is 300 a
+/// second ("Amazon SNS endpoints and quotas"), and an answer takes some tens of
+/// milliseconds.
+const SIDE_BY_SIDE: usize = 16;
 
 /// Where messages go.
 #[derive(Debug)]
@@ -58,86 +67,181 @@ impl Teller {
     }
 }
 
-/// The messages of one invocation.
+/// The messages of one invocation: decided one after another, sent side by side.
 #[derive(Debug)]
 pub struct Round<'a> {
-    teller: &'a Teller,
+    teller: &'a Arc<Teller>,
     store: &'a mut Store,
     now: Timestamp,
-    until: Instant,
+    budget: Budget,
     /// What could not be sent. It speaks again when the batch is retried.
     pub untold: Vec<Untold>,
 }
 
+/// An incident after planning and repairing, with what its reader learns of it.
+#[derive(Debug)]
+pub struct Settled {
+    pub incident: Incident,
+    pub plan: PlanReport,
+    pub outcome: OutcomeReport,
+    pub state: State,
+    /// All nodes that it hits, those of earlier batches too.
+    pub nodes: NodeList,
+    pub notified: Notified,
+}
+
+/// A message that is due, written only when it is about to be sent: a thousand
+/// of them at once would take a thousand times the memory.
+enum Due<'m> {
+    Of(&'m Settled, Why),
+    Over(&'m Over),
+}
+
 impl<'a> Round<'a> {
-    /// Nothing is sent after `until`.
-    pub fn new(teller: &'a Teller, store: &'a mut Store, now: Timestamp, until: Instant) -> Self {
+    /// Nothing is sent after the end of `budget`.
+    pub fn new(
+        teller: &'a Arc<Teller>,
+        store: &'a mut Store,
+        now: Timestamp,
+        budget: Budget,
+    ) -> Self {
         Self {
             teller,
             store,
             now,
-            until,
+            budget,
             untold: Vec::new(),
         }
     }
 
-    /// Tells `incident`, after planning and repairing, when it has something
-    /// to say, and gives all the nodes that it hits.
-    pub async fn tell(
-        &mut self,
-        incident: &Incident,
-        plan: &PlanReport,
-        outcome: &OutcomeReport,
-        state: State,
-    ) -> (Vec<NodeReport>, Notified) {
-        let decision = self.store.decide(incident, state, self.now);
-        let notified = match decision.telling {
-            // What was written in the account is told whatever its severity.
-            _ if incident.severity < self.teller.min_severity && !wrote(outcome.status) => {
-                Notified::Quiet
-            }
-            Telling::Suppress => Notified::Suppressed,
-            Telling::Speak(why) => {
-                let news = News::of(why, state);
-                let nodes = &decision.nodes;
-                let render = match self.teller.topic {
-                    Some(_) => text::render,
-                    None => text::render_for_log,
-                };
-                let message = render(incident, nodes, plan, outcome, news, self.now);
-                self.send(message, &incident.key, why).await
-            }
-        };
-        (decision.nodes, notified)
+    /// Takes note of every incident in its turn, then sends what has something
+    /// to say, and marks it as told as soon as it is out.
+    pub async fn tell(&mut self, settled: &mut [Settled]) {
+        let mut due: Vec<(usize, Why)> = Vec::new();
+        for (place, one) in settled.iter_mut().enumerate() {
+            let decision = self.store.decide(&one.incident, one.state, self.now);
+            one.incident.severity = decision.severity;
+            one.nodes = decision.nodes;
+            one.notified = match decision.telling {
+                // What was written in the account is told whatever its severity.
+                _ if decision.severity < self.teller.min_severity && !wrote(one.outcome.status) => {
+                    Notified::Quiet
+                }
+                Telling::Suppress => Notified::Suppressed,
+                Telling::Speak(why) => {
+                    due.push((place, why));
+                    Notified::Failed
+                }
+            };
+        }
+        let messages = due
+            .iter()
+            .map(|(place, why)| Due::Of(&settled[*place], *why));
+        let sent = self.send(messages.collect()).await;
+        for ((place, _), notified) in due.into_iter().zip(sent) {
+            settled[place].notified = notified;
+        }
     }
 
     /// Closes what `recovered` puts an end to, and tells what is over.
     pub async fn recover(&mut self, recovered: &[Recovered]) {
-        for over in self.store.recover(recovered) {
-            if over.severity < self.teller.min_severity {
-                self.store.mark_told(&over.key, Why::Over, self.now);
-            } else {
-                let message = text::render_over(&over, self.now);
-                self.send(message, &over.key, Why::Over).await;
+        let over = self.store.recover(recovered);
+        let (quiet, due): (Vec<&Over>, Vec<&Over>) = over
+            .iter()
+            .partition(|over| over.severity < self.teller.min_severity);
+        for over in quiet {
+            self.store.mark_told(&over.key, Why::Over, self.now);
+        }
+        self.send(due.into_iter().map(Due::Over).collect()).await;
+    }
+
+    /// Sends `messages`, several at a time while there is time for another one,
+    /// and gives what became of each.
+    async fn send(&mut self, messages: Vec<Due<'_>>) -> Vec<Notified> {
+        let mut became = vec![Notified::Failed; messages.len()];
+        let mut waiting = messages.iter().enumerate();
+        let mut sending = JoinSet::new();
+        let mut under_way: HashMap<tokio::task::Id, (usize, String)> = HashMap::new();
+        loop {
+            while sending.len() < SIDE_BY_SIDE && Instant::now() < self.budget.last_message {
+                let Some((place, due)) = waiting.next() else {
+                    break;
+                };
+                let message = due.message(self.teller.topic.is_some(), self.now);
+                let (teller, until) = (Arc::clone(self.teller), self.budget.messages);
+                let subject = message.subject.clone();
+                let task = sending.spawn(async move {
+                    let sent = teller.send(&message, until).await;
+                    sent.map_err(|why| (why, message.body))
+                });
+                under_way.insert(task.id(), (place, subject));
             }
+            let (id, sent) = match sending.join_next_with_id().await {
+                None => break,
+                Some(Ok((id, sent))) => (id, sent),
+                Some(Err(error)) => {
+                    let why = "Sending it ended in a fault of this function".to_owned();
+                    (error.id(), Err((why, String::new())))
+                }
+            };
+            let Some((place, subject)) = under_way.remove(&id) else {
+                continue;
+            };
+            match sent {
+                Ok(notified) => {
+                    let (key, why) = messages[place].identity();
+                    self.store.mark_told(key, why, self.now);
+                    became[place] = notified;
+                }
+                Err((why, text)) => self.untold.push(Untold { why, subject, text }),
+            }
+        }
+        self.untold.extend(waiting.map(|(_, due)| Untold {
+            why: "No time was left in this invocation to send it".to_owned(),
+            subject: due.name(),
+            text: String::new(),
+        }));
+        became
+    }
+}
+
+impl Due<'_> {
+    fn message(&self, to_topic: bool, now: Timestamp) -> Message {
+        match self {
+            Self::Of(one, why) => {
+                let render = match to_topic {
+                    true => text::render,
+                    false => text::render_for_log,
+                };
+                let news = News::of(*why, one.state);
+                render(
+                    &one.incident,
+                    &one.nodes,
+                    &one.plan,
+                    &one.outcome,
+                    news,
+                    now,
+                )
+            }
+            Self::Over(over) => text::render_over(over, now),
         }
     }
 
-    async fn send(&mut self, message: Message, key: &str, why: Why) -> Notified {
-        match self.teller.send(&message, self.until).await {
-            Ok(notified) => {
-                self.store.mark_told(key, why, self.now);
-                notified
-            }
-            Err(why) => {
-                self.untold.push(Untold {
-                    why,
-                    subject: message.subject,
-                    text: message.body,
-                });
-                Notified::Failed
-            }
+    /// The incident's key, and why it speaks.
+    fn identity(&self) -> (&str, Why) {
+        match self {
+            Self::Of(one, why) => (&one.incident.key, *why),
+            Self::Over(over) => (&over.key, Why::Over),
         }
+    }
+
+    /// What stands for its subject when there is no time to write it.
+    fn name(&self) -> String {
+        let (title, nodes) = match self {
+            Self::Of(one, _) => (&one.incident.title, one.nodes.count),
+            Self::Over(over) => (&over.title, over.nodes.count),
+        };
+        format!("{} ({nodes} nodes)", redact_line(title))
     }
 }
 

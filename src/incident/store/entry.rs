@@ -241,11 +241,11 @@ impl Entry {
     /// How much is lost when it is forgotten: the least is what a retry brings
     /// again, the most a repair of which nobody was notified.
     pub(super) fn worth(&self) -> u8 {
-        match (self.told, self.state) {
-            (None, State::Open) => 0,
-            (Some(_), _) if self.over_told => 1,
-            (Some(_), _) => 2,
-            (None, State::Right | State::RepairFailed | State::BrokenAgain) => 3,
+        match self.told {
+            None if self.state == State::Open => 0,
+            Some(_) if self.over_told => 1,
+            Some(_) => 2,
+            None => 3,
         }
     }
 

@@ -9,6 +9,8 @@ use crate::node::Region;
 pub enum Service {
     /// The instance metadata service.
     Metadata,
+    /// Azure's metadata service, at the same address.
+    AzureMetadata,
     Ssm,
     SsmMessages,
     Ec2Messages,
@@ -24,6 +26,7 @@ impl Service {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Metadata => "imds",
+            Self::AzureMetadata => "azure-imds",
             Self::Ssm => "ssm",
             Self::SsmMessages => "ssmmessages",
             Self::Ec2Messages => "ec2messages",
@@ -72,7 +75,10 @@ pub struct Address {
     pub end: usize,
 }
 
-const VERBS: [&str; 6] = ["Post ", "Get ", "Put ", "Head ", "POST ", "GET "];
+/// The metadata service's address, on EC2 and on Azure.
+const METADATA: &str = "169.254.169.254";
+
+const VERBS: [&str; 7] = ["Post ", "Get ", "Put ", "Head ", "Delete ", "POST ", "GET "];
 
 /// The last URL that follows an HTTP verb, quoted or not (Go 1.14 began to
 /// quote): the deepest request of the chain. Without one, the last websocket URL.
@@ -93,7 +99,13 @@ pub fn last_address(text: &str) -> Option<Address> {
                 let host = url[..length].split(['/', '?']).next().unwrap_or_default();
                 let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
                 let host = without_port(host).to_ascii_lowercase();
-                let (service, region) = service_of(&host);
+                let (service, region) = match url[..length].split_once('/') {
+                    // EC2's paths begin with `latest` or a date.
+                    Some((_, path)) if host == METADATA && path.starts_with("metadata/") => {
+                        (Some(Service::AzureMetadata), None)
+                    }
+                    _ => service_of(&host),
+                };
                 return Some(Address {
                     host,
                     service,
@@ -117,7 +129,7 @@ fn without_port(host: &str) -> &str {
 /// The service and Region a host name stands for: public, dual-stack, FIPS,
 /// China and interface-endpoint names.
 fn service_of(host: &str) -> (Option<Service>, Option<Region>) {
-    if matches!(host, "169.254.169.254" | "fd00:ec2::254") {
+    if matches!(host, METADATA | "fd00:ec2::254") {
         return (Some(Service::Metadata), None);
     }
     let labels: Vec<&str> = host.split('.').collect();
@@ -149,24 +161,50 @@ pub fn dialled(text: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
+/// The status texts of HTTP that stand for a refusal (IANA's registry). Go tells of a
+/// proxy's answer to CONNECT by its status text alone.
+const REFUSALS: [&str; 30] = [
+    "Bad Request",
+    "Unauthorized",
+    "Payment Required",
+    "Forbidden",
+    "Not Found",
+    "Method Not Allowed",
+    "Not Acceptable",
+    "Proxy Authentication Required",
+    "Request Timeout",
+    "Conflict",
+    "Gone",
+    "Length Required",
+    "Precondition Failed",
+    "Expectation Failed",
+    "Misdirected Request",
+    "Upgrade Required",
+    "Precondition Required",
+    "Too Many Requests",
+    "Request Header Fields Too Large",
+    "Unavailable For Legal Reasons",
+    "Internal Server Error",
+    "Not Implemented",
+    "Bad Gateway",
+    "Service Unavailable",
+    "Gateway Timeout",
+    "HTTP Version Not Supported",
+    "Network Authentication Required",
+    // As widespread proxies word them.
+    "Gateway Time-out",
+    "Proxy Authorization Required",
+    "Access Denied",
+];
+
 /// Whether what follows a URL is nothing but an HTTP status text: a proxy's own answer.
 pub fn is_bare_status(tail: &str) -> bool {
     let tail = tail.trim_start_matches(['"', ':', ' ']);
-    [
-        "Forbidden",
-        "Proxy Authentication Required",
-        "Bad Gateway",
-        "Service Unavailable",
-        "Gateway Timeout",
-        "Unauthorized",
-        "Method Not Allowed",
-        "Bad Request",
-        "Not Found",
-    ]
-    .iter()
-    .any(|status| {
-        tail.strip_prefix(status)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',', '.', '"', ';']))
+    REFUSALS.iter().any(|status| {
+        tail.get(..status.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(status))
+            && (tail.len() == status.len()
+                || tail[status.len()..].starts_with([' ', ',', '.', '"', ';', '<']))
     })
 }
 

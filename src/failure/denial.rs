@@ -29,9 +29,6 @@ pub fn read(flat: &str) -> Denial {
             .next()
             .and_then(action);
     }
-    if denial.action.is_none() {
-        denial.action = operation(flat);
-    }
     if let Some(rest) = after(flat, "on resource: ") {
         let resource = rest
             .split([' ', '<', '"'])
@@ -61,14 +58,6 @@ pub fn unassumable_role(flat: &str) -> Option<String> {
             .unwrap_or_default()
             .trim_end_matches('.'),
     )
-}
-
-/// `operation error SSM: UpdateInstanceInformation, …`, as the SDK's second generation writes it.
-fn operation(flat: &str) -> Option<String> {
-    let (service, rest) = after(flat, "operation error ")?.split_once(": ")?;
-    let verb = rest.split([',', ' ']).next()?;
-    let service = service.to_ascii_lowercase().replace(' ', "");
-    action(&format!("{service}:{verb}"))
 }
 
 fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {

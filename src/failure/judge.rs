@@ -9,6 +9,7 @@ use crate::incident::finding::DenyReason;
 pub struct Verdict {
     pub causes: Vec<Cause>,
     /// Whether the text alone decides for the first; else the causes stand side by side.
+    /// Decided for none: the error is certain, and its cause is not known here.
     pub decided: bool,
     /// Where it differs from the first cause's own severity.
     pub severity: Option<Severity>,
@@ -36,13 +37,23 @@ pub fn verdict(failure: &Failure) -> Verdict {
         severity: None,
     };
     match failure.kind {
-        Kind::ImdsDisabled | Kind::ImdsForbidden => decided(&[Cause::ImdsDisabled]),
+        Kind::ImdsDisabled => decided(&[Cause::ImdsDisabled]),
+        // A proxy's refusal reads the same.
+        Kind::ImdsForbidden => open(&[Cause::ImdsDisabled, Cause::ProxyFailure]),
         Kind::ImdsForbiddenByOther => decided(&[Cause::ProxyFailure, Cause::ImdsDisabled]),
         // Rarely just an old agent: without its identity nothing works.
         Kind::ImdsTokenRequired => Verdict {
             severity: Some(Severity::High),
             ..decided(&[Cause::AgentOutdated, Cause::ImdsUnreachable])
         },
+        // Every request carried a token: the agent's age is not to blame.
+        Kind::ImdsTokenRefused => open(&[Cause::ImdsUnreachable, Cause::ProxyFailure]),
+        Kind::AzureMetadata => decided(&[Cause::ImdsUnreachable]),
+        Kind::RoleWithoutCredentials => open(&[
+            Cause::StaleInstanceProfile,
+            Cause::RoleNotAssumable,
+            Cause::NoInstanceProfile,
+        ]),
         Kind::ImdsUnreachable => decided(&[Cause::ImdsUnreachable, Cause::ImdsDisabled]),
         Kind::ImdsUnclear => open(&[
             Cause::ImdsUnreachable,
@@ -77,6 +88,20 @@ pub fn verdict(failure: &Failure) -> Verdict {
             Cause::TlsFailure,
             Cause::ImdsUnreachable,
         ]),
+        // The errors after which the SDK tries again.
+        Kind::RetriesExhausted => open(&[
+            Cause::EndpointUnreachable,
+            Cause::DnsFailure,
+            Cause::ProxyFailure,
+            Cause::Throttled,
+            Cause::ServiceError,
+        ]),
+        // Whatever is behind it, none of the known causes shows.
+        Kind::Canceled | Kind::OtherRefusal => decided(&[]),
+        Kind::CaBundle => Verdict {
+            severity: Some(Severity::High),
+            ..decided(&[Cause::AgentConfigInvalid, Cause::TlsFailure])
+        },
         Kind::AccessDenied => denied(failure),
         // Only the answer of the fallback: why the profile did not work is not in it.
         Kind::DhmcNotConfigured => open(&[

@@ -6,6 +6,7 @@
 //! sentence, the error inside decides, and the deepest one decides most.
 
 mod address;
+mod answer;
 mod denial;
 mod judge;
 mod marker;
@@ -15,6 +16,7 @@ pub use judge::{Verdict, verdict};
 
 use std::net::IpAddr;
 
+use self::answer::{Answer, Answerer};
 use crate::incident::finding::DenyReason;
 use crate::node::{AccountId, Region};
 
@@ -43,18 +45,25 @@ pub enum Kind {
     ImdsDisabled,
     /// 403 for the metadata address, without the page that the real service sends.
     ImdsForbiddenByOther,
-    /// 403, the answer's body cut off.
+    /// 403, with nothing that tells who answered.
     ImdsForbidden,
+    /// 401 for a request without a token.
     ImdsTokenRequired,
+    /// 401 for a request with a token.
+    ImdsTokenRefused,
     ImdsUnreachable,
     /// No answer from the metadata service, its cause cut away.
     ImdsUnclear,
     /// The metadata service answered that there is no role.
     NoRole,
+    /// The metadata service names a role and has no credentials of it.
+    RoleWithoutCredentials,
     /// The SDK's summary "no EC2 instance role found" with its cause cut away.
     NoRoleOrImds,
     RoleUnassumable,
     ProfileStale,
+    /// Azure's metadata service gave no answer, or none of use.
+    AzureMetadata,
     /// Calls to the metadata address went to a proxy.
     ProxyCatchesImds,
     Proxy,
@@ -74,6 +83,10 @@ pub enum Kind {
     TooManyOpenFiles,
     /// "send request failed", its cause cut away.
     Unsent,
+    /// The SDK gave up trying again, what failed each time cut away.
+    RetriesExhausted,
+    /// The caller itself gave the request up.
+    Canceled,
     AccessDenied,
     DhmcNotConfigured,
     DhmcRoleBroken,
@@ -93,9 +106,13 @@ pub enum Kind {
     Fingerprint,
     InputInvalid,
     RegionMissing,
+    /// A bundle of CA certificates that the SDK cannot use.
+    CaBundle,
     WrongEndpoint,
     DestinationMissing,
     ServiceError,
+    /// A service refused, with a code that is not known here.
+    OtherRefusal,
     /// An answer that could not be read, its body cut away.
     Unreadable,
     DiskFull,
@@ -113,22 +130,31 @@ pub enum Kind {
 /// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
 pub fn read(flat: &str) -> Option<Failure> {
     let seen = marker::Seen::scan(flat);
-    if seen.is_empty() {
+    let address = address::last_address(flat);
+    let answer = Answer::last(flat);
+    if seen.is_empty() && address.is_none() && answer.is_none() {
         return None;
     }
-    let address = address::last_address(flat);
-    let kind = kind(flat, &seen, address.as_ref())?;
+    let kind = kind(flat, &seen, address.as_ref(), answer.as_ref())?;
     let denial = denial::read(flat);
     let (host, service, region) = match address {
         Some(address) => (Some(address.host), address.service, address.region),
         None => (None, None, None),
     };
-    let action = denial.action;
-    // S3 answers with a host id beside the request id.
-    let by_host_id = || flat.contains("host id:").then_some(Service::S3);
+    let service = match kind {
+        Kind::AzureMetadata => Some(Service::AzureMetadata),
+        _ => service,
+    };
+    // A URL is nearer to the error than the call around it.
+    let call = answer::call(flat).filter(|call| service.is_none_or(|one| one == call.service));
+    let action = denial
+        .action
+        .or_else(|| call.as_ref().and_then(|call| call.action.clone()));
     let service = service
         .or_else(|| action.as_deref().and_then(Service::of_action))
-        .or_else(by_host_id);
+        .or_else(|| call.map(|call| call.service))
+        // Only S3 answers with a host id beside the request id.
+        .or_else(|| answer.filter(|answer| answer.host_id).map(|_| Service::S3));
     Some(Failure {
         kind,
         code: seen.code(),
@@ -146,13 +172,22 @@ pub fn read(flat: &str) -> Option<Failure> {
 
 /// The order of the tests matters: a proxy wraps whatever is inside it, DNS
 /// errors contain "i/o timeout", a wrong clock shows as a certificate error.
-fn kind(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) -> Option<Kind> {
+fn kind(
+    flat: &str,
+    seen: &marker::Seen,
+    address: Option<&address::Address>,
+    answer: Option<&Answer<'_>>,
+) -> Option<Kind> {
     use marker::Marker as M;
     if seen.has(M::AssumeRoleUnauthorized) || seen.has(M::CannotAssumeRole) {
         return Some(Kind::RoleUnassumable);
     }
     if seen.has(M::ProfileNotFound) || seen.has(M::ProfileWithoutRole) {
         return Some(Kind::ProfileStale);
+    }
+    let to_azure = address.is_some_and(|address| address.service == Some(Service::AzureMetadata));
+    if to_azure || seen.has(M::AzureMetadata) {
+        return Some(Kind::AzureMetadata);
     }
     let to_imds = address.is_some_and(|address| address.service == Some(Service::Metadata));
     if seen.has(M::ProxyConnect) {
@@ -173,10 +208,49 @@ fn kind(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) -> 
     if to_imds && (seen.has(M::SendRequestFailed) || seen.has(M::ContextDeadline)) {
         return Some(Kind::ImdsUnreachable);
     }
-    imds(flat, seen)
-        .or_else(|| service(flat, seen))
+    imds(flat, seen, answer)
+        .or_else(|| service(seen, answer))
         .or_else(|| host(seen))
-        .or_else(|| seen.has(M::SendRequestFailed).then_some(Kind::Unsent))
+        .or_else(|| unanswered(flat, seen, address, answer))
+}
+
+/// A request that got no answer, or one that says nothing known.
+fn unanswered(
+    flat: &str,
+    seen: &marker::Seen,
+    address: Option<&address::Address>,
+    answer: Option<&Answer<'_>>,
+) -> Option<Kind> {
+    use marker::Marker as M;
+    let sent = address.is_some() || answer.is_some() || answer::call(flat).is_some();
+    if sent && seen.has(M::ContextDeadline) {
+        return Some(Kind::TimedOut);
+    }
+    if sent && seen.has(M::Canceled) {
+        return Some(Kind::Canceled);
+    }
+    if seen.has(M::SendRequestFailed) {
+        return Some(Kind::Unsent);
+    }
+    if seen.has(M::RetriesExhausted) {
+        return Some(Kind::RetriesExhausted);
+    }
+    answer.and_then(by_status)
+}
+
+/// What the status alone says where no code is known.
+fn by_status(answer: &Answer<'_>) -> Option<Kind> {
+    Some(match answer.status {
+        0..300 => return None,
+        407 => Kind::ProxyAnswer,
+        _ if answer.is_foreign() => Kind::ProxyAnswer,
+        429 => Kind::Throttled,
+        500.. if answer.request_id.is_some() => Kind::ServiceError,
+        500.. => Kind::Unreadable,
+        // A service refused, with a code that is not known here.
+        _ if answer.request_id.is_some() || answer.by == Some(Answerer::Aws) => Kind::OtherRefusal,
+        _ => return None,
+    })
 }
 
 fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) -> Option<Kind> {
@@ -238,7 +312,12 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
         ]) {
             return Some(Kind::NoRouteFromHost);
         }
-        if seen.any(&[M::IoTimeout, M::ConnectionTimedOut, M::DidNotRespond]) {
+        if seen.any(&[
+            M::IoTimeout,
+            M::ConnectionTimedOut,
+            M::DidNotRespond,
+            M::ContextDeadline,
+        ]) {
             return Some(Kind::Blocked);
         }
         if seen.any(&[
@@ -252,6 +331,9 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
     }
     if seen.any(&[M::ClientTimeout, M::HeadersTimeout]) {
         return Some(Kind::TimedOut);
+    }
+    if seen.has(M::Http2Closed) {
+        return Some(Kind::Reset);
     }
     if let Some(address) = address {
         let tail = flat[address.end..].trim_start_matches(['"', ':', ' ']);
@@ -268,11 +350,16 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
     None
 }
 
-/// The metadata service and the credentials that come from it.
-fn imds(flat: &str, seen: &marker::Seen) -> Option<Kind> {
+/// The metadata service and the credentials that come from it. The SDK heads every
+/// failure of the role listing "no EC2 … role found": what answered, and how, decides.
+fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
     use marker::Marker as M;
-    let metadata = seen.has(M::MetadataError) || seen.has(M::MetadataAddress);
-    if metadata && seen.has(M::Forbidden403) {
+    let metadata = seen.any(&[M::MetadataError, M::MetadataAddress, M::MetadataCall])
+        || answer.is_some_and(|answer| answer.by == Some(Answerer::Metadata));
+    let status = answer
+        .filter(|answer| metadata && answer.by != Some(Answerer::Aws))
+        .map_or(0, |answer| answer.status);
+    if metadata && (status == 403 || seen.has(M::Forbidden403)) {
         return Some(if seen.has(M::ForbiddenPage) {
             Kind::ImdsDisabled
         } else if flat.contains("EC2Metadata request status code: 403") {
@@ -281,26 +368,45 @@ fn imds(flat: &str, seen: &marker::Seen) -> Option<Kind> {
             Kind::ImdsForbidden
         });
     }
-    if metadata && seen.any(&[M::Unauthorized401, M::UnauthorizedPage]) {
-        return Some(Kind::ImdsTokenRequired);
+    if metadata && (status == 401 || seen.any(&[M::Unauthorized401, M::UnauthorizedPage])) {
+        // The second generation asks with a token or not at all.
+        return Some(if seen.has(M::MetadataCall) {
+            Kind::ImdsTokenRefused
+        } else {
+            Kind::ImdsTokenRequired
+        });
     }
-    if seen.has(M::RoleRequestError) {
-        let named_none = seen.has(M::NoInstanceRole) || seen.has(M::EmptyRoleList);
-        return Some(
-            if named_none && seen.any(&[M::NotFound404, M::NotFoundPage]) {
-                Kind::NoRole
-            } else if metadata && seen.has(M::TokenFallback) {
-                Kind::ImdsUnreachable
-            } else {
-                Kind::NoRoleOrImds
-            },
-        );
+    if status == 407 {
+        return Some(Kind::ProxyCatchesImds);
     }
     if seen.has(M::EmptyRoleList) {
         return Some(Kind::NoRole);
     }
+    let of_role = seen.any(&[M::RoleRequestError, M::NoInstanceRole, M::NamedRole]);
+    if of_role && (status == 404 || seen.has(M::NotFoundPage)) && !seen.has(M::TokenFallback) {
+        return Some(if seen.has(M::NoInstanceRole) {
+            Kind::NoRole
+        } else {
+            Kind::RoleWithoutCredentials
+        });
+    }
+    let timed_out = seen.has(M::ContextDeadline);
+    if seen.has(M::MetadataCall) {
+        return Some(if timed_out {
+            Kind::ImdsUnreachable
+        } else {
+            Kind::ImdsUnclear
+        });
+    }
+    if of_role {
+        return Some(if metadata && seen.has(M::TokenFallback) {
+            Kind::ImdsUnreachable
+        } else {
+            Kind::NoRoleOrImds
+        });
+    }
     if seen.has(M::TokenFallback) || seen.has(M::InstanceIdFromImds) {
-        return Some(if seen.has(M::ContextDeadline) {
+        return Some(if timed_out {
             Kind::ImdsUnreachable
         } else {
             Kind::ImdsUnclear
@@ -310,9 +416,9 @@ fn imds(flat: &str, seen: &marker::Seen) -> Option<Kind> {
 }
 
 /// Answers of AWS services, by their codes.
-fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
+fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
     use marker::Marker as M;
-    let table: [(&[M], Kind); 21] = [
+    let table: [(&[M], Kind); 22] = [
         (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
         (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
         (
@@ -351,6 +457,7 @@ fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
         (&[M::NoCredentialProviders], Kind::NoCredentials),
         (&[M::DestinationMissing], Kind::DestinationMissing),
         (&[M::MissingRegion], Kind::RegionMissing),
+        (&[M::CaBundle], Kind::CaBundle),
         (
             &[M::ValidationFailed, M::InvalidParameter],
             Kind::InputInvalid,
@@ -365,13 +472,13 @@ fn service(flat: &str, seen: &marker::Seen) -> Option<Kind> {
         return Some(*kind);
     }
     if seen.has(M::SerializationError) || seen.has(M::UnmarshalError) {
-        // An empty request id: the answer did not come from AWS.
-        return Some(if !seen.has(M::RequestId) {
-            Kind::Unreadable
-        } else if has_empty_request_id(flat) {
-            Kind::ProxyAnswer
-        } else {
-            Kind::ServiceError
+        return Some(match answer.filter(|answer| answer.request_id.is_some()) {
+            // An empty request id: the answer did not come from AWS.
+            Some(answer) if answer.is_foreign() => Kind::ProxyAnswer,
+            // The words of a gateway, AWS's own or one on the way.
+            Some(answer) if matches!(answer.status, 502 | 504) => Kind::Unreadable,
+            Some(_) => Kind::ServiceError,
+            None => Kind::Unreadable,
         });
     }
     seen.any(&[M::BadGatewayPage, M::HtmlPage])
@@ -407,14 +514,6 @@ fn host(seen: &marker::Seen) -> Option<Kind> {
         .iter()
         .find(|(markers, _)| seen.any(markers))
         .map(|(_, kind)| *kind)
-}
-
-/// Whether the first `request id:` is followed by nothing.
-fn has_empty_request_id(flat: &str) -> bool {
-    flat.split_once("request id:").is_some_and(|(_, rest)| {
-        let rest = rest.trim_start();
-        rest.is_empty() || rest.starts_with("caused by") || rest.starts_with(',')
-    })
 }
 
 #[cfg(test)]

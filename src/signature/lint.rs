@@ -152,7 +152,7 @@ fn needed_capture(role: Role) -> Option<&'static str> {
     match role {
         Role::Waiting => Some("wait"),
         Role::Version => Some("version"),
-        Role::ProxySet => Some("proxy"),
+        Role::ProxySet => Some("variable"),
         Role::IdentityAttempt
         | Role::IdentityGivenUp
         | Role::IdentityTaken
@@ -164,7 +164,8 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         | Role::ChannelStatus
         | Role::WorkerGone
         | Role::Stopping
-        | Role::Starting => None,
+        | Role::Starting
+        | Role::ProxyListing => None,
     }
 }
 

@@ -170,7 +170,13 @@ impl Matcher {
             Some(failure) if !signature.text_decides => {
                 let verdict = failure::verdict(failure);
                 if verdict.causes.is_empty() {
-                    fixed
+                    // What the sentence guesses at is none of it where the error is
+                    // certain and not known; what it says by itself stands.
+                    if verdict.decided && signature.undecided {
+                        (Vec::new(), true, None)
+                    } else {
+                        fixed
+                    }
                 } else {
                     (
                         verdict.causes,

@@ -87,7 +87,9 @@ closed_names! {
         Waiting = "waiting",
         /// The agent's version; capture `version`.
         Version = "version",
-        /// A proxy is configured; capture `proxy`.
+        /// The agent begins to list its proxy environment.
+        ProxyListing = "proxy-listing",
+        /// A variable of the proxy environment; captures `variable` and `proxy`.
         ProxySet = "proxy-set",
     }
 }

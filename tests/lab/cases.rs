@@ -5,13 +5,15 @@ use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
 use ssm_agent_triage::engine::Reading;
 
 struct Case {
+    folder: &'static str,
     name: String,
     required: String,
     allowed: Vec<String>,
 }
 
-fn cases() -> Vec<Case> {
-    fixture("cases.tsv")
+/// The cases of one table; their logs stand in `folder`.
+fn cases(table: &str, folder: &'static str) -> Vec<Case> {
+    fixture(table)
         .lines()
         .skip(1)
         .filter_map(|row| {
@@ -19,6 +21,7 @@ fn cases() -> Vec<Case> {
             let (name, required, allowed) = (columns.next()?, columns.next()?, columns.next()?);
             let allowed = allowed.split(',').map(str::to_owned).collect();
             Some(Case {
+                folder,
                 name: name.to_owned(),
                 required: required.to_owned(),
                 allowed,
@@ -64,8 +67,8 @@ impl Case {
 }
 
 fn finals(case: &Case) -> Vec<(&'static str, Vec<Reading>)> {
-    let log = fixture(&format!("agent/{}.log", case.name));
-    let errors = optional_fixture(&format!("agent/{}.err", case.name));
+    let log = fixture(&format!("{}/{}.log", case.folder, case.name));
+    let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
     vec![
         ("whole records", vec![at_once(&records(&log))]),
         ("one event per line", vec![at_once(&lines(&log))]),
@@ -79,34 +82,47 @@ fn finals(case: &Case) -> Vec<(&'static str, Vec<Reading>)> {
     ]
 }
 
-#[test]
-fn every_case_gives_its_verdict_in_every_shape() {
+/// What is wrong with a case's verdict in any shape, and with any batch on the way.
+fn faults(case: &Case) -> Vec<String> {
     let mut wrong = Vec::new();
-    for case in cases() {
-        for (shape, readings) in finals(&case) {
-            let last = readings.last().expect("a reading");
-            if let Some(fault) = case.judge(&loud(last)) {
+    for (shape, readings) in finals(case) {
+        let last = readings.last().expect("a reading");
+        if let Some(fault) = case.judge(&loud(last)) {
+            wrong.push(format!(
+                "{} ({shape}): {fault}; says {:?}",
+                case.name,
+                summary(last)
+            ));
+        }
+        for (index, reading) in readings.iter().enumerate() {
+            if let Some(fault) = case.false_alarm(&loud(reading)) {
                 wrong.push(format!(
-                    "{} ({shape}): {fault}; says {:?}",
+                    "{} ({shape}, batch {}): {fault}",
                     case.name,
-                    summary(last)
+                    index + 1
                 ));
-            }
-            for (index, reading) in readings.iter().enumerate() {
-                if let Some(fault) = case.false_alarm(&loud(reading)) {
-                    wrong.push(format!(
-                        "{} ({shape}, batch {}): {fault}",
-                        case.name,
-                        index + 1
-                    ));
-                }
             }
         }
     }
+    wrong
+}
+
+fn assert_right(table: &str, folder: &'static str) {
+    let wrong: Vec<String> = cases(table, folder).iter().flat_map(faults).collect();
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+#[test]
+fn every_case_gives_its_verdict_in_every_shape() {
+    assert_right("cases.tsv", "agent");
+}
+
+#[test]
+fn agents_on_the_second_sdk_give_the_verdict_in_every_shape() {
+    assert_right("v2/cases.tsv", "v2");
 }

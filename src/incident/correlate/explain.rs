@@ -8,7 +8,7 @@ use crate::incident::cause::Cause;
 use crate::signature::{Kind, Part, Role};
 
 /// The agent waits up to an hour between two tries.
-const WINDOW: SignedDuration = SignedDuration::from_mins(70);
+pub const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
 /// Parts in the order in which one needs the one before: without an identity no
 /// credentials, without credentials no health ping, without that no channel.

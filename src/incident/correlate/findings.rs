@@ -105,9 +105,6 @@ impl NodeState {
             open.severity = Cause::RegistrationInvalid.severity();
             return;
         }
-        if self.proxied && open.failure == Some(FailureKind::ImdsForbidden) {
-            open.causes = vec![Cause::ProxyFailure, Cause::ImdsDisabled];
-        }
         if open.part == Part::Messages && self.channel.is_open() {
             open.severity = Severity::Low;
         }
@@ -116,6 +113,7 @@ impl NodeState {
                 && identity.at <= open.first
                 && open.first.duration_since(identity.at) <= IDENTITY_HOLDS
         });
+        self.narrow_by_proxy(open, answered);
         let fails_now = self
             .open
             .iter()
@@ -129,11 +127,34 @@ impl NodeState {
         }
     }
 
+    /// A proxy's refusal of a call to the metadata service reads like the service's
+    /// own: where the calls go decides.
+    fn narrow_by_proxy(&self, open: &mut Open, answered: bool) {
+        let caught = self.proxy.catches_metadata();
+        let forbidden = open.failure == Some(FailureKind::ImdsForbidden);
+        let unexplained = matches!(
+            open.failure,
+            Some(FailureKind::ImdsUnclear | FailureKind::ImdsUnreachable)
+        ) && open.clues.dialled.is_none();
+        if caught == Some(true) && (forbidden || unexplained) {
+            let second = if forbidden {
+                Cause::ImdsDisabled
+            } else {
+                Cause::ImdsUnreachable
+            };
+            open.causes = vec![Cause::ProxyFailure, second];
+            open.decided = true;
+        } else if forbidden && (answered || caught == Some(false)) {
+            open.causes = vec![Cause::ImdsDisabled];
+            open.decided = true;
+        }
+    }
+
     fn finding(&self, node: &Node, group: Group) -> Finding {
         let Group { lead, others } = group;
         let mut clues = lead.clues.clone();
         clues.agent_version = self.version.clone();
-        clues.proxied = self.proxied;
+        clues.proxied = self.proxy.set;
         let (mut signatures, mut evidence) = (lead.signatures.clone(), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);
         let mut candidates = lead.causes.clone();

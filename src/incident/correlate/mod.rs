@@ -8,6 +8,7 @@ mod channel;
 mod explain;
 mod findings;
 mod open;
+mod proxy;
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::channel::Channel;
 use self::open::Open;
+use self::proxy::Proxy;
 use super::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::incident::finding::Recovered;
@@ -39,6 +41,9 @@ const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
 /// What lies outside the agent comes back with the next attempt, at most a day later.
 const OUTLIVED_OUTSIDE: SignedDuration = SignedDuration::from_hours(24);
 
+/// Two lines of one try of the agent stand together.
+const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
+
 const MAX_OPEN: usize = 48;
 const MAX_RECENT: usize = 256;
 
@@ -54,7 +59,10 @@ pub struct NodeState {
     stopping: Option<Timestamp>,
     wait: Option<(Timestamp, u64)>,
     version: Option<String>,
-    proxied: bool,
+    proxy: Proxy,
+    /// When the agent last told of a fault on its way to credentials whose cause is
+    /// not known here.
+    unexplained: Option<Timestamp>,
     /// When each part was last proven to work.
     proven: Vec<(Part, Timestamp)>,
     /// Hashes of records taken in, with the batch that last brought each:
@@ -158,7 +166,8 @@ impl NodeState {
                 }
             }
             Some(Role::Version) => self.version = found.capture("version").map(str::to_owned),
-            Some(Role::ProxySet) => self.proxied |= found.capture("proxy").is_some(),
+            Some(Role::ProxyListing) => self.proxy.listing(),
+            Some(Role::ProxySet) => self.proxy.variable(found),
             Some(Role::Stopping) => self.stopping = Some(record.at),
             Some(Role::Starting) => self.attempts = Attempts::default(),
             Some(Role::IdentityTaken) => self.take_identity(record, found),
@@ -200,6 +209,9 @@ impl NodeState {
             // points nowhere is only context.
             if found.signature.kind == Kind::Fault {
                 super::unknown::add(&mut self.unknown, record, place, self.batch);
+                if leads_to_credentials(found.signature.part) {
+                    self.unexplained = Some(record.at);
+                }
             }
             return Effect::Opened;
         };
@@ -220,6 +232,12 @@ impl NodeState {
             }
             Some(Role::IdentityGivenUp) => self.settle(Part::Identity),
             Some(Role::ProfileRefused) => new.pending = true,
+            Some(Role::Waiting) => {
+                self.settle(Part::Credentials);
+                if self.waits_for(&new) {
+                    return Effect::Opened;
+                }
+            }
             Some(_) | None => {
                 if matches!(new.part, Part::Credentials) {
                     self.settle(Part::Credentials);
@@ -262,6 +280,31 @@ impl NodeState {
                 let since = new.last.duration_since(stop);
                 since >= SignedDuration::ZERO && since <= STOPPING
             })
+    }
+
+    /// Gives a wait to the fault that it follows: it is no fault of its own.
+    fn waits_for(&mut self, wait: &Open) -> bool {
+        let before = |at: Timestamp, within: SignedDuration| {
+            at <= wait.last && wait.last.duration_since(at) <= within
+        };
+        // The agent writes the fault, then that it waits. From the fourth try on it
+        // writes the wait alone.
+        let fault = self
+            .open
+            .iter_mut()
+            .filter(|open| {
+                leads_to_credentials(open.part)
+                    && (before(open.last, JUST_LOGGED)
+                        || open.part == Part::Credentials && before(open.last, explain::WINDOW))
+            })
+            .max_by_key(|open| (open.last, open.kind == Kind::Fault, open.decided));
+        match fault {
+            Some(fault) => {
+                fault.wait(wait);
+                true
+            }
+            None => self.unexplained.is_some_and(|at| before(at, JUST_LOGGED)),
+        }
     }
 
     fn settle(&mut self, part: Part) {
@@ -395,6 +438,14 @@ impl Attempts {
         self.count = if again { self.count + 1 } else { 1 };
         self.last = Some(at);
     }
+}
+
+/// The parts that the agent needs for its credentials.
+fn leads_to_credentials(part: Part) -> bool {
+    matches!(
+        part,
+        Part::Identity | Part::Credentials | Part::Registration | Part::Health
+    )
 }
 
 /// What happens to an agent once and leaves no line when it is over: a worker that

@@ -74,6 +74,15 @@ impl Open {
             && self.clues.role == other.clues.role
     }
 
+    /// Takes in that the agent waits for this to go away.
+    pub fn wait(&mut self, wait: &Self) {
+        self.batch = self.batch.max(wait.batch);
+        self.last = self.last.max(wait.last);
+        for count in &wait.signatures {
+            add_count(&mut self.signatures, count.clone());
+        }
+    }
+
     /// Takes in another record of the same thing.
     pub fn add(&mut self, other: Self) {
         self.batch = self.batch.max(other.batch);

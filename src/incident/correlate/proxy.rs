@@ -1,0 +1,105 @@
+//! The proxy that the agent's own log names at its start, and whether calls to the
+//! metadata service go through it.
+
+use std::net::Ipv4Addr;
+
+use crate::signature::Match;
+
+/// Where the metadata service is reached.
+const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// The proxy environment as the agent last listed it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Proxy {
+    /// Any proxy is set.
+    pub set: bool,
+    listed: bool,
+    http: bool,
+    spares_metadata: bool,
+}
+
+impl Proxy {
+    /// The agent begins to list its proxy environment.
+    pub fn listing(&mut self) {
+        *self = Self {
+            listed: true,
+            ..Self::default()
+        };
+    }
+
+    /// One variable: `https_proxy`, `http_proxy` or `no_proxy`, possibly empty.
+    pub fn variable(&mut self, found: &Match<'_>) {
+        let Some(name) = found.capture("variable") else {
+            return;
+        };
+        let value = found.capture("proxy").unwrap_or_default().trim();
+        let set = !value.is_empty();
+        match name.to_ascii_lowercase().as_str() {
+            "http_proxy" => {
+                self.http = set;
+                self.set |= set;
+                self.listed = true;
+            }
+            "https_proxy" => self.set |= set,
+            _ => self.spares_metadata = spares_metadata(value),
+        }
+    }
+
+    /// Whether calls to the metadata service go to the proxy: they are plain HTTP,
+    /// for which Go heeds `http_proxy` alone. `None` while the log does not tell.
+    pub fn catches_metadata(&self) -> Option<bool> {
+        self.listed.then_some(self.http && !self.spares_metadata)
+    }
+}
+
+/// Whether `no_proxy` holds the metadata service's address in a form that Go heeds:
+/// the address, with its port or without, a range in CIDR notation, or `*`; entries
+/// are parted by commas (package golang.org/x/net/http/httpproxy).
+fn spares_metadata(no_proxy: &str) -> bool {
+    no_proxy.split(',').map(str::trim).any(|entry| {
+        entry == "*"
+            || entry
+                .strip_suffix(":80")
+                .unwrap_or(entry)
+                .parse()
+                .is_ok_and(|address: Ipv4Addr| address == METADATA)
+            || holds_metadata(entry).unwrap_or(false)
+    })
+}
+
+fn holds_metadata(range: &str) -> Option<bool> {
+    let (address, bits) = range.split_once('/')?;
+    let (address, bits): (Ipv4Addr, u32) = (address.parse().ok()?, bits.parse().ok()?);
+    let shift = 32_u32.checked_sub(bits)?;
+    let part = |address: Ipv4Addr| u64::from(address.to_bits()) >> shift;
+    Some(part(address) == part(METADATA))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_is_read_as_go_reads_it() {
+        for (no_proxy, spares) in [
+            ("", false),
+            ("169.254.169.254", true),
+            ("localhost, 169.254.169.254 ,.internal", true),
+            ("169.254.169.254:80", true),
+            ("169.254.169.254:8080", false),
+            ("169.254.0.0/16", true),
+            ("169.254.169.0/24,10.0.0.0/8", true),
+            ("0.0.0.0/0", true),
+            ("10.0.0.0/8", false),
+            ("169.254.170.0/24", false),
+            ("169.254.0.0/33", false),
+            ("*", true),
+            ("localhost,*.internal", false),
+            ("localhost 169.254.169.254", false),
+            ("169.254.170.2", false),
+            ("169.254.*", false),
+        ] {
+            assert_eq!(spares_metadata(no_proxy), spares, "{no_proxy}");
+        }
+    }
+}

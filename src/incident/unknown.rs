@@ -8,7 +8,9 @@ use crate::incident::finding::Unrecognised;
 use crate::node::Node;
 use crate::record::Folded;
 
-const MAX_TEMPLATES: usize = 64;
+/// Templates that are kept of one stream or node; a further one takes the place
+/// of the oldest.
+pub const MAX_TEMPLATES: usize = 64;
 const MAX_TEMPLATE_CHARS: usize = 160;
 
 /// Records of one template.

@@ -64,11 +64,9 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
         Some((end, _)) => {
-            let left = text[end..].chars().count();
-            Cow::Owned(format!(
-                "{} [{left} more characters cut]",
-                text[..end].trim_end()
-            ))
+            let kept = text[..end].trim_end();
+            let left = text[kept.len()..].chars().count();
+            Cow::Owned(format!("{kept} [{left} more characters cut]"))
         }
     }
 }
@@ -127,6 +125,7 @@ mod tests {
     fn text_is_cut_between_characters_with_a_note() {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöü äö", 3), "äöü [3 more characters cut]");
+        assert_eq!(cut("ab  cd", 3), "ab [4 more characters cut]");
         assert_eq!(cut("", 0), "");
     }
 

@@ -25,30 +25,24 @@ const EMPTY_WORDS: &[&str] = &["", "caused by: :", "status code: 0, request id:"
 
 /// The lines of `text` for a message. Never empty, no line is.
 pub fn lines(text: &str) -> Vec<String> {
-    let text = without_pages(&redact(text));
-    let all: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !EMPTY_WORDS.contains(line))
-        .collect();
-    let short = |line: &&str| cut(line, LINE_LENGTH).into_owned();
-    if all.is_empty() {
-        return vec!["(an empty record)".to_owned()];
-    }
+    let all = telling(text);
+    let short = |(_, line): &(usize, String)| cut(line, LINE_LENGTH).into_owned();
     if all.len() <= HEAD_LINES + TAIL_LINES {
         return all.iter().map(short).collect();
     }
-    let left_out = all.len() - HEAD_LINES - TAIL_LINES;
-    let mut kept: Vec<String> = all[..HEAD_LINES].iter().map(short).collect();
+    let (head, tail) = (&all[..HEAD_LINES], &all[all.len() - TAIL_LINES..]);
+    let left_out = tail[0].0 - head[HEAD_LINES - 1].0 - 1;
+    let mut kept: Vec<String> = head.iter().map(short).collect();
     kept.push(format!("[{left_out} lines left out]"));
-    kept.extend(all[all.len() - TAIL_LINES..].iter().map(short));
+    kept.extend(tail.iter().map(short));
     kept
 }
 
-/// At most `most` of the `lines`, and never more than a short one each: the
-/// first ones and, where there is room for two, the last, which names the
+/// At most `most` of the lines of `text`, and never more than a short one each:
+/// the first ones and, where there is room for two, the last, which names the
 /// deepest cause.
-pub fn fewer(mut lines: Vec<String>, most: usize) -> Vec<String> {
+pub fn fewer(text: &str, most: usize) -> Vec<String> {
+    let mut lines = telling(text);
     if lines.len() > most {
         let last = (most > 1).then(|| lines.pop()).flatten();
         lines.truncate(most - usize::from(last.is_some()));
@@ -56,8 +50,25 @@ pub fn fewer(mut lines: Vec<String>, most: usize) -> Vec<String> {
     }
     lines
         .iter()
-        .map(|line| cut(line, SHORT_LINE).into_owned())
+        .map(|(_, line)| cut(line, SHORT_LINE).into_owned())
         .collect()
+}
+
+/// The lines of `text` that say something, each with its number, redacted and
+/// whole. Never empty, no line is.
+fn telling(text: &str) -> Vec<(usize, String)> {
+    let text = without_pages(&redact(text));
+    let mut lines: Vec<(usize, String)> = text
+        .lines()
+        .map(str::trim)
+        .enumerate()
+        .filter(|(_, line)| !EMPTY_WORDS.contains(line))
+        .map(|(number, line)| (number, line.to_owned()))
+        .collect();
+    if lines.is_empty() {
+        lines.push((0, "(an empty record)".to_owned()));
+    }
+    lines
 }
 
 /// The record for the report: redacted and whole, unless it is very long.
@@ -139,12 +150,23 @@ mod tests {
 
     #[test]
     fn of_a_few_lines_the_first_and_the_last_stay() {
-        let lines = |count: usize| (1..=count).map(|n| format!("{n}")).collect::<Vec<_>>();
-        assert_eq!(fewer(lines(5), 3), ["1", "2", "5"]);
-        assert_eq!(fewer(lines(5), 2), ["1", "5"]);
-        assert_eq!(fewer(lines(5), 1), ["1"]);
-        assert_eq!(fewer(lines(2), 3), ["1", "2"]);
-        assert!(fewer(vec!["x".repeat(500)], 1)[0].len() < 300);
+        assert_eq!(fewer("1\n2\n3\n4\n5", 3), ["1", "2", "5"]);
+        assert_eq!(fewer("1\n2\n3\n4\n5", 2), ["1", "5"]);
+        assert_eq!(fewer("1\n2\n3\n4\n5", 1), ["1"]);
+        assert_eq!(fewer("1\n2", 3), ["1", "2"]);
+        assert_eq!(fewer("", 3), ["(an empty record)"]);
+    }
+
+    #[test]
+    fn notes_count_all_that_was_left_out_of_the_record() {
+        let long = "x".repeat(2000);
+        let cut_after =
+            |most: usize| format!("{} [{} more characters cut]", &long[..most], 2000 - most);
+        assert_eq!(lines(&long), [cut_after(LINE_LENGTH)]);
+        assert_eq!(fewer(&long, 3), [cut_after(SHORT_LINE)]);
+
+        let record: Vec<String> = (1..=40).map(|n| format!("line {n}\n")).collect();
+        assert_eq!(lines(&record.join("\n"))[HEAD_LINES], "[57 lines left out]");
     }
 
     #[test]

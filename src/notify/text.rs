@@ -260,12 +260,12 @@ fn how_sure(incident: &Incident) -> String {
 fn proof(page: &mut Page, incident: &Incident, now: Timestamp, quoted: Quoted) {
     let records = incident.evidence.len();
     for (index, evidence) in incident.evidence.iter().enumerate() {
-        let lines = quote::lines(&evidence.text);
+        let few = |most| (quote::fewer(&evidence.text, most), usize::MAX);
         let (lines, width) = match (quoted, records, index) {
-            (Quoted::Records, _, _) => (lines, WIDTH),
-            (Quoted::ThreeLines, 1, _) => (quote::fewer(lines, 3), usize::MAX),
-            (Quoted::ThreeLines, 2, 0) => (quote::fewer(lines, 2), usize::MAX),
-            (Quoted::ThreeLines, _, 0..=2) => (quote::fewer(lines, 1), usize::MAX),
+            (Quoted::Records, _, _) => (quote::lines(&evidence.text), WIDTH),
+            (Quoted::ThreeLines, 1, _) => few(3),
+            (Quoted::ThreeLines, 2, 0) => few(2),
+            (Quoted::ThreeLines, _, 0..=2) => few(1),
             (Quoted::ThreeLines, _, _) => return,
         };
         let age = now.duration_since(evidence.at);

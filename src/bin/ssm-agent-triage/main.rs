@@ -8,11 +8,13 @@ mod event;
 mod input;
 mod scan;
 mod signatures;
+mod terminal;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ssm_agent_triage::notify::plain::plain;
 
 /// Tells why the AWS Systems Manager Agent of a node stopped working.
 #[derive(Parser)]
@@ -34,24 +36,27 @@ enum Command {
 const UNREADABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        // A refusal repeats arguments, which may be the names of files.
+        Err(refusal) if refusal.use_stderr() => {
+            write_plainly(&refusal.to_string());
+            return ExitCode::from(UNREADABLE);
+        }
+        Err(help) => help.exit(),
+    };
+    let outcome = match command {
         Command::Scan(args) => scan::run(&args),
         Command::Event(args) => event::run(args),
         Command::Signatures(args) => signatures::run(args),
     };
     let written = outcome.and_then(|output| {
+        let written = write(&output.text);
+        // After the answer: without a standard error there is still an answer.
         if let Some(complaint) = &output.complaint {
             complain(complaint);
         }
-        io::stdout()
-            .lock()
-            .write_all(output.text.as_bytes())
-            .map(|()| output.status)
-            .or_else(|fault| match fault.kind() {
-                // The reader has seen enough, as `head` does.
-                io::ErrorKind::BrokenPipe => Ok(output.status),
-                _ => Err(format!("cannot write the answer: {fault}")),
-            })
+        written.map(|()| output.status)
     });
     match written {
         Ok(status) => ExitCode::from(status),
@@ -62,17 +67,36 @@ fn main() -> ExitCode {
     }
 }
 
-fn complain(message: &str) {
-    for line in message.lines() {
-        eprintln!("ssm-agent-triage: {line}");
+fn write(answer: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(answer.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Ok(()) => Ok(()),
+        // The reader has seen enough, as `head` does.
+        Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(fault) => Err(format!("cannot write the answer: {fault}")),
     }
+}
+
+fn complain(message: &str) {
+    let lines = message.lines();
+    let lines: Vec<String> = lines
+        .map(|line| format!("ssm-agent-triage: {line}\n"))
+        .collect();
+    write_plainly(&lines.concat());
+}
+
+/// To standard error, in characters that do not act on a terminal. There is
+/// nobody to tell when it cannot be written.
+fn write_plainly(text: &str) {
+    let _ = io::stderr().write_all(plain(text).as_bytes());
 }
 
 /// What a subcommand prints, and the exit status that goes with it.
 struct Output {
     text: String,
     status: u8,
-    /// What went wrong beside it, for standard error.
+    /// What went wrong beside it, for standard error, one sentence a line.
     complaint: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
 use crate::Output;
 use crate::arguments::{account, region};
-use crate::input::read_text;
+use crate::input::{name_of, read_text, stdin_once};
 use make::Stream;
 use split::Split;
 
@@ -94,11 +94,12 @@ pub fn run(args: Args) -> Result<Output, String> {
     match args.command {
         Command::Make(args) => run_make(&args).map(Output::success),
         Command::Show(args) => show::show(&read_text(&args.file)?)
-            .map_err(|fault| format!("{}: {fault}", args.file.display())),
+            .map_err(|fault| format!("{}: {fault}", name_of(&args.file))),
     }
 }
 
 fn run_make(args: &MakeArgs) -> Result<String, String> {
+    stdin_once(&args.files)?;
     if args.form == Form::Subscription && args.files.len() > 1 {
         return Err(
             "a subscription event holds one log stream, and several files are named; \
@@ -129,7 +130,7 @@ fn run_make(args: &MakeArgs) -> Result<String, String> {
         if events.is_empty() {
             return Err(format!(
                 "{} is empty; name a log with lines in it",
-                file.display()
+                name_of(file)
             ));
         }
         messages.push(make::data_message(&stream, &events));
@@ -238,6 +239,7 @@ mod tests {
                 ],
                 "3 files and 2 --stream",
             ),
+            (&["-", "-", "--form", "kinesis"], "name `-` once"),
             (&["--account", "12"], "an account id is 12 digits"),
             (&["--region", "moon"], "like eu-central-1"),
             (&["--start", "today"], "2026-11-23T04:19:04Z, or `now`"),

@@ -1,11 +1,21 @@
 //! The arguments of `scan` → which files belong to which node.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ssm_agent_triage::node::{NamedBy, NodeId};
 
-use crate::input::{cannot_read, is_stdin, name_of};
+use crate::input::{FileId, cannot_read, file_id, is_stdin, name_of, one_line, stdin_once};
+
+/// What the arguments come to.
+#[derive(Debug, PartialEq, Default)]
+pub struct Inputs {
+    pub nodes: Vec<NodeLogs>,
+    /// For each directory that gives no node and each entry that is no file,
+    /// why.
+    pub unread: Vec<String>,
+}
 
 /// The logs of one node.
 #[derive(Debug, PartialEq)]
@@ -16,13 +26,40 @@ pub struct NodeLogs {
 }
 
 /// All named files are one node's; each named directory is a node of its own,
-/// of that name, with the files that stand directly in it.
+/// of that name, with the files that stand directly in it. A file that is named
+/// twice, or beside a link to it, is taken once.
 ///
-/// Fails with a sentence that says what to do.
-pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Vec<NodeLogs>, String> {
+/// Fails with a sentence that says what to do where the arguments contradict
+/// each other.
+pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String> {
+    stdin_once(paths)?;
+    let mut known = HashSet::new();
     let (folders, files): (Vec<&PathBuf>, Vec<&PathBuf>) = paths
         .iter()
         .partition(|path| !is_stdin(path) && path.is_dir());
+    let folders: Vec<&PathBuf> = folders
+        .into_iter()
+        .filter(|path| is_new(&mut known, path))
+        .collect();
+    let mut inputs = Inputs::default();
+    let mut of_folders = Vec::with_capacity(folders.len());
+    for folder in &folders {
+        let (mut files, unread) = files_in(folder);
+        inputs.unread.extend(unread);
+        files.retain(|path| is_new(&mut known, path));
+        if !files.is_empty() {
+            let (id, named_by) = named.map_or_else(|| node_of_folder(folder), caller);
+            of_folders.push(NodeLogs {
+                id,
+                named_by,
+                files,
+            });
+        }
+    }
+    let files: Vec<&PathBuf> = files
+        .into_iter()
+        .filter(|path| is_new(&mut known, path))
+        .collect();
     let count = folders.len() + usize::from(!files.is_empty());
     if named.is_some() && count > 1 {
         return Err(format!(
@@ -30,24 +67,21 @@ pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Vec<NodeLogs>,
              files together are one; scan them one after another"
         ));
     }
-    let mut nodes = Vec::with_capacity(count);
     if !files.is_empty() {
         let (id, named_by) = named.map_or_else(|| node_of_files(&files), caller);
-        nodes.push(NodeLogs {
+        inputs.nodes.push(NodeLogs {
             id,
             named_by,
             files: files.into_iter().cloned().collect(),
         });
     }
-    for folder in folders {
-        let (id, named_by) = named.map_or_else(|| node_of_folder(folder), caller);
-        nodes.push(NodeLogs {
-            id,
-            named_by,
-            files: files_in(folder)?,
-        });
-    }
-    Ok(nodes)
+    inputs.nodes.extend(of_folders);
+    Ok(inputs)
+}
+
+/// What cannot be told apart from others counts as new: reading it says why.
+fn is_new(known: &mut HashSet<FileId>, path: &Path) -> bool {
+    file_id(path).is_none_or(|id| known.insert(id))
 }
 
 fn caller(id: &NodeId) -> (NodeId, NamedBy) {
@@ -70,39 +104,53 @@ fn node_of_folder(folder: &Path) -> (NodeId, NamedBy) {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = whole
         .file_name()
-        .map_or_else(|| name_of(folder).into(), |name| name.to_string_lossy());
+        .map_or_else(|| name_of(folder), |name| one_line(&name.to_string_lossy()));
     match NodeId::from_stream_name(&name) {
         Some(id) => (id, NamedBy::Stream),
         None => (NodeId::Unknown(name.into()), NamedBy::Nobody),
     }
 }
 
-/// The regular files in a directory, by name; hidden ones are left out.
-fn files_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut files = Vec::new();
+/// The regular files in a directory, by name, and why there are none or some
+/// are left out; hidden ones are left out without a word.
+fn files_in(folder: &Path) -> (Vec<PathBuf>, Vec<String>) {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(fault) => return (Vec::new(), vec![cannot_read(folder, &fault)]),
+    };
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
     let mut folders = false;
-    for entry in fs::read_dir(folder).map_err(|fault| cannot_read(folder, &fault))? {
-        let path = entry.map_err(|fault| cannot_read(folder, &fault))?.path();
+    for entry in entries {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(fault) => {
+                unread.push(cannot_read(folder, &fault));
+                continue;
+            }
+        };
         let hidden = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_dir() {
-            folders = true;
-        } else if path.is_file() && !hidden {
-            files.push(path);
+        match fs::metadata(&path) {
+            Ok(about) if about.is_dir() => folders = true,
+            Ok(about) if about.is_file() && !hidden => files.push(path),
+            Ok(_) => {}
+            Err(fault) if !hidden => unread.push(cannot_read(&path, &fault)),
+            Err(_) => {}
         }
     }
-    if files.is_empty() {
+    if files.is_empty() && unread.is_empty() {
         let name = name_of(folder);
         let advice = if folders {
             "name the directories in it: each is taken as one node"
         } else {
             "name a directory with the agent's logs in it"
         };
-        return Err(format!("there is no file in {name}; {advice}"));
+        unread.push(format!("there is no file in {name}; {advice}"));
     }
     files.sort();
-    Ok(files)
+    unread.sort();
+    (files, unread)
 }
 
 #[cfg(test)]
@@ -139,33 +187,40 @@ mod tests {
             None,
         );
         assert_eq!(
-            found,
-            Ok(vec![
-                NodeLogs {
-                    id: NodeId::Unknown("this node".into()),
-                    named_by: NamedBy::Nobody,
-                    files: vec!["a.log".into(), "-".into()],
-                },
-                NodeLogs {
-                    id: NodeId::Unknown("web-1".into()),
-                    named_by: NamedBy::Nobody,
-                    files: vec![
-                        web.join("amazon-ssm-agent.log"),
-                        web.join("amazon-ssm-agent.log.1.gz"),
-                        web.join("errors.log"),
-                    ],
-                },
-                NodeLogs {
-                    id: node("i-0123456789abcdef0"),
-                    named_by: NamedBy::Stream,
-                    files: vec![named.join("a.log")],
-                },
-            ])
+            found.map(|it| (it.nodes, it.unread)),
+            Ok((
+                vec![
+                    NodeLogs {
+                        id: NodeId::Unknown("this node".into()),
+                        named_by: NamedBy::Nobody,
+                        files: vec!["a.log".into(), "-".into()],
+                    },
+                    NodeLogs {
+                        id: NodeId::Unknown("web-1".into()),
+                        named_by: NamedBy::Nobody,
+                        files: vec![
+                            web.join("amazon-ssm-agent.log"),
+                            web.join("amazon-ssm-agent.log.1.gz"),
+                            web.join("errors.log"),
+                        ],
+                    },
+                    NodeLogs {
+                        id: node("i-0123456789abcdef0"),
+                        named_by: NamedBy::Stream,
+                        files: vec![named.join("a.log")],
+                    },
+                ],
+                Vec::new()
+            ))
         );
-        let error = nodes(&[root.path().to_owned()], None).expect_err("no file");
-        assert!(error.contains("each is taken as one node"), "{error}");
-        let error = nodes(&[web.join("audits")], None).expect_err("no file");
-        assert!(error.contains("with the agent's logs in it"), "{error}");
+        for (folder, says) in [
+            (root.path().to_owned(), "each is taken as one node"),
+            (web.join("audits"), "with the agent's logs in it"),
+        ] {
+            let found = nodes(&[folder, web.clone()], None).expect("a node beside it");
+            assert_eq!(found.nodes.len(), 1);
+            assert!(found.unread[0].contains(says), "{found:?}");
+        }
         let error = nodes(&[web, named], Some(&node("i-12345678"))).expect_err("two nodes");
         assert!(error.contains("2 are given"), "{error}");
     }
@@ -196,9 +251,57 @@ mod tests {
         ] {
             let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
             let named = named.map(node);
-            let found = nodes(&paths, named.as_ref()).unwrap();
+            let found = nodes(&paths, named.as_ref()).unwrap().nodes;
             assert_eq!(found.len(), 1);
             assert_eq!((found[0].id.as_str(), found[0].named_by), (id, by));
         }
+    }
+    #[test]
+    fn standard_input_is_read_once() {
+        let error = nodes(&["-".into(), "-".into()], None).expect_err("read twice");
+        assert!(error.contains("name `-` once"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_counts_once_by_whatever_names() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().unwrap();
+        let web = root.path().join("web-1");
+        fs::create_dir(&web).unwrap();
+        let log = web.join("a.log");
+        fs::write(&log, "").unwrap();
+        symlink("a.log", web.join("b.log")).unwrap();
+        fs::hard_link(&log, web.join("c.log")).unwrap();
+        let latest = root.path().join("latest");
+        symlink("web-1", &latest).unwrap();
+        let link = root.path().join("link.log");
+        symlink(&log, &link).unwrap();
+
+        let files = |paths: &[&PathBuf]| -> Vec<Vec<PathBuf>> {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).clone()).collect();
+            let found = nodes(&paths, None).unwrap();
+            assert_eq!(found.unread, [""; 0]);
+            found.nodes.into_iter().map(|node| node.files).collect()
+        };
+        assert_eq!(files(&[&web, &latest, &link]), [[log.clone()]]);
+        assert_eq!(files(&[&log, &link, &log]), [[log.clone()]]);
+
+        symlink("gone.log", web.join("dangling.log")).unwrap();
+        let found = nodes(&[web], None).unwrap();
+        assert_eq!(found.nodes.len(), 1);
+        assert!(found.unread[0].contains("dangling.log"), "{found:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directorys_name_only_says_what_it_says() {
+        let root = tempfile::tempdir().unwrap();
+        let evil = root.path().join("web\u{1b}[31m\u{202e}\n1");
+        fs::create_dir(&evil).unwrap();
+        fs::write(evil.join("a.log"), "").unwrap();
+        let found = nodes(&[evil], None).unwrap();
+        assert_eq!(found.nodes[0].id.as_str(), "web\u{fffd}[31m 1");
     }
 }

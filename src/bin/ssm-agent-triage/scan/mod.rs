@@ -7,7 +7,6 @@ mod read;
 mod records;
 mod text;
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -18,10 +17,12 @@ use ssm_agent_triage::incident::gather::{Incident, gather};
 use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
 use crate::arguments::{account, node, region};
+use crate::input::name_of;
+use crate::terminal::Style;
 use crate::{Output, UNREADABLE, signatures};
+use inputs::NodeLogs;
 use progress::Progress;
-use read::Origin;
-use text::Style;
+use read::{NodeReading, Origin};
 
 /// Says what is wrong with the agent, why, and what fixes it, from its logs.
 ///
@@ -29,7 +30,8 @@ use text::Style;
 /// gzip and UTF-16 too, in any number and order. Give amazon-ssm-agent.log where you can: errors.log
 /// alone hides the WARN that names the cause.
 ///
-/// Exit status: 0 nothing loud, 1 something of severity medium or above, 2 a file could not be read.
+/// Exit status: 0 nothing loud, 1 something of severity medium or above, 2 a file could not be read
+/// to its end, or a node's files hold no record of the agent.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   ssm-agent-triage scan /var/log/amazon/ssm
@@ -65,61 +67,82 @@ enum Format {
 pub struct Verdict {
     pub reading: Reading,
     pub incidents: Vec<Incident>,
-    /// Nodes and files that were read.
+    /// Nodes and files that were read, be it in part.
     pub nodes: usize,
     pub files: usize,
+    /// Why something was not read, or not to its end, one sentence each.
+    pub unread: Vec<String>,
 }
 
 /// Reads the logs and tells; the error is a sentence for standard error.
 pub fn run(args: &Args) -> Result<Output, String> {
-    let style = Style {
-        colour: io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-    };
-    scan(args, style, Timestamp::now())
+    scan(args, Style::of_standard_output(), Timestamp::now())
 }
 
 fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     let engine = signatures::engine()?;
-    let nodes = inputs::nodes(&args.files, args.node.as_ref())?;
+    let inputs = inputs::nodes(&args.files, args.node.as_ref())?;
     let origin = Origin {
         account: args.account.as_ref(),
         region: args.region.as_ref(),
         now,
     };
     let mut progress = Progress::new();
-    let mut readings = Vec::with_capacity(nodes.len());
-    let mut faults = Vec::new();
-    for logs in &nodes {
-        let (reading, unread) = read::read(&engine, logs, &origin, &mut progress);
-        readings.push(reading);
-        faults.extend(unread);
+    let mut readings = Vec::with_capacity(inputs.nodes.len());
+    let mut unread = inputs.unread;
+    let mut files = 0;
+    for logs in &inputs.nodes {
+        let node = read::read(&engine, logs, &origin, &mut progress);
+        unread.extend(node.unread.iter().cloned());
+        if node.files > 0 {
+            unread.extend(without_record(logs, &node));
+            files += node.files;
+            readings.push(node.reading);
+        }
     }
     progress.finish();
-    let files = nodes.iter().map(|logs| logs.files.len()).sum::<usize>() - faults.len();
-    if files == 0 && !faults.is_empty() {
-        return Err(faults.join("\n"));
+    if readings.is_empty() {
+        return Err(unread.join("\n"));
     }
+    let nodes = readings.len();
     let mut reading = together(readings);
     let incidents = gather(diagnose_by_log(std::mem::take(&mut reading.findings)));
     let loud = incidents.iter().any(|incident| incident.severity.is_loud());
+    let status = match (unread.is_empty(), loud) {
+        (false, _) => UNREADABLE,
+        (true, true) => 1,
+        (true, false) => 0,
+    };
+    let complaint = (!unread.is_empty()).then(|| unread.join("\n"));
     let verdict = Verdict {
         reading,
         incidents,
-        nodes: nodes.len(),
+        nodes,
         files,
+        unread,
     };
     Ok(Output {
         text: match args.format {
             Format::Text => text::render(&verdict, engine.signatures(), style),
             Format::Json => json::render(verdict),
         },
-        status: match (faults.is_empty(), loud) {
-            (false, _) => UNREADABLE,
-            (true, true) => 1,
-            (true, false) => 0,
-        },
-        complaint: (!faults.is_empty()).then(|| faults.join("\n")),
+        status,
+        complaint,
+    })
+}
+
+/// A node whose files hold no record has not been judged.
+fn without_record(logs: &NodeLogs, node: &NodeReading) -> Option<String> {
+    let first = logs.files.first()?;
+    let more = match logs.files.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (node.reading.source.records == 0).then(|| {
+        format!(
+            "no record of the SSM Agent was found in {}{more}; name the agent's own log",
+            name_of(first)
+        )
     })
 }
 
@@ -168,7 +191,10 @@ mod tests {
         args: Args,
     }
 
-    const PLAIN: Style = Style { colour: false };
+    const PLAIN: Style = Style {
+        colour: false,
+        width: 100,
+    };
 
     fn run(arguments: &[&str]) -> Result<Output, String> {
         let line = Line::try_parse_from(["scan"].iter().chain(arguments))
@@ -362,18 +388,56 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("other.log");
         fs::write(&file, "").unwrap();
-        let (text, status) = told(&[path(&file)]);
-        assert_eq!(status, 0);
-        assert!(
-            text.starts_with("No record of the SSM Agent was found."),
-            "{text}"
-        );
+        for format in ["text", "json"] {
+            let output = run(&[path(&file), "--format", format]).expect("readable");
+            assert_eq!(output.status, UNREADABLE);
+            let complaint = output.complaint.expect("says so beside either format");
+            assert!(
+                complaint.starts_with("no record of the SSM Agent was found in /"),
+                "{complaint}"
+            );
+            assert!(
+                format == "json"
+                    || output
+                        .text
+                        .starts_with("No record of the SSM Agent was found."),
+                "{}",
+                output.text
+            );
+        }
+    }
+
+    #[test]
+    fn prose_keeps_to_the_columns_of_the_terminal() {
+        for width in [40, 72] {
+            for log in ["permission-denied", "mixed", "imds-disabled", "healthy"] {
+                let line = Line::parse_from(["scan", &format!("events/{log}.log")]);
+                let style = Style { width, ..PLAIN };
+                let text = scan(&line.args, style, Timestamp::UNIX_EPOCH)
+                    .expect("readable")
+                    .text;
+                for line in text.lines().filter(|line| line.chars().count() > width) {
+                    let words = line.trim_start_matches([' ', '|', '-']).trim();
+                    // Commands and the places of records are there to be copied.
+                    let is_whole = line.starts_with("       ") || words.starts_with("events/");
+                    assert!(is_whole || !words.contains(' '), "{width}: {line}");
+                }
+            }
+        }
     }
 
     #[test]
     fn colour_changes_no_word() {
         let line = Line::parse_from(["scan", "events/permission-denied.log"]);
-        let coloured = scan(&line.args, Style { colour: true }, Timestamp::UNIX_EPOCH).unwrap();
+        let coloured = scan(
+            &line.args,
+            Style {
+                colour: true,
+                ..PLAIN
+            },
+            Timestamp::UNIX_EPOCH,
+        )
+        .unwrap();
         let mut plain = String::new();
         let mut rest = coloured.text.as_str();
         while let Some((before, after)) = rest.split_once('\u{1b}') {

@@ -11,7 +11,7 @@ use ssm_agent_triage::node::{AccountId, Node, Region};
 use super::inputs::NodeLogs;
 use super::progress::Progress;
 use super::records::Records;
-use crate::input::{cannot_read, is_stdin, name_of, open};
+use crate::input::{ends_early, is_stdin, name_of, open};
 
 /// Where the logs come from, as the command line says.
 pub struct Origin<'a> {
@@ -21,8 +21,16 @@ pub struct Origin<'a> {
     pub now: Timestamp,
 }
 
-/// What the files of one node say, and which of them could not be read to
-/// their end.
+/// What the files of one node say.
+pub struct NodeReading {
+    pub reading: Reading,
+    /// Files that were read, be it in part.
+    pub files: usize,
+    /// For each file that could not be read, or not to its end, why.
+    pub unread: Vec<String>,
+}
+
+/// Reads the files of one node.
 ///
 /// Rotated files, and errors.log beside the agent's log, interleave by time; of
 /// two records with one time that of the file named first comes first.
@@ -31,8 +39,8 @@ pub fn read(
     logs: &NodeLogs,
     origin: &Origin<'_>,
     progress: &mut Progress,
-) -> (Reading, Vec<String>) {
-    let mut faults = Vec::new();
+) -> NodeReading {
+    let mut unread = Vec::new();
     let mut sources: Vec<Source> = Vec::with_capacity(logs.files.len());
     for path in &logs.files {
         match open(path) {
@@ -41,9 +49,10 @@ pub fn read(
                 name: name_of(path),
                 records: Records::new(lines, untimed(path, origin.now)),
             }),
-            Err(fault) => faults.push(fault),
+            Err(fault) => unread.push(fault),
         }
     }
+    let files = sources.len();
     let mut reader = NodeReader::new(engine);
     while let Some(source) = earliest(&mut sources) {
         if let Some(record) = source.records.next() {
@@ -51,9 +60,9 @@ pub fn read(
             progress.step();
         }
     }
-    faults.extend(sources.into_iter().filter_map(|source| {
+    unread.extend(sources.into_iter().filter_map(|source| {
         let fault = source.records.into_fault()?;
-        Some(cannot_read(source.path, &fault))
+        Some(ends_early(source.path, &fault))
     }));
     let node = Node {
         id: logs.id.clone(),
@@ -65,7 +74,11 @@ pub fn read(
     reading.source.account = origin.account.map(ToString::to_string);
     reading.source.region = origin.region.map(ToString::to_string);
     reading.source.events = reading.source.records;
-    (reading, faults)
+    NodeReading {
+        reading,
+        files,
+        unread,
+    }
 }
 
 struct Source<'a> {

@@ -6,6 +6,7 @@ use ssm_agent_triage::advice::{self, Step};
 use ssm_agent_triage::incident::cause::{Cause, Confidence, Severity};
 use ssm_agent_triage::incident::finding::Evidence;
 use ssm_agent_triage::incident::gather::Incident;
+use ssm_agent_triage::incident::unknown::MAX_TEMPLATES;
 use ssm_agent_triage::notify::layout::wrap;
 use ssm_agent_triage::notify::quote;
 use ssm_agent_triage::notify::redact::redact_line;
@@ -14,14 +15,8 @@ use ssm_agent_triage::signature::Signature;
 
 use super::Verdict;
 use super::json::untouched;
-
-/// How the text may look.
-#[derive(Debug, Clone, Copy)]
-pub struct Style {
-    pub colour: bool,
-}
-
-const WIDTH: usize = 100;
+use crate::input::one_line;
+use crate::terminal::Style;
 
 /// Kinds of harmless and unrecognised records that are listed; the others are
 /// counted.
@@ -39,6 +34,7 @@ pub fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> Strin
         .filter(|incident| incident.cause != Cause::Unrecognised)
         .partition(|incident| incident.severity.is_loud());
     headline(&mut page, verdict, loud.len(), quiet.len());
+    unread(&mut page, verdict);
     for (number, incident) in (1..).zip(loud.iter().chain(&quiet)) {
         one(&mut page, number, incident);
     }
@@ -92,12 +88,28 @@ fn headline(page: &mut Page, verdict: &Verdict, loud: usize, quiet: usize) {
         ));
     }
     read.push('.');
-    page.line(&wrap(&read, "", "", WIDTH));
+    page.paragraph(&read);
     if source.records == 0 {
-        page.line(
+        page.paragraph(
             "Its log is /var/log/amazon/ssm/amazon-ssm-agent.log, on Windows \
              %PROGRAMDATA%\\Amazon\\SSM\\Logs\\amazon-ssm-agent.log.",
         );
+    }
+}
+
+/// What the verdict does not rest on; standard error says why.
+fn unread(page: &mut Page, verdict: &Verdict) {
+    if !verdict.unread.is_empty() && verdict.reading.source.records > 0 {
+        let count = plural(verdict.unread.len(), "input");
+        let (were, rest) = (
+            if verdict.unread.len() == 1 {
+                "was"
+            } else {
+                "were"
+            },
+            "not read, or not to the end, or held no record: the verdict is on the rest.",
+        );
+        page.paragraph(&format!("{count} {were} {rest}"));
     }
 }
 
@@ -109,10 +121,18 @@ fn one(page: &mut Page, number: usize, incident: &Incident) {
     };
     let title = redact_line(&incident.title);
     page.line("");
-    let severity = page.paint(ink, &incident.severity.as_str().to_uppercase());
-    let title = page.paint(Ink::Bold, &title);
-    page.line(&format!("{number}. {severity}  {title}"));
-    let nodes: Vec<&str> = incident.nodes().map(|node| node.id.as_str()).collect();
+    let severity = incident.severity.as_str().to_uppercase();
+    let head = format!("{number}. {severity}  ");
+    let title = wrap(&title, &head, "   ", page.style.width);
+    let title = page.paint(Ink::Bold, title.strip_prefix(&head).unwrap_or(&title));
+    page.line(&format!(
+        "{number}. {}  {title}",
+        page.paint(ink, &severity)
+    ));
+    let nodes: Vec<String> = incident
+        .nodes()
+        .map(|node| one_line(node.id.as_str()))
+        .collect();
     page.prose(&format!(
         "{} [{}]. On {}.",
         how_sure(incident),
@@ -179,7 +199,8 @@ fn quoted(page: &mut Page, evidence: &Evidence) {
     let head = format!("{} {} {component}", time(evidence.at), evidence.level);
     for (at, line) in quote::lines(&evidence.text).iter().enumerate() {
         let head = if at == 0 { &head } else { "" };
-        page.line(&wrap(&format!("{head}{line}"), "   | ", "   |   ", WIDTH));
+        let line = format!("{head}{line}");
+        page.line(&wrap(&line, "   | ", "   |   ", page.style.width));
     }
 }
 
@@ -201,7 +222,7 @@ fn recovered(page: &mut Page, verdict: &Verdict) {
             )
         })
         .collect();
-    page.list(&lines);
+    page.list(&lines, "");
 }
 
 fn benign(page: &mut Page, verdict: &Verdict, catalogue: &[Signature]) {
@@ -224,7 +245,7 @@ fn benign(page: &mut Page, verdict: &Verdict, catalogue: &[Signature]) {
         .into_iter()
         .map(|(count, signature)| format!("{count} × {} ({})", signature.title, signature.id))
         .collect();
-    page.list(&lines);
+    page.list(&lines, "");
 }
 
 fn unrecognised(page: &mut Page, verdict: &Verdict) {
@@ -241,7 +262,9 @@ fn unrecognised(page: &mut Page, verdict: &Verdict) {
             format!("{} × {first}", unknown.count)
         })
         .collect();
-    page.list(&lines);
+    // Beyond as many, the oldest are not known any more.
+    let full = unknown.len() >= MAX_TEMPLATES;
+    page.list(&lines, if full { "at least " } else { "" });
 }
 
 /// `2026-11-23 04:19:04`, as the log has it: host-local, without a zone.
@@ -256,7 +279,7 @@ fn plural(count: usize, what: &str) -> String {
     }
 }
 
-fn some(names: &[&str], most: usize) -> String {
+fn some(names: &[String], most: usize) -> String {
     let listed = names[..names.len().min(most)].join(", ");
     match names.len().saturating_sub(most) {
         0 => listed,
@@ -301,8 +324,12 @@ impl Page {
         self.text.push('\n');
     }
 
+    fn paragraph(&mut self, text: &str) {
+        self.line(&wrap(text, "", "", self.style.width));
+    }
+
     fn prose(&mut self, text: &str) {
-        self.line(&wrap(text, "   ", "   ", WIDTH));
+        self.line(&wrap(text, "   ", "   ", self.style.width));
     }
 
     fn heading(&mut self, text: &str) {
@@ -317,18 +344,20 @@ impl Page {
 
     fn step(&mut self, mark: &str, step: &Step) {
         let rest = " ".repeat(4 + mark.len());
-        self.line(&wrap(&step.text, &format!("   {mark} "), &rest, WIDTH));
+        let width = self.style.width;
+        self.line(&wrap(&step.text, &format!("   {mark} "), &rest, width));
         if let Some(command) = &step.command {
             self.line(&format!("{rest}  {command}"));
         }
     }
 
-    fn list(&mut self, lines: &[String]) {
+    /// `at_least` stands before the number of lines that are not shown.
+    fn list(&mut self, lines: &[String], at_least: &str) {
         for line in lines.iter().take(LISTED) {
-            self.line(&wrap(line, "   ", "     ", WIDTH));
+            self.line(&wrap(line, "   ", "     ", self.style.width));
         }
         if lines.len() > LISTED {
-            self.line(&format!("   and {} more kinds", lines.len() - LISTED));
+            self.line(&format!("   and {at_least}{} more", lines.len() - LISTED));
         }
     }
 }

@@ -8,7 +8,7 @@ use ssm_agent_triage::signature::{
     CatalogueError, Fault, Matcher, Signature, builtin, disproved, parse, recognised, with_file,
 };
 
-use crate::input::read_text;
+use crate::input::{name_of, read_text, stdin_once};
 use crate::{Output, UNREADABLE};
 
 /// Exit status when a file has a fault.
@@ -22,6 +22,7 @@ struct Own {
 
 /// Checks the files, or the built-in catalogue when there are none.
 pub fn run(files: &[PathBuf]) -> Result<Output, String> {
+    stdin_once(files)?;
     let known = builtin().map_err(|faults| faults.to_string())?;
     if files.is_empty() {
         return Ok(answer(&builtin_alone(known)));
@@ -33,7 +34,7 @@ pub fn run(files: &[PathBuf]) -> Result<Output, String> {
     let mut unread = Vec::new();
     for path in files {
         match read_text(path) {
-            Ok(text) => check.add(&path.display().to_string(), &text),
+            Ok(text) => check.add(&name_of(path), &text),
             Err(why) => unread.push(why),
         }
     }

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
 use ssm_agent_triage::engine::Engine;
+use ssm_agent_triage::notify::plain::plain;
 use ssm_agent_triage::signature::{Kind, Part};
 
 use crate::Output;
+use crate::terminal::Style;
 
 /// A file of further signatures: the variable that the function has, too.
 const OWN: &str = "TRIAGE_SIGNATURES";
@@ -62,7 +64,15 @@ fn parts() -> PossibleValuesParser {
     PossibleValuesParser::new(Part::ALL.iter().map(|part| part.as_str()))
 }
 
+/// Runs the subcommand; the error is a sentence for standard error.
 pub fn run(args: Args) -> Result<Output, String> {
+    let mut output = answer(args)?;
+    // A file of signatures is text from outside, as a log is.
+    output.text = plain(&output.text).into_owned();
+    Ok(output)
+}
+
+fn answer(args: Args) -> Result<Output, String> {
     let own = own_file();
     match args.command {
         Command::List { kind, part } => {
@@ -77,7 +87,8 @@ pub fn run(args: Args) -> Result<Output, String> {
         }
         Command::Show { id } => {
             let engine = engine_with(own.as_deref())?;
-            show::render(engine.signatures(), &id).map(Output::success)
+            let width = Style::of_standard_output().width;
+            show::render(engine.signatures(), &id, width).map(Output::success)
         }
         Command::Check { files } => {
             let files = if files.is_empty() {

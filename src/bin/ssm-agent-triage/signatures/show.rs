@@ -5,23 +5,21 @@ use std::fmt::Write as _;
 use ssm_agent_triage::notify::layout::wrap;
 use ssm_agent_triage::signature::{Kind, Signature};
 
-const WIDTH: usize = 100;
-
 /// The signature of this id; the error names the nearest ones.
-pub fn render(signatures: &[Signature], id: &str) -> Result<String, String> {
+pub fn render(signatures: &[Signature], id: &str, width: usize) -> Result<String, String> {
     let Some(one) = signatures.iter().find(|one| one.id == id) else {
         return Err(format!(
             "no signature is called {id:?}; the nearest are {}",
             nearest(signatures, id).join(", ")
         ));
     };
-    let mut page = format!("{}\n\n{}\n\n", one.id, wrap(&one.title, "", "", WIDTH));
+    let mut page = format!("{}\n\n{}\n\n", one.id, wrap(&one.title, "", "", width));
     for (name, value) in fields(one) {
         if !value.is_empty() {
             let _ = writeln!(
                 page,
                 "{}",
-                wrap(&value, &format!("  {name:<15}"), &" ".repeat(17), WIDTH)
+                wrap(&value, &format!("  {name:<15}"), &" ".repeat(17), width)
             );
         }
     }
@@ -124,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_shown_with_its_examples() {
-        insta::assert_snapshot!(render(&sample(), "own-check-failed").expect("is known"), @r#"
+        insta::assert_snapshot!(render(&sample(), "own-check-failed", 100).expect("is known"), @r#"
         own-check-failed
 
         Our own check of the host failed
@@ -172,7 +170,7 @@ mod tests {
     fn every_signature_can_be_shown() {
         let catalogue = builtin().unwrap_or_else(|faults| panic!("{faults}"));
         for one in &catalogue {
-            let page = render(&catalogue, &one.id).expect("is known");
+            let page = render(&catalogue, &one.id, 100).expect("is known");
             assert!(page.starts_with(&format!("{}\n\n", one.id)), "{page}");
             assert!(page.contains("\n  Recognises\n      "), "{page}");
         }
@@ -180,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_unknown_id_is_answered_with_the_nearest() {
-        let error = render(&sample(), "own-check").expect_err("is not known");
+        let error = render(&sample(), "own-check", 100).expect_err("is not known");
         assert!(
             error.contains("the nearest are own-check-failed, own-"),
             "{error}"

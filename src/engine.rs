@@ -48,7 +48,7 @@ pub struct Reading {
 impl Engine {
     /// The engine with the product's own catalogue.
     pub fn new() -> Result<Self, CatalogueError> {
-        signature::builtin().map(Self::with)
+        signature::builtin().and_then(Self::with)
     }
 
     /// The engine with the product's own catalogue and, when a path is given,
@@ -66,14 +66,17 @@ impl Engine {
             })?;
             signatures = signature::with_file(signatures, &name, &text)?;
         }
-        Ok(Self::with(signatures))
+        Ok(Self::with(signatures)?)
     }
 
     /// The engine with these signatures.
-    pub fn with(signatures: Vec<Signature>) -> Self {
-        Self {
-            matcher: Matcher::new(signatures),
-        }
+    ///
+    /// # Errors
+    /// As [`Matcher::new`].
+    pub fn with(signatures: Vec<Signature>) -> Result<Self, CatalogueError> {
+        Ok(Self {
+            matcher: Matcher::new(signatures)?,
+        })
     }
 
     pub fn signatures(&self) -> &[Signature] {

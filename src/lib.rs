@@ -39,8 +39,6 @@
 //! `aws`, on by default, holds everything that needs the AWS SDK or the Lambda
 //! runtime. Without it the engine and the command-line tool build in seconds.
 
-#![forbid(unsafe_code)]
-
 pub mod advice;
 #[cfg(feature = "aws")]
 pub mod aws;

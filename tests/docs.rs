@@ -63,6 +63,16 @@ fn the_settings_are_those_of_the_code() {
 }
 
 #[test]
+fn unsafe_code_is_forbidden_in_every_target() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("is text");
+    let manifest: toml::Table = manifest.parse().expect("is TOML");
+    assert_eq!(
+        manifest["lints"]["rust"]["unsafe_code"].as_str(),
+        Some("forbid")
+    );
+}
+
+#[test]
 fn every_cause_is_named() {
     for cause in Cause::ALL {
         assert!(README.contains(&format!("`{cause}`")), "{cause}");

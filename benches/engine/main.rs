@@ -46,7 +46,7 @@ fn main() {
 /// Broken fleets of 1, 100 and 1,000 nodes in one invocation, from log text to
 /// incidents; the answers of AWS are at hand.
 fn over_nodes(builtin: &[Signature]) {
-    let engine = Engine::with(builtin.to_vec());
+    let engine = Engine::with(builtin.to_vec()).expect("the catalogue loads");
     println!("Reading, diagnosing and gathering a fleet whose nodes share a role and a subnet\n");
     println!(
         "  {:<8} {:>10} {:>12} {:>12} {:>14}",
@@ -72,7 +72,7 @@ fn over_nodes(builtin: &[Signature]) {
 
 /// A whole delivery of 1 MB: base64, gunzip and JSON, then what follows them.
 fn against_decoding(builtin: &[Signature]) {
-    let engine = Engine::with(builtin.to_vec());
+    let engine = Engine::with(builtin.to_vec()).expect("the catalogue loads");
     let naive = OneByOne::new(builtin);
     println!(
         "One delivery of 1 MB, base64 to verdict, with {} signatures",
@@ -134,7 +134,9 @@ fn over_signatures(builtin: &[Signature]) {
     );
     let engines: Vec<Engine> = counts
         .iter()
-        .map(|count| Engine::with(logs::signatures(builtin, *count)))
+        .map(|count| {
+            Engine::with(logs::signatures(builtin, *count)).expect("as short as the catalogue's")
+        })
         .collect();
     for (name, text) in [("healthy", logs::healthy(MB)), ("mixed", logs::mixed(MB))] {
         let payload = logs::payload(&text);
@@ -168,7 +170,7 @@ fn over_size(builtin: &[Signature]) {
         "  {:<22} {:>10} {:>8} {:>8} {:>8} {:>8}",
         "log", "1 MB, ms", "1 MB", "2 MB", "4 MB", "8 MB"
     );
-    let engine = Engine::with(builtin.to_vec());
+    let engine = Engine::with(builtin.to_vec()).expect("the catalogue loads");
     let kinds: [(&str, &dyn Fn(usize) -> String); 6] = [
         ("healthy", &logs::healthy),
         ("mixed", &logs::mixed),
@@ -227,7 +229,7 @@ fn loading(builtin: &[Signature]) {
     println!(
         "  building the matcher  {:>8.2} ms",
         timed(Box::new(move || {
-            black_box(Matcher::new(signatures.clone()));
+            let _ = black_box(Matcher::new(signatures.clone()));
         }))
     );
 }

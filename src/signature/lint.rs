@@ -26,6 +26,9 @@ const CHECKS: [&str; 14] = [
 /// Shorter texts stand in too many records to lead to a signature.
 const SHORTEST: usize = 3;
 
+/// The agent's own messages are shorter, and a text takes memory by its length.
+const LONGEST: usize = 1000;
+
 /// Every reason for which an entry would do no good, or harm.
 pub fn unsound(signature: &Signature) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -100,7 +103,12 @@ fn about_texts(signature: &Signature, reasons: &mut Vec<String>) {
                     "{key} {text:?} is shorter than {SHORTEST} characters"
                 ));
             }
-            if record::fold(text) != *text {
+            if text.len() > LONGEST {
+                let begin: String = text.chars().take(40).collect();
+                reasons.push(format!(
+                    "{key} {begin:?}… is longer than {LONGEST} characters"
+                ));
+            } else if record::fold(text) != *text {
                 reasons.push(format!(
                     "{key} {text:?} never matches: white space is folded to one blank, and typographic quotes are made plain"
                 ));
@@ -261,6 +269,38 @@ mod tests {
                 assert_eq!(found.len(), 1, "{lines}: {found:?}");
                 assert!(found[0].contains(reason), "{lines}: {found:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_searched_for_is_a_fault_of_its_entry() {
+        let long = "é".repeat(LONGEST);
+        for (lines, says) in [
+            (
+                format!("contains = [\"{long}\"]"),
+                "is longer than 1000 characters",
+            ),
+            (
+                format!("starts = [\"{long}\"]"),
+                "is longer than 1000 characters",
+            ),
+            (
+                "starts = [\"It failed\"]\npattern = \"(a{1000}){1000}\"".to_owned(),
+                "pattern does not compile: Compiled regex exceeds size limit",
+            ),
+            (
+                format!(
+                    "starts = [\"It failed\"]\npattern = \"{}\"",
+                    "(".repeat(5000)
+                ),
+                "pattern does not compile",
+            ),
+        ] {
+            let fault = parse("own.toml", &entry(&lines))
+                .expect_err("too large")
+                .to_string();
+            assert!(fault.contains("own.toml: own: "), "{fault}");
+            assert!(fault.contains(says), "{fault}");
         }
     }
 

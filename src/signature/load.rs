@@ -184,7 +184,8 @@ fn unread(file: &str, text: &str, error: &toml::de::Error) -> Vec<Fault> {
         reason,
     };
     let line = error.span().map_or(1, |span| {
-        text[..span.start.min(text.len())].matches('\n').count() + 1
+        let before = text.bytes().take(span.start);
+        before.filter(|byte| *byte == b'\n').count() + 1
     });
     let whole = || {
         vec![fault(

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
-use super::{Kind, Signature};
+use super::{CatalogueError, Fault, Kind, Signature};
 use crate::failure::{self, Failure};
 use crate::incident::cause::{Cause, Severity};
 use crate::record::{Folded, Level};
@@ -52,7 +52,10 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    pub fn new(signatures: Vec<Signature>) -> Self {
+    /// # Errors
+    /// When the texts under `contains` are too many or too long to be searched
+    /// for at once.
+    pub fn new(signatures: Vec<Signature>) -> Result<Self, CatalogueError> {
         let of_levels =
             |levels: [Level; 3]| {
                 Starts::new(signatures.iter().enumerate().filter(move |(_, signature)| {
@@ -73,17 +76,17 @@ impl Matcher {
         }
         let anywhere = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .build(anywhere_texts)
-            .expect("the catalogue's literals fit an automaton");
+            .build(&anywhere_texts)
+            .map_err(|error| too_much(anywhere_texts.len(), &error))?;
         let patterns = signatures.iter().map(|_| OnceLock::new()).collect();
-        Self {
+        Ok(Self {
             signatures,
             patterns,
             trouble,
             quiet,
             anywhere,
             anywhere_owner,
-        }
+        })
     }
 
     pub fn signatures(&self) -> &[Signature] {
@@ -214,6 +217,14 @@ impl Matcher {
             })
             .collect()
     }
+}
+
+fn too_much(texts: usize, error: &aho_corasick::BuildError) -> CatalogueError {
+    CatalogueError(vec![Fault {
+        file: "all files".to_owned(),
+        entry: "contains".to_owned(),
+        reason: format!("its {texts} texts cannot be searched for together: {error}; name fewer"),
+    }])
 }
 
 /// Texts that start a message, with the signatures they belong to, to be found

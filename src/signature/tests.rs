@@ -10,7 +10,9 @@ use crate::incident::cause::Cause;
 use crate::record::{Folded, Joiner, Record};
 
 fn catalogue() -> Matcher {
-    Matcher::new(builtin().unwrap_or_else(|faults| panic!("{faults}")))
+    builtin()
+        .and_then(Matcher::new)
+        .unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// The records of a log text, as the joiner gives them.

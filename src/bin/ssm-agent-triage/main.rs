@@ -1,8 +1,6 @@
 //! `ssm-agent-triage`, the command-line tool: the function's engine on a log
 //! file in hand, without AWS.
 
-#![forbid(unsafe_code)]
-
 mod arguments;
 mod event;
 mod input;

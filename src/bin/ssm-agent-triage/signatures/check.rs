@@ -23,9 +23,10 @@ struct Own {
 /// Checks the files, or the built-in catalogue when there are none.
 pub fn run(files: &[PathBuf]) -> Result<Output, String> {
     stdin_once(files)?;
-    let known = builtin().map_err(|faults| faults.to_string())?;
+    let sentence = |faults: CatalogueError| faults.to_string();
+    let known = builtin().map_err(sentence)?;
     if files.is_empty() {
-        return Ok(answer(&builtin_alone(known)));
+        return Ok(answer(&builtin_alone(known).map_err(sentence)?));
     }
     let mut check = Check {
         all: known.clone(),
@@ -38,7 +39,7 @@ pub fn run(files: &[PathBuf]) -> Result<Output, String> {
             Err(why) => unread.push(why),
         }
     }
-    check.prove(&known);
+    check.prove(&known).map_err(sentence)?;
     let mut output = answer(&check);
     if !unread.is_empty() {
         output.status = UNREADABLE;
@@ -74,8 +75,8 @@ impl Check {
         }
     }
 
-    fn prove(&mut self, known: &[Signature]) {
-        let matcher = Matcher::new(self.all.clone());
+    fn prove(&mut self, known: &[Signature]) -> Result<(), CatalogueError> {
+        let matcher = Matcher::new(self.all.clone())?;
         let own: BTreeSet<&str> = self
             .own
             .iter()
@@ -97,11 +98,12 @@ impl Check {
                 ));
             }
         }
+        Ok(())
     }
 }
 
-fn builtin_alone(known: Vec<Signature>) -> Check {
-    let matcher = Matcher::new(known);
+fn builtin_alone(known: Vec<Signature>) -> Result<Check, CatalogueError> {
+    let matcher = Matcher::new(known)?;
     let signatures = matcher.signatures();
     let faults = examples("built-in", &matcher, signatures);
     let count = signatures.iter().map(number_of_examples).sum();
@@ -110,11 +112,11 @@ fn builtin_alone(known: Vec<Signature>) -> Check {
     } else {
         Vec::new()
     };
-    Check {
+    Ok(Check {
         faults,
         summary,
         ..Check::default()
-    }
+    })
 }
 
 fn examples(file: &str, matcher: &Matcher, signatures: &[Signature]) -> Vec<Fault> {

@@ -37,7 +37,7 @@ use crate::notify::json;
 use crate::receive::{self, Kind, receive};
 use crate::repair::carry_out::{Clients, Task, carry_out};
 use crate::repair::memory::RepairMemory;
-use crate::repair::outcome::state;
+use crate::repair::outcome::happened;
 use crate::repair::plan::Locks;
 use crate::report::{NodeList, Notified, Report};
 
@@ -192,7 +192,7 @@ impl Handler {
             };
             let (plan, outcome) = carry_out(task, &mut memory.repairs).await;
             settled.push(Settled {
-                state: state(&plan, &outcome),
+                happened: happened(&incident, &plan, &outcome, &memory.repairs),
                 plan: plan.report(),
                 outcome,
                 incident,

@@ -14,7 +14,7 @@ use crate::aws::sns::{Publication, Topic};
 use crate::config::Config;
 use crate::incident::cause::Severity;
 use crate::incident::gather::Incident;
-use crate::incident::store::{Over, State, Store, Telling, Why};
+use crate::incident::store::{Happened, Over, Store, Telling, Why};
 use crate::notify::message::{Message, News};
 use crate::notify::redact::redact_line;
 use crate::notify::text;
@@ -84,7 +84,7 @@ pub struct Settled {
     pub incident: Incident,
     pub plan: PlanReport,
     pub outcome: OutcomeReport,
-    pub state: State,
+    pub happened: Happened,
     /// All nodes that it hits, those of earlier batches too.
     pub nodes: NodeList,
     pub notified: Notified,
@@ -119,12 +119,16 @@ impl<'a> Round<'a> {
     pub async fn tell(&mut self, settled: &mut [Settled]) {
         let mut due: Vec<(usize, Why)> = Vec::new();
         for (place, one) in settled.iter_mut().enumerate() {
-            let decision = self.store.decide(&one.incident, one.state, self.now);
+            let decision = self.store.decide(&one.incident, one.happened, self.now);
             one.incident.severity = decision.severity;
             one.nodes = decision.nodes;
             one.notified = match decision.telling {
-                // What was written in the account is told whatever its severity.
-                _ if decision.severity < self.teller.min_severity && !wrote(one.outcome.status) => {
+                // What was, or may have been, written in the account is
+                // notified whatever its severity.
+                _ if decision.severity < self.teller.min_severity
+                    && !wrote(one.outcome.status)
+                    && !one.happened.perhaps_ours =>
+                {
                     Notified::Quiet
                 }
                 Telling::Suppress => Notified::Suppressed,
@@ -213,7 +217,7 @@ impl Due<'_> {
                     true => text::render,
                     false => text::render_for_log,
                 };
-                let news = News::of(*why, one.state);
+                let news = News::of(*why, one.happened);
                 render(
                     &one.incident,
                     &one.nodes,

@@ -55,6 +55,33 @@ pub enum State {
     BrokenAgain,
 }
 
+/// What one invocation has come to about an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Happened {
+    pub state: State,
+    /// The invocation has looked, and `state` is what it saw. Otherwise the
+    /// state that is remembered stays.
+    pub observed: bool,
+    /// When the latest write to the thing at fault was sent that has, or may
+    /// have, changed it, in this invocation or before. Each is notified.
+    pub written_at: Option<Timestamp>,
+    /// Its state may be the work of an attempt of which nothing is remembered
+    /// here, and whose message may not have got through.
+    pub perhaps_ours: bool,
+}
+
+impl From<State> for Happened {
+    /// Seen in this invocation, without any write.
+    fn from(state: State) -> Self {
+        Self {
+            state,
+            observed: true,
+            written_at: None,
+            perhaps_ours: false,
+        }
+    }
+}
+
 /// Whether an incident is told now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
@@ -181,18 +208,26 @@ impl Store {
     }
 
     /// Takes note of what a batch says about `incident`, and answers whether
-    /// to speak. `state` is the incident's state after planning and repairing.
-    pub fn decide(&mut self, incident: &Incident, state: State, now: Timestamp) -> Decision {
+    /// to speak. `happened` is what planning and repairing came to.
+    pub fn decide(
+        &mut self,
+        incident: &Incident,
+        happened: impl Into<Happened>,
+        now: Timestamp,
+    ) -> Decision {
+        let happened = happened.into();
         if incident.confidence == Confidence::Confirmed {
             self.leave_others(incident);
         }
         let entry = (self.incidents.entry(incident.key.clone()))
             .or_insert_with_key(|key| Entry::new(incident, self.receipts.take(key, incident), now));
         let stands = entry.note(incident, now);
-        if stands && entry.over_told {
+        // An old answer soon after a repair is no sign that it has come back.
+        let settling = !happened.observed && entry.was_right_after(now);
+        if stands && entry.over_told && !settling {
             entry.begin_anew(now);
         }
-        entry.enter(incident.confidence, state, now);
+        entry.enter(incident.confidence, happened, now);
         let nodes = entry.nodes_with(incident);
         // Judged by what is still remembered afterwards, so that asking again
         // before the message is out gives the same answer.
@@ -285,3 +320,5 @@ impl Store {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod written_tests;

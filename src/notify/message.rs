@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::incident::store::{State, Why};
+use crate::incident::store::{Happened, State, Why};
 use crate::incident::title::Doubt;
 
 /// The longest subject, in characters.
@@ -45,10 +45,12 @@ pub enum News {
 }
 
 impl News {
-    /// From why the incident speaks, and its state.
-    pub fn of(why: Why, state: State) -> Self {
-        match (why, state) {
+    /// From why the incident speaks, and what this invocation came to.
+    pub fn of(why: Why, happened: impl Into<Happened>) -> Self {
+        let happened = happened.into();
+        match (why, happened.state) {
             (Why::Over, _) => Self::Over,
+            (Why::Opened, State::Resolved) if happened.perhaps_ours => Self::Resolved,
             (Why::Opened | Why::StateChanged, State::RepairFailed) => Self::RepairFailed,
             (Why::Opened | Why::StateChanged, State::Repaired) => Self::Repaired,
             (Why::StateChanged, State::Resolved) => Self::Resolved,

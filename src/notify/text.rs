@@ -335,8 +335,11 @@ fn mark(status: CheckStatus) -> &'static str {
 
 fn done(page: &mut Page, plan: &PlanReport, outcome: &OutcomeReport) {
     let said = match outcome.status {
-        OutcomeStatus::None | OutcomeStatus::Refused | OutcomeStatus::Capped => {
-            "Nothing was changed."
+        OutcomeStatus::None => "Nothing was changed.",
+        // An earlier attempt may have changed something.
+        OutcomeStatus::Refused | OutcomeStatus::Capped => "This invocation changed nothing.",
+        OutcomeStatus::AlreadyRight if outcome.undo.is_some() => {
+            "This invocation changed nothing; there is nothing left to repair."
         }
         OutcomeStatus::DryRun => "Nothing was changed: this is a dry run.",
         OutcomeStatus::Repaired => "Repaired.",

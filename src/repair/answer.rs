@@ -79,7 +79,7 @@ fn accepted(seen: &Seen) -> (OutcomeStatus, String) {
     match seen {
         Seen::InEffect => (
             OutcomeStatus::Repaired,
-            "Reading it again shows the change in effect.".to_owned(),
+            "Reading it again showed the change in effect.".to_owned(),
         ),
         Seen::Pending => unverified("it is still being applied"),
         Seen::Unchanged => unverified("reading it again still shows the old state"),
@@ -93,7 +93,7 @@ fn lost(error: &CallError, seen: &Seen) -> (OutcomeStatus, String) {
     match seen {
         Seen::InEffect => (
             OutcomeStatus::Repaired,
-            format!("{error} Reading it again shows the change in effect all the same."),
+            format!("{error} Reading it again showed the change in effect all the same."),
         ),
         // A change may show, or even be made, only after the last look.
         Seen::Unchanged => (
@@ -344,12 +344,12 @@ mod tests {
         };
         tell(Err(inconclusive), &Seen::InEffect, &trust);
         insta::assert_snapshot!(told.join("\n"), @r#"
-        Repaired: Reading it again shows the change in effect.
+        Repaired: Reading it again showed the change in effect.
         Unverified: AWS accepted the change, but it was not seen to take effect: it is still being applied. Look again in a minute.
         Unverified: AWS accepted the change, but it was not seen to take effect: reading it again still shows the old state. Look again in a minute.
         Unverified: AWS accepted the change, but it was not seen to take effect: somebody else has changed the same thing since. Look again in a minute.
         Unverified: AWS accepted the change, but it was not seen to take effect: GetRole was throttled (Throttling). Look again in a minute.
-        Repaired: DescribeInstances gave no answer: no answer in time. Reading it again shows the change in effect all the same.
+        Repaired: DescribeInstances gave no answer: no answer in time. Reading it again showed the change in effect all the same.
         Unverified: DescribeInstances gave no answer: no answer in time. Reading it again shows the change, which is still being applied.
         Unverified: DescribeInstances gave no answer: no answer in time. Reading it again shows the old state so far, and the change may still come into effect. Look again in a minute.
         Unverified: DescribeInstances gave no answer: no answer in time. Reading it again shows a change by somebody else.
@@ -368,7 +368,7 @@ mod tests {
         Failed: UpdateAssumeRolePolicy failed (Other): No. Nothing was changed. Do it by hand, which shows whether AWS refuses that too.
         Failed: ModifyInstanceMetadataOptions failed (IncorrectInstanceState): No. Nothing was changed. The instance is not in a state in which its metadata options can be changed.
         Failed: ModifyInstanceMetadataOptions failed (UnsupportedOperation): No. Nothing was changed. EC2 does not let this instance be changed so.
-        Repaired: UpdateAssumeRolePolicy failed (ServiceFailure): No. Reading it again shows the change in effect all the same.
+        Repaired: UpdateAssumeRolePolicy failed (ServiceFailure): No. Reading it again showed the change in effect all the same.
         "#);
     }
 }

@@ -1,11 +1,13 @@
-//! The audit line: one JSON object that says what is about to be written, and
-//! how to take it back, before it is written.
+//! The audit lines of a repair: one JSON object that says what is about to be
+//! written, and how to take it back, before it is written; one that says what
+//! came of it. Without the second the outcome of the first is not known.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::plan::{Locks, Permit};
+use crate::report::{OutcomeReport, OutcomeStatus};
 
 /// Names the line in a log query.
 const KIND: &str = "ssm-agent-triage/audit/1";
@@ -24,6 +26,47 @@ struct Line<'a> {
     before: Value,
     send: Value,
     undo: String,
+}
+
+#[derive(Serialize)]
+struct OutcomeLine<'a> {
+    audit: &'static str,
+    at: Timestamp,
+    incident: &'a str,
+    action: &'static str,
+    resource: &'a str,
+    account: Option<&'a str>,
+    region: &'a str,
+    dry_run: bool,
+    outcome: OutcomeStatus,
+    detail: Option<&'a str>,
+    undo: Option<&'a str>,
+}
+
+/// The line that says what came of the repair that `permit` allowed, without a
+/// line break.
+pub fn outcome_line(
+    permit: &Permit,
+    incident: &str,
+    locks: &Locks,
+    at: Timestamp,
+    outcome: &OutcomeReport,
+) -> String {
+    let action = permit.action();
+    let line = OutcomeLine {
+        audit: KIND,
+        at,
+        incident,
+        action: action.kind().as_str(),
+        resource: action.target(),
+        account: locks.account.as_ref().map(|account| account.as_str()),
+        region: locks.region.as_str(),
+        dry_run: permit.is_rehearsal(),
+        outcome: outcome.status,
+        detail: outcome.detail.as_deref(),
+        undo: outcome.undo.as_deref(),
+    };
+    serde_json::to_string(&line).expect("a struct of strings has a JSON form")
 }
 
 /// The line for the repair that `permit` allows, without a line break.

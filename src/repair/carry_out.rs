@@ -9,11 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::action::Action;
+use super::action::{Action, action_for};
 use super::answer::{self, Seen};
 use super::audit;
 use super::memory::{Attempt, RepairMemory};
-use super::outcome::without_write;
+use super::outcome::{is_broken_again, without_write};
 use super::plan::{Locks, Permit, Plan, Present, plan};
 use super::{imds, trust_ec2};
 use crate::aws::ec2::Ec2;
@@ -70,6 +70,14 @@ pub struct Task<'a> {
 /// out. What was written is in `memory` when this returns; tasks are to be
 /// carried out one after another, so that the hourly cap counts them all.
 pub async fn carry_out(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, OutcomeReport) {
+    let (plan, outcome) = plan_and_perform(task, memory).await;
+    if let Some(action) = action_for(task.incident.cause).filter(|_| is_broken_again(&plan)) {
+        memory.mark_undone(action, &task.incident.scope.id);
+    }
+    (plan, outcome)
+}
+
+async fn plan_and_perform(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, OutcomeReport) {
     let Task {
         incident, locks, ..
     } = task;
@@ -106,13 +114,26 @@ pub async fn carry_out(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outc
 }
 
 async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> OutcomeReport {
-    let (action, locks) = (permit.action(), task.locks);
+    let (key, locks) = (&task.incident.key, task.locks);
     // No trace, no change.
-    let line = audit::line(permit, &task.incident.key, locks, task.now);
+    let line = audit::line(permit, key, locks, task.now);
     if let Err(error) = (task.clients.audit)(&line) {
         let why = format!("The audit line could not be written ({error}), so nothing was changed.");
-        return untouched(action, locks, why);
+        return untouched(permit.action(), locks, why);
     }
+    let mut outcome = write(permit, task, memory).await;
+    let line = audit::outcome_line(permit, key, locks, task.now, &outcome);
+    if let Err(error) = (task.clients.audit)(&line) {
+        let detail = outcome.detail.get_or_insert_default();
+        detail.push_str(&format!(
+            " The audit line of this outcome could not be written ({error})."
+        ));
+    }
+    outcome
+}
+
+async fn write(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> OutcomeReport {
+    let (action, locks) = (permit.action(), task.locks);
     if permit.is_rehearsal() {
         return match action {
             Action::EnableImdsEndpoint { instance, .. } => {
@@ -147,6 +168,7 @@ async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> 
             target: action.target().to_owned(),
             at: task.now,
             outcome: outcome.clone(),
+            undone: false,
         });
     }
     outcome

@@ -10,11 +10,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::RepairAction;
-use crate::report::OutcomeReport;
+use crate::report::{OutcomeReport, OutcomeStatus};
 
 /// For so long a repaired resource is left alone, and over so long repairs are
 /// counted.
 pub const HOLD: Duration = Duration::from_secs(60 * 60);
+
+/// For so long after a change a read may still give the state from before it:
+/// EC2 and IAM are eventually consistent.
+pub const SETTLING: Duration = Duration::from_secs(60);
 
 /// How many attempts are remembered: as many as the settings allow in an hour.
 const MOST: usize = 1_000;
@@ -28,6 +32,16 @@ pub struct Attempt {
     pub at: Timestamp,
     /// `repaired`, `failed` or `unverified`.
     pub outcome: OutcomeReport,
+    /// It was found broken again later, so what is right now is not known to
+    /// be this function's doing.
+    pub undone: bool,
+}
+
+impl Attempt {
+    /// Whether it has, or may have, changed the resource.
+    pub fn may_have_written(&self) -> bool {
+        self.outcome.status != OutcomeStatus::Failed
+    }
 }
 
 /// The attempts of this execution environment, oldest first.
@@ -51,6 +65,23 @@ impl RepairMemory {
         attempts.find(|attempt| attempt.action == action && attempt.target == target)
     }
 
+    /// When the latest write was sent that has, or may have, changed `target`.
+    pub fn written_at(&self, action: RepairAction, target: &str) -> Option<Timestamp> {
+        let mut attempts = self.attempts.iter().rev();
+        attempts
+            .find(|one| one.action == action && one.target == target && one.may_have_written())
+            .map(|attempt| attempt.at)
+    }
+
+    /// Takes note that `target` was found broken again after its latest attempt.
+    pub fn mark_undone(&mut self, action: RepairAction, target: &str) {
+        let mut attempts = self.attempts.iter_mut().rev();
+        let latest = attempts.find(|attempt| attempt.action == action && attempt.target == target);
+        if let Some(attempt) = latest {
+            attempt.undone = true;
+        }
+    }
+
     /// When `most` repairs an hour allow the next one; `None` when they allow
     /// it now. With `most` of zero there is no such moment, and `now` stands
     /// for it.
@@ -71,13 +102,21 @@ impl RepairMemory {
 /// Whether `at` is less than [`HOLD`] before `now`. A moment after `now` counts
 /// too: a clock that was set back opens no lock.
 pub fn within_hold(at: Timestamp, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(at)).map_or(true, |age| age < HOLD)
+    is_within(HOLD, at, now)
+}
+
+/// Whether `at` is less than [`SETTLING`] before `now`, or after it.
+pub fn is_settling(at: Timestamp, now: Timestamp) -> bool {
+    is_within(SETTLING, at, now)
+}
+
+fn is_within(span: Duration, at: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(at)).map_or(true, |age| age < span)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::OutcomeStatus;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -94,6 +133,7 @@ mod tests {
                 command: None,
                 undo: None,
             },
+            undone: false,
         }
     }
 

@@ -1,11 +1,13 @@
 //! What came of a plan that led to no write, and what the reader is to be told
 //! about any of them.
 
-use super::plan::{Advice, Locks, NotNeeded, Plan};
+use super::action::{self, action_for};
+use super::memory::{Attempt, RepairMemory};
+use super::plan::{Advice, Locks, NotNeeded, Plan, Reading};
 use super::reason::{Reason, moment};
-use super::{action, memory::Attempt};
 use crate::config::RepairMode;
-use crate::incident::store::State;
+use crate::incident::gather::Incident;
+use crate::incident::store::{Happened, State};
 use crate::report::{OutcomeReport, OutcomeStatus};
 use crate::trust_policy::remove_ours;
 
@@ -13,7 +15,7 @@ use crate::trust_policy::remove_ours;
 /// carried out, as in a tool without AWS, has the outcome `none`.
 pub fn without_write(plan: &Plan, locks: &Locks) -> OutcomeReport {
     match plan {
-        Plan::NotNeeded(why) => not_needed(why),
+        Plan::NotNeeded(why) => not_needed(why, locks),
         Plan::Advise(advice) => advised(advice, locks),
         Plan::Repair(permit) => OutcomeReport {
             status: OutcomeStatus::None,
@@ -26,12 +28,6 @@ pub fn without_write(plan: &Plan, locks: &Locks) -> OutcomeReport {
 
 /// The state of an incident after planning and repairing.
 pub fn state(plan: &Plan, outcome: &OutcomeReport) -> State {
-    let broken_again = match plan {
-        Plan::Advise(advice) => {
-            (advice.reasons.iter()).any(|reason| matches!(reason, Reason::RepairedAgain { .. }))
-        }
-        Plan::NotNeeded(_) | Plan::Repair(_) => false,
-    };
     match outcome.status {
         OutcomeStatus::Repaired => State::Repaired,
         OutcomeStatus::AlreadyRight => State::Resolved,
@@ -40,7 +36,7 @@ pub fn state(plan: &Plan, outcome: &OutcomeReport) -> State {
         | OutcomeStatus::DryRun
         | OutcomeStatus::Refused
         | OutcomeStatus::Capped => {
-            if broken_again {
+            if is_broken_again(plan) {
                 State::BrokenAgain
             } else {
                 State::Open
@@ -49,7 +45,43 @@ pub fn state(plan: &Plan, outcome: &OutcomeReport) -> State {
     }
 }
 
-fn not_needed(why: &NotNeeded) -> OutcomeReport {
+/// What planning and repairing `incident` came to.
+pub fn happened(
+    incident: &Incident,
+    plan: &Plan,
+    outcome: &OutcomeReport,
+    memory: &RepairMemory,
+) -> Happened {
+    let written_at =
+        action_for(incident.cause).and_then(|action| memory.written_at(action, &incident.scope.id));
+    Happened {
+        state: state(plan, outcome),
+        observed: is_observed(plan),
+        written_at,
+        perhaps_ours: matches!(plan, Plan::NotNeeded(NotNeeded::PerhapsOurs(_))),
+    }
+}
+
+/// Whether this invocation has seen the state that [`state`] gives. What was
+/// done before is reported without a look, too, and says nothing of now.
+fn is_observed(plan: &Plan) -> bool {
+    match plan {
+        Plan::NotNeeded(NotNeeded::DoneBefore { reading, .. }) => *reading == Reading::InEffect,
+        Plan::NotNeeded(_) | Plan::Advise(_) | Plan::Repair(_) => true,
+    }
+}
+
+/// Whether the resource was found broken after this function had repaired it.
+pub(super) fn is_broken_again(plan: &Plan) -> bool {
+    match plan {
+        Plan::Advise(advice) => {
+            (advice.reasons.iter()).any(|reason| matches!(reason, Reason::RepairedAgain { .. }))
+        }
+        Plan::NotNeeded(_) | Plan::Repair(_) => false,
+    }
+}
+
+fn not_needed(why: &NotNeeded, locks: &Locks) -> OutcomeReport {
     match why {
         NotNeeded::AlreadyRight(_) => OutcomeReport {
             status: OutcomeStatus::AlreadyRight,
@@ -57,7 +89,17 @@ fn not_needed(why: &NotNeeded) -> OutcomeReport {
             command: None,
             undo: None,
         },
-        NotNeeded::DoneBefore(attempt) => told_again(attempt),
+        NotNeeded::DoneBefore { attempt, reading } => told_again(attempt, *reading),
+        NotNeeded::PerhapsOurs(action) => OutcomeReport {
+            status: OutcomeStatus::AlreadyRight,
+            detail: Some(format!(
+                "The metadata endpoint of {} is enabled at this moment. Every lock for its repair is open, so an earlier attempt of this function may have enabled it without its message getting through, or another execution environment has. The function's log then holds audit lines of enable-imds-endpoint for {}.",
+                action.target(),
+                action.target(),
+            )),
+            command: None,
+            undo: Some(action.undo(&locks.region)),
+        },
         NotNeeded::OurStatement {
             role,
             sid,
@@ -73,7 +115,7 @@ fn not_needed(why: &NotNeeded) -> OutcomeReport {
     }
 }
 
-fn told_again(attempt: &Attempt) -> OutcomeReport {
+fn told_again(attempt: &Attempt, reading: Reading) -> OutcomeReport {
     let mut detail = format!(
         "Already done in an earlier attempt at {}",
         moment(attempt.at)
@@ -87,6 +129,13 @@ fn told_again(attempt: &Attempt) -> OutcomeReport {
     } else {
         detail.push_str(", and now seen in effect.");
     }
+    detail.push_str(match reading {
+        Reading::InEffect => "",
+        Reading::Settling => {
+            " A read in this invocation gives the state from before the change, as reads may for a minute after one."
+        }
+        Reading::None => " Its present state was not read in this invocation.",
+    });
     OutcomeReport {
         status: OutcomeStatus::Repaired,
         detail: Some(detail),

@@ -14,7 +14,7 @@ mod judge;
 use judge::Judged;
 
 use super::action::{Action, action_for};
-use super::memory::{Attempt, RepairMemory, within_hold};
+use super::memory::{Attempt, RepairMemory, is_settling, within_hold};
 use super::reason::{Reason, Resource};
 use crate::config::{Config, RepairAction, RepairMode};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
@@ -58,7 +58,14 @@ pub enum NotNeeded {
     /// Live state is right, and this function does not know to have changed it.
     AlreadyRight(Option<RepairAction>),
     /// An earlier attempt that is remembered has done it.
-    DoneBefore(Box<Attempt>),
+    DoneBefore {
+        attempt: Box<Attempt>,
+        reading: Reading,
+    },
+    /// Live state is right, and every lock is open under which this function
+    /// makes it so: an attempt that this execution environment does not
+    /// remember may have done it.
+    PerhapsOurs(Box<Action>),
     /// The trust policy holds a statement of ours, of an attempt that this
     /// execution environment does not remember.
     OurStatement {
@@ -66,6 +73,17 @@ pub enum NotNeeded {
         sid: String,
         document: String,
     },
+}
+
+/// What this invocation reads of a change that was made before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reading {
+    InEffect,
+    /// The state from before the change, so soon after it that this may be an
+    /// old answer ([`SETTLING`](super::memory::SETTLING)).
+    Settling,
+    /// Nothing was read.
+    None,
 }
 
 /// Why nothing is written, and what would be.
@@ -140,22 +158,42 @@ pub fn plan(
         RepairAction::EnableImdsEndpoint => judge::imds(incident, live),
         RepairAction::TrustEc2 => judge::trust(incident, live, locks),
     };
-    let recent =
-        (memory.last(action, &incident.scope.id)).filter(|attempt| within_hold(attempt.at, now));
+    let last = memory.last(action, &incident.scope.id);
+    let recent = last.filter(|attempt| within_hold(attempt.at, now));
     match (judged, recent) {
-        (Judged::Right, Some(attempt)) if attempt.outcome.status != OutcomeStatus::Failed => {
-            done_before(attempt)
+        (Judged::Right, _) => {
+            // Evidence from before the attempt tells of what it put right,
+            // however late it is delivered.
+            let ours = last.filter(|attempt| {
+                attempt.may_have_written()
+                    && !attempt.undone
+                    && (recent.is_some() || incident.last <= attempt.at)
+            });
+            match ours {
+                Some(attempt) => done_before(attempt, Reading::InEffect),
+                None => Plan::NotNeeded(right_by_itself(incident, action, live, locks, now)),
+            }
         }
-        (Judged::Right, _) => Plan::NotNeeded(right_by_itself(action, live)),
         // A state that cannot be read takes nothing away from what was done
         // about this very evidence.
         (Judged::Unread(_), Some(attempt))
-            if attempt.outcome.status == OutcomeStatus::Repaired && incident.last <= attempt.at =>
+            if attempt.outcome.status == OutcomeStatus::Repaired
+                && !attempt.undone
+                && incident.last <= attempt.at =>
         {
-            done_before(attempt)
+            done_before(attempt, Reading::None)
         }
-        (Judged::Unread(_), Some(attempt)) if attempt.outcome.status != OutcomeStatus::Repaired => {
+        (Judged::Unread(_), Some(attempt))
+            if attempt.undone || attempt.outcome.status != OutcomeStatus::Repaired =>
+        {
             advise(held(attempt))
+        }
+        (Judged::Repairable { .. }, Some(attempt))
+            if attempt.outcome.status == OutcomeStatus::Repaired
+                && !attempt.undone
+                && is_settling(attempt.at, now) =>
+        {
+            done_before(attempt, Reading::Settling)
         }
         (Judged::Unread(resource), _) => {
             let mut reasons = closed(incident, action, locks, now);
@@ -222,25 +260,53 @@ fn advise(reason: Reason) -> Plan {
     })
 }
 
-fn done_before(attempt: &Attempt) -> Plan {
-    Plan::NotNeeded(NotNeeded::DoneBefore(Box::new(attempt.clone())))
+fn done_before(attempt: &Attempt, reading: Reading) -> Plan {
+    Plan::NotNeeded(NotNeeded::DoneBefore {
+        attempt: Box::new(attempt.clone()),
+        reading,
+    })
 }
 
-fn right_by_itself(action: RepairAction, live: Present<'_>) -> NotNeeded {
-    let ours = match action {
-        RepairAction::EnableImdsEndpoint => None,
-        RepairAction::TrustEc2 => live
-            .role
-            .and_then(|role| Some((role, has_ours(&role.trust_policy)?))),
+/// What is right without an attempt that is remembered. A trust policy shows by
+/// our statement whose doing that is; metadata options show nothing.
+fn right_by_itself(
+    incident: &Incident,
+    action: RepairAction,
+    live: Present<'_>,
+    locks: &Locks,
+    now: Timestamp,
+) -> NotNeeded {
+    let found = match action {
+        RepairAction::EnableImdsEndpoint => judge::switched_on(incident, live)
+            .filter(|(_, tags)| may_have_repaired(incident, action, *tags, locks, now))
+            .map(|(action, _)| NotNeeded::PerhapsOurs(Box::new(action))),
+        RepairAction::TrustEc2 => live.role.and_then(|role| {
+            Some(NotNeeded::OurStatement {
+                role: role.name.clone(),
+                sid: has_ours(&role.trust_policy)?,
+                document: role.trust_policy.clone(),
+            })
+        }),
     };
-    match ours {
-        Some((role, sid)) => NotNeeded::OurStatement {
-            role: role.name.clone(),
-            sid,
-            document: role.trust_policy.clone(),
-        },
-        None => NotNeeded::AlreadyRight(Some(action)),
-    }
+    found.unwrap_or(NotNeeded::AlreadyRight(Some(action)))
+}
+
+/// Whether an attempt elsewhere would have met every lock open while the fault
+/// was active.
+fn may_have_repaired(
+    incident: &Incident,
+    action: RepairAction,
+    tag: Option<&str>,
+    locks: &Locks,
+    now: Timestamp,
+) -> bool {
+    let mut reasons = closed(incident, action, locks, now);
+    // A check confirms only what is still wrong.
+    reasons.retain(|reason| *reason != Reason::NotConfirmed);
+    reasons.is_empty()
+        && locks.mode == RepairMode::Repair
+        && locks.max_repairs > 0
+        && tag == Some(locks.tag_value.as_str())
 }
 
 /// The closed locks of the operator and of the evidence. One node that opens
@@ -368,7 +434,8 @@ impl NotNeeded {
     fn action(&self) -> Option<RepairAction> {
         match self {
             Self::AlreadyRight(action) => *action,
-            Self::DoneBefore(attempt) => Some(attempt.action),
+            Self::DoneBefore { attempt, .. } => Some(attempt.action),
+            Self::PerhapsOurs(action) => Some(action.kind()),
             Self::OurStatement { .. } => Some(RepairAction::TrustEc2),
         }
     }
@@ -386,8 +453,11 @@ impl std::fmt::Display for NotNeeded {
             Self::AlreadyRight(Some(RepairAction::TrustEc2)) => {
                 "The trust policy lets EC2 assume the role at this moment."
             }
-            Self::DoneBefore(_) | Self::OurStatement { .. } => {
+            Self::DoneBefore { .. } | Self::OurStatement { .. } => {
                 "An earlier attempt of this function has done it."
+            }
+            Self::PerhapsOurs(_) => {
+                "The metadata endpoint of the instance is enabled at this moment, and an earlier attempt of this function may have done it."
             }
         })
     }

@@ -161,7 +161,7 @@ impl fmt::Display for Reason {
             ),
             Self::RepairedAgain { at } => write!(
                 f,
-                "This function repaired it at {} and it is broken again. It is not repaired twice within an hour: find out what undoes the repair.",
+                "This function repaired it at {} and it was found broken again since. It is not repaired twice within an hour: find out what undoes the repair.",
                 moment(*at),
             ),
             Self::TriedRecently { at, .. } => write!(
@@ -320,7 +320,7 @@ mod tests {
         The instance i-0123456789abcdef0 does not carry the tag ssm-agent-triage:repair = allow, with which its owner allows repairs. Add the tag to allow them.
         The role web carries the tag ssm-agent-triage:repair with the value "no\nééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé…", which does not allow repairs; allow would.
         Whether the role web carries the tag ssm-agent-triage:repair could not be read: GetRole was denied (AccessDenied): no.
-        This function repaired it at 2023-11-14 22:13:20 UTC and it is broken again. It is not repaired twice within an hour: find out what undoes the repair.
+        This function repaired it at 2023-11-14 22:13:20 UTC and it was found broken again since. It is not repaired twice within an hour: find out what undoes the repair.
         This function tried the repair at 2023-11-14 22:13:20 UTC without success, and tries again no sooner than an hour after that.
         TRIAGE_MAX_REPAIRS allows 5 repairs an hour and they are used up, so nothing is repaired before 2023-11-14 22:13:20 UTC. Many repairs at once point to one cause behind them all: look for it, then raise the number if need be.
         TRIAGE_MAX_REPAIRS is 0, so nothing is repaired. Raise it.

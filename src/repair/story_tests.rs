@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::memory::{Attempt, RepairMemory};
-use super::outcome::{state, without_write};
+use super::outcome::{happened, is_broken_again, without_write};
 use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_locks, region};
 use super::plan::{Locks, Plan, Present, plan};
 use crate::batch::{Batch, Event, Source};
@@ -177,9 +177,15 @@ impl World {
                     target: permit.action().target().to_owned(),
                     at: now,
                     outcome: outcome.clone(),
+                    undone: false,
                 });
             }
-            let decision = self.store.decide(&incident, state(&planned, &outcome), now);
+            if is_broken_again(&planned) {
+                let action = super::action::action_for(incident.cause).unwrap();
+                self.memory.mark_undone(action, &incident.scope.id);
+            }
+            let happened = happened(&incident, &planned, &outcome, &self.memory);
+            let decision = self.store.decide(&incident, happened, now);
             self.publish(&incident.key, decision.telling, now, sns_works);
             told.push((incident.cause.to_string(), outcome.status, decision.telling));
         }
@@ -314,6 +320,63 @@ fn what_breaks_again_within_the_hour_is_told_and_not_repaired_again() {
         assert_eq!(silent, expected);
         let later = world.batch(&fault.later(3), ago(-3_600), ago(-3_610), true);
         assert_eq!(later, one(cause, OutcomeStatus::Repaired, changed));
+    }
+}
+
+#[test]
+fn an_old_answer_soon_after_a_repair_is_no_new_fault() {
+    for fault in FAULTS {
+        let mut world = World::new();
+        (fault.break_it)(&mut world);
+        world.batch(fault.log, ago(60), now(), true);
+        // EC2 and IAM give the state from before the change once more.
+        (fault.break_it)(&mut world);
+        let again = world.batch(&fault.later(1), ago(-1), ago(-2), true);
+        let silent = one(fault.cause, OutcomeStatus::Repaired, Telling::Suppress);
+        assert_eq!(again, silent);
+        // A minute later it is none.
+        let again = world.batch(&fault.later(2), ago(-70), ago(-75), true);
+        let changed = Telling::Speak(Why::StateChanged);
+        assert_eq!(again, one(fault.cause, OutcomeStatus::Refused, changed));
+    }
+}
+
+#[test]
+fn without_a_look_nothing_is_told_as_repaired() {
+    for fault in FAULTS {
+        let mut world = World::new();
+        (fault.break_it)(&mut world);
+        world.batch(fault.log, ago(60), now(), true);
+        (fault.break_it)(&mut world);
+        let again = world.batch(&fault.later(1), ago(-100), ago(-110), true);
+        assert_eq!(again[0].1, OutcomeStatus::Refused);
+        // A late copy of the old lines, and a batch that brings nothing new.
+        world.ec2_is_readable = false;
+        for (log, logged) in [(fault.log, ago(60)), ("", ago(-120))] {
+            for (cause, outcome, telling) in world.batch(log, logged, ago(-130), true) {
+                assert_ne!(outcome, OutcomeStatus::Repaired, "{cause}");
+                assert_eq!(telling, Telling::Suppress, "{cause}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_write_is_told() {
+    for fault in FAULTS {
+        let mut world = World::new();
+        // Right as this environment first looks …
+        let first = world.batch(fault.log, ago(60), now(), true);
+        assert_eq!(first.len(), 1, "{first:?}");
+        // … and then broken and repaired, hour after hour.
+        for hour in 1..4_u8 {
+            (fault.break_it)(&mut world);
+            let later = -4_000 * i64::from(hour);
+            let told = world.batch(&fault.later(hour), ago(later), ago(later - 10), true);
+            let (_, outcome, telling) = &told[0];
+            assert_eq!(*outcome, OutcomeStatus::Repaired, "{told:?}");
+            assert!(matches!(telling, Telling::Speak(_)), "{told:?}");
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Over, State, Telling, Why};
+use super::{Happened, Over, State, Telling, Why};
 use crate::incident::cause::{Cause, Confidence, Scope, Severity};
 use crate::incident::finding::{Clues, Finding};
 use crate::incident::gather::{Hit, Incident, by_nodes};
@@ -34,6 +34,9 @@ pub(super) struct Entry {
     /// When a batch last brought it.
     pub(super) seen_at: Timestamp,
     state: State,
+    /// The latest write that has, or may have, changed the thing at fault.
+    written_at: Option<Timestamp>,
+    perhaps_ours: bool,
     /// When it was first seen or made right, as long as it stays so.
     right_since: Option<Timestamp>,
     nodes: BTreeMap<NodeKey, Trace>,
@@ -49,6 +52,7 @@ pub(super) struct Entry {
 pub(super) struct Told {
     at: Timestamp,
     state: State,
+    written_at: Option<Timestamp>,
     nodes: usize,
     severity: Severity,
     /// The newest evidence that the reader was told of.
@@ -94,6 +98,8 @@ impl Entry {
             opened_at: now,
             seen_at: now,
             state: told.map_or(State::Open, |told| told.state),
+            written_at: told.and_then(|told| told.written_at),
+            perhaps_ours: false,
             right_since: None,
             nodes: BTreeMap::new(),
             told,
@@ -153,10 +159,17 @@ impl Entry {
 
     /// Takes over the state after planning and repairing. Looking without
     /// result changes nothing.
-    pub(super) fn enter(&mut self, confidence: Confidence, state: State, now: Timestamp) {
-        if state == State::Open && confidence != Confidence::Confirmed {
+    pub(super) fn enter(&mut self, confidence: Confidence, happened: Happened, now: Timestamp) {
+        if happened.written_at > self.written_at {
+            self.written_at = happened.written_at;
+            self.right_since = None;
+        }
+        let state = happened.state;
+        let looked = state != State::Open || confidence == Confidence::Confirmed;
+        if !happened.observed || !looked {
             return;
         }
+        self.perhaps_ours = happened.perhaps_ours;
         // What this function repaired and later finds right is still its own repair.
         let kept = self.state == State::Repaired && state == State::Resolved;
         self.state = if kept { self.state } else { state };
@@ -175,12 +188,15 @@ impl Entry {
     /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.
     pub(super) fn telling(&self, stands: bool, reminder: Duration, now: Timestamp) -> Telling {
         let Some(told) = self.told else {
-            return if stands || self.state != State::Open {
+            return if self.is_due() || (stands && self.is_news()) {
                 Telling::Speak(Why::Opened)
             } else {
                 Telling::Suppress
             };
         };
+        if self.has_untold_write() {
+            return Telling::Speak(Why::StateChanged);
+        }
         if self.over_told {
             return Telling::Suppress;
         }
@@ -222,11 +238,36 @@ impl Entry {
         self.subject.fits(&Subject::of(&finding.clues)) && trace.is_some_and(same)
     }
 
+    /// Whether a write was sent of which no message is out.
+    fn has_untold_write(&self) -> bool {
+        self.written_at > self.told.and_then(|told| told.written_at)
+    }
+
+    /// Whether a message about something that this function did, or may have
+    /// done, is still to go out.
+    fn is_due(&self) -> bool {
+        self.has_untold_write()
+            || (self.told.is_none()
+                && match self.state {
+                    State::Open => false,
+                    State::Resolved => self.perhaps_ours,
+                    State::Repaired | State::RepairFailed | State::BrokenAgain => true,
+                })
+    }
+
+    /// Whether an incident of which no message is out is worth one. It is not
+    /// when it was right as this function first looked, and nothing has been
+    /// logged since.
+    fn is_news(&self) -> bool {
+        self.state != State::Resolved || !self.was_right_after(self.newest_evidence())
+    }
+
     /// Marks as told what the reader now knows.
     pub(super) fn mark_told(&mut self, now: Timestamp) {
         self.told = Some(Told {
             at: now,
             state: self.state,
+            written_at: self.written_at,
             nodes: self.standing(),
             severity: self.severity,
             evidence: self.newest_evidence(),
@@ -242,10 +283,10 @@ impl Entry {
     /// again, the most a repair of which nobody was notified.
     pub(super) fn worth(&self) -> u8 {
         match self.told {
-            None if self.state == State::Open => 0,
+            _ if self.is_due() => 3,
+            None => 0,
             Some(_) if self.over_told => 1,
             Some(_) => 2,
-            None => 3,
         }
     }
 
@@ -265,7 +306,7 @@ impl Entry {
     /// Whether it may be forgotten once nothing of it stands: nobody was told
     /// of it, and nothing was done about it that is still to be told.
     pub(super) fn leaves_no_trace(&self) -> bool {
-        !self.stands() && self.told.is_none() && self.state == State::Open
+        !self.stands() && self.told.is_none() && !self.is_due()
     }
 
     /// How many nodes are remembered, recovered ones too.
@@ -301,11 +342,10 @@ impl Entry {
     /// where a repair is still to be told.
     pub(super) fn leave(&mut self, hit: &Hit) {
         let node = NodeKey::of(&hit.node);
-        let untold_repair = self.told.is_none() && self.state != State::Open;
         let same = self.nodes.get(&node).is_some_and(|trace| {
             (hit.log_candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
         });
-        if same && !untold_repair {
+        if same && !self.is_due() {
             self.nodes.remove(&node);
         }
     }

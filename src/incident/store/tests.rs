@@ -8,7 +8,7 @@ use crate::node::{AccountId, NamedBy, Node, NodeId, Region};
 
 mod bounds;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const ROLE_SERIES: [Cause; 3] = [
     Cause::RoleNotAssumable,
@@ -17,7 +17,7 @@ const ROLE_SERIES: [Cause; 3] = [
 ];
 
 /// Seconds after some moment.
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
 }
 
@@ -64,15 +64,15 @@ fn incident(scope: &str, nodes: &[u32], last: Timestamp, confidence: Confidence)
     }
 }
 
-fn confirmed(nodes: &[u32], last: Timestamp) -> Incident {
+pub(super) fn confirmed(nodes: &[u32], last: Timestamp) -> Incident {
     incident("web", nodes, last, Confidence::Confirmed)
 }
 
-fn guessed(nodes: &[u32], last: Timestamp) -> Incident {
+pub(super) fn guessed(nodes: &[u32], last: Timestamp) -> Incident {
     incident("web", nodes, last, Confidence::Undetermined)
 }
 
-fn recovered(number: u32, when: Timestamp) -> Recovered {
+pub(super) fn recovered(number: u32, when: Timestamp) -> Recovered {
     Recovered {
         node: node(number).id.as_str().to_owned(),
         cause: Cause::NoInstanceProfile,
@@ -123,8 +123,13 @@ fn bounded(incidents: usize, nodes: usize) -> Store {
 }
 
 /// Decides, and marks as told what speaks.
-fn tell(store: &mut Store, incident: &Incident, state: State, now: Timestamp) -> Telling {
-    let decision = store.decide(incident, state, now);
+pub(super) fn tell(
+    store: &mut Store,
+    incident: &Incident,
+    happened: impl Into<Happened>,
+    now: Timestamp,
+) -> Telling {
+    let decision = store.decide(incident, happened, now);
     if let Telling::Speak(why) = decision.telling {
         store.mark_told(&incident.key, why, now);
     }
@@ -133,6 +138,12 @@ fn tell(store: &mut Store, incident: &Incident, state: State, now: Timestamp) ->
 
 fn store_told(incident: &Incident, state: State, now: Timestamp) -> Store {
     let mut store = Store::new(DAY);
+    if state == State::Resolved {
+        // Right at first sight would be no news.
+        assert_eq!(tell(&mut store, incident, State::Open, now), OPEN);
+        assert_eq!(tell(&mut store, incident, state, now), CHANGED);
+        return store;
+    }
     assert_eq!(
         tell(&mut store, incident, state, now),
         Telling::Speak(Why::Opened)
@@ -140,9 +151,9 @@ fn store_told(incident: &Incident, state: State, now: Timestamp) -> Store {
     store
 }
 
-const OPEN: Telling = Telling::Speak(Why::Opened);
-const CHANGED: Telling = Telling::Speak(Why::StateChanged);
-const SILENT: Telling = Telling::Suppress;
+pub(super) const OPEN: Telling = Telling::Speak(Why::Opened);
+pub(super) const CHANGED: Telling = Telling::Speak(Why::StateChanged);
+pub(super) const SILENT: Telling = Telling::Suppress;
 
 #[test]
 fn a_told_incident_is_silent_until_the_reminder() {

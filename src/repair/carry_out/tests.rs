@@ -285,7 +285,7 @@ async fn the_endpoint_is_switched_on_and_seen_to_be_on() {
     );
     assert!(run.remembered(RepairAction::EnableImdsEndpoint));
     assert_eq!(state(&run.plan, &run.outcome), State::Repaired);
-    insta::assert_snapshot!(run.detail(), @"Switched the metadata endpoint of i-0123456789abcdef0 on and left its other metadata options as they were. The launch template and the account's defaults still decide for the next launch. HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); set it to required once everything on the instance uses tokens. Reading it again shows the change in effect.");
+    insta::assert_snapshot!(run.detail(), @"Switched the metadata endpoint of i-0123456789abcdef0 on and left its other metadata options as they were. The launch template and the account's defaults still decide for the next launch. HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); set it to required once everything on the instance uses tokens. Reading it again showed the change in effect.");
 }
 
 #[tokio::test]
@@ -403,6 +403,43 @@ async fn without_an_audit_line_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_write_leaves_one_audit_line_before_it_and_one_after() {
+    static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let script = [(DESCRIBE, vec![off(), on()]), (MODIFY, vec![modified()])];
+    let (aws, mut clients) = aws(script.into()).await;
+    clients.audit = |line| {
+        let mut lines = LINES.lock().unwrap();
+        lines.push(line.to_owned());
+        // The second one cannot be written.
+        match lines.len() {
+            1 => Ok(()),
+            _ => Err(std::io::ErrorKind::BrokenPipe.into()),
+        }
+    };
+    let incident = open_incident(RepairAction::EnableImdsEndpoint);
+    let locks = open_locks();
+    let task = Task {
+        incident: &incident,
+        clients: &clients,
+        locks: &locks,
+        now: now(),
+        until: Instant::now() + Duration::from_secs(60),
+    };
+    let (_, outcome) = carry_out(task, &mut RepairMemory::default()).await;
+    assert_eq!(outcome.status, OutcomeStatus::Repaired);
+    let detail = outcome.detail.unwrap();
+    assert!(detail.contains("could not be written"), "{detail}");
+    assert_eq!(aws.bodies(MODIFY).len(), 1);
+    let lines: Vec<serde_json::Value> = (LINES.lock().unwrap().iter())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["send"]["HttpEndpoint"], "enabled");
+    assert_eq!(lines[1]["outcome"], "repaired");
+    assert_eq!(lines[0]["undo"], lines[1]["undo"]);
+}
+
+#[tokio::test]
 async fn a_dry_run_asks_ec2_once_and_iam_never() {
     for (answer, status, word) in [
         (
@@ -460,7 +497,7 @@ async fn one_statement_is_appended_and_seen_to_be_there() {
         .unwrap();
     assert_eq!(sent, fixed);
     assert!(run.remembered(RepairAction::TrustEc2));
-    insta::assert_snapshot!(run.detail(), @"Appended the statement SsmAgentTriageTrustEc2 to the trust policy of the role web, so that EC2 may assume it; every other statement is as it was. EC2 takes it up when it next refreshes the credentials of an instance; associating the instance profile again, or stop and start, makes it at once. Whoever may pass this role to EC2 can now use its permissions on an instance. Reading it again shows the change in effect.");
+    insta::assert_snapshot!(run.detail(), @"Appended the statement SsmAgentTriageTrustEc2 to the trust policy of the role web, so that EC2 may assume it; every other statement is as it was. EC2 takes it up when it next refreshes the credentials of an instance; associating the instance profile again, or stop and start, makes it at once. Whoever may pass this role to EC2 can now use its permissions on an instance. Reading it again showed the change in effect.");
 }
 
 #[tokio::test]
@@ -559,7 +596,12 @@ async fn what_was_tried_is_not_tried_again_within_the_hour() {
         };
         let mut memory = RepairMemory::default();
         carry_out(task, &mut memory).await;
-        let (plan, outcome) = carry_out(task, &mut memory).await;
+        // What is read a minute later is no old answer.
+        let later = Task {
+            now: now().checked_add(Duration::from_secs(60)).unwrap(),
+            ..task
+        };
+        let (plan, outcome) = carry_out(later, &mut memory).await;
         assert!(matches!(plan, Plan::Advise(_)), "{plan:?}");
         assert_eq!(outcome.status, status);
         assert_eq!(aws.bodies(MODIFY).len(), 1);

@@ -60,6 +60,21 @@ pub(super) fn imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
     }
 }
 
+/// The repair that would have led to the state as it is, and the value of the
+/// instance's tag.
+pub(super) fn switched_on<'a>(
+    incident: &Incident,
+    live: Present<'a>,
+) -> Option<(Action, Option<&'a str>)> {
+    let facts = (live.instances.iter()).find(|facts| facts.id.as_str() == incident.scope.id)?;
+    let before = facts.imds.clone().filter(|_| facts.managed_by.is_none())?;
+    let action = Action::EnableImdsEndpoint {
+        instance: facts.id.clone(),
+        before,
+    };
+    Some((action, facts.tags.get(REPAIR_TAG_KEY).map(String::as_str)))
+}
+
 pub(super) fn trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -> Judged<'a> {
     let name = incident.scope.id.as_str();
     let resource = Resource::Role(name.to_owned());

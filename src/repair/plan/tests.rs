@@ -142,6 +142,7 @@ pub(in crate::repair) fn attempt(
             command: None,
             undo: Some("undo it".to_owned()),
         },
+        undone: false,
     }
 }
 

@@ -62,7 +62,7 @@ fn a_forgotten_incident_opens_anew_by_newer_evidence() {
 fn what_was_sent_is_kept_before_what_was_not() {
     let mut store = bounded(2, 100);
     let named = |name: &str| incident(name, &[1], at(0), Confidence::Likely);
-    store.decide(&named("repaired"), State::Resolved, at(1));
+    store.decide(&named("repaired"), State::Repaired, at(1));
     tell(&mut store, &named("sent"), State::Open, at(2));
     for (now, name) in [(3, "c"), (4, "d")] {
         store.decide(&named(name), State::Open, at(now));

@@ -151,6 +151,24 @@ def test_the_role_has_no_policy_beside_the_one_tested_here():
     assert resources["Function"]["Properties"]["Role"] == "Role.Arn"
 
 
+def test_only_the_named_stream_may_be_read_with_its_key():
+    stream = f"arn:aws:kinesis:eu-central-1:{ACCOUNT}:stream/agent-logs"
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0a1b"
+    statements = Stack(KinesisStreamArn=stream, KinesisKeyArn=key).statements()
+    read = statements["ReadStream"]
+    assert read["Resource"] == stream
+    # What Lambda asks of the role when it creates the mapping.
+    assert set(actions_of(read)) == {
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+    }
+    assert statements["DecryptStream"]["Action"] == "kms:Decrypt"
+    assert statements["DecryptStream"]["Resource"] == key
+
+
 def test_messages_go_to_the_one_topic_and_its_key():
     own = Stack().statements()
     assert own["SendMessages"]["Resource"] == "Topic"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from cloudformation import ACCOUNT, REGIONS, TEMPLATE, Stack, source
+from samcli.yamlhelper import yaml_parse
 
 
 def test_the_function_runs_the_bootstrap_on_arm_unless_told_otherwise():
@@ -93,6 +94,45 @@ def test_the_subscription_takes_every_event_and_waits_for_its_permission():
         "FilterPattern": "",
         "DestinationArn": "Function.Arn",
     }
+
+
+STREAM = f"arn:aws:kinesis:eu-central-1:{ACCOUNT}:stream/agent-logs"
+
+
+def test_a_stream_is_read_only_when_one_is_named():
+    assert "StreamMapping" not in Stack().resources
+    of_the_stream = {"ReadStream", "DecryptStream"}
+    assert not of_the_stream & Stack().statements().keys()
+    # All logs may come through the stream.
+    stack = Stack(LogGroupName="", KinesisStreamArn=STREAM)
+    assert not {"Subscription", "SubscriptionPermission"} & stack.resources.keys()
+    assert {"Subscription", "SubscriptionPermission"} <= Stack().resources.keys()
+
+
+def test_a_record_that_fails_does_not_block_its_shard():
+    mapping = Stack(KinesisStreamArn=STREAM).resources["StreamMapping"]
+    assert mapping["DependsOn"] == "RolePolicy"
+    assert mapping["Properties"] == {
+        "EventSourceArn": STREAM,
+        "FunctionName": "Function.Arn",
+        "StartingPosition": "LATEST",
+        # Only the records that failed come again, …
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        # … for a while, and then they are handed over.
+        "MaximumRetryAttempts": 10,
+        "MaximumRecordAgeInSeconds": 6 * 3600,
+        "DestinationConfig": {"OnFailure": {"Destination": "FailedBatches.Arn"}},
+    }
+
+
+def test_the_readme_asks_of_a_mapping_what_the_template_sets():
+    readme = (TEMPLATE.parent / "README.md").read_text()
+    _, shown = readme.split("### From a Kinesis stream", 1)
+    shown = shown.split("```yaml\n", 1)[1].split("```", 1)[0]
+    mapping = source()["Resources"]["StreamMapping"]["Properties"]
+    for key, value in yaml_parse(shown).items():
+        assert mapping[key] == value, key
 
 
 def test_the_topic_is_encrypted_and_made_only_when_none_is_given():

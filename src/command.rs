@@ -24,6 +24,10 @@ pub enum Grammar {
     Region,
     /// A role's name, without its path.
     RoleName,
+    /// An IAM user's name, without its path.
+    UserName,
+    /// A policy of AWS Organizations.
+    PolicyId,
     InstanceProfileName,
     VpcId,
     SubnetId,
@@ -51,6 +55,8 @@ impl Grammar {
             Self::AccountId => "ACCOUNT_ID",
             Self::Region => "REGION",
             Self::RoleName => "ROLE_NAME",
+            Self::UserName => "USER_NAME",
+            Self::PolicyId => "POLICY_ID",
             Self::InstanceProfileName => "INSTANCE_PROFILE_NAME",
             Self::VpcId => "VPC_ID",
             Self::SubnetId => "SUBNET_ID",
@@ -77,7 +83,10 @@ impl Grammar {
             Self::NodeId => NodeId::parse(text).is_some(),
             Self::AccountId => AccountId::parse(text).is_some(),
             Self::Region => Region::parse(text).is_some(),
-            Self::RoleName => is_iam_name(text, 64),
+            Self::RoleName | Self::UserName => is_iam_name(text, 64),
+            Self::PolicyId => text
+                .strip_prefix("p-")
+                .is_some_and(|id| id.len() >= 8 && is_made_of(id, 128, "_")),
             Self::InstanceProfileName => is_iam_name(text, 128),
             Self::VpcId => is_resource_id(text, "vpc-"),
             Self::SubnetId => is_resource_id(text, "subnet-"),
@@ -264,12 +273,14 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Grammar; 17] = [
+    const ALL: [Grammar; 19] = [
         Grammar::InstanceId,
         Grammar::NodeId,
         Grammar::AccountId,
         Grammar::Region,
         Grammar::RoleName,
+        Grammar::UserName,
+        Grammar::PolicyId,
         Grammar::InstanceProfileName,
         Grammar::VpcId,
         Grammar::SubnetId,
@@ -292,6 +303,8 @@ mod tests {
             (Grammar::AccountId, "123456789012"),
             (Grammar::Region, "us-gov-west-1"),
             (Grammar::RoleName, "Team+Role=1,a.b@c-d_e"),
+            (Grammar::UserName, "alice@example.com"),
+            (Grammar::PolicyId, "p-1a2b3c4d"),
             (Grammar::InstanceProfileName, "web"),
             (Grammar::VpcId, "vpc-0123456789abcdef0"),
             (Grammar::SubnetId, "subnet-01234567"),

@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 
 use super::Step;
+use super::denial;
 use crate::command::{Command, Grammar};
 use crate::incident::cause::{Confidence, ScopeKind};
-use crate::incident::finding::Clues;
+use crate::incident::finding::{Clues, Principal};
 use crate::incident::gather::Incident;
 use crate::node::{NodeId, Partition};
 
@@ -50,6 +51,10 @@ impl<'a> Case<'a> {
         let live_role = incident.role.as_ref();
         let role = match incident.scope.kind {
             ScopeKind::Role => Some(incident.scope.id.as_str()),
+            // The one that was denied.
+            ScopeKind::Policy => {
+                (clues.role.as_deref()).or(live_role.map(|role| role.name.as_str()))
+            }
             ScopeKind::Instance
             | ScopeKind::VpcEndpoint
             | ScopeKind::ServiceInSubnet
@@ -140,6 +145,73 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Who was denied: the caller that the log names, else the role.
+    pub(super) fn caller_in_words(&self) -> String {
+        match &self.clues.principal {
+            Some(Principal::Role(name)) if Grammar::RoleName.accepts(name) => {
+                format!("the role {name}")
+            }
+            Some(Principal::Root) => "the root user of the account".to_owned(),
+            Some(Principal::InstanceIdentity) => {
+                "the instance's own identity (aws:ec2-instance)".to_owned()
+            }
+            Some(Principal::Federated(name)) if Grammar::UserName.accepts(name) => {
+                format!("the federated user {name}")
+            }
+            Some(Principal::Service(name)) if Grammar::Host.accepts(name) => {
+                format!("the service {name}")
+            }
+            Some(Principal::User(_)) => match self.user() {
+                Some(user) => format!("the IAM user {user}"),
+                None => "the IAM user that the log names".to_owned(),
+            },
+            Some(Principal::Role(_) | Principal::Federated(_) | Principal::Service(_)) => {
+                "the caller that the log names".to_owned()
+            }
+            None => self.role_in_words(),
+        }
+    }
+
+    /// The name of the IAM user that was denied.
+    pub(super) fn user(&self) -> Option<&str> {
+        let Some(Principal::User(path)) = &self.clues.principal else {
+            return None;
+        };
+        path.rsplit('/')
+            .next()
+            .filter(|name| Grammar::UserName.accepts(name))
+    }
+
+    /// All denied actions that read as such, in words.
+    pub(super) fn denied_in_words(&self) -> String {
+        let mut actions = self.clues.denied_actions();
+        actions.retain(|action| Grammar::Action.accepts(action));
+        denial::in_words(actions)
+    }
+
+    /// The ARN of the resource on which the first action was denied.
+    pub(super) fn denied_resource(&self) -> Option<&str> {
+        self.clues
+            .resource
+            .as_deref()
+            .filter(|arn| Grammar::Arn.accepts(arn))
+    }
+
+    /// The account in that ARN; the ARNs of S3 hold none.
+    pub(super) fn denied_resources_account(&self) -> &str {
+        self.denied_resource()
+            .and_then(|arn| arn.split(':').nth(4))
+            .unwrap_or_default()
+    }
+
+    /// The account of the caller that was denied.
+    pub(super) fn callers_account(&self) -> &str {
+        self.clues
+            .account
+            .as_ref()
+            .map_or(self.account, |account| account.as_str())
+    }
+
     /// `ssm` and its like, when the log names a service.
     pub(super) fn service(&self) -> &str {
         self.clues
@@ -194,9 +266,14 @@ impl<'a> Case<'a> {
 
     /// An IAM call, which needs a Region only to find its partition.
     pub(super) fn iam(&self, program: &'static str) -> Command {
+        self.in_partition(Command::new(program))
+    }
+
+    /// An IAM call with the Region by which its partition is found.
+    pub(super) fn in_partition(&self, command: Command) -> Command {
         match self.partition {
-            Partition::Aws => Command::new(program),
-            Partition::UsGov | Partition::China => self.aws(program),
+            Partition::Aws => command,
+            Partition::UsGov | Partition::China => self.with_region(command, "--region"),
         }
     }
 
@@ -242,6 +319,19 @@ impl<'a> Case<'a> {
         command.option(option, Grammar::Arn, arn)
     }
 
+    /// The ARN of who was denied.
+    pub(super) fn with_caller_arn(&self, command: Command, option: &'static str) -> Command {
+        let Some(Principal::User(path)) = &self.clues.principal else {
+            return self.with_role_arn(command, option);
+        };
+        let arn = format!(
+            "arn:{}:iam::{}:user/{path}",
+            self.partition.arn(),
+            self.callers_account()
+        );
+        command.option(option, Grammar::Arn, &arn)
+    }
+
     pub(super) fn with_profile(&self, command: Command) -> Command {
         command.option(
             "--instance-profile-name",
@@ -257,10 +347,6 @@ impl<'a> Case<'a> {
             self.profile,
             "",
         )
-    }
-
-    pub(super) fn with_account(&self, command: Command, option: &'static str) -> Command {
-        command.option(option, Grammar::AccountId, self.account)
     }
 
     /// `--filters NAME` and the subnet.

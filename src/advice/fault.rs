@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::Step;
 use super::case::Case;
+use super::denial::simulate;
 use super::identity::attach_core;
-use super::permission::{CORE_ACTIONS, simulate};
+use super::permission::CORE_ACTIONS;
 use crate::command::{Command, Grammar};
 use crate::diagnose::check::{CheckResult, Fault};
 use crate::diagnose::verdict::effect;
@@ -121,7 +122,7 @@ fn missing_actions(case: &Case, role: &str, actions: &[String]) -> Vec<Step> {
 fn policy_denies(case: &Case, action: &str, policy: &str) -> Vec<Step> {
     let mut steps = vec![Step::run(
         "See what IAM decides, and by which policy:",
-        simulate(case, Some(action)),
+        simulate(case, &[action]),
     )];
     if Grammar::Arn.accepts(policy) {
         steps.push(Step::run(

@@ -10,6 +10,7 @@
 mod agent;
 mod case;
 mod decide;
+mod denial;
 mod fault;
 mod host;
 mod identity;
@@ -119,7 +120,7 @@ fn fix(case: &Case, cause: Cause) -> Vec<Step> {
         Cause::NoInstanceProfile => identity::no_instance_profile(case),
         Cause::StaleInstanceProfile => identity::stale_instance_profile(case),
         Cause::RoleNotAssumable => identity::role_not_assumable(case),
-        Cause::PermissionMissing => permission::permission_missing(case),
+        Cause::PermissionMissing => denial::permission_missing(case),
         Cause::EndpointPolicyDenies => permission::endpoint_policy_denies(case),
         Cause::DhmcNotConfigured => permission::dhmc_not_configured(case),
         Cause::DhmcRoleBroken => permission::dhmc_role_broken(case),

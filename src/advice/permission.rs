@@ -3,9 +3,7 @@
 
 use super::Step;
 use super::case::Case;
-use super::identity::attach_core;
 use crate::command::{Command, Grammar};
-use crate::incident::finding::DenyReason;
 
 /// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
 pub(super) const CORE_ACTIONS: &[&str] = &[
@@ -39,115 +37,13 @@ pub(super) const CORE_ACTIONS: &[&str] = &[
 const DHMC_SETTING: &str =
     "--setting-id /ssm/managed-instance/default-ec2-instance-management-role";
 
-pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
-    let mut steps = match case.clues.reason {
-        None | Some(DenyReason::IdentityPolicy) => identity_policy(case),
-        Some(DenyReason::PermissionsBoundary) => vec![Step::run(
-            format!(
-                "The permissions boundary of {} does not allow {}. Find the boundary, and have \
-                 its owner allow the action:",
-                case.role_in_words(),
-                action(case)
-            ),
-            case.with_role(case.iam("aws iam get-role"))
-                .text("--query Role.PermissionsBoundary"),
-        )],
-        Some(DenyReason::ServiceControlPolicy) => vec![Step::run(
-            format!(
-                "A service control policy of the organisation denies {}; nothing in this account \
-                 can lift it. From the organisation's management account:",
-                action(case)
-            ),
-            case.with_account(
-                case.iam("aws organizations list-policies-for-target"),
-                "--target-id",
-            )
-            .text("--filter SERVICE_CONTROL_POLICY"),
-        )],
-        Some(DenyReason::SessionPolicy) => vec![
-            Step::say(format!(
-                "A session policy narrows the credentials that the agent uses, and leaves out \
-                 {}. Credentials of an instance profile carry no session policy: something else \
-                 hands them to the agent.",
-                action(case)
-            )),
-            Step::run(
-                "Look for a shared credentials file or variables that stand before the profile:",
-                "sudo ls -l /root/.aws/; \
-                 systemctl show amazon-ssm-agent -p Environment -p EnvironmentFiles",
-            ),
-        ],
-        Some(DenyReason::VpcEndpointPolicy) => return endpoint_policy_denies(case),
-        Some(DenyReason::ResourcePolicy) => vec![Step::say(format!(
-            "The policy of the resource itself does not allow {} to {}: add it there (bucket \
-             policy, key policy, log group policy).",
-            action(case),
-            case.role_in_words()
-        ))],
-        Some(DenyReason::ExplicitDeny) => vec![Step::run(
-            format!(
-                "A policy denies {} by name; an Allow elsewhere does not lift that. Find the \
-                 statement:",
-                action(case)
-            ),
-            simulate(case, case.clues.action.as_deref()),
-        )],
-    };
-    if case
-        .clues
-        .reason
-        .is_some_and(|reason| reason != DenyReason::IdentityPolicy)
-    {
-        steps.push(Step::run(
-            "See what IAM decides, and by which policy:",
-            simulate(case, case.clues.action.as_deref()),
-        ));
-        steps.dedup_by(|a, b| a.command.is_some() && a.command == b.command);
-    }
-    steps
-}
-
-fn identity_policy(case: &Case) -> Vec<Step> {
-    let role = case.role_in_words();
-    let mut steps = vec![Step::run(
-        format!("Show which policies {role} has:"),
-        case.with_role(case.iam("aws iam list-attached-role-policies"))
-            .text("--query 'AttachedPolicies[].PolicyArn' --output text"),
-    )];
-    let denied = case.clues.action.as_deref();
-    if denied.is_none_or(|denied| CORE_ACTIONS.contains(&denied)) {
-        steps.push(Step::run(
-            format!(
-                "Attach AmazonSSMManagedInstanceCore, which allows {} and all else that the \
-                 agent needs (detach-role-policy undoes it):",
-                action(case)
-            ),
-            attach_core(case, true),
-        ));
-    } else {
-        steps.push(Step::run(
-            format!(
-                "AmazonSSMManagedInstanceCore does not hold {}: allow it in a policy of {role}, \
-                 on the one resource that the log names.",
-                action(case)
-            ),
-            case.with_role(case.iam("aws iam list-role-policies")),
-        ));
-    }
-    steps.push(Step::run(
-        "See what IAM decides now, and by which policy:",
-        simulate(case, case.clues.action.as_deref()),
-    ));
-    steps
-}
-
 pub(super) fn endpoint_policy_denies(case: &Case) -> Vec<Step> {
     vec![
         Step::run(
             format!(
                 "A VPC endpoint's policy does not allow {}, whatever the role may do. Show the \
                  policies of the endpoints for {} in the VPC:",
-                action(case),
+                case.denied_in_words(),
                 case.service()
             ),
             describe_endpoints(case).text(
@@ -155,7 +51,7 @@ pub(super) fn endpoint_policy_denies(case: &Case) -> Vec<Step> {
             ),
         ),
         Step::run(
-            "Save that policy, add the action for this role (or go back to full access), and \
+            "Save that policy, add what was denied for this caller (or go back to full access), and \
              put it in place; the saved one put back undoes it:",
             case.aws("aws ec2 modify-vpc-endpoint")
                 .option("--vpc-endpoint-id", Grammar::VpcEndpointId, "")
@@ -234,21 +130,4 @@ fn show_setting(case: &Case) -> Step {
             .text(DHMC_SETTING)
             .text("--query 'ServiceSetting.[SettingValue,Status]' --output text"),
     )
-}
-
-/// What IAM decides about `action`.
-pub(super) fn simulate(case: &Case, action: Option<&str>) -> Command {
-    case.with_role_arn(case.iam("aws iam simulate-principal-policy"), "--policy-source-arn")
-        .option_or_placeholder("--action-names", Grammar::Action, action)
-        .text(
-            "--query 'EvaluationResults[].[EvalActionName,EvalDecision,MatchedStatements[].SourcePolicyId]'",
-        )
-}
-
-fn action<'a>(case: &'a Case) -> &'a str {
-    case.clues
-        .action
-        .as_deref()
-        .filter(|action| Grammar::Action.accepts(action))
-        .unwrap_or("the action that the log names")
 }

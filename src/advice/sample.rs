@@ -51,6 +51,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             ScopeKind::AccountRegion => "123456789012/eu-central-1",
             ScopeKind::AccountRegionApi => "123456789012/eu-central-1/UpdateInstanceInformation",
             ScopeKind::VpcEndpoint | ScopeKind::Vpc => "vpc-0a1b2c3d4e5f60718",
+            ScopeKind::Policy => "p-1a2b3c4d",
             ScopeKind::Template => "0a1b2c3d4e5f",
             ScopeKind::Instance | ScopeKind::ServiceOnNode | ScopeKind::Node => INSTANCE,
         }

@@ -3,7 +3,7 @@
 use super::check::Fault;
 use super::verdict::Live;
 use crate::incident::cause::{Cause, Scope, ScopeKind};
-use crate::incident::finding::Finding;
+use crate::incident::finding::{Finding, Principal};
 use crate::incident::unknown;
 use crate::node::{Node, NodeId};
 
@@ -19,10 +19,16 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
             NodeId::Instance(id) => of(ScopeKind::Instance, id.to_string()),
             NodeId::Hybrid(_) | NodeId::Unknown(_) => on_node(node),
         },
-        ScopeKind::Role => match role(cause, finding, live) {
-            Some(name) => of(ScopeKind::Role, name.to_owned()),
-            None => on_node(node),
-        },
+        ScopeKind::Role | ScopeKind::Policy => {
+            // What a check proved is the role's own; else AWS's word on the policy counts.
+            let policy = (finding.clues.denying_policy())
+                .filter(|_| cause == Cause::PermissionMissing && fault.is_none());
+            match (policy, role(cause, finding, live)) {
+                (Some((_, arn)), _) => of(ScopeKind::Policy, policy_id(arn).to_owned()),
+                (None, Some(name)) => of(ScopeKind::Role, name.to_owned()),
+                (None, None) => on_node(node),
+            }
+        }
         // While it is not proven which endpoint denies, the VPC stands for it.
         ScopeKind::VpcEndpoint | ScopeKind::Vpc => match (fault, live.vpc()) {
             (Some(Fault::EndpointPolicy { endpoint }), _) => {
@@ -71,9 +77,24 @@ fn role<'a>(cause: Cause, finding: &'a Finding, live: &'a Live) -> Option<&'a st
     let own = live.role.as_ref().map(|role| role.name.as_str());
     let told = finding.clues.role.as_deref();
     if cause == Cause::PermissionMissing {
+        let other = |caller: &Principal| !matches!(caller, Principal::Role(_));
+        if finding.clues.principal.as_ref().is_some_and(other) {
+            // A user or a service was denied: no role is at fault.
+            return None;
+        }
         told.or(own)
     } else {
         own.or(told)
+    }
+}
+
+/// The id by which AWS Organizations knows its policy; of another policy its ARN.
+fn policy_id(arn: &str) -> &str {
+    match arn.split_once(":policy/") {
+        Some((head, path)) if head.contains(":organizations:") => {
+            path.rsplit('/').next().unwrap_or(arn)
+        }
+        Some(_) | None => arn,
     }
 }
 

@@ -1,58 +1,72 @@
 //! Who was denied what, and by which policy.
+//!
+//! AWS writes `User: ARN is not authorized to perform: ACTION on resource: ARN`, then
+//! `because no KIND allows the ACTION action` or `with an explicit deny in a KIND`, the latter
+//! with the policy's ARN or without ("Troubleshoot access denied error messages" in the IAM User
+//! Guide). What is around it is written by anybody, so each part is read only where the one
+//! before it ends: an ARN elsewhere in the text is never the policy's.
 
-use crate::incident::finding::DenyReason;
+mod arn;
+
+use crate::incident::finding::{Denied, DenyReason, Principal};
 use crate::node::{AccountId, Region};
 
-/// The parts of "User: ARN is not authorized to perform: ACTION on resource:
-/// ARN because …".
+/// The denials of one error text.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Denial {
-    pub action: Option<String>,
+    /// Each denied call once, in the order of the text.
+    pub denied: Vec<Denied>,
+    /// Of the first denial.
+    pub principal: Option<Principal>,
     pub role: Option<String>,
     pub account: Option<AccountId>,
     pub region: Option<Region>,
-    pub resource: Option<String>,
-    pub reason: Option<DenyReason>,
 }
 
+const MARKER: &str = "not authorized to perform: ";
+
 pub fn read(flat: &str) -> Denial {
-    let mut denial = Denial {
-        reason: reason(flat),
-        ..Denial::default()
-    };
-    if let Some(arn) = after(flat, "assumed-role/") {
-        denial.role = name(arn.split('/').next().unwrap_or_default());
+    let mut denial = Denial::default();
+    let starts: Vec<usize> = flat.match_indices(MARKER).map(|(at, _)| at).collect();
+    let mut done = 0;
+    for (number, start) in starts.iter().enumerate() {
+        let (principal, account) = caller(&flat[done..*start]);
+        let end = starts.get(number + 1).copied().unwrap_or(flat.len());
+        let denied = call(&flat[start + MARKER.len()..end]);
+        done = start + MARKER.len();
+        if number == 0 {
+            denial.region = (denied.resource.as_deref())
+                .and_then(|resource| resource.split(':').nth(3))
+                .and_then(Region::parse);
+            denial.account = account;
+            denial.principal = principal;
+        } else if principal.is_some() && principal != denial.principal {
+            // Another caller's denial is another fault.
+            continue;
+        }
+        if !denial.denied.contains(&denied) {
+            denial.denied.push(denied);
+        }
     }
-    if let Some(rest) = after(flat, "not authorized to perform: ") {
-        denial.action = rest
-            .split(|c: char| !(c.is_ascii_alphanumeric() || ":*-".contains(c)))
-            .next()
-            .and_then(action);
+    if starts.is_empty() {
+        denial.denied.extend(without_caller(flat));
+        denial.role = after(flat, "assumed-role/")
+            .and_then(|arn| arn::iam_name(arn.split('/').next().unwrap_or_default()));
     }
-    if let Some(rest) = after(flat, "on resource: ") {
-        let resource = rest
-            .split([' ', '<', '"'])
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(['.', ',']);
-        denial.region = resource.split(':').nth(3).and_then(Region::parse);
-        denial.resource =
-            (!resource.is_empty() && resource.len() <= 1024).then(|| resource.to_owned());
+    if let Some(Principal::Role(name)) = &denial.principal {
+        denial.role = Some(name.clone());
     }
-    denial.account = after(flat, "User: arn:")
-        .and_then(|rest| rest.split(':').nth(3))
-        .and_then(AccountId::parse)
-        .or_else(|| {
-            after(flat, "not configured for account: ")
-                .and_then(|rest| AccountId::parse(rest.get(..12)?))
-        });
+    denial.account = denial.account.take().or_else(|| {
+        after(flat, "not configured for account: ")
+            .and_then(|rest| AccountId::parse(rest.get(..12)?))
+    });
     denial
 }
 
 /// The role in "EC2 cannot assume the role NAME."
 pub fn unassumable_role(flat: &str) -> Option<String> {
     let rest = after(flat, "cannot assume the role ")?;
-    name(
+    arn::iam_name(
         rest.split([' ', ',', '"'])
             .next()
             .unwrap_or_default()
@@ -60,19 +74,14 @@ pub fn unassumable_role(flat: &str) -> Option<String> {
     )
 }
 
-fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
-    text.find(words).map(|at| &text[at + words.len()..])
+/// What an error without the sentence of a denial tells all the same: a tail that stands alone.
+fn without_caller(flat: &str) -> Option<Denied> {
+    let denied = tail_anywhere(flat);
+    (denied != Denied::default()).then_some(denied)
 }
 
-/// IAM role names: 1 to 64 of `[A-Za-z0-9_+=,.@-]`. Masked copies (`XXX`) are no name.
-fn name(text: &str) -> Option<String> {
-    let text = text.trim();
-    let shaped = (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
-    let masked = text.bytes().all(|b| b == b'X' || b == b'x' || b == b'*');
-    (shaped && !masked).then(|| text.to_owned())
+fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
+    text.find(words).map(|at| &text[at + words.len()..])
 }
 
 fn action(text: &str) -> Option<String> {
@@ -80,94 +89,168 @@ fn action(text: &str) -> Option<String> {
     (!service.is_empty() && !verb.is_empty() && text.len() <= 128).then(|| text.to_owned())
 }
 
-fn reason(flat: &str) -> Option<DenyReason> {
-    // The tails that name a policy; "with an explicit deny" alone names none.
-    [
-        ("VPC endpoint policy", DenyReason::VpcEndpointPolicy),
-        ("service control policy", DenyReason::ServiceControlPolicy),
-        ("resource control policy", DenyReason::ServiceControlPolicy),
-        ("permissions boundary", DenyReason::PermissionsBoundary),
-        ("session policy", DenyReason::SessionPolicy),
-        ("resource-based policy", DenyReason::ResourcePolicy),
-        ("identity-based policy", DenyReason::IdentityPolicy),
-        ("with an explicit deny", DenyReason::ExplicitDeny),
-    ]
-    .into_iter()
-    .find(|(words, _)| flat.contains(words))
-    .map(|(_, reason)| reason)
+/// The caller that stands right before `is not authorized to perform: `.
+fn caller(before: &str) -> (Option<Principal>, Option<AccountId>) {
+    let before = before.strip_suffix("is ").unwrap_or(before);
+    let Some(at) = before.rfind("User: ") else {
+        return (None, None);
+    };
+    arn::principal(before[at + "User: ".len()..].trim())
 }
+
+/// `ACTION on resource: ARN TAIL`.
+fn call(text: &str) -> Denied {
+    let (rest, _) = opened(text);
+    let named = |c: char| c.is_ascii_alphanumeric() || ":*-".contains(c);
+    let end = rest.find(|c: char| !named(c)).unwrap_or(rest.len());
+    let action = action(rest[..end].trim_end_matches([':', '-']));
+    let (rest, _) = opened(&rest[end..]);
+    let Some(on) = rest.strip_prefix(" on resource: ") else {
+        return Denied {
+            action,
+            ..tail(rest).unwrap_or_else(|| tail_anywhere(rest))
+        };
+    };
+    let (resource, rest) = match opened(on) {
+        (on, Some(mark)) => on.split_once(mark).unwrap_or((on, "")),
+        (on, None) => on.split_at(on.find([' ', '<', '"']).unwrap_or(on.len())),
+    };
+    let known = resource.trim_end_matches(['.', ',']);
+    Denied {
+        action,
+        resource: (!known.is_empty() && known.len() <= 1024).then(|| known.to_owned()),
+        ..tail(rest).unwrap_or_else(|| tail_anywhere(rest))
+    }
+}
+
+/// `text` behind a quotation mark, as S3 and JSON write it, and that mark.
+fn opened(text: &str) -> (&str, Option<&'static str>) {
+    (["\\\"", "\"", "&quot;", "&#34;"].into_iter())
+        .find_map(|mark| Some((text.strip_prefix(mark)?, Some(mark))))
+        .unwrap_or((text, None))
+}
+
+const NO: &str = " because no ";
+const DENY: &str = " with an explicit deny";
+
+/// The kinds of policy by AWS's own words.
+const KINDS: [(&str, DenyReason); 9] = [
+    ("VPC endpoint policy", DenyReason::VpcEndpointPolicy),
+    ("service control policy", DenyReason::ServiceControlPolicy),
+    ("resource control policy", DenyReason::ResourceControlPolicy),
+    ("permissions boundary", DenyReason::PermissionsBoundary),
+    ("session policy", DenyReason::SessionPolicy),
+    ("resource-based policy", DenyReason::ResourcePolicy),
+    ("resource-based policies", DenyReason::ResourcePolicy),
+    ("identity-based policy", DenyReason::IdentityPolicy),
+    ("role trust policy", DenyReason::RoleTrustPolicy),
+];
+
+fn kind(text: &str) -> Option<(DenyReason, &str)> {
+    (KINDS.into_iter()).find_map(|(words, kind)| Some((kind, text.strip_prefix(words)?)))
+}
+
+/// The tail at the very start of `text`: the only place where a policy's ARN is believed.
+fn tail(text: &str) -> Option<Denied> {
+    if let Some(rest) = text.strip_prefix(NO) {
+        let (reason, _) = kind(rest)?;
+        return Some(Denied {
+            reason: Some(reason),
+            ..Denied::default()
+        });
+    }
+    let rest = text.strip_prefix(DENY)?;
+    let named = [" in a ", " in an ", " in the "]
+        .into_iter()
+        .find_map(|article| kind(rest.strip_prefix(article)?));
+    let Some((reason, rest)) = named else {
+        return Some(Denied {
+            reason: Some(DenyReason::ExplicitDeny),
+            explicit: true,
+            ..Denied::default()
+        });
+    };
+    let policy = rest.strip_prefix(": ").and_then(|rest| {
+        let arn = whole_word(rest)?;
+        arn::is_policy(reason, arn).then(|| arn.to_owned())
+    });
+    Some(Denied {
+        reason: Some(reason),
+        explicit: true,
+        policy,
+        ..Denied::default()
+    })
+}
+
+/// The kind of policy where the tail does not follow the resource, as behind a name with blanks
+/// in it. Somebody else's words may stand there: the last tail counts, and its ARN does not.
+fn tail_anywhere(text: &str) -> Denied {
+    let last = [NO.trim_start(), DENY.trim_start()]
+        .into_iter()
+        .filter_map(|words| text.rfind(words))
+        .max();
+    let found = last.and_then(|at| tail(&format!(" {}", &text[at..])));
+    let of_resource = || {
+        // KMS: "on the resource associated with this ciphertext because the resource does not
+        // exist in this Region, no resource-based policies allow access, or …".
+        let named = text.contains("no resource-based policies allow access");
+        named.then_some(DenyReason::ResourcePolicy)
+    };
+    match found {
+        Some(found) => Denied {
+            policy: None,
+            ..found
+        },
+        None => Denied {
+            reason: of_resource(),
+            ..Denied::default()
+        },
+    }
+}
+
+/// What cannot stand in an ARN and ends one.
+const ENDS: [char; 12] = ['<', '>', '"', '\'', '\\', '(', ')', '[', ']', '{', '}', ';'];
+
+/// The word at the start of `text`, when it is known to be whole: nothing follows, or something
+/// that cannot be the rest of a word which a hard wrap cut in two.
+fn whole_word(text: &str) -> Option<&str> {
+    let end = text
+        .find(|c: char| c.is_whitespace() || ENDS.contains(&c))
+        .unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let bare = word.trim_end_matches(['.', ',', ':', '!', '?']);
+    if bare.len() + "..".len() <= word.len() || bare.contains(['…', ',']) {
+        // Cut, or joined with what follows.
+        return None;
+    }
+    let rest = rest.trim_start();
+    if rest.starts_with("[truncated") || rest.starts_with("(truncated") {
+        return None;
+    }
+    let may_belong = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-/".contains(c);
+    if !rest.starts_with(may_belong) {
+        return Some(bare);
+    }
+    let next = rest.split(char::is_whitespace).next().unwrap_or_default();
+    let sentence_ends = bare.len() < word.len();
+    let known = NEXT.iter().any(|words| rest.starts_with(words))
+        || sentence_ends && (next.ends_with(':') || ["Will", "will", "Retrying"].contains(&next))
+        || next.ends_with("Exception:")
+        || next.ends_with("Error:");
+    known.then_some(bare)
+}
+
+/// What stands behind a denial in the texts of either generation of the SDK.
+const NEXT: [&str; 8] = [
+    "status code:",
+    "request id:",
+    "host id:",
+    "caused by:",
+    "RequestID:",
+    "RequestId:",
+    "HostID:",
+    "User: ",
+];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_denial_is_taken_apart() {
-        let denial = read(
-            "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0 because no identity-based policy allows the ssm:UpdateInstanceInformation action status code: 400, request id: x",
-        );
-        assert_eq!(
-            denial.action.as_deref(),
-            Some("ssm:UpdateInstanceInformation")
-        );
-        assert_eq!(denial.role.as_deref(), Some("MySSMRole"));
-        assert_eq!(
-            denial.account.as_ref().map(AccountId::as_str),
-            Some("123456789012")
-        );
-        assert_eq!(
-            denial.region.as_ref().map(Region::as_str),
-            Some("us-east-1")
-        );
-        assert_eq!(
-            denial.resource.as_deref(),
-            Some("arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0")
-        );
-        assert_eq!(denial.reason, Some(DenyReason::IdentityPolicy));
-    }
-
-    #[test]
-    fn the_tail_names_the_policy() {
-        for (tail, reason) in [
-            (
-                "with an explicit deny in a service control policy",
-                DenyReason::ServiceControlPolicy,
-            ),
-            (
-                "because no permissions boundary allows the action",
-                DenyReason::PermissionsBoundary,
-            ),
-            (
-                "because no VPC endpoint policy allows the action",
-                DenyReason::VpcEndpointPolicy,
-            ),
-            (
-                "because no session policy allows the action",
-                DenyReason::SessionPolicy,
-            ),
-            ("with an explicit deny", DenyReason::ExplicitDeny),
-        ] {
-            assert_eq!(read(tail).reason, Some(reason), "{tail}");
-        }
-        assert_eq!(
-            read("is not authorized to perform: ssm:x on resource: *").reason,
-            None
-        );
-    }
-
-    #[test]
-    fn masked_samples_name_nothing() {
-        let denial = read(
-            "User: arn:aws:sts::XXX:assumed-role/XXX /i-XXXXXX is not authorized to perform: ssm:UpdateInstanceInformation on resource: x",
-        );
-        assert_eq!((denial.role, denial.account), (None, None));
-        assert_eq!(
-            denial.action.as_deref(),
-            Some("ssm:UpdateInstanceInformation")
-        );
-        assert_eq!(
-            unassumable_role("EC2 cannot assume the role MySSMRole. Please see"),
-            Some("MySSMRole".to_owned())
-        );
-    }
-}
+mod tests;

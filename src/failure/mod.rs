@@ -17,7 +17,7 @@ pub use judge::{Verdict, verdict};
 use std::net::IpAddr;
 
 use self::answer::{Answer, Answerer};
-use crate::incident::finding::DenyReason;
+use crate::incident::finding::{Denied, DenyReason, Principal};
 use crate::node::{AccountId, Region};
 
 /// One error, as far as its text tells.
@@ -36,6 +36,10 @@ pub struct Failure {
     pub account: Option<AccountId>,
     pub resource: Option<String>,
     pub reason: Option<DenyReason>,
+    /// Who was denied.
+    pub principal: Option<Principal>,
+    /// Every denied call of the text; empty for another kind of failure.
+    pub denied: Vec<Denied>,
 }
 
 /// What went wrong.
@@ -147,7 +151,8 @@ pub fn read(flat: &str) -> Option<Failure> {
     };
     // A URL is nearer to the error than the call around it.
     let call = answer::call(flat).filter(|call| service.is_none_or(|one| one == call.service));
-    let action = denial
+    let first = denial.denied.first().cloned().unwrap_or_default();
+    let action = first
         .action
         .or_else(|| call.as_ref().and_then(|call| call.action.clone()));
     let service = service
@@ -165,8 +170,14 @@ pub fn read(flat: &str) -> Option<Failure> {
         action,
         role: denial.role.or_else(|| denial::unassumable_role(flat)),
         account: denial.account,
-        resource: denial.resource,
-        reason: denial.reason,
+        resource: first.resource,
+        reason: first.reason,
+        principal: denial.principal,
+        denied: if kind == Kind::AccessDenied {
+            denial.denied
+        } else {
+            Vec::new()
+        },
     })
 }
 

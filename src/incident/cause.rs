@@ -83,6 +83,8 @@ closed_names! {
     ScopeKind {
         Instance = "instance",
         Role = "role",
+        /// A policy that denies: the id of one of AWS Organizations, the ARN of one of IAM.
+        Policy = "policy",
         VpcEndpoint = "vpc-endpoint",
         ServiceInSubnet = "service-subnet",
         ServiceOnNode = "service-node",

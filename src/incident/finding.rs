@@ -66,8 +66,14 @@ pub struct Clues {
     pub action: Option<String>,
     /// Role name, from `assumed-role/NAME/…` or "cannot assume the role NAME".
     pub role: Option<String>,
+    /// Who was denied. Where it is no role, `role` is not known.
+    pub principal: Option<Principal>,
+    /// The resource of the first denial, and its kind of policy.
     pub resource: Option<String>,
     pub reason: Option<DenyReason>,
+    /// Every denied call, each once, in order of first sight; at most
+    /// [`MAX_DENIED`].
+    pub denied: Vec<Denied>,
     /// The error code: `AccessDeniedException`, `ThrottlingException` …
     pub code: Option<String>,
     /// Version that the agent told at its start.
@@ -78,15 +84,82 @@ pub struct Clues {
     pub proxied: bool,
 }
 
-/// The `because …` tail of an AccessDenied message.
+/// Denied calls kept of one finding or incident.
+pub const MAX_DENIED: usize = 16;
+
+impl Clues {
+    /// Takes in further denied calls.
+    pub fn add_denied(&mut self, denied: impl IntoIterator<Item = Denied>) {
+        for one in denied {
+            if self.denied.len() < MAX_DENIED && !self.denied.contains(&one) {
+                self.denied.push(one);
+            }
+        }
+    }
+
+    /// The actions that were denied, each once; the one of [`Clues::action`] first.
+    pub fn denied_actions(&self) -> Vec<&str> {
+        let all = self.denied.iter().filter_map(|one| one.action.as_deref());
+        let mut actions: Vec<&str> = Vec::new();
+        for action in self.action.as_deref().into_iter().chain(all) {
+            if !actions
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(action))
+            {
+                actions.push(action);
+            }
+        }
+        actions
+    }
+
+    /// The first policy that AWS names by its ARN as the one that denies, and its kind.
+    pub fn denying_policy(&self) -> Option<(DenyReason, &str)> {
+        (self.denied.iter()).find_map(|one| Some((one.reason?, one.policy.as_deref()?)))
+    }
+}
+
+/// One call that was denied, as far as the text of the denial goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Denied {
+    /// `ssm:UpdateInstanceInformation`.
+    pub action: Option<String>,
+    pub resource: Option<String>,
+    pub reason: Option<DenyReason>,
+    /// A statement denies it by name; otherwise nothing of that kind allows it.
+    pub explicit: bool,
+    /// The ARN of the policy that denies, one of possibly several.
+    pub policy: Option<String>,
+}
+
+/// The caller that a denial names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// A role, or a session of it.
+    Role(String),
+    /// Path and name of an IAM user: `people/alice`.
+    User(String),
+    Federated(String),
+    /// The account itself.
+    Root,
+    /// `ec2.amazonaws.com`.
+    Service(String),
+    /// The credentials that EC2 gives each instance for Default Host Management
+    /// (`assumed-role/aws:ec2-instance/…`).
+    InstanceIdentity,
+}
+
+/// The kind of policy that an AccessDenied message blames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DenyReason {
     IdentityPolicy,
     PermissionsBoundary,
     ServiceControlPolicy,
+    ResourceControlPolicy,
     SessionPolicy,
     VpcEndpointPolicy,
     ResourcePolicy,
+    /// The trust policy of the role that was to be assumed.
+    RoleTrustPolicy,
     /// "with an explicit deny" without saying where.
     ExplicitDeny,
 }

@@ -146,6 +146,14 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         )
     });
     let lead = *members.first()?;
+    let mut clues = lead.finding.clues.clone();
+    for member in &members {
+        let theirs = &member.finding.clues;
+        // Another caller's denials are another incident's.
+        if theirs.principal == clues.principal {
+            clues.add_denied(theirs.denied.iter().cloned());
+        }
+    }
     let hits = hits(&members);
     let own = members.iter().filter(|one| key(one) == own_key);
     let severity = own.clone().map(|one| one.severity).max()?;
@@ -156,13 +164,7 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         .filter(|one| one.finding.retry_in_seconds.is_some())
         .max_by_key(|one| one.finding.last);
     Some(Incident {
-        title: title(
-            lead.cause,
-            &scope,
-            &lead.finding.clues,
-            lead.confidence,
-            standing,
-        ),
+        title: title(lead.cause, &scope, &clues, lead.confidence, standing),
         key: own_key,
         cause: lead.cause,
         candidates: lead.candidates.clone(),
@@ -172,7 +174,7 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         detail: lead.detail.clone(),
         signatures: signatures(&members),
         evidence: evidence(&members),
-        clues: lead.finding.clues.clone(),
+        clues,
         checks: checks(&members),
         first: members.iter().map(|one| one.finding.first).min()?,
         last: members.iter().map(|one| one.finding.last).max()?,

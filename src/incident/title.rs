@@ -1,7 +1,7 @@
 //! What is wrong, in one plain sentence.
 
 use super::cause::{Cause, Confidence, Scope, ScopeKind};
-use super::finding::Clues;
+use super::finding::{Clues, DenyReason, Principal};
 use crate::diagnose::verdict::Standing;
 
 /// The title of an incident: its subject line and first sentence.
@@ -12,7 +12,7 @@ pub(super) fn title(
     confidence: Confidence,
     standing: Standing,
 ) -> String {
-    let fault = fault(cause, scope, clues);
+    let fault = fault(cause, scope, clues, confidence);
     match Doubt::of(standing, confidence) {
         Some(doubt) => format!("{fault}{}", doubt.words()),
         None => fault,
@@ -63,7 +63,7 @@ impl Doubt {
     }
 }
 
-fn fault(cause: Cause, scope: &Scope, clues: &Clues) -> String {
+fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
     let at = &scope.id;
     match cause {
         Cause::ImdsDisabled => format!("The instance metadata service of {at} is switched off"),
@@ -75,13 +75,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues) -> String {
             format!("The instance profile that {at} holds is stale or empty")
         }
         Cause::RoleNotAssumable => format!("EC2 may not assume {}", role(scope)),
-        Cause::PermissionMissing => {
-            let lacks = match plain_action(clues) {
-                Some(action) => format!("lacks {action}"),
-                None => "lacks a permission that the agent needs".to_owned(),
-            };
-            capital(format!("{} {lacks}", role(scope)))
-        }
+        Cause::PermissionMissing => permission_missing(scope, clues, confidence),
         Cause::EndpointPolicyDenies => {
             format!("The policy of a VPC endpoint turns the agent away: {at}")
         }
@@ -133,6 +127,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues) -> String {
 fn role(scope: &Scope) -> String {
     match scope.kind {
         ScopeKind::Role => format!("the role {}", scope.id),
+        ScopeKind::Policy => "the agent's role".to_owned(),
         ScopeKind::Instance
         | ScopeKind::VpcEndpoint
         | ScopeKind::ServiceInSubnet
@@ -145,14 +140,69 @@ fn role(scope: &Scope) -> String {
     }
 }
 
-/// The action, when it reads as one: it comes from log text.
-fn plain_action(clues: &Clues) -> Option<&str> {
-    let action = clues.action.as_deref()?;
-    let (service, name) = action.split_once(':')?;
+/// Who may not do what, and by which kind of policy. What a check proved is the role's own.
+fn permission_missing(scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
+    let caller = caller(scope, clues);
+    let actions = plain_actions(clues);
+    let what = match actions.as_slice() {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
+    };
+    let proved = confidence == Confidence::Confirmed;
+    let explicit = clues.denied.iter().any(|one| one.explicit);
+    let by = match clues.reason.filter(|_| !proved) {
+        Some(DenyReason::PermissionsBoundary) => "permissions boundary",
+        Some(DenyReason::ServiceControlPolicy) => "service control policy",
+        Some(DenyReason::ResourceControlPolicy) => "resource control policy",
+        Some(DenyReason::SessionPolicy) => "session policy",
+        Some(DenyReason::ResourcePolicy) => "policy of the resource",
+        Some(DenyReason::RoleTrustPolicy) => "role trust policy",
+        Some(DenyReason::VpcEndpointPolicy) => "VPC endpoint policy",
+        Some(DenyReason::ExplicitDeny) => "policy",
+        Some(DenyReason::IdentityPolicy) if explicit => "policy of its own",
+        Some(DenyReason::IdentityPolicy) | None => {
+            let lacks = what.unwrap_or_else(|| "a permission that the agent needs".to_owned());
+            return capital(format!("{caller} lacks {lacks}"));
+        }
+    };
+    let what = what.unwrap_or_else(|| "a call of the agent".to_owned());
+    match scope.kind {
+        ScopeKind::Policy if scope.id.starts_with("p-") => {
+            format!("The {by} {} denies {what} to {caller}", scope.id)
+        }
+        _ if explicit => format!("A {by} denies {what} to {caller}"),
+        _ => format!("No {by} allows {what} to {caller}"),
+    }
+}
+
+fn caller(scope: &Scope, clues: &Clues) -> String {
+    match &clues.principal {
+        Some(Principal::Role(name)) if scope.kind != ScopeKind::Role => format!("the role {name}"),
+        Some(Principal::User(path)) => {
+            format!("the IAM user {}", path.rsplit('/').next().unwrap_or(path))
+        }
+        Some(Principal::Federated(name)) => format!("the federated user {name}"),
+        Some(Principal::Root) => "the root user of the account".to_owned(),
+        Some(Principal::Service(name)) => format!("the service {name}"),
+        Some(Principal::InstanceIdentity) => {
+            format!("the identity (aws:ec2-instance) of {}", scope.id)
+        }
+        Some(Principal::Role(_)) | None => role(scope),
+    }
+}
+
+/// The denied actions that read as such: they come from log text.
+fn plain_actions(clues: &Clues) -> Vec<&str> {
     let is_word = |word: &str| {
         (1..=64).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric())
     };
-    (is_word(service) && is_word(name)).then_some(action)
+    let mut actions = clues.denied_actions();
+    actions.retain(|action| {
+        let parts = action.split_once(':');
+        parts.is_some_and(|(service, name)| is_word(service) && is_word(name))
+    });
+    actions
 }
 
 fn capital(sentence: String) -> String {

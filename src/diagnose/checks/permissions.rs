@@ -8,7 +8,7 @@
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{Decision, Facts, Read, RoleFacts, Simulated, SimulatedAction, known};
 use crate::diagnose::policy::{Document, Request, Says, says};
-use crate::incident::finding::DenyReason;
+use crate::incident::finding::{DenyReason, Principal};
 use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::Permissions;
@@ -92,6 +92,13 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             "The log says that {denied} was denied; the role of {} is {name}: look whether Default \
              Host Management or a credentials file gives the agent that other role.",
             instance.id
+        );
+        return Err(CheckResult::unknown(NAME, note));
+    }
+    if !matches!(clues.principal, None | Some(Principal::Role(_))) {
+        let note = format!(
+            "The log says that a caller was denied which is no role, so the permissions of the \
+             role {name} do not decide."
         );
         return Err(CheckResult::unknown(NAME, note));
     }
@@ -208,6 +215,8 @@ fn seen_from_here(reason: Option<DenyReason>) -> bool {
         None | Some(DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary) => true,
         Some(
             DenyReason::ServiceControlPolicy
+            | DenyReason::ResourceControlPolicy
+            | DenyReason::RoleTrustPolicy
             | DenyReason::SessionPolicy
             | DenyReason::VpcEndpointPolicy
             | DenyReason::ResourcePolicy
@@ -218,12 +227,13 @@ fn seen_from_here(reason: Option<DenyReason>) -> bool {
 
 fn elsewhere(reason: DenyReason) -> &'static str {
     match reason {
-        DenyReason::ServiceControlPolicy => {
+        DenyReason::ServiceControlPolicy | DenyReason::ResourceControlPolicy => {
             "the log names a policy of the organisation, which is not seen from this account"
         }
         DenyReason::SessionPolicy => "the log names a session policy, which IAM does not keep",
         DenyReason::VpcEndpointPolicy => "the log names the policy of a VPC endpoint",
         DenyReason::ResourcePolicy => "the log names the policy of the resource",
+        DenyReason::RoleTrustPolicy => "the log names the trust policy of the role to be assumed",
         DenyReason::ExplicitDeny | DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary => {
             "the log names an explicit denial, which a policy of the organisation or the resource \
              may hold"

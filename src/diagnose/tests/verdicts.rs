@@ -5,6 +5,7 @@ use crate::diagnose::verdict::{Diagnosed, Standing, effect};
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
 use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::incident::finding::Finding;
+use crate::incident::finding::{Denied, DenyReason, Principal};
 use crate::node::NodeId;
 use Cause::*;
 use Confidence::{Confirmed, Likely, Undetermined};
@@ -337,6 +338,28 @@ fn the_scope_is_the_thing_to_fix() {
     });
     let denied = of(ScopeKind::Role, "Denied");
     assert_eq!((live, log), (denied.clone(), denied));
+
+    // Where AWS names the policy that denies, that is to be changed, and no role.
+    let (live, log) = scope(&[PermissionMissing], |f| {
+        f.clues.role = Some("Denied".to_owned());
+        f.clues.reason = Some(DenyReason::ServiceControlPolicy);
+        f.clues.denied = vec![Denied {
+            reason: f.clues.reason,
+            explicit: true,
+            policy: Some(
+                "arn:aws:organizations::111122223333:policy/o-a1b2c3d4e5/service_control_policy/p-1a2b3c4d"
+                    .to_owned(),
+            ),
+            ..Denied::default()
+        }];
+    });
+    let policy = of(ScopeKind::Policy, "p-1a2b3c4d");
+    assert_eq!((live, log), (policy.clone(), policy));
+    // What an IAM user was denied concerns no role.
+    let (live, log) = scope(&[PermissionMissing], |f| {
+        f.clues.principal = Some(Principal::User("alice".to_owned()));
+    });
+    assert_eq!((live, log), (on_node.clone(), on_node.clone()));
 
     let (live, log) = scope(&[EndpointUnreachable], |f| {
         f.clues.service = Some("ssm".to_owned());

@@ -288,7 +288,10 @@ fn same_incident(lead: &Open, open: &Open) -> bool {
                 || lead.clues.service == open.clues.service)
             && (lead.clues.role == open.clues.role
                 || lead.clues.role.is_none()
-                || open.clues.role.is_none());
+                || open.clues.role.is_none())
+            && (lead.clues.principal == open.clues.principal
+                || lead.clues.principal.is_none()
+                || open.clues.principal.is_none());
     }
     !lead.decided && !open.decided && lead.causes.iter().any(|cause| open.causes.contains(cause))
 }
@@ -308,9 +311,15 @@ fn fill(clues: &mut Clues, other: Clues) {
     clues.account = clues.account.take().or(other.account);
     clues.dialled = clues.dialled.or(other.dialled);
     clues.action = clues.action.take().or(other.action);
-    clues.role = clues.role.take().or(other.role);
-    clues.resource = clues.resource.take().or(other.resource);
-    clues.reason = clues.reason.or(other.reason);
+    // What another caller was denied is not this one's.
+    if clues.principal.is_none() || other.principal.is_none() || clues.principal == other.principal
+    {
+        clues.role = clues.role.take().or(other.role);
+        clues.resource = clues.resource.take().or(other.resource);
+        clues.reason = clues.reason.or(other.reason);
+        clues.principal = clues.principal.take().or(other.principal);
+        clues.add_denied(other.denied);
+    }
     clues.code = clues.code.take().or(other.code);
 }
 

@@ -72,6 +72,7 @@ impl Open {
             && self.clues.service == other.clues.service
             && self.clues.action == other.clues.action
             && self.clues.role == other.clues.role
+            && self.clues.principal == other.clues.principal
     }
 
     /// Takes in that the agent waits for this to go away.
@@ -96,6 +97,7 @@ impl Open {
             self.evidence.extend(other.evidence.into_iter().take(1));
         }
         self.clues.dialled = self.clues.dialled.or(other.clues.dialled);
+        self.clues.add_denied(other.clues.denied);
         for count in other.signatures {
             add_count(&mut self.signatures, count);
         }
@@ -166,6 +168,8 @@ fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
         role: failure.role.clone(),
         resource: failure.resource.clone(),
         reason: failure.reason,
+        principal: failure.principal.clone(),
+        denied: failure.denied.clone(),
         code: failure.code.map(str::to_owned),
         ..Clues::default()
     }

@@ -4,7 +4,7 @@ use crate::diagnose::tests::world::{TRUSTS_LAMBDA, finding, instance, profile, r
 use crate::diagnose::verdict::Standing;
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
 use crate::incident::cause::{Cause, Confidence, Severity};
-use crate::incident::finding::{Evidence, Finding};
+use crate::incident::finding::{Denied, Evidence, Finding, Principal};
 use crate::node::{NamedBy, NodeId};
 
 use crate::diagnose::facts::Read;
@@ -190,6 +190,30 @@ fn a_node_named_like_a_role_is_not_that_role() {
             "111122223333/eu-central-1/role-not-assumable/role:MySSMRole",
             "111122223333/eu-central-1/role-not-assumable/node:MySSMRole",
         ]
+    );
+}
+
+#[test]
+fn an_incident_holds_what_all_its_nodes_were_denied() {
+    let denied = |number, action: &str| {
+        let mut one = finding(number, &[PermissionMissing], Likely);
+        one.clues.role = Some("MySSMRole".to_owned());
+        one.clues.principal = Some(Principal::Role("MySSMRole".to_owned()));
+        one.clues.action = Some(action.to_owned());
+        one.clues.denied = vec![Denied {
+            action: Some(action.to_owned()),
+            ..Denied::default()
+        }];
+        one
+    };
+    let list = "ssm:ListInstanceAssociations";
+    let ping = "ssm:UpdateInstanceInformation";
+    let found = gather(diagnose_by_log(vec![denied(1, ping), denied(2, list)]));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].clues.denied_actions(), [ping, list]);
+    assert_eq!(
+        found[0].title,
+        "The role MySSMRole lacks ssm:UpdateInstanceInformation and 1 more"
     );
 }
 

@@ -267,6 +267,127 @@ mod tests {
         );
     }
 
+    /// What `scan` says of a log with these records.
+    fn told_of(records: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("amazon-ssm-agent.log");
+        let lines: Vec<String> = (1..)
+            .zip(records)
+            .map(|(second, record)| format!("2026-11-23 04:19:{second:02}.0000 {record}\n"))
+            .collect();
+        fs::write(&log, lines.concat()).unwrap();
+        let (text, _) = told(&[path(&log), "--region", "eu-central-1"]);
+        // However it is wrapped.
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn denied(tail: &str) -> String {
+        format!(
+            "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:eu-central-1:123456789012:instance/i-0123456789abcdef0{tail}"
+        )
+    }
+
+    #[test]
+    fn what_nothing_recognises_is_not_told_as_nothing_wrong() {
+        let started = "INFO [amazon-ssm-agent] amazon-ssm-agent - v3.3.40.0";
+        let unheard = "ERROR [Unheard] the flux is reversed";
+        for (records, headline) in [
+            (vec![started], "Nothing is wrong. Read "),
+            (
+                vec![started, unheard],
+                "Nothing known is wrong; 1 record of WARN or ERROR was not recognised. Read ",
+            ),
+            (
+                vec![started, unheard, unheard, "WARN [Unheard] it hums"],
+                "Nothing known is wrong; 3 records of WARN or ERROR were not recognised. Read ",
+            ),
+        ] {
+            let text = told_of(&records);
+            assert!(text.starts_with(headline), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_policy_that_denies_is_named_and_shown() {
+        let arn = "arn:aws:organizations::111122223333:policy/o-a1b2c3d4e5/service_control_policy/p-1a2b3c4d";
+        let text = told_of(&[&denied(&format!(
+            " with an explicit deny in a service control policy: {arn}\n\tstatus code: 400, request id: c7a8114f-02e5-49ff-9bbf-3db760a1143a"
+        ))]);
+        assert!(
+            text.contains(
+                "1. HIGH The service control policy p-1a2b3c4d denies ssm:UpdateInstanceInformation to the role MySSMRole Likely"
+            ),
+            "{text}"
+        );
+        assert!(text.contains(arn), "{text}");
+        assert!(
+            text.contains("aws organizations describe-policy --policy-id p-1a2b3c4d "),
+            "{text}"
+        );
+        assert!(!text.contains("list-policies-for-target"), "{text}");
+        assert!(!text.contains("attach-role-policy"), "{text}");
+
+        let boundary = "arn:aws:iam::123456789012:policy/team/Boundary";
+        let text = told_of(&[&denied(&format!(
+            " with an explicit deny in a permissions boundary: {boundary}"
+        ))]);
+        assert!(
+            text.contains(&format!("--policy-arn {boundary} --version-id")),
+            "{text}"
+        );
+        assert!(!text.contains("aws iam get-role "), "{text}");
+    }
+
+    #[test]
+    fn an_iam_user_who_was_denied_is_not_the_instances_role() {
+        let text = told_of(&[&denied(
+            " because no identity-based policy allows the ssm:UpdateInstanceInformation action",
+        )
+        .replace(
+            "arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0",
+            "arn:aws:iam::123456789012:user/people/alice",
+        )]);
+        assert!(
+            text.contains("The IAM user alice lacks ssm:UpdateInstanceInformation"),
+            "{text}"
+        );
+        assert!(
+            text.contains("list-attached-user-policies --user-name alice"),
+            "{text}"
+        );
+        assert!(
+            text.contains("--policy-source-arn arn:aws:iam::123456789012:user/people/alice "),
+            "{text}"
+        );
+        for wrong in ["instance's role", "--role-name", "attach-role-policy"] {
+            assert!(!text.contains(wrong), "{wrong}: {text}");
+        }
+    }
+
+    #[test]
+    fn all_denied_actions_are_named_and_simulated() {
+        let tail = |action: &str| {
+            denied(&format!(
+                " because no identity-based policy allows the {action} action"
+            ))
+            .replace("ssm:UpdateInstanceInformation", action)
+        };
+        let [ping, list, token] = [
+            "ssm:UpdateInstanceInformation",
+            "ssm:ListInstanceAssociations",
+            "ssmmessages:CreateControlChannel",
+        ];
+        let text = told_of(&[&tail(ping), &tail(list), &tail(token)]);
+        assert!(
+            text.contains(&format!("The role MySSMRole lacks {ping} and 2 more")),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("--action-names {ping} {list} {token} ")),
+            "{text}"
+        );
+    }
+
     #[test]
     fn two_faults_at_once_are_two_things_to_fix() {
         let (text, status) = told(&["events/mixed.log", "--node", "i-0123456789abcdef0"]);

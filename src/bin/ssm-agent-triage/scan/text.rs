@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use ssm_agent_triage::advice::{self, Step};
 use ssm_agent_triage::incident::cause::{Cause, Confidence, Severity};
-use ssm_agent_triage::incident::finding::Evidence;
+use ssm_agent_triage::incident::finding::{Evidence, Unrecognised};
 use ssm_agent_triage::incident::gather::Incident;
 use ssm_agent_triage::incident::unknown::MAX_TEMPLATES;
 use ssm_agent_triage::notify::layout::wrap;
@@ -46,21 +46,30 @@ pub fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> Strin
 
 fn headline(page: &mut Page, verdict: &Verdict, loud: usize, quiet: usize) {
     let source = &verdict.reading.source;
-    let (ink, said) = match (loud, quiet, source.records) {
-        (0, _, 0) => (
+    let unknown = not_recognised(&verdict.reading.unrecognised);
+    let (ink, said) = match (loud, quiet, source.records, &unknown) {
+        (0, _, 0, _) => (
             Ink::Yellow,
             "No record of the SSM Agent was found.".to_owned(),
         ),
-        (0, 0, _) => (Ink::Green, "Nothing is wrong.".to_owned()),
-        (0, quiet, _) => (
+        (0, 0, _, None) => (Ink::Green, "Nothing is wrong.".to_owned()),
+        (0, 0, _, Some(unknown)) => (Ink::Yellow, format!("Nothing known is wrong; {unknown}.")),
+        (0, quiet, _, None) => (
             Ink::Green,
             format!(
                 "Nothing urgent; {} of low severity.",
                 plural(quiet, "thing")
             ),
         ),
-        (loud, 0, _) => (Ink::Red, format!("{} to fix.", plural(loud, "thing"))),
-        (loud, quiet, _) => (
+        (0, quiet, _, Some(unknown)) => (
+            Ink::Yellow,
+            format!(
+                "Nothing known is urgent; {} of low severity, {unknown}.",
+                plural(quiet, "thing")
+            ),
+        ),
+        (loud, 0, _, _) => (Ink::Red, format!("{} to fix.", plural(loud, "thing"))),
+        (loud, quiet, _, _) => (
             Ink::Red,
             format!(
                 "{} to fix, {quiet} more of low severity.",
@@ -110,6 +119,24 @@ fn unread(page: &mut Page, verdict: &Verdict) {
             "not read, or not to the end, or held no record: the verdict is on the rest.",
         );
         page.paragraph(&format!("{count} {were} {rest}"));
+    }
+}
+
+/// How many records nothing recognised: a fault may be among them.
+fn not_recognised(unknown: &[Unrecognised]) -> Option<String> {
+    let records: u64 = unknown.iter().map(|unknown| unknown.count).sum();
+    // Of a node with many kinds of them the oldest are no longer counted.
+    let least = if unknown.len() < MAX_TEMPLATES {
+        ""
+    } else {
+        "at least "
+    };
+    match records {
+        0 => None,
+        1 => Some("1 record of WARN or ERROR was not recognised".to_owned()),
+        many => Some(format!(
+            "{least}{many} records of WARN or ERROR were not recognised"
+        )),
     }
 }
 

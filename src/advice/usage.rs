@@ -6,6 +6,14 @@ use crate::command::{Command, Grammar};
 use crate::incident::cause::Cause;
 
 pub(super) fn session_failure(case: &Case) -> Vec<Step> {
+    if case.clues.client {
+        return vec![Step::say(
+            "session-manager-plugin wrote this on the machine of the person who starts the \
+             session; the node is not at fault. A certificate error there means that this \
+             machine's network inspects TLS: let it trust the inspecting authority, or exempt \
+             ssmmessages from the inspection. Else see that machine's proxy and firewall.",
+        )];
+    }
     vec![
         case.connection_status(),
         Step::run(

@@ -173,7 +173,8 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         | Role::WorkerGone
         | Role::Stopping
         | Role::Starting
-        | Role::ProxyListing => None,
+        | Role::ProxyListing
+        | Role::Client => None,
     }
 }
 

@@ -4,8 +4,10 @@
 mod article;
 mod cases;
 mod foreign;
+mod generations;
 mod golden;
 mod lines;
+mod people;
 mod shapes;
 mod splits;
 mod verdict;

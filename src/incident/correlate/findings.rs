@@ -9,7 +9,7 @@ use crate::failure::Kind as FailureKind;
 use crate::incident::cause::{Cause, Confidence, Severity};
 use crate::incident::finding::{Clues, Finding, SignatureCount};
 use crate::node::{NamedBy, Node, NodeId};
-use crate::signature::{Kind, Part};
+use crate::signature::{Kind, Part, Role};
 
 impl NodeState {
     /// What stands open. `complete` says that no further batch comes: what might
@@ -155,6 +155,7 @@ impl NodeState {
         let mut clues = lead.clues.clone();
         clues.agent_version = self.version.clone();
         clues.proxied = self.proxy.set;
+        clues.client = lead.role == Some(Role::Client);
         let (mut signatures, mut evidence) = (lead.signatures.clone(), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);
         let mut candidates = lead.causes.clone();

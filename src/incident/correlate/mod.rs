@@ -185,7 +185,8 @@ impl NodeState {
                 | Role::IdentityGivenUp
                 | Role::ProfileRefused
                 | Role::Connected
-                | Role::WorkerGone,
+                | Role::WorkerGone
+                | Role::Client,
             )
             | None => {}
         }

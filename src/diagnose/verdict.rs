@@ -63,6 +63,33 @@ impl Live {
     }
 }
 
+impl Diagnosed {
+    /// Live state was right about the cause before the newest of these lines
+    /// was logged, so they tell of something else: the next candidate, where
+    /// the log names one that live state does not refute.
+    pub fn rule_out(&mut self, cause: Cause) {
+        let enabled = (self.checks.iter()).any(|check| check.sign == Some(Sign::ImdsEnabled));
+        let doubtful = self.standing == Standing::AlreadyRight
+            && self.recovered_at.is_none()
+            && cause == Cause::ImdsDisabled
+            && enabled;
+        if !doubtful || self.cause != cause || self.candidates.len() < 2 {
+            return;
+        }
+        self.candidates.remove(0);
+        self.cause = self.candidates[0];
+        self.standing = Standing::Standing;
+        self.scope = scope(self.cause, &self.finding, &self.live, None);
+        self.severity = severity(self.cause, &self.finding, self.confidence, false);
+        self.detail = Some(
+            "The metadata endpoint was enabled before the newest of these lines was logged, so \
+             something else answered in place of the metadata service, or keeps the agent from \
+             it: a proxy that is used for 169.254.169.254, a firewall or a route of the host."
+                .to_owned(),
+        );
+    }
+}
+
 /// The nodes of which Systems Manager has heard since their newest evidence,
 /// and what they have thereby recovered from.
 pub fn recovered(diagnosed: &[Diagnosed]) -> Vec<Recovered> {
@@ -215,6 +242,18 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
             candidates: confirmed,
             confidence: Confidence::Confirmed,
             standing: Standing::Standing,
+            recovered: false,
+        };
+    }
+    // The metadata service itself said that it was off, and now it is on: it
+    // was switched on since, or something else answered in its place. Lines of
+    // before cannot tell which; lines of later do ([`Diagnosed::rule_out`]).
+    let said_off = named.first() == Some(&Cause::ImdsDisabled);
+    if said_off && saw(Sign::ImdsEnabled) && !rest.is_empty() {
+        return Decision {
+            candidates: led_by(Cause::ImdsDisabled, rest),
+            confidence: Confidence::Undetermined,
+            standing: Standing::AlreadyRight,
             recovered: false,
         };
     }

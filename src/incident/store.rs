@@ -182,6 +182,13 @@ impl Store {
             return;
         }
         let last = diagnosed.finding.last;
+        let was_right = |entry: &&Entry| entry.was_right_before(last);
+        let mut known = self.incidents.values().filter(was_right);
+        if let Some(entry) =
+            known.find(|entry| entry.cause == diagnosed.cause && entry.takes_in(&diagnosed.finding))
+        {
+            diagnosed.rule_out(entry.cause);
+        }
         let possible = |entry: &&Entry| match diagnosed.standing {
             Standing::Standing => {
                 diagnosed.candidates.contains(&entry.cause) || entry.was_right_after(last)

@@ -8,7 +8,7 @@ use super::checks::registration::stops_reporting;
 use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
 use super::scope::scope;
-use crate::incident::cause::{Cause, Confidence, Scope, Severity};
+use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::incident::finding::{Finding, Recovered};
 
 /// A finding with what live state says about it.
@@ -64,6 +64,14 @@ impl Live {
 }
 
 impl Diagnosed {
+    /// Whether what the log and live state name now may be the thing at fault
+    /// for `cause` that was known before: another role is another thing, while
+    /// no role at all says nothing.
+    pub fn may_concern(&self, cause: Cause, known: &Scope) -> bool {
+        let now = scope(cause, &self.finding, &self.live, None);
+        known.kind != ScopeKind::Role || now.kind != known.kind || now.id == known.id
+    }
+
     /// Live state was right about the cause before the newest of these lines
     /// was logged, so they tell of something else: the next candidate, where
     /// the log names one that live state does not refute.

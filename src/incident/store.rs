@@ -198,6 +198,7 @@ impl Store {
         let joined = (self.incidents.values())
             .filter(possible)
             .filter(|entry| entry.takes_in(&diagnosed.finding))
+            .filter(|entry| diagnosed.may_concern(entry.cause, &entry.scope))
             .max_by_key(|entry| (entry.confirmed, entry.seen_at));
         let Some(entry) = joined else {
             return;

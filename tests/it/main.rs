@@ -10,3 +10,4 @@ mod replay;
 mod story;
 mod support;
 mod wire;
+mod writes;

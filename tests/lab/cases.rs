@@ -5,7 +5,7 @@ use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
 use ssm_agent_triage::engine::Reading;
 
 pub struct Case {
-    folder: &'static str,
+    pub folder: &'static str,
     pub name: String,
     required: String,
     allowed: Vec<String>,
@@ -49,7 +49,7 @@ impl Case {
         self.false_alarm(verdict)
     }
 
-    fn false_alarm(&self, verdict: &[Loud]) -> Option<String> {
+    pub fn false_alarm(&self, verdict: &[Loud]) -> Option<String> {
         let wanted = |cause: &str| {
             self.required
                 .split([',', '|'])

@@ -3,6 +3,7 @@
 
 mod article;
 mod cases;
+mod deliveries;
 mod foreign;
 mod generations;
 mod golden;

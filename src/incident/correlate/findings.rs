@@ -17,7 +17,7 @@ impl NodeState {
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
         let node = self.identify(node);
         let mut opens: Vec<Open> = self.open.clone();
-        opens.extend(self.outage());
+        opens.extend(self.outage(complete));
         for open in &mut opens {
             if complete {
                 open.pending = false;
@@ -36,11 +36,7 @@ impl NodeState {
             .into_iter()
             .map(|group| self.finding(&node, group))
             .collect();
-        findings.extend(
-            self.unknown
-                .iter()
-                .map(|unknown| unknown.finding(&node, self.batch)),
-        );
+        findings.extend(self.unknown.iter().map(|unknown| unknown.finding(&node)));
         findings
     }
 
@@ -59,8 +55,8 @@ impl NodeState {
         node
     }
 
-    fn outage(&self) -> Option<Open> {
-        let loss = self.channel.outage(self.latest?)?;
+    fn outage(&self, complete: bool) -> Option<Open> {
+        let loss = self.channel.outage(self.latest?, complete)?;
         let causes = vec![
             Cause::EndpointUnreachable,
             Cause::ChannelFailure,
@@ -81,7 +77,11 @@ impl NodeState {
             },
             signatures: vec![SignatureCount {
                 id: loss.signature.clone(),
-                count: loss.attempts + 1,
+                count: if loss.batch == self.batch {
+                    loss.count
+                } else {
+                    0
+                },
                 first: loss.first,
                 last: loss.last,
             }],
@@ -156,11 +156,11 @@ impl NodeState {
         clues.agent_version = self.version.clone();
         clues.proxied = self.proxy.set;
         clues.client = lead.role == Some(Role::Client);
-        let (mut signatures, mut evidence) = (lead.signatures.clone(), lead.evidence.clone());
+        let (mut signatures, mut evidence) = (lead.counts(self.batch), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);
         let mut candidates = lead.causes.clone();
         for other in others {
-            for count in other.signatures {
+            for count in other.counts(self.batch) {
                 add_count(&mut signatures, count);
             }
             first = first.min(other.first);
@@ -338,7 +338,6 @@ impl NodeState {
     pub fn unrecognised(&self) -> Vec<crate::incident::finding::Unrecognised> {
         self.unknown
             .iter()
-            .filter(|unknown| unknown.batch == self.batch)
             .map(super::super::unknown::Unknown::report)
             .collect()
     }

@@ -150,6 +150,9 @@ impl StreamReader<'_> {
                 }
             }
         }
+        if !self.source.complete {
+            joiner.end_batch();
+        }
         self.joiner = joiner.into_owned();
         self.events += batch.events.len() as u64;
     }

@@ -69,14 +69,22 @@ impl<'a> Joiner<'a> {
             .last_at
             .zip(first_at)
             .map(|(last, first)| first.duration_since(last));
-        if self.open.is_some()
-            && gap.is_some_and(|gap| gap >= SignedDuration::ZERO && gap <= CONTIGUOUS)
+        if gap.is_some_and(|gap| gap >= SignedDuration::ZERO && gap <= CONTIGUOUS)
+            && let Some(open) = &mut self.open
         {
+            open.cut = false;
             return None;
         }
         self.orphaned = true;
         self.dump_depth = 0;
         self.close()
+    }
+
+    /// Ends a batch after which more may come.
+    pub fn end_batch(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.cut = true;
+        }
     }
 
     /// Whether a head with a timestamp was seen.
@@ -208,6 +216,7 @@ impl<'a> Joiner<'a> {
             rest: Vec::new(),
             origin: head.origin,
             line: self.lines,
+            cut: false,
             counted: None,
         };
         if self.passes(&record) {
@@ -239,6 +248,7 @@ impl<'a> Joiner<'a> {
             rest: Vec::new(),
             origin,
             line: self.lines,
+            cut: false,
             counted: None,
         }
     }

@@ -37,6 +37,8 @@ pub struct Record<'a> {
     pub origin: Origin,
     /// The line number of the head within its batch or file, from 1.
     pub line: u64,
+    /// Its batch ended with it: lines of it may be missing.
+    pub cut: bool,
     /// How many of `rest` stood there when an earlier invocation counted the
     /// record as the one that its batch left open.
     pub counted: Option<usize>,
@@ -93,6 +95,7 @@ impl<'a> Record<'a> {
             rest: self.rest.into_iter().map(own).collect(),
             origin: self.origin,
             line: self.line,
+            cut: self.cut,
             counted: self.counted,
         }
     }

@@ -100,6 +100,12 @@ fn fates(count: usize) -> Vec<(String, Deliveries)> {
     fates
 }
 
+fn tables() -> impl Iterator<Item = Case> {
+    [("cases.tsv", "agent"), ("v2/cases.tsv", "v2")]
+        .into_iter()
+        .flat_map(|(table, folder)| cases(table, folder))
+}
+
 /// The reading of each delivery.
 fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<Reading> {
     let mut environments = vec![StreamStates::default(); ENVIRONMENTS];
@@ -120,8 +126,8 @@ fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<Readin
 }
 
 fn shapes(case: &Case) -> Vec<(&'static str, Vec<String>)> {
-    let log = fixture(&format!("agent/{}.log", case.name));
-    let errors = optional_fixture(&format!("agent/{}.err", case.name));
+    let log = fixture(&format!("{}/{}.log", case.folder, case.name));
+    let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
     vec![
         ("records", records(&log)),
         ("lines", lines(&log)),
@@ -132,7 +138,7 @@ fn shapes(case: &Case) -> Vec<(&'static str, Vec<String>)> {
 
 fn false_alarms(sizes: &[usize]) -> String {
     let mut wrong = String::new();
-    for case in cases() {
+    for case in tables() {
         for (shape, pieces) in shapes(&case) {
             let events = events(&pieces);
             for size in sizes {

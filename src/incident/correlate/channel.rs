@@ -9,9 +9,10 @@ use crate::incident::finding::Evidence;
 /// channel is down.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Two failed attempts that are certain, or four that may each have opened a
+/// Two failed attempts that are certain, or eight that may each have opened a
 /// socket in a batch that was not seen.
-const OUTAGE: usize = 4;
+const OUTAGE: usize = 8;
+const CERTAIN: usize = 4;
 
 /// Further attempts say nothing more.
 const MOST_ATTEMPTS: usize = 16;
@@ -108,7 +109,7 @@ impl Channel {
         self.lost.as_ref().filter(|loss| {
             let attempts = loss.attempts.iter();
             let weight: usize = attempts
-                .map(|(_, certain)| if *certain { 2 } else { 1 })
+                .map(|(_, certain)| if *certain { CERTAIN } else { 1 })
                 .sum();
             weight >= OUTAGE || complete && latest.duration_since(loss.first) >= PATIENCE
         })

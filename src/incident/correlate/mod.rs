@@ -30,6 +30,14 @@ use crate::signature::{Kind, Match, Part, Role};
 /// batch that told of the healing may be lost, late, or read elsewhere.
 const HEALING: SignedDuration = SignedDuration::from_secs(10);
 
+/// Three attempts to find an identity stand half a second apart; the end of each
+/// is written within milliseconds.
+const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
+
+/// Every way to credentials is tried within this time of one refresh; the next
+/// refresh comes minutes later.
+const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
+
 /// A worker that goes within this time of a stop signal was stopped.
 const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 
@@ -267,21 +275,22 @@ impl NodeState {
                 // An attempt whose cause may still follow decides nothing yet.
                 let unclear = new.failure == Some(FailureKind::ImdsUnclear);
                 new.pending = self.attempts.count < 3 || unclear;
+                new.pending |= record.cut;
                 if !new.pending {
-                    self.settle(Part::Identity);
+                    self.settle(Part::Identity, record.at);
                 }
             }
-            Some(Role::IdentityGivenUp) => self.settle(Part::Identity),
+            Some(Role::IdentityGivenUp) => self.settle(Part::Identity, record.at),
             Some(Role::ProfileRefused) => new.pending = true,
             Some(Role::Waiting) => {
-                self.settle(Part::Credentials);
+                self.settle(Part::Credentials, record.at);
                 if self.waits_for(&new) {
                     return Effect::Opened;
                 }
             }
             Some(_) | None => {
                 if matches!(new.part, Part::Credentials) {
-                    self.settle(Part::Credentials);
+                    self.settle(Part::Credentials, record.at);
                 }
             }
         }
@@ -356,9 +365,16 @@ impl NodeState {
         }
     }
 
-    fn settle(&mut self, part: Part) {
+    /// What was tried right before `at` has not healed: a later try would be
+    /// written between the two.
+    fn settle(&mut self, part: Part, at: Timestamp) {
+        let before_next = match part {
+            Part::Identity => BETWEEN_TRIES,
+            _ => BETWEEN_REFRESHES,
+        };
         for open in &mut self.open {
-            if open.part == part {
+            let since = at.duration_since(open.last);
+            if open.part == part && SignedDuration::ZERO <= since && since <= before_next {
                 open.pending = false;
             }
         }
@@ -498,7 +514,7 @@ impl Attempts {
     /// Three attempts half a second apart, each of a few seconds at the most.
     fn add(&mut self, at: Timestamp) {
         let since = self.last.map(|last| at.duration_since(last));
-        if since.is_some_and(|since| since < SignedDuration::ZERO) {
+        if since.is_some_and(|since| since <= SignedDuration::ZERO) {
             return;
         }
         let again = since.is_some_and(|since| since <= SignedDuration::from_secs(30));

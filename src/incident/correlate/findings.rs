@@ -89,6 +89,7 @@ impl NodeState {
             first: loss.first,
             last: loss.last,
             pending: false,
+            cut: false,
             batch: loss.batch,
         })
     }

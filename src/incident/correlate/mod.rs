@@ -294,6 +294,12 @@ impl NodeState {
                 }
             }
         }
+        // The agent writes a cause right before what follows from it: without the
+        // log before a guess, the batch that held the cause may be missing.
+        let guess = new.kind == Kind::Symptom || !new.decided;
+        if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
+            new.pending = true;
+        }
         match self.open.iter_mut().find(|open| open.same(&new)) {
             Some(open) => {
                 open.pending &= new.pending;
@@ -301,7 +307,7 @@ impl NodeState {
                 // Again and again: it has not healed. What another way to
                 // credentials may heal each time is settled by that way's own end.
                 let again = open.last.duration_since(open.first) >= HEALING;
-                if again && open.role != Some(Role::ProfileRefused) {
+                if again && !open.cut && open.role != Some(Role::ProfileRefused) {
                     open.pending = false;
                 }
             }
@@ -374,7 +380,11 @@ impl NodeState {
         };
         for open in &mut self.open {
             let since = at.duration_since(open.last);
-            if open.part == part && SignedDuration::ZERO <= since && since <= before_next {
+            if open.part == part
+                && !open.cut
+                && SignedDuration::ZERO <= since
+                && since <= before_next
+            {
                 open.pending = false;
             }
         }

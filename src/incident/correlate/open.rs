@@ -28,6 +28,8 @@ pub struct Open {
     pub last: Timestamp,
     /// It may heal by itself within seconds, as boot races and fallbacks do.
     pub pending: bool,
+    /// Of each record of it lines may be missing.
+    pub cut: bool,
     /// The batch that brought the last record.
     pub batch: u64,
 }
@@ -60,6 +62,7 @@ impl Open {
             first: record.at,
             last: record.at,
             pending: false,
+            cut: record.cut,
             batch,
         })
     }
@@ -110,6 +113,7 @@ impl Open {
     /// Takes in another record of the same thing.
     pub fn add(&mut self, other: Self) {
         self.count_in(other.batch);
+        self.cut &= other.cut;
         self.severity = self.severity.max(other.severity);
         if other.first < self.first {
             self.first = other.first;

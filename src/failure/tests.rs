@@ -390,7 +390,7 @@ fn the_tail_decides_what_failed_at_the_role_listing() {
         ),
         (
             "exceeded maximum number of attempts, 3, http response error StatusCode: 500, request to EC2 IMDS failed",
-            Kind::ImdsUnclear,
+            Kind::ImdsFault,
         ),
         (
             "http response error StatusCode: 407, request to EC2 IMDS failed",

@@ -1,8 +1,8 @@
 //! What both generations of the AWS SDK for Go share in the agent's log: the wait
 //! after a fault, and a refusal in the metadata service's place.
 
-use super::shapes::at_once;
-use super::verdict::summary;
+use super::shapes::{at_once, records};
+use super::verdict::{fixture, summary};
 
 const REFRESHER: &str = "2026-11-25 18:25:37.9779 ERROR [CredentialRefresher] Retrieve credentials produced error: unexpected error getting instance profile role credentials or calling UpdateInstanceInformation. Skipping default host management fallback: retrieved credentials failed to report to ssm. ";
 const WAIT: &str = "2026-11-25 18:25:37.9780 INFO [CredentialRefresher] Sleeping for 5m0s before retrying retrieve credentials";
@@ -124,4 +124,81 @@ fn a_later_list_of_proxy_settings_replaces_the_earlier() {
     pieces.pop();
     pieces.extend(refusal(Some(["", "", ""])));
     assert_eq!(summary(&at_once(&pieces)), ["high likely imds-disabled"]);
+}
+
+#[test]
+fn the_end_of_a_metadata_error_names_the_cause_in_a_whole_log() {
+    const REFUSED: &str = "http response error StatusCode: 403, request to EC2 IMDS failed";
+    const CA: &str =
+        "unable to add custom RootCAs HTTPClient, has no WithTransportOptions, *http.Client";
+    for (log, tail, says) in [
+        (
+            "v2-imds-role403",
+            "http response error StatusCode: 401, request to EC2 IMDS failed",
+            "high likely imds-unreachable",
+        ),
+        (
+            "v2-imds-role403",
+            "exceeded maximum number of attempts, 3, http response error StatusCode: 500, request to EC2 IMDS failed",
+            "high likely imds-unreachable",
+        ),
+        (
+            "v2-imds-role403",
+            "canceled, context deadline exceeded",
+            "high likely imds-unreachable,imds-disabled",
+        ),
+        (
+            "v2-imds-role403",
+            "exceeded maximum number of attempts, 3, request send failed, Get \"http://169.254.169.254/latest/meta-data/iam/security-credentials/\": dial tcp 169.254.169.254:80: connect: no route to host",
+            "high likely imds-unreachable,imds-disabled",
+        ),
+        (
+            "v2-imds-role403",
+            "failed to get API token, operation error ec2imds: getToken, http response error StatusCode: 403, request to EC2 IMDS failed",
+            "high likely imds-disabled",
+        ),
+        (
+            "v2-imds-disabled",
+            "http response error StatusCode: 503, request to EC2 IMDS failed",
+            "high likely imds-unreachable",
+        ),
+        (
+            "v2-imds-disabled",
+            "http response error StatusCode: 407, request to EC2 IMDS failed",
+            "high likely proxy-failure,imds-unreachable",
+        ),
+        // Not EC2's service, or none that knows tokens: several causes are possible.
+        (
+            "v2-imds-disabled",
+            "http response error StatusCode: 404, request to EC2 IMDS failed",
+            "high undetermined imds-unreachable,imds-disabled,proxy-failure,registration-invalid",
+        ),
+        (
+            "v2-imds-disabled",
+            CA,
+            "high likely agent-config-invalid,tls-failure",
+        ),
+    ] {
+        let text = fixture(&format!("v2/{log}.log")).replace(REFUSED, tail);
+        assert_eq!(summary(&at_once(&records(&text))), [says], "{tail}");
+    }
+}
+
+#[test]
+fn a_proxys_own_words_put_the_proxy_first() {
+    let log = fixture("v2/v2-proxy-407.log");
+    for (words, says) in [
+        ("Forbidden", "high likely proxy-failure"),
+        (
+            "Network Authentication Required",
+            "high likely proxy-failure",
+        ),
+        (
+            "Blocked by policy",
+            "high undetermined proxy-failure,endpoint-unreachable,dns-failure,tls-failure",
+        ),
+    ] {
+        let text = log.replace("Proxy Authentication Required", words);
+        assert_eq!(summary(&at_once(&records(&text))), [says], "{words}");
+    }
 }

@@ -119,7 +119,16 @@ impl NodeState {
             .open
             .iter()
             .any(|other| other.part == Part::Identity && other.kind == Kind::Fault);
-        if answered && !fails_now && !open.decided {
+        let of_metadata = matches!(
+            open.failure,
+            Some(
+                FailureKind::ImdsUnclear
+                    | FailureKind::ImdsForbidden
+                    | FailureKind::ImdsTokenRefused
+                    | FailureKind::ImdsFault
+            )
+        );
+        if answered && !fails_now && !of_metadata && !open.decided {
             open.causes
                 .retain(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
             if open.failure == Some(FailureKind::NoRoleOrImds) {
@@ -133,21 +142,33 @@ impl NodeState {
     fn narrow_by_proxy(&self, open: &mut Open, answered: bool) {
         let caught = self.proxy.catches_metadata();
         let forbidden = open.failure == Some(FailureKind::ImdsForbidden);
+        let refused = matches!(
+            open.failure,
+            Some(FailureKind::ImdsTokenRefused | FailureKind::ImdsFault)
+        );
         let unexplained = matches!(
             open.failure,
             Some(FailureKind::ImdsUnclear | FailureKind::ImdsUnreachable)
         ) && open.clues.dialled.is_none();
-        if caught == Some(true) && (forbidden || unexplained) {
-            let second = if forbidden {
-                Cause::ImdsDisabled
-            } else {
-                Cause::ImdsUnreachable
-            };
-            open.causes = vec![Cause::ProxyFailure, second];
+        let own = if forbidden {
+            Cause::ImdsDisabled
+        } else {
+            Cause::ImdsUnreachable
+        };
+        if caught == Some(true) && (forbidden || refused || unexplained) {
+            open.causes = vec![Cause::ProxyFailure, own];
             open.decided = true;
-        } else if forbidden && (answered || caught == Some(false)) {
-            open.causes = vec![Cause::ImdsDisabled];
+        } else if (forbidden || refused) && (answered || caught == Some(false)) {
+            open.causes = vec![own];
             open.decided = true;
+        }
+        let unsaid = matches!(
+            open.failure,
+            Some(FailureKind::Unsent | FailureKind::RetriesExhausted)
+        );
+        if self.proxy.set && unsaid {
+            open.causes
+                .sort_by_key(|cause| *cause != Cause::ProxyFailure);
         }
     }
 

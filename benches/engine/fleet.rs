@@ -34,6 +34,7 @@ impl Fleet {
         let mut facts = Facts::default();
         for id in &ids {
             let instance = InstanceFacts {
+                imds_defaults: None,
                 id: id.clone(),
                 state: found("running"),
                 imds: Some(ImdsFacts {

@@ -93,6 +93,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
         retry_in_seconds: None,
         fresh: true,
         instances: vec![InstanceFacts {
+            imds_defaults: None,
             id: InstanceId::parse(INSTANCE).expect("an instance id"),
             state: "running".to_owned(),
             imds: Some(ImdsFacts {

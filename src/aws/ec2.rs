@@ -7,16 +7,18 @@ use std::net::IpAddr;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
-    Filter, HttpTokensState, Instance, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsResponse, InstanceMetadataOptionsState,
+    Filter, HttpTokensEnforcedState, HttpTokensState, IamInstanceProfile, Instance,
+    InstanceMetadataDefaultsResponse, InstanceMetadataEndpointState,
+    InstanceMetadataOptionsResponse, InstanceMetadataOptionsState, ManagedBy,
 };
 use tokio::sync::OnceCell;
 
 use super::error;
 use super::session::{Effort, Session};
+use super::whole::{Whole, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
-    ImdsFacts, InstanceFacts, NetworkPlace, OPT_IN_TAG_PREFIX, ProfileRef,
+    ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace, OPT_IN_TAG_PREFIX, ProfileRef,
 };
 use crate::node::InstanceId;
 
@@ -41,6 +43,7 @@ impl Ec2 {
                 let config = aws_sdk_ec2::config::Builder::from(session.config().await)
                     .retry_config(self.effort.retries())
                     .timeout_config(self.effort.timeouts())
+                    .interceptor(Whole)
                     .build();
                 Client::from_conf(config)
             })
@@ -58,24 +61,39 @@ impl Ec2 {
             .name("instance-id")
             .set_values(Some(ids.iter().map(ToString::to_string).collect()))
             .build();
+        const CALL: &str = "DescribeInstances";
         let mut pages = self
             .client(session)
             .await
             .describe_instances()
             .filters(filter)
+            // Instances that EKS, ECS or Lambda run are left out of lists else.
+            .include_managed_resources(true)
             .into_paginator()
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| error::read("DescribeInstances", e))?;
-            found.extend(
-                page.reservations()
-                    .iter()
-                    .flat_map(|reservation| reservation.instances())
-                    .filter_map(instance_facts),
-            );
+            let page = page.map_err(|e| error::read(CALL, e))?;
+            for reservation in held(CALL, page.reservations)? {
+                for instance in held(CALL, reservation.instances)? {
+                    found.push(held(CALL, instance_facts(&instance))?);
+                }
+            }
         }
         Ok(found)
+    }
+
+    /// The metadata defaults of this account and Region.
+    pub async fn imds_defaults(&self, session: &Session) -> Result<ImdsDefaults, CallError> {
+        const CALL: &str = "GetInstanceMetadataDefaults";
+        let answer = self
+            .client(session)
+            .await
+            .get_instance_metadata_defaults()
+            .send()
+            .await
+            .map_err(|e| error::read(CALL, e))?;
+        Ok(imds_defaults(&held(CALL, answer.account_level)?))
     }
 
     /// Sends only the instance id and `HttpEndpoint=enabled`: every option
@@ -120,25 +138,23 @@ impl Ec2 {
     }
 }
 
-/// `None` when EC2 gives an id that is none.
+/// `None` when the answer lacks what every instance has: an id that is one, and
+/// a state.
 fn instance_facts(instance: &Instance) -> Option<InstanceFacts> {
     let id = InstanceId::parse(instance.instance_id()?)?;
-    let state = instance.state().and_then(|state| state.name());
+    let state = instance.state()?.name()?;
     let managed = instance
         .operator()
         .filter(|operator| operator.managed() == Some(true));
     Some(InstanceFacts {
         id,
-        state: state.map_or("unknown", |name| name.as_str()).to_owned(),
+        state: state.as_str().to_owned(),
         imds: instance.metadata_options().and_then(imds_facts),
-        profile: instance.iam_instance_profile().and_then(|profile| {
-            let arn = profile.arn()?;
-            Some(ProfileRef {
-                name: arn.rsplit('/').next()?.to_owned(),
-                arn: arn.to_owned(),
-                id: profile.id().unwrap_or_default().to_owned(),
-            })
-        }),
+        imds_defaults: None,
+        profile: match instance.iam_instance_profile() {
+            Some(profile) => Some(profile_ref(profile)?),
+            None => None,
+        },
         tags: opt_in_tags(
             instance
                 .tags()
@@ -149,6 +165,16 @@ fn instance_facts(instance: &Instance) -> Option<InstanceFacts> {
         vpc: instance.vpc_id().map(str::to_owned),
         subnet: instance.subnet_id().map(str::to_owned),
         network: network_place(instance),
+    })
+}
+
+fn profile_ref(profile: &IamInstanceProfile) -> Option<ProfileRef> {
+    let arn = profile.arn()?;
+    let (_, name) = arn.rsplit_once('/')?;
+    Some(ProfileRef {
+        name: name.to_owned(),
+        arn: arn.to_owned(),
+        id: profile.id().unwrap_or_default().to_owned(),
     })
 }
 
@@ -203,6 +229,23 @@ fn imds_facts(options: &InstanceMetadataOptionsResponse) -> Option<ImdsFacts> {
     })
 }
 
+fn imds_defaults(defaults: &InstanceMetadataDefaultsResponse) -> ImdsDefaults {
+    ImdsDefaults {
+        endpoint_enabled: match defaults.http_endpoint() {
+            Some(InstanceMetadataEndpointState::Enabled) => Some(true),
+            Some(InstanceMetadataEndpointState::Disabled) => Some(false),
+            Some(_) | None => None,
+        },
+        tokens_enforced: defaults.http_tokens_enforced() == Some(&HttpTokensEnforcedState::Enabled),
+        declared: defaults.managed_by() == Some(&ManagedBy::DeclarativePolicy),
+        exception_message: defaults
+            .managed_exception_message()
+            .map(str::trim)
+            .filter(|message| !message.is_empty())
+            .map(str::to_owned),
+    }
+}
+
 /// Only our own tags are kept: the others are nobody's business here.
 pub(super) fn opt_in_tags<'a>(
     tags: impl Iterator<Item = (&'a str, &'a str)>,
@@ -215,9 +258,7 @@ pub(super) fn opt_in_tags<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ec2::types::{
-        IamInstanceProfile, InstanceState, InstanceStateName, OperatorResponse, Tag,
-    };
+    use aws_sdk_ec2::types::{InstanceState, InstanceStateName, OperatorResponse, Tag};
 
     #[test]
     fn an_instance_is_read_as_plain_facts() {

@@ -3,6 +3,8 @@
 
 mod policies;
 
+use std::collections::BTreeMap;
+
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Role;
 use percent_encoding::percent_decode_str;
@@ -11,6 +13,7 @@ use tokio::sync::OnceCell;
 use super::ec2::opt_in_tags;
 use super::error;
 use super::session::{Effort, Session};
+use super::whole::{Whole, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{ProfileFacts, Read, RoleFacts};
 
@@ -35,6 +38,7 @@ impl Iam {
                 let config = aws_sdk_iam::config::Builder::from(session.config().await)
                     .retry_config(self.effort.retries())
                     .timeout_config(self.effort.timeouts())
+                    .interceptor(Whole)
                     .build();
                 Client::from_conf(config)
             })
@@ -56,17 +60,19 @@ impl Iam {
             .send()
             .await
             .map_err(|e| error::read(CALL, e))?;
-        let profile = answer.instance_profile().ok_or_else(|| empty(CALL))?;
+        let profile = held(CALL, answer.instance_profile())?;
+        // A profile holds at most one role ("IAM and AWS STS quotas").
+        let role = match profile.roles().first() {
+            Some(role) => {
+                let tags = Read::Failed(format!("{CALL} does not give the tags of a role"));
+                Some(held(CALL, role_facts(role, tags))?)
+            }
+            None => None,
+        };
         Ok(ProfileFacts {
-            name: profile.instance_profile_name().to_owned(),
-            id: profile.instance_profile_id().to_owned(),
-            // A profile holds at most one role ("IAM and AWS STS quotas").
-            role: profile.roles().first().map(|role| {
-                role_facts(
-                    role,
-                    Read::Failed(format!("{CALL} does not give the tags of a role")),
-                )
-            }),
+            name: held(CALL, some(profile.instance_profile_name()))?,
+            id: held(CALL, some(profile.instance_profile_id()))?,
+            role,
         })
     }
 
@@ -81,9 +87,9 @@ impl Iam {
             .send()
             .await
             .map_err(|e| error::read(CALL, e))?;
-        let role = answer.role().ok_or_else(|| empty(CALL))?;
+        let role = held(CALL, answer.role())?;
         let tags = opt_in_tags(role.tags().iter().map(|tag| (tag.key(), tag.value())));
-        Ok(role_facts(role, Read::Found(tags)))
+        held(CALL, role_facts(role, Read::Found(tags)))
     }
 
     /// Replaces the whole trust policy of the role.
@@ -105,25 +111,24 @@ impl Iam {
     }
 }
 
-fn empty(call: &'static str) -> CallError {
-    CallError::NoAnswer {
-        call,
-        message: "the answer is empty".to_owned(),
-    }
+/// The SDK puts an empty text where an answer lacks a member that it must have.
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn role_facts(role: &Role, tags: Read<std::collections::BTreeMap<String, String>>) -> RoleFacts {
-    RoleFacts {
-        name: role.role_name().to_owned(),
-        arn: role.arn().to_owned(),
-        path: role.path().to_owned(),
-        trust_policy: decode(role.assume_role_policy_document().unwrap_or_default()),
+/// `None` where the answer lacks what every role has.
+fn role_facts(role: &Role, tags: Read<BTreeMap<String, String>>) -> Option<RoleFacts> {
+    Some(RoleFacts {
+        name: some(role.role_name())?,
+        arn: some(role.arn())?,
+        path: some(role.path())?,
+        trust_policy: decode(role.assume_role_policy_document()?),
         tags,
         boundary: role
             .permissions_boundary()
             .and_then(|boundary| boundary.permissions_boundary_arn())
             .map(str::to_owned),
-    }
+    })
 }
 
 /// IAM URL-encodes policy documents (RFC 3986). A document that arrives plain

@@ -8,8 +8,8 @@ use super::session::{Effort, Session};
 use super::ssm::Ssm;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, GroupFacts, InstanceFacts, InterfaceFacts, ProfileFacts,
-    RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, VpcFacts,
+    AclFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults, InstanceFacts, InterfaceFacts,
+    ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, VpcFacts,
 };
 use crate::diagnose::live::{Reads, VpcAttribute};
 use crate::node::InstanceId;
@@ -37,6 +37,10 @@ impl LiveState {
 impl Reads for LiveState {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
         self.ec2.describe_instances(&self.session, ids).await
+    }
+
+    async fn imds_defaults(&self) -> Result<ImdsDefaults, CallError> {
+        self.ec2.imds_defaults(&self.session).await
     }
 
     async fn profile(&self, name: &str) -> Result<ProfileFacts, CallError> {

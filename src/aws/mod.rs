@@ -11,6 +11,7 @@ mod live;
 mod session;
 pub mod sns;
 pub mod ssm;
+mod whole;
 
 pub use live::LiveState;
 pub use session::{Effort, Session};

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::error;
 use super::session::{Effort, Session};
+use super::whole::{Whole, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::RegistrationFacts;
 use crate::node::InstanceId;
@@ -32,6 +33,7 @@ impl Ssm {
                 let config = aws_sdk_ssm::config::Builder::from(session.config().await)
                     .retry_config(self.effort.retries())
                     .timeout_config(self.effort.timeouts())
+                    .interceptor(Whole)
                     .build();
                 Client::from_conf(config)
             })
@@ -63,11 +65,8 @@ impl Ssm {
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| error::read(CALL, e))?;
-            found.extend(
-                page.instance_information_list()
-                    .iter()
-                    .filter_map(registration),
-            );
+            let nodes = held(CALL, page.instance_information_list)?;
+            found.extend(nodes.iter().filter_map(registration));
         }
         Ok(found)
     }
@@ -86,10 +85,7 @@ impl Ssm {
         let value = answer
             .service_setting()
             .and_then(|setting| setting.setting_value());
-        value.map(str::to_owned).ok_or(CallError::NoAnswer {
-            call: CALL,
-            message: "the answer is empty".to_owned(),
-        })
+        held(CALL, value.map(str::to_owned))
     }
 }
 

@@ -5,6 +5,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ask {
     Instance,
+    /// The account's metadata defaults, where an instance has its endpoint off.
+    ImdsDefaults,
     /// The instance profile of the instance.
     Profile,
     /// The role of the instance profile.
@@ -30,6 +32,7 @@ pub enum Ask {
 impl Ask {
     pub const ALL: &'static [Self] = &[
         Self::Instance,
+        Self::ImdsDefaults,
         Self::Profile,
         Self::Role,
         Self::Permissions,
@@ -46,6 +49,7 @@ impl Ask {
     pub fn actions(self) -> &'static [&'static str] {
         match self {
             Self::Instance => &["ec2:DescribeInstances"],
+            Self::ImdsDefaults => &["ec2:GetInstanceMetadataDefaults"],
             Self::Profile => &["iam:GetInstanceProfile"],
             Self::Role => &["iam:GetRole"],
             Self::Permissions => &[

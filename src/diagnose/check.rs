@@ -61,7 +61,7 @@ pub const CHECKS: &[Check] = &[
         name: CheckName::Imds,
         causes: &[Cause::ImdsDisabled, Cause::ImdsUnreachable],
         needs: &[Ask::Instance],
-        uses: &[],
+        uses: &[Ask::ImdsDefaults],
         judge: imds::judge,
     },
     Check {

@@ -188,6 +188,7 @@ mod tests {
 
     fn instance(imds: Option<ImdsFacts>) -> InstanceFacts {
         InstanceFacts {
+            imds_defaults: None,
             id: InstanceId::parse(ID).unwrap(),
             state: "running".to_owned(),
             imds,

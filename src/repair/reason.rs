@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::{REPAIR_TAG_KEY, RepairAction};
+use crate::diagnose::facts::ImdsBar;
 use crate::incident::cause::Cause;
 use crate::node::{AccountId, Region};
 use crate::report::OutcomeReport;
@@ -72,6 +73,8 @@ pub enum Reason {
     InstanceState(String),
     /// Another service manages the instance.
     ManagedBy(String),
+    /// The account or its organization forbids the metadata endpoint.
+    ImdsBarred(ImdsBar),
     /// A change of the metadata options is under way.
     ChangePending,
     Trust(Refusal),
@@ -194,6 +197,18 @@ impl fmt::Display for Reason {
                 "The instance is managed by {}, and EC2 lets nobody else change it. Make the change there.",
                 cut(service),
             ),
+            Self::ImdsBarred(ImdsBar::Declared { message }) => {
+                f.write_str(
+                    "A declarative policy of the organization sets the instance metadata endpoint to disabled, and what it sets cannot be changed within the account. Ask whoever manages the organization's declarative policies.",
+                )?;
+                match message {
+                    Some(message) => write!(f, " The policy says: {}", cut(message)),
+                    None => Ok(()),
+                }
+            }
+            Self::ImdsBarred(ImdsBar::TokensEnforced) => f.write_str(
+                "The account enforces IMDSv2 (HttpTokensEnforced), and HttpTokens of the instance is optional: with the endpoint alone switched on it would answer IMDSv1 as well. Switch the endpoint on and set HttpTokens to required in one change, by hand.",
+            ),
             Self::ChangePending => f.write_str(
                 "A change of the instance's metadata options is under way. Look again once it is applied.",
             ),
@@ -298,6 +313,11 @@ mod tests {
             Reason::Unread(instance()),
             Reason::InstanceState("stopped".to_owned()),
             Reason::ManagedBy("eks.amazonaws.com".to_owned()),
+            Reason::ImdsBarred(ImdsBar::Declared {
+                message: Some("Ask the platform team.".to_owned()),
+            }),
+            Reason::ImdsBarred(ImdsBar::Declared { message: None }),
+            Reason::ImdsBarred(ImdsBar::TokensEnforced),
             Reason::ChangePending,
             Reason::Trust(Refusal::TooLong {
                 now: 2000,

@@ -86,6 +86,7 @@ impl World {
         let id = InstanceId::parse(INSTANCE).unwrap();
         let tags = BTreeMap::from([(REPAIR_TAG_KEY.to_owned(), "allow".to_owned())]);
         let instance = InstanceFacts {
+            imds_defaults: None,
             id: id.clone(),
             state: "running".to_owned(),
             imds: Some(ImdsFacts {

@@ -17,7 +17,8 @@ use crate::support::scene::together;
 use crate::support::suspects::{Fleet, MEMBERS};
 
 /// Of these the answers are played back: the test server has none.
-const PLAYED_BACK: [&str; 3] = [
+const PLAYED_BACK: [&str; 4] = [
+    "ec2:GetInstanceMetadataDefaults",
     "ssm:DescribeInstanceInformation",
     "ssm:GetServiceSetting",
     "iam:SimulatePrincipalPolicy",

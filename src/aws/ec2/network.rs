@@ -11,6 +11,7 @@ use aws_sdk_ec2::types::{
 
 use super::super::error;
 use super::super::session::Session;
+use super::super::whole::held;
 use super::Ec2;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
@@ -19,15 +20,17 @@ use crate::diagnose::facts::{
 };
 use crate::diagnose::live::VpcAttribute;
 
-/// All pages of a list, each element as a plain fact; those without an id are
-/// left out.
+/// All pages of a list, each element as a plain fact. One that lacks what it
+/// must hold makes the answer no answer: what is missing would read as absent.
 macro_rules! all_pages {
     ($request:expr, $call:literal, $elements:ident, $fact:path) => {{
         let mut pages = $request.into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| error::read($call, e))?;
-            found.extend(page.$elements().iter().filter_map($fact));
+            for element in held($call, page.$elements)? {
+                found.push(held($call, $fact(&element))?);
+            }
         }
         Ok(found)
     }};
@@ -106,7 +109,11 @@ impl Ec2 {
     ) -> Result<Vec<InterfaceFacts>, CallError> {
         let client = self.client(session).await;
         let of_ids = filter("network-interface-id", ids);
-        let request = client.describe_network_interfaces().filters(of_ids);
+        let request = client
+            .describe_network_interfaces()
+            .filters(of_ids)
+            // Those of managed instances are left out of lists else.
+            .include_managed_resources(true);
         all_pages!(
             request,
             "DescribeNetworkInterfaces",
@@ -161,12 +168,7 @@ impl Ec2 {
             VpcAttribute::DnsSupport => answer.enable_dns_support(),
             VpcAttribute::DnsHostnames => answer.enable_dns_hostnames(),
         };
-        value
-            .and_then(|value| value.value())
-            .ok_or(CallError::NoAnswer {
-                call: CALL,
-                message: "the answer is empty".to_owned(),
-            })
+        held(CALL, value.and_then(|value| value.value()))
     }
 }
 

@@ -4,7 +4,8 @@ use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 
 use super::super::error;
 use super::super::session::Session;
-use super::{Iam, decode, empty};
+use super::super::whole::held;
+use super::{Iam, decode, some};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Decision, SimulatedAction};
 
@@ -50,8 +51,9 @@ impl Iam {
         let mut arns = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| error::read("ListAttachedRolePolicies", e))?;
-            let policies = page.attached_policies().iter();
-            arns.extend(policies.filter_map(|policy| Some(policy.policy_arn()?.to_owned())));
+            for policy in held("ListAttachedRolePolicies", page.attached_policies)? {
+                arns.push(held("ListAttachedRolePolicies", policy.policy_arn)?);
+            }
         }
         Ok(arns)
     }
@@ -93,7 +95,10 @@ impl Iam {
             .send()
             .await
             .map_err(|e| error::read("GetRolePolicy", e))?;
-        Ok(decode(answer.policy_document()))
+        Ok(decode(&held(
+            "GetRolePolicy",
+            some(answer.policy_document()),
+        )?))
     }
 
     /// The document of a managed policy's default version.
@@ -107,8 +112,8 @@ impl Iam {
             .map_err(|e| error::read("GetPolicy", e))?;
         let version = policy
             .policy()
-            .and_then(|policy| policy.default_version_id())
-            .ok_or_else(|| empty("GetPolicy"))?;
+            .and_then(|policy| policy.default_version_id());
+        let version = held("GetPolicy", version)?;
         let answer = client
             .get_policy_version()
             .policy_arn(arn)
@@ -119,7 +124,7 @@ impl Iam {
         let document = answer
             .policy_version()
             .and_then(|version| version.document());
-        Ok(decode(document.ok_or_else(|| empty("GetPolicyVersion"))?))
+        Ok(decode(held("GetPolicyVersion", document)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Is the instance metadata service switched on?
 
 use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
+use crate::diagnose::facts::{ImdsDefaults, Read};
 use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::Imds;
@@ -21,8 +22,10 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         ""
     };
     if !imds.endpoint_enabled {
+        let wanted_by = instance.imds_defaults.as_ref().map(wanted_by);
         let note = format!(
-            "The metadata service of {id} is switched off (HttpEndpoint is disabled{pending})."
+            "The metadata service of {id} is switched off (HttpEndpoint is disabled{pending}).{}",
+            wanted_by.unwrap_or_default()
         );
         return CheckResult::new(NAME, CheckStatus::Failed, note, Some(Sign::ImdsDisabled));
     }
@@ -40,4 +43,43 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
          (HttpEndpoint enabled, HttpTokens {tokens}{hops}{pending})."
     );
     CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::ImdsEnabled))
+}
+
+/// Who wants the endpoint off, and whether switching it on lasts: a sentence
+/// with a blank before it.
+fn wanted_by(defaults: &Read<ImdsDefaults>) -> String {
+    let defaults = match defaults {
+        Read::Found(defaults) => defaults,
+        Read::Missing => return String::new(),
+        Read::Failed(why) => {
+            return format!(
+                " Could not determine whether the account's metadata defaults want it so: {why}."
+            );
+        }
+    };
+    let mut text = match (defaults.endpoint_enabled, defaults.declared) {
+        (Some(false), true) => {
+            " A declarative policy of the organization wants it so: the account's default for \
+             this Region is disabled, and cannot be changed within the account."
+        }
+        (Some(false), false) => {
+            " The account's default for this Region is disabled, too: instances that are launched \
+             later have it off again until the default is changed."
+        }
+        (Some(true) | None, _) => {
+            " The account's default for this Region does not switch it off: the launch of this \
+             instance did, or somebody after it."
+        }
+    }
+    .to_owned();
+    if let Some(message) = &defaults.exception_message {
+        text.push_str(&format!(" The declarative policy says: {message}"));
+        if !text.ends_with(['.', '!', '?']) {
+            text.push('.');
+        }
+    }
+    if defaults.tokens_enforced {
+        text.push_str(" The account enforces IMDSv2 (HttpTokensEnforced).");
+    }
+    text
 }

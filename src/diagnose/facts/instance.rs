@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::Read;
 use super::identity::ProfileRef;
 use crate::node::InstanceId;
 
@@ -12,6 +13,9 @@ pub struct InstanceFacts {
     /// `running`, `stopped`, `terminated` …
     pub state: String,
     pub imds: Option<ImdsFacts>,
+    /// The account's defaults for its Region; `None` where they were not asked
+    /// about.
+    pub imds_defaults: Option<Read<ImdsDefaults>>,
     pub profile: Option<ProfileRef>,
     /// Tags `ssm-agent-triage:*` only.
     pub tags: BTreeMap<String, String>,
@@ -27,6 +31,18 @@ impl InstanceFacts {
     pub fn is_gone(&self) -> bool {
         matches!(self.state.as_str(), "terminated" | "shutting-down")
     }
+
+    /// What forbids to switch the metadata endpoint on. Defaults that could not
+    /// be read forbid nothing.
+    pub fn imds_bar(&self) -> Option<ImdsBar> {
+        let defaults = self.imds_defaults.as_ref()?.found()?;
+        if defaults.declared && defaults.endpoint_enabled == Some(false) {
+            let message = defaults.exception_message.clone();
+            return Some(ImdsBar::Declared { message });
+        }
+        let optional = self.imds.as_ref().is_some_and(|imds| !imds.tokens_required);
+        (defaults.tokens_enforced && optional).then_some(ImdsBar::TokensEnforced)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +52,32 @@ pub struct ImdsFacts {
     pub hop_limit: Option<i32>,
     /// A change is still `pending`.
     pub pending: bool,
+}
+
+/// The metadata defaults of the account in a Region, which an instance takes
+/// over at its launch where neither the launch nor the image says otherwise
+/// ("Order of precedence for instance metadata options").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImdsDefaults {
+    /// `HttpEndpoint`; `None` is no preference.
+    pub endpoint_enabled: Option<bool>,
+    /// `HttpTokensEnforced`: no instance may have IMDSv1.
+    pub tokens_enforced: bool,
+    /// `ManagedBy` is `declarative-policy`: set by the organization, and not to
+    /// be changed within the account.
+    pub declared: bool,
+    /// What the declarative policy has to say to whoever tries.
+    pub exception_message: Option<String>,
+}
+
+/// Why an instance's metadata endpoint must stay off although a call could ask
+/// for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImdsBar {
+    /// A declarative policy of the organization sets `HttpEndpoint` to disabled.
+    Declared { message: Option<String> },
+    /// The account enforces IMDSv2, and the instance would answer IMDSv1.
+    TokensEnforced,
 }
 
 /// How an instance is attached to its subnet.

@@ -12,7 +12,7 @@ use crate::node::InstanceId;
 pub use identity::{
     Decision, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
 };
-pub use instance::{ImdsFacts, InstanceFacts, NetworkPlace};
+pub use instance::{ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace};
 pub use manager::RegistrationFacts;
 pub use network::{
     AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,

@@ -11,6 +11,7 @@ mod manager;
 mod network;
 mod reader;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -19,9 +20,9 @@ use tokio::time::Instant;
 use super::call_error::CallError;
 use super::check::Ask;
 use super::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, Facts, GroupFacts, InstanceFacts, InterfaceFacts,
-    PolicyNames, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction,
-    VpcFacts,
+    AclFacts, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
+    InterfaceFacts, PolicyNames, ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts,
+    SimulatedAction, VpcFacts,
 };
 use super::needs::Needs;
 use crate::node::InstanceId;
@@ -52,6 +53,9 @@ pub enum VpcAttribute {
 pub trait Reads: Send + Sync + 'static {
     /// Those of at most [`EC2_FILTER`] `ids` that EC2 knows.
     fn instances(&self, ids: &[InstanceId]) -> impl Answer<Vec<InstanceFacts>>;
+
+    /// The metadata defaults of this account and Region.
+    fn imds_defaults(&self) -> impl Answer<ImdsDefaults>;
 
     /// The instance profile with its role, whose tags and boundary are not read.
     fn profile(&self, name: &str) -> impl Answer<ProfileFacts>;
@@ -114,11 +118,12 @@ pub async fn read<R: Reads>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Fa
                 |instance: &InstanceFacts| vec![instance.id.clone()],
             )
             .await;
-        let (identity, network) = tokio::join!(
+        let (identity, network, defaults) = tokio::join!(
             identity::read(needs, &instances, &reader),
             network::read(needs, &instances, &reader),
+            imds_defaults(needs, &instances, &reader),
         );
-        (instances, identity, network)
+        (with_defaults(instances, defaults), identity, network)
     };
     let ((instances, identity, network), manager) =
         tokio::join!(of_instances, manager::read(needs, &reader));
@@ -131,6 +136,36 @@ pub async fn read<R: Reads>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Fa
         managed_policies: identity.managed_policies,
         ..manager.with(network)
     }
+}
+
+type Instances = BTreeMap<InstanceId, Read<InstanceFacts>>;
+
+/// The account's metadata defaults, where one of `instances` has its endpoint off.
+async fn imds_defaults<R: Reads>(
+    needs: &Needs,
+    instances: &Instances,
+    reader: &Reader<R>,
+) -> Option<Read<ImdsDefaults>> {
+    let is_off = |id: &InstanceId| {
+        let imds = instances.get(id).and_then(Read::found)?.imds.as_ref()?;
+        Some(!imds.endpoint_enabled)
+    };
+    let wanted = needs
+        .wanted(Ask::ImdsDefaults)
+        .any(|id| is_off(id) == Some(true));
+    let answers = reader.each(wanted.then_some(()), |reads, ()| async move {
+        reads.imds_defaults().await
+    });
+    answers.await.into_values().next()
+}
+
+fn with_defaults(mut instances: Instances, defaults: Option<Read<ImdsDefaults>>) -> Instances {
+    for read in instances.values_mut() {
+        if let Read::Found(instance) = read {
+            instance.imds_defaults.clone_from(&defaults);
+        }
+    }
+    instances
 }
 
 /// The names of a role's policies, by two lists.

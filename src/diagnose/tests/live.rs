@@ -12,8 +12,9 @@ use super::world::{
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::check::{Ask, CHECKS};
 use crate::diagnose::facts::{
-    AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, GroupFacts, InstanceFacts, InterfaceFacts,
-    ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, VpcFacts,
+    AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
+    InterfaceFacts, ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts,
+    SimulatedAction, VpcFacts,
 };
 use crate::diagnose::live::{Reads, VpcAttribute, read};
 use crate::diagnose::{Home, Needs, diagnose};
@@ -95,10 +96,21 @@ impl Reads for Fleet {
         let known = ids.iter().filter(|id| !self.unknown.contains(id));
         Ok(known
             .map(|id| InstanceFacts {
+                imds_defaults: None,
                 id: id.clone(),
                 ..instance(1)
             })
             .collect())
+    }
+
+    async fn imds_defaults(&self) -> Result<ImdsDefaults, CallError> {
+        self.answer("GetInstanceMetadataDefaults", "").await?;
+        Ok(ImdsDefaults {
+            endpoint_enabled: Some(false),
+            tokens_enforced: false,
+            declared: false,
+            exception_message: None,
+        })
     }
 
     async fn profile(&self, name: &str) -> Result<ProfileFacts, CallError> {

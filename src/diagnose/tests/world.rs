@@ -34,6 +34,7 @@ pub(crate) fn node(number: u32) -> Node {
 
 pub(crate) fn instance(number: u32) -> InstanceFacts {
     InstanceFacts {
+        imds_defaults: None,
         id: instance_id(number),
         state: "running".to_owned(),
         imds: Some(ImdsFacts {

@@ -50,6 +50,9 @@ pub(super) fn imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
     if let Some(service) = &facts.managed_by {
         return refused(Reason::ManagedBy(service.clone()));
     }
+    if let Some(bar) = facts.imds_bar() {
+        return refused(Reason::ImdsBarred(bar));
+    }
     if imds.pending {
         return refused(Reason::ChangePending);
     }

@@ -57,6 +57,7 @@ fn tags(value: Option<&str>) -> BTreeMap<String, String> {
 
 fn instance(tag: Option<&str>) -> InstanceFacts {
     InstanceFacts {
+        imds_defaults: None,
         id: InstanceId::parse(INSTANCE).unwrap(),
         state: "running".to_owned(),
         imds: Some(ImdsFacts {

@@ -1,11 +1,10 @@
 //! What the steps need to know of an incident, and the commands that many of
 //! them share.
 
-use std::net::IpAddr;
-
 use super::Step;
 use super::denial;
 use crate::command::{Command, Grammar};
+use crate::failure::address_class::{AddressClass, class_of};
 use crate::incident::cause::{Confidence, ScopeKind};
 use crate::incident::finding::{Clues, Principal};
 use crate::incident::gather::Incident;
@@ -246,12 +245,14 @@ impl<'a> Case<'a> {
     }
 
     /// The address that the log shows as dialled belongs to the VPC: an
-    /// interface endpoint is in the way. `None` when the log shows no address.
+    /// interface endpoint is in the way. `None` when the log shows no address
+    /// that leads off the host.
     pub(super) fn dialled_private(&self) -> Option<bool> {
-        self.clues.dialled.map(|address| match address {
-            IpAddr::V4(v4) => v4.is_private(),
-            IpAddr::V6(v6) => v6.is_unique_local(),
-        })
+        match class_of(self.clues.dialled?) {
+            AddressClass::Host => None,
+            AddressClass::Private => Some(true),
+            AddressClass::Translated(_) | AddressClass::Public => Some(false),
+        }
     }
 
     /// The ARN of a policy that AWS manages.

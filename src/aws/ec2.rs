@@ -75,8 +75,11 @@ impl Ec2 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| error::read(CALL, e))?;
             for reservation in held(CALL, page.reservations)? {
+                let owner = reservation.owner_id;
                 for instance in held(CALL, reservation.instances)? {
-                    found.push(held(CALL, instance_facts(&instance))?);
+                    let mut facts = held(CALL, instance_facts(&instance))?;
+                    facts.network.owner.clone_from(&owner);
+                    found.push(facts);
                 }
             }
         }
@@ -205,6 +208,8 @@ fn network_place(instance: &Instance) -> NetworkPlace {
         .chain(v6.iter().filter_map(|one| one.ipv6_address()));
     addresses.extend(texts.filter_map(|text| text.parse::<IpAddr>().ok()));
     NetworkPlace {
+        // The reservation names it.
+        owner: None,
         addresses,
         public: instance
             .public_ip_address()

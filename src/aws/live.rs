@@ -9,7 +9,8 @@ use super::ssm::Ssm;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
     AclFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults, InstanceFacts, InterfaceFacts,
-    ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, VpcFacts,
+    ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, SubnetFacts,
+    VpcFacts,
 };
 use crate::diagnose::live::{Reads, VpcAttribute};
 use crate::node::InstanceId;
@@ -96,6 +97,10 @@ impl Reads for LiveState {
 
     async fn interfaces(&self, ids: &[String]) -> Result<Vec<InterfaceFacts>, CallError> {
         self.ec2.network_interfaces(&self.session, ids).await
+    }
+
+    async fn subnets(&self, ids: &[String]) -> Result<Vec<SubnetFacts>, CallError> {
+        self.ec2.subnets(&self.session, ids).await
     }
 
     async fn vpcs(&self, ids: &[String]) -> Result<Vec<VpcFacts>, CallError> {

@@ -2,7 +2,7 @@
 //! breaks off for one whose last elements are absent: a role that was cut away
 //! would read as a profile without a role.
 
-use aws_sdk_ec2::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_ec2::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
 use thiserror::Error;
@@ -10,8 +10,9 @@ use xmlparser::{ElementEnd, Token, Tokenizer};
 
 use crate::diagnose::call_error::CallError;
 
-/// Refuses answers in XML that are not whole, before they are read. The call
-/// then ends as one without an answer: a read is unknown, a write is open.
+/// Refuses answers in XML that are not whole, whatever was read from them (only
+/// then is their text in memory). The call ends as one without an answer: a
+/// read is unknown, a write is open.
 #[derive(Debug)]
 pub(super) struct Whole;
 
@@ -24,9 +25,9 @@ impl Intercept for Whole {
         "Whole"
     }
 
-    fn read_before_deserialization(
+    fn read_after_deserialization(
         &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {

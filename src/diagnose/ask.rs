@@ -13,6 +13,8 @@ pub enum Ask {
     Role,
     /// What the role may do: by IAM's simulator, else by its policies.
     Permissions,
+    /// Whose its subnet is.
+    Subnet,
     /// The security groups of the instance.
     SecurityGroups,
     /// The network ACLs of its VPC.
@@ -36,6 +38,7 @@ impl Ask {
         Self::Profile,
         Self::Role,
         Self::Permissions,
+        Self::Subnet,
         Self::SecurityGroups,
         Self::NetworkAcl,
         Self::RouteTables,
@@ -60,6 +63,7 @@ impl Ask {
                 "iam:GetPolicy",
                 "iam:GetPolicyVersion",
             ],
+            Self::Subnet => &["ec2:DescribeSubnets"],
             Self::SecurityGroups => &["ec2:DescribeSecurityGroups"],
             Self::NetworkAcl => &["ec2:DescribeNetworkAcls"],
             Self::RouteTables => &["ec2:DescribeRouteTables"],

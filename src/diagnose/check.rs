@@ -100,14 +100,15 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: CheckName::EndpointPolicy,
         causes: &[Cause::EndpointPolicyDenies],
-        needs: &[Ask::Instance, Ask::Profile, Ask::Endpoints],
-        uses: &[],
+        needs: &[Ask::Instance, Ask::Profile, Ask::Endpoints, Ask::Subnet],
+        // A gateway endpoint carries what a route leads to it.
+        uses: &[Ask::RouteTables],
         judge: endpoint_policy::judge,
     },
     Check {
         name: CheckName::VpcEndpoint,
         causes: REACH,
-        needs: &[Ask::Instance, Ask::Endpoints],
+        needs: &[Ask::Instance, Ask::Endpoints, Ask::Subnet],
         uses: &[Ask::RouteTables],
         judge: vpc_endpoint::judge,
     },
@@ -115,15 +116,21 @@ pub const CHECKS: &[Check] = &[
         name: CheckName::Egress,
         causes: REACH,
         // The endpoints tell where the way leads.
-        needs: &[Ask::Instance, Ask::SecurityGroups, Ask::Endpoints],
-        uses: &[],
+        needs: &[
+            Ask::Instance,
+            Ask::SecurityGroups,
+            Ask::Endpoints,
+            Ask::Subnet,
+        ],
+        // They tell whether a name may lead to a private network elsewhere.
+        uses: &[Ask::RouteTables],
         judge: egress::judge,
     },
     Check {
         name: CheckName::Route,
         causes: REACH,
         // The endpoints tell where the way leads.
-        needs: &[Ask::Instance, Ask::RouteTables, Ask::Endpoints],
+        needs: &[Ask::Instance, Ask::RouteTables, Ask::Endpoints, Ask::Subnet],
         uses: &[],
         judge: route::judge,
     },
@@ -131,15 +138,15 @@ pub const CHECKS: &[Check] = &[
         name: CheckName::NetworkAcl,
         causes: REACH,
         // The endpoints tell where the way leads.
-        needs: &[Ask::Instance, Ask::NetworkAcl, Ask::Endpoints],
-        uses: &[],
+        needs: &[Ask::Instance, Ask::NetworkAcl, Ask::Endpoints, Ask::Subnet],
+        uses: &[Ask::RouteTables],
         judge: network_acl::judge,
     },
     Check {
         name: CheckName::VpcDns,
         causes: &[Cause::DnsFailure],
         needs: &[Ask::Instance, Ask::Dns],
-        uses: &[Ask::Endpoints],
+        uses: &[Ask::Endpoints, Ask::Subnet],
         judge: vpc_dns::judge,
     },
 ];

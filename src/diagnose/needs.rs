@@ -67,6 +67,7 @@ impl Needs {
     /// Whether an endpoint of this service name is of interest.
     pub fn concerns(&self, service_name: &str) -> bool {
         let prefix = service_name.rsplit('.').next().unwrap_or(service_name);
+        let prefix = prefix.strip_suffix("-fips").unwrap_or(prefix);
         self.services.contains(prefix)
     }
 

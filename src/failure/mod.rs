@@ -7,6 +7,7 @@
 
 mod address;
 mod answer;
+pub mod address_class;
 mod denial;
 mod judge;
 mod marker;

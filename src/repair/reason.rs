@@ -348,6 +348,9 @@ mod tests {
         The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
         The instance is stopped; only a running instance is changed.
         The instance is managed by eks.amazonaws.com, and EC2 lets nobody else change it. Make the change there.
+        A declarative policy of the organization sets the instance metadata endpoint to disabled, and what it sets cannot be changed within the account. Ask whoever manages the organization's declarative policies. The policy says: Ask the platform team.
+        A declarative policy of the organization sets the instance metadata endpoint to disabled, and what it sets cannot be changed within the account. Ask whoever manages the organization's declarative policies.
+        The account enforces IMDSv2 (HttpTokensEnforced), and HttpTokens of the instance is optional: with the endpoint alone switched on it would answer IMDSv1 as well. Switch the endpoint on and set HttpTokens to required in one change, by hand.
         A change of the instance's metadata options is under way. Look again once it is applied.
         With one more statement the policy would have 2100 characters, spaces aside; the default quota is 2048 and it has 2000 today. Shorten the policy by hand, or raise the quota for the role trust policy length.
         "#);

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use aws_sdk_ec2::types::{
     DhcpOptions, Filter, IpPermission, NetworkAcl, NetworkAclEntry, NetworkInterface, Route,
-    RouteState, RouteTable, RuleAction, SecurityGroup, Vpc, VpcAttributeName, VpcEndpoint,
-    VpcEndpointType,
+    RouteOrigin, RouteState, RouteTable, RuleAction, SecurityGroup, Subnet, Vpc, VpcAttributeName,
+    VpcEndpoint, VpcEndpointType,
 };
 
 use super::super::error;
@@ -15,8 +15,9 @@ use super::super::whole::held;
 use super::Ec2;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
-    AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
-    InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, VpcFacts,
+    AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
+    InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
+    VpcFacts,
 };
 use crate::diagnose::live::VpcAttribute;
 
@@ -122,6 +123,16 @@ impl Ec2 {
         )
     }
 
+    pub async fn subnets(
+        &self,
+        session: &Session,
+        ids: &[String],
+    ) -> Result<Vec<SubnetFacts>, CallError> {
+        let client = self.client(session).await;
+        let request = client.describe_subnets().filters(filter("subnet-id", ids));
+        all_pages!(request, "DescribeSubnets", subnets, subnet_facts)
+    }
+
     pub async fn vpcs(
         &self,
         session: &Session,
@@ -183,7 +194,8 @@ fn group_facts(group: &SecurityGroup) -> Option<GroupFacts> {
 fn rule(permission: &IpPermission) -> GroupRule {
     let range = |text: Option<&str>| {
         let text = text.unwrap_or("an address range that EC2 does not tell");
-        Cidr::parse(text).map_or_else(|| Peer::Other(text.to_owned()), Peer::Range)
+        text.parse()
+            .map_or_else(|_| Peer::Other(text.to_owned()), Peer::Range)
     };
     let groups = permission.user_id_group_pairs().iter().map(|pair| {
         let id = pair.group_id().or(pair.group_name());
@@ -216,24 +228,25 @@ fn acl_facts(acl: &NetworkAcl) -> Option<AclFacts> {
         subnets: subnets
             .filter_map(|association| Some(association.subnet_id()?.to_owned()))
             .collect(),
-        entries: acl.entries().iter().map(acl_entry).collect(),
+        entries: acl.entries().iter().map(acl_entry).collect::<Option<_>>()?,
     })
 }
 
-fn acl_entry(entry: &NetworkAclEntry) -> AclEntry {
+/// `None` where EC2 leaves out what every entry has.
+fn acl_entry(entry: &NetworkAclEntry) -> Option<AclEntry> {
     let ports = entry.port_range();
     let range = entry.cidr_block().or(entry.ipv6_cidr_block());
-    AclEntry {
-        number: entry.rule_number().unwrap_or(i32::MAX),
-        egress: entry.egress() == Some(true),
-        allow: entry.rule_action() == Some(&RuleAction::Allow),
-        protocol: Protocol::parse(entry.protocol().unwrap_or_default()),
+    Some(AclEntry {
+        number: entry.rule_number()?,
+        egress: entry.egress()?,
+        allow: entry.rule_action()? == &RuleAction::Allow,
+        protocol: Protocol::parse(entry.protocol()?),
         ports: Ports::of(
             ports.and_then(|ports| ports.from()),
             ports.and_then(|ports| ports.to()),
         ),
-        range: range.and_then(Cidr::parse),
-    }
+        range: range.and_then(|range| range.parse().ok()),
+    })
 }
 
 fn table_facts(table: &RouteTable) -> Option<RouteTableFacts> {
@@ -246,7 +259,8 @@ fn table_facts(table: &RouteTable) -> Option<RouteTableFacts> {
             .iter()
             .filter_map(|one| Some(one.subnet_id()?.to_owned()))
             .collect(),
-        routes: table.routes().iter().filter_map(route).collect(),
+        // A route that is left out would read as no route.
+        routes: table.routes().iter().map(route).collect::<Option<_>>()?,
     })
 }
 
@@ -255,7 +269,7 @@ fn route(route: &Route) -> Option<RouteFacts> {
         .destination_cidr_block()
         .or(route.destination_ipv6_cidr_block());
     let destination = match (range, route.destination_prefix_list_id()) {
-        (Some(range), _) => Destination::Range(Cidr::parse(range)?),
+        (Some(range), _) => Destination::Range(range.parse().ok()?),
         (None, Some(list)) => Destination::PrefixList(list.to_owned()),
         (None, None) => return None,
     };
@@ -289,6 +303,7 @@ fn route(route: &Route) -> Option<RouteFacts> {
         target: target
             .unwrap_or_else(|| RouteTarget::Beyond("a target that EC2 does not tell".to_owned())),
         blackhole: route.state() == Some(&RouteState::Blackhole),
+        propagated: route.origin() == Some(&RouteOrigin::EnableVgwRoutePropagation),
     })
 }
 
@@ -298,14 +313,21 @@ fn endpoint_facts(endpoint: &VpcEndpoint) -> Option<EndpointFacts> {
     Some(EndpointFacts {
         id: endpoint.vpc_endpoint_id()?.to_owned(),
         vpc: endpoint.vpc_id()?.to_owned(),
-        service: endpoint.service_name().unwrap_or_default().to_owned(),
+        service: endpoint.service_name()?.to_owned(),
         interface: endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Interface),
+        gateway: endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway),
+        names: endpoint
+            .dns_entries()
+            .iter()
+            .filter_map(|entry| Some(entry.dns_name()?.trim_end_matches('.').to_ascii_lowercase()))
+            .collect(),
         state: state.to_owned(),
         private_dns: endpoint.private_dns_enabled() == Some(true),
         groups: groups
             .filter_map(|group| Some(group.group_id()?.to_owned()))
             .collect(),
         interfaces: endpoint.network_interface_ids().to_vec(),
+        subnets: endpoint.subnet_ids().to_vec(),
         policy: endpoint.policy_document().map(str::to_owned),
     })
 }
@@ -327,6 +349,13 @@ fn interface_facts(interface: &NetworkInterface) -> Option<InterfaceFacts> {
         id: interface.network_interface_id()?.to_owned(),
         subnet: interface.subnet_id().map(str::to_owned),
         addresses,
+    })
+}
+
+fn subnet_facts(subnet: &Subnet) -> Option<SubnetFacts> {
+    Some(SubnetFacts {
+        id: subnet.subnet_id()?.to_owned(),
+        owner: subnet.owner_id()?.to_owned(),
     })
 }
 
@@ -373,7 +402,7 @@ mod tests {
         let rule = rule(&permission);
         assert_eq!(rule.protocol, Protocol::Tcp);
         assert_eq!(rule.ports, Ports { from: 400, to: 500 });
-        let range = |text| Peer::Range(Cidr::parse(text).expect("a range"));
+        let range = |text: &str| Peer::Range(text.parse().expect("a range"));
         assert_eq!(
             rule.peers,
             [

@@ -23,7 +23,6 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         return Err(unknown("EC2 names none".to_owned()));
     }
     let traffic = Traffic::of(subject, instance);
-    let far = traffic.far().map_err(unknown)?;
     let named = names(ids);
     let mut unread = None;
     let mut groups: Vec<&GroupFacts> = Vec::new();
@@ -33,9 +32,12 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             Err(why) => unread = unread.or(Some(why)),
         }
     }
-    let rules = groups.iter().flat_map(|group| &group.egress);
+    let rules = || groups.iter().flat_map(|group| &group.egress);
+    let answer = traffic
+        .lets(|far| group::lets(rules(), far))
+        .map_err(unknown)?;
     let aim = traffic.aim();
-    Ok(match (group::lets(rules, &far), unread) {
+    Ok(match (answer, unread) {
         (Lets::Yes, _) => CheckResult::ok(
             NAME,
             format!("An outbound rule of {named} lets {id} out to {aim} on 443."),

@@ -2,7 +2,7 @@
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::EndpointFacts;
-use crate::diagnose::network::way::endpoints_for;
+use crate::diagnose::network::names::{endpoints_for, gateway_for};
 use crate::diagnose::policy::{Caller, Document, Request, Says, says};
 use crate::incident::finding::DenyReason;
 use crate::report::CheckStatus;
@@ -25,9 +25,10 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         return Err(unknown("the log does not name the action".to_owned()));
     };
     let service = action.split(':').next().unwrap_or_default();
-    let endpoints = endpoints_for(subject.facts, instance, service).map_err(unknown)?;
-    let Some(endpoint) = the_one(&endpoints) else {
-        return Err(if endpoints.is_empty() {
+    let endpoints = endpoints_for(subject, instance, service).map_err(unknown)?;
+    let gateway = gateway_for(subject, instance, service).map_err(unknown)?;
+    let Some(endpoint) = the_one(&endpoints, gateway) else {
+        return Err(if endpoints.is_empty() && gateway.is_none() {
             none_here(clues.reason, vpc, service)
         } else {
             unknown(format!("it has several endpoints for {service}"))
@@ -102,8 +103,17 @@ fn none_here(reason: Option<DenyReason>, vpc: &str, service: &str) -> CheckResul
 }
 
 /// The endpoint that the agent's calls go through: the only one, or the only
-/// one to which the service's name leads.
-fn the_one<'a>(endpoints: &[&'a EndpointFacts]) -> Option<&'a EndpointFacts> {
+/// one to which the service's name leads. A gateway endpoint lies behind the
+/// public addresses, to which private DNS of an interface endpoint may or may
+/// not lead (for S3 it can be meant for other networks only).
+fn the_one<'a>(
+    endpoints: &[&'a EndpointFacts],
+    gateway: Option<&'a EndpointFacts>,
+) -> Option<&'a EndpointFacts> {
+    if let Some(gateway) = gateway {
+        let is_passed = !endpoints.iter().any(|endpoint| endpoint.private_dns);
+        return is_passed.then_some(gateway);
+    }
     if let [only] = endpoints {
         return Some(only);
     }

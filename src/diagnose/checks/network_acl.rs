@@ -3,6 +3,7 @@
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{AclFacts, known};
+use crate::diagnose::network::names::own_subnet;
 use crate::diagnose::network::way::{Traffic, Way};
 use crate::diagnose::network::{Lets, acl};
 
@@ -22,6 +23,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let (Some(vpc), Some(subnet)) = (&instance.vpc, instance.subnet.as_deref()) else {
         return Err(unknown("EC2 does not tell its subnet".to_owned()));
     };
+    own_subnet(subject, instance).map_err(unknown)?;
     let acls = known(
         subject.facts.acls.get(vpc),
         &format!("the network ACLs of {vpc}"),
@@ -33,8 +35,11 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         .find(before)
         .ok_or_else(|| unknown(format!("{vpc} shows none before {subnet}")))?;
     let traffic = Traffic::of(subject, instance);
-    let far = traffic.far().map_err(unknown)?;
-    if let Way::Endpoint { interfaces, .. } = &traffic.way {
+    if let Way::Endpoint {
+        endpoint,
+        interfaces,
+    } = &traffic.way
+    {
         // An ACL stands before a subnet, not between two of its members.
         let inside = interfaces
             .iter()
@@ -47,7 +52,8 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             );
             return Err(CheckResult::ok(NAME, capital(note)));
         }
-        if inside > 0 || interfaces.is_empty() {
+        let may_be_inside = interfaces.is_empty() && endpoint.subnets.iter().any(|id| id == subnet);
+        if inside > 0 || may_be_inside {
             let why = "which address of the endpoint was dialled is not known";
             return Err(unknown(why.to_owned()));
         }
@@ -61,24 +67,26 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         };
         CheckResult::failed(NAME, note, Sign::WayBlocked, fault)
     };
-    Ok(
-        match (acl::lets_out(acl, &far), acl::lets_back(acl, &far)) {
-            (Lets::No, _) => failed(format!(
-                "The network ACL {name} of {subnet} lets nothing out to {aim} on 443."
-            )),
-            (_, Lets::No) => failed(format!(
-                "The network ACL {name} of {subnet} lets no answer of {aim} back in to the ports \
+    let out = traffic
+        .lets(|far| acl::lets_out(acl, far))
+        .map_err(unknown)?;
+    let back = traffic
+        .lets(|far| acl::lets_back(acl, far))
+        .map_err(unknown)?;
+    Ok(match (out, back) {
+        (Lets::No, _) => failed(format!(
+            "The network ACL {name} of {subnet} lets nothing out to {aim} on 443."
+        )),
+        (_, Lets::No) => failed(format!(
+            "The network ACL {name} of {subnet} lets no answer of {aim} back in to the ports \
                  32768 to 65535."
-            )),
-            (Lets::Maybe(why), _) | (Lets::Yes, Lets::Maybe(why)) => {
-                unknown(format!("{why} ({name})"))
-            }
-            (Lets::Yes, Lets::Yes) => CheckResult::ok(
-                NAME,
-                format!("The network ACL {name} of {subnet} lets {aim} pass, out and back."),
-            ),
-        },
-    )
+        )),
+        (Lets::Maybe(why), _) | (Lets::Yes, Lets::Maybe(why)) => unknown(format!("{why} ({name})")),
+        (Lets::Yes, Lets::Yes) => CheckResult::ok(
+            NAME,
+            format!("The network ACL {name} of {subnet} lets {aim} pass, out and back."),
+        ),
+    })
 }
 
 fn capital(sentence: String) -> String {

@@ -1,9 +1,13 @@
 //! Does the subnet's route table lead to the service?
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
-use crate::diagnose::facts::{Destination, InstanceFacts, RouteTableFacts, RouteTarget, known};
-use crate::diagnose::network::table::{Lead, lead, of_subnet};
-use crate::diagnose::network::way::{Traffic, Way};
+use crate::diagnose::facts::{Destination, InstanceFacts, RouteTableFacts, RouteTarget};
+use crate::diagnose::network::Far;
+use crate::diagnose::network::names::own_subnet;
+use crate::diagnose::network::space::{Family, public};
+use crate::diagnose::network::table::{Lead, lead, leads_to_other_networks};
+use crate::diagnose::network::way::{Traffic, Way, table_of};
+use crate::failure::address_class::ALL_V4;
 
 const NAME: CheckName = CheckName::Route;
 
@@ -71,21 +75,63 @@ pub enum Road {
     },
 }
 
+/// By the families that the connection may use.
+///
+/// # Errors
+/// A clause where it cannot be told.
 pub fn public_road(
     subject: &Subject<'_>,
     instance: &InstanceFacts,
     traffic: &Traffic<'_>,
 ) -> Result<Road, String> {
-    let (Some(vpc), Some(subnet)) = (&instance.vpc, &instance.subnet) else {
-        return Err(format!("EC2 does not tell the subnet of {}", instance.id));
+    own_subnet(subject, instance)?;
+    let table = table_of(subject.facts, instance)?;
+    let mut roads = traffic
+        .far()?
+        .iter()
+        .map(|far| (far.family(), road(subject, instance, traffic, table, far)));
+    let Some((family, first)) = roads.next() else {
+        return Err("no address family is common to both ends".to_owned());
     };
-    let tables = known(
-        subject.facts.route_tables.get(vpc),
-        &format!("the route tables of {vpc}"),
-    )?;
-    let table = of_subnet(tables, subnet)
-        .ok_or_else(|| format!("{vpc} shows no route table that {subnet} uses"))?;
-    let route = match lead(table, traffic.dialled) {
+    if !matches!(first, Ok(Road::Closed { .. })) {
+        return first;
+    }
+    let other = roads.find(|(_, road)| !matches!(road, Ok(Road::Closed { .. })));
+    match other {
+        Some((other, _)) => Err(format!(
+            "{} leads nowhere for {}, and {} may carry the connection",
+            table.id,
+            family.as_str(),
+            other.as_str()
+        )),
+        None if traffic.dialled.is_none() && leads_to_other_networks(table) => Err(format!(
+            "{} leads to no public address of {}, but to other networks, in one of which the name \
+             may have an endpoint",
+            table.id, traffic.service
+        )),
+        None => first,
+    }
+}
+
+fn road(
+    subject: &Subject<'_>,
+    instance: &InstanceFacts,
+    traffic: &Traffic<'_>,
+    table: &RouteTableFacts,
+    far: &Far<'_>,
+) -> Result<Road, String> {
+    let subnet = instance.subnet.as_deref().unwrap_or("the subnet");
+    let fault = || Fault::Route {
+        table: table.id.clone(),
+        subnet: subnet.to_owned(),
+    };
+    // What lies in other networks is not public.
+    let space = match far.space.as_slice() {
+        [all] if *all == ALL_V4 => public(Family::V4),
+        space => space,
+    };
+    let of_endpoint = |id: &str| traffic.list_route(subject, instance, id);
+    let route = match lead(table, space, of_endpoint) {
         Lead::Route(route) => route,
         Lead::Unclear(why) => return Err(why),
         Lead::Nowhere => {
@@ -95,10 +141,7 @@ pub fn public_road(
                     named(table),
                     traffic.aim()
                 ),
-                fault: Fault::Route {
-                    table: table.id.clone(),
-                    subnet: subnet.clone(),
-                },
+                fault: fault(),
             });
         }
     };
@@ -114,10 +157,7 @@ pub fn public_road(
                 table.id,
                 target(&route.target)
             ),
-            fault: Fault::Route {
-                table: table.id.clone(),
-                subnet: subnet.clone(),
-            },
+            fault: fault(),
         });
     }
     let leads = format!(
@@ -126,25 +166,33 @@ pub fn public_road(
         traffic.aim(),
         target(&route.target)
     );
-    let over_ipv4 = traffic.dialled.is_none_or(|address| address.is_ipv4());
-    Ok(match &route.target {
-        RouteTarget::InternetGateway(_) if over_ipv4 && !instance.network.public => Road::Closed {
-            note: format!(
-                "{leads}, an internet gateway, but {} has no public IPv4 address.",
-                instance.id
-            ),
-            fault: Fault::NoPublicAddress {
-                table: table.id.clone(),
-            },
-        },
-        RouteTarget::InternetGateway(_)
-        | RouteTarget::NatGateway(_)
-        | RouteTarget::EgressOnlyGateway(_)
-        | RouteTarget::GatewayEndpoint(_)
-        | RouteTarget::Local => Road::Open(format!("{leads}.")),
-        RouteTarget::Beyond(_) => {
+    let over_ipv4 = far.family() == Family::V4;
+    Ok(match (&route.target, &route.destination) {
+        (RouteTarget::InternetGateway(_), _) if over_ipv4 && !instance.network.public => {
+            Road::Closed {
+                note: format!(
+                    "{leads}, an internet gateway, but {} has no public IPv4 address.",
+                    instance.id
+                ),
+                fault: Fault::NoPublicAddress {
+                    table: table.id.clone(),
+                },
+            }
+        }
+        (RouteTarget::GatewayEndpoint(_), Destination::PrefixList(_)) => {
+            Road::Open(format!("{leads}, a gateway endpoint."))
+        }
+        // By range it is the endpoint of a firewall or a load balancer.
+        (RouteTarget::GatewayEndpoint(_) | RouteTarget::Beyond(_), _) => {
             Road::Beyond(format!("{leads}: what lies behind it is not looked at."))
         }
+        (
+            RouteTarget::InternetGateway(_)
+            | RouteTarget::NatGateway(_)
+            | RouteTarget::EgressOnlyGateway(_)
+            | RouteTarget::Local,
+            _,
+        ) => Road::Open(format!("{leads}.")),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{Facts, known};
-use crate::diagnose::network::way::endpoints_for;
+use crate::diagnose::network::names::endpoints_for;
 
 const NAME: CheckName = CheckName::VpcDns;
 
@@ -58,7 +58,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     }
     let hostnames = facts.dns_hostnames.get(vpc).and_then(|read| read.found());
     let service = subject.clues.service.as_deref().unwrap_or_default();
-    let nameless = endpoints_for(facts, instance, service)
+    let nameless = endpoints_for(subject, instance, service)
         .is_ok_and(|endpoints| endpoints.iter().any(|endpoint| endpoint.private_dns));
     let note = if hostnames == Some(&false) && nameless {
         format!(

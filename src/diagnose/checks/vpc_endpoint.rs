@@ -1,11 +1,18 @@
 //! Does the VPC's interface endpoint for the service let the instance in?
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use super::egress::names;
 use super::route::{Road, public_road};
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{EndpointFacts, GroupFacts, InstanceFacts, known};
+use crate::diagnose::network::names::gateway_for;
+use crate::diagnose::network::space::Family;
 use crate::diagnose::network::way::{Traffic, Way};
 use crate::diagnose::network::{Far, Lets, group};
+use crate::failure::address_class::ALL_V4;
 
 const NAME: CheckName = CheckName::VpcEndpoint;
 
@@ -27,12 +34,19 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         Way::Unclear(why) => Err(unknown(why)),
         Way::Public => match traffic.endpoints.as_deref() {
             Err(why) => Err(unknown(why)),
-            Ok([]) => Err(CheckResult::ok(
-                NAME,
-                format!(
-                    "{vpc} has no interface endpoint for {service}: the way is the public one."
-                ),
-            )),
+            Ok([]) => {
+                let note = match gateway_for(subject, instance, service) {
+                    Ok(Some(gateway)) => format!(
+                        "{vpc} has no interface endpoint for {service}: the gateway endpoint {} \
+                         carries it.",
+                        gateway.id
+                    ),
+                    Ok(None) | Err(_) => format!(
+                        "{vpc} has no interface endpoint for {service}: the way is the public one."
+                    ),
+                };
+                Err(CheckResult::ok(NAME, note))
+            }
             Ok(endpoints) => Ok(passed_by(subject, instance, endpoints, &traffic)),
         },
     }
@@ -46,8 +60,21 @@ fn of_endpoint(
 ) -> CheckResult {
     let (id, service) = (&endpoint.id, traffic.service);
     if !endpoint.is_available() {
-        let note = format!("The endpoint {id} for {service} is {}.", endpoint.state);
-        return if is_settled(&endpoint.state) {
+        // One that answers for no name leaves the public way.
+        let public_is_open = matches!(
+            public_road(subject, instance, traffic),
+            Ok(Road::Open(_) | Road::Beyond(_))
+        );
+        let note = format!(
+            "The endpoint {id} for {service} is {}{}.",
+            endpoint.state,
+            if public_is_open {
+                ", and a route leads to the public addresses"
+            } else {
+                ""
+            }
+        );
+        return if is_settled(&endpoint.state) && !public_is_open {
             let endpoint = id.clone();
             CheckResult::failed(
                 NAME,
@@ -77,19 +104,26 @@ fn of_endpoint(
             Err(why) => unread = unread.or(Some(why)),
         }
     }
-    let from = Far::Within {
-        addresses: instance
-            .network
-            .addresses
-            .iter()
-            .copied()
-            .filter(|address| address.is_ipv4() == traffic.dialled.is_none_or(|at| at.is_ipv4()))
-            .collect(),
-        groups: &instance.network.groups,
+    let from = |family: Family| {
+        let of_family = |at: &&IpAddr| Family::of(at.is_ipv4()) == family;
+        let addresses = instance.network.addresses.iter().filter(of_family);
+        let mut space: Vec<IpNet> = addresses.map(|at| IpNet::from(*at)).collect();
+        if space.is_empty() {
+            space.push(ALL_V4);
+        }
+        Far {
+            space,
+            groups: &instance.network.groups,
+            list: None,
+        }
     };
     let named = names(&endpoint.groups);
-    let rules = groups.iter().flat_map(|group| &group.ingress);
-    match (group::lets(rules, &from), unread) {
+    let rules = || groups.iter().flat_map(|group| &group.ingress);
+    let answer = match traffic.lets(|far| group::lets(rules(), &from(far.family()))) {
+        Ok(answer) => answer,
+        Err(why) => return unknown(why),
+    };
+    match (answer, unread) {
         (Lets::Yes, _) => CheckResult::ok(
             NAME,
             format!(
@@ -126,9 +160,7 @@ fn passed_by(
         return CheckResult::unknown(
             NAME,
             format!(
-                "The endpoint {} answers for the name of {service}, yet the log dialled a public \
-                 address: the node resolves names elsewhere, or the endpoint is newer than the \
-                 log.",
+                "The endpoint {} for {service} does not answer for the name that the agent uses.",
                 endpoint.id
             ),
         );

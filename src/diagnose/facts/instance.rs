@@ -83,6 +83,8 @@ pub enum ImdsBar {
 /// How an instance is attached to its subnet.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct NetworkPlace {
+    /// The account that the instance belongs to, where EC2 names it.
+    pub owner: Option<String>,
     /// The addresses of the primary interface inside the VPC, IPv6 ones too.
     pub addresses: Vec<IpAddr>,
     /// It has a public IPv4 address or an Elastic IP.

@@ -15,8 +15,9 @@ pub use identity::{
 pub use instance::{ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace};
 pub use manager::RegistrationFacts;
 pub use network::{
-    AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
-    InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, VpcFacts,
+    AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
+    InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
+    VpcFacts,
 };
 
 /// Tags under this prefix are ours; no other tag is kept.
@@ -46,6 +47,7 @@ pub struct Facts {
     pub endpoints: BTreeMap<String, Read<Vec<EndpointFacts>>>,
     /// The network interfaces of endpoints, by interface id.
     pub interfaces: BTreeMap<String, Read<InterfaceFacts>>,
+    pub subnets: BTreeMap<String, Read<SubnetFacts>>,
     pub vpcs: BTreeMap<String, Read<VpcFacts>>,
     /// `enableDnsSupport`, by VPC id.
     pub dns_support: BTreeMap<String, Read<bool>>,

@@ -1,69 +1,8 @@
 //! The network between an instance and a service, as EC2 describes it.
 
-use std::fmt;
 use std::net::IpAddr;
 
-/// A range of addresses, such as `10.0.0.0/16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Cidr {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Cidr {
-    /// `None` unless `text` is an address with a prefix length that fits it.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let bits: u8 = bits.parse().ok()?;
-        let widest = if address.is_ipv4() { 32 } else { 128 };
-        (bits <= widest).then_some(Self { address, bits })
-    }
-
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                u32::from(network) & mask == u32::from(address) & mask
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.bits))
-                    .unwrap_or(0);
-                u128::from(network) & mask == u128::from(address) & mask
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-
-    /// Every address of its family: `0.0.0.0/0` or `::/0`.
-    pub fn is_everything(&self) -> bool {
-        self.bits == 0
-    }
-
-    pub fn is_ipv4(&self) -> bool {
-        self.address.is_ipv4()
-    }
-
-    pub fn bits(&self) -> u8 {
-        self.bits
-    }
-
-    pub fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    /// Every address of it is in `other`.
-    pub fn is_within(&self, other: &Self) -> bool {
-        self.bits >= other.bits && other.contains(self.address)
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
+use ipnet::IpNet;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -128,7 +67,7 @@ pub struct GroupRule {
 /// Whom a rule lets out to or in from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
-    Range(Cidr),
+    Range(IpNet),
     /// Interfaces that have this security group.
     Group(String),
     /// Its addresses are not read.
@@ -155,7 +94,7 @@ pub struct AclEntry {
     pub protocol: Protocol,
     pub ports: Ports,
     /// `None` when EC2 gives no range that can be read.
-    pub range: Option<Cidr>,
+    pub range: Option<IpNet>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -175,11 +114,14 @@ pub struct RouteFacts {
     pub target: RouteTarget,
     /// The target is gone or cannot be used.
     pub blackhole: bool,
+    /// By a virtual private gateway: a static route to the same destination
+    /// wins ("Route priority").
+    pub propagated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    Range(Cidr),
+    Range(IpNet),
     /// Its addresses are not read.
     PrefixList(String),
 }
@@ -206,11 +148,18 @@ pub struct EndpointFacts {
     pub service: String,
     /// An interface endpoint, with addresses of its own.
     pub interface: bool,
+    /// A gateway endpoint, to which a route by prefix list leads. Those that are
+    /// neither carry traffic through an appliance.
+    pub gateway: bool,
+    /// The DNS names that lead to it, without a dot at the end.
+    pub names: Vec<String>,
     /// `available`, `pending`, `failed` …
     pub state: String,
     pub private_dns: bool,
     pub groups: Vec<String>,
     pub interfaces: Vec<String>,
+    /// The subnets that its interfaces are in.
+    pub subnets: Vec<String>,
     pub policy: Option<String>,
 }
 
@@ -226,6 +175,14 @@ pub struct InterfaceFacts {
     pub id: String,
     pub subnet: Option<String>,
     pub addresses: Vec<IpAddr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubnetFacts {
+    pub id: String,
+    /// The account that the subnet belongs to: another than the instance's
+    /// where it is shared.
+    pub owner: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -245,38 +202,6 @@ pub struct DhcpFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_read_and_hold_their_addresses() {
-        for (range, inside, outside) in [
-            ("10.0.0.0/16", "10.0.255.1", "10.1.0.0"),
-            ("10.0.0.9/32", "10.0.0.9", "10.0.0.8"),
-            ("0.0.0.0/0", "8.8.8.8", "::1"),
-            ("2600:1f18::/32", "2600:1f18::5", "2600:1f19::"),
-            ("::/0", "2600:1f18::5", "8.8.8.8"),
-            ("10.0.3.7/16", "10.0.200.1", "10.1.3.7"),
-        ] {
-            let cidr = Cidr::parse(range).expect(range);
-            assert!(
-                cidr.contains(inside.parse().expect("an address")),
-                "{range}"
-            );
-            assert!(
-                !cidr.contains(outside.parse().expect("an address")),
-                "{range}"
-            );
-        }
-        for wrong in [
-            "10.0.0.0",
-            "10.0.0.0/33",
-            "::/129",
-            "x/8",
-            "10.0.0.0/-1",
-            "",
-        ] {
-            assert_eq!(Cidr::parse(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn all_ports_are_written_in_several_ways() {

@@ -68,6 +68,7 @@ impl Manager {
             route_tables: network.route_tables,
             endpoints: network.endpoints,
             interfaces: network.interfaces,
+            subnets: network.subnets,
             vpcs: network.dns.vpcs,
             dns_support: network.dns.support,
             dns_hostnames: network.dns.hostnames,

@@ -22,7 +22,7 @@ use super::check::Ask;
 use super::facts::{
     AclFacts, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
     InterfaceFacts, PolicyNames, ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts,
-    SimulatedAction, VpcFacts,
+    SimulatedAction, SubnetFacts, VpcFacts,
 };
 use super::needs::Needs;
 use crate::node::InstanceId;
@@ -91,6 +91,8 @@ pub trait Reads: Send + Sync + 'static {
     fn endpoints(&self, vpcs: &[String]) -> impl Answer<Vec<EndpointFacts>>;
 
     fn interfaces(&self, ids: &[String]) -> impl Answer<Vec<InterfaceFacts>>;
+
+    fn subnets(&self, ids: &[String]) -> impl Answer<Vec<SubnetFacts>>;
 
     fn vpcs(&self, ids: &[String]) -> impl Answer<Vec<VpcFacts>>;
 

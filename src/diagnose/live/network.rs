@@ -8,7 +8,7 @@ use super::{EC2_FILTER, Reads, VpcAttribute};
 use crate::diagnose::check::Ask;
 use crate::diagnose::facts::{
     AclFacts, DhcpFacts, EndpointFacts, GroupFacts, InstanceFacts, InterfaceFacts, Read,
-    RouteTableFacts, VpcFacts,
+    RouteTableFacts, SubnetFacts, VpcFacts,
 };
 use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
@@ -20,6 +20,7 @@ pub struct Network {
     pub route_tables: BTreeMap<String, Read<Vec<RouteTableFacts>>>,
     pub endpoints: BTreeMap<String, Read<Vec<EndpointFacts>>>,
     pub interfaces: BTreeMap<String, Read<InterfaceFacts>>,
+    pub subnets: BTreeMap<String, Read<SubnetFacts>>,
     pub dns: Dns,
 }
 
@@ -42,7 +43,7 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
         standing.flat_map(id_of).collect()
     };
     let vpc_of = |instance: &InstanceFacts| instance.vpc.iter().cloned().collect();
-    let (groups, acls, route_tables, (endpoints, interfaces, of_endpoints), dns) = tokio::join!(
+    let (groups, acls, route_tables, (endpoints, interfaces, of_endpoints), subnets, dns) = tokio::join!(
         read_groups(
             of(Ask::SecurityGroups, |instance| instance
                 .network
@@ -63,6 +64,16 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
             |table: &RouteTableFacts| table.vpc.as_str(),
         ),
         read_endpoints(needs, of(Ask::Endpoints, vpc_of), reader),
+        reader.in_lists(
+            of(Ask::Subnet, |instance| instance
+                .subnet
+                .iter()
+                .cloned()
+                .collect()),
+            EC2_FILTER,
+            |reads, ids: Vec<String>| async move { reads.subnets(&ids).await },
+            |subnet: &SubnetFacts| vec![subnet.id.clone()],
+        ),
         read_dns(of(Ask::Dns, vpc_of), reader),
     );
     let mut network = Network {
@@ -71,6 +82,7 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
         route_tables,
         endpoints,
         interfaces,
+        subnets,
         dns,
     };
     // A group of both is read twice at most: the second list hangs on an

@@ -1,11 +1,12 @@
 //! Network ACLs: numbered entries of which the first match decides, each way
 //! by itself.
 
+use ipnet::IpNet;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
+use super::space::parts;
 use super::{Far, HTTPS, Lets, everywhere};
-use crate::diagnose::facts::{AclEntry, AclFacts, Cidr, Ports, Protocol};
+use crate::diagnose::facts::{AclEntry, AclFacts, Ports, Protocol};
 
 /// The ports that answers come back to on Linux (32768–60999) and Windows
 /// (49152–65535).
@@ -58,76 +59,35 @@ fn at_port(entries: &[&AclEntry], port: i32, far: &Far<'_>) -> Lets {
         Protocol::Tcp | Protocol::Other => entry.ports.contains(port),
     };
     let entries: Vec<&AclEntry> = entries.iter().filter(open_to).copied().collect();
-    if entries.iter().any(|entry| entry.range.is_none()) {
-        return Lets::Maybe("an entry has no range that can be read".to_owned());
-    }
-    match far {
-        Far::Within { addresses, .. } if addresses.is_empty() => {
-            Lets::Maybe("the address at the other end is not known".to_owned())
-        }
-        Far::Within { addresses, .. } => everywhere(
-            addresses
-                .iter()
-                .map(|address| to_address(&entries, *address)),
-            "only some of the addresses at the other end may be reached",
-        ),
-        Far::Public { ipv4_only } => to_any(&entries, *ipv4_only),
-    }
+    let ranges: Vec<IpNet> = entries.iter().filter_map(|entry| entry.range).collect();
+    everywhere(
+        parts(&far.space, &ranges)
+            .iter()
+            .map(|part| to_part(&entries, part)),
+        "its entries let through only some of the addresses that may be meant",
+    )
 }
 
-fn to_address(entries: &[&AclEntry], address: IpAddr) -> Lets {
-    let first = entries
-        .iter()
-        .find(|entry| entry.range.is_some_and(|range| range.contains(address)));
-    match first {
-        Some(entry) if entry.allow => Lets::Yes,
-        Some(_) | None => Lets::No,
-    }
-}
-
-/// For a public address that is not known: only entries for every address decide.
-fn to_any(entries: &[&AclEntry], ipv4_only: bool) -> Lets {
-    let (mut some_allowed, mut some_denied) = (false, false);
-    let mut decided = false;
-    for entry in entries {
-        let Some(range) = entry.range.filter(concerns_public) else {
-            continue;
-        };
-        if !range.is_ipv4() {
-            some_allowed |= entry.allow && !ipv4_only;
-        } else if range.is_everything() {
-            decided = entry.allow;
-            break;
-        } else if entry.allow {
-            some_allowed = true;
-        } else {
-            some_denied = true;
+/// The first entry that holds `part` decides, and where none does, nothing passes.
+fn to_part(entries: &[&AclEntry], part: &IpNet) -> Lets {
+    let mut unread = false;
+    let deciding = entries.iter().find(|entry| match entry.range {
+        Some(range) => range.contains(part),
+        None => {
+            unread = true;
+            false
         }
+    });
+    match (unread, deciding.is_some_and(|entry| entry.allow)) {
+        (true, _) => Lets::Maybe("an entry has no range that can be read".to_owned()),
+        (false, true) => Lets::Yes,
+        (false, false) => Lets::No,
     }
-    match (decided, some_allowed, some_denied) {
-        (true, _, false) => Lets::Yes,
-        (false, false, _) => Lets::No,
-        (true, _, true) | (false, true, _) => {
-            Lets::Maybe("its entries tell public addresses apart".to_owned())
-        }
-    }
-}
-
-/// An entry for private addresses says nothing of public ones.
-fn concerns_public(range: &Cidr) -> bool {
-    let private = [
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "fc00::/7",
-    ];
-    let within = |block: &str| Cidr::parse(block).is_some_and(|block| range.is_within(&block));
-    !private.into_iter().any(within)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::space::{self, Family};
     use super::*;
 
     /// `100 allow tcp 443 0.0.0.0/0`; ports `*` for all.
@@ -153,7 +113,7 @@ mod tests {
             allow: words[1] == "allow",
             protocol: Protocol::parse(words[2]),
             ports,
-            range: Cidr::parse(words[4]),
+            range: words[4].parse().ok(),
         }
     }
 
@@ -181,18 +141,31 @@ mod tests {
         }
     }
 
-    fn at(address: &str) -> Far<'static> {
-        Far::Within {
-            addresses: vec![address.parse().expect("an address")],
+    fn at(space: &[&str]) -> Far<'static> {
+        Far {
+            space: space
+                .iter()
+                .map(|text| text.parse().expect("a range"))
+                .collect(),
             groups: &[],
+            list: None,
+        }
+    }
+
+    fn public(family: Family) -> Far<'static> {
+        Far {
+            space: space::public(family).to_vec(),
+            groups: &[],
+            list: None,
         }
     }
 
     #[test]
     fn the_first_entry_that_matches_decides_on_the_way_out() {
-        let any = Far::Public { ipv4_only: true };
-        let either = Far::Public { ipv4_only: false };
-        let dialled = at("52.94.1.1");
+        let any = public(Family::V4);
+        let either = public(Family::V6);
+        let dialled = at(&["52.94.1.1/32"]);
+        let unread = at(&["0.0.0.0/0"]);
         let table: &[(&str, &[&str], &Far<'_>, &str)] = &[
             ("everything", &["100 allow -1 * 0.0.0.0/0"], &any, "yes"),
             ("nothing", &[], &any, "no"),
@@ -249,13 +222,67 @@ mod tests {
             ("only the VPC", &["100 allow -1 * 10.0.0.0/16"], &any, "no"),
             ("only IPv6", &["100 allow -1 * ::/0"], &any, "no"),
             (
-                "only IPv6, name not known",
+                "only IPv6, over IPv6",
                 &["100 allow -1 * ::/0"],
                 &either,
+                "yes",
+            ),
+            (
+                "IPv4 is decided before IPv6 is denied",
+                &["90 allow -1 * 0.0.0.0/0", "100 deny -1 * ::/0"],
+                &either,
+                "no",
+            ),
+            (
+                "IPv4 is denied before IPv6 is allowed",
+                &["90 deny -1 * 0.0.0.0/0", "100 allow -1 * ::/0"],
+                &either,
+                "yes",
+            ),
+            (
+                "a unique local range denied",
+                &["90 deny -1 * fd00::/8", "100 allow -1 * ::/0"],
+                &either,
+                "yes",
+            ),
+            (
+                "ranges without a public address denied",
+                &[
+                    "80 deny -1 * 169.254.0.0/16",
+                    "85 deny -1 * 127.0.0.0/8",
+                    "90 deny -1 * 224.0.0.0/3",
+                    "100 allow -1 * 0.0.0.0/0",
+                ],
+                &any,
+                "yes",
+            ),
+            (
+                "everything by halves",
+                &["90 allow -1 * 0.0.0.0/1", "100 allow -1 * 128.0.0.0/1"],
+                &any,
+                "yes",
+            ),
+            ("everything denied, address unread", &[], &unread, "no"),
+            (
+                "everything allowed, address unread",
+                &["100 allow -1 * 0.0.0.0/0"],
+                &unread,
+                "yes",
+            ),
+            (
+                "some allowed, address unread",
+                &["100 allow -1 * 10.0.0.0/8"],
+                &unread,
                 "maybe",
             ),
             ("udp", &["100 allow 17 443 0.0.0.0/0"], &any, "no"),
             ("range unread", &["100 allow 6 443 ?"], &any, "maybe"),
+            (
+                "range unread, after the decision",
+                &["90 allow 6 443 0.0.0.0/0", "100 deny 6 443 ?"],
+                &any,
+                "yes",
+            ),
         ];
         for (title, entries, far, expected) in table {
             let answer = lets_out(&acl(true, entries), far);
@@ -265,7 +292,7 @@ mod tests {
 
     #[test]
     fn answers_must_come_back_to_high_ports() {
-        let any = Far::Public { ipv4_only: true };
+        let any = public(Family::V4);
         let table: &[(&str, &[&str], &str)] = &[
             ("high ports", &["100 allow 6 1024-65535 0.0.0.0/0"], "yes"),
             ("everything", &["100 allow -1 * 0.0.0.0/0"], "yes"),

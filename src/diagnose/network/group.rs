@@ -1,22 +1,46 @@
 //! Security groups: rules that only allow, in any order.
 
-use super::{Far, HTTPS, Lets};
+use ipnet::IpNet;
+
+use super::space::parts;
+use super::{Far, HTTPS, Lets, everywhere};
 use crate::diagnose::facts::{GroupRule, Peer, Protocol};
 
 /// Whether one of `rules` lets a connection to port 443 through between the
 /// interface they stand before and `far`.
 pub fn lets<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &Far<'_>) -> Lets {
-    let mut best = Lets::No;
-    for rule in rules.into_iter().filter(|rule| is_for_https(rule)) {
-        for peer in &rule.peers {
-            match reaches(peer, far) {
-                Lets::Yes => return Lets::Yes,
-                Lets::Maybe(why) => best = Lets::Maybe(why),
-                Lets::No => {}
+    let mut ranges: Vec<IpNet> = Vec::new();
+    let mut unread = None;
+    let for_https = rules.into_iter().filter(|rule| is_for_https(rule));
+    for peer in for_https.flat_map(|rule| &rule.peers) {
+        match peer {
+            Peer::Range(range) => ranges.push(*range),
+            Peer::Group(group) if far.groups.contains(group) => return Lets::Yes,
+            Peer::PrefixList(list) if far.list == Some(list) => return Lets::Yes,
+            // A referenced group stands for its own interfaces.
+            Peer::Group(_) => {}
+            Peer::PrefixList(id) => {
+                unread = Some(format!(
+                    "a rule names the prefix list {id}, whose addresses are not read"
+                ));
             }
+            Peer::Other(text) => unread = Some(format!("a rule names {text}")),
         }
     }
-    best
+    let by_range = everywhere(
+        parts(&far.space, &ranges).iter().map(|part| {
+            match ranges.iter().any(|range| range.contains(part)) {
+                true => Lets::Yes,
+                false => Lets::No,
+            }
+        }),
+        "the rules hold only some of the addresses that may be meant",
+    );
+    match (by_range, unread) {
+        (Lets::Yes, _) => Lets::Yes,
+        (Lets::Maybe(_) | Lets::No, Some(why)) => Lets::Maybe(why),
+        (answer, None) => answer,
+    }
 }
 
 fn is_for_https(rule: &GroupRule) -> bool {
@@ -27,48 +51,18 @@ fn is_for_https(rule: &GroupRule) -> bool {
     }
 }
 
-fn reaches(peer: &Peer, far: &Far<'_>) -> Lets {
-    match (peer, far) {
-        (Peer::Range(range), Far::Within { addresses, .. }) => {
-            let held = addresses.iter().filter(|at| range.contains(**at)).count();
-            if range.is_everything() && range.is_ipv4() && addresses.is_empty() {
-                Lets::Yes
-            } else if addresses.is_empty() || (held > 0 && held < addresses.len()) {
-                Lets::Maybe(format!(
-                    "a rule for {range} may or may not hold its address"
-                ))
-            } else if held > 0 {
-                Lets::Yes
-            } else {
-                Lets::No
-            }
-        }
-        (Peer::Range(range), Far::Public { ipv4_only }) => match range.is_ipv4() {
-            true if range.is_everything() => Lets::Yes,
-            false if *ipv4_only => Lets::No,
-            true | false => Lets::Maybe(format!("a rule lets {range} pass, and no other range")),
-        },
-        (Peer::Group(group), Far::Within { groups, .. }) if groups.contains(group) => Lets::Yes,
-        // A referenced group stands for private addresses.
-        (Peer::Group(_), Far::Within { .. } | Far::Public { .. }) => Lets::No,
-        (Peer::PrefixList(id), _) => Lets::Maybe(format!(
-            "a rule names the prefix list {id}, whose addresses are not read"
-        )),
-        (Peer::Other(text), _) => Lets::Maybe(format!("a rule names {text}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::facts::{Cidr, Ports};
+    use crate::diagnose::facts::Ports;
+    use crate::diagnose::network::space::{self, Family};
 
     fn rule(protocol: &str, from: i32, to: i32, peers: &[&str]) -> GroupRule {
-        let peer = |text: &&str| match Cidr::parse(text) {
-            Some(range) => Peer::Range(range),
-            None if text.starts_with("sg-") => Peer::Group((*text).to_owned()),
-            None if text.starts_with("pl-") => Peer::PrefixList((*text).to_owned()),
-            None => Peer::Other((*text).to_owned()),
+        let peer = |text: &&str| match text.parse() {
+            Ok(range) => Peer::Range(range),
+            Err(_) if text.starts_with("sg-") => Peer::Group((*text).to_owned()),
+            Err(_) if text.starts_with("pl-") => Peer::PrefixList((*text).to_owned()),
+            Err(_) => Peer::Other((*text).to_owned()),
         };
         GroupRule {
             protocol: Protocol::parse(protocol),
@@ -77,25 +71,34 @@ mod tests {
         }
     }
 
-    fn within<'a>(addresses: &[&str], groups: &'a [String]) -> Far<'a> {
-        Far::Within {
-            addresses: addresses
+    fn within<'a>(space: &[&str], groups: &'a [String]) -> Far<'a> {
+        Far {
+            space: space
                 .iter()
-                .map(|at| at.parse().expect("one"))
+                .map(|text| text.parse().expect("a range"))
                 .collect(),
             groups,
+            list: None,
+        }
+    }
+
+    fn public_of(family: Family) -> Far<'static> {
+        Far {
+            space: space::public(family).to_vec(),
+            groups: &[],
+            list: Some("pl-s3"),
         }
     }
 
     #[test]
     fn rules_let_through_what_they_cover_and_nothing_else() {
         let endpoint = ["sg-endpoint".to_owned()];
-        let public = Far::Public { ipv4_only: true };
-        let either = Far::Public { ipv4_only: false };
-        let dialled = within(&["52.94.1.1"], &[]);
-        let private = within(&["10.0.1.5"], &endpoint);
-        let two = within(&["10.0.1.5", "10.0.2.5"], &endpoint);
-        let unread = within(&[], &endpoint);
+        let public = public_of(Family::V4);
+        let either = public_of(Family::V6);
+        let dialled = within(&["52.94.1.1/32"], &[]);
+        let private = within(&["10.0.1.5/32"], &endpoint);
+        let two = within(&["10.0.1.5/32", "10.0.2.5/32"], &endpoint);
+        let unread = within(&["0.0.0.0/0"], &endpoint);
         let (yes, no, maybe) = ("yes", "no", "maybe");
         let table: &[(&str, GroupRule, &Far<'_>, &str)] = &[
             (
@@ -111,10 +114,39 @@ mod tests {
                 no,
             ),
             (
-                "IPv6, name not known",
+                "all protocols, over IPv6",
                 rule("-1", -1, -1, &["::/0"]),
                 &either,
-                maybe,
+                yes,
+            ),
+            (
+                "private ranges only",
+                rule(
+                    "-1",
+                    -1,
+                    -1,
+                    &["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12"],
+                ),
+                &public,
+                no,
+            ),
+            (
+                "unique local addresses only",
+                rule("-1", -1, -1, &["fc00::/7"]),
+                &either,
+                no,
+            ),
+            (
+                "everything by halves",
+                rule("-1", -1, -1, &["0.0.0.0/1", "128.0.0.0/1"]),
+                &public,
+                yes,
+            ),
+            (
+                "the service's own prefix list",
+                rule("tcp", 443, 443, &["pl-s3"]),
+                &public,
+                yes,
             ),
             (
                 "IPv6, IPv4 dialled",

@@ -3,10 +3,14 @@
 
 pub mod acl;
 pub mod group;
+pub mod names;
+pub mod space;
 pub mod table;
 pub mod way;
 
-use std::net::IpAddr;
+use ipnet::IpNet;
+
+use space::Family;
 
 /// The port of every service.
 pub const HTTPS: i32 = 443;
@@ -20,27 +24,20 @@ pub enum Lets {
     No,
 }
 
-/// The far end of a connection.
+/// The far end of a connection: one address of `space`, which one is not known.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Far<'a> {
-    /// One of these addresses, on an interface with these security groups. No
-    /// address says that they are not known.
-    Within {
-        addresses: Vec<IpAddr>,
-        groups: &'a [String],
-    },
-    /// Some public address of a service; of IPv4 where the name has no other.
-    Public { ipv4_only: bool },
+pub struct Far<'a> {
+    /// Of one family.
+    pub space: Vec<IpNet>,
+    /// The security groups of the interface that has the address.
+    pub groups: &'a [String],
+    /// The prefix list that holds every address of the service.
+    pub list: Option<&'a str>,
 }
 
-/// Not routed on the internet: RFC 1918, RFC 6598, and unique local ones.
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
-            v4.is_private() || shared
-        }
-        IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00,
+impl Far<'_> {
+    pub fn family(&self) -> Family {
+        Family::of(matches!(self.space.first(), Some(IpNet::V4(_)) | None))
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
+use super::space::parts;
 use crate::diagnose::facts::{Destination, RouteFacts, RouteTableFacts, RouteTarget};
+use crate::failure::address_class::{NAT64, private};
 
 /// The table that a subnet uses: its own, else the main one of the VPC.
 pub fn of_subnet<'a>(tables: &'a [RouteTableFacts], subnet: &str) -> Option<&'a RouteTableFacts> {
@@ -21,39 +25,115 @@ pub enum Lead<'a> {
     Unclear(String),
 }
 
-/// The route to `address`, or, where none is known, to every public IPv4 address.
-pub fn lead(table: &RouteTableFacts, address: Option<IpAddr>) -> Lead<'_> {
-    let found = match address {
-        Some(address) => to(table, address),
-        None => default_of(table),
+/// What a route to an endpoint by prefix list means for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListRoute {
+    /// The list holds every address that may be meant: a gateway endpoint for
+    /// the service.
+    Carries,
+    /// It holds none: a gateway endpoint for another service.
+    Elsewhere,
+    Unknown,
+}
+
+/// The route to the addresses of `space`, where it is one for all of them.
+/// `of_endpoint` tells what a route by prefix list to that endpoint means.
+pub fn lead<'a>(
+    table: &'a RouteTableFacts,
+    space: &[IpNet],
+    of_endpoint: impl Fn(&str) -> ListRoute,
+) -> Lead<'a> {
+    let mut carrier = None;
+    for route in &table.routes {
+        let Destination::PrefixList(list) = &route.destination else {
+            continue;
+        };
+        let means = match &route.target {
+            RouteTarget::GatewayEndpoint(id) => of_endpoint(id),
+            RouteTarget::Local
+            | RouteTarget::InternetGateway(_)
+            | RouteTarget::NatGateway(_)
+            | RouteTarget::EgressOnlyGateway(_)
+            | RouteTarget::Beyond(_) => ListRoute::Unknown,
+        };
+        match means {
+            ListRoute::Carries => carrier = Some(route),
+            ListRoute::Elsewhere => {}
+            // A list's routes stand behind more specific ones and before others.
+            ListRoute::Unknown => {
+                return Lead::Unclear(format!(
+                    "a route of {} goes by the prefix list {list}, and whether it holds the \
+                     address is not known",
+                    table.id
+                ));
+            }
+        }
+    }
+    let ranges: Vec<IpNet> = table.routes.iter().filter_map(range).collect();
+    let mut one: Option<Option<&RouteFacts>> = None;
+    for part in parts(space, &ranges) {
+        let found = match (best(table, &part), carrier) {
+            (Err(why), _) => return Lead::Unclear(why),
+            (Ok(None), carrier) => carrier,
+            // The list is more specific than a default route; than others, perhaps.
+            (Ok(Some(route)), Some(carrier)) if is_default(route) => Some(carrier),
+            (Ok(Some(_)), Some(_)) => return splits(table),
+            (Ok(Some(route)), None) => Some(route),
+        };
+        match one {
+            None => one = Some(found),
+            Some(before) if lead_alike(before, found) => {}
+            Some(_) => return splits(table),
+        }
+    }
+    match one.flatten() {
+        Some(route) => Lead::Route(route),
+        None => Lead::Nowhere,
+    }
+}
+
+fn splits<'a>(table: &RouteTableFacts) -> Lead<'a> {
+    Lead::Unclear(format!(
+        "the routes of {} tell the addresses that may be meant apart",
+        table.id
+    ))
+}
+
+fn lead_alike(one: Option<&RouteFacts>, other: Option<&RouteFacts>) -> bool {
+    let way = |route: Option<&RouteFacts>| route.map(|r| (r.target.clone(), r.blackhole));
+    way(one) == way(other)
+}
+
+fn range(route: &RouteFacts) -> Option<IpNet> {
+    match route.destination {
+        Destination::Range(range) => Some(range),
+        Destination::PrefixList(_) => None,
+    }
+}
+
+fn is_default(route: &RouteFacts) -> bool {
+    range(route).is_some_and(|range| range.prefix_len() == 0)
+}
+
+/// The longest prefix, and of two alike the static route.
+fn best<'a>(table: &'a RouteTableFacts, part: &IpNet) -> Result<Option<&'a RouteFacts>, String> {
+    let rank = |route: &&RouteFacts| {
+        let range = range(route).filter(|range| range.contains(part))?;
+        Some((range.prefix_len(), !route.propagated))
     };
-    let by_list = table
-        .routes
-        .iter()
-        .find_map(|route| match &route.destination {
-            // A gateway endpoint's list holds the addresses of S3 or DynamoDB.
-            Destination::PrefixList(id) => match &route.target {
-                RouteTarget::GatewayEndpoint(_) => None,
-                RouteTarget::Local
-                | RouteTarget::InternetGateway(_)
-                | RouteTarget::NatGateway(_)
-                | RouteTarget::EgressOnlyGateway(_)
-                | RouteTarget::Beyond(_) => Some(id),
-            },
-            Destination::Range(_) => None,
-        });
-    match (found, by_list) {
-        (Some(route), None) => Lead::Route(route),
-        // A list's routes stand behind more specific ones and before others.
-        (Some(_) | None, Some(list)) => Lead::Unclear(format!(
-            "a route of {} goes by the prefix list {list}, whose addresses are not read",
+    let matching = table.routes.iter().filter(|route| rank(route).is_some());
+    let Some(best) = matching.clone().max_by_key(rank) else {
+        return Ok(None);
+    };
+    let spare = matching
+        .filter(|route| range(route).map(|r| r.trunc()) == range(best).map(|r| r.trunc()))
+        .any(|route| !route.blackhole);
+    match best.blackhole && spare {
+        true => Err(format!(
+            "{} has both a live and a dead route to the same destination",
             table.id
         )),
-        (None, None) if address.is_none() && splits(table) => Lead::Unclear(format!(
-            "the routes of {} tell public addresses apart",
-            table.id
-        )),
-        (None, None) => Lead::Nowhere,
+        false => Ok(Some(best)),
     }
 }
 
@@ -61,56 +141,47 @@ pub fn lead(table: &RouteTableFacts, address: Option<IpAddr>) -> Lead<'_> {
 pub fn is_local(table: &RouteTableFacts, address: IpAddr) -> bool {
     table.routes.iter().any(|route| {
         route.target == RouteTarget::Local
-            && match &route.destination {
-                Destination::Range(range) => range.contains(address),
-                Destination::PrefixList(_) => false,
-            }
+            && range(route).is_some_and(|range| range.contains(&address))
     })
 }
 
-fn to(table: &RouteTableFacts, address: IpAddr) -> Option<&RouteFacts> {
-    let bits = |route: &&RouteFacts| match &route.destination {
-        Destination::Range(range) if range.contains(address) => Some(range.bits()),
-        Destination::Range(_) | Destination::PrefixList(_) => None,
-    };
-    let matching = table.routes.iter().filter(|route| bits(route).is_some());
-    matching.max_by_key(bits)
+/// A NAT gateway translates from IPv6 for the subnets that use the table.
+pub fn translates(table: &RouteTableFacts) -> bool {
+    let route = best(table, &NAT64).ok().flatten();
+    route
+        .is_some_and(|route| matches!(route.target, RouteTarget::NatGateway(_)) && !route.blackhole)
 }
 
-fn default_of(table: &RouteTableFacts) -> Option<&RouteFacts> {
-    // A more specific public route might hold the address that is dialled.
-    if splits(table) {
-        return None;
-    }
-    table.routes.iter().find(|route| match &route.destination {
-        Destination::Range(range) => range.is_ipv4() && range.is_everything(),
-        Destination::PrefixList(_) => false,
-    })
-}
-
-/// It has routes to some public IPv4 addresses and not to others.
-fn splits(table: &RouteTableFacts) -> bool {
-    table.routes.iter().any(|route| match &route.destination {
-        Destination::Range(range) => {
-            range.is_ipv4()
-                && !range.is_everything()
-                && !super::is_private(range.address())
-                && route.target != RouteTarget::Local
-        }
-        Destination::PrefixList(_) => false,
+/// It has a route to private addresses outside the VPC, over something that is
+/// not looked behind.
+pub fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
+    table.routes.iter().any(|route| {
+        let holds_private = range(route).is_none_or(|range| {
+            private().any(|block| block.contains(&range) || range.contains(&block))
+        });
+        let beyond = match route.target {
+            RouteTarget::Beyond(_) => true,
+            // By range it is no gateway endpoint, but an appliance's.
+            RouteTarget::GatewayEndpoint(_) => range(route).is_some(),
+            RouteTarget::Local
+            | RouteTarget::InternetGateway(_)
+            | RouteTarget::NatGateway(_)
+            | RouteTarget::EgressOnlyGateway(_) => false,
+        };
+        holds_private && beyond && !route.blackhole
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::facts::Cidr;
+    use crate::diagnose::network::space::{Family, public};
 
     fn table(id: &str, main: bool, subnets: &[&str], routes: &[(&str, &str)]) -> RouteTableFacts {
         let route = |(to, via): &(&str, &str)| RouteFacts {
-            destination: match Cidr::parse(to) {
-                Some(range) => Destination::Range(range),
-                None => Destination::PrefixList((*to).to_owned()),
+            destination: match to.parse() {
+                Ok(range) => Destination::Range(range),
+                Err(_) => Destination::PrefixList((*to).to_owned()),
             },
             target: match via.split('-').next() {
                 Some("local") => RouteTarget::Local,
@@ -120,6 +191,7 @@ mod tests {
                 Some(_) | None => RouteTarget::Beyond((*via).to_owned()),
             },
             blackhole: false,
+            propagated: false,
         };
         RouteTableFacts {
             id: id.to_owned(),
@@ -194,15 +266,28 @@ mod tests {
             (
                 &[("0.0.0.0/1", "nat-1"), ("128.0.0.0/1", "nat-1")],
                 None,
+                "nat-1",
+            ),
+            (
+                &[("0.0.0.0/1", "nat-1"), ("128.0.0.0/1", "nat-2")],
+                None,
                 "unclear",
+            ),
+            (
+                &[LOCAL, ("192.0.2.0/24", "tgw-1"), ("0.0.0.0/0", "nat-1")],
+                None,
+                "nat-1",
             ),
             (&[("0.0.0.0/1", "nat-1")], Some("52.1.1.1"), "nat-1"),
         ];
         for (routes, address, expected) in rows {
             let table = table_of(routes);
-            let address = address.map(|at| at.parse().expect("an address"));
+            let space = match address {
+                Some(at) => vec![IpNet::from(at.parse::<IpAddr>().expect("an address"))],
+                None => public(Family::V4).to_vec(),
+            };
             assert_eq!(
-                via(&lead(&table, address)),
+                via(&lead(&table, &space, |_| ListRoute::Elsewhere)),
                 *expected,
                 "{routes:?} {address:?}"
             );

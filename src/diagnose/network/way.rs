@@ -3,9 +3,18 @@
 
 use std::net::IpAddr;
 
-use super::{Far, is_private, table};
-use crate::diagnose::facts::{EndpointFacts, Facts, InstanceFacts, InterfaceFacts, known};
+use ipnet::IpNet;
+
+use super::names::{Host, endpoints_for};
+use super::space::{Family, public};
+use super::table::{self, ListRoute};
+use super::{Far, Lets};
+use crate::diagnose::facts::{
+    Destination, EndpointFacts, Facts, InstanceFacts, InterfaceFacts, RouteTableFacts, RouteTarget,
+    known,
+};
 use crate::diagnose::subject::Subject;
+use crate::failure::address_class::{ALL_V4, AddressClass, NAT64, class_of};
 use crate::incident::finding::Clues;
 
 /// A connection as the log and the VPC's endpoints tell it.
@@ -18,7 +27,8 @@ pub struct Traffic<'a> {
     /// known: a clause.
     pub endpoints: Result<Vec<&'a EndpointFacts>, String>,
     pub way: Way<'a>,
-    ipv4_only: bool,
+    /// The far ends, one for each family that may be used; the likelier first.
+    far: Result<Vec<Far<'a>>, String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,52 +47,200 @@ pub enum Way<'a> {
 impl<'a> Traffic<'a> {
     pub fn of(subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
         let clues = subject.clues;
-        let facts = subject.facts;
         let service = clues.service.as_deref().filter(|name| is_of_aws(name));
         let endpoints = match service {
-            Some(service) => endpoints_for(facts, instance, service),
+            Some(service) => endpoints_for(subject, instance, service),
             None => Err("the log does not name the service".to_owned()),
         };
-        let way = way(clues, facts, instance, service, &endpoints);
-        Self {
+        let way = way(clues, subject.facts, instance, service, &endpoints);
+        let mut traffic = Self {
             service: service.unwrap_or("the service"),
-            dialled: clues.dialled,
+            dialled: clues.dialled.map(|address| address.to_canonical()),
             endpoints,
             way,
-            ipv4_only: clues
-                .host
-                .as_deref()
-                .is_some_and(|host| !host.ends_with(".api.aws")),
-        }
+            far: Ok(Vec::new()),
+        };
+        traffic.far = traffic.far_ends(subject, instance);
+        traffic
     }
 
-    /// The far end, or why it is not known: a clause.
-    pub fn far(&self) -> Result<Far<'a>, String> {
-        match &self.way {
+    /// The far ends, or why they are not known: a clause. Never empty.
+    pub fn far(&self) -> Result<&[Far<'a>], String> {
+        self.far.as_deref().map_err(Clone::clone)
+    }
+
+    /// The answer of rules, over the families that the connection may use.
+    pub fn lets(&self, lets: impl Fn(&Far<'a>) -> Lets) -> Result<Lets, String> {
+        let far = self.far()?;
+        let mut answers = far.iter().map(|far| (far.family(), lets(far)));
+        let Some((family, first)) = answers.next() else {
+            return Err("no address family is common to both ends".to_owned());
+        };
+        let other = answers.find(|(_, answer)| *answer != Lets::No);
+        Ok(match (first, other) {
+            (Lets::No, Some((other, _))) => Lets::Maybe(format!(
+                "it is closed for {}, and {} may carry the connection",
+                family.as_str(),
+                other.as_str()
+            )),
+            (first, _) => first,
+        })
+    }
+
+    fn far_ends(
+        &self,
+        subject: &Subject<'a>,
+        instance: &'a InstanceFacts,
+    ) -> Result<Vec<Far<'a>>, String> {
+        let mut ends = match &self.way {
+            Way::Unclear(why) => return Err(why.clone()),
             Way::Endpoint {
                 endpoint,
                 interfaces,
-            } => Ok(Far::Within {
-                addresses: match self.dialled {
-                    Some(address) => vec![address],
-                    None => interfaces
-                        .iter()
-                        .flat_map(|interface| interface.addresses.iter().copied())
-                        .filter(IpAddr::is_ipv4)
-                        .collect(),
+            } => self.of_endpoint(instance, endpoint, interfaces),
+            Way::Public => self.of_public(subject, instance),
+        };
+        // The family that was dialled is the one that the log is about.
+        if let Some(dialled) = self.dialled {
+            let family = Family::of(dialled.is_ipv4());
+            ends.retain(|far| far.family() != family);
+            let (groups, list) = self.company(subject, instance);
+            let space = vec![IpNet::from(dialled)];
+            ends.insert(
+                0,
+                Far {
+                    space,
+                    groups,
+                    list,
                 },
+            );
+        }
+        if ends.is_empty() {
+            return Err(format!(
+                "{} has no address of a family that {} has: see whether its subnet uses DNS64 and \
+                 a NAT gateway",
+                instance.id,
+                self.aim()
+            ));
+        }
+        Ok(ends)
+    }
+
+    /// Which security groups and which prefix list the far end has.
+    fn company(
+        &self,
+        subject: &Subject<'a>,
+        instance: &InstanceFacts,
+    ) -> (&'a [String], Option<&'a str>) {
+        match &self.way {
+            Way::Endpoint { endpoint, .. } => (&endpoint.groups, None),
+            Way::Public | Way::Unclear(_) => (&[], self.list(subject, instance)),
+        }
+    }
+
+    fn of_endpoint(
+        &self,
+        instance: &InstanceFacts,
+        endpoint: &'a EndpointFacts,
+        interfaces: &[&'a InterfaceFacts],
+    ) -> Vec<Far<'a>> {
+        let addresses: Vec<IpAddr> = interfaces
+            .iter()
+            .flat_map(|interface| interface.addresses.iter().copied())
+            .collect();
+        let of = |family: Family| -> Option<Far<'a>> {
+            let mut space: Vec<IpNet> = addresses
+                .iter()
+                .filter(|at| Family::of(at.is_ipv4()) == family)
+                .map(|at| IpNet::from(*at))
+                .collect();
+            // Which addresses it has is not known: any.
+            if addresses.is_empty() && family == Family::V4 {
+                space.push(ALL_V4);
+            }
+            (has(instance, family) && !space.is_empty()).then_some(Far {
+                space,
                 groups: &endpoint.groups,
-            }),
-            Way::Public => Ok(match self.dialled {
-                Some(address) => Far::Within {
-                    addresses: vec![address],
-                    groups: &[],
-                },
-                None => Far::Public {
-                    ipv4_only: self.ipv4_only,
-                },
-            }),
-            Way::Unclear(why) => Err(why.clone()),
+                list: None,
+            })
+        };
+        [Family::V4, Family::V6]
+            .into_iter()
+            .filter_map(of)
+            .collect()
+    }
+
+    fn of_public(&self, subject: &Subject<'a>, instance: &InstanceFacts) -> Vec<Far<'a>> {
+        let host = subject.clues.host.as_deref().map(Host::of);
+        let dual = host.as_ref().is_none_or(Host::has_ipv6);
+        let table = table_of(subject.facts, instance).ok();
+        let list = self.list(subject, instance);
+        let far = |space: Vec<IpNet>| Far {
+            space,
+            groups: &[],
+            list,
+        };
+        let mut ends = Vec::new();
+        if has(instance, Family::V4) {
+            let mut space = public(Family::V4).to_vec();
+            // Another network may hold an endpoint to which the name leads.
+            if table.is_none_or(table::leads_to_other_networks) {
+                space = vec![ALL_V4];
+            }
+            ends.push(far(space));
+        }
+        if has(instance, Family::V6) {
+            if dual {
+                ends.push(far(public(Family::V6).to_vec()));
+            } else if table.is_some_and(table::translates) {
+                ends.push(far(vec![NAT64]));
+            }
+        }
+        ends
+    }
+
+    /// The prefix list of a gateway endpoint for the service, by a route.
+    fn list(&self, subject: &Subject<'a>, instance: &InstanceFacts) -> Option<&'a str> {
+        let table = table_of(subject.facts, instance).ok()?;
+        table.routes.iter().find_map(|route| {
+            let (Destination::PrefixList(list), RouteTarget::GatewayEndpoint(id)) =
+                (&route.destination, &route.target)
+            else {
+                return None;
+            };
+            let carries = self.list_route(subject, instance, id) == ListRoute::Carries;
+            carries.then_some(list.as_str())
+        })
+    }
+
+    /// What a route by prefix list to the endpoint `id` means for this connection.
+    pub fn list_route(
+        &self,
+        subject: &Subject<'_>,
+        instance: &InstanceFacts,
+        id: &str,
+    ) -> ListRoute {
+        let of_vpc = instance.vpc.as_ref();
+        let read = of_vpc.and_then(|vpc| subject.facts.endpoints.get(vpc)?.found());
+        let endpoint = read.and_then(|all| all.iter().find(|endpoint| endpoint.id == id));
+        // Only these two have gateway endpoints ("Gateway endpoints").
+        let has_gateway = ["s3", "dynamodb"].contains(&self.service);
+        match endpoint {
+            Some(endpoint) if !endpoint.gateway => ListRoute::Unknown,
+            Some(_) if self.service == "the service" => ListRoute::Unknown,
+            Some(endpoint) if !endpoint.service.ends_with(&format!(".{}", self.service)) => {
+                ListRoute::Elsewhere
+            }
+            None if !has_gateway && self.service != "the service" => ListRoute::Elsewhere,
+            // It carries its own Region's addresses, and IPv6 ones only as it is set up.
+            Some(_)
+                if subject.clues.region.as_ref() == subject.region
+                    && subject.region.is_some()
+                    && self.dialled.is_none_or(|address| address.is_ipv4()) =>
+            {
+                ListRoute::Carries
+            }
+            Some(_) | None => ListRoute::Unknown,
         }
     }
 
@@ -99,27 +257,35 @@ impl<'a> Traffic<'a> {
     }
 }
 
+/// The instance has an address of `family`; one whose addresses are not known
+/// has an IPv4 one, as nearly all have.
+pub fn has(instance: &InstanceFacts, family: Family) -> bool {
+    let addresses = &instance.network.addresses;
+    let of_family = addresses
+        .iter()
+        .any(|at| Family::of(at.is_ipv4()) == family);
+    of_family || (addresses.is_empty() && family == Family::V4)
+}
+
+/// The route table that the instance's subnet uses, or why it is not known: a clause.
+pub fn table_of<'a>(
+    facts: &'a Facts,
+    instance: &InstanceFacts,
+) -> Result<&'a RouteTableFacts, String> {
+    let (Some(vpc), Some(subnet)) = (&instance.vpc, &instance.subnet) else {
+        return Err(format!("EC2 returned no subnet of {}", instance.id));
+    };
+    let tables = known(
+        facts.route_tables.get(vpc),
+        &format!("the route tables of {vpc}"),
+    )?;
+    table::of_subnet(tables, subnet)
+        .ok_or_else(|| format!("{vpc} shows no route table that {subnet} uses"))
+}
+
 /// The endpoint prefix of a service that a connection can be judged for.
 fn is_of_aws(service: &str) -> bool {
     !matches!(service, "imds" | "other" | "")
-}
-
-pub fn endpoints_for<'a>(
-    facts: &'a Facts,
-    instance: &InstanceFacts,
-    service: &str,
-) -> Result<Vec<&'a EndpointFacts>, String> {
-    let Some(vpc) = &instance.vpc else {
-        return Err(format!("EC2 does not tell the VPC of {}", instance.id));
-    };
-    let endpoints = known(facts.endpoints.get(vpc), &format!("the endpoints of {vpc}"))?;
-    let suffix = format!(".{service}");
-    let is_for = |endpoint: &&EndpointFacts| {
-        endpoint.interface
-            && endpoint.service.ends_with(&suffix)
-            && !endpoint.state.eq_ignore_ascii_case("deleted")
-    };
-    Ok(endpoints.iter().filter(is_for).collect())
 }
 
 fn way<'a>(
@@ -142,41 +308,55 @@ fn way<'a>(
              matter",
         );
     }
-    match clues.dialled {
-        Some(address) if is_of_the_host(address) => Way::Unclear(format!(
-            "the log dialled {address}, which is on the host itself"
-        )),
-        Some(address) if is_private(address) || is_in_vpc(facts, instance, address) => {
-            match endpoints {
-                Ok(endpoints) => dialled_within(facts, endpoints, address, instance),
-                Err(why) => Way::Unclear(why.clone()),
-            }
-        }
-        Some(_) => Way::Public,
-        None => match endpoints {
+    let Some(address) = clues.dialled.map(|address| address.to_canonical()) else {
+        return match endpoints {
             Ok(endpoints) => by_name(facts, endpoints, clues.host.as_deref()),
             Err(why) => Way::Unclear(why.clone()),
-        },
+        };
+    };
+    let is_private = match class_of(address) {
+        AddressClass::Host => {
+            return Way::Unclear(format!(
+                "the log dialled {address}, which is on the host itself"
+            ));
+        }
+        AddressClass::Private => true,
+        AddressClass::Translated(inner) => class_of(inner.into()) != AddressClass::Public,
+        AddressClass::Public => is_in_vpc(facts, instance, address),
+    };
+    match endpoints {
+        Ok(endpoints) if is_private => dialled_within(facts, endpoints, address, instance),
+        Err(why) if is_private => Way::Unclear(why.clone()),
+        Ok(endpoints) => dialled_outside(endpoints, address, clues.host.as_deref()),
+        // Whether an endpoint is meant to be the way is not known; the address is.
+        Err(_) => Way::Public,
     }
 }
 
-/// Loopback, link-local and unspecified addresses lead nowhere else.
-fn is_of_the_host(address: IpAddr) -> bool {
-    let link_local = match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80,
-    };
-    link_local || address.is_loopback() || address.is_unspecified()
+/// A public address that was dialled although an endpoint is there to answer
+/// for the name: the resolver comes first.
+fn dialled_outside<'a>(
+    endpoints: &[&'a EndpointFacts],
+    address: IpAddr,
+    host: Option<&str>,
+) -> Way<'a> {
+    let host = host.map(Host::of);
+    let answering = endpoints
+        .iter()
+        .find(|endpoint| host.as_ref().is_none_or(|host| host.may_lead_to(endpoint)));
+    match answering {
+        Some(endpoint) if endpoint.private_dns => Way::Unclear(format!(
+            "the endpoint {} answers for the service's name, yet the log dialled the public \
+             address {address}: the node resolves names elsewhere, or the endpoint is newer than \
+             the log; look at the resolver that the host uses first",
+            endpoint.id
+        )),
+        Some(_) | None => Way::Public,
+    }
 }
 
 fn is_in_vpc(facts: &Facts, instance: &InstanceFacts, address: IpAddr) -> bool {
-    let tables = instance
-        .vpc
-        .as_ref()
-        .and_then(|vpc| facts.route_tables.get(vpc));
-    let table =
-        tables.and_then(|tables| table::of_subnet(tables.found()?, instance.subnet.as_deref()?));
-    table.is_some_and(|table| table::is_local(table, address))
+    table_of(facts, instance).is_ok_and(|table| table::is_local(table, address))
 }
 
 /// The endpoint that has the address that was dialled.
@@ -214,17 +394,25 @@ fn dialled_within<'a>(
 /// Where the service's name leads: to the one endpoint with private DNS, else
 /// to public addresses.
 fn by_name<'a>(facts: &'a Facts, endpoints: &[&'a EndpointFacts], host: Option<&str>) -> Way<'a> {
-    // An endpoint's own name, `vpce-0a1b-x.ssm.REGION.vpce.amazonaws.com`.
-    let own_name = host.and_then(|host| {
-        let named = |endpoint: &&&EndpointFacts| {
-            let rest = host.strip_prefix(endpoint.id.as_str());
-            rest.is_some_and(|rest| rest.starts_with(['-', '.']))
-        };
-        endpoints.iter().find(named)
+    let host = host.map(Host::of);
+    let own_name = endpoints.iter().find(|endpoint| {
+        host.as_ref()
+            .is_some_and(|host| host.is_own_name_of(endpoint))
     });
-    let mut named = endpoints.iter().filter(|endpoint| endpoint.private_dns);
+    let mut named = endpoints.iter().filter(|endpoint| {
+        endpoint.private_dns && host.as_ref().is_none_or(|host| host.may_lead_to(endpoint))
+    });
     let endpoint = match (own_name, named.next(), named.next()) {
-        (Some(endpoint), _, _) | (None, Some(endpoint), None) => *endpoint,
+        (Some(endpoint), _, _) => *endpoint,
+        (None, Some(endpoint), None) => {
+            if let Some(host) = host.as_ref().filter(|host| !host.leads_to(endpoint)) {
+                return Way::Unclear(format!(
+                    "whether the endpoint {} answers for {} is not known",
+                    endpoint.id, host.name
+                ));
+            }
+            *endpoint
+        }
         (None, Some(one), Some(other)) => {
             return Way::Unclear(format!(
                 "both {} and {} answer for the service's name",

@@ -14,7 +14,7 @@ use crate::diagnose::check::{Ask, CHECKS};
 use crate::diagnose::facts::{
     AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
     InterfaceFacts, ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts,
-    SimulatedAction, VpcFacts,
+    SimulatedAction, SubnetFacts, VpcFacts,
 };
 use crate::diagnose::live::{Reads, VpcAttribute, read};
 use crate::diagnose::{Home, Needs, diagnose};
@@ -197,6 +197,11 @@ impl Reads for Fleet {
         Ok(of(&self.world.interfaces, ids))
     }
 
+    async fn subnets(&self, ids: &[String]) -> Result<Vec<SubnetFacts>, CallError> {
+        self.answer("DescribeSubnets", &ids.join(",")).await?;
+        Ok(of(&self.world.subnets, ids))
+    }
+
     async fn vpcs(&self, ids: &[String]) -> Result<Vec<VpcFacts>, CallError> {
         self.answer("DescribeVpcs", &ids.join(",")).await?;
         Ok(of(&self.world.vpcs, ids))
@@ -276,6 +281,7 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         "DescribeRouteTables vpc-1",
         "DescribeSecurityGroups sg-1",
         "DescribeSecurityGroups sg-endpoint",
+        "DescribeSubnets subnet-1",
         "DescribeVpcAttribute vpc-1 DnsHostnames",
         "DescribeVpcAttribute vpc-1 DnsSupport",
         "DescribeVpcEndpoints vpc-1",

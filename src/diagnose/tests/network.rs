@@ -8,7 +8,7 @@ use super::world::{
 };
 use crate::diagnose::check::{CheckName, CheckResult, Fault};
 use crate::diagnose::facts::{
-    AclEntry, Cidr, DhcpFacts, Facts, NetworkPlace, Ports, Protocol, Read, RouteTarget, VpcFacts,
+    AclEntry, DhcpFacts, Facts, NetworkPlace, Ports, Protocol, Read, RouteTarget, VpcFacts,
 };
 use crate::incident::finding::Clues;
 use crate::report::CheckStatus;
@@ -266,7 +266,7 @@ fn acl(entries: &[(i32, bool, bool, Ports, &str)]) -> Facts {
                 allow: *allow,
                 protocol: Protocol::Tcp,
                 ports: *ports,
-                range: Cidr::parse(range),
+                range: range.parse().ok(),
             })
             .collect();
     }

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::diagnose::facts::{
-    AclEntry, AclFacts, Cidr, Destination, DhcpFacts, EndpointFacts, Facts, GroupFacts, GroupRule,
+    AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, Facts, GroupFacts, GroupRule,
     ImdsFacts, InstanceFacts, InterfaceFacts, NetworkPlace, Peer, PolicyNames, Ports, ProfileFacts,
-    ProfileRef, Protocol, Read, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget, VpcFacts,
+    ProfileRef, Protocol, Read, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
+    VpcFacts,
 };
 use crate::incident::cause::{Cause, Confidence};
 use crate::incident::finding::{Clues, Finding, SignatureCount};
@@ -53,6 +54,7 @@ pub(crate) fn instance(number: u32) -> InstanceFacts {
         vpc: Some("vpc-1".to_owned()),
         subnet: Some("subnet-1".to_owned()),
         network: NetworkPlace {
+            owner: Some("111122223333".to_owned()),
             addresses: vec![address("10.0.1.10")],
             public: false,
             groups: vec!["sg-1".to_owned()],
@@ -120,7 +122,7 @@ fn network(facts: &mut Facts) {
         allow: true,
         protocol: Protocol::All,
         ports: Ports::ALL,
-        range: Cidr::parse("0.0.0.0/0"),
+        range: "0.0.0.0/0".parse().ok(),
     };
     facts.acls = found(
         "vpc-1",
@@ -139,6 +141,13 @@ fn network(facts: &mut Facts) {
         )],
     );
     facts.endpoints = found("vpc-1", Vec::new());
+    facts.subnets = found(
+        "subnet-1",
+        SubnetFacts {
+            id: "subnet-1".to_owned(),
+            owner: "111122223333".to_owned(),
+        },
+    );
     facts.vpcs = found(
         "vpc-1",
         VpcFacts {
@@ -180,10 +189,10 @@ pub(crate) fn group(id: &str, ingress: &[&str], egress: &[&str]) -> GroupFacts {
         GroupRule {
             protocol: Protocol::parse(protocol),
             ports: Ports::of(port, port),
-            peers: vec![match Cidr::parse(peer) {
-                Some(range) => Peer::Range(range),
-                None if peer.starts_with("pl-") => Peer::PrefixList(peer.to_owned()),
-                None => Peer::Group(peer.to_owned()),
+            peers: vec![match peer.parse() {
+                Ok(range) => Peer::Range(range),
+                Err(_) if peer.starts_with("pl-") => Peer::PrefixList(peer.to_owned()),
+                Err(_) => Peer::Group(peer.to_owned()),
             }],
         }
     };
@@ -202,12 +211,13 @@ pub(crate) fn table(main: bool, routes: &[(&str, RouteTarget)]) -> RouteTableFac
         vec!["subnet-1".to_owned()]
     };
     let route = |(range, target): &(&str, RouteTarget)| RouteFacts {
-        destination: match Cidr::parse(range) {
-            Some(range) => Destination::Range(range),
-            None => Destination::PrefixList((*range).to_owned()),
+        destination: match range.parse() {
+            Ok(range) => Destination::Range(range),
+            Err(_) => Destination::PrefixList((*range).to_owned()),
         },
         target: target.clone(),
         blackhole: false,
+        propagated: false,
     };
     RouteTableFacts {
         id: "rtb-1".to_owned(),
@@ -226,10 +236,13 @@ pub(crate) fn endpoint(id: &str) -> EndpointFacts {
         vpc: "vpc-1".to_owned(),
         service: "com.amazonaws.eu-central-1.ssm".to_owned(),
         interface: true,
+        gateway: false,
+        names: Vec::new(),
         state: "available".to_owned(),
         private_dns: true,
         groups: vec!["sg-endpoint".to_owned()],
         interfaces: vec![format!("eni-{id}")],
+        subnets: vec!["subnet-2".to_owned()],
         policy: Some(
             r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#
                 .to_owned(),

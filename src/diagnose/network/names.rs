@@ -1,0 +1,162 @@
+//! Names of services, and the endpoints that answer for them.
+
+use super::way::table_of;
+use crate::diagnose::facts::{Destination, EndpointFacts, InstanceFacts, Read, RouteTarget, known};
+use crate::diagnose::subject::Subject;
+
+/// A host name that the agent asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    pub name: String,
+}
+
+impl Host {
+    pub fn of(name: &str) -> Self {
+        Self {
+            name: name.trim_end_matches('.').to_ascii_lowercase(),
+        }
+    }
+
+    /// Dual-stack names ("AWS services that support IPv6"): `ssm.REGION.api.aws`,
+    /// `s3.dualstack.REGION.amazonaws.com`, and their kin in other partitions.
+    pub fn has_ipv6(&self) -> bool {
+        let name = &self.name;
+        [
+            ".api.aws",
+            ".api.amazonwebservices.com.cn",
+            ".api.amazonwebservices.eu",
+        ]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+            || name.split('.').any(|label| label == "dualstack")
+    }
+
+    /// `ssm-fips` for FIPS names of ssm, else `ssm`.
+    fn label(&self, service: &str) -> String {
+        let fips = format!("{service}-fips");
+        let is_fips = self.name.split('.').any(|label| label == fips);
+        if is_fips { fips } else { service.to_owned() }
+    }
+
+    /// An endpoint's own name, `vpce-0a1b-x.ssm.REGION.vpce.amazonaws.com`.
+    pub fn is_own_name_of(&self, endpoint: &EndpointFacts) -> bool {
+        let rest = self.name.strip_prefix(endpoint.id.as_str());
+        rest.is_some_and(|rest| rest.starts_with(['-', '.']))
+    }
+
+    /// The private names of `endpoint` hold this one; where they are not known,
+    /// the regional name is one and the dual-stack name is not known to be.
+    pub fn leads_to(&self, endpoint: &EndpointFacts) -> bool {
+        match private_names(endpoint).next() {
+            Some(_) => self.is_among_names_of(endpoint),
+            None => !self.has_ipv6(),
+        }
+    }
+
+    /// As [`Host::leads_to`], a doubt being a yes.
+    pub fn may_lead_to(&self, endpoint: &EndpointFacts) -> bool {
+        private_names(endpoint).next().is_none() || self.is_among_names_of(endpoint)
+    }
+
+    fn is_among_names_of(&self, endpoint: &EndpointFacts) -> bool {
+        private_names(endpoint).any(|name| match name.strip_prefix('*') {
+            Some(suffix) => self.name.ends_with(suffix),
+            None => self.name == *name,
+        })
+    }
+}
+
+/// The names of the service that an endpoint answers for; `vpce-…` ones are its own.
+fn private_names(endpoint: &EndpointFacts) -> impl Iterator<Item = &String> {
+    let own = |name: &&String| !name.contains("vpce-");
+    endpoint.names.iter().filter(own)
+}
+
+/// The interface endpoints of the instance's VPC for `service`, by the name that
+/// the log shows, or why they are not known: a clause.
+pub fn endpoints_for<'a>(
+    subject: &Subject<'a>,
+    instance: &InstanceFacts,
+    service: &str,
+) -> Result<Vec<&'a EndpointFacts>, String> {
+    let endpoints = endpoints_of(subject, instance)?;
+    let host = subject.clues.host.as_deref().map(Host::of);
+    let label = host.as_ref().map(|host| host.label(service));
+    let suffix = format!(".{}", label.as_deref().unwrap_or(service));
+    let is_for = |endpoint: &&EndpointFacts| {
+        let named = host
+            .as_ref()
+            .is_some_and(|host| host.is_among_names_of(endpoint));
+        endpoint.interface
+            && (named || endpoint.service.ends_with(&suffix))
+            && !endpoint.state.eq_ignore_ascii_case("deleted")
+    };
+    Ok(endpoints.iter().filter(is_for).collect())
+}
+
+/// The gateway endpoint for `service` to which a route of the instance's subnet
+/// leads, or why it is not known: a clause.
+pub fn gateway_for<'a>(
+    subject: &Subject<'a>,
+    instance: &InstanceFacts,
+    service: &str,
+) -> Result<Option<&'a EndpointFacts>, String> {
+    let suffix = format!(".{service}");
+    let mut gateways = endpoints_of(subject, instance)?
+        .iter()
+        .filter(|endpoint| endpoint.gateway && endpoint.service.ends_with(&suffix))
+        .peekable();
+    if gateways.peek().is_none() {
+        return Ok(None);
+    }
+    let table = table_of(subject.facts, instance)?;
+    let leads_to = |id: &str| {
+        table.routes.iter().any(|route| {
+            matches!(&route.target, RouteTarget::GatewayEndpoint(target) if target == id)
+                && matches!(route.destination, Destination::PrefixList(_))
+        })
+    };
+    Ok(gateways.find(|endpoint| leads_to(&endpoint.id)))
+}
+
+/// All endpoints of the instance's VPC, or why they are not known: a clause.
+pub fn endpoints_of<'a>(
+    subject: &Subject<'a>,
+    instance: &InstanceFacts,
+) -> Result<&'a [EndpointFacts], String> {
+    own_subnet(subject, instance)?;
+    let Some(vpc) = &instance.vpc else {
+        return Err(format!("EC2 returned no VPC of {}", instance.id));
+    };
+    let endpoints = known(
+        subject.facts.endpoints.get(vpc),
+        &format!("the endpoints of {vpc}"),
+    )?;
+    Ok(endpoints)
+}
+
+/// The subnet belongs to the instance's own account.
+///
+/// # Errors
+/// A clause where it is shared, or whose it is is not known: the routes, network
+/// ACLs and endpoints of another account are not visible here ("Share your VPC
+/// subnets with other accounts").
+pub fn own_subnet(subject: &Subject<'_>, instance: &InstanceFacts) -> Result<(), String> {
+    let Some(id) = &instance.subnet else {
+        return Ok(());
+    };
+    let subnet = match subject.facts.subnets.get(id) {
+        Some(Read::Found(subnet)) => subnet,
+        read @ (Some(Read::Missing | Read::Failed(_)) | None) => {
+            return known(read, &format!("the owner of {id}")).map(|_| ());
+        }
+    };
+    match &instance.network.owner {
+        Some(own) if *own != subnet.owner => Err(format!(
+            "{id} is shared by the account {}, whose endpoints, route tables and network ACLs are \
+             not visible from {own}: look there",
+            subnet.owner
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

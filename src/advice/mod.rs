@@ -373,6 +373,8 @@ mod tests {
         for (dialled, first, never) in [
             ("10.0.1.7", "describe-vpc-endpoints", "create-route"),
             ("fd00::7", "describe-vpc-endpoints", "create-route"),
+            ("100.64.3.7", "describe-vpc-endpoints", "create-route"),
+            ("::ffff:10.0.1.7", "describe-vpc-endpoints", "create-route"),
             (
                 "52.94.225.236",
                 "describe-instances",

@@ -1,28 +1,16 @@
 //! What the test server does not know of EC2, by the request that is sent and
 //! by answers played back; and answers that break off.
 
-use hyper::StatusCode;
 use serde_json::Value;
 
 use crate::support::account::Account;
 use crate::support::answer::{check, incident_of, only_incident, outcome};
-use crate::support::proxy::{Effect, ec2_error};
+use crate::support::proxy::{Effect, ec2_error, metadata_defaults as defaults};
 use crate::support::runtime::Function;
 use crate::support::scene::{ADVISE, REPAIR, Scene, together};
 use crate::support::suspects::Fleet;
 
 const DEFAULTS: &str = "GetInstanceMetadataDefaults";
-
-/// How EC2 tells the account's metadata defaults.
-fn defaults(of_account: &str) -> Effect {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
-         <GetInstanceMetadataDefaultsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
-         <requestId>5f6b7c1e-0000-4000-8000-000000000003</requestId>\
-         <accountLevel>{of_account}</accountLevel></GetInstanceMetadataDefaultsResponse>"
-    );
-    Effect::Answer(StatusCode::OK, body)
-}
 
 fn note<'a>(incident: &'a Value, name: &str) -> &'a str {
     let checks = incident["checks"].as_array().into_iter().flatten();

@@ -186,21 +186,30 @@ impl Ec2 {
 fn group_facts(group: &SecurityGroup) -> Option<GroupFacts> {
     Some(GroupFacts {
         id: group.group_id()?.to_owned(),
-        ingress: group.ip_permissions().iter().map(rule).collect(),
-        egress: group.ip_permissions_egress().iter().map(rule).collect(),
+        ingress: rules(group.ip_permissions())?,
+        egress: rules(group.ip_permissions_egress())?,
     })
 }
 
-fn rule(permission: &IpPermission) -> GroupRule {
+fn rules(permissions: &[IpPermission]) -> Option<Vec<GroupRule>> {
+    permissions.iter().map(rule).collect()
+}
+
+/// `None` where EC2 leaves out the protocol.
+fn rule(permission: &IpPermission) -> Option<GroupRule> {
+    let protocol = Protocol::parse(permission.ip_protocol()?);
     let range = |text: Option<&str>| {
         let text = text.unwrap_or("an address range that EC2 does not tell");
         text.parse()
             .map_or_else(|_| Peer::Other(text.to_owned()), Peer::Range)
     };
-    let groups = permission.user_id_group_pairs().iter().map(|pair| {
-        let id = pair.group_id().or(pair.group_name());
-        Peer::Group(id.unwrap_or_default().to_owned())
-    });
+    let groups = permission
+        .user_id_group_pairs()
+        .iter()
+        .map(|pair| match pair.group_id() {
+            Some(id) => Peer::Group(id.to_owned()),
+            None => Peer::Other("a security group that EC2 does not name".to_owned()),
+        });
     let lists = permission
         .prefix_list_ids()
         .iter()
@@ -213,11 +222,11 @@ fn rule(permission: &IpPermission) -> GroupRule {
         .ipv6_ranges()
         .iter()
         .map(|one| range(one.cidr_ipv6()));
-    GroupRule {
-        protocol: Protocol::parse(permission.ip_protocol().unwrap_or_default()),
+    Some(GroupRule {
+        protocol,
         ports: Ports::of(permission.from_port(), permission.to_port()),
         peers: v4.chain(v6).chain(groups).chain(lists).collect(),
-    }
+    })
 }
 
 fn acl_facts(acl: &NetworkAcl) -> Option<AclFacts> {
@@ -399,7 +408,7 @@ mod tests {
             .user_id_group_pairs(UserIdGroupPair::builder().group_id("sg-1").build())
             .prefix_list_ids(PrefixListId::builder().prefix_list_id("pl-1").build())
             .build();
-        let rule = rule(&permission);
+        let rule = rule(&permission).expect("a protocol");
         assert_eq!(rule.protocol, Protocol::Tcp);
         assert_eq!(rule.ports, Ports { from: 400, to: 500 });
         let range = |text: &str| Peer::Range(text.parse().expect("a range"));
@@ -440,5 +449,38 @@ mod tests {
             Some(RouteTarget::Beyond("i-1".to_owned()))
         );
         assert_eq!(super::route(&Route::builder().build()), None);
+    }
+
+    #[test]
+    fn what_lacks_a_part_is_not_read_as_absent() {
+        let table = |route: Route| {
+            let table = RouteTable::builder()
+                .route_table_id("rtb-1")
+                .vpc_id("vpc-1");
+            table_facts(&table.routes(route).build())
+        };
+        let whole = Route::builder().destination_cidr_block("0.0.0.0/0");
+        assert!(table(whole.gateway_id("igw-1").build()).is_some());
+        assert_eq!(table(Route::builder().gateway_id("igw-1").build()), None);
+
+        let acl = |entry: NetworkAclEntry| {
+            let acl = NetworkAcl::builder()
+                .network_acl_id("acl-1")
+                .vpc_id("vpc-1");
+            acl_facts(&acl.entries(entry).build())
+        };
+        let whole = NetworkAclEntry::builder()
+            .rule_number(100)
+            .egress(true)
+            .rule_action(RuleAction::Deny)
+            .protocol("-1");
+        assert!(acl(whole.clone().build()).is_some());
+        let mut cut = whole.build();
+        cut.rule_action = None;
+        assert_eq!(acl(cut), None);
+
+        let group = SecurityGroup::builder().group_id("sg-1");
+        let cut = IpPermission::builder().from_port(443).build();
+        assert_eq!(group_facts(&group.ip_permissions_egress(cut).build()), None);
     }
 }

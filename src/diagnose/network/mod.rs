@@ -8,6 +8,9 @@ pub mod space;
 pub mod table;
 pub mod way;
 
+#[cfg(test)]
+mod property_tests;
+
 use ipnet::IpNet;
 
 use space::Family;

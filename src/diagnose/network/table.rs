@@ -1,7 +1,5 @@
 //! Route tables: the longest prefix wins.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use super::space::parts;
@@ -137,12 +135,13 @@ fn best<'a>(table: &'a RouteTableFacts, part: &IpNet) -> Result<Option<&'a Route
     }
 }
 
-/// Inside the VPC, by its local routes.
-pub fn is_local(table: &RouteTableFacts, address: IpAddr) -> bool {
-    table.routes.iter().any(|route| {
-        route.target == RouteTarget::Local
-            && range(route).is_some_and(|range| range.contains(&address))
-    })
+/// What is inside the VPC, by its local routes.
+pub fn local(table: &RouteTableFacts) -> Vec<IpNet> {
+    let local = table
+        .routes
+        .iter()
+        .filter(|route| route.target == RouteTarget::Local);
+    local.filter_map(range).collect()
 }
 
 /// A NAT gateway translates from IPv6 for the subnets that use the table.
@@ -174,6 +173,8 @@ pub fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::diagnose::network::space::{Family, public};
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::names::{Host, endpoints_for};
-use super::space::{Family, public};
+use super::space::{Family, parts, public};
 use super::table::{self, ListRoute};
 use super::{Far, Lets};
 use crate::diagnose::facts::{
@@ -180,9 +180,16 @@ impl<'a> Traffic<'a> {
             groups: &[],
             list,
         };
+        // What is inside the VPC is nobody's public address.
+        let local: Vec<IpNet> = table.map(table::local).unwrap_or_default();
+        let outside = |family: Family| {
+            let mut parts = parts(public(family), &local);
+            parts.retain(|part| !local.iter().any(|range| range.contains(part)));
+            parts
+        };
         let mut ends = Vec::new();
         if has(instance, Family::V4) {
-            let mut space = public(Family::V4).to_vec();
+            let mut space = outside(Family::V4);
             // Another network may hold an endpoint to which the name leads.
             if table.is_none_or(table::leads_to_other_networks) {
                 space = vec![ALL_V4];
@@ -191,7 +198,7 @@ impl<'a> Traffic<'a> {
         }
         if has(instance, Family::V6) {
             if dual {
-                ends.push(far(public(Family::V6).to_vec()));
+                ends.push(far(outside(Family::V6)));
             } else if table.is_some_and(table::translates) {
                 ends.push(far(vec![NAT64]));
             }
@@ -232,6 +239,7 @@ impl<'a> Traffic<'a> {
                 ListRoute::Elsewhere
             }
             None if !has_gateway && self.service != "the service" => ListRoute::Elsewhere,
+            Some(_) if is_elsewhere(subject) => ListRoute::Elsewhere,
             // It carries its own Region's addresses, and IPv6 ones only as it is set up.
             Some(_)
                 if subject.clues.region.as_ref() == subject.region
@@ -254,6 +262,14 @@ impl<'a> Traffic<'a> {
             (Way::Public | Way::Unclear(_), Some(address)) => format!("{service} at {address}"),
             (Way::Public | Way::Unclear(_), None) => format!("the public addresses of {service}"),
         }
+    }
+}
+
+/// The log names a Region of the service, and it is another than the instance's.
+fn is_elsewhere(subject: &Subject<'_>) -> bool {
+    match (&subject.clues.region, subject.region) {
+        (Some(asked), Some(own)) => asked != own,
+        (Some(_) | None, _) => false,
     }
 }
 
@@ -356,7 +372,8 @@ fn dialled_outside<'a>(
 }
 
 fn is_in_vpc(facts: &Facts, instance: &InstanceFacts, address: IpAddr) -> bool {
-    table_of(facts, instance).is_ok_and(|table| table::is_local(table, address))
+    let local = table_of(facts, instance).map(table::local);
+    local.is_ok_and(|ranges| ranges.iter().any(|range| range.contains(&address)))
 }
 
 /// The endpoint that has the address that was dialled.

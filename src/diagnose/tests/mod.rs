@@ -1,6 +1,7 @@
 //! The checks and the verdicts over tables of live state.
 
 mod checks;
+mod endpoints;
 mod live;
 mod manager;
 mod needs;
@@ -8,4 +9,5 @@ mod network;
 mod permissions;
 mod policy;
 mod verdicts;
+mod ways;
 pub(crate) mod world;

@@ -200,6 +200,12 @@ impl Log {
                 break;
             }
         }
+        // The test server breaks on it; an account without defaults is the usual one.
+        if effect.is_none() && call.action == "GetInstanceMetadataDefaults" {
+            effect = Some(Arc::new(metadata_defaults(
+                "<managedBy>account</managedBy>",
+            )));
+        }
         self.calls.push(call);
         effect
     }
@@ -223,6 +229,17 @@ fn answer(status: StatusCode, body: &str) -> Response<Body> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     response
+}
+
+/// How EC2 tells the account's metadata defaults.
+pub fn metadata_defaults(of_account: &str) -> Effect {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+         <GetInstanceMetadataDefaultsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+         <requestId>5f6b7c1e-0000-4000-8000-000000000003</requestId>\
+         <accountLevel>{of_account}</accountLevel></GetInstanceMetadataDefaultsResponse>"
+    );
+    Effect::Answer(StatusCode::OK, body)
 }
 
 /// How EC2 words a refusal.

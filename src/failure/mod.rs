@@ -6,8 +6,8 @@
 //! sentence, the error inside decides, and the deepest one decides most.
 
 mod address;
-mod answer;
 pub mod address_class;
+mod answer;
 mod denial;
 mod judge;
 mod marker;

@@ -28,10 +28,17 @@ pub struct Engine {
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("cannot read the signatures in {path}: {fault}; check the path and who may read it")]
+    #[error("cannot read the signatures in {path}: {fault}; {}", advice(.fault))]
     Unreadable { path: String, fault: std::io::Error },
     #[error(transparent)]
     Unsound(#[from] CatalogueError),
+}
+
+fn advice(fault: &std::io::Error) -> &'static str {
+    match fault.kind() {
+        std::io::ErrorKind::InvalidData => "save it as UTF-8",
+        _ => "check the path and who may read it",
+    }
 }
 
 /// What one batch says.

@@ -110,6 +110,23 @@ pub fn read_text(path: &Path) -> Result<String, String> {
         .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()))
 }
 
+/// The text of a file as it stands, which must be UTF-8: what the function reads
+/// just so is not to be read more leniently here.
+pub fn read_strictly(path: &Path) -> Result<String, String> {
+    let text = if is_stdin(path) {
+        io::read_to_string(io::stdin().lock())
+    } else {
+        fs::read_to_string(path)
+    };
+    text.map_err(|fault| match fault.kind() {
+        io::ErrorKind::InvalidData => format!(
+            "cannot read {}: it is not UTF-8 text; save it as UTF-8",
+            name_of(path)
+        ),
+        _ => cannot_read(path, &fault),
+    })
+}
+
 /// Why `path` cannot be read, and what to do.
 pub fn cannot_read(path: &Path, fault: &io::Error) -> String {
     format!("cannot read {}: {}", name_of(path), why(fault))

@@ -8,7 +8,7 @@ use ssm_agent_triage::signature::{
     CatalogueError, Fault, Matcher, Signature, builtin, disproved, parse, recognised, with_file,
 };
 
-use crate::input::{name_of, read_text, stdin_once};
+use crate::input::{name_of, read_strictly, stdin_once};
 use crate::{Output, UNREADABLE};
 
 /// Exit status when a file has a fault.
@@ -34,7 +34,7 @@ pub fn run(files: &[PathBuf]) -> Result<Output, String> {
     };
     let mut unread = Vec::new();
     for path in files {
-        match read_text(path) {
+        match read_strictly(path) {
             Ok(text) => check.add(&name_of(path), &text),
             Err(why) => unread.push(why),
         }
@@ -201,6 +201,8 @@ fn plural(count: usize, noun: &str) -> String {
 mod tests {
     use std::fs;
 
+    use ssm_agent_triage::engine::Engine;
+
     use super::*;
 
     const ENTRY: &str = r#"
@@ -278,6 +280,27 @@ matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
             "{text}"
         );
         assert_eq!(faults[3], "3 faults");
+    }
+
+    #[test]
+    fn a_file_that_the_function_could_not_read_is_not_sound() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let wide = ENTRY.encode_utf16().flat_map(u16::to_le_bytes);
+        for bytes in [
+            [&b"\xff\xfe"[..], &wide.collect::<Vec<u8>>()].concat(),
+            [ENTRY.as_bytes(), b"# caf\xe9\n"].concat(),
+        ] {
+            let path = folder.path().join("own.toml");
+            fs::write(&path, bytes).expect("is written");
+            let refused = Engine::load(Some(&path))
+                .expect_err("is not UTF-8")
+                .to_string();
+            assert!(refused.contains("save it as UTF-8"), "{refused}");
+            let output = run(&[path]).expect("loads");
+            assert_eq!(output.status, UNREADABLE);
+            let complaint = output.complaint.expect("names the file");
+            assert!(complaint.contains("save it as UTF-8"), "{complaint}");
+        }
     }
 
     #[test]

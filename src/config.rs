@@ -98,7 +98,11 @@ impl TopicArn {
             && stem
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        let known = scheme == "arn" && service == "sns" && partition == region.partition().arn();
+        let fits = match region.partition().arn() {
+            Some(own) => partition == own,
+            None => partition.starts_with("aws"),
+        };
+        let known = scheme == "arn" && service == "sns" && fits;
         (named && known).then(|| Self {
             arn: text.to_owned(),
             region,

@@ -40,13 +40,16 @@ impl Region {
     }
 
     pub fn partition(&self) -> Partition {
-        if self.0.starts_with("cn-") {
-            Partition::China
-        } else if self.0.starts_with("us-gov-") {
-            Partition::UsGov
-        } else {
-            Partition::Aws
-        }
+        let known = Partition::ALL.iter().copied();
+        let own = known.map(Partition::row).find(|row| {
+            let mut prefixes = row.regions.iter();
+            prefixes.any(|prefix| {
+                // `us-east-1`, not `us-iso-east-1`: what follows the prefix has two words.
+                let rest = self.0.strip_prefix(prefix);
+                rest.is_some_and(|rest| rest.split('-').count() == 2)
+            })
+        });
+        own.map_or(Partition::Unknown, |row| row.partition)
     }
 }
 
@@ -56,22 +59,109 @@ pub enum Partition {
     Aws,
     UsGov,
     China,
+    Iso,
+    IsoB,
+    IsoE,
+    IsoF,
+    /// The AWS European Sovereign Cloud.
+    Eusc,
+    /// One that this table does not know: nothing is named after it.
+    Unknown,
+}
+
+struct Row {
+    partition: Partition,
+    arn: &'static str,
+    /// What the names of its Regions begin with; two words follow.
+    regions: &'static [&'static str],
+    dns: &'static str,
+    dual_stack: &'static str,
 }
 
 impl Partition {
+    /// Those that are known.
+    pub const ALL: &'static [Self] = &[
+        Self::Aws,
+        Self::UsGov,
+        Self::China,
+        Self::Iso,
+        Self::IsoB,
+        Self::IsoE,
+        Self::IsoF,
+        Self::Eusc,
+    ];
+
     /// The second field of an ARN.
-    pub fn arn(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::UsGov => "aws-us-gov",
-            Self::China => "aws-cn",
-        }
+    pub fn arn(self) -> Option<&'static str> {
+        self.known().map(|row| row.arn)
     }
 
-    pub fn dns_suffix(self) -> &'static str {
+    /// What the names of its endpoints end in: `amazonaws.com`.
+    pub fn dns_suffix(self) -> Option<&'static str> {
+        self.known().map(|row| row.dns)
+    }
+
+    /// The same for endpoints that answer over IPv4 and IPv6: `api.aws`.
+    pub fn dual_stack_suffix(self) -> Option<&'static str> {
+        self.known().map(|row| row.dual_stack)
+    }
+
+    fn known(self) -> Option<Row> {
+        (self != Self::Unknown).then(|| self.row())
+    }
+
+    /// As the endpoint rules of the AWS SDKs list them (`partitions.json`).
+    fn row(self) -> Row {
+        let row = |arn, regions, dns, dual_stack| Row {
+            partition: self,
+            arn,
+            regions,
+            dns,
+            dual_stack,
+        };
+        const COM: &str = "amazonaws.com";
         match self {
-            Self::Aws | Self::UsGov => "amazonaws.com",
-            Self::China => "amazonaws.com.cn",
+            Self::Aws => row(
+                "aws",
+                &[
+                    "us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-",
+                ],
+                COM,
+                "api.aws",
+            ),
+            Self::UsGov => row("aws-us-gov", &["us-gov-"], COM, "api.aws"),
+            Self::China => row(
+                "aws-cn",
+                &["cn-"],
+                "amazonaws.com.cn",
+                "api.amazonwebservices.com.cn",
+            ),
+            Self::Iso => row("aws-iso", &["us-iso-"], "c2s.ic.gov", "api.aws.ic.gov"),
+            Self::IsoB => row(
+                "aws-iso-b",
+                &["us-isob-"],
+                "sc2s.sgov.gov",
+                "api.aws.scloud",
+            ),
+            Self::IsoE => row(
+                "aws-iso-e",
+                &["eu-isoe-"],
+                "cloud.adc-e.uk",
+                "api.cloud-aws.adc-e.uk",
+            ),
+            Self::IsoF => row(
+                "aws-iso-f",
+                &["us-isof-"],
+                "csp.hci.ic.gov",
+                "api.aws.hci.ic.gov",
+            ),
+            Self::Eusc => row(
+                "aws-eusc",
+                &["eusc-de-"],
+                "amazonaws.eu",
+                "api.amazonwebservices.eu",
+            ),
+            Self::Unknown => row("", &[], "", ""),
         }
     }
 }
@@ -254,6 +344,14 @@ mod tests {
             ("us-gov-west-1", Partition::UsGov),
             ("cn-north-1", Partition::China),
             ("ap-southeast-2", Partition::Aws),
+            ("mx-central-1", Partition::Aws),
+            ("us-iso-east-1", Partition::Iso),
+            ("us-isob-west-1", Partition::IsoB),
+            ("eu-isoe-west-1", Partition::IsoE),
+            ("us-isof-south-1", Partition::IsoF),
+            ("eusc-de-east-1", Partition::Eusc),
+            ("us-isox-east-1", Partition::Unknown),
+            ("xx-north-1", Partition::Unknown),
         ] {
             assert_eq!(
                 Region::parse(region).map(|r| r.partition()),

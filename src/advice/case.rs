@@ -238,10 +238,12 @@ impl<'a> Case<'a> {
 
     /// The regional host of `service` in this partition.
     pub(super) fn host_of(&self, service: &str) -> String {
-        if self.region.is_empty() {
-            return String::new();
+        match self.partition.dns_suffix() {
+            Some(suffix) if !self.region.is_empty() => {
+                format!("{service}.{}.{suffix}", self.region)
+            }
+            Some(_) | None => String::new(),
         }
-        format!("{service}.{}.{}", self.region, self.partition.dns_suffix())
     }
 
     /// The address that the log shows as dialled belongs to the VPC: an
@@ -255,9 +257,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The ARN of a policy that AWS manages.
+    /// The ARN of a policy that AWS manages; empty in a partition that is not known.
     pub(super) fn managed_policy(&self, name: &str) -> String {
-        format!("arn:{}:iam::aws:policy/{name}", self.partition.arn())
+        let partition = self.partition.arn();
+        partition.map_or_else(String::new, |partition| {
+            format!("arn:{partition}:iam::aws:policy/{name}")
+        })
     }
 
     /// A regional call: `aws SERVICE OPERATION --region REGION`.
@@ -274,7 +279,14 @@ impl<'a> Case<'a> {
     pub(super) fn in_partition(&self, command: Command) -> Command {
         match self.partition {
             Partition::Aws => command,
-            Partition::UsGov | Partition::China => self.with_region(command, "--region"),
+            Partition::UsGov
+            | Partition::China
+            | Partition::Iso
+            | Partition::IsoB
+            | Partition::IsoE
+            | Partition::IsoF
+            | Partition::Eusc
+            | Partition::Unknown => self.with_region(command, "--region"),
         }
     }
 
@@ -306,13 +318,10 @@ impl<'a> Case<'a> {
 
     pub(super) fn with_role_arn(&self, command: Command, option: &'static str) -> Command {
         let built;
-        let arn = if self.role_arn.is_empty() && !self.account.is_empty() && !self.role.is_empty() {
-            built = format!(
-                "arn:{}:iam::{}:role/{}",
-                self.partition.arn(),
-                self.account,
-                self.role
-            );
+        let named = !self.account.is_empty() && !self.role.is_empty();
+        let partition = self.partition.arn().filter(|_| named);
+        let arn = if let (true, Some(partition)) = (self.role_arn.is_empty(), partition) {
+            built = format!("arn:{partition}:iam::{}:role/{}", self.account, self.role);
             &built
         } else {
             self.role_arn
@@ -325,11 +334,13 @@ impl<'a> Case<'a> {
         let Some(Principal::User(path)) = &self.clues.principal else {
             return self.with_role_arn(command, option);
         };
-        let arn = format!(
-            "arn:{}:iam::{}:user/{path}",
-            self.partition.arn(),
-            self.callers_account()
-        );
+        let partition = self.partition.arn();
+        let arn = partition.map_or_else(String::new, |partition| {
+            format!(
+                "arn:{partition}:iam::{}:user/{path}",
+                self.callers_account()
+            )
+        });
         command.option(option, Grammar::Arn, &arn)
     }
 
@@ -388,15 +399,9 @@ impl<'a> Case<'a> {
 
     /// The bucket from which the agent is installed and updated.
     pub(super) fn agent_bucket(&self, program: &'static str, path: &'static str) -> Command {
-        let host = if self.region.is_empty() {
-            String::new()
-        } else {
-            format!(
-                "amazon-ssm-{}.s3.{}.{}",
-                self.region,
-                self.region,
-                self.partition.dns_suffix()
-            )
+        let host = match self.host_of("s3") {
+            s3 if s3.is_empty() => s3,
+            s3 => format!("amazon-ssm-{}.{s3}", self.region),
         };
         Command::new(program).value_within("https://", Grammar::Host, &host, path)
     }

@@ -60,6 +60,13 @@ pub(super) fn service_error(case: &Case) -> Vec<Step> {
                     Partition::Aws => "--region us-east-1 --filter",
                     Partition::UsGov => "--region us-gov-west-1 --filter",
                     Partition::China => "--region cn-northwest-1 --filter",
+                    // Where it has none that is documented, the CLI's own Region.
+                    Partition::Iso
+                    | Partition::IsoB
+                    | Partition::IsoE
+                    | Partition::IsoF
+                    | Partition::Eusc
+                    | Partition::Unknown => "--filter",
                 })
                 .value_within(
                     "eventStatusCodes=open,regions=",

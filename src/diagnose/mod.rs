@@ -6,6 +6,7 @@
 
 mod ask;
 pub mod call_error;
+pub mod called_on;
 pub mod check;
 mod checks;
 mod detail;

@@ -22,6 +22,9 @@ pub struct Needs {
     wanted: BTreeMap<Ask, BTreeSet<InstanceId>>,
     /// The services to whose endpoints a way is looked for.
     services: BTreeSet<String>,
+    /// What the log of an instance says is denied: the action, and the resource
+    /// that the denial names.
+    denied: BTreeMap<InstanceId, BTreeSet<(String, Option<String>)>>,
     /// The Region that is looked at.
     region: Option<Region>,
 }
@@ -48,6 +51,10 @@ impl Needs {
             let action = finding.clues.action.as_deref();
             let service = action.and_then(|action| action.split(':').next());
             needs.services.extend(service.map(str::to_owned));
+            for (action, resource) in finding.clues.denied_calls() {
+                let denied = (action.to_owned(), resource.map(str::to_owned));
+                needs.denied.entry(id.clone()).or_default().insert(denied);
+            }
             for ask in asks {
                 needs.wanted.entry(ask).or_default().insert(id.clone());
             }
@@ -69,6 +76,13 @@ impl Needs {
         let prefix = service_name.rsplit('.').next().unwrap_or(service_name);
         let prefix = prefix.strip_suffix("-fips").unwrap_or(prefix);
         self.services.contains(prefix)
+    }
+
+    /// What the log of `instance` says is denied: actions, each with the
+    /// resource that the denial names.
+    pub fn denied(&self, instance: &InstanceId) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let denied = self.denied.get(instance).into_iter().flatten();
+        denied.map(|(action, resource)| (action.as_str(), resource.as_deref()))
     }
 
     pub fn region(&self) -> Option<&Region> {

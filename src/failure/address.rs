@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::node::Region;
+use crate::node::{Partition, Region};
 
 /// What the agent talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -134,10 +134,13 @@ fn service_of(host: &str) -> (Option<Service>, Option<Region>) {
     }
     let labels: Vec<&str> = host.split('.').collect();
     let region = labels.iter().find_map(|label| Region::parse(label));
-    let aws = host.ends_with(".amazonaws.com")
-        || host.ends_with(".amazonaws.com.cn")
-        || host.ends_with(".api.aws")
-        || host.ends_with(".amazonwebservices.com.cn");
+    let aws = Partition::ALL.iter().any(|partition| {
+        let suffixes = [partition.dns_suffix(), partition.dual_stack_suffix()];
+        suffixes.into_iter().flatten().any(|suffix| {
+            let before = host.strip_suffix(suffix);
+            before.is_some_and(|before| before.ends_with('.'))
+        })
+    });
     if !aws {
         return (None, region);
     }
@@ -268,6 +271,30 @@ mod tests {
                 "my-bucket.s3.us-east-1.amazonaws.com",
                 Some(Service::S3),
                 Some("us-east-1"),
+            ),
+            (
+                "Post \"https://ssm.eusc-de-east-1.amazonaws.eu/\": x",
+                "ssm.eusc-de-east-1.amazonaws.eu",
+                Some(Service::Ssm),
+                Some("eusc-de-east-1"),
+            ),
+            (
+                "Post \"https://ssmmessages.eusc-de-east-1.api.amazonwebservices.eu/\": x",
+                "ssmmessages.eusc-de-east-1.api.amazonwebservices.eu",
+                Some(Service::SsmMessages),
+                Some("eusc-de-east-1"),
+            ),
+            (
+                "Post \"https://ssm.us-iso-east-1.c2s.ic.gov/\": x",
+                "ssm.us-iso-east-1.c2s.ic.gov",
+                Some(Service::Ssm),
+                Some("us-iso-east-1"),
+            ),
+            (
+                "Post \"https://ssm.eu-west-1.notamazonaws.eu/\": x",
+                "ssm.eu-west-1.notamazonaws.eu",
+                None,
+                Some("eu-west-1"),
             ),
             (
                 "Post \"https://proxy.corp.example/\": x",

@@ -56,8 +56,6 @@ pub enum Kind {
     ImdsTokenRequired,
     /// 401 for a request with a token.
     ImdsTokenRefused,
-    /// The metadata service, or what answers in its place, answered 5xx.
-    ImdsFault,
     ImdsUnreachable,
     /// No answer from the metadata service, its cause cut away.
     ImdsUnclear,
@@ -198,10 +196,6 @@ fn kind(
     }
     if seen.has(M::ProfileNotFound) || seen.has(M::ProfileWithoutRole) {
         return Some(Kind::ProfileStale);
-    }
-    // The SDK's own configuration failed: whatever it was to call is not to blame.
-    if seen.has(M::CaBundle) {
-        return Some(Kind::CaBundle);
     }
     let to_azure = address.is_some_and(|address| address.service == Some(Service::AzureMetadata));
     if to_azure || seen.has(M::AzureMetadata) {
@@ -409,9 +403,6 @@ fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<
         });
     }
     let timed_out = seen.has(M::ContextDeadline);
-    if status >= 500 && seen.has(M::MetadataCall) {
-        return Some(Kind::ImdsFault);
-    }
     if seen.has(M::MetadataCall) {
         return Some(if timed_out {
             Kind::ImdsUnreachable
@@ -439,7 +430,7 @@ fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<
 /// Answers of AWS services, by their codes.
 fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
     use marker::Marker as M;
-    let table: [(&[M], Kind); 21] = [
+    let table: [(&[M], Kind); 22] = [
         (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
         (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
         (
@@ -478,6 +469,7 @@ fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
         (&[M::NoCredentialProviders], Kind::NoCredentials),
         (&[M::DestinationMissing], Kind::DestinationMissing),
         (&[M::MissingRegion], Kind::RegionMissing),
+        (&[M::CaBundle], Kind::CaBundle),
         (
             &[M::ValidationFailed, M::InvalidParameter],
             Kind::InputInvalid,

@@ -82,8 +82,6 @@ pub struct Clues {
     pub template: Option<String>,
     /// A proxy is in use, as the agent printed at its start.
     pub proxied: bool,
-    /// A client of Session Manager wrote it, on another machine than the node.
-    pub client: bool,
 }
 
 /// Denied calls kept of one finding or incident.
@@ -112,6 +110,19 @@ impl Clues {
             }
         }
         actions
+    }
+
+    /// The calls that were denied: each an action and, where the denial names
+    /// it, the resource.
+    pub fn denied_calls(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let first = self.action.as_deref().map(|action| {
+            let all = self.denied.iter();
+            let known = all.filter(|one| one.action.as_deref() == Some(action));
+            (known.count() == 0).then_some((action, self.resource.as_deref()))
+        });
+        let all = self.denied.iter();
+        let all = all.filter_map(|one| Some((one.action.as_deref()?, one.resource.as_deref())));
+        first.flatten().into_iter().chain(all)
     }
 
     /// The first policy that AWS names by its ARN as the one that denies, and its kind.

@@ -319,10 +319,7 @@ mod tests {
             Reason::ImdsBarred(ImdsBar::Declared { message: None }),
             Reason::ImdsBarred(ImdsBar::TokensEnforced),
             Reason::ChangePending,
-            Reason::Trust(Refusal::TooLong {
-                now: 2000,
-                then: 2100,
-            }),
+            Reason::Trust(Refusal::HostManagementRole),
         ];
         let text: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(text.join("\n"), @r#"
@@ -352,7 +349,7 @@ mod tests {
         A declarative policy of the organization sets the instance metadata endpoint to disabled, and what it sets cannot be changed within the account. Ask whoever manages the organization's declarative policies.
         The account enforces IMDSv2 (HttpTokensEnforced), and HttpTokens of the instance is optional: with the endpoint alone switched on it would answer IMDSv1 as well. Switch the endpoint on and set HttpTokens to required in one change, by hand.
         A change of the instance's metadata options is under way. Look again once it is applied.
-        With one more statement the policy would have 2100 characters, spaces aside; the default quota is 2048 and it has 2000 today. Shorten the policy by hand, or raise the quota for the role trust policy length.
+        This is the role of Default Host Management, which only Systems Manager should assume. Attach an instance profile with a role of its own.
         "#);
     }
 

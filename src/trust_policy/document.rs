@@ -4,6 +4,7 @@
 //! or a list), strict everywhere else: an element this module does not know
 //! might change the meaning, so the document is then not judged at all.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::json::Json;
@@ -142,10 +143,14 @@ impl Document {
             return Err(DocumentError::NoStatement);
         }
         let sids: Vec<Option<String>> = statements.iter().map(sid_of).collect();
+        let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+        for sid in sids.iter().flatten() {
+            *uses.entry(sid).or_default() += 1;
+        }
         let statements = statements
             .into_iter()
             .enumerate()
-            .map(|(index, json)| statement(json, place(&sids, index)))
+            .map(|(index, json)| statement(json, place(&sids, &uses, index)))
             .collect::<Result<_, _>>()?;
         Ok(Self { statements })
     }
@@ -265,14 +270,15 @@ fn sid_of(statement: &Json) -> Option<String> {
     })
 }
 
-fn place(sids: &[Option<String>], index: usize) -> Place {
+/// `uses` counts the statements that have each Sid.
+fn place(sids: &[Option<String>], uses: &BTreeMap<&str, usize>, index: usize) -> Place {
     let plain = |sid: &&String| {
         (1..=100).contains(&sid.len()) && sid.bytes().all(|b| b.is_ascii_alphanumeric())
     };
     let sid = sids[index]
         .as_ref()
         .filter(plain)
-        .filter(|sid| sids.iter().flatten().filter(|other| other == sid).count() == 1);
+        .filter(|sid| uses.get(sid.as_str()) == Some(&1));
     Place {
         position: index + 1,
         sid: sid.cloned(),

@@ -1,5 +1,7 @@
 //! The additive edit of a trust policy, its refusals, and its undo.
 
+use std::collections::BTreeSet;
+
 use crate::node::Partition;
 
 use super::document::{
@@ -8,17 +10,12 @@ use super::document::{
 };
 use super::json::{self, Json};
 use super::judge::{
-    ASSUME_ROLE, Doubt, Judgement, Reach, accepted_principals, ec2_principal, judge_document,
-    names_service, reach,
+    ASSUME_ROLE, Doubt, Judgement, Reach, Service, judge_document, names_service, reach,
 };
 
 /// The Sid of the statement that [`plan_edit`] appends; where it is taken,
 /// `No2`, `No3` … follows it.
 pub const OUR_SID: &str = "SsmAgentTriageTrustEc2";
-
-/// Characters a trust policy may have, whitespace aside, unless the account's
-/// quota was raised ("IAM and AWS STS quotas": role trust policy length).
-pub const SIZE_QUOTA: usize = 2048;
 
 /// The role that Systems Manager makes for Default Host Management; it must
 /// trust Systems Manager alone.
@@ -102,20 +99,17 @@ pub enum Refusal {
     )]
     DeadPrincipal { place: Place, principal: String },
     #[error(
-        "With one more statement the policy would have {then} characters, spaces aside; the default quota is {SIZE_QUOTA} and it has {now} today. Shorten the policy by hand, or raise the quota for the role trust policy length."
+        "Outside the partitions aws and aws-us-gov trust policies are only advised on. Append this statement by hand: {}", .would_do.statement
     )]
-    TooLong { now: usize, then: usize },
-    #[error(
-        "In the China Regions trust policies are only advised on. Append this statement by hand: {}", .would_do.statement
-    )]
-    ChinaPartition { would_do: Box<Edit> },
+    OtherPartition { would_do: Box<Edit> },
 }
 
 /// The edit that lets EC2 assume `role`, whose trust policy is `document`
-/// (URL-decoded), or why none is made.
+/// (URL-decoded), or why none is made. How long a trust policy may be is for
+/// IAM to say: the account's quota can be raised.
 pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
     let policy = Document::parse(document).map_err(Refusal::Unreadable)?;
-    let judgement = judge_document(&policy, role.partition);
+    let judgement = judge_document(Service::Ec2, &policy, role.partition);
     if let Judgement::Allowed { by } = judgement {
         return Err(Refusal::AlreadyRight { by });
     }
@@ -128,13 +122,15 @@ pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
     refuse_dead_principal(&policy)?;
 
     let edit = append(document, &policy, role.partition);
-    let (now, then) = (size(document), size(&edit.new_document));
-    if then > SIZE_QUOTA && now <= SIZE_QUOTA {
-        return Err(Refusal::TooLong { now, then });
-    }
     match role.partition {
         Partition::Aws | Partition::UsGov => Ok(edit),
-        Partition::China => Err(Refusal::ChinaPartition {
+        Partition::China
+        | Partition::Iso
+        | Partition::IsoB
+        | Partition::IsoE
+        | Partition::IsoF
+        | Partition::Eusc
+        | Partition::Unknown => Err(Refusal::OtherPartition {
             would_do: Box::new(edit),
         }),
     }
@@ -205,7 +201,7 @@ fn refuse_meaning(policy: &Document, partition: Partition) -> Result<(), Refusal
         if statement.principals == Principals::AllBut {
             return Err(Refusal::NotPrincipal { place: place() });
         }
-        match (statement.effect, reach(statement, partition)) {
+        match (statement.effect, reach(statement, Service::Ec2, partition)) {
             (Effect::Deny, Reach::Reaches | Reach::Doubtful(_)) => {
                 return Err(Refusal::DenyCanMatch { place: place() });
             }
@@ -271,7 +267,7 @@ fn append(document: &str, policy: &Document, partition: Partition) -> Edit {
     let sid = free_sid(policy);
     let statement = format!(
         r#"{{"Sid":"{sid}","Effect":"Allow","Principal":{{"Service":"{}"}},"Action":"{ASSUME_ROLE}"}}"#,
-        ec2_principal(partition)
+        Service::Ec2.principal(partition)
     );
     let previous_document = json::compact(document);
     let place = json::member(&previous_document, "Statement")
@@ -294,10 +290,9 @@ fn append(document: &str, policy: &Document, partition: Partition) -> Edit {
 }
 
 fn free_sid(policy: &Document) -> String {
-    let taken = |sid: &str| {
-        let mut sids = policy.statements.iter().filter_map(|s| s.sid.as_deref());
-        sids.any(|other| other.eq_ignore_ascii_case(sid))
-    };
+    let sids = policy.statements.iter().filter_map(|s| s.sid.as_deref());
+    let sids: BTreeSet<String> = sids.map(str::to_ascii_lowercase).collect();
+    let taken = |sid: &str| sids.contains(&sid.to_ascii_lowercase());
     let mut sid = OUR_SID.to_owned();
     let mut number = 1_u32;
     while taken(&sid) {
@@ -311,9 +306,9 @@ fn free_sid(policy: &Document) -> String {
 fn is_ours(statement: &Statement) -> bool {
     let ec2 = |principal: &Principal| {
         principal.kind == PrincipalKind::Service
-            && [Partition::Aws, Partition::UsGov, Partition::China]
-                .into_iter()
-                .any(|partition| accepted_principals(partition).contains(&&*principal.value))
+            && Partition::ALL
+                .iter()
+                .any(|partition| Service::Ec2.principal(*partition) == principal.value)
     };
     statement.sid.as_deref().is_some_and(is_our_sid)
         && statement.effect == Effect::Allow
@@ -331,11 +326,6 @@ fn is_our_sid(sid: &str) -> bool {
             .is_some_and(|number| number > 1 && rest == format!("No{number}")),
         None => false,
     }
-}
-
-/// Characters as IAM counts them against the quota: whitespace does not count.
-fn size(document: &str) -> usize {
-    document.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {

@@ -6,15 +6,21 @@
 //! crate, and not the rest. `RawValue` keeps the text of one level, not what
 //! stands around it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+/// Bytes that are parsed at most: IAM takes no policy document of more than
+/// 131,072 characters, none of them longer than two bytes (IAM API reference,
+/// `policyDocumentType`), and no quota lets a policy grow nearly as long.
+pub(crate) const LONGEST: usize = 2 * 131_072;
+
 /// A JSON value. Numbers and booleans stand as their text: no policy element
 /// that is judged takes one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -24,9 +30,12 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Fails on text that is not one JSON value, is nested deeper than
+    /// Fails on text that is longer than [`LONGEST`], is not one JSON value, is nested deeper than
     /// serde_json allows, or names a member of an object twice.
-    pub(super) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        if text.len() > LONGEST {
+            return Err(de::Error::custom("it is longer than a policy can be"));
+        }
         serde_json::from_str(text)
     }
 
@@ -111,8 +120,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
         let mut members: Vec<(String, Json)> = Vec::new();
+        let mut names = BTreeSet::new();
         while let Some((name, value)) = access.next_entry::<String, Json>()? {
-            if members.iter().any(|(known, _)| *known == name) {
+            if !names.insert(name.clone()) {
                 return Err(de::Error::custom("a member of an object is named twice"));
             }
             members.push((name, value));
@@ -234,6 +244,13 @@ mod tests {
         assert!(Json::parse(r#"{"a":1,"a":2}"#).is_err());
         assert!(Json::parse(r#"{"a":{"b":1,"\u0062":2}}"#).is_err());
         assert!(Json::parse(&"[".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn what_is_longer_than_a_policy_can_be_is_not_parsed() {
+        let of = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        assert!(Json::parse(&of(LONGEST)).is_ok());
+        assert!(Json::parse(&of(LONGEST + 1)).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! May the EC2 service assume the role?
+//! May a service, EC2 or Systems Manager, assume the role?
 //!
-//! Each statement either reaches EC2's call of `sts:AssumeRole`, misses it, or
+//! Each statement either reaches its call of `sts:AssumeRole`, misses it, or
 //! leaves a doubt. A Deny that reaches it settles the matter, then an Allow
 //! that reaches it; doubts count only where they could change the answer.
 //!
@@ -8,8 +8,8 @@
 //!
 //! - A service principal is compared exactly: AWS documents that service
 //!   principals are case-sensitive (IAM API reference,
-//!   `CreateServiceLinkedRole`). One that differs from EC2's only in case, or
-//!   by a Region in it, is a doubt, not a miss.
+//!   `CreateServiceLinkedRole`). One that differs from the service's only in
+//!   case, or by a Region in it, is a doubt, not a miss.
 //! - `"*"` in a Deny reaches services too; that is why `aws:PrincipalIsAWSService`
 //!   exists ("AWS global condition context keys"). In an Allow it is a doubt:
 //!   AWS documents it for identities and anonymous callers, not for services.
@@ -17,6 +17,8 @@
 //!   doubt either way. `{"Service": "*"}` is documented nowhere: a doubt.
 //! - `NotPrincipal` is not supported in trust policies: a doubt.
 //! - A `Condition` is never evaluated: a doubt.
+
+use std::collections::BTreeSet;
 
 use crate::node::{Partition, Region};
 
@@ -26,15 +28,64 @@ use super::document::{
 
 pub(super) const ASSUME_ROLE: &str = "sts:AssumeRole";
 
+/// A service that assumes roles for nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// For the instances of a profile.
+    Ec2,
+    /// For Default Host Management and hybrid nodes.
+    SystemsManager,
+}
+
+impl Service {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Ec2 => "ec2",
+            Self::SystemsManager => "ssm",
+        }
+    }
+
+    /// The service principal to name in a new statement.
+    pub(super) fn principal(self, partition: Partition) -> String {
+        let suffix = match partition {
+            Partition::China => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        };
+        format!("{}.{suffix}", self.prefix())
+    }
+
+    /// What the service may be called in a trust policy, the name for new
+    /// statements first. In partitions with a DNS suffix of their own the
+    /// global name is in use too.
+    pub(super) fn accepted(self, partition: Partition) -> Vec<String> {
+        let mut names = vec![self.principal(partition)];
+        for suffix in ["amazonaws.com"].into_iter().chain(partition.dns_suffix()) {
+            let name = format!("{}.{suffix}", self.prefix());
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// As a sentence says it.
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Ec2 => "EC2",
+            Self::SystemsManager => "Systems Manager",
+        }
+    }
+}
+
 /// The answer, with sentences for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Judgement {
-    /// EC2 may assume the role.
+    /// The service may assume the role.
     Allowed {
         /// The first statement that lets it.
         by: Place,
     },
-    /// EC2 may not assume the role, for certain.
+    /// The service may not assume the role, for certain.
     NotAllowed {
         why: String,
         /// The Deny that forbids it; `None` when no statement allows it.
@@ -46,26 +97,36 @@ pub enum Judgement {
 
 /// Whether the trust policy `document`, URL-decoded, lets EC2 assume its role.
 pub fn judge(document: &str, partition: Partition) -> Judgement {
+    judge_for(Service::Ec2, document, partition)
+}
+
+/// Whether the trust policy `document`, URL-decoded, lets `service` assume its
+/// role.
+pub fn judge_for(service: Service, document: &str, partition: Partition) -> Judgement {
     match Document::parse(document) {
-        Ok(document) => judge_document(&document, partition),
+        Ok(document) => judge_document(service, &document, partition),
         Err(error) => Judgement::CannotJudge {
             because: error.to_string(),
         },
     }
 }
 
-pub(super) fn judge_document(document: &Document, partition: Partition) -> Judgement {
-    let ec2 = ec2_principal(partition);
+pub(super) fn judge_document(
+    service: Service,
+    document: &Document,
+    partition: Partition,
+) -> Judgement {
+    let principal = service.principal(partition);
     let mut allowed_by = None;
     let mut allow_doubt = None;
     let mut deny_doubt = None;
     for statement in &document.statements {
-        match (statement.effect, reach(statement, partition)) {
+        match (statement.effect, reach(statement, service, partition)) {
             (Effect::Allow | Effect::Deny, Reach::Misses) => {}
             (Effect::Deny, Reach::Reaches) => {
                 return Judgement::NotAllowed {
                     why: format!(
-                        "The trust policy denies {ASSUME_ROLE} to {ec2} in {}.",
+                        "The trust policy denies {ASSUME_ROLE} to {principal} in {}.",
                         statement.place
                     ),
                     blocking: Some(statement.place.clone()),
@@ -86,21 +147,21 @@ pub(super) fn judge_document(document: &Document, partition: Partition) -> Judge
     match (deny_doubt.filter(|_| some_allow), allowed_by, allow_doubt) {
         (Some((statement, doubt)), _, _) | (None, None, Some((statement, doubt))) => {
             Judgement::CannotJudge {
-                because: doubt.sentence(statement, partition),
+                because: doubt.sentence(statement, service, partition),
             }
         }
         (None, Some(place), _) => Judgement::Allowed { by: place.clone() },
         (None, None, None) => Judgement::NotAllowed {
             why: format!(
-                "No statement of the trust policy lets {ec2} call {ASSUME_ROLE}; {}.",
-                what_it_says(document, partition)
+                "No statement of the trust policy lets {principal} call {ASSUME_ROLE}; {}.",
+                what_it_says(document, service, partition)
             ),
             blocking: None,
         },
     }
 }
 
-/// How a statement bears on EC2's call of `sts:AssumeRole`.
+/// How a statement bears on the service's call of `sts:AssumeRole`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reach {
     Misses,
@@ -108,21 +169,26 @@ pub(super) enum Reach {
     Reaches,
 }
 
-/// Why it cannot be told whether a statement bears on EC2.
+/// Why it cannot be told whether a statement bears on the service.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Doubt {
-    /// EC2 is named, under a condition.
+    /// The service is named, under a condition.
     Condition,
     /// The principal is `"*"` or `{"AWS": "*"}`.
     Everyone,
     NotPrincipal,
-    /// A service principal that resembles EC2's, or has wildcards.
-    NearlyEc2(String),
+    /// A service principal that resembles the service's, or has wildcards.
+    NearlyTheService(String),
 }
 
 impl Doubt {
-    pub(super) fn sentence(&self, statement: &Statement, partition: Partition) -> String {
-        let ec2 = ec2_principal(partition);
+    pub(super) fn sentence(
+        &self,
+        statement: &Statement,
+        service: Service,
+        partition: Partition,
+    ) -> String {
+        let principal = service.principal(partition);
         let place = &statement.place;
         let does = match statement.effect {
             Effect::Allow => "allows",
@@ -130,23 +196,24 @@ impl Doubt {
         };
         match self {
             Self::Condition => format!(
-                "The trust policy {does} {ASSUME_ROLE} to {ec2} in {place} only under a condition, and the document does not tell whether EC2's call meets it."
+                "The trust policy {does} {ASSUME_ROLE} to {principal} in {place} only under a condition, and the document does not tell whether {}'s call meets it.",
+                service.in_words()
             ),
             Self::Everyone => format!(
-                "The trust policy {does} {ASSUME_ROLE} to every principal in {place}, and AWS does not document whether that includes the service {ec2}."
+                "The trust policy {does} {ASSUME_ROLE} to every principal in {place}, and AWS does not document whether that includes the service {principal}."
             ),
             Self::NotPrincipal => format!(
-                "The trust policy uses NotPrincipal in {place}, which AWS does not support in trust policies, so whether it {does} {ASSUME_ROLE} to {ec2} is not certain."
+                "The trust policy uses NotPrincipal in {place}, which AWS does not support in trust policies, so whether it {does} {ASSUME_ROLE} to {principal} is not certain."
             ),
-            Self::NearlyEc2(principal) => format!(
-                "The trust policy {does} {ASSUME_ROLE} to the service {} in {place}, and whether AWS takes that for {ec2} is not certain.",
-                shown(principal)
+            Self::NearlyTheService(named) => format!(
+                "The trust policy {does} {ASSUME_ROLE} to the service {} in {place}, and whether AWS takes that for {principal} is not certain.",
+                shown(named)
             ),
         }
     }
 }
 
-pub(super) fn reach(statement: &Statement, partition: Partition) -> Reach {
+pub(super) fn reach(statement: &Statement, service: Service, partition: Partition) -> Reach {
     if !takes_assume_role(&statement.actions) {
         return Reach::Misses;
     }
@@ -156,7 +223,9 @@ pub(super) fn reach(statement: &Statement, partition: Partition) -> Reach {
             Effect::Deny => Reach::Reaches,
         },
         Principals::AllBut => Reach::Doubtful(Doubt::NotPrincipal),
-        Principals::Only(principals) => strongest(principals, partition),
+        Principals::Only(principals) => {
+            strongest(principals, service, &service.accepted(partition))
+        }
     };
     match named {
         Reach::Reaches if statement.conditioned => Reach::Doubtful(Doubt::Condition),
@@ -164,10 +233,10 @@ pub(super) fn reach(statement: &Statement, partition: Partition) -> Reach {
     }
 }
 
-fn strongest(principals: &[Principal], partition: Partition) -> Reach {
+fn strongest(principals: &[Principal], service: Service, accepted: &[String]) -> Reach {
     let mut found = Reach::Misses;
     for principal in principals {
-        match (covers_ec2(principal, partition), &found) {
+        match (covers(principal, service, accepted), &found) {
             (Reach::Reaches, _) => return Reach::Reaches,
             (doubtful @ Reach::Doubtful(_), Reach::Misses) => found = doubtful,
             (Reach::Doubtful(_) | Reach::Misses, _) => {}
@@ -176,41 +245,24 @@ fn strongest(principals: &[Principal], partition: Partition) -> Reach {
     found
 }
 
-fn covers_ec2(principal: &Principal, partition: Partition) -> Reach {
-    let value = principal.value.as_str();
+fn covers(principal: &Principal, service: Service, accepted: &[String]) -> Reach {
+    let value = &principal.value;
     match principal.kind {
         PrincipalKind::Aws if value == "*" => Reach::Doubtful(Doubt::Everyone),
         PrincipalKind::Aws | PrincipalKind::Federated | PrincipalKind::CanonicalUser => {
             Reach::Misses
         }
         PrincipalKind::Service => {
-            let accepted = accepted_principals(partition);
-            if accepted.contains(&value) {
+            if accepted.contains(value) {
                 Reach::Reaches
-            } else if names_service(value, "ec2")
-                || accepted.iter().any(|ec2| matches_pattern(value, ec2))
+            } else if names_service(value, service.prefix())
+                || accepted.iter().any(|name| matches_pattern(value, name))
             {
-                Reach::Doubtful(Doubt::NearlyEc2(value.to_owned()))
+                Reach::Doubtful(Doubt::NearlyTheService(value.to_owned()))
             } else {
                 Reach::Misses
             }
         }
-    }
-}
-
-/// The EC2 service principal of the partition.
-pub(super) fn ec2_principal(partition: Partition) -> &'static str {
-    match partition {
-        Partition::Aws | Partition::UsGov => "ec2.amazonaws.com",
-        Partition::China => "ec2.amazonaws.com.cn",
-    }
-}
-
-/// What EC2 may be called in a trust policy; in China both names are in use.
-pub(super) fn accepted_principals(partition: Partition) -> &'static [&'static str] {
-    match partition {
-        Partition::Aws | Partition::UsGov => &["ec2.amazonaws.com"],
-        Partition::China => &["ec2.amazonaws.com.cn", "ec2.amazonaws.com"],
     }
 }
 
@@ -224,12 +276,13 @@ pub(super) fn names_service(principal: &str, service: &str) -> bool {
     let Some(rest) = rest else {
         return false;
     };
-    let rest = rest.strip_suffix(".cn").unwrap_or(rest);
-    match rest.strip_suffix("amazonaws.com") {
-        Some("") => true,
-        Some(region) => region.strip_suffix('.').and_then(Region::parse).is_some(),
-        None => false,
-    }
+    Partition::ALL
+        .iter()
+        .filter_map(|partition| rest.strip_suffix(partition.dns_suffix()?))
+        .any(|region| {
+            let named = region.strip_suffix('.').and_then(Region::parse);
+            region.is_empty() || named.is_some()
+        })
 }
 
 fn takes_assume_role(actions: &Actions) -> bool {
@@ -270,9 +323,11 @@ pub(crate) fn matches_pattern(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == b'*')
 }
 
-/// What the policy says instead: where it names EC2 in vain, else whom it
+/// What the policy says instead: where it names the service in vain, else whom it
 /// names, at most three, in the order of the document.
-fn what_it_says(document: &Document, partition: Partition) -> String {
+fn what_it_says(document: &Document, service: Service, partition: Partition) -> String {
+    let accepted = service.accepted(partition);
+    let mut named: BTreeSet<&str> = BTreeSet::new();
     let mut names: Vec<String> = Vec::new();
     for statement in &document.statements {
         let (Effect::Allow, Principals::Only(principals)) =
@@ -281,7 +336,7 @@ fn what_it_says(document: &Document, partition: Partition) -> String {
             continue;
         };
         for principal in principals {
-            if accepted_principals(partition).contains(&principal.value.as_str()) {
+            if accepted.contains(&principal.value) {
                 let place = &statement.place;
                 return match principal.kind {
                     PrincipalKind::Service => {
@@ -294,9 +349,8 @@ fn what_it_says(document: &Document, partition: Partition) -> String {
                     }
                 };
             }
-            let name = shown(&principal.value);
-            if !names.contains(&name) {
-                names.push(name);
+            if named.insert(&principal.value) {
+                names.push(shown(&principal.value));
             }
         }
     }

@@ -3,7 +3,8 @@
 //! A role's trust policy comes in as text and answers go out as values: no
 //! clock, no network, no AWS types.
 //!
-//! - [`judge`] answers *allowed*, *not allowed* or *cannot judge, because …*.
+//! - [`judge`] answers *allowed*, *not allowed* or *cannot judge, because …*;
+//!   [`judge_for`] answers the same of Systems Manager.
 //! - [`plan_edit`] appends one statement of ours, or refuses with the reason
 //!   and with what a person can do instead.
 //! - [`remove_ours`] takes that statement out again, [`has_ours`] recognises it
@@ -27,8 +28,8 @@ mod table_tests;
 
 pub use document::{DocumentError, Place};
 pub use edit::{
-    Edit, OUR_SID, Refusal, RoleRef, SIZE_QUOTA, Undo, has_ours, plan_edit, remove_ours,
-    same_policy,
+    Edit, OUR_SID, Refusal, RoleRef, Undo, has_ours, plan_edit, remove_ours, same_policy,
 };
+pub(crate) use json::Json;
 pub(crate) use judge::matches_pattern;
-pub use judge::{Judgement, judge};
+pub use judge::{Judgement, Service, judge, judge_for};

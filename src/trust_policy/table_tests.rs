@@ -99,7 +99,7 @@ const CASES: &[Case] = &[
     ("a service in the place of an account", Aws, r#"[{"Effect":"Allow","Principal":{"AWS":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]"#, "not allowed", "dead principal"),
     ("a unique id elsewhere is nothing", Aws, r#"[{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole","Condition":{"StringLike":{"aws:userId":"AROAEXAMPLEEXAMPLE123:*"}}}]"#, "not allowed", "append"),
     // China is only advised on.
-    ("China", China, r#"[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]"#, "not allowed", "china"),
+    ("China", China, r#"[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]"#, "not allowed", "advised only"),
     ("EC2 of a Region in China", China, r#"[{"Effect":"Allow","Principal":{"Service":"ec2.cn-north-1.amazonaws.com.cn"},"Action":"sts:AssumeRole"}]"#, "cannot judge", "cannot judge"),
     // Documents that are not understood.
     ("an element out of place", Aws, r#"[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Resource":"*"}]"#, "cannot judge", "unreadable"),
@@ -150,8 +150,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::ConditionedAllow { .. } => "conditioned allow",
         Refusal::CannotJudge { .. } => "cannot judge",
         Refusal::DeadPrincipal { .. } => "dead principal",
-        Refusal::TooLong { .. } => "too long",
-        Refusal::ChinaPartition { .. } => "china",
+        Refusal::OtherPartition { .. } => "advised only",
     }
 }
 
@@ -319,7 +318,6 @@ fn what_no_sentence_of_the_table_shows() {
     for refusal in [
         plan_edit(&policy, &reserved),
         plan_edit(&policy, &management),
-        plan_edit(&sized(super::SIZE_QUOTA), &role(Aws)),
         plan_edit("no policy", &role(Aws)),
     ] {
         writeln!(page, "{}", refusal.expect_err("refused")).expect("a String takes every write");
@@ -327,35 +325,44 @@ fn what_no_sentence_of_the_table_shows() {
     insta::assert_snapshot!(page);
 }
 
-/// A policy of exactly `characters` that are not whitespace.
-fn sized(characters: usize) -> String {
-    let with = |filler: &str| {
-        format!(
-            r#"{{ "Statement": [ {{"Effect":"Allow","Principal":{{"AWS":"111122223333"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"aws:PrincipalTag/t":"a b{filler}"}}}}}} ] }}"#
-        )
+#[test]
+fn how_long_a_policy_may_be_is_left_to_iam() {
+    let long = |characters: usize| {
+        let filler = "x".repeat(characters);
+        document(&format!(
+            r#"[{{"Effect":"Allow","Principal":{{"AWS":"111122223333"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"aws:PrincipalTag/t":"{filler}"}}}}}}]"#
+        ))
     };
-    let bare = with("").chars().filter(|c| !c.is_whitespace()).count();
-    // Two bytes each, one character each.
-    with(&"é".repeat(characters - bare))
+    for characters in [1_900, 2_048, 8_000, 100_000] {
+        let plan = plan_edit(&long(characters), &role(Aws));
+        assert!(plan.is_ok(), "{characters}: {plan:?}");
+    }
 }
 
 #[test]
-fn the_quota_counts_characters_without_whitespace() {
-    let one = plan_edit(&sized(500), &role(Aws)).expect("fits");
-    let added = one.statement.len() + 1;
-    let limit = super::SIZE_QUOTA - added;
-    assert!(plan_edit(&sized(limit), &role(Aws)).is_ok());
-    for now in [limit + 1, super::SIZE_QUOTA] {
-        assert_eq!(
-            plan_edit(&sized(now), &role(Aws)),
-            Err(Refusal::TooLong {
-                now,
-                then: now + added
-            })
-        );
-    }
-    // The account's quota was raised already: IAM decides.
-    assert!(plan_edit(&sized(super::SIZE_QUOTA + 1), &role(Aws)).is_ok());
+fn a_document_that_no_policy_can_be_is_refused_before_it_is_parsed() {
+    // Equal work for each member would take minutes.
+    let members: Vec<String> = (0..90_000).map(|n| format!("\"member-{n}\":1")).collect();
+    let document = format!("{{{}}}", members.join(","));
+    let Judgement::CannotJudge { because } = judge(&document, Aws) else {
+        panic!("judged");
+    };
+    assert!(because.contains("longer than a policy can be"), "{because}");
+    assert_eq!(has_ours(&document), None);
+    assert!(same_policy(&document, &document));
+}
+
+#[test]
+fn many_statements_are_read_in_the_time_that_their_length_takes() {
+    let statement = |n: usize| {
+        format!(
+            r#"{{"Sid":"S{n}","Effect":"Allow","Principal":{{"AWS":"{n:012}"}},"Action":"sts:*"}}"#
+        )
+    };
+    let many: Vec<String> = (0..2_500).map(statement).collect();
+    let document = document(&format!("[{}]", many.join(",")));
+    let edit = plan_edit(&document, &role(Aws)).expect("nothing to refuse");
+    assert!(remove_ours(&edit.new_document, &edit.sid).is_some());
 }
 
 #[test]

@@ -260,33 +260,49 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
                          </MissingContextValues>";
     const SCP: &str = "<OrganizationsDecisionDetail><AllowedByOrganizations>false\
                        </AllowedByOrganizations></OrganizationsDecisionDetail>";
-    for (decision, more, status, says) in [
+    const LACKS_FOR_RESOURCE: &str = "<ResourceSpecificResults><member>\
+                             <EvalResourceName>x</EvalResourceName>\
+                             <EvalResourceDecision>implicitDeny</EvalResourceDecision>\
+                             <MissingContextValues><member>aws:PrincipalTag/x</member>\
+                             </MissingContextValues></member></ResourceSpecificResults>";
+    const MAY_STOP: &str = "a policy of the organisation may stop it";
+    // The last: how often the policies themselves are listed.
+    for (decision, more, status, says, listed) in [
         (
             "implicitDeny",
             "",
             "failed",
             "No policy of the role Sound allows",
+            0,
         ),
         (
             "explicitDeny",
             STATEMENT,
             "failed",
             "The policy NoSsm denies",
+            0,
         ),
-        (
-            "implicitDeny",
-            SCP,
-            "failed",
-            "A policy of the organisation denies",
-        ),
-        ("implicitDeny", LACKS, "unknown", "a condition decides"),
-        ("allowed", "", "ok", "allow ssm:UpdateInstanceInformation"),
+        ("implicitDeny", SCP, "unknown", MAY_STOP, 1),
+        ("explicitDeny", SCP, "unknown", MAY_STOP, 1),
+        ("implicitDeny", LACKS, "ok", "allow ssm:Update", 1),
+        ("allowed", LACKS_FOR_RESOURCE, "ok", "allow ssm:Update", 1),
+        ("allowed", "", "ok", "allow ssm:Update", 0),
     ] {
         let scene = Scene::new().await;
         let id = scene.healthy_instance().await;
-        stand_in(&scene.account);
+        let all = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+        scene
+            .account
+            .iam()
+            .put_role_policy()
+            .role_name("Sound")
+            .policy_name("All")
+            .policy_document(all.to_string())
+            .send()
+            .await
+            .expect("the role takes a policy");
         let proxy = &scene.account.proxy;
-        proxy.clear_rules();
         let action = "SimulatePrincipalPolicy";
         proxy.rule(action, 0, 1, simulated(decision, more, false));
         proxy.on(action, simulated(decision, more, true));
@@ -302,10 +318,71 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
         assert!(incident.to_string().contains(says), "{incident:#}");
         let proved = incident["confidence"] == "confirmed";
         assert_eq!(proved, status == "failed", "{incident:#}");
-        assert_eq!(proxy.calls_of(action).len(), 2);
-        // The simulator answered: no policy is read.
-        assert_eq!(proxy.calls_of("ListRolePolicies"), []);
+        let asked = proxy.calls_of(action);
+        // Two pages of the first answer, and one of each other.
+        assert_eq!(asked.len(), 4);
+        assert_eq!(proxy.calls_of("ListRolePolicies").len(), listed);
     }
+}
+
+#[tokio::test]
+async fn the_simulator_is_asked_without_the_organisation_and_on_each_actions_own_resource() {
+    const ON_CHANNEL: &str = "2024-11-04 10:22:31 ERROR [MessageGatewayService] Failed to get controlchannel token, error: CreateControlChannel failed with error: createControlChannel request failed: unexpected response from the service <AccessDeniedException>\n  <Message>User: arn:aws:sts::ACCOUNT:assumed-role/Sound/i-0123456789abcdef0 is not authorized to perform: ssmmessages:CreateControlChannel on resource: arn:aws:ssmmessages:us-east-1:ACCOUNT:control-channel/x</Message>\n</AccessDeniedException>\n";
+    let scene = Scene::new().await;
+    let id = scene.healthy_instance().await;
+    let proxy = &scene.account.proxy;
+    proxy.on("SimulatePrincipalPolicy", simulated("allowed", "", true));
+    let nobody = answer(json!({"InstanceInformationList": []}));
+    proxy.on("DescribeInstanceInformation", nobody);
+    let mut function = scene.function(&[TELL_ALL]).await;
+    let log = ON_CHANNEL.replace("ACCOUNT", &scene.account.id);
+    let log = Delivery::new(&scene.account, &id, &log);
+    function.invoke(&together(&[log])).await.expect("handled");
+    let mut on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for call in proxy.calls_of("SimulatePrincipalPolicy") {
+        let field = |name: &str| call.fields.get(name).cloned();
+        let excluded: Vec<(&String, &String)> = call
+            .fields
+            .iter()
+            .filter(|(name, _)| name.starts_with("PolicyExclusionList"))
+            .collect();
+        let [(name, value)] = excluded[..] else {
+            panic!("{:?}", call.fields);
+        };
+        assert_eq!(
+            (name.as_str(), value.as_str()),
+            ("PolicyExclusionList.member.1.PolicyType", "scp")
+        );
+        assert_eq!(field("ResourceArns.member.2"), None);
+        let resource = field("ResourceArns.member.1").expect("a resource is named");
+        let actions = call
+            .fields
+            .iter()
+            .filter(|(name, _)| name.starts_with("ActionNames."))
+            .map(|(_, action)| action.clone());
+        on.entry(resource).or_default().extend(actions);
+    }
+    let account = &scene.account.id;
+    let of = |arn: &str| {
+        let actions = on.get(&format!("arn:aws:{arn}").replace("ACCOUNT", account));
+        actions.map_or(String::new(), |set| {
+            set.iter().cloned().collect::<Vec<String>>().join(" ")
+        })
+    };
+    assert_eq!(
+        of(&format!("ec2:us-east-1:ACCOUNT:instance/{id}")),
+        "ssm:ListInstanceAssociations ssm:UpdateInstanceInformation"
+    );
+    assert_eq!(of("ssm:us-east-1:ACCOUNT:*"), "ssm:ListAssociations");
+    assert_eq!(
+        of("ssmmessages:us-east-1:ACCOUNT:*"),
+        "ssmmessages:CreateControlChannel ssmmessages:CreateDataChannel \
+         ssmmessages:OpenControlChannel ssmmessages:OpenDataChannel"
+    );
+    assert_eq!(
+        of("ssmmessages:us-east-1:ACCOUNT:control-channel/x"),
+        "ssmmessages:CreateControlChannel"
+    );
 }
 
 const NO_DHMC: &str = "2024-11-04 10:04:05.4795 ERROR EC2RoleProvider Failed to connect to Systems Manager with SSM role credentials. error calling RequestManagedInstanceRoleToken: AccessDeniedException: Systems Manager's instance management role is not configured for account: 123456789012\n";

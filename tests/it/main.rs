@@ -11,4 +11,3 @@ mod replay;
 mod story;
 mod support;
 mod wire;
-mod writes;

@@ -3,12 +3,9 @@
 
 mod article;
 mod cases;
-mod deliveries;
 mod foreign;
-mod generations;
 mod golden;
 mod lines;
-mod people;
 mod shapes;
 mod splits;
 mod verdict;

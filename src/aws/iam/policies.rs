@@ -1,5 +1,6 @@
 //! What a role may do: IAM's simulator, and the role's policies.
 
+use aws_sdk_iam::config::http::HttpRequest;
 use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
 
 use super::super::error;
@@ -11,6 +12,9 @@ use crate::diagnose::facts::{Decision, SimulatedAction};
 
 impl Iam {
     /// What IAM says of each of `actions` called on `resource` by the role.
+    /// Service control policies are left out: the simulator evaluates their
+    /// conditions without the values of a real call and does not say which
+    /// were missing, so that a denial outside certain Regions denies everything.
     pub async fn simulate(
         &self,
         session: &Session,
@@ -18,21 +22,29 @@ impl Iam {
         actions: &[&str],
         resource: &str,
     ) -> Result<Vec<SimulatedAction>, CallError> {
-        let mut pages = self
-            .client(session)
-            .await
-            .simulate_principal_policy()
-            .policy_source_arn(role_arn)
-            .set_action_names(Some(actions.iter().map(ToString::to_string).collect()))
-            .resource_arns(resource)
-            .into_paginator()
-            .send();
+        let client = self.client(session).await;
         let mut answers = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| error::read("SimulatePrincipalPolicy", e))?;
-            answers.extend(page.evaluation_results().iter().filter_map(simulated));
+        let mut marker = None;
+        loop {
+            let page = client
+                .simulate_principal_policy()
+                .policy_source_arn(role_arn)
+                .set_action_names(Some(actions.iter().map(ToString::to_string).collect()))
+                .resource_arns(resource)
+                .set_marker(marker)
+                .customize()
+                .mutate_request(leave_out_scps)
+                .send()
+                .await
+                .map_err(|e| error::read("SimulatePrincipalPolicy", e))?;
+            let results = page.evaluation_results().iter();
+            let asked = results.filter(|result| actions.contains(&result.eval_action_name()));
+            answers.extend(asked.filter_map(|result| simulated(result, resource)));
+            marker = page.marker().map(str::to_owned);
+            if !page.is_truncated() || marker.is_none() {
+                return Ok(answers);
+            }
         }
-        Ok(answers)
     }
 
     /// The ARNs of the managed policies attached to a role.
@@ -128,8 +140,24 @@ impl Iam {
     }
 }
 
-/// `None` for a decision that is not known.
-fn simulated(result: &EvaluationResult) -> Option<SimulatedAction> {
+/// Adds the parameter that leaves service control policies out, as the query
+/// protocol names it. The SDK knows the parameter (`policy_exclusion_list`),
+/// but aws-sdk-iam 1.133 writes the list's members without their name
+/// (`PolicyExclusionList.member.1.member=scp`).
+fn leave_out_scps(request: &mut HttpRequest) {
+    const PARAMETER: &str = "&PolicyExclusionList.member.1.PolicyType=scp";
+    let Some(form) = request.body().bytes().map(String::from_utf8_lossy) else {
+        return;
+    };
+    let form = format!("{form}{PARAMETER}");
+    let length = form.len().to_string();
+    request.headers_mut().insert("content-length", length);
+    *request.body_mut() = form.into();
+}
+
+/// `None` for a decision that is not known. Where a resource was named, the
+/// context that is missing stands with the results for the resource.
+fn simulated(result: &EvaluationResult, resource: &str) -> Option<SimulatedAction> {
     let decision = match result.eval_decision() {
         PolicyEvaluationDecisionType::Allowed => Decision::Allowed,
         PolicyEvaluationDecisionType::ExplicitDeny => Decision::ExplicitDeny,
@@ -139,13 +167,16 @@ fn simulated(result: &EvaluationResult) -> Option<SimulatedAction> {
     let policies = result.matched_statements().iter();
     let boundary = result.permissions_boundary_decision_detail();
     let organization = result.organizations_decision_detail();
+    let mut of_resource = result.resource_specific_results().iter();
     Some(SimulatedAction {
         action: result.eval_action_name().to_owned(),
+        resource: resource.to_owned(),
         decision,
         policies: policies
             .filter_map(|statement| Some(statement.source_policy_id()?.to_owned()))
             .collect(),
-        lacks_context: !result.missing_context_values().is_empty(),
+        lacks_context: !result.missing_context_values().is_empty()
+            || of_resource.any(|one| !one.missing_context_values().is_empty()),
         boundary_allows: boundary.map(|detail| detail.allowed_by_permissions_boundary()),
         organization_allows: organization.map(|detail| detail.allowed_by_organizations()),
     })

@@ -1,9 +1,10 @@
 //! Is Default Host Management on, and can Systems Manager use its role?
 
+use super::trust_policy::as_clause;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::Read;
-use crate::diagnose::policy::{Trusts, trusts_service};
 use crate::report::CheckStatus;
+use crate::trust_policy::{Judgement, Service, judge_for};
 
 const NAME: CheckName = CheckName::Dhmc;
 
@@ -45,17 +46,24 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
             CheckStatus::Unknown,
             ", which was not asked about".to_owned(),
         ),
-        Some(Read::Found(role)) => match trusts_service(&role.trust_policy, "ssm.amazonaws.com") {
-            Trusts::Yes => {
+        Some(Read::Found(role)) => match judge_for(
+            Service::SystemsManager,
+            &role.trust_policy,
+            subject.partition,
+        ) {
+            Judgement::Allowed { .. } => {
                 let note = format!(
                     "Default Host Management is on, and its role {name} trusts Systems Manager."
                 );
                 CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::DhmcSound))
             }
-            Trusts::No => failed("which does not trust ssm.amazonaws.com"),
-            Trusts::Unclear(why) => on(
+            Judgement::NotAllowed { .. } => failed("which does not trust ssm.amazonaws.com"),
+            Judgement::CannotJudge { because } => on(
                 CheckStatus::Unknown,
-                format!("; whether it trusts Systems Manager cannot be judged: {why}"),
+                format!(
+                    "; whether it trusts Systems Manager cannot be judged: {}",
+                    as_clause(because.trim_end_matches('.'))
+                ),
             ),
         },
     }

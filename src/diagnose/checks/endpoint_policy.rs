@@ -9,6 +9,18 @@ use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::EndpointPolicy;
 
+/// Calls of a node that has no credentials yet. They carry no IAM signature,
+/// so that an endpoint policy sees no principal and none of its keys.
+const UNSIGNED: &[&str] = &[
+    "ssm:RegisterManagedInstance",
+    "ssm:RequestManagedInstanceRoleToken",
+    "ssm:UpdateManagedInstancePublicKey",
+];
+
+const NO_PRINCIPAL: &str = "The call is not signed, so it meets no condition on an aws:Principal \
+                            key; ssm:NodeAccountId and ssm:NodeOrgId are the keys that tell \
+                            whose node it is.";
+
 pub fn judge(subject: &Subject<'_>) -> CheckResult {
     look(subject).unwrap_or_else(|result| result)
 }
@@ -34,16 +46,22 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             unknown(format!("it has several endpoints for {service}"))
         });
     };
-    let role = subject.own_role(NAME, instance)?;
-    if clues
-        .role
-        .as_ref()
-        .is_some_and(|denied| *denied != role.name)
-    {
-        return Err(unknown(
-            "the log names another role than the instance's".to_owned(),
-        ));
-    }
+    let unsigned = UNSIGNED.iter().any(|one| one.eq_ignore_ascii_case(action));
+    let (who, caller) = if unsigned {
+        ("any node".to_owned(), Some(Caller::Unsigned))
+    } else {
+        let role = subject.own_role(NAME, instance)?;
+        let other = clues.role.as_ref().filter(|denied| **denied != role.name);
+        if other.is_some() {
+            let why = "the log names another role than the instance's";
+            return Err(unknown(why.to_owned()));
+        }
+        let caller = role.account().map(|account| Caller::Role {
+            arn: &role.arn,
+            account,
+        });
+        (format!("the role {}", role.name), caller)
+    };
     let id = &endpoint.id;
     // Without a policy of its own an endpoint allows everything.
     let Some(text) = endpoint.policy.as_deref().filter(|text| !text.is_empty()) else {
@@ -53,33 +71,34 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let request = Request {
         action,
         resource,
-        caller: role.account().map(|account| Caller {
-            arn: &role.arn,
-            account,
-        }),
+        caller,
     };
     let document = Document {
         name: "the endpoint's policy",
         text,
     };
-    let failed = |note: String| {
+    let failed = |what: String| {
+        let note = if unsigned {
+            format!("{what} {NO_PRINCIPAL}")
+        } else {
+            what
+        };
         let endpoint = id.clone();
         let sign = Sign::EndpointPolicyRefuses;
         CheckResult::failed(NAME, note, sign, Fault::EndpointPolicy { endpoint })
     };
-    let name = &role.name;
     Ok(match says(&[document], &request) {
         Says::Allowed(_) => CheckResult::new(
             NAME,
             CheckStatus::Ok,
-            format!("The policy of the endpoint {id} lets the role {name} call {action}."),
+            format!("The policy of the endpoint {id} lets {who} call {action}."),
             Some(Sign::EndpointPolicyAllows),
         ),
         Says::Denied(by) => failed(format!(
-            "The endpoint {id} denies {action} to the role {name}, by {by}."
+            "The endpoint {id} denies {action} to {who}, by {by}."
         )),
         Says::Nothing => failed(format!(
-            "No statement of the policy of the endpoint {id} lets the role {name} call {action}."
+            "No statement of the policy of the endpoint {id} lets {who} call {action}."
         )),
         Says::Unclear(why) => unknown(format!("{id}: {why}")),
     })

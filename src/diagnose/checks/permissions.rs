@@ -1,12 +1,20 @@
 //! May the role do what the agent needs, and what the log says is denied?
 //!
-//! IAM's simulator is believed where it could be asked, except where a
-//! condition wants values it was not given. Else the role's policies and its
-//! boundary are read here, and only what they say plainly counts. A policy of
-//! the organisation, of a session or of an endpoint is not seen either way.
+//! IAM's simulator is believed where it could be asked and leaves no doubt: a
+//! condition may want values it was not given, a policy may name resources of
+//! which only the form was asked about, and a policy of the organisation may
+//! decide otherwise on a real call. There, and where it could not be asked,
+//! the role's policies and its boundary are read here, and only what they say
+//! plainly counts. A policy of the organisation, of a session or of an endpoint
+//! is not seen either way: only the log names one.
 
+#[cfg(any(feature = "aws", test))]
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::diagnose::called_on::{CalledOn, Place};
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
-use crate::diagnose::facts::{Decision, Facts, Read, RoleFacts, Simulated, SimulatedAction, known};
+use crate::diagnose::facts::{Decision, Doubt, Facts, Read, RoleFacts, Simulated, known};
 use crate::diagnose::policy::{Document, Request, Says, says};
 use crate::incident::finding::{DenyReason, Principal};
 use crate::report::CheckStatus;
@@ -44,23 +52,43 @@ const ALSO_JUDGED: &[&str] = &[
     "ssm:UpdateInstanceAssociationStatus",
 ];
 
-/// Those that are called on the instance; the others know no resource.
-const ON_THE_INSTANCE: &[&str] = &[
-    PING,
-    "ssm:ListInstanceAssociations",
-    "ssm:PutComplianceItems",
-    "ssm:PutConfigurePackageResult",
-    "ssm:PutInventory",
-    "ssm:UpdateAssociationStatus",
-    "ssm:UpdateInstanceAssociationStatus",
-];
-
-/// All that the simulator is asked about.
-pub fn judged_actions() -> impl Iterator<Item = &'static str> {
+/// All that is judged.
+fn judged_actions() -> impl Iterator<Item = &'static str> {
     NEEDED.iter().chain(ALSO_JUDGED).copied()
 }
 
-/// What the role may do about one action.
+/// The action under the name by which it is judged; `None` for one that is not.
+fn judged(logged: &str) -> Option<&'static str> {
+    judged_actions().find(|action| action.eq_ignore_ascii_case(logged))
+}
+
+/// What the simulator is asked for a role whose nodes log that `denied`, each
+/// an action and perhaps the resource it was denied on: resources and actions.
+#[cfg(any(feature = "aws", test))]
+pub fn to_simulate<'a>(
+    place: &Place<'_>,
+    denied: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> BTreeMap<String, BTreeSet<&'static str>> {
+    let needed = NEEDED.iter().map(|action| (*action, None));
+    let denied = denied.filter_map(|(action, on)| Some((judged(action)?, on)));
+    let mut asked: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+    for (action, logged) in needed.chain(denied) {
+        let on = place.called_on(action, logged).unwrap_or_default();
+        for arn in on.arns() {
+            if asked.len() < MOST_RESOURCES || asked.contains_key(arn) {
+                asked.entry(arn.clone()).or_default().insert(action);
+            }
+        }
+    }
+    asked
+}
+
+/// Calls of the simulator for one role at most: logs may name any number of
+/// resources. What it was not asked about the policies decide.
+#[cfg(any(feature = "aws", test))]
+const MOST_RESOURCES: usize = 12;
+
+/// What the role may do about one action on one resource.
 #[derive(Debug, Clone, PartialEq)]
 enum May {
     Yes,
@@ -68,8 +96,6 @@ enum May {
     Denied(String),
     /// What of the permissions boundary stops it.
     Bounded(String),
-    /// A policy of the organisation stops it.
-    Organization,
     /// Nothing allows it.
     Missing,
     /// A clause.
@@ -102,15 +128,11 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         );
         return Err(CheckResult::unknown(NAME, note));
     }
-    let logged = clues.action.as_deref();
-    let Some(critical) = critical(logged, clues.service.as_deref()) else {
-        let note = format!(
-            "Whether the role {name} may call {} is not judged: it depends on the resource and \
-             its own policy too.",
-            logged.unwrap_or("it")
-        );
-        return Err(CheckResult::unknown(NAME, note));
-    };
+    let logged = clues.denied_actions();
+    let critical = critical(&logged, clues.service.as_deref());
+    if critical.is_empty() {
+        return Err(CheckResult::unknown(NAME, not_judged(name, &logged)));
+    }
     let may = |action: &'static str| may(subject.facts, role, subject, action);
     let decisive: Vec<(&str, May)> = critical
         .iter()
@@ -142,10 +164,6 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                 let what = format!("The permissions boundary {boundary} {how}");
                 return Ok(denied(&what, boundary));
             }
-            May::Organization => {
-                let by = "a policy of the organisation";
-                return Ok(denied(&format!("{} denies", capital(by)), by));
-            }
             May::Missing => return Ok(lacking(name, missing, Some(Sign::PermissionLacking))),
             May::Yes | May::Unclear(_) => {}
         }
@@ -157,42 +175,65 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         let note = format!("Whether the role {name} may call {action} cannot be judged: {why}.");
         return Err(CheckResult::unknown(NAME, note));
     }
-    let seen = seen_from_here(clues.reason);
-    let sign = seen.then_some(Sign::PermissionGranted);
     if !missing.is_empty() {
         // The log's own complaint is put right, and another is to come.
         return Ok(lacking(name, missing, None));
     }
-    let what = match logged {
-        Some(action) => format!("The policies of the role {name} allow {action}"),
-        None => format!("The policies of the role {name} allow what the agent needs"),
-    };
-    let note = match clues.reason {
-        Some(reason) if !seen => format!("{what}; {}.", elsewhere(reason)),
-        Some(_) | None => format!("{what}."),
-    };
-    let status = if seen {
-        CheckStatus::Ok
+    let (judged, others): (Vec<&str>, Vec<&str>) = logged
+        .into_iter()
+        .partition(|action| judged(action).is_some());
+    let what = if judged.is_empty() {
+        format!("The policies of the role {name} allow what the agent needs")
     } else {
-        CheckStatus::Unknown
+        format!(
+            "The policies of the role {name} allow {}",
+            judged.join(", ")
+        )
     };
-    Ok(CheckResult::new(NAME, status, note, sign))
+    let reasons = clues.denied.iter().filter_map(|one| one.reason);
+    let mut reasons = clues.reason.into_iter().chain(reasons);
+    if let Some(reason) = reasons.find(|reason| !seen_from_here(*reason)) {
+        let note = format!("{what}; {}.", elsewhere(reason));
+        return Err(CheckResult::unknown(NAME, note));
+    }
+    if !others.is_empty() {
+        let note = format!("{what}. {}", not_judged(name, &others));
+        return Err(CheckResult::unknown(NAME, note));
+    }
+    let sign = Some(Sign::PermissionGranted);
+    Ok(CheckResult::new(
+        NAME,
+        CheckStatus::Ok,
+        format!("{what}."),
+        sign,
+    ))
 }
 
-/// The actions that decide: the one that the log says is denied, else those
-/// without which what failed cannot work. `None` for one that is not judged.
-fn critical(logged: Option<&str>, service: Option<&str>) -> Option<Vec<&'static str>> {
-    match (logged, service) {
-        (Some(logged), _) => judged_actions()
-            .find(|action| action.eq_ignore_ascii_case(logged))
-            .map(|action| vec![action]),
-        (None, Some("ssmmessages")) => Some(vec![
+/// The actions that decide: those that the log says are denied, as far as they
+/// are judged, else those without which what failed cannot work.
+fn critical(logged: &[&str], service: Option<&str>) -> Vec<&'static str> {
+    if !logged.is_empty() {
+        return logged.iter().filter_map(|action| judged(action)).collect();
+    }
+    match service {
+        Some("ssmmessages") => vec![
             "ssmmessages:CreateControlChannel",
             "ssmmessages:OpenControlChannel",
-        ]),
-        (None, Some("ssm") | None) => Some(vec![PING]),
-        (None, Some(_)) => None,
+        ],
+        Some("ssm") | None => vec![PING],
+        Some(_) => Vec::new(),
     }
+}
+
+fn not_judged(role: &str, actions: &[&str]) -> String {
+    let actions = match actions {
+        [] => "it".to_owned(),
+        actions => actions.join(", "),
+    };
+    format!(
+        "Whether the role {role} may call {actions} is not judged: it depends on the resource and \
+         its own policy too."
+    )
 }
 
 fn lacking(role: &str, actions: Vec<String>, sign: Option<Sign>) -> CheckResult {
@@ -210,18 +251,16 @@ fn lacking(role: &str, actions: Vec<String>, sign: Option<Sign>) -> CheckResult 
 }
 
 /// Whether what the log blames would show in what was read.
-fn seen_from_here(reason: Option<DenyReason>) -> bool {
+fn seen_from_here(reason: DenyReason) -> bool {
     match reason {
-        None | Some(DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary) => true,
-        Some(
-            DenyReason::ServiceControlPolicy
-            | DenyReason::ResourceControlPolicy
-            | DenyReason::RoleTrustPolicy
-            | DenyReason::SessionPolicy
-            | DenyReason::VpcEndpointPolicy
-            | DenyReason::ResourcePolicy
-            | DenyReason::ExplicitDeny,
-        ) => false,
+        DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary => true,
+        DenyReason::ServiceControlPolicy
+        | DenyReason::ResourceControlPolicy
+        | DenyReason::RoleTrustPolicy
+        | DenyReason::SessionPolicy
+        | DenyReason::VpcEndpointPolicy
+        | DenyReason::ResourcePolicy
+        | DenyReason::ExplicitDeny => false,
     }
 }
 
@@ -242,109 +281,184 @@ fn elsewhere(reason: DenyReason) -> &'static str {
 }
 
 fn may(facts: &Facts, role: &RoleFacts, subject: &Subject<'_>, action: &str) -> May {
-    let simulation = facts.simulations.get(&role.name);
-    match simulation {
-        Some(Read::Found(simulated)) => by_simulation(simulated, subject, action),
-        Some(Read::Missing | Read::Failed(_)) | None => by_policies(facts, role, subject, action),
+    let (Some(partition), Some(region), Some(account)) =
+        (subject.partition.arn(), subject.region, role.account())
+    else {
+        return May::Unclear("the ARNs that it is checked on are not known".to_owned());
+    };
+    let place = Place {
+        partition,
+        region: region.as_str(),
+        account,
+        instance: subject.instance.as_str(),
+    };
+    // Once for each resource that the log names, else for the documented ones.
+    let named = subject.clues.denied_calls();
+    let named = named.filter(|(denied, _)| denied.eq_ignore_ascii_case(action));
+    let mut logged: BTreeSet<Option<&str>> = named.map(|(_, resource)| resource).collect();
+    if logged.is_empty() {
+        logged.insert(None);
+    }
+    let each: Vec<May> = logged
+        .into_iter()
+        .map(|resource| {
+            let on = place.called_on(action, resource).unwrap_or_default();
+            may_on(&on, facts, role, action, &place)
+        })
+        .collect();
+    let worst = each.iter().find(|may| may.stops());
+    let worst = worst.or_else(|| each.iter().find(|may| **may != May::Yes));
+    worst.cloned().unwrap_or(May::Yes)
+}
+
+impl May {
+    fn stops(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::Bounded(_) | Self::Missing => true,
+            Self::Yes | Self::Unclear(_) => false,
+        }
     }
 }
 
-fn by_simulation(simulated: &Simulated, subject: &Subject<'_>, action: &str) -> May {
-    let logged = subject.clues.action.as_deref();
-    let answered = simulated
-        .actions
-        .iter()
-        .find(|one| one.action.eq_ignore_ascii_case(action));
-    let Some(answer) = answered else {
-        return May::Unclear("IAM's simulator did not answer for it".to_owned());
+/// What the role may do where the action is checked `on` these.
+fn may_on(on: &CalledOn, facts: &Facts, role: &RoleFacts, action: &str, place: &Place<'_>) -> May {
+    let simulated = facts.simulations.get(&role.name).and_then(Read::found);
+    let policies = Policies::of(facts, role);
+    let may = |arn: &String| match simulated {
+        Some(simulated) => by_simulation(simulated, &policies, action, arn, place),
+        None => policies.may(action, arn),
+    };
+    let [all, perhaps, one_of] =
+        [&on.all, &on.perhaps, &on.one_of].map(|arns| arns.iter().map(may).collect::<Vec<May>>());
+    if let Some(stopped) = all.iter().find(|may| may.stops()) {
+        return stopped.clone();
+    }
+    if let Some(first) = one_of.first()
+        && one_of.iter().all(May::stops)
+    {
+        return first.clone();
+    }
+    let mut every = all.iter().chain(&perhaps).chain(&one_of);
+    if let Some(unclear) = every.find(|may| matches!(may, May::Unclear(_))) {
+        return unclear.clone();
+    }
+    let undocumented = on.perhaps.iter().zip(&perhaps);
+    let undocumented = undocumented.chain(on.one_of.iter().zip(&one_of));
+    match undocumented.into_iter().find(|(_, may)| may.stops()) {
+        Some((arn, _)) => May::Unclear(format!(
+            "it is not allowed on {arn}, and whether it is checked on that is not documented"
+        )),
+        None => May::Yes,
+    }
+}
+
+fn by_simulation(
+    simulated: &Simulated,
+    policies: &Policies<'_>,
+    action: &str,
+    arn: &str,
+    place: &Place<'_>,
+) -> May {
+    // One question may stand for all instances.
+    let any = Place {
+        instance: "*",
+        ..*place
+    };
+    let any = (arn == place.instance_arn()).then(|| any.instance_arn());
+    let answer = simulated.answer(action, arn).or_else(|| {
+        let any = any.as_deref()?;
+        simulated.answer(action, any)
+    });
+    let Some(answer) = answer else {
+        return match policies.may(action, arn) {
+            May::Unclear(_) => May::Unclear("IAM's simulator did not answer for it".to_owned()),
+            certain => certain,
+        };
     };
     let policy = || match answer.policies.first() {
         Some(policy) => format!("the policy {policy}"),
         None => "a policy".to_owned(),
     };
-    let SimulatedAction {
-        decision,
-        lacks_context,
-        boundary_allows,
-        organization_allows,
-        ..
-    } = answer;
-    if *decision == Decision::Allowed {
-        return May::Yes;
-    }
-    if *lacks_context {
-        return May::Unclear("a condition decides, whose values are not known here".to_owned());
-    }
-    match (decision, organization_allows, boundary_allows) {
-        (Decision::ExplicitDeny, _, _) => May::Denied(policy()),
-        (_, Some(false), _) => May::Organization,
-        (_, _, Some(false)) => May::Bounded("does not allow".to_owned()),
-        // One instance stood for all, and a policy may name single instances:
-        // for another one the log must say so too.
-        _ if simulated.instance != *subject.instance
-            && ON_THE_INSTANCE.contains(&action)
-            && !logged.is_some_and(|logged| logged.eq_ignore_ascii_case(action)) =>
-        {
-            May::Unclear(format!(
-                "IAM was asked for {} only, for which nothing allows it",
-                simulated.instance
-            ))
+    let Some(doubt) = answer.doubt() else {
+        return match (answer.decision, answer.boundary_allows) {
+            (Decision::Allowed, _) => May::Yes,
+            (Decision::ExplicitDeny, _) => May::Denied(policy()),
+            (Decision::ImplicitDeny, Some(false)) => May::Bounded("does not allow".to_owned()),
+            (Decision::ImplicitDeny, _) => May::Missing,
+        };
+    };
+    let why = match (doubt, policies.may(action, arn)) {
+        // What the role's own policies leave out no other policy gives.
+        (_, stopped @ (May::Denied(_) | May::Bounded(_) | May::Missing)) => return stopped,
+        (Doubt::Organization, _) => {
+            "a policy of the organisation may stop it, which the simulator does not tell for \
+             certain"
+                .to_owned()
         }
-        (Decision::ImplicitDeny | Decision::Allowed, _, _) => May::Missing,
-    }
+        (Doubt::Context | Doubt::Resource, May::Yes) => return May::Yes,
+        (Doubt::Context | Doubt::Resource, May::Unclear(why)) if policies.are_read() => why,
+        (Doubt::Context, May::Unclear(_)) => {
+            "a condition decides, whose values are not known here".to_owned()
+        }
+        (Doubt::Resource, May::Unclear(_)) => format!(
+            "IAM was asked for {}, for which nothing allows it, and a policy may name one of them",
+            answer.resource
+        ),
+    };
+    May::Unclear(why)
 }
 
-fn by_policies(facts: &Facts, role: &RoleFacts, subject: &Subject<'_>, action: &str) -> May {
-    let resource = match resource(role, subject, action) {
-        Ok(resource) => resource,
-        Err(why) => return May::Unclear(why),
-    };
-    let request = Request {
-        action,
-        resource: &resource,
-        caller: None,
-    };
-    let (documents, unread) = match documents(facts, role) {
-        Ok(read) => read,
-        Err(why) => return May::Unclear(why),
-    };
-    let documents: Vec<Document<'_>> = documents
-        .iter()
-        .map(|(name, text)| Document { name, text })
-        .collect();
-    let own = says(&documents, &request);
-    if let Says::Denied(by) = own {
-        return May::Denied(by);
-    }
-    if let Some(why) = unread {
-        return May::Unclear(why);
-    }
-    let boundary = match bounded(facts, role, &request) {
-        Says::Allowed(_) => None,
-        Says::Denied(by) => Some(May::Bounded(format!("denies, by {by},"))),
-        Says::Nothing => Some(May::Bounded("does not allow".to_owned())),
-        Says::Unclear(why) => Some(May::Unclear(why)),
-    };
-    match (own, boundary) {
-        (Says::Nothing, _) => May::Missing,
-        (Says::Unclear(why), _) => May::Unclear(why),
-        (Says::Allowed(_) | Says::Denied(_), Some(stopped)) => stopped,
-        (Says::Allowed(_) | Says::Denied(_), None) => May::Yes,
-    }
+/// The role's own policies and its boundary, as far as they were read.
+struct Policies<'a> {
+    facts: &'a Facts,
+    role: &'a RoleFacts,
+    documents: Result<Texts<'a>, String>,
 }
 
-/// The ARN that the action is called on.
-fn resource(role: &RoleFacts, subject: &Subject<'_>, action: &str) -> Result<String, String> {
-    if !ON_THE_INSTANCE.contains(&action) {
-        return Ok("*".to_owned());
+impl<'a> Policies<'a> {
+    fn of(facts: &'a Facts, role: &'a RoleFacts) -> Self {
+        Self {
+            facts,
+            role,
+            documents: documents(facts, role),
+        }
     }
-    match (role.account(), subject.region) {
-        (Some(account), Some(region)) => Ok(format!(
-            "arn:{}:ec2:{region}:{account}:instance/{}",
-            subject.partition.arn(),
-            subject.instance
-        )),
-        _ => Err("the ARN of the instance is not known".to_owned()),
+
+    fn are_read(&self) -> bool {
+        self.documents.is_ok()
+    }
+
+    fn may(&self, action: &str, arn: &str) -> May {
+        let request = Request {
+            action,
+            resource: arn,
+            caller: None,
+        };
+        let own = match &self.documents {
+            Ok((texts, unread)) => {
+                let documents: Vec<Document<'_>> = texts
+                    .iter()
+                    .map(|(name, text)| Document { name, text })
+                    .collect();
+                match (says(&documents, &request), unread) {
+                    (Says::Denied(by), _) => return May::Denied(by),
+                    (_, Some(why)) => Says::Unclear(why.clone()),
+                    (said, None) => said,
+                }
+            }
+            Err(why) => Says::Unclear(why.clone()),
+        };
+        if own == Says::Nothing {
+            return May::Missing;
+        }
+        // What the boundary stops for certain is stopped whatever the role's
+        // own policies leave open.
+        match (bounded(self.facts, self.role, &request), own) {
+            (Says::Denied(by), _) => May::Bounded(format!("denies, by {by},")),
+            (Says::Nothing, _) => May::Bounded("does not allow".to_owned()),
+            (_, Says::Unclear(why)) | (Says::Unclear(why), _) => May::Unclear(why),
+            (Says::Allowed(_), Says::Allowed(_) | Says::Denied(_) | Says::Nothing) => May::Yes,
+        }
     }
 }
 

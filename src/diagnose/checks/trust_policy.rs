@@ -44,7 +44,7 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
 }
 
 /// A sentence that goes on after a colon.
-fn as_clause(sentence: &str) -> String {
+pub(super) fn as_clause(sentence: &str) -> String {
     let mut chars = sentence.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),

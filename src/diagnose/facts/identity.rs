@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Read;
-use crate::node::InstanceId;
 
 /// The instance profile that an instance names.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,17 +47,25 @@ pub struct PolicyNames {
     pub inline: Vec<String>,
 }
 
-/// What IAM's simulator answered for one role.
-#[derive(Debug, Clone, PartialEq)]
+/// What IAM's simulator answered for one role, the policies of the
+/// organisation left out.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Simulated {
-    /// The instance whose ARN stood for the resource.
-    pub instance: InstanceId,
     pub actions: Vec<SimulatedAction>,
+}
+
+impl Simulated {
+    pub fn answer(&self, action: &str, arn: &str) -> Option<&SimulatedAction> {
+        let mut answers = self.actions.iter();
+        answers.find(|one| one.action.eq_ignore_ascii_case(action) && one.resource == arn)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedAction {
     pub action: String,
+    /// The ARN that was asked about; one with a `*` stands for all of its form.
+    pub resource: String,
     pub decision: Decision,
     /// The policies whose statements decided.
     pub policies: Vec<String>,
@@ -66,8 +73,33 @@ pub struct SimulatedAction {
     pub lacks_context: bool,
     /// `Some(false)`: the permissions boundary stops it.
     pub boundary_allows: Option<bool>,
-    /// `Some(false)`: a policy of the organisation stops it.
+    /// `Some(false)`: by the simulator a policy of the organisation stops it.
+    /// On a real call its conditions may turn out otherwise.
     pub organization_allows: Option<bool>,
+}
+
+/// Why the simulator's answer does not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// A condition asks for values that the simulation was not given.
+    Context,
+    /// Nothing allows it on all resources of the form; one may be named.
+    Resource,
+    /// A policy of the organisation decided.
+    Organization,
+}
+
+impl SimulatedAction {
+    pub fn doubt(&self) -> Option<Doubt> {
+        if self.organization_allows == Some(false) {
+            Some(Doubt::Organization)
+        } else if self.lacks_context {
+            Some(Doubt::Context)
+        } else {
+            let open = self.decision == Decision::ImplicitDeny && self.resource.contains('*');
+            open.then_some(Doubt::Resource)
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::node::InstanceId;
 
 pub use identity::{
-    Decision, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
+    Decision, Doubt, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
 };
 pub use instance::{ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace};
 pub use manager::RegistrationFacts;

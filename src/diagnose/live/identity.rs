@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::reader::Reader;
 use super::{Reads, policy_names};
+use crate::diagnose::called_on::Place;
 use crate::diagnose::check::Ask;
-use crate::diagnose::checks::permissions::judged_actions;
+use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::facts::{
     InstanceFacts, PolicyNames, ProfileFacts, Read, RoleFacts, Simulated,
 };
@@ -48,11 +49,14 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
     identity
 }
 
-/// Where the simulator did not answer, the policies themselves.
+/// Where the simulator did not answer or leaves a doubt, the policies themselves.
 async fn read_policies<R: Reads>(identity: &mut Identity, reader: &Reader<R>) {
     let unanswered = identity.simulations.iter();
     let unanswered: Vec<String> = unanswered
-        .filter(|(_, read)| read.found().is_none())
+        .filter(|(_, read)| match read.found() {
+            Some(simulated) => simulated.actions.iter().any(|one| one.doubt().is_some()),
+            None => true,
+        })
         .map(|(role, _)| role.clone())
         .collect();
     let names = reader
@@ -87,12 +91,11 @@ async fn read_policies<R: Reads>(identity: &mut Identity, reader: &Reader<R>) {
     identity.managed_policies = managed;
 }
 
-/// One question to the simulator: a role, and the instance whose ARN stands
-/// for the resource.
+/// The questions to the simulator about one role.
 struct ToSimulate {
     arn: String,
-    instance: InstanceId,
-    resource: String,
+    /// The actions to ask about by the resource they are called on.
+    on: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
 async fn simulate<R: Reads>(
@@ -104,15 +107,14 @@ async fn simulate<R: Reads>(
     let ask = |reads: Arc<R>, name: String| {
         let roles = Arc::clone(&roles);
         async move {
-            let actions: Vec<&str> = judged_actions().collect();
             let asked = &roles[&name];
-            let answer = reads
-                .simulation(&asked.arn, &actions, &asked.resource)
-                .await?;
-            Ok(Simulated {
-                instance: asked.instance.clone(),
-                actions: answer,
-            })
+            let mut simulated = Simulated::default();
+            for (resource, actions) in &asked.on {
+                let actions: Vec<&str> = actions.iter().copied().collect();
+                let answer = reads.simulation(&asked.arn, &actions, resource).await?;
+                simulated.actions.extend(answer);
+            }
+            Ok(simulated)
         }
     };
     reader.each(names, ask).await
@@ -128,31 +130,42 @@ impl Identity {
         profiles.iter().filter_map(role).collect()
     }
 
-    /// Each role once, with the first instance that has it.
+    /// Each role once: where several instances have it, one question stands
+    /// for all of them.
     fn to_simulate(&self, needs: &Needs, instances: &Instances) -> BTreeMap<String, ToSimulate> {
-        let mut asked: BTreeMap<String, ToSimulate> = BTreeMap::new();
         let Some(region) = needs.region() else {
-            return asked;
+            return BTreeMap::new();
         };
+        let Some(partition) = region.partition().arn() else {
+            return BTreeMap::new();
+        };
+        let mut of_role: BTreeMap<&str, (&RoleFacts, Vec<&InstanceId>)> = BTreeMap::new();
         for id in needs.wanted(Ask::Permissions) {
-            let Some(name) = profile_of(id, instances) else {
-                continue;
-            };
-            let profile = self.profiles.get(name).and_then(Read::found);
-            let Some(role) = profile.and_then(|profile| profile.role.as_ref()) else {
-                continue;
-            };
-            let account = role.account().unwrap_or_default();
-            let partition = region.partition().arn();
-            asked
-                .entry(role.name.clone())
-                .or_insert_with(|| ToSimulate {
-                    arn: role.arn.clone(),
-                    instance: id.clone(),
-                    resource: format!("arn:{partition}:ec2:{region}:{account}:instance/{id}"),
-                });
+            let profile = profile_of(id, instances).and_then(|name| self.profiles.get(name));
+            let profile = profile.and_then(Read::found);
+            if let Some(role) = profile.and_then(|profile| profile.role.as_ref()) {
+                let (_, ids) = of_role.entry(&role.name).or_insert((role, Vec::new()));
+                ids.push(id);
+            }
         }
-        asked
+        let asked = of_role.into_iter().map(|(name, (role, ids))| {
+            let place = Place {
+                partition,
+                region: region.as_str(),
+                account: role.account().unwrap_or_default(),
+                instance: match ids[..] {
+                    [only] => only.as_str(),
+                    _ => "*",
+                },
+            };
+            let denied = ids.iter().flat_map(|id| needs.denied(id));
+            let asked = ToSimulate {
+                arn: role.arn.clone(),
+                on: to_simulate(&place, denied),
+            };
+            (name.to_owned(), asked)
+        });
+        asked.collect()
     }
 
     /// Puts what GetRole says in the place of what the profile said of a role.

@@ -138,6 +138,7 @@ impl Reads for Fleet {
         self.answer("SimulatePrincipalPolicy", &about).await?;
         let allowed = actions.iter().map(|action| SimulatedAction {
             action: (*action).to_owned(),
+            resource: resource.to_owned(),
             decision: Decision::Allowed,
             policies: Vec::new(),
             lacks_context: false,
@@ -292,6 +293,10 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         "GetServiceSetting /ssm/managed-instance/default-ec2-instance-management-role",
         "SimulatePrincipalPolicy arn:aws:iam::111122223333:role/MySSMRole on \
          arn:aws:ec2:eu-central-1:111122223333:instance/i-00000000000000001",
+        "SimulatePrincipalPolicy arn:aws:iam::111122223333:role/MySSMRole on \
+         arn:aws:ssm:eu-central-1:111122223333:*",
+        "SimulatePrincipalPolicy arn:aws:iam::111122223333:role/MySSMRole on \
+         arn:aws:ssmmessages:eu-central-1:111122223333:*",
     ];
     let fleet = Arc::new(Fleet::default());
     read_from(&fleet, &all_of(1), ENOUGH);
@@ -321,6 +326,45 @@ fn nothing_is_asked_for_nothing() {
     let facts = read_from(&fleet, &[], ENOUGH);
     assert!(facts.instances.is_empty() && facts.profiles.is_empty());
     assert_eq!(fleet.asked(), [""; 0]);
+}
+
+#[test]
+fn the_simulator_is_asked_about_what_the_logs_say_is_denied() {
+    let denied = |number, action: &str, resource: &str| {
+        let mut finding = finding(number, &[Cause::PermissionMissing], Confidence::Likely);
+        finding.clues.action = Some(action.to_owned());
+        finding.clues.resource = Some(resource.to_owned());
+        finding
+    };
+    let association = "arn:aws:ssm:eu-central-1:111122223333:association/a-1";
+    let mut findings = vec![
+        denied(1, "ssm:UpdateInstanceAssociationStatus", association),
+        denied(2, "ec2messages:GetMessages", "*"),
+    ];
+    // A log may name any number of resources.
+    for number in 0..100 {
+        let other = format!("arn:aws:ssmmessages:eu-central-1:111122223333:x/{number}");
+        findings.push(denied(3, "ssmmessages:OpenDataChannel", &other));
+    }
+    let fleet = Arc::new(Fleet::default());
+    read_from(&fleet, &findings, ENOUGH);
+    let asked = fleet.asked();
+    let simulated: Vec<&str> = asked
+        .iter()
+        .filter_map(|call| call.strip_prefix("SimulatePrincipalPolicy "))
+        .filter_map(|about| about.split_once(" on arn:aws:"))
+        .map(|(_, arn)| arn)
+        .collect();
+    for arn in [
+        "ec2:eu-central-1:111122223333:instance/*",
+        "ssm:eu-central-1:111122223333:*",
+        "ssmmessages:eu-central-1:111122223333:*",
+        "ssm:eu-central-1:111122223333:association/a-1",
+        "ec2messages:eu-central-1:111122223333:*",
+    ] {
+        assert!(simulated.contains(&arn), "{arn}: {simulated:?}");
+    }
+    assert!(simulated.len() <= 12, "{simulated:?}");
 }
 
 #[test]

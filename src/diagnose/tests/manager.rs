@@ -92,6 +92,11 @@ fn registration_tells_when_the_agent_last_reported() {
 #[test]
 fn default_host_management_is_judged_by_its_setting_and_role() {
     const CONDITIONED: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":["ssm.amazonaws.com"]},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}}"#;
+    const EVERYONE: &str =
+        r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#;
+    const EVERY_AWS: &str =
+        r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}}"#;
+    const TWICE: &str = r#"{"Statement":{"Effect":"Deny","Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     let found = |trust| Some(Read::Found(trust));
     let text = shown(
         CheckName::Dhmc,
@@ -101,6 +106,12 @@ fn default_host_management_is_judged_by_its_setting_and_role() {
             ("role gone", dhmc(Read::Found(ON), Some(Read::Missing))),
             ("role of EC2", dhmc(Read::Found(ON), found(TRUSTS_EC2))),
             ("on condition", dhmc(Read::Found(ON), found(CONDITIONED))),
+            ("for everyone", dhmc(Read::Found(ON), found(EVERYONE))),
+            (
+                "for every AWS principal",
+                dhmc(Read::Found(ON), found(EVERY_AWS)),
+            ),
+            ("an effect twice", dhmc(Read::Found(ON), found(TWICE))),
             ("not JSON", dhmc(Read::Found(ON), found("?"))),
             (
                 "role denied",

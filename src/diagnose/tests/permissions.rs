@@ -2,13 +2,16 @@
 
 use super::checks::run_with;
 use super::world::{CORE, found, instance_id, one, world, world_with_endpoint};
+use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{CheckName, Fault};
+use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::facts::{
     Decision, EndpointFacts, Facts, PolicyNames, Read, Simulated, SimulatedAction,
 };
-use crate::incident::finding::{Clues, DenyReason};
+use crate::incident::finding::{Clues, Denied, DenyReason};
 
 const PING: &str = "ssm:UpdateInstanceInformation";
+const STATUS: &str = "ssm:UpdateInstanceAssociationStatus";
 
 fn denied(action: &str) -> Clues {
     Clues {
@@ -23,6 +26,15 @@ fn denied_by(reason: DenyReason) -> Clues {
         reason: Some(reason),
         ..denied(PING)
     }
+}
+
+fn denied_both(one: &str, other: &str) -> Clues {
+    let mut clues = denied(one);
+    clues.add_denied([one, other].map(|action| Denied {
+        action: Some(action.to_owned()),
+        ..Denied::default()
+    }));
+    clues
 }
 
 /// The role's policies, each inline, with the managed one in front if `core`.
@@ -48,24 +60,43 @@ fn policies(core: bool, inline: &[&str]) -> Facts {
 }
 
 fn bounded(document: Read<String>) -> Facts {
-    let mut facts = world(|_, profile| {
+    bounded_by(world(|_, _| {}), document)
+}
+
+fn bounded_by(mut facts: Facts, document: Read<String>) -> Facts {
+    let bounded = world(|_, profile| {
         profile.role.as_mut().expect("given").boundary = Some(BOUNDARY.to_owned());
     });
+    facts.profiles = bounded.profiles;
     facts.managed_policies.insert(BOUNDARY.to_owned(), document);
     facts
 }
 
 const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/Boundary";
 
+/// The simulator's answers for the instance of the world, no policy read.
 fn simulated(change: impl Fn(&mut SimulatedAction)) -> Facts {
-    simulated_for(1, change)
+    simulated_for(instance_id(1).as_str(), change)
 }
 
-fn simulated_for(number: u32, change: impl Fn(&mut SimulatedAction)) -> Facts {
+fn simulated_for(instance: &str, change: impl Fn(&mut SimulatedAction)) -> Facts {
     let mut facts = world(|_, _| {});
-    let actions = crate::diagnose::checks::permissions::judged_actions().map(|action| {
+    facts.policy_names.clear();
+    let place = Place {
+        partition: "aws",
+        region: "eu-central-1",
+        account: "111122223333",
+        instance,
+    };
+    let denied = [("ec2messages:GetMessages", None), (STATUS, None)];
+    let asked = to_simulate(&place, denied.into_iter());
+    let asked = asked
+        .into_iter()
+        .flat_map(|(arn, actions)| actions.into_iter().map(move |action| (arn.clone(), action)));
+    let actions = asked.map(|(resource, action)| {
         let mut answer = SimulatedAction {
             action: action.to_owned(),
+            resource,
             decision: Decision::Allowed,
             policies: vec!["AmazonSSMManagedInstanceCore".to_owned()],
             lacks_context: false,
@@ -76,7 +107,6 @@ fn simulated_for(number: u32, change: impl Fn(&mut SimulatedAction)) -> Facts {
         answer
     });
     let answer = Simulated {
-        instance: instance_id(number),
         actions: actions.collect(),
     };
     facts.simulations = found("MySSMRole", answer);
@@ -84,11 +114,30 @@ fn simulated_for(number: u32, change: impl Fn(&mut SimulatedAction)) -> Facts {
 }
 
 fn not_allowed(answer: &mut SimulatedAction) {
-    if answer.action == PING {
+    deny(answer, PING);
+}
+
+fn deny(answer: &mut SimulatedAction, action: &str) {
+    if answer.action == action {
         answer.decision = Decision::ImplicitDeny;
         answer.policies.clear();
     }
 }
+
+/// The facts with the role's only policy read too, or with none.
+fn with_policies(mut facts: Facts, statement: Option<&str>) -> Facts {
+    let own = policies(false, &Vec::from_iter(statement));
+    facts.policy_names = own.policy_names;
+    facts.inline_policies = own.inline_policies;
+    facts
+}
+
+const ALL: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+const THIS_INSTANCE: &str = r#"{"Effect":"Allow","Action":"ssm:*","Resource":"arn:aws:ec2:*:*:instance/i-00000000000000001"}"#;
+const CHANNEL: &str = "ssmmessages:CreateControlChannel";
+const LOGGED_CHANNEL: &str =
+    "arn:aws:ssmmessages:eu-central-1:111122223333:control-channel/i-00000000000000001";
+const CERTAIN_CHANNELS: &str = r#"{"Effect":"Allow","Action":"ssmmessages:*","Resource":"arn:aws:ssmmessages:*:*:control-channel/*"}"#;
 
 fn shown(check: CheckName, rows: &[(&str, Facts, Clues)]) -> String {
     let mut text = String::new();
@@ -113,7 +162,6 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
     const CONDITIONED: &str = r#"[{"Effect":"Allow","Action":"ssm:*","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":"eu-central-1"}}}]"#;
     const DENIES: &str = r#"{"Sid":"NoSsm","Effect":"Deny","Action":"ssm:Update*","Resource":"*"}"#;
     const DENIES_BY_TAG: &str = r#"{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Null":{"aws:ResourceTag/x":"true"}}}"#;
-    const ALL: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
     let statement = |text: &str| Read::Found(format!(r#"{{"Statement":{text}}}"#));
     let mut unread = policies(true, &[]);
     unread.managed_policies = one(CORE, Read::Failed("GetPolicyVersion was denied".to_owned()));
@@ -127,6 +175,18 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
     let boundary_unknown = world(|_, profile| {
         profile.role.as_mut().expect("given").tags = Read::Failed("denied".to_owned());
     });
+    const ALL_BUT_DOCUMENTS: &str =
+        r#"{"Effect":"Allow","Action":"*","NotResource":"arn:aws:ssm:*:*:document/*"}"#;
+    const DENIED_BUT_DOCUMENTS: &str = r#"{"Sid":"DocumentsOnly","Effect":"Deny","Action":"*","NotResource":"arn:aws:ssm:*:*:document/*"}"#;
+    const ON_INSTANCES: &str =
+        r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:ec2:*:*:instance/*"}"#;
+    const ON_ASSOCIATIONS: &str =
+        r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:ssm:*:*:association/*"}"#;
+    const IN_CAPITALS: &str =
+        r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:ec2:*:*:Instance/*"}"#;
+    const ON_BUCKETS: &str = r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::*"}"#;
+    let mut unread_beside = policies(true, &[]);
+    unread_beside.managed_policies = one(CORE, Read::Failed("denied".to_owned()));
     let mut of_other_role = denied(PING);
     of_other_role.role = Some("AWSSystemsManagerDefaultEC2InstanceManagementRole".to_owned());
     let no_role = world(|_, profile| profile.role = None);
@@ -223,6 +283,86 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
                 policies(true, &[]),
                 Clues::default(),
             ),
+            (
+                "a guardrail that may deny, and nothing that allows",
+                policies(false, &[DENIES_BY_TAG]),
+                denied(PING),
+            ),
+            (
+                "a boundary that stops it beside a policy that is in doubt",
+                bounded_by(policies(false, &[CONDITIONED]), statement(LIST_ONLY)),
+                denied(PING),
+            ),
+            (
+                "a boundary that stops it beside a policy that was not read",
+                bounded_by(unread_beside, statement(LIST_ONLY)),
+                denied(PING),
+            ),
+            (
+                "all resources but others",
+                policies(false, &[ALL_BUT_DOCUMENTS]),
+                denied(PING),
+            ),
+            (
+                "denied on all resources but others",
+                policies(true, &[DENIED_BUT_DOCUMENTS]),
+                denied(PING),
+            ),
+            (
+                "an association's status, on instances only",
+                policies(false, &[ON_INSTANCES]),
+                denied(STATUS),
+            ),
+            (
+                "an association's status, on associations and instances",
+                policies(false, &[ON_INSTANCES, ON_ASSOCIATIONS]),
+                denied(STATUS),
+            ),
+            (
+                "an association's status, on associations only",
+                policies(false, &[ON_ASSOCIATIONS]),
+                denied(STATUS),
+            ),
+            (
+                "a document's status, on instances only",
+                policies(false, &[ON_INSTANCES]),
+                denied("ssm:UpdateAssociationStatus"),
+            ),
+            (
+                "the inventory, on instances only",
+                policies(false, &[ON_INSTANCES]),
+                denied("ssm:PutInventory"),
+            ),
+            (
+                "a resource in another case",
+                policies(false, &[IN_CAPITALS]),
+                denied(PING),
+            ),
+            (
+                "messages, on resources of one service",
+                policies(false, &[ON_INSTANCES]),
+                denied("ec2messages:GetMessages"),
+            ),
+            (
+                "messages, on resources that are never asked about",
+                policies(false, &[ON_BUCKETS]),
+                denied("ec2messages:GetMessages"),
+            ),
+            (
+                "two denied, the second is lacking",
+                policies(false, &[LIST_ONLY]),
+                denied_both("ssm:ListAssociations", PING),
+            ),
+            (
+                "two denied, both are allowed now",
+                policies(false, &[ALL]),
+                denied_both("ssm:ListAssociations", PING),
+            ),
+            (
+                "two denied, the second is not judged",
+                policies(false, &[ALL]),
+                denied_both(PING, "s3:PutObject"),
+            ),
             ("no role", no_role, denied(PING)),
         ],
     );
@@ -249,6 +389,22 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
         not_allowed(answer);
         answer.organization_allows = Some(false);
     });
+    let organization_denies = simulated(|answer| {
+        deny(answer, PING);
+        answer.decision = Decision::ExplicitDeny;
+        answer.organization_allows = Some(false);
+    });
+    let mut on_logged_resource = simulated(|answer| deny(answer, CHANNEL));
+    for read in on_logged_resource.simulations.values_mut() {
+        let Read::Found(simulated) = read else {
+            continue;
+        };
+        for answer in &mut simulated.actions {
+            if answer.action == CHANNEL {
+                LOGGED_CHANNEL.clone_into(&mut answer.resource);
+            }
+        }
+    }
     let mut silent = simulated(|_| {});
     for read in silent.simulations.values_mut() {
         let Read::Found(simulated) = read else {
@@ -262,19 +418,80 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
             ("allowed", simulated(|_| {}), denied(PING)),
             ("not allowed", simulated(not_allowed), denied(PING)),
             (
-                "asked for another instance, the log says so too",
-                simulated_for(2, not_allowed),
+                "asked for all instances, allowed",
+                simulated_for("*", |_| {}),
                 denied(PING),
             ),
             (
-                "asked for another instance",
-                simulated_for(2, not_allowed),
-                Clues::default(),
+                "asked for all instances, not allowed",
+                simulated_for("*", not_allowed),
+                denied(PING),
+            ),
+            (
+                "asked for all instances, the policies allow this one",
+                with_policies(simulated_for("*", not_allowed), Some(THIS_INSTANCE)),
+                denied(PING),
+            ),
+            (
+                "asked for all instances, the policies allow none",
+                with_policies(simulated_for("*", not_allowed), None),
+                denied(PING),
             ),
             ("denied", explicit, denied(PING)),
-            ("values missing", lacking, denied(PING)),
+            ("values missing", lacking.clone(), denied(PING)),
             ("boundary", boundary, denied(PING)),
-            ("organisation", organization, denied(PING)),
+            ("organisation", organization.clone(), denied(PING)),
+            (
+                "organisation, the policies allow",
+                with_policies(organization.clone(), Some(ALL)),
+                denied(PING),
+            ),
+            (
+                "organisation, the log says that no policy of the role allows it",
+                with_policies(organization.clone(), None),
+                denied_by(DenyReason::IdentityPolicy),
+            ),
+            (
+                "organisation by an explicit denial",
+                with_policies(organization_denies, Some(ALL)),
+                denied(PING),
+            ),
+            (
+                "values missing, the policies allow without a condition",
+                with_policies(lacking.clone(), Some(ALL)),
+                denied(PING),
+            ),
+            (
+                "allowed, but values are missing",
+                simulated(|answer| answer.lacks_context = true),
+                denied(PING),
+            ),
+            (
+                "a channel, on no resource",
+                simulated(|answer| deny(answer, CHANNEL)),
+                denied(CHANNEL),
+            ),
+            (
+                "a channel, the policies name certain resources",
+                with_policies(
+                    simulated(|answer| deny(answer, CHANNEL)),
+                    Some(CERTAIN_CHANNELS),
+                ),
+                denied(CHANNEL),
+            ),
+            (
+                "a channel, nor do the policies",
+                with_policies(simulated(|answer| deny(answer, CHANNEL)), None),
+                denied(CHANNEL),
+            ),
+            (
+                "a channel, on the resource that the log names",
+                on_logged_resource,
+                Clues {
+                    resource: Some(LOGGED_CHANNEL.to_owned()),
+                    ..denied(CHANNEL)
+                },
+            ),
             (
                 "another action is missing",
                 simulated(not_allowed),
@@ -302,6 +519,10 @@ fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {
         r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ssm:List*","Resource":"*"}]}"#;
     let denies = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid":"Never","Effect":"Deny","Principal":"*","Action":"ssm:Update*","Resource":"*"}]}"#;
     let by_org = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}]}"#;
+    let not_org = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid":"Perimeter","Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}}}]}"#;
+    let for_account = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"*","Resource":"*"}]}"#;
+    let by_node_org = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"ssm:NodeOrgId":"o-1"}}}]}"#;
+    let twice = r#"{"Statement":[{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
     let two = world_with_endpoint(|_, _| {});
     let both = |named: [bool; 2]| {
         let mut facts = two.clone();
@@ -329,6 +550,41 @@ fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {
             ("denied", with(denies), endpoint_blamed.clone()),
             ("for another role", with(other_role), denied(PING)),
             ("for an organisation", with(by_org), denied(PING)),
+            (
+                "for an organisation, a call without a signature",
+                with(by_org),
+                denied("ssm:RequestManagedInstanceRoleToken"),
+            ),
+            (
+                "denied outside an organisation, a call without a signature",
+                with(not_org),
+                denied("ssm:RegisterManagedInstance"),
+            ),
+            (
+                "denied outside an organisation",
+                with(not_org),
+                denied(PING),
+            ),
+            (
+                "for an account, a call without a signature",
+                with(for_account),
+                denied("ssm:UpdateManagedInstancePublicKey"),
+            ),
+            (
+                "for the organisation's nodes, a call without a signature",
+                with(by_node_org),
+                denied("ssm:RegisterManagedInstance"),
+            ),
+            (
+                "everything, a call without a signature and a node without a role",
+                {
+                    let mut facts = world_with_endpoint(|_, _| {});
+                    facts.profiles.clear();
+                    facts
+                },
+                denied("ssm:RegisterManagedInstance"),
+            ),
+            ("an element twice", with(twice), denied(PING)),
             ("not JSON", with("?"), denied(PING)),
             ("not told", silent, denied(PING)),
             ("two, one named", both([false, true]), denied(PING)),

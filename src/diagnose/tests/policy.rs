@@ -11,7 +11,7 @@ fn said(statements: &str, caller: bool) -> &'static str {
         name: "the policy Own",
         text: &text,
     };
-    let caller = caller.then_some(Caller {
+    let caller = caller.then_some(Caller::Role {
         arn: "arn:aws:iam::111122223333:role/MySSMRole",
         account: "111122223333",
     });
@@ -88,7 +88,7 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "other nodes",
             r#"{"Effect":"Allow","Action":"ssm:*","Resource":"arn:aws:ssm:*:*:managed-instance/*"}"#,
-            "unclear",
+            "nothing",
         ),
         (
             "a bucket",
@@ -103,7 +103,32 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "all resources but some",
             r#"{"Effect":"Allow","Action":"ssm:*","NotResource":"arn:aws:ssm:*:*:document/*"}"#,
+            "allowed",
+        ),
+        (
+            "all resources but this",
+            r#"{"Effect":"Allow","Action":"ssm:*","NotResource":"arn:aws:ec2:*:*:instance/*"}"#,
+            "nothing",
+        ),
+        (
+            "all resources but perhaps this",
+            r#"{"Effect":"Allow","Action":"ssm:*","NotResource":"arn:aws:ec2:*:*:Instance/*"}"#,
             "unclear",
+        ),
+        (
+            "all resources of a service, across colons",
+            r#"{"Effect":"Allow","Action":"ssm:*","Resource":"arn:aws:ec2:*"}"#,
+            "unclear",
+        ),
+        (
+            "an effect named twice",
+            r#"{"Effect":"Deny","Effect":"Allow","Action":"ssm:*","Resource":"*"}"#,
+            "unclear",
+        ),
+        (
+            "a conditioned denial and nothing that allows",
+            r#"{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#,
+            "nothing",
         ),
         (
             "a condition",

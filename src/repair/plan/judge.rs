@@ -109,7 +109,7 @@ pub(super) fn trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -
         },
         Err(Refusal::AlreadyRight { .. }) => Judged::Right,
         Err(refusal) => {
-            let would_do = if let Refusal::ChinaPartition { would_do } = &refusal {
+            let would_do = if let Refusal::OtherPartition { would_do } = &refusal {
                 Some(action((**would_do).clone()))
             } else {
                 None

@@ -1,0 +1,173 @@
+//! Conditions on keys of which it is known that a call does not carry them.
+//!
+//! A call without a signature has no principal, so that every key about the
+//! principal is absent. What an operator makes of an absent key is documented
+//! ("IAM JSON policy elements: Condition operators"): a positive one is false,
+//! a negated one true, `IfExists` true, `Null` asks for just that.
+
+use super::Match;
+use crate::trust_policy::Json;
+
+/// What the `Condition` of a statement says; a key that may be present is a doubt.
+pub(super) fn evaluate(condition: Option<&Json>, unsigned: bool) -> Match {
+    let doubt = || Match::Maybe("has a condition".to_owned());
+    let operators = match condition {
+        None => return Match::Yes,
+        Some(Json::Map(operators)) => operators,
+        Some(_) => return doubt(),
+    };
+    let mut certain = true;
+    for (operator, keys) in operators {
+        let Json::Map(keys) = keys else {
+            return doubt();
+        };
+        certain &= !keys.is_empty();
+        for (key, values) in keys {
+            let absent = unsigned && is_of_the_principal(key);
+            match absent.then(|| on_absent(operator, values)).flatten() {
+                Some(true) => {}
+                // All must hold for the statement to apply.
+                Some(false) => return Match::No,
+                None => certain = false,
+            }
+        }
+    }
+    if certain { Match::Yes } else { doubt() }
+}
+
+/// Keys that only a signed call carries ("AWS global condition context keys",
+/// properties of the principal). Key names have no case.
+fn is_of_the_principal(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.starts_with("aws:principal") || key == "aws:userid" || key == "aws:username"
+}
+
+/// What `operator` makes of a key that the call does not carry.
+fn on_absent(operator: &str, values: &Json) -> Option<bool> {
+    const POSITIVE: &[&str] = &[
+        "StringEquals",
+        "StringEqualsIgnoreCase",
+        "StringLike",
+        "NumericEquals",
+        "NumericLessThan",
+        "NumericLessThanEquals",
+        "NumericGreaterThan",
+        "NumericGreaterThanEquals",
+        "DateEquals",
+        "DateLessThan",
+        "DateLessThanEquals",
+        "DateGreaterThan",
+        "DateGreaterThanEquals",
+        "Bool",
+        "BinaryEquals",
+        "IpAddress",
+        "ArnEquals",
+        "ArnLike",
+    ];
+    const NEGATED: &[&str] = &[
+        "StringNotEquals",
+        "StringNotEqualsIgnoreCase",
+        "StringNotLike",
+        "NumericNotEquals",
+        "DateNotEquals",
+        "NotIpAddress",
+        "ArnNotEquals",
+        "ArnNotLike",
+    ];
+    if operator == "Null" {
+        return match values {
+            Json::Text(text) if text == "true" => Some(true),
+            Json::Text(text) if text == "false" => Some(false),
+            Json::Bool(asked) => Some(*asked),
+            _ => None,
+        };
+    }
+    let (set, name) = match operator.split_once(':') {
+        Some((set, name)) => (Some(set), name),
+        None => (None, operator),
+    };
+    let (name, if_exists) = match name.strip_suffix("IfExists") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let negated = NEGATED.contains(&name);
+    if !negated && !POSITIVE.contains(&name) {
+        return None;
+    }
+    match (set, if_exists) {
+        (None, if_exists) => Some(negated || if_exists),
+        (Some("ForAllValues"), _) => Some(true),
+        (Some("ForAnyValue"), false) => Some(false),
+        (Some(_), _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_the_principal_is_absent_from_a_call_without_a_signature() {
+        let text = |condition: &str| {
+            let json = Json::parse(condition).expect("JSON");
+            match evaluate(Some(&json), true) {
+                Match::Yes => "holds",
+                Match::No => "fails",
+                Match::Maybe(_) => "unclear",
+            }
+        };
+        for (condition, expected) in [
+            (r#"{}"#, "holds"),
+            (r#"{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#, "fails"),
+            (r#"{"StringLike":{"AWS:principalaccount":["1*"]}}"#, "fails"),
+            (
+                r#"{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}}"#,
+                "holds",
+            ),
+            (
+                r#"{"StringNotEquals":{"aws:PrincipalAccount":"1"}}"#,
+                "holds",
+            ),
+            (
+                r#"{"StringNotEqualsIfExists":{"aws:PrincipalArn":"1"}}"#,
+                "holds",
+            ),
+            (
+                r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-1/*"}}"#,
+                "fails",
+            ),
+            (
+                r#"{"ForAllValues:StringLike":{"aws:PrincipalOrgPaths":"o-1/*"}}"#,
+                "holds",
+            ),
+            (
+                r#"{"ForAnyValue:StringLikeIfExists":{"aws:PrincipalOrgPaths":"x"}}"#,
+                "unclear",
+            ),
+            (r#"{"Null":{"aws:PrincipalOrgID":"true"}}"#, "holds"),
+            (r#"{"Null":{"aws:PrincipalOrgID":"false"}}"#, "fails"),
+            (r#"{"Bool":{"aws:PrincipalIsAWSService":"true"}}"#, "fails"),
+            (r#"{"StringEquals":{"ssm:NodeOrgId":"o-1"}}"#, "unclear"),
+            (
+                r#"{"StringEquals":{"aws:SourceVpc":"v","aws:PrincipalOrgID":"o"}}"#,
+                "fails",
+            ),
+            (
+                r#"{"StringNotEquals":{"aws:SourceVpc":"v","aws:PrincipalOrgID":"o"}}"#,
+                "unclear",
+            ),
+            (r#"{"StringSame":{"aws:PrincipalOrgID":"o"}}"#, "unclear"),
+            (r#"{"StringEquals":{}}"#, "unclear"),
+            (r#"{"StringEquals":"x"}"#, "unclear"),
+            (r#""x""#, "unclear"),
+        ] {
+            assert_eq!(text(condition), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_signed_call_may_carry_every_key() {
+        let json = Json::parse(r#"{"StringEquals":{"aws:PrincipalOrgID":"o"}}"#).expect("JSON");
+        assert!(matches!(evaluate(Some(&json), false), Match::Maybe(_)));
+    }
+}

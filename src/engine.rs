@@ -9,13 +9,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::batch::{Batch, Source};
+use crate::batch::{Batch, Event, Source};
 use crate::incident::correlate::{Effect, NodeState};
 use crate::incident::finding::Finding;
 use crate::incident::finding::{Recovered, SourceSummary, Unrecognised};
 use crate::node::{NamedBy, Node, NodeId};
 use crate::record::{self, Folded, Joiner, Record};
-use crate::signature::{self, CatalogueError, Kind, Matcher, Signature};
+use crate::signature::{self, CatalogueError, Kind, Match, Matcher, Signature};
 
 pub use streams::{StreamState, StreamStates};
 
@@ -134,25 +134,31 @@ pub struct StreamReader<'e> {
 impl StreamReader<'_> {
     /// Takes in one batch. `received` is the time for records that have none.
     pub fn read(&mut self, batch: &Batch<'_>, received: Timestamp) {
-        let cleaned: BTreeMap<usize, String> = batch
+        let messages: Vec<Cow<'_, str>> = batch
             .events
             .iter()
-            .enumerate()
-            .filter_map(|(index, event)| match clean(&event.message) {
-                Cow::Owned(cleaned) => Some((index, cleaned)),
-                Cow::Borrowed(_) => None,
-            })
+            .map(|event| clean(&event.message))
             .collect();
         let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
-        for (index, event) in batch.events.iter().enumerate() {
-            let message = cleaned.get(&index).map_or(&*event.message, String::as_str);
+        self.reader.node.begin_delivery(self.source.complete);
+        if !self.source.complete {
+            let mut lines = messages.iter().flat_map(|message| record::lines(message));
+            let timed = joiner.is_timed() || lines.any(record::starts_timed_record);
+            let first_at = batch.events.first().and_then(|event| event.at);
+            if let Some(record) = joiner.begin_batch(first_at, timed) {
+                self.reader.apply(&record, None);
+            }
+        }
+        for (event, message) in batch.events.iter().zip(&messages) {
             // The agent's own shipper ends a record's event with a line end.
-            let message = record::without_last(message, b'\n');
-            for line in record::lines(message) {
+            for line in record::lines(record::without_last(message, b'\n')) {
                 if let Some(record) = joiner.line(line, event.at, received) {
                     self.reader.apply(&record, None);
                 }
             }
+        }
+        if !self.source.complete {
+            joiner.end_batch();
         }
         self.joiner = joiner.into_owned();
         self.events += batch.events.len() as u64;
@@ -169,6 +175,7 @@ impl StreamReader<'_> {
         let mut reading = self
             .reader
             .reading(&node, self.joiner.open(), self.source.complete);
+        self.joiner.count_open();
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         reading.source = SourceSummary {
             account: self.source.account.as_ref().map(ToString::to_string),
@@ -178,6 +185,7 @@ impl StreamReader<'_> {
             events: self.events,
             ..reading.source
         };
+        self.reader.node.end_batch();
         (reading, StreamState::new(self.joiner, self.reader.node))
     }
 }
@@ -196,7 +204,9 @@ pub struct NodeReader<'e> {
 
 impl<'e> NodeReader<'e> {
     pub fn new(engine: &'e Engine) -> Self {
-        Self::resume(engine, NodeState::default())
+        let mut reader = Self::resume(engine, NodeState::default());
+        reader.node.begin_delivery(true);
+        reader
     }
 
     fn resume(engine: &'e Engine, mut node: NodeState) -> Self {
@@ -214,6 +224,13 @@ impl<'e> NodeReader<'e> {
 
     /// Takes in one record; `place` is the file it stands in, if any.
     pub fn apply(&mut self, record: &Record<'_>, place: Option<&str>) {
+        let folded = Folded::new(record);
+        let found = self.engine.matcher.recognise(&folded);
+        if self.was_counted(record, found.as_ref()) {
+            self.node.apply_counted(&folded, found.as_ref());
+            self.node.pass(record);
+            return;
+        }
         self.records += 1;
         self.oldest = Some(
             self.oldest
@@ -223,8 +240,7 @@ impl<'e> NodeReader<'e> {
             self.newest
                 .map_or(record.at, |newest| newest.max(record.at)),
         );
-        let folded = Folded::new(record);
-        match self.engine.matcher.recognise(&folded) {
+        match found {
             Some(found) => {
                 let effect = self.node.apply(&folded, &found, place);
                 if effect == Effect::Quiet && matches!(found.signature.kind, Kind::Benign) {
@@ -238,6 +254,20 @@ impl<'e> NodeReader<'e> {
             None => {}
         }
         self.node.pass(record);
+    }
+
+    /// Whether an earlier invocation counted this record as its batch left it
+    /// open, and what came since changes nothing of what it says.
+    fn was_counted(&self, record: &Record<'_>, found: Option<&Match<'_>>) -> bool {
+        record.as_counted().is_some_and(|earlier| {
+            earlier.rest.len() == record.rest.len()
+                || self
+                    .engine
+                    .matcher
+                    .recognise(&Folded::new(&earlier))
+                    .as_ref()
+                    == found
+        })
     }
 
     fn count_benign(&mut self, id: &str) {

@@ -155,6 +155,18 @@ fn one_directory_that_cannot_be_read_withholds_no_verdict() {
         assert!(why.contains(says), "{says}: {why}");
     }
     assert_eq!(why.lines().count(), 4, "{why}");
+
+    let output = run([
+        "scan".as_ref(),
+        OsStr::new("events/healthy.log"),
+        empty.as_ref(),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let verdict = text(&output.stdout);
+    assert!(
+        verdict.starts_with("Nothing is wrong in what could be read."),
+        "{verdict}"
+    );
 }
 
 #[test]

@@ -86,6 +86,14 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
     steps
 }
 
+/// The same where one session, command or its output failed by a denial; none else.
+pub(super) fn of_usage(case: &Case) -> Vec<Step> {
+    if case.clues.denied.is_empty() {
+        return Vec::new();
+    }
+    permission_missing(case)
+}
+
 /// The policy that AWS names by its ARN.
 fn denying_policy(case: &Case) -> Vec<Step> {
     let Some((reason, arn)) = case.clues.denying_policy() else {

@@ -4,6 +4,7 @@
 use super::Step;
 use super::case::Case;
 use crate::command::{Command, Grammar};
+use crate::failure::Service;
 use crate::node::Partition;
 
 pub(super) fn imds_disabled(case: &Case) -> Vec<Step> {
@@ -39,7 +40,36 @@ pub(super) fn imds_disabled(case: &Case) -> Vec<Step> {
     steps
 }
 
+/// Whether the metadata service that failed is Azure's.
+pub(super) fn on_azure(case: &Case) -> bool {
+    case.clues.service.as_deref() == Some(Service::AzureMetadata.as_str())
+}
+
+/// Azure's service at the same address: none of EC2's commands or options apply.
+fn azure_metadata() -> Vec<Step> {
+    let mut steps = vec![
+        Step::say(
+            "This machine is registered from Azure. Before each health ping the agent asks \
+             Azure's instance metadata service what it runs on, and sends no ping without it.",
+        ),
+        Step::run(
+            "Does Azure's metadata service answer on the machine?",
+            "curl -s --noproxy '*' -m 3 -H Metadata:true \
+             'http://169.254.169.254/metadata/instance?api-version=2021-02-01'",
+        ),
+        Step::run(
+            "Does a firewall on the host drop it? Look for rules about the address:",
+            "sudo iptables -S | grep 169.254; sudo nft list ruleset | grep 169.254",
+        ),
+    ];
+    steps.extend(no_proxy());
+    steps
+}
+
 pub(super) fn imds_unreachable(case: &Case) -> Vec<Step> {
+    if on_azure(case) {
+        return azure_metadata();
+    }
     let mut steps = vec![
         show_metadata_options(case),
         curl_metadata(),
@@ -286,4 +316,30 @@ fn describe_association(case: &Case) -> Command {
             "--query 'IamInstanceProfileAssociations[].[AssociationId,State,IamInstanceProfile.Arn,IamInstanceProfile.Id]' \
              --output text",
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::advice::{advise, recovery, sample};
+    use crate::failure::Service;
+    use crate::incident::cause::Cause;
+
+    #[test]
+    fn azures_metadata_service_gets_no_steps_of_ec2() {
+        let mut incident = sample::on_hybrid_node(Cause::ImdsUnreachable);
+        incident.clues.service = Some(Service::AzureMetadata.as_str().to_owned());
+        let advice = advise(&incident, &sample::nothing_done());
+        let all: Vec<String> = (advice.steps.iter().chain(&advice.verify))
+            .map(|step| format!("{} {}", step.text, step.command.as_deref().unwrap_or("")))
+            .collect();
+        assert!(all.iter().any(|step| step.contains("Azure")), "{all:?}");
+        for words in ["aws ec2", "hop limit", "instance profile", "from EC2"] {
+            assert!(
+                !all.iter().any(|step| step.contains(words)),
+                "{words}: {all:?}"
+            );
+        }
+        let schedule = recovery(&incident, None);
+        assert!(!format!("{schedule:?}").contains("three attempts"));
+    }
 }

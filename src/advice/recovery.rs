@@ -4,6 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::failure::Service;
 use crate::incident::cause::{Cause, Confidence};
 use crate::incident::gather::Incident;
 
@@ -137,6 +138,11 @@ const NEVER: &str = "Nothing tries this one again by itself: run it again.";
 
 fn schedule(incident: &Incident) -> &'static str {
     match incident.cause {
+        Cause::ImdsUnreachable
+            if incident.clues.service.as_deref() == Some(Service::AzureMetadata.as_str()) =>
+        {
+            HEALTH
+        }
         Cause::ImdsDisabled | Cause::ImdsUnreachable => AT_START,
         Cause::NoInstanceProfile
         | Cause::StaleInstanceProfile

@@ -27,7 +27,7 @@ pub(super) fn detail(
     } else if saw(Sign::InstanceGone) {
         sentences.push("The instance is gone, so nothing is left to repair.".to_owned());
     } else if decision.standing == Standing::AlreadyRight {
-        sentences.push(already_right(cause, saw(Sign::TrustAllowsByRepair)).to_owned());
+        sentences.push(already_right(cause, signs).to_owned());
     }
     if decision.standing == Standing::Standing {
         sentences.extend(standing(cause, decision, signs, live));
@@ -48,8 +48,11 @@ pub(super) fn detail(
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-fn already_right(cause: Cause, by_repair: bool) -> &'static str {
-    if cause == Cause::RoleNotAssumable && by_repair {
+fn already_right(cause: Cause, signs: &[Sign]) -> &'static str {
+    if cause == Cause::ImdsDisabled && signs.contains(&Sign::ImdsEnabled) {
+        "The metadata service is switched on at this moment: it was switched on after these lines \
+         were logged, or a proxy answered in its place."
+    } else if cause == Cause::RoleNotAssumable && signs.contains(&Sign::TrustAllowsByRepair) {
         "The trust policy holds the statement that a repair of this function added and lets EC2 \
          assume the role. EC2 takes it up at its next credential refresh; associating the \
          instance profile again, or stopping and starting the instance, forces it."

@@ -8,7 +8,7 @@ use super::checks::registration::stops_reporting;
 use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
 use super::scope::scope;
-use crate::incident::cause::{Cause, Confidence, Scope, Severity};
+use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::incident::finding::{Finding, Recovered};
 
 /// A finding with what live state says about it.
@@ -60,6 +60,41 @@ impl Live {
 
     pub fn subnet(&self) -> Option<&str> {
         self.instance.as_ref()?.subnet.as_deref()
+    }
+}
+
+impl Diagnosed {
+    /// Whether what the log and live state name now may be the thing at fault
+    /// for `cause` that was known before: another role is another thing, while
+    /// no role at all says nothing.
+    pub fn may_concern(&self, cause: Cause, known: &Scope) -> bool {
+        let now = scope(cause, &self.finding, &self.live, None);
+        known.kind != ScopeKind::Role || now.kind != known.kind || now.id == known.id
+    }
+
+    /// Live state was right about the cause before the newest of these lines
+    /// was logged, so they tell of something else: the next candidate, where
+    /// the log names one that live state does not refute.
+    pub fn rule_out(&mut self, cause: Cause) {
+        let enabled = (self.checks.iter()).any(|check| check.sign == Some(Sign::ImdsEnabled));
+        let doubtful = self.standing == Standing::AlreadyRight
+            && self.recovered_at.is_none()
+            && cause == Cause::ImdsDisabled
+            && enabled;
+        if !doubtful || self.cause != cause || self.candidates.len() < 2 {
+            return;
+        }
+        self.candidates.remove(0);
+        self.cause = self.candidates[0];
+        self.standing = Standing::Standing;
+        self.scope = scope(self.cause, &self.finding, &self.live, None);
+        self.severity = severity(self.cause, &self.finding, self.confidence, false);
+        self.detail = Some(
+            "The metadata endpoint was enabled before the newest of these lines was logged, so \
+             something else answered in place of the metadata service, or keeps the agent from \
+             it: a proxy that is used for 169.254.169.254, a firewall or a route of the host."
+                .to_owned(),
+        );
     }
 }
 
@@ -215,6 +250,18 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
             candidates: confirmed,
             confidence: Confidence::Confirmed,
             standing: Standing::Standing,
+            recovered: false,
+        };
+    }
+    // The metadata service itself said that it was off, and now it is on: it
+    // was switched on since, or something else answered in its place. Lines of
+    // before cannot tell which; lines of later do ([`Diagnosed::rule_out`]).
+    let said_off = named.first() == Some(&Cause::ImdsDisabled);
+    if said_off && saw(Sign::ImdsEnabled) && !rest.is_empty() {
+        return Decision {
+            candidates: led_by(Cause::ImdsDisabled, rest),
+            confidence: Confidence::Undetermined,
+            standing: Standing::AlreadyRight,
             recovered: false,
         };
     }

@@ -47,7 +47,9 @@ pub fn verdict(failure: &Failure) -> Verdict {
             ..decided(&[Cause::AgentOutdated, Cause::ImdsUnreachable])
         },
         // Every request carried a token: the agent's age is not to blame.
-        Kind::ImdsTokenRefused => open(&[Cause::ImdsUnreachable, Cause::ProxyFailure]),
+        Kind::ImdsTokenRefused | Kind::ImdsFault => {
+            open(&[Cause::ImdsUnreachable, Cause::ProxyFailure])
+        }
         Kind::AzureMetadata => decided(&[Cause::ImdsUnreachable]),
         Kind::RoleWithoutCredentials => open(&[
             Cause::StaleInstanceProfile,

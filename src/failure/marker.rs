@@ -75,7 +75,7 @@ markers! {
     NoInstanceRole: "no EC2 instance role found" | "no EC2 IMDS role found",
     EmptyRoleList: "EmptyEC2RoleList" | "empty EC2 IMDS role list",
     NamedRole: "EC2 instance role credentials" | "EC2 IMDS role credentials",
-    TokenFallback: "failed to get IMDSv2 token",
+    TokenFallback: "failed to get IMDSv2 token" | "failed to get API token",
     InstanceIdFromImds: "failed to get identity instance id" | "EC2MetadataRequestError",
     DhmcNotConfigured: "instance management role is not configured",
     CouldNotAssumeRole: "Could not assume role",

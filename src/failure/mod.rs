@@ -56,6 +56,8 @@ pub enum Kind {
     ImdsTokenRequired,
     /// 401 for a request with a token.
     ImdsTokenRefused,
+    /// The metadata service, or what answers in its place, answered 5xx.
+    ImdsFault,
     ImdsUnreachable,
     /// No answer from the metadata service, its cause cut away.
     ImdsUnclear,
@@ -196,6 +198,10 @@ fn kind(
     }
     if seen.has(M::ProfileNotFound) || seen.has(M::ProfileWithoutRole) {
         return Some(Kind::ProfileStale);
+    }
+    // The SDK's own configuration failed: whatever it was to call is not to blame.
+    if seen.has(M::CaBundle) {
+        return Some(Kind::CaBundle);
     }
     let to_azure = address.is_some_and(|address| address.service == Some(Service::AzureMetadata));
     if to_azure || seen.has(M::AzureMetadata) {
@@ -403,6 +409,9 @@ fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<
         });
     }
     let timed_out = seen.has(M::ContextDeadline);
+    if status >= 500 && seen.has(M::MetadataCall) {
+        return Some(Kind::ImdsFault);
+    }
     if seen.has(M::MetadataCall) {
         return Some(if timed_out {
             Kind::ImdsUnreachable
@@ -430,7 +439,7 @@ fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<
 /// Answers of AWS services, by their codes.
 fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
     use marker::Marker as M;
-    let table: [(&[M], Kind); 22] = [
+    let table: [(&[M], Kind); 21] = [
         (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
         (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
         (
@@ -469,7 +478,6 @@ fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
         (&[M::NoCredentialProviders], Kind::NoCredentials),
         (&[M::DestinationMissing], Kind::DestinationMissing),
         (&[M::MissingRegion], Kind::RegionMissing),
-        (&[M::CaBundle], Kind::CaBundle),
         (
             &[M::ValidationFailed, M::InvalidParameter],
             Kind::InputInvalid,

@@ -245,3 +245,215 @@ fn the_deepest_request_names_the_service() {
         Some("10.0.1.5")
     );
 }
+
+#[test]
+fn the_second_generation_of_the_sdk_is_read_like_the_first() {
+    const POST: &str = "operation error SSM: UpdateInstanceInformation, exceeded maximum number of attempts, 4, https response error StatusCode: 0, RequestID: , request send failed, Post \"https://ssm.us-east-1.amazonaws.com/\": ";
+    for (tail, kind) in [
+        ("EOF", Kind::Reset),
+        ("unexpected EOF", Kind::Reset),
+        ("http2: client connection lost", Kind::Reset),
+        (
+            "http2: server sent GOAWAY and closed the connection; LastStreamID=1",
+            Kind::Reset,
+        ),
+        (
+            "net/http: HTTP/1.x transport connection broken: malformed HTTP status code",
+            Kind::Reset,
+        ),
+        ("Proxy Authentication Required", Kind::ProxyAnswer),
+        ("Forbidden", Kind::ProxyAnswer),
+        ("Bad Gateway", Kind::ProxyAnswer),
+        ("Too Many Requests", Kind::ProxyAnswer),
+        ("Network Authentication Required", Kind::ProxyAnswer),
+        (
+            "proxyconnect tcp: tls: first record does not look like a TLS handshake",
+            Kind::Proxy,
+        ),
+        (
+            "dial tcp: lookup ssm.us-east-1.amazonaws.com on 10.0.0.2:53: no such host",
+            Kind::Dns,
+        ),
+        ("dial tcp 10.0.1.5:443: i/o timeout", Kind::Blocked),
+        (
+            "dial tcp 10.0.1.5:443: connect: no route to host",
+            Kind::NoRouteFromHost,
+        ),
+        (
+            "dial tcp 10.0.1.5:443: context deadline exceeded",
+            Kind::Blocked,
+        ),
+        (
+            "net/http: timeout awaiting response headers",
+            Kind::TimedOut,
+        ),
+        ("context deadline exceeded", Kind::TimedOut),
+        (
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            Kind::Tls,
+        ),
+        ("something that nobody wrote before", Kind::Unsent),
+    ] {
+        let failure = read(&format!("{POST}{tail}")).unwrap_or_else(|| panic!("nothing: {tail}"));
+        assert_eq!(failure.kind, kind, "{tail}");
+        assert_eq!(failure.service, Some(Service::Ssm), "{tail}");
+    }
+    for (text, kind) in [
+        (
+            "operation error SSM: UpdateInstanceInformation, https response error StatusCode: 400, RequestID: c7a8, api error ThrottlingException: Rate exceeded",
+            Kind::Throttled,
+        ),
+        (
+            "https response error StatusCode: 400, RequestID: c7a8, api error AccessDeniedException: UnknownError",
+            Kind::AccessDenied,
+        ),
+        (
+            "https response error StatusCode: 500, RequestID: c7a8, InternalServerError: An error occurred on the server side.",
+            Kind::ServiceError,
+        ),
+        (
+            "https response error StatusCode: 503, RequestID: c7a8, api error UnknownError: UnknownError",
+            Kind::ServiceError,
+        ),
+        (
+            "https response error StatusCode: 400, RequestID: c7a8, api error NeverHeardOfException: x",
+            Kind::OtherRefusal,
+        ),
+        (
+            "https response error StatusCode: 403, RequestID: , api error UnknownError: UnknownError",
+            Kind::ProxyAnswer,
+        ),
+        (
+            "https response error StatusCode: 502, RequestID: , deserialization failed, failed to decode response body, invalid character '<' looking for beginning of value",
+            Kind::ProxyAnswer,
+        ),
+        (
+            "https response error StatusCode: 502, RequestID: c7a8, deserialization failed, failed to decode response body, invalid character '<' looking for beginning of value",
+            Kind::Unreadable,
+        ),
+        (
+            "https response error StatusCode: 500, RequestID: c7a8, deserialization failed, failed to decode response body, EOF",
+            Kind::ServiceError,
+        ),
+        (
+            "operation error SSM: UpdateInstanceInformation, failed to get rate limit token, retry quota exceeded, 4 available, 5 requested",
+            Kind::RetriesExhausted,
+        ),
+        (
+            "operation error SSM: UpdateInstanceInformation, https response error StatusCode: 0, RequestID: , canceled, context deadline exceeded",
+            Kind::TimedOut,
+        ),
+        (
+            "operation error SSM: UpdateInstanceInformation, https response error StatusCode: 0, RequestID: , canceled, context canceled",
+            Kind::Canceled,
+        ),
+        (
+            "operation error SSM: UpdateInstanceInformation, failed to resolve service endpoint, endpoint rule error, Invalid Configuration: Missing Region",
+            Kind::RegionMissing,
+        ),
+        (
+            "unable to add custom RootCAs HTTPClient, has no WithTransportOptions, *http.Client",
+            Kind::CaBundle,
+        ),
+        (
+            "GetMessages Error: HTTP 400: {\"__type\":\"com.amazon.coral.service#AccessDeniedException\",\"message\":\"x\"}",
+            Kind::AccessDenied,
+        ),
+        (
+            "GetMessages Error: Post \"https://ec2messages.us-east-1.amazonaws.com/\": EOF",
+            Kind::Reset,
+        ),
+        (
+            "operation error S3: PutObject, https response error StatusCode: 403, RequestID: R, HostID: H, api error AccessDenied: Access Denied",
+            Kind::AccessDenied,
+        ),
+    ] {
+        assert_eq!(read(text).map(|failure| failure.kind), Some(kind), "{text}");
+    }
+}
+
+#[test]
+fn the_tail_decides_what_failed_at_the_role_listing() {
+    const HEAD: &str = "failed to retrieve IPR credentials from IMDS: api error EC2RoleRequestError: no EC2 IMDS role found, operation error ec2imds: GetMetadata, ";
+    for (tail, kind) in [
+        (
+            "http response error StatusCode: 404, request to EC2 IMDS failed",
+            Kind::NoRole,
+        ),
+        (
+            "http response error StatusCode: 403, request to EC2 IMDS failed",
+            Kind::ImdsForbidden,
+        ),
+        (
+            "http response error StatusCode: 401, request to EC2 IMDS failed",
+            Kind::ImdsTokenRefused,
+        ),
+        (
+            "exceeded maximum number of attempts, 3, http response error StatusCode: 500, request to EC2 IMDS failed",
+            Kind::ImdsFault,
+        ),
+        (
+            "http response error StatusCode: 407, request to EC2 IMDS failed",
+            Kind::ProxyCatchesImds,
+        ),
+        (
+            "failed to get API token, operation error ec2imds: getToken, http response error StatusCode: 404, request to EC2 IMDS failed",
+            Kind::ImdsUnclear,
+        ),
+        (
+            "exceeded maximum number of attempts, 3, request send failed, Get \"http://169.254.169.254/latest/meta-data/iam/security-credentials/\": net/http: timeout awaiting response headers",
+            Kind::ImdsUnreachable,
+        ),
+        (
+            "request send failed, Get \"http://[fd00:ec2::254]/latest/meta-data/iam/security-credentials/\": dial tcp [fd00:ec2::254]:80: connect: no route to host",
+            Kind::ImdsUnreachable,
+        ),
+        ("canceled, context deadline exceeded", Kind::ImdsUnreachable),
+    ] {
+        let text = format!("{HEAD}{tail}");
+        assert_eq!(
+            read(&text).map(|failure| failure.kind),
+            Some(kind),
+            "{tail}"
+        );
+    }
+    for (text, kind) in [
+        (
+            "get identity: get credentials: failed to retrieve instance profile role credentials. Err: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, http response error StatusCode: 404, request to EC2 IMDS failed",
+            Kind::NoRole,
+        ),
+        (
+            "api error EmptyEC2RoleList: unexpected empty EC2 IMDS role list",
+            Kind::NoRole,
+        ),
+        (
+            "api error EC2RoleRequestError: failed to get MySSMRole EC2 IMDS role credentials, operation error ec2imds: GetMetadata, http response error StatusCode: 404, request to EC2 IMDS failed",
+            Kind::RoleWithoutCredentials,
+        ),
+        (
+            "api error EC2RoleRequestError: failed to get MySSMRole EC2 IMDS role credentials, api error AssumeRoleUnauthorizedAccess: EC2 cannot assume the role MySSMRole.",
+            Kind::RoleUnassumable,
+        ),
+        // A service's own 403 says nothing of the metadata service.
+        (
+            "operation error SSM: UpdateInstanceInformation, https response error StatusCode: 403, RequestID: c7a8, api error AccessDeniedException: User: x",
+            Kind::AccessDenied,
+        ),
+        (
+            "unable to get Azure metadata response: Get \"http://169.254.169.254/metadata/instance?api-version=2021-02-01&format=json\": dial tcp 169.254.169.254:80: i/o timeout",
+            Kind::AzureMetadata,
+        ),
+    ] {
+        assert_eq!(read(text).map(|failure| failure.kind), Some(kind), "{text}");
+    }
+}
+
+#[test]
+fn a_call_is_named_unless_the_address_contradicts_it() {
+    let of_s3 = read("operation error SSM: UpdateInstanceInformation, https response error StatusCode: 0, RequestID: , request send failed, Post \"https://s3.us-east-1.amazonaws.com/\": EOF").expect("a failure");
+    assert_eq!((of_s3.service, of_s3.action), (Some(Service::S3), None));
+    let denied = read("operation error S3: HeadBucket, https response error StatusCode: 403, RequestID: R, HostID: H, api error AccessDenied: Access Denied").expect("a failure");
+    assert_eq!(denied.action.as_deref(), Some("s3:ListBucket"));
+    let imds = read("operation error SSM: UpdateInstanceInformation, get identity: get credentials: no EC2 IMDS role found, operation error ec2imds: GetMetadata, canceled, context deadline exceeded").expect("a failure");
+    assert_eq!((imds.service, imds.action), (Some(Service::Metadata), None));
+}

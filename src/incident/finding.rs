@@ -82,6 +82,8 @@ pub struct Clues {
     pub template: Option<String>,
     /// A proxy is in use, as the agent printed at its start.
     pub proxied: bool,
+    /// A client of Session Manager wrote it, on another machine than the node.
+    pub client: bool,
 }
 
 /// Denied calls kept of one finding or incident.

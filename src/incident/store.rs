@@ -182,6 +182,13 @@ impl Store {
             return;
         }
         let last = diagnosed.finding.last;
+        let was_right = |entry: &&Entry| entry.was_right_before(last);
+        let mut known = self.incidents.values().filter(was_right);
+        if let Some(entry) =
+            known.find(|entry| entry.cause == diagnosed.cause && entry.takes_in(&diagnosed.finding))
+        {
+            diagnosed.rule_out(entry.cause);
+        }
         let possible = |entry: &&Entry| match diagnosed.standing {
             Standing::Standing => {
                 diagnosed.candidates.contains(&entry.cause) || entry.was_right_after(last)
@@ -191,6 +198,7 @@ impl Store {
         let joined = (self.incidents.values())
             .filter(possible)
             .filter(|entry| entry.takes_in(&diagnosed.finding))
+            .filter(|entry| diagnosed.may_concern(entry.cause, &entry.scope))
             .max_by_key(|entry| (entry.confirmed, entry.seen_at));
         let Some(entry) = joined else {
             return;

@@ -3,6 +3,7 @@
 use super::cause::{Cause, Confidence, Scope, ScopeKind};
 use super::finding::{Clues, DenyReason, Principal};
 use crate::diagnose::verdict::Standing;
+use crate::failure::Service;
 
 /// The title of an incident: its subject line and first sentence.
 pub(super) fn title(
@@ -63,10 +64,18 @@ impl Doubt {
     }
 }
 
+/// Whether the metadata service that failed is Azure's.
+fn on_azure(clues: &Clues) -> bool {
+    clues.service.as_deref() == Some(Service::AzureMetadata.as_str())
+}
+
 fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
     let at = &scope.id;
     match cause {
         Cause::ImdsDisabled => format!("The instance metadata service of {at} is switched off"),
+        Cause::ImdsUnreachable if on_azure(clues) => {
+            format!("The agent on {at} does not reach Azure's instance metadata service")
+        }
         Cause::ImdsUnreachable => {
             format!("The agent on {at} does not reach the instance metadata service")
         }
@@ -113,6 +122,9 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
         Cause::AgentUpdateFailed => format!("The agent on {at} could not be updated"),
         Cause::ChannelFailure => {
             format!("The agent on {at} has no lasting channel to Systems Manager")
+        }
+        Cause::SessionFailure if clues.client => {
+            "session-manager-plugin could not open a session from its user's machine".to_owned()
         }
         Cause::SessionFailure => format!("A session on {at} failed"),
         Cause::CommandFailure => format!("A command on {at} failed"),

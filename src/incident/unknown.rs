@@ -21,11 +21,10 @@ pub struct Unknown {
     pub example: Evidence,
     pub first: Timestamp,
     pub last: Timestamp,
-    pub batch: u64,
 }
 
 impl Unknown {
-    pub fn finding(&self, node: &Node, batch: u64) -> Finding {
+    pub fn finding(&self, node: &Node) -> Finding {
         Finding {
             node: node.clone(),
             candidates: vec![Cause::Unrecognised],
@@ -45,7 +44,7 @@ impl Unknown {
             first: self.first,
             last: self.last,
             retry_in_seconds: None,
-            fresh: self.batch == batch,
+            fresh: true,
         }
     }
 
@@ -59,7 +58,7 @@ impl Unknown {
 }
 
 /// Counts the record under its template; a bounded number of templates is kept.
-pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str>, batch: u64) {
+pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str>) {
     let template = template(record.flat());
     if let Some(unknown) = known
         .iter_mut()
@@ -68,7 +67,6 @@ pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str
         unknown.count += 1;
         unknown.first = unknown.first.min(record.at);
         unknown.last = unknown.last.max(record.at);
-        unknown.batch = batch;
         return;
     }
     if known.len() == MAX_TEMPLATES {
@@ -86,7 +84,6 @@ pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str
         },
         first: record.at,
         last: record.at,
-        batch,
     });
 }
 

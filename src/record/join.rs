@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::head::{self, Level};
 use super::text::without_last;
@@ -27,6 +27,12 @@ impl Default for Limits {
     }
 }
 
+/// What continues a record in the next batch of its stream was written by one
+/// call with it: shippers give its lines one time, or times of a few
+/// milliseconds. What comes later, or from before, belongs to a record that
+/// another batch held.
+const CONTIGUOUS: SignedDuration = SignedDuration::from_millis(100);
+
 /// Takes lines in order and gives records as they end.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Joiner<'a> {
@@ -39,6 +45,11 @@ pub struct Joiner<'a> {
     /// One record of another process was let pass before the open one, whose
     /// end is still to come.
     let_pass: bool,
+    /// Lines of a batch whose first record has not begun: what they continue is
+    /// not known, and they may be anything that the agent quotes.
+    orphaned: bool,
+    /// The event time of the last line.
+    last_at: Option<Timestamp>,
     lines: u64,
     limits: Limits,
 }
@@ -47,6 +58,38 @@ impl<'a> Joiner<'a> {
     /// The record that would end here if nothing more came.
     pub fn open(&self) -> Option<&Record<'a>> {
         self.open.as_ref()
+    }
+
+    /// Begins a further batch of the stream, whose first event has the time
+    /// `first_at`; `timed` says that heads with a timestamp stand in it. Gives the
+    /// open record where the batch cannot be told to go on right after it.
+    pub fn begin_batch(&mut self, first_at: Option<Timestamp>, timed: bool) -> Option<Record<'a>> {
+        self.timed |= timed;
+        let gap = self
+            .last_at
+            .zip(first_at)
+            .map(|(last, first)| first.duration_since(last));
+        if gap.is_some_and(|gap| gap >= SignedDuration::ZERO && gap <= CONTIGUOUS)
+            && let Some(open) = &mut self.open
+        {
+            open.cut = false;
+            return None;
+        }
+        self.orphaned = true;
+        self.dump_depth = 0;
+        self.close()
+    }
+
+    /// Ends a batch after which more may come.
+    pub fn end_batch(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.cut = true;
+        }
+    }
+
+    /// Whether a head with a timestamp was seen.
+    pub fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// Lines seen so far.
@@ -61,6 +104,14 @@ impl<'a> Joiner<'a> {
         self.open.take()
     }
 
+    /// The open record counts as it stands: should it end as it is, it says
+    /// nothing new.
+    pub fn count_open(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.counted = Some(open.rest.len());
+        }
+    }
+
     /// The joiner as it goes into the stream state.
     pub fn into_owned(self) -> Joiner<'static> {
         Joiner {
@@ -69,6 +120,8 @@ impl<'a> Joiner<'a> {
             timed: self.timed,
             dump_depth: self.dump_depth,
             let_pass: self.let_pass,
+            orphaned: self.orphaned,
+            last_at: self.last_at,
             lines: self.lines,
             limits: self.limits,
         }
@@ -84,6 +137,7 @@ impl<'a> Joiner<'a> {
         received: Timestamp,
     ) -> Option<Record<'a>> {
         self.lines += 1;
+        self.last_at = at;
         let line = without_last(line, b'\r');
         let carried = transport::carried(line);
         match carried.writer {
@@ -111,8 +165,11 @@ impl<'a> Joiner<'a> {
         at: Option<Timestamp>,
         received: Timestamp,
     ) -> Option<Record<'a>> {
+        // A form without a time counts only where it cannot be a quoted text.
+        let adrift = self.orphaned && self.timed;
         if let Some(head) = head::head(body) {
             let free = self.dump_depth == 0 && (carried || !self.timed);
+            let free = free && !(adrift && head.stamp.is_none() && head.origin != Origin::Raw);
             let starts = match head.origin {
                 Origin::File => true,
                 Origin::LevelFirst | Origin::Raw => free || head.quoted,
@@ -121,7 +178,7 @@ impl<'a> Joiner<'a> {
             if starts {
                 return self.start(&head, at, received);
             }
-        } else if self.dump_depth == 0 && is_metadata_answer(body) {
+        } else if self.dump_depth == 0 && !adrift && is_metadata_answer(body) {
             let record = self.bare(
                 body.trim_start(),
                 Level::Error,
@@ -141,6 +198,7 @@ impl<'a> Joiner<'a> {
         received: Timestamp,
     ) -> Option<Record<'a>> {
         self.timed |= head.origin == Origin::File;
+        self.orphaned = false;
         let (tags, message) = Tags::split(head.body);
         let own_time = || head.stamp.and_then(head::read_stamp);
         let at = at.or_else(own_time).unwrap_or(received);
@@ -158,6 +216,8 @@ impl<'a> Joiner<'a> {
             rest: Vec::new(),
             origin: head.origin,
             line: self.lines,
+            cut: false,
+            counted: None,
         };
         if self.passes(&record) {
             self.let_pass = true;
@@ -188,6 +248,8 @@ impl<'a> Joiner<'a> {
             rest: Vec::new(),
             origin,
             line: self.lines,
+            cut: false,
+            counted: None,
         }
     }
 
@@ -227,6 +289,13 @@ impl<'a> Joiner<'a> {
         }
         open.rest.push(with_tabs(body));
     }
+}
+
+/// Whether a record with a timestamp of the agent's own starts in this line.
+pub fn starts_timed_record(line: &str) -> bool {
+    let carried = transport::carried(without_last(line, b'\r'));
+    matches!(carried.writer, Writer::Agent | Writer::Unnamed)
+        && head::head(carried.body).is_some_and(|head| head.origin == Origin::File)
 }
 
 /// Syslog's `#011` read back.

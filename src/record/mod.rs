@@ -10,7 +10,7 @@ mod transport;
 
 pub use folded::{Folded, fold};
 pub use head::{Level, read_stamp};
-pub use join::{Joiner, Limits};
+pub use join::{Joiner, Limits, starts_timed_record};
 pub use tags::{Tags, begins_with_tag};
 pub use text::{lines, without_last};
 
@@ -37,6 +37,11 @@ pub struct Record<'a> {
     pub origin: Origin,
     /// The line number of the head within its batch or file, from 1.
     pub line: u64,
+    /// Its batch ended with it: lines of it may be missing.
+    pub cut: bool,
+    /// How many of `rest` stood there when an earlier invocation counted the
+    /// record as the one that its batch left open.
+    pub counted: Option<usize>,
 }
 
 /// Which program wrote a record. Programs other than the agent write records
@@ -55,7 +60,7 @@ pub enum Origin {
     Kernel,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
     /// The last tag: the part of the agent that speaks.
     pub fn component(&self) -> &str {
         self.tags.last().unwrap_or_default()
@@ -90,6 +95,16 @@ impl Record<'_> {
             rest: self.rest.into_iter().map(own).collect(),
             origin: self.origin,
             line: self.line,
+            cut: self.cut,
+            counted: self.counted,
         }
+    }
+
+    /// The record as an earlier invocation counted it, if one did.
+    pub fn as_counted(&self) -> Option<Self> {
+        let lines = self.counted?;
+        let mut earlier = self.clone();
+        earlier.rest.truncate(lines);
+        Some(earlier)
     }
 }

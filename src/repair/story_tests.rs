@@ -363,6 +363,35 @@ fn without_a_look_nothing_is_told_as_repaired() {
 }
 
 #[test]
+fn another_environment_finds_a_repaired_endpoint_on_and_opens_nothing_beside_it() {
+    // The endpoint is on, and this environment remembers nothing.
+    let mut world = World::new();
+    let told = world.batch(IMDS.log, ago(60), now(), true);
+    assert_eq!(told, one(IMDS.cause, OutcomeStatus::AlreadyRight, SPOKEN));
+    // The agent's next start, before the repair took effect for it.
+    let told = world.batch(&IMDS.later(1), ago(-20), ago(-25), true);
+    let silent = one(IMDS.cause, OutcomeStatus::AlreadyRight, Telling::Suppress);
+    assert_eq!(told, silent);
+    // Lines of long after the endpoint was seen to be on tell of something else.
+    let told = world.batch(&IMDS.later(2), ago(-200), ago(-210), true);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_ne!(told[0].0, IMDS.cause);
+    assert_eq!(told[0].2, SPOKEN);
+    let again = world.batch(&IMDS.later(3), ago(-300), ago(-310), true);
+    assert_eq!(again[0].0, told[0].0);
+    assert_eq!(again[0].2, Telling::Suppress);
+}
+
+#[test]
+fn what_is_right_at_first_sight_wakes_nobody_where_this_function_repairs_nothing() {
+    let mut world = World::new();
+    world.locks.mode = crate::config::RepairMode::Advise;
+    let told = world.batch(IMDS.log, ago(60), now(), true);
+    let silent = one(IMDS.cause, OutcomeStatus::AlreadyRight, Telling::Suppress);
+    assert_eq!(told, silent);
+}
+
+#[test]
 fn every_write_is_told() {
     for fault in FAULTS {
         let mut world = World::new();

@@ -103,7 +103,7 @@ fn about_texts(signature: &Signature, reasons: &mut Vec<String>) {
                     "{key} {text:?} is shorter than {SHORTEST} characters"
                 ));
             }
-            if text.len() > LONGEST {
+            if text.chars().count() > LONGEST {
                 let begin: String = text.chars().take(40).collect();
                 reasons.push(format!(
                     "{key} {begin:?}… is longer than {LONGEST} characters"
@@ -173,7 +173,8 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         | Role::WorkerGone
         | Role::Stopping
         | Role::Starting
-        | Role::ProxyListing => None,
+        | Role::ProxyListing
+        | Role::Client => None,
     }
 }
 
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_to_be_searched_for_is_a_fault_of_its_entry() {
-        let long = "é".repeat(LONGEST);
+        let long = "é".repeat(LONGEST + 1);
         for (lines, says) in [
             (
                 format!("contains = [\"{long}\"]"),

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
-use super::{CatalogueError, Fault, Kind, Signature};
+use super::{CatalogueError, Fault, Kind, Part, Signature};
 use crate::failure::{self, Failure};
 use crate::incident::cause::{Cause, Severity};
 use crate::record::{Folded, Level};
@@ -190,6 +190,11 @@ impl Matcher {
             }
             Some(_) | None => fixed,
         };
+        let causes = if signature.part == Part::Session {
+            refused_session(causes)
+        } else {
+            causes
+        };
         Match {
             signature,
             failure,
@@ -217,6 +222,21 @@ impl Matcher {
             })
             .collect()
     }
+}
+
+/// What a session needs before it starts, such as its key, loses more than output.
+fn refused_session(causes: Vec<Cause>) -> Vec<Cause> {
+    let mut refused: Vec<Cause> = Vec::new();
+    for cause in causes {
+        let cause = match cause {
+            Cause::OutputFailure => Cause::SessionFailure,
+            other => other,
+        };
+        if !refused.contains(&cause) {
+            refused.push(cause);
+        }
+    }
+    refused
 }
 
 fn too_much(texts: usize, error: &aho_corasick::BuildError) -> CatalogueError {

@@ -89,6 +89,8 @@ closed_names! {
         Version = "version",
         /// The agent begins to list its proxy environment.
         ProxyListing = "proxy-listing",
+        /// A client of Session Manager wrote it, on another machine than the node.
+        Client = "client",
         /// A variable of the proxy environment; captures `variable` and `proxy`.
         ProxySet = "proxy-set",
     }

@@ -11,3 +11,4 @@ mod replay;
 mod story;
 mod support;
 mod wire;
+mod writes;

@@ -4,15 +4,15 @@ use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
 use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
 use ssm_agent_triage::engine::Reading;
 
-struct Case {
-    folder: &'static str,
-    name: String,
+pub struct Case {
+    pub folder: &'static str,
+    pub name: String,
     required: String,
     allowed: Vec<String>,
 }
 
 /// The cases of one table; their logs stand in `folder`.
-fn cases(table: &str, folder: &'static str) -> Vec<Case> {
+pub fn cases(table: &str, folder: &'static str) -> Vec<Case> {
     fixture(table)
         .lines()
         .skip(1)
@@ -32,7 +32,7 @@ fn cases(table: &str, folder: &'static str) -> Vec<Case> {
 
 impl Case {
     /// What is wrong with a final verdict, if anything.
-    fn judge(&self, verdict: &[Loud]) -> Option<String> {
+    pub fn judge(&self, verdict: &[Loud]) -> Option<String> {
         let missing: Vec<&str> = match self.required.as_str() {
             "-" | "?" => Vec::new(),
             required => required
@@ -49,7 +49,7 @@ impl Case {
         self.false_alarm(verdict)
     }
 
-    fn false_alarm(&self, verdict: &[Loud]) -> Option<String> {
+    pub fn false_alarm(&self, verdict: &[Loud]) -> Option<String> {
         let wanted = |cause: &str| {
             self.required
                 .split([',', '|'])

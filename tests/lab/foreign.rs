@@ -4,7 +4,23 @@
 use super::shapes::{at_once, lines};
 use super::verdict::{loud, summary};
 
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 15] = [
+    (
+        "another Go program that dies without credentials",
+        "panic: EC2MetadataError: failed to make EC2Metadata request\n<?xml version=\"1.0\"?><html><title>403 - Forbidden</title></html>\n\tstatus code: 403, request id: \n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:31 +0x1d",
+    ),
+    (
+        "another Go program that dies of its proxy",
+        "panic: RequestError: send request failed\ncaused by: Post \"https://sqs.us-east-1.amazonaws.com/\": proxyconnect tcp: dial tcp 10.0.0.10:3128: i/o timeout\n\ngoroutine 1 [running]:\ngithub.com/example/worker/queue.Must(...)\n\t/go/pkg/mod/github.com/example/worker/queue/queue.go:12",
+    ),
+    (
+        "another Go program that dies of the second SDK's error",
+        "panic: operation error SQS: ReceiveMessage, get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, http response error StatusCode: 404, request to EC2 IMDS failed\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:8 +0x2b",
+    ),
+    (
+        "another Go program's own mistake",
+        "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x8a3b1c]\n\ngoroutine 1 [running]:\nmain.main()\n\t/srv/app/main.go:201 +0x1d",
+    ),
     (
         "CloudWatch agent",
         "2024-11-04T10:02:44Z E! [outputs.cloudwatchlogs] Aws error received when sending logs: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: logs:PutLogEvents\n2024-11-04T10:02:45Z W! retryable error: RequestError: send request failed\ncaused by: Post \"https://logs.us-east-1.amazonaws.com/\": dial tcp 52.1.2.3:443: i/o timeout",
@@ -62,5 +78,42 @@ fn other_programs_raise_nothing_loud() {
                 summary(&reading)
             );
         }
+    }
+}
+
+/// session-manager-plugin writes a file of the same name and grammar, on the machine
+/// of the person who starts the session.
+#[test]
+fn a_clients_log_is_told_as_a_clients() {
+    for text in [
+        "2023-05-16 21:41:43 ERROR [OpenConnection @ websocketutil.go.63] Failed to dial websocket: x509: certificate signed by unknown authority",
+        "2023-05-16 21:41:43 ERROR [OpenConnection @ websocketutil.go.63] Failed to dial websocket: dial tcp: lookup ssmmessages.us-east-1.amazonaws.com: no such host\n2023-05-16 21:41:43 ERROR [OpenDataChannel @ sessionhandler.go.49] Retrying connection for data channel id: alice-0b849af47232a9d46 failed with error: failed to open data channel with error: dial tcp: lookup ssmmessages.us-east-1.amazonaws.com: no such host",
+        "2023-05-16 21:41:43 ERROR Failed to dial websocket: websocket: bad handshake",
+    ] {
+        let reading = at_once(&lines(text));
+        assert_eq!(summary(&reading), ["low likely session-failure"], "{text}");
+        assert!(reading.findings[0].clues.client, "{text}");
+    }
+}
+
+#[test]
+fn a_data_channel_is_not_the_control_channel() {
+    let line = |error: &str| {
+        format!(
+            "2026-03-30 09:00:02.1000 WARN [ssm-session-worker] [alice-0a1b2c3d4e5f67890] [DataBackend] [pluginName=Standard_Stream] Reach the retry limit 5 for receive messages. Error: websocket: {error}"
+        )
+    };
+    // Long after it, so that a lost control channel would be an outage.
+    let later = "2026-03-30 11:00:02.1000 INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.".to_owned();
+    for (error, says) in [
+        ("close 1000 (normal): Bye", &[][..]),
+        ("close 1001 (going away): Going away", &[]),
+        (
+            "close 1006 (abnormal closure): unexpected EOF",
+            &["low undetermined session-failure"],
+        ),
+    ] {
+        let reading = at_once(&[line(error), later.clone()]);
+        assert_eq!(summary(&reading), says, "{error}");
     }
 }

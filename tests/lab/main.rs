@@ -3,9 +3,12 @@
 
 mod article;
 mod cases;
+mod deliveries;
 mod foreign;
+mod generations;
 mod golden;
 mod lines;
+mod people;
 mod shapes;
 mod splits;
 mod verdict;

@@ -23,7 +23,7 @@ pub fn source(complete: bool) -> Source {
 }
 
 /// Whether a line starts with a timestamp of the agent.
-fn is_head(line: &str) -> bool {
+pub fn is_head(line: &str) -> bool {
     line.len() > 20
         && line.as_bytes()[4] == b'-'
         && line.as_bytes()[13] == b':'
@@ -90,7 +90,7 @@ pub fn syslog(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn events(pieces: &[String]) -> Vec<Event<'_>> {
+pub fn events(pieces: &[String]) -> Vec<Event<'_>> {
     pieces
         .iter()
         .zip(times(pieces))

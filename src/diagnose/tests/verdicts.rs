@@ -196,16 +196,34 @@ fn a_metadata_service_that_is_on_and_not_reached_is_the_hosts_matter() {
     assert_eq!((off.cause, off.confidence), (ImdsDisabled, Confirmed));
     assert_eq!(off.candidates, [ImdsDisabled]);
     // Where the log suspects something else first, that may have been put right.
-    for candidates in [
-        &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable][..],
-        &[ImdsDisabled, ImdsUnreachable],
-    ] {
-        let open = undetermined(candidates, &world(|_, _| {}));
-        assert_eq!(
-            (open.cause, open.confidence),
-            (ImdsUnreachable, Undetermined)
-        );
-    }
+    let candidates = &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable];
+    let open = undetermined(candidates, &world(|_, _| {}));
+    assert_eq!(
+        (open.cause, open.confidence),
+        (ImdsUnreachable, Undetermined)
+    );
+}
+
+#[test]
+fn a_metadata_service_that_said_it_was_off_and_is_on_is_put_right_until_later_lines_say_otherwise()
+{
+    let candidates = &[ImdsDisabled, ProxyFailure, ImdsUnreachable];
+    let mut open = undetermined(candidates, &world(|_, _| {}));
+    assert_eq!(open.cause, ImdsDisabled);
+    assert_eq!(open.standing, Standing::AlreadyRight);
+    open.rule_out(ImdsUnreachable);
+    assert_eq!(open.cause, ImdsDisabled, "of another cause");
+    open.rule_out(ImdsDisabled);
+    assert_eq!(open.candidates, [ProxyFailure, ImdsUnreachable]);
+    assert_eq!(open.cause, ProxyFailure);
+    assert_eq!(open.standing, Standing::Standing);
+    assert_eq!(open.scope.kind, ScopeKind::Node);
+
+    // An instance that is gone needs nothing, whatever was logged when.
+    let gone = world(|i, _| i.state = "terminated".to_owned());
+    let mut gone = undetermined(candidates, &gone);
+    gone.rule_out(ImdsDisabled);
+    assert_eq!(gone.standing, Standing::AlreadyRight);
 }
 
 #[test]

@@ -9,6 +9,14 @@ use crate::incident::finding::Evidence;
 /// channel is down.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
+/// Two failed attempts that are certain, or eight that may each have opened a
+/// socket in a batch that was not seen.
+const OUTAGE: usize = 8;
+const CERTAIN: usize = 4;
+
+/// Further attempts say nothing more.
+const MOST_ATTEMPTS: usize = 16;
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Channel {
     lost: Option<Loss>,
@@ -19,17 +27,24 @@ pub struct Channel {
 pub struct Loss {
     pub first: Timestamp,
     pub last: Timestamp,
-    /// Reconnect attempts that ended without an open socket.
-    pub attempts: u64,
+    /// When each reconnect attempt ended without an open socket, and whether the
+    /// log shows that none opened right before.
+    attempts: Vec<(Timestamp, bool)>,
     pub evidence: Vec<Evidence>,
     pub signature: String,
+    /// The batch that brought the last record of it.
     pub batch: u64,
+    /// The records that this batch brought.
+    pub count: u64,
 }
 
 impl Channel {
+    /// The channel opened: what was lost before that is over.
     pub fn opened(&mut self, at: Timestamp) {
-        self.lost = None;
-        self.opened = Some(at);
+        if self.lost.as_ref().is_none_or(|loss| loss.last <= at) {
+            self.lost = None;
+        }
+        self.opened = self.opened.max(Some(at));
     }
 
     pub fn lost(&mut self, evidence: Evidence, signature: &str, batch: u64) {
@@ -40,22 +55,36 @@ impl Channel {
         let loss = self.lost.get_or_insert_with(|| Loss {
             first: at,
             last: at,
-            attempts: 0,
+            attempts: Vec::new(),
             evidence: vec![evidence],
             signature: signature.to_owned(),
             batch,
+            count: 0,
         });
+        if loss.first < at {
+            // What is lost again was open in between.
+            loss.first = at;
+            loss.attempts.retain(|(attempt, _)| *attempt > at);
+        }
         loss.last = loss.last.max(at);
-        loss.batch = batch;
+        loss.count(batch);
     }
 
-    pub fn status(&mut self, evidence: Evidence, batch: u64) {
-        if let Some(loss) = &mut self.lost {
-            loss.attempts += 1;
-            loss.last = loss.last.max(evidence.at);
-            loss.batch = batch;
-            loss.evidence.truncate(1);
-            loss.evidence.push(evidence);
+    /// An attempt to reconnect ended; `certain` says that the log right before
+    /// it is known, so that an opened socket would have been seen.
+    pub fn status(&mut self, evidence: Evidence, batch: u64, certain: bool) {
+        if let Some(loss) = &mut self.lost
+            && loss.first <= evidence.at
+        {
+            if loss.attempts.len() < MOST_ATTEMPTS {
+                loss.attempts.push((evidence.at, certain));
+            }
+            loss.count(batch);
+            if loss.last <= evidence.at {
+                loss.last = evidence.at;
+                loss.evidence.truncate(1);
+                loss.evidence.push(evidence);
+            }
         }
     }
 
@@ -65,7 +94,7 @@ impl Channel {
             && loss.first <= at
             && at <= loss.last
         {
-            loss.batch = batch;
+            loss.count(batch);
         }
     }
 
@@ -74,10 +103,25 @@ impl Channel {
         self.opened.is_some() && self.lost.is_none()
     }
 
-    /// The loss, once it is an outage and no reconnect.
-    pub fn outage(&self, latest: Timestamp) -> Option<&Loss> {
-        self.lost
-            .as_ref()
-            .filter(|loss| loss.attempts >= 2 || latest.duration_since(loss.first) >= PATIENCE)
+    /// The loss, once it is an outage and no reconnect. Time alone tells so only
+    /// where the log is `complete` up to `latest`.
+    pub fn outage(&self, latest: Timestamp, complete: bool) -> Option<&Loss> {
+        self.lost.as_ref().filter(|loss| {
+            let attempts = loss.attempts.iter();
+            let weight: usize = attempts
+                .map(|(_, certain)| if *certain { CERTAIN } else { 1 })
+                .sum();
+            weight >= OUTAGE || complete && latest.duration_since(loss.first) >= PATIENCE
+        })
+    }
+}
+
+impl Loss {
+    fn count(&mut self, batch: u64) {
+        if self.batch < batch {
+            self.batch = batch;
+            self.count = 0;
+        }
+        self.count += 1;
     }
 }

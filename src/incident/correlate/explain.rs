@@ -10,6 +10,9 @@ use crate::signature::{Kind, Part, Role};
 /// The agent waits up to an hour between two tries.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
+/// Records of one attempt are this close.
+const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(10);
+
 /// Parts in the order in which one needs the one before: without an identity no
 /// credentials, without credentials no health ping, without that no channel.
 const REACH: [Part; 11] = [
@@ -56,6 +59,15 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
         && other.causes[0] == Cause::ImdsUnreachable
         && matches!(fault.causes[0], Cause::ImdsDisabled | Cause::ProxyFailure)
         && fault.last >= other.last
+    {
+        return true;
+    }
+    // What kept a session from starting: its log's destination or key, which was asked first.
+    if fault.causes[0] == Cause::SessionFailure
+        && other.causes[0] == Cause::OutputFailure
+        && fault.clues.service == other.clues.service
+        && fault.first.duration_since(other.first).abs() <= SAME_MOMENT
+        && fault.last.duration_since(other.last).abs() <= SAME_MOMENT
     {
         return true;
     }

@@ -9,7 +9,7 @@ use crate::failure::Kind as FailureKind;
 use crate::incident::cause::{Cause, Confidence, Severity};
 use crate::incident::finding::{Clues, Finding, SignatureCount};
 use crate::node::{NamedBy, Node, NodeId};
-use crate::signature::{Kind, Part};
+use crate::signature::{Kind, Part, Role};
 
 impl NodeState {
     /// What stands open. `complete` says that no further batch comes: what might
@@ -17,7 +17,7 @@ impl NodeState {
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
         let node = self.identify(node);
         let mut opens: Vec<Open> = self.open.clone();
-        opens.extend(self.outage());
+        opens.extend(self.outage(complete));
         for open in &mut opens {
             if complete {
                 open.pending = false;
@@ -36,11 +36,7 @@ impl NodeState {
             .into_iter()
             .map(|group| self.finding(&node, group))
             .collect();
-        findings.extend(
-            self.unknown
-                .iter()
-                .map(|unknown| unknown.finding(&node, self.batch)),
-        );
+        findings.extend(self.unknown.iter().map(|unknown| unknown.finding(&node)));
         findings
     }
 
@@ -59,8 +55,8 @@ impl NodeState {
         node
     }
 
-    fn outage(&self) -> Option<Open> {
-        let loss = self.channel.outage(self.latest?)?;
+    fn outage(&self, complete: bool) -> Option<Open> {
+        let loss = self.channel.outage(self.latest?, complete)?;
         let causes = vec![
             Cause::EndpointUnreachable,
             Cause::ChannelFailure,
@@ -81,7 +77,11 @@ impl NodeState {
             },
             signatures: vec![SignatureCount {
                 id: loss.signature.clone(),
-                count: loss.attempts + 1,
+                count: if loss.batch == self.batch {
+                    loss.count
+                } else {
+                    0
+                },
                 first: loss.first,
                 last: loss.last,
             }],
@@ -89,6 +89,7 @@ impl NodeState {
             first: loss.first,
             last: loss.last,
             pending: false,
+            cut: false,
             batch: loss.batch,
         })
     }
@@ -118,7 +119,16 @@ impl NodeState {
             .open
             .iter()
             .any(|other| other.part == Part::Identity && other.kind == Kind::Fault);
-        if answered && !fails_now && !open.decided {
+        let of_metadata = matches!(
+            open.failure,
+            Some(
+                FailureKind::ImdsUnclear
+                    | FailureKind::ImdsForbidden
+                    | FailureKind::ImdsTokenRefused
+                    | FailureKind::ImdsFault
+            )
+        );
+        if answered && !fails_now && !of_metadata && !open.decided {
             open.causes
                 .retain(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
             if open.failure == Some(FailureKind::NoRoleOrImds) {
@@ -132,21 +142,33 @@ impl NodeState {
     fn narrow_by_proxy(&self, open: &mut Open, answered: bool) {
         let caught = self.proxy.catches_metadata();
         let forbidden = open.failure == Some(FailureKind::ImdsForbidden);
+        let refused = matches!(
+            open.failure,
+            Some(FailureKind::ImdsTokenRefused | FailureKind::ImdsFault)
+        );
         let unexplained = matches!(
             open.failure,
             Some(FailureKind::ImdsUnclear | FailureKind::ImdsUnreachable)
         ) && open.clues.dialled.is_none();
-        if caught == Some(true) && (forbidden || unexplained) {
-            let second = if forbidden {
-                Cause::ImdsDisabled
-            } else {
-                Cause::ImdsUnreachable
-            };
-            open.causes = vec![Cause::ProxyFailure, second];
+        let own = if forbidden {
+            Cause::ImdsDisabled
+        } else {
+            Cause::ImdsUnreachable
+        };
+        if caught == Some(true) && (forbidden || refused || unexplained) {
+            open.causes = vec![Cause::ProxyFailure, own];
             open.decided = true;
-        } else if forbidden && (answered || caught == Some(false)) {
-            open.causes = vec![Cause::ImdsDisabled];
+        } else if (forbidden || refused) && (answered || caught == Some(false)) {
+            open.causes = vec![own];
             open.decided = true;
+        }
+        let unsaid = matches!(
+            open.failure,
+            Some(FailureKind::Unsent | FailureKind::RetriesExhausted)
+        );
+        if self.proxy.set && unsaid {
+            open.causes
+                .sort_by_key(|cause| *cause != Cause::ProxyFailure);
         }
     }
 
@@ -155,11 +177,12 @@ impl NodeState {
         let mut clues = lead.clues.clone();
         clues.agent_version = self.version.clone();
         clues.proxied = self.proxy.set;
-        let (mut signatures, mut evidence) = (lead.signatures.clone(), lead.evidence.clone());
+        clues.client = lead.role == Some(Role::Client);
+        let (mut signatures, mut evidence) = (lead.counts(self.batch), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);
         let mut candidates = lead.causes.clone();
         for other in others {
-            for count in other.signatures {
+            for count in other.counts(self.batch) {
                 add_count(&mut signatures, count);
             }
             first = first.min(other.first);
@@ -337,7 +360,6 @@ impl NodeState {
     pub fn unrecognised(&self) -> Vec<crate::incident::finding::Unrecognised> {
         self.unknown
             .iter()
-            .filter(|unknown| unknown.batch == self.batch)
             .map(super::super::unknown::Unknown::report)
             .collect()
     }

@@ -25,8 +25,18 @@ use crate::node::{AccountId, NodeId};
 use crate::record::{Folded, Level, Record};
 use crate::signature::{Kind, Match, Part, Role};
 
-/// Boot races heal within a second, fallbacks within a few: what stands longer, stands.
+/// Boot races heal within a second, fallbacks within a few. What is seen again
+/// after longer has not healed; that nothing more was seen says nothing, as the
+/// batch that told of the healing may be lost, late, or read elsewhere.
 const HEALING: SignedDuration = SignedDuration::from_secs(10);
+
+/// Three attempts to find an identity stand half a second apart; the end of each
+/// is written within milliseconds.
+const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
+
+/// Every way to credentials is tried within this time of one refresh; the next
+/// refresh comes minutes later.
+const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 
 /// A worker that goes within this time of a stop signal was stopped.
 const STOPPING: SignedDuration = SignedDuration::from_mins(2);
@@ -72,6 +82,10 @@ pub struct NodeState {
     named: Option<NodeId>,
     account: Option<AccountId>,
     latest: Option<Timestamp>,
+    /// The first record of the batch that is being read.
+    delivered_from: Option<Timestamp>,
+    /// The newest proof that the agent talks to Systems Manager.
+    live: Option<Timestamp>,
     batch: u64,
 }
 
@@ -118,6 +132,13 @@ impl NodeState {
     /// Begins a batch: findings with evidence from it are fresh.
     pub fn begin_batch(&mut self) {
         self.batch += 1;
+        self.unknown.clear();
+    }
+
+    /// Ends a batch: what nothing recognised was reported with it, and stands
+    /// for no state that could end.
+    pub fn end_batch(&mut self) {
+        self.unknown = Vec::new();
     }
 
     pub fn named(&self) -> Option<&NodeId> {
@@ -130,12 +151,21 @@ impl NodeState {
         if self.named.is_none() {
             self.named = named_in_tags(record);
         }
-        self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
-        for open in &mut self.open {
-            if open.pending && at.duration_since(open.last) >= HEALING {
-                open.pending = false;
-            }
-        }
+        self.latest = self.latest.max(Some(at));
+        self.delivered_from.get_or_insert(at);
+    }
+
+    /// Begins a further batch. What stood before its first record is known only
+    /// where the log is `complete`.
+    pub fn begin_delivery(&mut self, complete: bool) {
+        self.delivered_from = complete.then_some(Timestamp::MIN);
+    }
+
+    /// Whether the log of the last second before `at` was delivered together
+    /// with what was written then.
+    fn saw_before(&self, at: Timestamp) -> bool {
+        self.delivered_from
+            .is_some_and(|from| at.duration_since(from) >= SignedDuration::from_secs(1))
     }
 
     /// Takes in a record that a signature recognised.
@@ -161,31 +191,35 @@ impl NodeState {
         self.note_names(record, found);
         match signature.role {
             Some(Role::Waiting) => {
-                if let Some(wait) = found.capture("wait").and_then(go_seconds) {
-                    self.wait = Some((record.at, wait));
-                }
+                let wait = found.capture("wait").and_then(go_seconds);
+                self.wait = self.wait.max(wait.map(|wait| (record.at, wait)));
             }
             Some(Role::Version) => self.version = found.capture("version").map(str::to_owned),
             Some(Role::ProxyListing) => self.proxy.listing(),
             Some(Role::ProxySet) => self.proxy.variable(found),
-            Some(Role::Stopping) => self.stopping = Some(record.at),
-            Some(Role::Starting) => self.attempts = Attempts::default(),
+            Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
+            Some(Role::Starting) => self.attempts.forget(record.at),
             Some(Role::IdentityTaken) => self.take_identity(record, found),
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
                 self.channel
                     .lost(open::evidence(record, place), &signature.id, self.batch);
             }
-            Some(Role::ChannelStatus) => self
-                .channel
-                .status(open::evidence(record, place), self.batch),
-            Some(Role::RegistrationLost) => self.registration_lost = Some(record.at),
+            Some(Role::ChannelStatus) => {
+                let certain = self.saw_before(record.at);
+                self.channel
+                    .status(open::evidence(record, place), self.batch, certain);
+            }
+            Some(Role::RegistrationLost) => {
+                self.registration_lost = self.registration_lost.max(Some(record.at));
+            }
             Some(
                 Role::IdentityAttempt
                 | Role::IdentityGivenUp
                 | Role::ProfileRefused
                 | Role::Connected
-                | Role::WorkerGone,
+                | Role::WorkerGone
+                | Role::Client,
             )
             | None => {}
         }
@@ -199,8 +233,23 @@ impl NodeState {
     /// Takes in a WARN or ERROR record that nothing recognised.
     pub fn apply_unknown(&mut self, record: &Folded<'_, '_>, place: Option<&str>) {
         if self.known(record) != Known::FromThisBatch {
-            super::unknown::add(&mut self.unknown, record, place, self.batch);
+            super::unknown::add(&mut self.unknown, record, place);
         }
+    }
+
+    /// Takes in a record that the batch before left open and counted as it stood.
+    pub fn apply_counted(&mut self, record: &Folded<'_, '_>, found: Option<&Match<'_>>) {
+        let unknown = std::mem::take(&mut self.unknown);
+        self.batch = self.batch.saturating_sub(1);
+        match found {
+            Some(found) => {
+                self.apply(record, found, None);
+            }
+            None if record.level.is_trouble() => self.apply_unknown(record, None),
+            None => {}
+        }
+        self.batch += 1;
+        self.unknown = unknown;
     }
 
     fn open(&mut self, record: &Folded<'_, '_>, found: &Match<'_>, place: Option<&str>) -> Effect {
@@ -208,7 +257,7 @@ impl NodeState {
             // A known sentence around an error that is not known; a symptom that
             // points nowhere is only context.
             if found.signature.kind == Kind::Fault {
-                super::unknown::add(&mut self.unknown, record, place, self.batch);
+                super::unknown::add(&mut self.unknown, record, place);
                 if leads_to_credentials(found.signature.part) {
                     self.unexplained = Some(record.at);
                 }
@@ -226,28 +275,41 @@ impl NodeState {
                 // An attempt whose cause may still follow decides nothing yet.
                 let unclear = new.failure == Some(FailureKind::ImdsUnclear);
                 new.pending = self.attempts.count < 3 || unclear;
+                new.pending |= record.cut;
                 if !new.pending {
-                    self.settle(Part::Identity);
+                    self.settle(Part::Identity, record.at);
                 }
             }
-            Some(Role::IdentityGivenUp) => self.settle(Part::Identity),
+            Some(Role::IdentityGivenUp) => self.settle(Part::Identity, record.at),
             Some(Role::ProfileRefused) => new.pending = true,
             Some(Role::Waiting) => {
-                self.settle(Part::Credentials);
+                self.settle(Part::Credentials, record.at);
                 if self.waits_for(&new) {
                     return Effect::Opened;
                 }
             }
             Some(_) | None => {
                 if matches!(new.part, Part::Credentials) {
-                    self.settle(Part::Credentials);
+                    self.settle(Part::Credentials, record.at);
                 }
             }
+        }
+        // The agent writes a cause right before what follows from it: without the
+        // log before a guess, the batch that held the cause may be missing.
+        let guess = new.kind == Kind::Symptom || !new.decided;
+        if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
+            new.pending = true;
         }
         match self.open.iter_mut().find(|open| open.same(&new)) {
             Some(open) => {
                 open.pending &= new.pending;
                 open.add(new);
+                // Again and again: it has not healed. What another way to
+                // credentials may heal each time is settled by that way's own end.
+                let again = open.last.duration_since(open.first) >= HEALING;
+                if again && !open.cut && open.role != Some(Role::ProfileRefused) {
+                    open.pending = false;
+                }
             }
             None => {
                 if self.open.len() == MAX_OPEN {
@@ -267,7 +329,9 @@ impl NodeState {
             .find(|(part, _)| *part == new.part)
             .map(|(_, at)| *at);
         // Told late: the part was proven to work after this record was written.
-        if proven.is_some_and(|proven| proven > new.last) {
+        if proven.is_some_and(|proven| proven > new.last)
+            || self.live.is_some_and(|live| outlived(new, live))
+        {
             return true;
         }
         let identity = self.identity.as_ref().map(|identity| identity.kind);
@@ -307,9 +371,20 @@ impl NodeState {
         }
     }
 
-    fn settle(&mut self, part: Part) {
+    /// What was tried right before `at` has not healed: a later try would be
+    /// written between the two.
+    fn settle(&mut self, part: Part, at: Timestamp) {
+        let before_next = match part {
+            Part::Identity => BETWEEN_TRIES,
+            _ => BETWEEN_REFRESHES,
+        };
         for open in &mut self.open {
-            if open.part == part {
+            let since = at.duration_since(open.last);
+            if open.part == part
+                && !open.cut
+                && SignedDuration::ZERO <= since
+                && since <= before_next
+            {
                 open.pending = false;
             }
         }
@@ -317,9 +392,16 @@ impl NodeState {
 
     fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Effect {
         let clears = &found.signature.clears;
+        let live = matches!(
+            found.signature.role,
+            Some(Role::Connected | Role::ChannelOpened)
+        );
+        if live {
+            self.live = self.live.max(Some(record.at));
+        }
         let is_over = |open: &Open| {
             clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
-                || outlived(open, record.at, found)
+                || live && outlived(open, record.at)
         };
         let (over, standing): (Vec<Open>, Vec<Open>) = self.open.drain(..).partition(is_over);
         self.open = standing;
@@ -356,11 +438,17 @@ impl NodeState {
             Some("OnPrem") => IdentityKind::OnPrem,
             Some(_) | None => IdentityKind::Other,
         };
-        self.identity = Some(Identity {
-            kind,
-            at: record.at,
-        });
-        self.attempts = Attempts::default();
+        self.attempts.forget(record.at);
+        if self
+            .identity
+            .as_ref()
+            .is_none_or(|known| known.at <= record.at)
+        {
+            self.identity = Some(Identity {
+                kind,
+                at: record.at,
+            });
+        }
     }
 
     fn note_names(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
@@ -390,7 +478,10 @@ impl NodeState {
         };
         let known = self.open.iter_mut().find(|open| open.same(&copy));
         if let Some(open) = known.filter(|open| open.first <= copy.first) {
-            open.batch = self.batch;
+            open.count_in(self.batch);
+            for count in copy.signatures {
+                open::add_count(&mut open.signatures, count);
+            }
         }
     }
 
@@ -432,11 +523,23 @@ impl NodeState {
 impl Attempts {
     /// Three attempts half a second apart, each of a few seconds at the most.
     fn add(&mut self, at: Timestamp) {
-        let again = self
-            .last
-            .is_some_and(|last| at.duration_since(last) <= SignedDuration::from_secs(30));
+        let since = self.last.map(|last| at.duration_since(last));
+        if since.is_some_and(|since| since <= SignedDuration::ZERO) {
+            return;
+        }
+        let again = since.is_some_and(|since| since <= SignedDuration::from_secs(30));
         self.count = if again { self.count + 1 } else { 1 };
         self.last = Some(at);
+    }
+
+    /// The agent began anew, or found its identity, at `at`.
+    fn forget(&mut self, at: Timestamp) {
+        if self.last.is_none_or(|last| last <= at) {
+            *self = Self {
+                count: 0,
+                last: Some(at),
+            };
+        }
     }
 }
 
@@ -451,11 +554,7 @@ fn leads_to_credentials(part: Part) -> bool {
 /// What happens to an agent once and leaves no line when it is over: a worker that
 /// was killed, a failed start, a failed command. A live connection well after it
 /// shows that the agent works on.
-fn outlived(open: &Open, at: Timestamp, found: &Match<'_>) -> bool {
-    let live = matches!(
-        found.signature.role,
-        Some(Role::Connected | Role::ChannelOpened)
-    );
+fn outlived(open: &Open, live: Timestamp) -> bool {
     let quiet_for = match open.part {
         Part::Worker | Part::Core | Part::Command | Part::Session | Part::Inventory => OUTLIVED,
         Part::Output | Part::Update | Part::Host | Part::Config => OUTLIVED_OUTSIDE,
@@ -467,7 +566,7 @@ fn outlived(open: &Open, at: Timestamp, found: &Match<'_>) -> bool {
         | Part::Messages
         | Part::Associations => return false,
     };
-    live && at.duration_since(open.last) >= quiet_for
+    live.duration_since(open.last) >= quiet_for
 }
 
 /// Credentials that are merely held prove no call: they may come from the cache.

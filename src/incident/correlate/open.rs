@@ -20,6 +20,7 @@ pub struct Open {
     pub severity: Severity,
     pub failure: Option<crate::failure::Kind>,
     pub clues: Clues,
+    /// In order of first sight; counted in the batch that brought the last record.
     pub signatures: Vec<SignatureCount>,
     /// The first record and the last.
     pub evidence: Vec<Evidence>,
@@ -27,6 +28,8 @@ pub struct Open {
     pub last: Timestamp,
     /// It may heal by itself within seconds, as boot races and fallbacks do.
     pub pending: bool,
+    /// Of each record of it lines may be missing.
+    pub cut: bool,
     /// The batch that brought the last record.
     pub batch: u64,
 }
@@ -59,6 +62,7 @@ impl Open {
             first: record.at,
             last: record.at,
             pending: false,
+            cut: record.cut,
             batch,
         })
     }
@@ -77,16 +81,39 @@ impl Open {
 
     /// Takes in that the agent waits for this to go away.
     pub fn wait(&mut self, wait: &Self) {
-        self.batch = self.batch.max(wait.batch);
+        self.count_in(wait.batch);
         self.last = self.last.max(wait.last);
         for count in &wait.signatures {
             add_count(&mut self.signatures, count.clone());
         }
     }
 
+    /// Counts from here on for `batch`: counts are of one batch, so that adding
+    /// those of several reports gives what there was.
+    pub fn count_in(&mut self, batch: u64) {
+        if self.batch < batch {
+            self.batch = batch;
+            for signature in &mut self.signatures {
+                signature.count = 0;
+            }
+        }
+    }
+
+    /// The signatures seen, with the number of their records in `batch`.
+    pub fn counts(&self, batch: u64) -> Vec<SignatureCount> {
+        let mut signatures = self.signatures.clone();
+        if self.batch != batch {
+            for signature in &mut signatures {
+                signature.count = 0;
+            }
+        }
+        signatures
+    }
+
     /// Takes in another record of the same thing.
     pub fn add(&mut self, other: Self) {
-        self.batch = self.batch.max(other.batch);
+        self.count_in(other.batch);
+        self.cut &= other.cut;
         self.severity = self.severity.max(other.severity);
         if other.first < self.first {
             self.first = other.first;

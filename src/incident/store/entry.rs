@@ -185,6 +185,11 @@ impl Entry {
         matches!(settled, Some(Ok(settled)) if at <= settled)
     }
 
+    /// Whether it had been put right, or seen right, well before `at`.
+    pub(super) fn was_right_before(&self, at: Timestamp) -> bool {
+        self.right_since.is_some() && !self.was_right_after(at)
+    }
+
     /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.
     pub(super) fn telling(&self, stands: bool, reminder: Duration, now: Timestamp) -> Telling {
         let Some(told) = self.told else {

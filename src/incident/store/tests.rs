@@ -443,6 +443,21 @@ fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
 }
 
 #[test]
+fn another_role_joins_nothing_that_was_opened_for_the_role_before_it() {
+    let store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
+    for (role, joins) in [(None, true), (Some("web"), true), (Some("web2"), false)] {
+        let clues = Clues {
+            role: role.map(str::to_owned),
+            ..Clues::default()
+        };
+        let mut denied = finding(1, at(3), clues);
+        denied.scope.id = "its own".to_owned();
+        store.join(&mut denied);
+        assert_eq!(denied.scope.id == "web", joins, "{role:?}");
+    }
+}
+
+#[test]
 fn proof_takes_a_node_out_of_the_guess_it_was_counted_for() {
     let guess = incident("i-1", &[1], at(0), Confidence::Undetermined);
     let mut store = store_told(&guess, State::Open, at(0));

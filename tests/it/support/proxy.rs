@@ -66,6 +66,8 @@ pub enum Effect {
     Answer(StatusCode, String),
     /// The server carries it out, and the answer is lost on the way back.
     LoseAnswer,
+    /// The server carries it out, and this is the answer.
+    AnswerAfter(StatusCode, String),
     /// The server never sees it, and nothing comes back.
     Break,
     /// The server answers, and its text is changed on the way back.
@@ -120,6 +122,10 @@ impl Proxy {
                         Some(Effect::LoseAnswer) => {
                             forwarded().await;
                             None
+                        }
+                        Some(Effect::AnswerAfter(status, body)) => {
+                            forwarded().await;
+                            Some(answer(*status, body))
                         }
                         Some(Effect::Break) => None,
                         Some(Effect::Edit(edit)) => Some(edited(forwarded().await, *edit)),

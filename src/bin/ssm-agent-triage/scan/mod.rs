@@ -389,6 +389,64 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_was_refused_did_not_lose_its_output() {
+        const HEAD: &str = "ERROR [ssm-session-worker] [alice-0a1b2c3d4e5f67890] [DataBackend] [pluginName=Standard_Stream]";
+        let user = "User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ";
+        let key = format!(
+            "{HEAD} Encountered error while initiating handshake. Fetching data key failed: Unable to retrieve data key, Error when decrypting data key operation error KMS: Decrypt, https response error StatusCode: 400, RequestID: R, api error AccessDeniedException: {user}kms:Decrypt on the resource associated with this ciphertext because no permissions boundary allows the kms:Decrypt action"
+        );
+        let unreachable = format!(
+            "{HEAD} Encountered error while initiating handshake. Fetching data key failed: Unable to retrieve data key, Error when decrypting data key RequestError: send request failed\ncaused by: Post \"https://kms.us-east-1.amazonaws.com/\": dial tcp 10.0.1.9:443: i/o timeout"
+        );
+        let asked = format!(
+            "{HEAD} Encountered an error while calling S3 API GetBucketEncryption AccessDenied: Access Denied\n\tstatus code: 403, request id: 3XK0S5Q9TVWE8FAB, host id: x1y2z3=="
+        );
+        let bucket = format!(
+            "{HEAD} Validation failed, err: Couldn't start the session because we are unable to validate encryption on Amazon S3 bucket. Error: AccessDenied: Access Denied\n\tstatus code: 403, request id: 3XK0S5Q9TVWE8FAB, host id: x1y2z3=="
+        );
+        let not_set_up = format!(
+            "{HEAD} Validation failed, err: We couldn't start the session because encryption is not set up on the selected CloudWatch Logs log group. Either encrypt the log group or choose an option to enable logging without encryption."
+        );
+        for (records, says) in [
+            (vec![key.as_str()], "kms:Decrypt"),
+            (vec![&unreachable], "kms"),
+            (vec![&asked, &bucket], "s3:GetEncryptionConfiguration"),
+            (vec![&not_set_up], "must be encrypted"),
+        ] {
+            let text = told_of(&records);
+            assert!(text.contains("1 thing of low severity"), "{text}");
+            assert!(text.contains("[session-failure]"), "{text}");
+            assert!(text.contains(says), "{text}");
+            assert!(!text.contains("The run itself went on"), "{text}");
+            let (_, verify) = text.split_once("How to verify").expect("a proof");
+            assert!(verify.contains("aws ssm start-session"), "{text}");
+        }
+        // The kind of policy that the denial names, and the two permissions on the key.
+        let text = told_of(&[&key]);
+        assert!(
+            text.contains("The permissions boundary of the role MySSMRole"),
+            "{text}"
+        );
+        assert!(
+            text.contains("the person who opens the session kms:GenerateDataKey, the role MySSMRole kms:Decrypt"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_person_who_may_not_use_the_key_is_not_the_instances_role() {
+        let text = told_of(&[
+            "ERROR [ssm-session-worker] [alice-0a1b2c3d4e5f67890] [DataBackend] [pluginName=Standard_Stream] Encountered error while initiating handshake. KMSEncryption failed on client with status 2 error: AccessDeniedException: User: arn:aws:iam::123456789012:user/alice is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-2:123456789012:key/11111111-2222-3333-4444-555555555555 because no resource-based policy allows the kms:GenerateDataKey action",
+        ]);
+        assert!(text.contains("[session-failure]"), "{text}");
+        assert!(
+            text.contains("does not allow kms:GenerateDataKey to the IAM user alice"),
+            "{text}"
+        );
+        assert!(!text.contains("--role-name"), "{text}");
+    }
+
+    #[test]
     fn two_faults_at_once_are_two_things_to_fix() {
         let (text, status) = told(&["events/mixed.log", "--node", "i-0123456789abcdef0"]);
         assert_eq!(status, 1);

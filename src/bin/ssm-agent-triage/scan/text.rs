@@ -52,6 +52,10 @@ fn headline(page: &mut Page, verdict: &Verdict, loud: usize, quiet: usize) {
             Ink::Yellow,
             "No record of the SSM Agent was found.".to_owned(),
         ),
+        (0, 0, _, None) if !verdict.unread.is_empty() => (
+            Ink::Yellow,
+            "Nothing is wrong in what could be read.".to_owned(),
+        ),
         (0, 0, _, None) => (Ink::Green, "Nothing is wrong.".to_owned()),
         (0, 0, _, Some(unknown)) => (Ink::Yellow, format!("Nothing known is wrong; {unknown}.")),
         (0, quiet, _, None) => (

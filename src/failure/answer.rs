@@ -33,6 +33,13 @@ struct Wording {
     by: Option<Answerer>,
 }
 
+impl Wording {
+    /// Whether the agent's own client of ec2messages words it.
+    fn is_own_client(&self) -> bool {
+        self.request_id.is_none() && self.by == Some(Answerer::Aws)
+    }
+}
+
 const WORDINGS: [Wording; 4] = [
     Wording {
         status: "status code: ",
@@ -83,6 +90,13 @@ impl<'t> Answer<'t> {
             .map(|rest| {
                 let id = rest.trim_start().split([' ', ',', '<']).next();
                 id.filter(|id| *id != "caused").unwrap_or_default()
+            })
+            // Its body stands behind the status: AWS's is JSON.
+            .or_else(|| {
+                let body = rest
+                    .strip_prefix(": ")
+                    .filter(|_| wording.is_own_client())?;
+                (!body.is_empty() && !body.starts_with('{')).then_some("")
             });
         let by = match wording.by {
             Some(Answerer::Metadata) if !rest.contains("request to EC2 IMDS failed") => None,
@@ -233,6 +247,8 @@ mod tests {
             );
         }
         assert_eq!(Answer::last("Error: HTTP request failed"), None);
+        let page = Answer::last("GetMessages Error: HTTP 403: Forbidden");
+        assert!(page.is_some_and(|answer| answer.is_foreign()));
         let unsent = Answer::last("https response error StatusCode: 0, RequestID: , canceled");
         assert!(unsent.is_some_and(|answer| !answer.is_foreign()));
     }

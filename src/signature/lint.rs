@@ -174,7 +174,8 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         | Role::Stopping
         | Role::Starting
         | Role::ProxyListing
-        | Role::Client => None,
+        | Role::Client
+        | Role::OnAzure => None,
     }
 }
 

@@ -89,6 +89,8 @@ closed_names! {
         Version = "version",
         /// The agent begins to list its proxy environment.
         ProxyListing = "proxy-listing",
+        /// The node runs on Azure: its metadata service is not EC2's.
+        OnAzure = "on-azure",
         /// A client of Session Manager wrote it, on another machine than the node.
         Client = "client",
         /// A variable of the proxy environment; captures `variable` and `proxy`.

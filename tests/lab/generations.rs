@@ -202,3 +202,35 @@ fn a_proxys_own_words_put_the_proxy_first() {
         assert_eq!(summary(&at_once(&records(&text))), [says], "{words}");
     }
 }
+
+#[test]
+fn a_skipped_health_ping_is_told_with_what_made_the_agent_skip_it() {
+    const SKIPPED: &str = "2026-08-20 10:00:14.1006 WARN [ssm-agent-worker] [HealthCheck] Skipping health update due to identity provider errors";
+    const ON_AZURE: &str = "2026-08-20 10:00:02.1005 INFO [ssm-agent-worker] [HealthCheck] Agent is registered with Azure";
+    let refused = "2026-08-20 10:00:04.1005 ERROR [ssm-agent-worker] [HealthCheck] Error getting availability zone: operation error ec2imds: GetMetadata, http response error StatusCode: 403, request to EC2 IMDS failed";
+    let silent = "2026-08-20 10:00:04.1005 ERROR [ssm-agent-worker] [HealthCheck] Error getting source id: unable to get Azure metadata response: unexpected status code: 400";
+    for (lines, says, service) in [
+        (vec![SKIPPED], "high undetermined imds-unreachable", None),
+        (
+            vec![ON_AZURE, SKIPPED],
+            "high undetermined imds-unreachable",
+            Some("azure-imds"),
+        ),
+        (
+            vec![silent, SKIPPED],
+            "high likely imds-unreachable",
+            Some("azure-imds"),
+        ),
+        (
+            vec![refused, SKIPPED],
+            "high undetermined imds-disabled,proxy-failure,imds-unreachable",
+            Some("imds"),
+        ),
+    ] {
+        let pieces: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        let reading = at_once(&pieces);
+        assert_eq!(summary(&reading), [says], "{lines:?}");
+        let clues = &reading.findings[0].clues;
+        assert_eq!(clues.service.as_deref(), service, "{lines:?}");
+    }
+}

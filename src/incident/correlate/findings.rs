@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::explain::explains;
 use super::open::{Open, add_count};
 use super::{IDENTITY_HOLDS, IdentityKind, NodeState};
-use crate::failure::Kind as FailureKind;
+use crate::failure::{Kind as FailureKind, Service};
 use crate::incident::cause::{Cause, Confidence, Severity};
 use crate::incident::finding::{Clues, Finding, SignatureCount};
 use crate::node::{NamedBy, Node, NodeId};
@@ -115,6 +115,10 @@ impl NodeState {
                 && open.first.duration_since(identity.at) <= IDENTITY_HOLDS
         });
         self.narrow_by_proxy(open, answered);
+        // What the agent reads for its health ping it reads from Azure's service there.
+        if self.on_azure && open.part == Part::Health && open.causes == [Cause::ImdsUnreachable] {
+            open.clues.service = Some(Service::AzureMetadata.as_str().to_owned());
+        }
         let fails_now = self
             .open
             .iter()

@@ -70,6 +70,7 @@ pub struct NodeState {
     wait: Option<(Timestamp, u64)>,
     version: Option<String>,
     proxy: Proxy,
+    on_azure: bool,
     /// When the agent last told of a fault on its way to credentials whose cause is
     /// not known here.
     unexplained: Option<Timestamp>,
@@ -197,6 +198,7 @@ impl NodeState {
             Some(Role::Version) => self.version = found.capture("version").map(str::to_owned),
             Some(Role::ProxyListing) => self.proxy.listing(),
             Some(Role::ProxySet) => self.proxy.variable(found),
+            Some(Role::OnAzure) => self.on_azure = true,
             Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
             Some(Role::Starting) => self.attempts.forget(record.at),
             Some(Role::IdentityTaken) => self.take_identity(record, found),

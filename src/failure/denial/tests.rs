@@ -308,8 +308,8 @@ proptest! {
         (before, _) in around(),
         behind in prop_oneof![
             "\\PC{0,40}".prop_filter("joined to the ARN", |text| {
-                !text.starts_with(|c: char| c.is_ascii_alphanumeric() || "_+=@-/".contains(c))
-                    && !(text.starts_with('.') && text.len() > 1)
+                let joins = |c: char| c.is_ascii_alphanumeric() || "_+=@-/".contains(c);
+                !(text.starts_with(joins) || text.starts_with('.') && text.len() > 1)
             }),
             other_arn().prop_map(|arn| format!(" {arn}")),
             other_arn().prop_map(|arn| format!(" and with an explicit deny in a session policy: {arn}")),

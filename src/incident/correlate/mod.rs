@@ -469,11 +469,8 @@ impl NodeState {
     /// or counted over its life anew, but what still stands open is fresh, as the
     /// first delivery may have ended before anybody was notified.
     fn freshen(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
-        match found.signature.role {
-            Some(Role::ChannelLost | Role::ChannelStatus) => {
-                self.channel.freshen(record.at, self.batch);
-            }
-            Some(_) | None => {}
+        if let Some(Role::ChannelLost | Role::ChannelStatus) = found.signature.role {
+            self.channel.freshen(record.at, self.batch);
         }
         let Some(copy) = Open::new(record, found, None, self.batch) else {
             return;

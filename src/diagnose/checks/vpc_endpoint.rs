@@ -60,11 +60,17 @@ fn of_endpoint(
 ) -> CheckResult {
     let (id, service) = (&endpoint.id, traffic.service);
     if !endpoint.is_available() {
-        // One that answers for no name leaves the public way.
-        let public_is_open = matches!(
-            public_road(subject, instance, traffic),
-            Ok(Road::Open(_) | Road::Beyond(_))
-        );
+        // One that does not work answers for no name, which leaves the public
+        // way; where its address was dialled, the name did lead to it.
+        let public_is_open = traffic.dialled.is_none()
+            && matches!(
+                public_road(
+                    subject,
+                    instance,
+                    &traffic.past_endpoints(subject, instance)
+                ),
+                Ok(Road::Open(_) | Road::Beyond(_))
+            );
         let note = format!(
             "The endpoint {id} for {service} is {}{}.",
             endpoint.state,

@@ -55,8 +55,7 @@ impl Span {
         let size_less_one = (2_u128)
             .checked_pow(width - bits)
             .map_or(u128::MAX, |size| size - 1);
-        let first = address - address % size_less_one.saturating_add(1);
-        let first = if bits == 0 { 0 } else { first };
+        let first = address & !size_less_one;
         Self {
             is_v4,
             first,

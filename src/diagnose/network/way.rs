@@ -64,6 +64,17 @@ impl<'a> Traffic<'a> {
         traffic
     }
 
+    /// The same connection to the service's public addresses.
+    pub fn past_endpoints(&self, subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
+        let mut public = Self {
+            dialled: None,
+            way: Way::Public,
+            ..self.clone()
+        };
+        public.far = public.far_ends(subject, instance);
+        public
+    }
+
     /// The far ends, or why they are not known: a clause. Never empty.
     pub fn far(&self) -> Result<&[Far<'a>], String> {
         self.far.as_deref().map_err(Clone::clone)

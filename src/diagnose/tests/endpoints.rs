@@ -307,3 +307,22 @@ fn behind_a_firewalls_endpoint_nothing_is_seen() {
         ],
     );
 }
+
+#[test]
+fn an_endpoint_that_does_not_work_is_at_fault_where_it_is_the_only_way() {
+    let rejected = || world_with_endpoint(|_, endpoint| endpoint.state = "rejected".to_owned());
+    let only = || with_routes(rejected(), &[LOCAL]);
+    judged(
+        VpcEndpoint,
+        &[
+            ("no other way", only(), to_ssm(""), Failed),
+            (
+                "its address dialled",
+                rejected(),
+                to_ssm("10.0.2.5"),
+                Failed,
+            ),
+            ("a NAT gateway beside it", rejected(), to_ssm(""), Unknown),
+        ],
+    );
+}

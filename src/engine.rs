@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::batch::{Batch, Event, Source};
+use crate::batch::{Batch, Source};
 use crate::incident::correlate::{Effect, NodeState};
 use crate::incident::finding::Finding;
 use crate::incident::finding::{Recovered, SourceSummary, Unrecognised};

@@ -4,6 +4,7 @@ mod checks;
 mod endpoints;
 mod live;
 mod manager;
+mod model;
 mod needs;
 mod network;
 mod permissions;

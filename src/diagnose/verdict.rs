@@ -346,7 +346,10 @@ fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool)
         || (by_log && of_output)
     {
         finding.severity
-    } else {
+    } else if confidence == Confidence::Confirmed {
         cause.severity()
+    } else {
+        // What may heal by itself stays quiet until a check proves it.
+        cause.severity().min(finding.severity)
     }
 }

@@ -93,7 +93,7 @@ fn not_needed(why: &NotNeeded, locks: &Locks) -> OutcomeReport {
         NotNeeded::PerhapsOurs(action) => OutcomeReport {
             status: OutcomeStatus::AlreadyRight,
             detail: Some(format!(
-                "The metadata endpoint of {} is enabled at this moment. Every lock for its repair is open, so an earlier attempt of this function may have enabled it without its message getting through, or another execution environment has. The function's log then holds audit lines of enable-imds-endpoint for {}.",
+                "The metadata endpoint of {} is enabled at this moment. Every lock for its repair is open, so most likely this function enabled it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for {}.",
                 action.target(),
                 action.target(),
             )),

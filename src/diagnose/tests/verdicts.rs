@@ -283,6 +283,17 @@ fn severity_follows_the_cause_that_is_found() {
 }
 
 #[test]
+fn what_may_heal_by_itself_is_quiet_until_it_is_proved() {
+    let candidates = &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable];
+    let mut early = finding(1, candidates, Undetermined);
+    early.severity = Severity::Low;
+    let on = verdict(early.clone(), &world(|_, _| {}));
+    assert_eq!((on.cause, on.severity), (ImdsUnreachable, Severity::Low));
+    let off = verdict(early, &imds_off());
+    assert_eq!((off.cause, off.severity), (ImdsDisabled, Severity::High));
+}
+
+#[test]
 fn no_sign_refutes_what_it_confirms() {
     for sign in [
         Sign::InstanceUnknown,

@@ -227,7 +227,7 @@ fn an_endpoint_that_may_be_this_functions_doing_is_told_with_its_undo() {
     let memory = RepairMemory::default();
     assert!(outcome::happened(&incident, &plan, &outcome, &memory).perhaps_ours);
     insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r"
-    The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Every lock for its repair is open, so an earlier attempt of this function may have enabled it without its message getting through, or another execution environment has. The function's log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
+    The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Every lock for its repair is open, so most likely this function enabled it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
     aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1
     ");
 }

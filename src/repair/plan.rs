@@ -171,6 +171,12 @@ pub fn plan(
             });
             match ours {
                 Some(attempt) => done_before(attempt, Reading::InEffect),
+                // AWS refused this function the very change.
+                None if action == RepairAction::EnableImdsEndpoint
+                    && recent.is_some_and(|attempt| !attempt.may_have_written()) =>
+                {
+                    Plan::NotNeeded(NotNeeded::AlreadyRight(Some(action)))
+                }
                 None => Plan::NotNeeded(right_by_itself(incident, action, live, locks, now)),
             }
         }

@@ -507,6 +507,7 @@ enum Step {
         node: u32,
         confirmed: bool,
         state: State,
+        written: bool,
         published: bool,
     },
     Recovery {
@@ -523,12 +524,14 @@ fn step() -> impl Strategy<Value = Step> {
         Just(State::RepairFailed),
         Just(State::BrokenAgain)
     ];
-    let batch = (0..3u8, 0..6u32, any::<bool>(), state, any::<bool>()).prop_map(
-        |(scope, node, confirmed, state, published)| Step::Batch {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let batch = (0..3u8, 0..6u32, state, flags).prop_map(
+        |(scope, node, state, (confirmed, written, published))| Step::Batch {
             scope,
             node,
             confirmed,
             state,
+            written,
             published,
         },
     );
@@ -539,8 +542,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     /// Whatever comes: a batch delivered twice speaks at most once, a message
-    /// that failed is due again, only what was told is ever over, and the
-    /// bounds hold.
+    /// that failed is due again, every write speaks, only what was told is ever
+    /// over, and the bounds hold.
     #[test]
     fn telling_is_safe_under_repetition(steps in prop::collection::vec(step(), 1..60)) {
         let mut store = bounded(2, 5);
@@ -548,10 +551,15 @@ proptest! {
         for (now, step) in steps.into_iter().enumerate() {
             let now = at(now as i64);
             match step {
-                Step::Batch { scope, node, confirmed, state, published } => {
+                Step::Batch { scope, node, confirmed, state, written, published } => {
                     let confidence = if confirmed { Confidence::Confirmed } else { Confidence::Likely };
                     let incident = incident(&format!("role{scope}"), &[node], now, confidence);
-                    let first = store.decide(&incident, state, now).telling;
+                    let happened = Happened {
+                        written_at: written.then_some(now),
+                        ..state.into()
+                    };
+                    let first = store.decide(&incident, happened, now).telling;
+                    prop_assert!(!written || first != Telling::Suppress);
                     if let Telling::Speak(why) = first {
                         prop_assert!(why != Why::Over);
                         if published {
@@ -559,7 +567,7 @@ proptest! {
                             told.insert(incident.key.clone());
                         }
                     }
-                    let second = store.decide(&incident, state, now).telling;
+                    let second = store.decide(&incident, happened, now).telling;
                     let expected = if published { Telling::Suppress } else { first };
                     prop_assert_eq!(second, expected);
                 }

@@ -259,6 +259,14 @@ fn an_endpoint_that_this_function_could_not_have_enabled_is_not_told_as_its_doin
 }
 
 #[test]
+fn an_endpoint_that_aws_did_not_let_this_function_enable_is_not_told_as_its_doing() {
+    let action = RepairAction::EnableImdsEndpoint;
+    let refused = attempt(action, OutcomeStatus::Failed, ago(10));
+    let plan = planned(&switched_on(), &open_locks(), &remembering([refused]));
+    assert_eq!(plan, Plan::NotNeeded(NotNeeded::AlreadyRight(Some(action))));
+}
+
+#[test]
 fn what_was_not_read_is_not_told_as_if_it_were() {
     for action in RepairAction::ALL {
         let mut unread = open_incident(*action);

@@ -65,8 +65,66 @@ pub(super) fn duplicate(_case: &Case) -> Vec<Step> {
     ]
 }
 
+/// The file or service that the log complains about, which not always is amazon-ssm-agent.json.
 pub(super) fn config_invalid(case: &Case) -> Vec<Step> {
-    let mut steps = vec![
+    let mut steps = if case.is_seen_by(LOGGER) {
+        logger()
+    } else if case.is_seen_by("cloudwatch-plugin-configuration-invalid") {
+        vec![Step::run(
+            "Is the plugin's file proper JSON (PowerShell)? The CloudWatch agent has long taken \
+             its place; the SSM Agent works on without it.",
+            "Get-Content -Raw \"$env:ProgramFiles\\Amazon\\SSM\\Plugins\\awsCloudWatch\\\
+             AWS.EC2.Windows.CloudWatch.json\" | ConvertFrom-Json",
+        )]
+    } else if case.is_seen_by("windows-sysprep-running") {
+        vec![Step::say(
+            "Windows is still being prepared: let Sysprep and EC2Launch finish, and read their \
+             own logs where they hang. The service starts the agent afterwards; no file of the \
+             agent is at fault.",
+        )]
+    } else if case.is_seen_by("windows-service-not-started") {
+        vec![Step::run(
+            "Start the agent as its service, not by hand (PowerShell as Administrator):",
+            "Get-Service AmazonSSMAgent; Restart-Service AmazonSSMAgent",
+        )]
+    } else if case.is_seen_by("setup-failed") {
+        vec![Step::say(
+            "The set-up tool failed before the agent ran: read its output before this line, and \
+             install the agent by its package where the download is not possible.",
+        )]
+    } else if case.is_seen_by("similarity-threshold-invalid") {
+        vec![Step::say(
+            "Give -similarityThreshold a number from 1 to 100, or -1 to switch the check off. No \
+             file of the agent is at fault.",
+        )]
+    } else {
+        agent_file()
+    };
+    steps.push(case.diagnostics());
+    steps
+}
+
+/// The signature of a logger whose own configuration is not valid.
+pub(super) const LOGGER: &str = "logger-configuration-invalid";
+
+fn logger() -> Vec<Step> {
+    vec![
+        Step::run(
+            "The agent works; only its logger could not read seelog.xml. Is the file proper XML \
+             (Linux; Windows: %PROGRAMFILES%\\Amazon\\SSM\\seelog.xml)?",
+            "python3 -c 'import xml.dom.minidom as x; x.parse(\"/etc/amazon/ssm/seelog.xml\")'; \
+             ls -l /etc/amazon/ssm/",
+        ),
+        Step::run(
+            "Set it aside: without the file the agent logs with its defaults, and \
+             seelog.xml.template shows them:",
+            "sudo mv /etc/amazon/ssm/seelog.xml /etc/amazon/ssm/seelog.xml.aside",
+        ),
+    ]
+}
+
+fn agent_file() -> Vec<Step> {
+    vec![
         Step::run(
             "Is the configuration proper JSON, and are Region and endpoints in it right? \
              Without the file the agent uses its defaults (Linux):",
@@ -83,13 +141,7 @@ pub(super) fn config_invalid(case: &Case) -> Vec<Step> {
             "Rename-Item \"$env:ProgramFiles\\Amazon\\SSM\\amazon-ssm-agent.json\" \
              amazon-ssm-agent.json.aside; Restart-Service AmazonSSMAgent",
         ),
-        Step::say(
-            "Windows made from an image: an image that was not finished by sysprep (EC2Launch) \
-             keeps the agent from starting.",
-        ),
-    ];
-    steps.push(case.diagnostics());
-    steps
+    ]
 }
 
 pub(super) fn outdated(case: &Case) -> Vec<Step> {

@@ -4,9 +4,10 @@
 use super::Step;
 use super::denial;
 use crate::command::{Command, Grammar};
+use crate::diagnose::check::Fault;
 use crate::failure::address_class::{AddressClass, class_of};
 use crate::incident::cause::{Confidence, ScopeKind};
-use crate::incident::finding::{Clues, Principal};
+use crate::incident::finding::{Clues, Principal, SignatureCount};
 use crate::incident::gather::Incident;
 use crate::node::{NodeId, Partition};
 
@@ -27,6 +28,9 @@ pub(super) struct Case<'a> {
     vpc: &'a str,
     subnet: &'a str,
     group: &'a str,
+    /// An endpoint that answers for the service's name, and was not taken.
+    bypassed: Option<&'a str>,
+    signatures: &'a [SignatureCount],
     hybrid: bool,
     confirmed: bool,
 }
@@ -91,6 +95,11 @@ impl<'a> Case<'a> {
             group: live
                 .and_then(|live| live.network.groups.first())
                 .map_or("", String::as_str),
+            bypassed: (incident.checks.iter()).find_map(|check| match &check.fault {
+                Some(Fault::EndpointBypassed { endpoint }) => Some(endpoint.as_str()),
+                Some(_) | None => None,
+            }),
+            signatures: &incident.signatures,
             confirmed: incident.confidence == Confidence::Confirmed,
             hybrid: first.is_some_and(|node| matches!(node.id, NodeId::Hybrid(_))),
         }
@@ -99,6 +108,17 @@ impl<'a> Case<'a> {
     /// The first node is a hybrid one: nothing of EC2 concerns it.
     pub(super) fn is_hybrid(&self) -> bool {
         self.hybrid
+    }
+
+    /// An endpoint whose private DNS answers for the name, while the log dialled a public address.
+    pub(super) fn bypassed_endpoint(&self) -> Option<&str> {
+        self.bypassed
+            .filter(|id| Grammar::VpcEndpointId.accepts(id))
+    }
+
+    /// Whether the signature `id` recognised a record of it.
+    pub(super) fn is_seen_by(&self, id: &str) -> bool {
+        self.signatures.iter().any(|signature| signature.id == id)
     }
 
     /// A check of this invocation proved the cause.
@@ -232,7 +252,29 @@ impl<'a> Case<'a> {
             Some(host) if Grammar::Host.accepts(host) && !self.concerns_metadata() => {
                 host.to_owned()
             }
+            Some(_) | None if self.service() == "s3" => self.bucket_host(),
             Some(_) | None => self.host_of(self.service()),
+        }
+    }
+
+    /// The host of the bucket that was denied; S3 needs no Region for it.
+    fn bucket_host(&self) -> String {
+        let Some(suffix) = self.partition.dns_suffix() else {
+            return String::new();
+        };
+        let s3 = if self.region.is_empty() {
+            format!("s3.{suffix}")
+        } else {
+            self.host_of("s3")
+        };
+        let bucket = (self.clues.resource.as_deref())
+            .and_then(|arn| arn.rsplit_once(":s3:::"))
+            .map(|(_, path)| path.split('/').next().unwrap_or_default())
+            // A bucket with a dot in its name has no certificate of its own.
+            .filter(|bucket| Grammar::Service.accepts(bucket));
+        match bucket {
+            Some(bucket) => format!("{bucket}.{s3}"),
+            None => s3,
         }
     }
 

@@ -52,6 +52,7 @@ fn of(case: &Case, fault: &Fault) -> Vec<Step> {
                 .text("--query 'VpcEndpoints[].{State:State,Error:LastError,Service:ServiceName}'"),
         )],
         Fault::EndpointNameless { endpoint } => endpoint_nameless(case, endpoint),
+        Fault::EndpointBypassed { .. } => super::network::resolver(case),
         Fault::EndpointShut { endpoint, groups } => endpoint_shut(case, endpoint, groups),
         Fault::Egress { groups } => egress(case, groups),
         Fault::Acl { acl, subnet } => network_acl(case, acl, subnet),

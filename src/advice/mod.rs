@@ -394,6 +394,68 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_that_the_node_passed_by_sends_to_the_resolver() {
+        use crate::diagnose::check::{CheckName, CheckResult, Fault};
+        let mut incident = sample::incident(Cause::EndpointUnreachable);
+        incident.clues.dialled = "52.94.225.236".parse().ok();
+        let open = advise(&incident, &sample::nothing_done());
+        incident.checks = vec![CheckResult {
+            fault: Some(Fault::EndpointBypassed {
+                endpoint: "vpce-0a1b2c3d4e5f60718".to_owned(),
+            }),
+            ..CheckResult::unknown(CheckName::VpcEndpoint, "It was passed by.")
+        }];
+        let passed = advise(&incident, &sample::nothing_done());
+        for advice in [&open, &passed] {
+            let text: Vec<&str> = advice.steps.iter().map(|step| step.text.as_str()).collect();
+            let text = text.join(" ");
+            assert!(
+                !text.contains("no interface endpoint is in the way"),
+                "{text}"
+            );
+            assert!(text.contains("resolver"), "{text}");
+        }
+        let says = |step: &&Step| step.text.contains("vpce-0a1b2c3d4e5f60718 answers");
+        assert!(passed.steps.iter().any(|step| says(&step)));
+        let place = |words: &str| {
+            let line = |step: &Step| step.line().contains(words);
+            passed.steps.iter().position(line).expect("a step")
+        };
+        assert!(place("/etc/resolv.conf") < place("describe-security-groups"));
+    }
+
+    #[test]
+    fn what_names_another_file_leaves_the_agents_own_alone() {
+        use crate::incident::finding::SignatureCount;
+        let of = |id: &str| {
+            let mut incident = sample::incident(Cause::AgentConfigInvalid);
+            incident.signatures = vec![SignatureCount {
+                id: id.to_owned(),
+                ..incident.signatures[0].clone()
+            }];
+            let advice = advise(&incident, &sample::nothing_done());
+            let lines: Vec<String> = advice.steps.iter().map(Step::line).collect();
+            (lines.join("\n"), recovery(&incident, None))
+        };
+        let (own, restart) = of("agent-configuration-not-loaded");
+        assert!(own.contains("mv /etc/amazon/ssm/amazon-ssm-agent.json"));
+        assert_eq!(restart.restart, Restart::Needed);
+        let (logger, restart) = of("logger-configuration-invalid");
+        assert!(logger.contains("/etc/amazon/ssm/seelog.xml"));
+        assert_eq!(restart.restart, Restart::NotNeeded);
+        for other in [
+            "cloudwatch-plugin-configuration-invalid",
+            "windows-sysprep-running",
+            "windows-service-not-started",
+            "setup-failed",
+            "similarity-threshold-invalid",
+        ] {
+            assert!(!of(other).0.contains("amazon-ssm-agent.json"), "{other}");
+        }
+        assert!(!logger.contains("amazon-ssm-agent.json"), "{logger}");
+    }
+
+    #[test]
     fn a_proxy_that_catches_the_metadata_address_is_told_first() {
         let mut incident = sample::incident(Cause::ProxyFailure);
         incident.clues.service = Some("imds".to_owned());

@@ -28,10 +28,23 @@ pub(super) fn endpoint_unreachable(case: &Case) -> Vec<Step> {
             steps.push(network_acl(case));
         }
         Some(false) => {
-            steps.push(Step::say(
-                "The address that was dialled is public: no interface endpoint is in the way. \
-                 The instance's security group and the subnet's route come first.",
-            ));
+            match case.bypassed_endpoint() {
+                Some(endpoint) => {
+                    steps.push(Step::say(format!(
+                        "The address that was dialled is public, although the private DNS of \
+                         {endpoint} answers for the name: the node asks another resolver than \
+                         the VPC's, or the endpoint is newer than the log. The resolver comes \
+                         first."
+                    )));
+                    steps.extend(resolver(case));
+                }
+                None => steps.push(Step::say(
+                    "The address that was dialled is public: the name did not lead to an \
+                     interface endpoint. Where the VPC has one for it with private DNS, look at \
+                     the node's resolver first; else the instance's security group and the \
+                     subnet's route come first.",
+                )),
+            }
             steps.extend(instance_egress(case));
             steps.extend(routes(case));
             steps.push(network_acl(case));
@@ -61,8 +74,20 @@ pub(super) fn endpoint_unreachable(case: &Case) -> Vec<Step> {
     steps
 }
 
-pub(super) fn dns_failure(case: &Case) -> Vec<Step> {
-    let mut steps = vec![
+/// What the node is told for the name, and by whom.
+pub(super) fn resolver(case: &Case) -> Vec<Step> {
+    let mut steps = ask_for_the_name(case);
+    steps.push(Step::run(
+        "Which resolver does the host ask? The VPC's own is 169.254.169.253, or the second \
+         address of the VPC's range (Windows: Get-DnsClientServerAddress):",
+        "cat /etc/resolv.conf; resolvectl status 2>/dev/null",
+    ));
+    steps.push(dhcp_options(case));
+    steps
+}
+
+fn ask_for_the_name(case: &Case) -> Vec<Step> {
+    vec![
         Step::run(
             "Ask for the name on the host; a private address comes from an interface endpoint, \
              a public one from the internet's DNS:",
@@ -72,7 +97,19 @@ pub(super) fn dns_failure(case: &Case) -> Vec<Step> {
             "The same on Windows:",
             Command::new("Resolve-DnsName").value(Grammar::Host, &case.host()),
         ),
-    ];
+    ]
+}
+
+fn dhcp_options(case: &Case) -> Step {
+    Step::run(
+        "Does the VPC hand out resolvers of its own, which do not know the name?",
+        case.aws("aws ec2 describe-dhcp-options")
+            .text("--query 'DhcpOptions[].DhcpConfigurations'"),
+    )
+}
+
+pub(super) fn dns_failure(case: &Case) -> Vec<Step> {
+    let mut steps = ask_for_the_name(case);
     if case.is_hybrid() {
         steps.push(Step::say(
             "The node is outside EC2: its own resolver must know the name.",
@@ -90,11 +127,7 @@ pub(super) fn dns_failure(case: &Case) -> Vec<Step> {
             case.with_vpc(case.aws("aws ec2 modify-vpc-attribute"))
                 .text("--enable-dns-support"),
         ),
-        Step::run(
-            "Does the VPC hand out resolvers of its own, which do not know the name?",
-            case.aws("aws ec2 describe-dhcp-options")
-                .text("--query 'DhcpOptions[].DhcpConfigurations'"),
-        ),
+        dhcp_options(case),
         Step::run(
             "Is there an endpoint for the service, and is its private DNS on?",
             describe_endpoints(case).text(

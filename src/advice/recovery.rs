@@ -61,14 +61,63 @@ pub fn recovery(incident: &Incident, now: Option<Timestamp>) -> Recovery {
         .and_then(|seconds| told(incident, seconds, now));
     let undecided =
         incident.confidence == Confidence::Undetermined && incident.candidates.len() > 1;
+    if logger_only(incident) {
+        return Recovery {
+            retries: "The agent works on, and reads seelog.xml again when the file changes."
+                .to_owned(),
+            restart: Restart::NotNeeded,
+        };
+    }
     Recovery {
-        retries: told.unwrap_or_else(|| schedule(incident).to_owned()),
+        retries: told
+            .or_else(|| announced(incident))
+            .unwrap_or_else(|| schedule(incident).to_owned()),
         restart: if undecided {
             Restart::Shortens
         } else {
             restart(incident.cause)
         },
     }
+}
+
+/// Only the agent's logger complains about its own file.
+fn logger_only(incident: &Incident) -> bool {
+    incident.cause == Cause::AgentConfigInvalid
+        && !incident.signatures.is_empty()
+        && (incident.signatures.iter()).all(|signature| signature.id == super::agent::LOGGER)
+}
+
+/// What the quoted records themselves say of a next try: "will retry later", "We will retry
+/// automatically after 15 minutes". A schedule of ours must not contradict them.
+fn announced(incident: &Incident) -> Option<String> {
+    const AUTOMATICALLY: &str = "retry automatically after ";
+    let texts = incident.evidence.iter().map(|evidence| &evidence.text);
+    let texts: Vec<String> = texts.map(|text| text.to_ascii_lowercase()).collect();
+    for text in &texts {
+        let Some(at) = text.find(AUTOMATICALLY) else {
+            continue;
+        };
+        let mut words = text[at + AUTOMATICALLY.len()..].split_whitespace();
+        let count: Option<u32> = words.next().and_then(|word| word.parse().ok());
+        let unit = (words.next().unwrap_or_default()).trim_end_matches(['.', ',', ';']);
+        if let Some(count) = count
+            && ["second", "seconds", "minute", "minutes", "hour", "hours"].contains(&unit)
+        {
+            return Some(format!(
+                "The agent says that it tries again by itself after {count} {unit}."
+            ));
+        }
+    }
+    let says = ["will retry", "retry later", "retry automatically"];
+    let never = matches!(
+        incident.cause,
+        Cause::SessionFailure | Cause::CommandFailure | Cause::OutputFailure | Cause::Unrecognised
+    );
+    let said = never
+        && texts
+            .iter()
+            .any(|text| says.iter().any(|words| text.contains(words)));
+    said.then(|| "The agent says that it tries again by itself, and not when.".to_owned())
 }
 
 fn told(incident: &Incident, seconds: u64, now: Option<Timestamp>) -> Option<String> {
@@ -265,6 +314,36 @@ mod tests {
         );
         incident.retry_in_seconds = Some(u64::MAX);
         assert_eq!(recovery(&incident, None).retries, CREDENTIALS);
+    }
+
+    #[test]
+    fn no_schedule_contradicts_what_the_quoted_record_says() {
+        for (cause, text, retries) in [
+            (
+                Cause::CommandFailure,
+                "Unable to get next scheduled association, Association stuck at InProgress, will retry later",
+                "The agent says that it tries again by itself, and not when.",
+            ),
+            (
+                Cause::EndpointUnreachable,
+                "MDSInteractor stopped temporarily due to internal failure. We will retry automatically after 15 minutes",
+                "The agent says that it tries again by itself after 15 minutes.",
+            ),
+            (
+                Cause::CommandFailure,
+                "failed to run commands: exit status 1",
+                NEVER,
+            ),
+            (
+                Cause::EndpointUnreachable,
+                "Failed to ping, will retry: i/o timeout",
+                HEALTH,
+            ),
+        ] {
+            let mut incident = sample::incident(cause);
+            incident.evidence[0].text = text.to_owned();
+            assert_eq!(recovery(&incident, None).retries, retries, "{text}");
+        }
     }
 
     #[test]

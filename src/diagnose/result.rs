@@ -140,6 +140,10 @@ pub enum Fault {
     EndpointNameless {
         endpoint: String,
     },
+    /// The endpoint answers for the service's name, and the node did not take it.
+    EndpointBypassed {
+        endpoint: String,
+    },
     /// The endpoint's security groups do not let the instance in.
     EndpointShut {
         endpoint: String,
@@ -179,6 +183,7 @@ impl Fault {
             Self::EndpointPolicy { endpoint }
             | Self::EndpointState { endpoint }
             | Self::EndpointNameless { endpoint }
+            | Self::EndpointBypassed { endpoint }
             | Self::EndpointShut { endpoint, .. } => endpoint,
             Self::Egress { groups } => groups.first().map_or("", String::as_str),
             Self::Acl { acl, .. } => acl,

@@ -163,13 +163,19 @@ fn passed_by(
 ) -> CheckResult {
     let service = traffic.service;
     if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.private_dns) {
-        return CheckResult::unknown(
+        let unknown = CheckResult::unknown(
             NAME,
             format!(
                 "The endpoint {} for {service} does not answer for the name that the agent uses.",
                 endpoint.id
             ),
         );
+        return CheckResult {
+            fault: Some(Fault::EndpointBypassed {
+                endpoint: endpoint.id.clone(),
+            }),
+            ..unknown
+        };
     }
     let ids: Vec<&str> = endpoints
         .iter()

@@ -180,6 +180,8 @@ impl NodeState {
         let Group { lead, others } = group;
         let mut clues = lead.clues.clone();
         clues.agent_version = self.version.clone();
+        clues.region = clues.region.take().or_else(|| self.region.clone());
+        clues.account = clues.account.take().or_else(|| self.account.clone());
         clues.proxied = self.proxy.set;
         clues.client = lead.role == Some(Role::Client);
         let (mut signatures, mut evidence) = (lead.counts(self.batch), lead.evidence.clone());

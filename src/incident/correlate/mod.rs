@@ -21,7 +21,7 @@ use self::proxy::Proxy;
 use super::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::incident::finding::Recovered;
-use crate::node::{AccountId, NodeId};
+use crate::node::{AccountId, NodeId, Region};
 use crate::record::{Folded, Level, Record};
 use crate::signature::{Kind, Match, Part, Role};
 
@@ -82,6 +82,8 @@ pub struct NodeState {
     /// The node's id as the text names it; never the authority for a write.
     named: Option<NodeId>,
     account: Option<AccountId>,
+    /// The Region that the text names, for commands to be read by a person.
+    region: Option<Region>,
     latest: Option<Timestamp>,
     /// The first record of the batch that is being read.
     delivered_from: Option<Timestamp>,
@@ -454,6 +456,9 @@ impl NodeState {
     }
 
     fn note_names(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
+        if self.region.is_none() {
+            self.region = (found.failure.as_ref()).and_then(|failure| failure.region.clone());
+        }
         if self.account.is_none() {
             self.account = found
                 .failure

@@ -162,6 +162,7 @@ impl StreamReader<'_> {
         }
         self.joiner = joiner.into_owned();
         self.events += batch.events.len() as u64;
+        self.reader.node.shrink();
     }
 
     /// What the batches said, and the state that the next invocation continues.
@@ -176,6 +177,12 @@ impl StreamReader<'_> {
             .reader
             .reading(&node, self.joiner.open(), self.source.complete);
         self.joiner.count_open();
+        if let Some(open) = self.joiner.open()
+            && self.reader.passes_over(open)
+        {
+            self.reader.node.pass(open);
+            self.joiner.close_quiet();
+        }
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         reading.source = SourceSummary {
             account: self.source.account.as_ref().map(ToString::to_string),
@@ -254,6 +261,15 @@ impl<'e> NodeReader<'e> {
             None => {}
         }
         self.node.pass(record);
+    }
+
+    /// Whether a record is of INFO or below and says nothing.
+    fn passes_over(&self, record: &Record<'_>) -> bool {
+        let found = |record| self.engine.matcher.recognise(&Folded::new(record));
+        !record.level.is_trouble()
+            && found(record).is_none_or(|found| {
+                found.signature.kind == Kind::Benign && found.signature.role.is_none()
+            })
     }
 
     /// Whether an earlier invocation counted this record as its batch left it

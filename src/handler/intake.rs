@@ -8,9 +8,17 @@ use super::error::HandlerError;
 use crate::batch::{Batch, Source};
 use crate::decode::{DecodeError, Message, Surroundings};
 use crate::engine::{Engine, StreamReader, StreamStates};
+use crate::incident::cause::Cause;
 use crate::incident::finding::Finding;
 use crate::receive::{Deliveries, Kind, Payload};
 use crate::report::{Recovered, SourceSummary, Unrecognised};
+
+/// So many templates that nothing recognises are reported of one invocation;
+/// whoever writes its logs decides how many there are.
+const MAX_TEMPLATES: usize = 256;
+
+/// Stands for all further templates.
+const OTHERS: &str = "\u{2026}";
 
 /// What all deliveries of one invocation say together.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -127,10 +135,17 @@ impl<'e> Readers<'e> {
     /// What all of them say together; the states go back to `streams`.
     fn finish(self, streams: &mut StreamStates) -> Intake {
         let mut intake = Intake::default();
+        let mut unrecognised = 0;
         for (index, (source, reader)) in self.readers.into_iter().enumerate() {
             let (reading, state) = reader.finish();
             streams.settle(&source, state);
-            intake.findings.extend(reading.findings);
+            let mut findings = reading.findings;
+            findings.retain(|finding| {
+                let known = finding.candidates != [Cause::Unrecognised];
+                unrecognised += usize::from(!known);
+                known || unrecognised <= MAX_TEMPLATES
+            });
+            intake.findings.extend(findings);
             intake.recovered.extend(reading.recovered);
             add_counts(&mut intake.benign, reading.benign);
             add_templates(&mut intake.unrecognised, reading.unrecognised);
@@ -156,7 +171,15 @@ fn add_templates(sum: &mut Vec<Unrecognised>, more: Vec<Unrecognised>) {
             .find(|known| known.template == unknown.template)
         {
             Some(known) => known.count += unknown.count,
-            None => sum.push(unknown),
+            None if sum.len() < MAX_TEMPLATES => sum.push(unknown),
+            // The last entry counts what found no place of its own.
+            None => match sum.last_mut().filter(|last| last.template == OTHERS) {
+                Some(others) => others.count += unknown.count,
+                None => sum.push(Unrecognised {
+                    template: OTHERS.to_owned(),
+                    ..unknown
+                }),
+            },
         }
     }
 }

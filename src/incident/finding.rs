@@ -89,7 +89,80 @@ pub struct Clues {
 /// Denied calls kept of one finding or incident.
 pub const MAX_DENIED: usize = 16;
 
+impl Evidence {
+    /// What it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        let place = self.place.as_ref().map_or(0, String::capacity);
+        size_of::<Self>() + self.component.capacity() + self.text.capacity() + place
+    }
+}
+
+/// No name in a log is longer: ARNs have at most so many characters.
+const MAX_NAMED_BYTES: usize = 2 * 1024;
+
 impl Clues {
+    /// Forgets what is too long to be a name: whoever writes a log decides how
+    /// long its words are.
+    pub fn bound(&mut self) {
+        let too_long = |text: &Option<String>| {
+            text.as_ref()
+                .is_some_and(|text| text.len() > MAX_NAMED_BYTES)
+        };
+        for text in [
+            &mut self.host,
+            &mut self.action,
+            &mut self.role,
+            &mut self.resource,
+            &mut self.code,
+        ] {
+            text.take_if(|text| text.len() > MAX_NAMED_BYTES);
+        }
+        if let Some(Principal::Role(name) | Principal::User(name)) = &self.principal
+            && name.len() > MAX_NAMED_BYTES
+        {
+            self.principal = None;
+        }
+        if let Some(Principal::Federated(name) | Principal::Service(name)) = &self.principal
+            && name.len() > MAX_NAMED_BYTES
+        {
+            self.principal = None;
+        }
+        self.denied.retain(|one| {
+            !(too_long(&one.action) || too_long(&one.resource) || too_long(&one.policy))
+        });
+        self.denied.truncate(MAX_DENIED);
+        self.denied.shrink_to_fit();
+    }
+
+    /// What it holds on the heap, in bytes.
+    pub fn bytes(&self) -> usize {
+        let named = [
+            &self.service,
+            &self.host,
+            &self.action,
+            &self.role,
+            &self.resource,
+            &self.code,
+        ];
+        let heap = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
+        let named: usize = named.into_iter().map(heap).sum();
+        let principal = match &self.principal {
+            Some(
+                Principal::Role(name)
+                | Principal::User(name)
+                | Principal::Federated(name)
+                | Principal::Service(name),
+            ) => name.capacity(),
+            Some(Principal::Root | Principal::InstanceIdentity) | None => 0,
+        };
+        let denied: usize = (self.denied.iter())
+            .map(|one| {
+                size_of::<Denied>() + heap(&one.action) + heap(&one.resource) + heap(&one.policy)
+            })
+            .sum();
+        named + principal + denied
+    }
+
     /// Takes in further denied calls.
     pub fn add_denied(&mut self, denied: impl IntoIterator<Item = Denied>) {
         for one in denied {

@@ -1,5 +1,6 @@
 //! From records to incidents: causes, correlation per node, and what stands open.
 
+pub mod candidates;
 pub mod cause;
 pub mod correlate;
 pub mod finding;

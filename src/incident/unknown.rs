@@ -6,12 +6,15 @@ use super::cause::{Cause, Confidence};
 use super::finding::{Clues, Evidence, Finding, SignatureCount};
 use crate::incident::finding::Unrecognised;
 use crate::node::Node;
-use crate::record::Folded;
+use crate::record::{Folded, Record, cut};
 
 /// Templates that are kept of one stream or node; a further one takes the place
 /// of the oldest.
 pub const MAX_TEMPLATES: usize = 64;
 const MAX_TEMPLATE_CHARS: usize = 160;
+
+/// So much is quoted of a record that nothing recognises.
+const MAX_EXAMPLE_BYTES: usize = 512;
 
 /// Records of one template.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,11 @@ pub struct Unknown {
 }
 
 impl Unknown {
+    /// What it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.template.capacity() + self.example.bytes()
+    }
+
     pub fn finding(&self, node: &Node) -> Finding {
         Finding {
             node: node.clone(),
@@ -57,6 +65,16 @@ impl Unknown {
     }
 }
 
+fn quoted(record: &Record<'_>, place: Option<&str>) -> Evidence {
+    Evidence {
+        at: record.at,
+        level: record.level.as_str(),
+        component: cut(record.component(), MAX_TEMPLATE_CHARS).to_owned(),
+        text: record.quote(MAX_EXAMPLE_BYTES),
+        place: place.map(|file| format!("{file}:{}", record.line)),
+    }
+}
+
 /// Counts the record under its template; a bounded number of templates is kept.
 pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str>) {
     let template = template(record.flat());
@@ -75,13 +93,7 @@ pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str
     known.push(Unknown {
         template,
         count: 1,
-        example: Evidence {
-            at: record.at,
-            level: record.level.as_str(),
-            component: record.component().to_owned(),
-            text: record.text(),
-            place: place.map(|file| format!("{file}:{}", record.line)),
-        },
+        example: quoted(record, place),
         first: record.at,
         last: record.at,
     });

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::head::{self, Level};
-use super::text::without_last;
+use super::text::{cut, without_last};
 use super::transport::{self, Writer};
 use super::{Origin, Record, Tags};
 
@@ -26,6 +26,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// So much of a record of INFO or below is carried to the next batch.
+const MOST_OF_QUIET: usize = 1024;
 
 /// What continues a record in the next batch of its stream was written by one
 /// call with it: shippers give its lines one time, or times of a few
@@ -108,8 +111,26 @@ impl<'a> Joiner<'a> {
     /// nothing new.
     pub fn count_open(&mut self) {
         if let Some(open) = &mut self.open {
+            if !open.level.is_trouble() {
+                // Mostly text of the agent's users: its beginning says what it is.
+                open.rest = Vec::new();
+                open.message = Cow::Owned(cut(&open.message, MOST_OF_QUIET).to_owned());
+            }
             open.counted = Some(open.rest.len());
         }
+    }
+
+    /// Ends the open record, of which nothing that follows is of interest, unless
+    /// it still quotes the agent's users.
+    pub fn close_quiet(&mut self) {
+        if self.dump_depth == 0 {
+            self.close();
+        }
+    }
+
+    /// What it holds on the heap, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.open.as_ref().map_or(0, Record::bytes)
     }
 
     /// The joiner as it goes into the stream state.

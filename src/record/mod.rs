@@ -12,7 +12,7 @@ pub use folded::{Folded, fold};
 pub use head::{Level, read_stamp};
 pub use join::{Joiner, Limits, starts_timed_record};
 pub use tags::{Tags, begins_with_tag};
-pub use text::{lines, without_last};
+pub use text::{cut, lines, without_last};
 
 use std::borrow::Cow;
 
@@ -81,6 +81,41 @@ impl<'a> Record<'a> {
         }
         text.truncate(text.trim_end().len());
         text
+    }
+
+    /// As [`Record::text`], of at most `most` bytes. It ends between words, so
+    /// that no secret is cut to a form in which it is not known as one.
+    pub fn quote(&self, most: usize) -> String {
+        let mut text = String::new();
+        for line in std::iter::once(&self.message).chain(&self.rest) {
+            if text.len() > most {
+                break;
+            }
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(cut(line, most + 1 - text.len().min(most)));
+        }
+        if text.len() > most {
+            let kept = cut(&text, most);
+            let end = kept.rfind(char::is_whitespace).unwrap_or(0);
+            text.truncate(end);
+            text.truncate(text.trim_end().len());
+            text.push_str(" \u{2026}");
+        }
+        text.truncate(text.trim_end().len());
+        text.shrink_to_fit();
+        text
+    }
+
+    /// What it holds on the heap, in bytes.
+    pub fn bytes(&self) -> usize {
+        let rest: usize = self
+            .rest
+            .iter()
+            .map(|line| size_of_val(line) + line.len())
+            .sum();
+        self.tags.bytes() + self.message.len() + rest
     }
 
     /// A copy that does not borrow from the batch, for the stream state.

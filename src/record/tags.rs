@@ -56,6 +56,11 @@ impl<'a> Tags<'a> {
         })
     }
 
+    /// Their text, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     pub fn last(&self) -> Option<&str> {
         self.iter().last()
     }

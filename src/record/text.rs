@@ -38,6 +38,11 @@ pub fn without_last(text: &str, byte: u8) -> &str {
     }
 }
 
+/// The first `most` bytes of `text` at most, up to a character's end.
+pub fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
 /// As `trim_start`.
 pub fn trimmed_start(text: &str) -> &str {
     match text.as_bytes().first() {

@@ -2,12 +2,14 @@
 //! every message, and over excerpts from the wild.
 
 mod article;
+mod bounds;
 mod cases;
 mod deliveries;
 mod foreign;
 mod generations;
 mod golden;
 mod lines;
+mod operator;
 mod people;
 mod shapes;
 mod splits;

@@ -98,6 +98,21 @@ impl Channel {
         }
     }
 
+    /// Nothing is lost.
+    pub fn is_quiet(&self) -> bool {
+        self.lost.is_none()
+    }
+
+    /// What it holds on the heap, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.lost.as_ref().map_or(0, |loss| {
+            let evidence: usize = loss.evidence.iter().map(Evidence::bytes).sum();
+            evidence
+                + loss.signature.capacity()
+                + loss.attempts.capacity() * size_of::<(Timestamp, bool)>()
+        })
+    }
+
     /// Whether the channel was seen open and not lost since.
     pub fn is_open(&self) -> bool {
         self.opened.is_some() && self.lost.is_none()

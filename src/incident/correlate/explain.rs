@@ -56,15 +56,18 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
     if fault.part == Part::Identity
         && other.part == Part::Identity
         && fault.decided
-        && other.causes[0] == Cause::ImdsUnreachable
-        && matches!(fault.causes[0], Cause::ImdsDisabled | Cause::ProxyFailure)
+        && other.causes.lead() == Cause::ImdsUnreachable
+        && matches!(
+            fault.causes.lead(),
+            Cause::ImdsDisabled | Cause::ProxyFailure
+        )
         && fault.last >= other.last
     {
         return true;
     }
     // What kept a session from starting: its log's destination or key, which was asked first.
-    if fault.causes[0] == Cause::SessionFailure
-        && other.causes[0] == Cause::OutputFailure
+    if fault.causes.lead() == Cause::SessionFailure
+        && other.causes.lead() == Cause::OutputFailure
         && fault.clues.service == other.clues.service
         && fault.first.duration_since(other.first).abs() <= SAME_MOMENT
         && fault.last.duration_since(other.last).abs() <= SAME_MOMENT
@@ -76,7 +79,7 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
         return false;
     }
     let firmer = fault.decided || !other.decided && other.kind == Kind::Symptom;
-    if firmer && other.causes.contains(&fault.causes[0]) {
+    if firmer && other.causes.contains(fault.causes.lead()) {
         return true;
     }
     // What nobody would be told of must not hide what somebody must know.
@@ -86,7 +89,7 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
     other.kind == Kind::Symptom
         && firmer
         && (needs(&REACH, fault, other) || needs(&GROUND, fault, other))
-        || fault.decided && ends_agent(fault.causes[0]) && needs(&REACH, fault, other)
+        || fault.decided && ends_agent(fault.causes.lead()) && needs(&REACH, fault, other)
 }
 
 /// Whether the two stand in one window: the agent's longest wait between two tries.

@@ -6,6 +6,7 @@ use super::explain::explains;
 use super::open::{Open, add_count};
 use super::{IDENTITY_HOLDS, IdentityKind, NodeState};
 use crate::failure::{Kind as FailureKind, Service};
+use crate::incident::candidates::Candidates;
 use crate::incident::cause::{Cause, Confidence, Severity};
 use crate::incident::finding::{Clues, Finding, SignatureCount};
 use crate::node::{NamedBy, Node, NodeId};
@@ -57,12 +58,14 @@ impl NodeState {
 
     fn outage(&self, complete: bool) -> Option<Open> {
         let loss = self.channel.outage(self.latest?, complete)?;
-        let causes = vec![
+        let causes = Candidates::new(
             Cause::EndpointUnreachable,
-            Cause::ChannelFailure,
-            Cause::PermissionMissing,
-            Cause::DnsFailure,
-        ];
+            [
+                Cause::ChannelFailure,
+                Cause::PermissionMissing,
+                Cause::DnsFailure,
+            ],
+        );
         Some(Open {
             kind: Kind::Fault,
             part: Part::ControlChannel,
@@ -101,8 +104,8 @@ impl NodeState {
                 .identity
                 .as_ref()
                 .is_some_and(|identity| identity.kind == IdentityKind::OnPrem);
-        if hybrid && !open.decided && open.causes.contains(&Cause::NoInstanceProfile) {
-            open.causes = vec![Cause::RegistrationInvalid, Cause::HostPermission];
+        if hybrid && !open.decided && open.causes.contains(Cause::NoInstanceProfile) {
+            open.causes = Candidates::new(Cause::RegistrationInvalid, [Cause::HostPermission]);
             open.severity = Cause::RegistrationInvalid.severity();
             return;
         }
@@ -116,7 +119,10 @@ impl NodeState {
         });
         self.narrow_by_proxy(open, answered);
         // What the agent reads for its health ping it reads from Azure's service there.
-        if self.on_azure && open.part == Part::Health && open.causes == [Cause::ImdsUnreachable] {
+        if self.on_azure
+            && open.part == Part::Health
+            && open.causes == Candidates::new(Cause::ImdsUnreachable, [])
+        {
             open.clues.service = Some(Service::AzureMetadata.as_str().to_owned());
         }
         let fails_now = self
@@ -134,7 +140,7 @@ impl NodeState {
         );
         if answered && !fails_now && !of_metadata && !open.decided {
             open.causes
-                .retain(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
+                .keep(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
             if open.failure == Some(FailureKind::NoRoleOrImds) {
                 open.decided = true;
             }
@@ -160,10 +166,10 @@ impl NodeState {
             Cause::ImdsUnreachable
         };
         if caught == Some(true) && (forbidden || refused || unexplained) {
-            open.causes = vec![Cause::ProxyFailure, own];
+            open.causes = Candidates::new(Cause::ProxyFailure, [own]);
             open.decided = true;
         } else if (forbidden || refused) && (answered || caught == Some(false)) {
-            open.causes = vec![own];
+            open.causes = Candidates::new(own, []);
             open.decided = true;
         }
         let unsaid = matches!(
@@ -171,8 +177,7 @@ impl NodeState {
             Some(FailureKind::Unsent | FailureKind::RetriesExhausted)
         );
         if self.proxy.set && unsaid {
-            open.causes
-                .sort_by_key(|cause| *cause != Cause::ProxyFailure);
+            open.causes.prefer(Cause::ProxyFailure);
         }
     }
 
@@ -196,11 +201,10 @@ impl NodeState {
             batch = batch.max(other.batch);
             evidence.extend(other.evidence.into_iter().take(1));
             if !lead.decided && !other.decided {
-                candidates.extend(other.causes);
+                candidates.extend(other.causes.iter());
             }
             fill(&mut clues, other.clues);
         }
-        dedup_in_order(&mut candidates);
         evidence.dedup_by(|a, b| a.text == b.text);
         evidence.truncate(3);
         let pending = lead.pending;
@@ -216,7 +220,7 @@ impl NodeState {
             } else {
                 lead.severity
             },
-            candidates,
+            candidates: candidates.to_vec(),
             clues,
             evidence,
             signatures,
@@ -312,8 +316,8 @@ fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
 /// Two faults with one thing to fix, or two guesses about the same part.
 fn same_incident(lead: &Open, open: &Open) -> bool {
     if lead.decided && open.decided {
-        return lead.causes[0] == open.causes[0]
-            && (lead.causes[0] != Cause::EndpointUnreachable
+        return lead.causes.lead() == open.causes.lead()
+            && (lead.causes.lead() != Cause::EndpointUnreachable
                 || lead.clues.service == open.clues.service)
             && (lead.clues.role == open.clues.role
                 || lead.clues.role.is_none()
@@ -326,7 +330,7 @@ fn same_incident(lead: &Open, open: &Open) -> bool {
 }
 
 fn severity_of_both(lead: &Open, open: &Open) -> Severity {
-    if lead.causes[0] == open.causes[0] && open.kind == Kind::Fault && !open.pending {
+    if lead.causes.lead() == open.causes.lead() && open.kind == Kind::Fault && !open.pending {
         lead.severity.max(open.severity)
     } else {
         lead.severity
@@ -350,15 +354,6 @@ fn fill(clues: &mut Clues, other: Clues) {
         clues.add_denied(other.denied);
     }
     clues.code = clues.code.take().or(other.code);
-}
-
-fn dedup_in_order(causes: &mut Vec<Cause>) {
-    let mut seen = Vec::with_capacity(causes.len());
-    causes.retain(|cause| {
-        let new = !seen.contains(cause);
-        seen.push(*cause);
-        new
-    });
 }
 
 impl NodeState {

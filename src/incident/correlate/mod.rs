@@ -4,10 +4,13 @@
 //! and a value: what a batch leaves open is carried to the next in it, and the
 //! verdict over it is the same however the log was cut into events and batches.
 
+mod attempts;
 mod channel;
 mod explain;
 mod findings;
+mod names;
 mod open;
+mod over;
 mod proxy;
 
 use std::collections::VecDeque;
@@ -15,14 +18,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::attempts::Attempts;
 use self::channel::Channel;
+use self::names::{go_seconds, named_in, named_in_tags};
 use self::open::Open;
+use self::over::{outlived, survives};
 use self::proxy::Proxy;
 use super::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::incident::finding::Recovered;
 use crate::node::{AccountId, NodeId, Region};
-use crate::record::{Folded, Level, Record};
+use crate::record::{Folded, Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
 
 /// Boot races heal within a second, fallbacks within a few. What is seen again
@@ -45,16 +51,15 @@ const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 /// agent asks it at start and every half hour.
 const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
 
-/// A crash loop of the worker has a period of one minute, a failed start of two.
-const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
-
-/// What lies outside the agent comes back with the next attempt, at most a day later.
-const OUTLIVED_OUTSIDE: SignedDuration = SignedDuration::from_hours(24);
-
-/// Two lines of one try of the agent stand together.
-const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
-
 const MAX_OPEN: usize = 48;
+
+/// What may stand open on one node is kept in so many bytes: some thirty faults
+/// with the longest records that the agent writes.
+const MAX_OPEN_BYTES: usize = 64 * 1024;
+
+/// Names and versions are no longer.
+const MAX_NAME: usize = 128;
+
 const MAX_RECENT: usize = 256;
 
 /// What is known of one node's agent.
@@ -90,12 +95,6 @@ pub struct NodeState {
     /// The newest proof that the agent talks to Systems Manager.
     live: Option<Timestamp>,
     batch: u64,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Attempts {
-    count: u32,
-    last: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -142,6 +141,50 @@ impl NodeState {
     /// for no state that could end.
     pub fn end_batch(&mut self) {
         self.unknown = Vec::new();
+        self.shrink();
+    }
+
+    /// Forgets the quietest and oldest until what stands open fits.
+    pub fn shrink(&mut self) {
+        let mut bytes: usize = self.open.iter().map(Open::bytes).sum();
+        while bytes > MAX_OPEN_BYTES
+            && let Some(forgotten) = self.drop_oldest()
+        {
+            bytes -= forgotten.bytes();
+        }
+        if self.is_idle() {
+            // What is over is told apart from late copies of it by its time.
+            self.recent = VecDeque::new();
+        }
+        self.open.shrink_to_fit();
+    }
+
+    /// Nothing stands open, or was lost.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.channel.is_quiet()
+    }
+
+    /// Nothing is known that a later batch could need.
+    pub fn says_nothing(&self) -> bool {
+        self.is_idle()
+            && self.proven.is_empty()
+            && self.identity.is_none()
+            && self.channel == Channel::default()
+            && self.named.is_none()
+            && self.version.is_none()
+            && self.proxy == Proxy::default()
+    }
+
+    /// What it holds on the heap.
+    pub fn bytes(&self) -> usize {
+        let open: usize = self.open.iter().map(Open::bytes).sum();
+        let unknown: usize = self.unknown.iter().map(Unknown::bytes).sum();
+        open + unknown
+            + self.channel.bytes()
+            + self.recent.capacity() * size_of::<(u64, u64)>()
+            + self.proven.capacity() * size_of::<(Part, Timestamp)>()
+            + self.version.as_ref().map_or(0, String::capacity)
+            + self.named.as_ref().map_or(0, |id| id.as_str().len())
     }
 
     pub fn named(&self) -> Option<&NodeId> {
@@ -197,7 +240,11 @@ impl NodeState {
                 let wait = found.capture("wait").and_then(go_seconds);
                 self.wait = self.wait.max(wait.map(|wait| (record.at, wait)));
             }
-            Some(Role::Version) => self.version = found.capture("version").map(str::to_owned),
+            Some(Role::Version) => {
+                self.version = found
+                    .capture("version")
+                    .map(|version| cut(version, MAX_NAME).to_owned())
+            }
             Some(Role::ProxyListing) => self.proxy.listing(),
             Some(Role::ProxySet) => self.proxy.variable(found),
             Some(Role::OnAzure) => self.on_azure = true,
@@ -416,7 +463,7 @@ impl NodeState {
         let mut recovered: Vec<Recovered> = told
             .map(|open| Recovered {
                 node: String::new(),
-                cause: open.causes[0],
+                cause: open.causes.lead(),
                 signature: found.signature.id.clone(),
                 at: record.at,
             })
@@ -511,39 +558,14 @@ impl NodeState {
         Known::No
     }
 
-    fn drop_oldest(&mut self) {
+    fn drop_oldest(&mut self) -> Option<Open> {
         let oldest = self
             .open
             .iter()
             .enumerate()
             .min_by_key(|(_, open)| (open.severity, open.last))
             .map(|(i, _)| i);
-        if let Some(index) = oldest {
-            self.open.remove(index);
-        }
-    }
-}
-
-impl Attempts {
-    /// Three attempts half a second apart, each of a few seconds at the most.
-    fn add(&mut self, at: Timestamp) {
-        let since = self.last.map(|last| at.duration_since(last));
-        if since.is_some_and(|since| since <= SignedDuration::ZERO) {
-            return;
-        }
-        let again = since.is_some_and(|since| since <= SignedDuration::from_secs(30));
-        self.count = if again { self.count + 1 } else { 1 };
-        self.last = Some(at);
-    }
-
-    /// The agent began anew, or found its identity, at `at`.
-    fn forget(&mut self, at: Timestamp) {
-        if self.last.is_none_or(|last| last <= at) {
-            *self = Self {
-                count: 0,
-                last: Some(at),
-            };
-        }
+        oldest.map(|index| self.open.remove(index))
     }
 }
 
@@ -553,98 +575,6 @@ fn leads_to_credentials(part: Part) -> bool {
         part,
         Part::Identity | Part::Credentials | Part::Registration | Part::Health
     )
-}
-
-/// What happens to an agent once and leaves no line when it is over: a worker that
-/// was killed, a failed start, a failed command. A live connection well after it
-/// shows that the agent works on.
-fn outlived(open: &Open, live: Timestamp) -> bool {
-    let quiet_for = match open.part {
-        Part::Worker | Part::Core | Part::Command | Part::Session | Part::Inventory => OUTLIVED,
-        Part::Output | Part::Update | Part::Host | Part::Config => OUTLIVED_OUTSIDE,
-        Part::Identity
-        | Part::Credentials
-        | Part::Registration
-        | Part::Health
-        | Part::ControlChannel
-        | Part::Messages
-        | Part::Associations => return false,
-    };
-    live.duration_since(open.last) >= quiet_for
-}
-
-/// Credentials that are merely held prove no call: they may come from the cache.
-fn survives(open: &Open, found: &Match<'_>) -> bool {
-    let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;
-    weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
-}
-
-/// The node id in `[instanceID=…]`.
-fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
-    record
-        .tags
-        .iter()
-        .find_map(|tag| tag.strip_prefix("instanceID=").and_then(NodeId::parse))
-}
-
-/// The node id in a tag or in the text of a trouble record.
-fn named_in(record: &Folded<'_, '_>) -> Option<NodeId> {
-    if let Some(id) = named_in_tags(record) {
-        return Some(id);
-    }
-    if record.level < Level::Info {
-        return None;
-    }
-    let flat = record.flat();
-    [
-        "instance/",
-        "assumed-role/",
-        "control-channel/",
-        "for instance: ",
-        "InstanceId ",
-    ]
-    .iter()
-    .find_map(|before| {
-        flat.match_indices(before).find_map(|(at, _)| {
-            let rest = &flat[at + before.len()..];
-            let rest = if *before == "assumed-role/" {
-                rest.split_once('/')?.1
-            } else {
-                rest
-            };
-            let end = rest
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
-                .unwrap_or(rest.len());
-            NodeId::parse(&rest[..end])
-        })
-    })
-}
-
-/// Whole seconds of Go's duration text: `27m51s`, `1h2m3.5s`, `500ms`.
-fn go_seconds(text: &str) -> Option<u64> {
-    let mut seconds = 0.0_f64;
-    let mut number = String::new();
-    let mut rest = text.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            '0'..='9' | '.' => number.push(character),
-            'h' | 'm' | 's' => {
-                let value: f64 = number.parse().ok()?;
-                number.clear();
-                seconds += match character {
-                    'h' => value * 3600.0,
-                    'm' if rest.peek() == Some(&'s') => {
-                        rest.next();
-                        value / 1000.0
-                    }
-                    'm' => value * 60.0,
-                    _ => value,
-                };
-            }
-            _ => return None,
-        }
-    }
-    (number.is_empty() && seconds <= 1e9).then_some(seconds.round() as u64)
 }
 
 #[cfg(test)]

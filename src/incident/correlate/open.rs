@@ -3,10 +3,15 @@
 use jiff::Timestamp;
 
 use crate::failure::Service;
+use crate::incident::candidates::Candidates;
 use crate::incident::cause::{Cause, Severity};
 use crate::incident::finding::{Clues, Evidence, SignatureCount};
-use crate::record::Record;
+use crate::record::{Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
+
+/// So much of a record is quoted: the longest that the agent writes, seventeen
+/// lines with the metadata service's page in them, is 1.3 KB.
+pub const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
 
 /// A fault or symptom with all the records that speak of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +19,7 @@ pub struct Open {
     pub kind: Kind,
     pub part: Part,
     pub role: Option<Role>,
-    /// Likeliest first, never empty.
-    pub causes: Vec<Cause>,
+    pub causes: Candidates,
     pub decided: bool,
     pub severity: Severity,
     pub failure: Option<crate::failure::Kind>,
@@ -42,12 +46,13 @@ impl Open {
         place: Option<&str>,
         batch: u64,
     ) -> Option<Self> {
-        let cause = *found.causes.first()?;
+        let causes = Candidates::of(&found.causes)?;
+        let cause = causes.lead();
         Some(Self {
             kind: found.signature.kind,
             part: found.signature.part,
             role: found.signature.role,
-            causes: found.causes.clone(),
+            causes,
             decided: found.decided,
             severity: severity(found, cause),
             failure: found.failure.as_ref().map(|failure| failure.kind),
@@ -65,6 +70,17 @@ impl Open {
             cut: record.cut,
             batch,
         })
+    }
+
+    /// What it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        let evidence: usize = self.evidence.iter().map(Evidence::bytes).sum();
+        let signatures: usize = self
+            .signatures
+            .iter()
+            .map(|seen| size_of::<SignatureCount>() + seen.id.capacity())
+            .sum();
+        size_of::<Self>() + self.clues.bytes() + evidence + signatures
     }
 
     /// Whether `other` speaks of the same thing.
@@ -166,8 +182,8 @@ pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
     Evidence {
         at: record.at,
         level: record.level.as_str(),
-        component: record.component().to_owned(),
-        text: record.text(),
+        component: cut(record.component(), 128).to_owned(),
+        text: record.quote(MAX_EVIDENCE_BYTES),
         place: place.map(|file| format!("{file}:{}", record.line)),
     }
 }
@@ -185,7 +201,7 @@ fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
     let service = failure
         .service
         .or_else(|| action.as_deref().and_then(Service::of_action));
-    Clues {
+    let mut clues = Clues {
         service: service.map(|service| service.as_str().to_owned()),
         host: failure.host.clone(),
         region: failure.region.clone(),
@@ -199,7 +215,9 @@ fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
         denied: failure.denied.clone(),
         code: failure.code.map(str::to_owned),
         ..Clues::default()
-    }
+    };
+    clues.bound();
+    clues
 }
 
 /// The one API that a part of the agent calls.

@@ -51,6 +51,9 @@ const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 /// agent asks it at start and every half hour.
 const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
 
+/// Two lines of one try of the agent stand together.
+const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
+
 const MAX_OPEN: usize = 48;
 
 /// What may stand open on one node is kept in so many bytes: some thirty faults

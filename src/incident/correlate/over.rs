@@ -11,9 +11,6 @@ const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
 /// What lies outside the agent comes back with the next attempt, at most a day later.
 const OUTLIVED_OUTSIDE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Two lines of one try of the agent stand together.
-const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
-
 /// What happens to an agent once and leaves no line when it is over: a worker that
 /// was killed, a failed start, a failed command. A live connection well after it
 /// shows that the agent works on.

@@ -129,7 +129,7 @@ async fn in_china_a_trust_policy_is_advised_on() {
     let on_role = scene.broken_role("MySSMRole", 1).await;
     let mut function = scene.function(REPAIR).await;
     let event = scene.role_refused(&on_role[0]).subscription();
-    told_not_touched(&scene, &mut function, &event, "China").await;
+    told_not_touched(&scene, &mut function, &event, "ec2.amazonaws.com.cn").await;
 }
 
 #[tokio::test]

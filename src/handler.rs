@@ -25,8 +25,8 @@ use crate::aws::{LiveState, Session};
 use crate::config::Config;
 use crate::decode::Surroundings;
 use crate::diagnose::facts::Facts;
-use crate::diagnose::live;
-use crate::diagnose::verdict::recovered;
+use crate::diagnose::live::{self, KEPT, Kept, Recent};
+use crate::diagnose::verdict::{Diagnosed, recovered};
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::engine::{Engine, LoadError, StreamStates};
 use crate::incident::finding::{Finding, Recovered};
@@ -44,7 +44,7 @@ use crate::report::{NodeList, Notified, Report};
 use budget::Budget;
 pub use error::{HandlerError, Untold};
 use intake::Intake;
-use tell::{Round, Settled, Teller};
+use tell::{Round, Settled, Teller, wrote};
 
 /// The function of one execution environment.
 #[derive(Debug)]
@@ -52,7 +52,10 @@ pub struct Handler {
     config: Config,
     /// Built at the first batch, unless the operator has signatures.
     engine: OnceLock<Engine>,
+    /// Without memory: what repairs read with.
     live: Arc<LiveState>,
+    /// What the checks have read lately.
+    kept: Arc<Kept>,
     repairs: Clients,
     teller: Arc<Teller>,
     /// Held for a whole invocation: two at once would repair and tell twice.
@@ -82,6 +85,7 @@ struct Invocation {
     locks: Locks,
     budget: Budget,
     now: Timestamp,
+    began: Instant,
 }
 
 impl Handler {
@@ -102,6 +106,7 @@ impl Handler {
             engine,
             repairs: Clients::new(Arc::clone(&session), Arc::clone(&live)),
             live,
+            kept: Arc::default(),
             teller: Arc::new(Teller::new(&config, session)),
             memory: Mutex::new(Memory {
                 streams: StreamStates::default(),
@@ -149,6 +154,7 @@ impl Handler {
             locks: Locks::new(&self.config, account),
             budget: Budget::new(event.context.deadline, now, at),
             now,
+            began: at,
         };
         let deliveries = receive(event.payload.get())?;
         let kind = deliveries.kind;
@@ -200,6 +206,9 @@ impl Handler {
                 notified: Notified::Quiet,
             });
         }
+        if settled.iter().any(|one| wrote(one.outcome.status)) {
+            self.kept.forget();
+        }
         let mut round = Round::new(&self.teller, &mut memory.incidents, now, invocation.budget);
         round.tell(&mut settled).await;
         round.recover(&recovered).await;
@@ -238,18 +247,37 @@ impl Handler {
         store: &Store,
         invocation: &Invocation,
     ) -> (Vec<Incident>, Vec<Recovered>) {
-        let needs = Needs::of(&findings, &invocation.home);
-        let facts = if needs.is_empty() {
-            Facts::default()
-        } else {
-            live::read(&needs, &self.live, invocation.budget.checks).await
-        };
+        let began = invocation.began;
+        let short_while_ago = began.checked_sub(KEPT).unwrap_or(began);
+        let facts = self.look(&findings, short_while_ago, invocation).await;
         let mut diagnosed = diagnose(findings, &facts, &invocation.home);
+        // Nothing is found right by what was read before these lines came.
+        let again: Vec<&mut Diagnosed> = diagnosed
+            .iter_mut()
+            .filter(|one| one.finding.fresh && one.is_acquittal())
+            .collect();
+        let findings: Vec<Finding> = again.iter().map(|one| one.finding.clone()).collect();
+        let facts = self.look(&findings, began, invocation).await;
+        let anew = diagnose(findings, &facts, &invocation.home);
+        for (one, anew) in again.into_iter().zip(anew) {
+            *one = anew;
+        }
         for one in &mut diagnosed {
             store.join(one);
         }
         let reported = recovered(&diagnosed);
         (gather(diagnosed), reported)
+    }
+
+    /// Live state, no older than `oldest`.
+    async fn look(&self, findings: &[Finding], oldest: Instant, invocation: &Invocation) -> Facts {
+        let needs = Needs::of(findings, &invocation.home);
+        if needs.is_empty() {
+            return Facts::default();
+        }
+        let (reads, kept) = (Arc::clone(&self.live), Arc::clone(&self.kept));
+        let reads = Arc::new(Recent::new(reads, kept, oldest));
+        live::read(&needs, &reads, invocation.budget.checks).await
     }
 
     fn engine(&self) -> &Engine {

@@ -32,6 +32,16 @@ pub struct Diagnosed {
     pub live: Live,
 }
 
+impl Diagnosed {
+    /// Whether live state takes away something that the log names. What says so
+    /// must not be older than the log's own lines.
+    pub fn is_acquittal(&self) -> bool {
+        self.standing == Standing::AlreadyRight
+            || self.confidence != Confidence::Confirmed
+                && self.candidates != self.finding.candidates
+    }
+}
+
 /// Whether live state still shows the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Standing {

@@ -250,7 +250,7 @@ impl Due<'_> {
 }
 
 /// Whether a write was sent.
-fn wrote(status: OutcomeStatus) -> bool {
+pub fn wrote(status: OutcomeStatus) -> bool {
     match status {
         OutcomeStatus::Repaired | OutcomeStatus::Failed | OutcomeStatus::Unverified => true,
         OutcomeStatus::None

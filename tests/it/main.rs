@@ -10,5 +10,6 @@ mod permissions;
 mod replay;
 mod story;
 mod support;
+mod volume;
 mod wire;
 mod writes;

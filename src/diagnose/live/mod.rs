@@ -10,6 +10,7 @@ mod identity;
 mod manager;
 mod network;
 mod reader;
+mod recent;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -27,6 +28,7 @@ use super::facts::{
 use super::needs::Needs;
 use crate::node::InstanceId;
 use reader::Reader;
+pub use recent::{KEPT, Kept, Recent};
 
 /// Values that one filter of EC2 takes.
 pub const EC2_FILTER: usize = 200;
@@ -42,7 +44,7 @@ pub trait Answer<T>: Future<Output = Result<T, CallError>> + Send {}
 impl<T, F: Future<Output = Result<T, CallError>> + Send> Answer<T> for F {}
 
 /// A yes-or-no attribute of a VPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VpcAttribute {
     DnsSupport,
     DnsHostnames,

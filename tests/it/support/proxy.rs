@@ -89,6 +89,8 @@ struct Rule {
 #[derive(Default)]
 struct Log {
     calls: Vec<Call>,
+    /// Those that the server took and whose answer went back.
+    taken: Vec<Call>,
     rules: Vec<Rule>,
 }
 
@@ -112,6 +114,13 @@ impl Proxy {
                     .insert("x-moto-account-id", account.clone());
                 async move {
                     let effect = log.lock().expect("no holder panics").note(&request);
+                    let call = Call::read(&request);
+                    let passed = |response: Response<Bytes>| {
+                        if response.status().is_success() {
+                            log.lock().expect("no holder panics").taken.push(call);
+                        }
+                        passed(response)
+                    };
                     let forwarded = async || match forward(&onward, request, peer).await {
                         Ok(response) => response,
                         Err(error) => panic!("the test server did not answer: {error}"),
@@ -177,9 +186,19 @@ impl Proxy {
         calls
     }
 
+    /// The requests for `action` that the server carried out and whose answer
+    /// was still waited for, so that whoever asked knows.
+    pub fn taken_of(&self, action: &str) -> Vec<Call> {
+        let mut calls = self.log.lock().expect("no holder panics").taken.clone();
+        calls.retain(|call| call.action == action);
+        calls
+    }
+
     /// Forgets what was written down until now.
     pub fn forget(&self) {
-        self.log.lock().expect("no holder panics").calls.clear();
+        let mut log = self.log.lock().expect("no holder panics");
+        log.calls.clear();
+        log.taken.clear();
     }
 }
 

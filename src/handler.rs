@@ -12,6 +12,7 @@ mod tell;
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aws_lambda_events::streams::KinesisEventResponse;
 use jiff::Timestamp;
@@ -26,12 +27,12 @@ use crate::config::Config;
 use crate::decode::Surroundings;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::live::{self, KEPT, Kept, Recent};
-use crate::diagnose::verdict::{Diagnosed, recovered};
+use crate::diagnose::verdict::{Diagnosed, Standing, recovered};
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::engine::{Engine, LoadError, StreamStates};
 use crate::incident::finding::{Finding, Recovered};
-use crate::incident::gather::{Incident, gather};
-use crate::incident::store::Store;
+use crate::incident::gather::{Incident, as_one, gather_with_members};
+use crate::incident::store::{State, Store};
 use crate::node::AccountId;
 use crate::notify::json;
 use crate::receive::{self, Kind, receive};
@@ -39,7 +40,7 @@ use crate::repair::carry_out::{Clients, Task, carry_out};
 use crate::repair::memory::RepairMemory;
 use crate::repair::outcome::happened;
 use crate::repair::plan::Locks;
-use crate::report::{NodeList, Notified, Report};
+use crate::report::{NodeList, Notified, PlanReport, Report};
 
 use budget::Budget;
 pub use error::{HandlerError, Untold};
@@ -182,10 +183,12 @@ impl Handler {
         invocation: &Invocation,
     ) -> Result<Option<Report>, HandlerError> {
         let mut recovered = intake.recovered;
-        let (incidents, reported) = self
+        let (diagnosed, reported) = self
             .diagnose(intake.findings, &memory.incidents, invocation)
             .await;
         let now = invocation.now;
+        let (incidents, members): (Vec<Incident>, Vec<Vec<usize>>) =
+            gather_with_members(&diagnosed).into_iter().unzip();
         let mut settled = Vec::with_capacity(incidents.len());
         // One after another: the hourly cap counts them all.
         for incident in incidents {
@@ -209,6 +212,7 @@ impl Handler {
         if settled.iter().any(|one| wrote(one.outcome.status)) {
             self.kept.forget();
         }
+        let mut settled = share(settled, &members, &diagnosed, &memory.incidents, now);
         let mut round = Round::new(&self.teller, &mut memory.incidents, now, invocation.budget);
         round.tell(&mut settled).await;
         round.recover(&recovered).await;
@@ -239,17 +243,15 @@ impl Handler {
         )))
     }
 
-    /// The incidents that the findings make up, each proved as far as the time
-    /// for checks allows, and who turned out to have recovered since.
+    /// The findings, each proved as far as the time for checks allows, and who
+    /// turned out to have recovered since.
     async fn diagnose(
         &self,
         findings: Vec<Finding>,
         store: &Store,
         invocation: &Invocation,
-    ) -> (Vec<Incident>, Vec<Recovered>) {
-        let began = invocation.began;
-        let short_while_ago = began.checked_sub(KEPT).unwrap_or(began);
-        let facts = self.look(&findings, short_while_ago, invocation).await;
+    ) -> (Vec<Diagnosed>, Vec<Recovered>) {
+        let facts = self.look(&findings, KEPT, invocation).await;
         let mut diagnosed = diagnose(findings, &facts, &invocation.home);
         // Nothing is found right by what was read before these lines came.
         let again: Vec<&mut Diagnosed> = diagnosed
@@ -257,7 +259,7 @@ impl Handler {
             .filter(|one| one.finding.fresh && one.is_acquittal())
             .collect();
         let findings: Vec<Finding> = again.iter().map(|one| one.finding.clone()).collect();
-        let facts = self.look(&findings, began, invocation).await;
+        let facts = self.look(&findings, Duration::ZERO, invocation).await;
         let anew = diagnose(findings, &facts, &invocation.home);
         for (one, anew) in again.into_iter().zip(anew) {
             *one = anew;
@@ -266,17 +268,17 @@ impl Handler {
             store.join(one);
         }
         let reported = recovered(&diagnosed);
-        (gather(diagnosed), reported)
+        (diagnosed, reported)
     }
 
-    /// Live state, no older than `oldest`.
-    async fn look(&self, findings: &[Finding], oldest: Instant, invocation: &Invocation) -> Facts {
+    /// Live state, read in this invocation or before it by at most `age`.
+    async fn look(&self, findings: &[Finding], age: Duration, invocation: &Invocation) -> Facts {
         let needs = Needs::of(findings, &invocation.home);
         if needs.is_empty() {
             return Facts::default();
         }
         let (reads, kept) = (Arc::clone(&self.live), Arc::clone(&self.kept));
-        let reads = Arc::new(Recent::new(reads, kept, oldest));
+        let reads = Arc::new(Recent::new(reads, kept, invocation.began, age));
         live::read(&needs, &reads, invocation.budget.checks).await
     }
 
@@ -285,6 +287,64 @@ impl Handler {
             Engine::new().expect("the catalogue that is built in loads: a test loads it")
         })
     }
+}
+
+/// Puts those together that many nodes show alike and of which nothing was
+/// written: what this function changed is told node by node, as what it was.
+/// `members` has for each of `settled` its places in `diagnosed`.
+fn share(
+    settled: Vec<Settled>,
+    members: &[Vec<usize>],
+    diagnosed: &[Diagnosed],
+    store: &Store,
+    now: Timestamp,
+) -> Vec<Settled> {
+    let alike = |one: &Settled| {
+        one.happened.state == State::Open
+            && one.happened.written_at.is_none()
+            && one.incident.standing == Standing::Standing
+            && !wrote(one.outcome.status)
+    };
+    let open: Vec<usize> = (0..settled.len())
+        .filter(|place| alike(&settled[*place]))
+        .collect();
+    let incidents: Vec<&Incident> = open.iter().map(|place| &settled[*place].incident).collect();
+    let groups = store.shared(&incidents, now);
+    let mut settled: Vec<Option<Settled>> = settled.into_iter().map(Some).collect();
+    for (scope, places) in groups {
+        let places: Vec<usize> = places.into_iter().map(|place| open[place]).collect();
+        let Some(first) = settled[places[0]].as_ref() else {
+            continue;
+        };
+        let together = places.iter().flat_map(|place| &members[*place]);
+        let together = together.map(|place| diagnosed[*place].clone()).collect();
+        let Some(incident) = as_one(together, first.incident.cause, &scope) else {
+            continue;
+        };
+        let mut reasons: Vec<&str> = Vec::new();
+        for one in places.iter().filter_map(|place| settled[*place].as_ref()) {
+            if !reasons.contains(&one.plan.reason.as_str()) && reasons.len() < 3 {
+                reasons.push(&one.plan.reason);
+            }
+        }
+        let plan = PlanReport {
+            reason: reasons.join(" "),
+            ..first.plan.clone()
+        };
+        let one = Settled {
+            incident,
+            plan,
+            happened: first.happened,
+            outcome: first.outcome.clone(),
+            nodes: NodeList::default(),
+            notified: Notified::Quiet,
+        };
+        for place in &places {
+            settled[*place] = None;
+        }
+        settled[places[0]] = Some(one);
+    }
+    settled.into_iter().flatten().collect()
 }
 
 /// The account in the function's own ARN.

@@ -66,7 +66,8 @@ impl<'a> Case<'a> {
             | ScopeKind::Node
             | ScopeKind::AccountRegion
             | ScopeKind::AccountRegionApi
-            | ScopeKind::Template => live_role
+            | ScopeKind::Template
+            | ScopeKind::Nodes => live_role
                 .map(|role| role.name.as_str())
                 .or(clues.role.as_deref()),
         }

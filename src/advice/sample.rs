@@ -53,6 +53,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             ScopeKind::VpcEndpoint | ScopeKind::Vpc => "vpc-0a1b2c3d4e5f60718",
             ScopeKind::Policy => "p-1a2b3c4d",
             ScopeKind::Template => "0a1b2c3d4e5f",
+            ScopeKind::Nodes => "123456789012/eu-central-1",
             ScopeKind::Instance | ScopeKind::ServiceOnNode | ScopeKind::Node => INSTANCE,
         }
         .to_owned(),

@@ -58,7 +58,7 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
             ScopeKind::Template,
             unknown::scope_id(clues.template.as_deref().unwrap_or_default()),
         ),
-        ScopeKind::Node => on_node(node),
+        ScopeKind::Node | ScopeKind::Nodes => on_node(node),
     }
 }
 

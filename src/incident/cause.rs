@@ -93,6 +93,8 @@ closed_names! {
         AccountRegion = "account-region",
         AccountRegionApi = "account-region-api",
         Template = "template",
+        /// Several nodes of one account and Region that each have the fault.
+        Nodes = "nodes",
     }
 }
 

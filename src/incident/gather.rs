@@ -80,23 +80,43 @@ impl Incident {
 
 /// The incidents that `diagnosed` make up: loudest first, then by key.
 pub fn gather(diagnosed: Vec<Diagnosed>) -> Vec<Incident> {
+    let incidents = gather_with_members(&diagnosed).into_iter();
+    incidents.map(|(incident, _)| incident).collect()
+}
+
+/// As [`gather`], each incident with the places of those that make it up.
+pub fn gather_with_members(diagnosed: &[Diagnosed]) -> Vec<(Incident, Vec<usize>)> {
     let mut decided: BTreeMap<NodeKey<'_>, Vec<&Diagnosed>> = BTreeMap::new();
     for one in diagnosed.iter().filter(|one| is_decided(one)) {
         let here = decided.entry(node_key(&one.finding.node)).or_default();
         here.push(one);
     }
-    let mut groups: BTreeMap<String, Vec<&Diagnosed>> = BTreeMap::new();
-    for one in &diagnosed {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, one) in diagnosed.iter().enumerate() {
         let here = decided.get(&node_key(&one.finding.node));
         let leader = here.and_then(|here| explained_by(one, here)).unwrap_or(one);
-        groups.entry(key(leader)).or_default().push(one);
+        groups.entry(key(leader)).or_default().push(place);
     }
-    let mut incidents: Vec<Incident> = groups
+    let mut incidents: Vec<(Incident, Vec<usize>)> = groups
         .into_iter()
-        .filter_map(|(key, members)| incident(key, members))
+        .filter_map(|(key, places)| {
+            let members = places.iter().map(|place| &diagnosed[*place]).collect();
+            Some((incident(key, members)?, places))
+        })
         .collect();
-    incidents.sort_by_key(|incident| Reverse((incident.severity, incident.confidence)));
+    incidents.sort_by_key(|(incident, _)| Reverse((incident.severity, incident.confidence)));
     incidents
+}
+
+/// One incident of `scope` for all that `members`, of incidents of one node
+/// each and of the same `cause`, make up.
+pub fn as_one(members: Vec<Diagnosed>, cause: Cause, scope: &Scope) -> Option<Incident> {
+    let mut members = members;
+    for member in members.iter_mut().filter(|member| member.cause == cause) {
+        member.scope = scope.clone();
+    }
+    let own = members.iter().find(|member| member.cause == cause)?;
+    incident(key(own), members.iter().collect())
 }
 
 /// `account/region/cause/kind:id`. The kind keeps a node that is named like a

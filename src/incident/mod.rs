@@ -5,6 +5,7 @@ pub mod cause;
 pub mod correlate;
 pub mod finding;
 pub mod gather;
+pub mod shared;
 pub mod store;
 pub mod title;
 pub mod unknown;

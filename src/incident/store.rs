@@ -14,7 +14,7 @@
 //! is read here, and every method takes and returns plain values, so that a
 //! table can stand behind the same calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,11 +22,12 @@ use jiff::Timestamp;
 mod entry;
 mod receipt;
 
-use entry::{Entry, Subject};
+use entry::{Entry, NodeKey, Subject};
 use receipt::Receipts;
 
-use super::cause::{Cause, Confidence, Scope, Severity};
+use super::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use super::gather::Incident;
+use super::shared::{HANDFUL, shared_key, shared_scope};
 use crate::diagnose::verdict::{Diagnosed, Standing};
 use crate::report::{NodeList, Recovered};
 
@@ -215,6 +216,53 @@ impl Store {
         diagnosed.candidates.insert(0, entry.cause);
     }
 
+    /// Those of `incidents` that are to be notified as one, by the scope of that
+    /// one: more than [`HANDFUL`] nodes have come to show the same within
+    /// [`WITHIN`], in this batch and those before, or did so earlier and further
+    /// ones join them. Each is given by its place.
+    pub fn shared(&self, incidents: &[&Incident], now: Timestamp) -> Vec<(Scope, Vec<usize>)> {
+        let mut groups: BTreeMap<String, (Scope, Vec<usize>)> = BTreeMap::new();
+        for (place, incident) in incidents.iter().enumerate() {
+            let scope = match incident.scope.kind {
+                ScopeKind::Nodes => Some(incident.scope.clone()),
+                _ => shared_scope(incident),
+            };
+            let found = scope.and_then(|scope| Some((shared_key(incident, &scope)?, scope)));
+            if let Some((key, scope)) = found {
+                let group = groups.entry(key).or_insert_with(|| (scope, Vec::new()));
+                group.1.push(place);
+            }
+        }
+        let mut shared = Vec::new();
+        for (key, (scope, mut places)) in groups {
+            let open = self.incidents.get(&key);
+            let joins = |place: &usize| {
+                incidents[*place].scope.kind == ScopeKind::Nodes
+                    || open.is_some_and(|open| open.takes_further(incidents[*place], now))
+            };
+            // What has been open by itself for long has been notified by itself.
+            let recent = |place: &usize| {
+                let single = self.incidents.get(&incidents[*place].key);
+                single.is_none_or(|single| !single.stands() || single.is_recent(now))
+            };
+            let here = places.iter().filter(|place| recent(place));
+            let mut nodes: BTreeSet<NodeKey> = here
+                .flat_map(|place| incidents[*place].nodes().map(NodeKey::of))
+                .collect();
+            let singles = self.incidents.values();
+            let singles = singles.filter(|one| one.shared.as_ref() == Some(&key));
+            for single in singles.filter(|single| single.is_recent(now)) {
+                nodes.extend(single.open_nodes().cloned());
+            }
+            let many = nodes.len() > HANDFUL;
+            places.retain(|place| joins(place) || many && recent(place));
+            if !places.is_empty() {
+                shared.push((scope, places));
+            }
+        }
+        shared
+    }
+
     /// Takes note of what a batch says about `incident`, and answers whether
     /// to speak. `happened` is what planning and repairing came to.
     pub fn decide(
@@ -227,9 +275,17 @@ impl Store {
         if incident.confidence == Confidence::Confirmed {
             self.leave_others(incident);
         }
+        // What was notified node by node goes on in the list of all.
+        let singles: Vec<Entry> = (self.incidents.values())
+            .filter(|one| one.shared.as_ref() == Some(&incident.key) && one.is_recent(now))
+            .cloned()
+            .collect();
         let entry = (self.incidents.entry(incident.key.clone()))
             .or_insert_with_key(|key| Entry::new(incident, self.receipts.take(key, incident), now));
         let stands = entry.note(incident, now);
+        for single in &singles {
+            entry.adopt(single);
+        }
         // An old answer soon after a repair is no sign that it has come back.
         let settling = !happened.observed && entry.was_right_after(now);
         if stands && entry.over_told && !settling {
@@ -280,8 +336,11 @@ impl Store {
     /// says nothing of a recovery: what loses its last node so goes silently.
     fn leave_others(&mut self, incident: &Incident) {
         let subject = Subject::of(&incident.clues);
+        let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
         for (key, entry) in &mut self.incidents {
-            if *key == incident.key || entry.subject != subject {
+            // One node's incident and that of all which show the same.
+            let same = shared.as_ref() == Some(key) || entry.shared.as_ref() == Some(&incident.key);
+            if *key == incident.key || same || entry.subject != subject {
                 continue;
             }
             for hit in incident.hits.iter().filter(|hit| hit.confirmed) {

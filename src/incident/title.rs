@@ -69,8 +69,14 @@ fn on_azure(clues: &Clues) -> bool {
     clues.service.as_deref() == Some(Service::AzureMetadata.as_str())
 }
 
+/// Stands where one node would be named.
+const EACH: &str = "each of several nodes";
+
 fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
-    let at = &scope.id;
+    let at = match scope.kind {
+        ScopeKind::Nodes => EACH,
+        _ => scope.id.as_str(),
+    };
     match cause {
         Cause::ImdsDisabled => format!("The instance metadata service of {at} is switched off"),
         Cause::ImdsUnreachable if on_azure(clues) => {
@@ -93,6 +99,13 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
         }
         Cause::DhmcRoleBroken => {
             format!("The role of Default Host Management in {at} does not work")
+        }
+        Cause::EndpointUnreachable if scope.kind == ScopeKind::Nodes => {
+            let service = clues.service.as_deref().or(clues.host.as_deref());
+            format!(
+                "The agent does not reach {} from {at}",
+                service.unwrap_or("AWS")
+            )
         }
         Cause::EndpointUnreachable => match at.split_once('/') {
             Some((service, from)) => format!("The agent does not reach {service} from {from}"),
@@ -149,6 +162,7 @@ fn role(scope: &Scope) -> String {
         | ScopeKind::AccountRegion
         | ScopeKind::AccountRegionApi
         | ScopeKind::Template => format!("the role of {}", scope.id),
+        ScopeKind::Nodes => format!("the role of {EACH}"),
     }
 }
 

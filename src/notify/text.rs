@@ -314,12 +314,21 @@ fn checks(page: &mut Page, incident: &Incident, outcome: OutcomeStatus) {
         CheckStatus::Unknown,
         CheckStatus::Skipped,
     ] {
-        for check in incident
-            .checks
-            .iter()
-            .filter(|check| check.status == status)
-        {
-            page.item(mark(status), &redact_line(&check.note));
+        // What several checks say in the same words stands once.
+        let mut lines: Vec<(String, usize)> = Vec::new();
+        let checks = incident.checks.iter();
+        for check in checks.filter(|check| check.status == status) {
+            let note = redact_line(&check.note);
+            match lines.iter_mut().find(|(line, _)| *line == note) {
+                Some((_, count)) => *count += 1,
+                None => lines.push((note, 1)),
+            }
+        }
+        for (note, count) in lines {
+            match count {
+                1 => page.item(mark(status), &note),
+                _ => page.item(mark(status), &format!("{note} ({count} checks)")),
+            }
         }
     }
 }

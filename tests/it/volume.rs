@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::support::events::{Delivery, kinesis};
-use crate::support::proxy::{Effect, query_error};
+use crate::support::proxy::{Effect, ec2_error, query_error};
 use crate::support::runtime::{Failure, Function};
-use crate::support::scene::{ADVISE, Scene};
+use crate::support::scene::{ADVISE, Scene, together};
 
 /// As long as the template gives the function.
 const MINUTE: (&str, &str) = ("AWS_LAMBDA_FUNCTION_TIMEOUT", "60");
@@ -167,4 +167,80 @@ async fn an_incident_is_critical_by_the_nodes_of_all_batches() {
         _ => ("high".to_owned(), count),
     });
     assert_eq!(severities, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn batches_about_one_broken_role_share_their_reads() {
+    const ROUNDS: usize = 20;
+    let scene = Scene::new().await;
+    let on_role = scene.broken_role("MySSMRole", 2).await;
+    let mut function = start(&scene, MINUTE).await;
+    scene.account.proxy.forget();
+    let began = std::time::Instant::now();
+    for round in 0..ROUNDS {
+        let event = scene.role_refused(&on_role[round % 2]).subscription();
+        let report = function.invoke(&event).await.expect("the batch is handled");
+        let incident = crate::support::answer::only_incident(&report);
+        assert_eq!(incident["confidence"], "confirmed", "{incident:#}");
+    }
+    // As often again in each minute that a busy machine takes.
+    let minutes = 1 + usize::try_from(began.elapsed().as_secs() / 60).unwrap_or(ROUNDS);
+    for (call, most) in [
+        ("GetInstanceProfile", 4),
+        ("GetRole", 4),
+        ("DescribeInstances", 8),
+    ] {
+        let calls = scene.account.proxy.calls_of(call).len();
+        assert!(
+            (1..=most * minutes).contains(&calls),
+            "{calls} times {call}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_called_right_by_what_was_read_before() {
+    let scene = Scene::new().await;
+    let lit = scene.healthy_instance().await;
+    let mut function = start(&scene, MINUTE).await;
+    let event = scene.imds_off(&lit).subscription();
+    let report = function.invoke(&event).await.expect("the batch is handled");
+    let incident = crate::support::answer::only_incident(&report);
+    assert_ne!(incident["confidence"], "confirmed", "{incident:#}");
+
+    scene.account.set_imds(&lit, false).await;
+    let event = scene.imds_off(&lit).subscription();
+    let report = function.invoke(&event).await.expect("the batch is handled");
+    let incident = crate::support::answer::incident_of(&report, &lit);
+    assert_eq!(incident["cause"], "imds-disabled", "{incident:#}");
+    assert_eq!(incident["confidence"], "confirmed", "{incident:#}");
+}
+
+#[tokio::test]
+async fn nodes_that_show_the_same_are_one_message_with_a_list() {
+    let scene = Scene::new().await;
+    let denied = ec2_error(403, "UnauthorizedOperation", "You are not authorized");
+    scene.account.proxy.on("DescribeInstances", denied);
+    let ids: Vec<String> = (1..=12).map(|n| format!("i-{n:017x}")).collect();
+    let all: Vec<Delivery> = ids.iter().map(|id| scene.imds_off(id)).collect();
+
+    let mut function = start(&scene, MINUTE).await;
+    let report = function.invoke(&together(&all)).await.expect("handled");
+    let incident = crate::support::answer::only_incident(&report);
+    assert_eq!(incident["node_count"], 12, "{incident:#}");
+    let mails = scene.mailbox.take().await;
+    assert_eq!(mails.len(), 1, "{mails:#?}");
+    assert!(ids.iter().all(|id| mails[0].text.contains(id.as_str())));
+
+    // One by one, in another environment: five by themselves, then the list.
+    let mut function = start(&scene, MINUTE).await;
+    for delivery in &all[..8] {
+        let event = delivery.subscription();
+        function.invoke(&event).await.expect("handled");
+    }
+    let mails = scene.mailbox.take().await;
+    let counts: Vec<bool> = (mails.iter())
+        .map(|mail| mail.subject.ends_with("(6 nodes)"))
+        .collect();
+    assert_eq!(counts, [false, false, false, false, false, true]);
 }

@@ -28,7 +28,7 @@ use super::facts::{
 use super::needs::Needs;
 use crate::node::InstanceId;
 use reader::Reader;
-pub use recent::{KEPT, Kept, Recent};
+pub use recent::{ASKED_BEFORE, KEPT, Kept, Recent};
 
 /// Values that one filter of EC2 takes.
 pub const EC2_FILTER: usize = 200;

@@ -5,8 +5,8 @@
 //! before the write, and what would show a fault to be gone is read anew in the
 //! very invocation that says so: see [`Recent::new`].
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,8 +19,12 @@ use crate::diagnose::facts::{
 };
 use crate::node::InstanceId;
 
-/// For so long an answer may stand for another look.
+/// For so long an answer may stand for another look …
 pub const KEPT: Duration = Duration::from_secs(60);
+
+/// … once the same was asked so often within that time: what comes up now and
+/// then is looked at each time, so that a change is seen at once.
+pub const ASKED_BEFORE: usize = 4;
 
 /// Answers kept of each kind of read, the oldest going first.
 const MOST: usize = 256;
@@ -48,30 +52,56 @@ pub struct Kept {
     service_settings: Shelf<String, String>,
 }
 
-/// Reads that are answered from what is kept, where that is young enough.
+/// Reads of one invocation that are answered from what is kept, where that is
+/// young enough.
 #[derive(Debug)]
 pub struct Recent<R> {
     reads: Arc<R>,
     kept: Arc<Kept>,
-    oldest: Instant,
+    age: Age,
+}
+
+/// How old an answer may be.
+#[derive(Debug, Clone, Copy)]
+struct Age {
+    /// What was read since then is as good as new.
+    began: Instant,
+    /// What is older than this by then is not.
+    most: Duration,
 }
 
 impl<R> Recent<R> {
-    /// An answer from before `oldest` is read anew. With the beginning of an
-    /// invocation, each thing is read at most once in it and none is older.
-    pub fn new(reads: Arc<R>, kept: Arc<Kept>, oldest: Instant) -> Self {
-        Self {
-            reads,
-            kept,
-            oldest,
-        }
+    /// For an invocation that began at `began`: in it each thing is read at most
+    /// once. An answer from before may be older by `most`; with zero there is
+    /// none.
+    pub fn new(reads: Arc<R>, kept: Arc<Kept>, began: Instant, most: Duration) -> Self {
+        let age = Age { began, most };
+        Self { reads, kept, age }
     }
 }
 
 /// The answers to one kind of read, by what was asked about.
 #[derive(Debug)]
 struct Shelf<K, V> {
-    answers: Mutex<BTreeMap<K, (Instant, Result<V, CallError>)>>,
+    answers: Mutex<BTreeMap<K, Answered<V>>>,
+}
+
+#[derive(Debug)]
+struct Answered<V> {
+    answer: Result<V, CallError>,
+    /// When it was asked for, the latest last; at most [`ASKED_BEFORE`].
+    asked: VecDeque<Instant>,
+}
+
+impl<V> Answered<V> {
+    fn is_good_for(&self, age: Age) -> bool {
+        let since = |at: &Instant, long: Duration| age.began.saturating_duration_since(*at) <= long;
+        self.asked.back().is_some_and(|latest| {
+            let often =
+                self.asked.len() >= ASKED_BEFORE && self.asked.iter().all(|at| since(at, KEPT));
+            *latest >= age.began || often && !age.most.is_zero() && since(latest, age.most)
+        })
+    }
 }
 
 impl<K, V> Default for Shelf<K, V> {
@@ -83,19 +113,17 @@ impl<K, V> Default for Shelf<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
-    fn answers(&self) -> std::sync::MutexGuard<'_, BTreeMap<K, (Instant, Result<V, CallError>)>> {
-        self.answers
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<K, Answered<V>>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, key: &K, oldest: Instant) -> Option<Result<V, CallError>> {
+    fn get(&self, key: &K, age: Age) -> Option<Result<V, CallError>> {
         let answers = self.answers();
-        let (_, answer) = answers.get(key).filter(|(at, _)| *at >= oldest)?;
-        Some(answer.clone())
+        let answered = answers.get(key).filter(|known| known.is_good_for(age))?;
+        Some(answered.answer.clone())
     }
 
-    /// Keeps an answer that was given at `at`. A call that got none, or was
+    /// Keeps an answer that was asked for at `at`. A call that got none, or was
     /// told to come later, says nothing of the next one.
     fn put(&self, key: K, at: Instant, answer: Result<V, CallError>) {
         if let Err(error) = &answer
@@ -104,22 +132,30 @@ impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
             return;
         }
         let mut answers = self.answers();
-        answers.insert(key, (at, answer));
+        let mut asked = answers
+            .remove(&key)
+            .map_or_else(VecDeque::new, |old| old.asked);
+        if asked.len() == ASKED_BEFORE {
+            asked.pop_front();
+        }
+        asked.push_back(at);
+        answers.insert(key, Answered { answer, asked });
         if answers.len() > MOST {
-            let mut times: Vec<Instant> = answers.values().map(|(at, _)| *at).collect();
+            let latest = |answered: &Answered<V>| answered.asked.back().copied();
+            let mut times: Vec<_> = answers.values().map(latest).collect();
             times.sort_unstable();
             let median = times[times.len() / 2];
-            answers.retain(|_, (at, _)| *at > median);
+            answers.retain(|_, answered| latest(answered) > median);
         }
     }
 
     async fn one(
         &self,
         key: K,
-        oldest: Instant,
+        age: Age,
         ask: impl Future<Output = Result<V, CallError>>,
     ) -> Result<V, CallError> {
-        if let Some(answer) = self.get(&key, oldest) {
+        if let Some(answer) = self.get(&key, age) {
             return answer;
         }
         let at = Instant::now();
@@ -138,14 +174,14 @@ impl<K: Ord + Clone, T: Clone> Shelf<K, Vec<T>> {
     async fn list<F: Future<Output = Result<Vec<T>, CallError>>>(
         &self,
         keys: &[K],
-        oldest: Instant,
+        age: Age,
         key_of: impl Fn(&T) -> K,
         ask: impl FnOnce(Vec<K>) -> F,
     ) -> Result<Vec<T>, CallError> {
         let mut things = Vec::new();
         let mut missing = Vec::new();
         for key in keys {
-            match self.get(key, oldest) {
+            match self.get(key, age) {
                 Some(kept) => things.extend(kept?),
                 None => missing.push(key.clone()),
             }
@@ -227,17 +263,17 @@ impl<R: Reads> Reads for Recent<R> {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
         let ask = async |ids: Vec<InstanceId>| self.reads.instances(&ids).await;
         let shelf = &self.kept.instances;
-        shelf.list(ids, self.oldest, |i| i.id.clone(), ask).await
+        shelf.list(ids, self.age, |i| i.id.clone(), ask).await
     }
 
     async fn profile(&self, name: &str) -> Result<ProfileFacts, CallError> {
         let ask = self.reads.profile(name);
-        (self.kept.profiles.one(name.to_owned(), self.oldest, ask)).await
+        (self.kept.profiles.one(name.to_owned(), self.age, ask)).await
     }
 
     async fn role(&self, name: &str) -> Result<RoleFacts, CallError> {
         let ask = self.reads.role(name);
-        (self.kept.roles.one(name.to_owned(), self.oldest, ask)).await
+        (self.kept.roles.one(name.to_owned(), self.age, ask)).await
     }
 
     async fn simulation(
@@ -249,7 +285,7 @@ impl<R: Reads> Reads for Recent<R> {
         let ask = self.reads.simulation(role_arn, actions, resource);
         let actions = actions.iter().map(|&action| action.to_owned()).collect();
         let key = (role_arn.to_owned(), actions, resource.to_owned());
-        self.kept.simulations.one(key, self.oldest, ask).await
+        self.kept.simulations.one(key, self.age, ask).await
     }
 
     async fn attached_policies(&self, role: &str) -> Result<Vec<String>, CallError> {
@@ -257,7 +293,7 @@ impl<R: Reads> Reads for Recent<R> {
         (self
             .kept
             .attached_policies
-            .one(role.to_owned(), self.oldest, ask))
+            .one(role.to_owned(), self.age, ask))
         .await
     }
 
@@ -266,85 +302,77 @@ impl<R: Reads> Reads for Recent<R> {
         (self
             .kept
             .inline_policies
-            .one(role.to_owned(), self.oldest, ask))
+            .one(role.to_owned(), self.age, ask))
         .await
     }
 
     async fn inline_policy(&self, role: &str, name: &str) -> Result<String, CallError> {
         let ask = self.reads.inline_policy(role, name);
         let key = (role.to_owned(), name.to_owned());
-        self.kept.inline_policy.one(key, self.oldest, ask).await
+        self.kept.inline_policy.one(key, self.age, ask).await
     }
 
     async fn managed_policy(&self, arn: &str) -> Result<String, CallError> {
         let ask = self.reads.managed_policy(arn);
-        (self
-            .kept
-            .managed_policy
-            .one(arn.to_owned(), self.oldest, ask))
-        .await
+        (self.kept.managed_policy.one(arn.to_owned(), self.age, ask)).await
     }
 
     async fn groups(&self, ids: &[String]) -> Result<Vec<GroupFacts>, CallError> {
         let ask = async |ids: Vec<String>| self.reads.groups(&ids).await;
         let shelf = &self.kept.groups;
-        shelf.list(ids, self.oldest, |g| g.id.clone(), ask).await
+        shelf.list(ids, self.age, |g| g.id.clone(), ask).await
     }
 
     async fn acls(&self, vpcs: &[String]) -> Result<Vec<AclFacts>, CallError> {
         let ask = async |vpcs: Vec<String>| self.reads.acls(&vpcs).await;
         let shelf = &self.kept.acls;
-        shelf.list(vpcs, self.oldest, |a| a.vpc.clone(), ask).await
+        shelf.list(vpcs, self.age, |a| a.vpc.clone(), ask).await
     }
 
     async fn route_tables(&self, vpcs: &[String]) -> Result<Vec<RouteTableFacts>, CallError> {
         let ask = async |vpcs: Vec<String>| self.reads.route_tables(&vpcs).await;
         let shelf = &self.kept.route_tables;
-        shelf.list(vpcs, self.oldest, |t| t.vpc.clone(), ask).await
+        shelf.list(vpcs, self.age, |t| t.vpc.clone(), ask).await
     }
 
     async fn endpoints(&self, vpcs: &[String]) -> Result<Vec<EndpointFacts>, CallError> {
         let ask = async |vpcs: Vec<String>| self.reads.endpoints(&vpcs).await;
         let shelf = &self.kept.endpoints;
-        shelf.list(vpcs, self.oldest, |e| e.vpc.clone(), ask).await
+        shelf.list(vpcs, self.age, |e| e.vpc.clone(), ask).await
     }
 
     async fn interfaces(&self, ids: &[String]) -> Result<Vec<InterfaceFacts>, CallError> {
         let ask = async |ids: Vec<String>| self.reads.interfaces(&ids).await;
         let shelf = &self.kept.interfaces;
-        shelf.list(ids, self.oldest, |i| i.id.clone(), ask).await
+        shelf.list(ids, self.age, |i| i.id.clone(), ask).await
     }
 
     async fn vpcs(&self, ids: &[String]) -> Result<Vec<VpcFacts>, CallError> {
         let ask = async |ids: Vec<String>| self.reads.vpcs(&ids).await;
         let shelf = &self.kept.vpcs;
-        shelf.list(ids, self.oldest, |v| v.id.clone(), ask).await
+        shelf.list(ids, self.age, |v| v.id.clone(), ask).await
     }
 
     async fn vpc_attribute(&self, vpc: &str, attribute: VpcAttribute) -> Result<bool, CallError> {
         let ask = self.reads.vpc_attribute(vpc, attribute);
         let key = (vpc.to_owned(), attribute);
-        self.kept.vpc_attributes.one(key, self.oldest, ask).await
+        self.kept.vpc_attributes.one(key, self.age, ask).await
     }
 
     async fn dhcp_options(&self, ids: &[String]) -> Result<Vec<DhcpFacts>, CallError> {
         let ask = async |ids: Vec<String>| self.reads.dhcp_options(&ids).await;
         let shelf = &self.kept.dhcp_options;
-        shelf.list(ids, self.oldest, |d| d.id.clone(), ask).await
+        shelf.list(ids, self.age, |d| d.id.clone(), ask).await
     }
 
     async fn registrations(&self, ids: &[InstanceId]) -> Result<Vec<RegistrationFacts>, CallError> {
         let ask = async |ids: Vec<InstanceId>| self.reads.registrations(&ids).await;
         let shelf = &self.kept.registrations;
-        shelf.list(ids, self.oldest, |r| r.id.clone(), ask).await
+        shelf.list(ids, self.age, |r| r.id.clone(), ask).await
     }
 
     async fn service_setting(&self, id: &str) -> Result<String, CallError> {
         let ask = self.reads.service_setting(id);
-        (self
-            .kept
-            .service_settings
-            .one(id.to_owned(), self.oldest, ask))
-        .await
+        (self.kept.service_settings.one(id.to_owned(), self.age, ask)).await
     }
 }

@@ -1,5 +1,7 @@
 #![cfg(feature = "aws")]
 
+mod recent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Clock};

@@ -9,6 +9,7 @@ use super::{Happened, Over, State, Telling, Why};
 use crate::incident::cause::{Cause, Confidence, Scope, Severity};
 use crate::incident::finding::{Clues, Finding};
 use crate::incident::gather::{Hit, Incident, by_nodes};
+use crate::incident::shared::{WITHIN, shared_key, shared_scope};
 use crate::node::{AccountId, Node, NodeId, Region};
 use crate::report::{NodeList, NodeReport, Recovered};
 
@@ -30,6 +31,11 @@ pub(super) struct Entry {
     pub(super) title: String,
     pub(super) confirmed: bool,
     pub(super) subject: Subject,
+    /// The key of the incident that this one becomes part of when many nodes
+    /// show the same.
+    pub(super) shared: Option<String>,
+    /// When it last hit a further node.
+    grew_at: Timestamp,
     pub(super) opened_at: Timestamp,
     /// When a batch last brought it.
     pub(super) seen_at: Timestamp,
@@ -95,6 +101,8 @@ impl Entry {
             title: incident.title.clone(),
             confirmed: false,
             subject: Subject::of(&incident.clues),
+            shared: shared_scope(incident).and_then(|scope| shared_key(incident, &scope)),
+            grew_at: now,
             opened_at: now,
             seen_at: now,
             state: told.map_or(State::Open, |told| told.state),
@@ -118,14 +126,14 @@ impl Entry {
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
         for hit in &incident.hits {
-            let trace = self
-                .nodes
-                .entry(NodeKey::of(&hit.node))
-                .or_insert_with(|| Trace {
+            let trace = self.nodes.entry(NodeKey::of(&hit.node)).or_insert_with(|| {
+                self.grew_at = now;
+                Trace {
                     candidates: BTreeSet::new(),
                     last: hit.last,
                     recovered_at: None,
-                });
+                }
+            });
             trace.candidates.extend(&hit.log_candidates);
             trace.last = trace.last.max(hit.last);
             let fresh = |recovered_at: Timestamp| hit.confirmed || hit.last > recovered_at;
@@ -136,6 +144,34 @@ impl Entry {
         }
         self.severity = self.over_its_life();
         stands
+    }
+
+    /// Whether it opened within [`WITHIN`] and is still open.
+    pub(super) fn is_recent(&self, now: Timestamp) -> bool {
+        self.stands() && within(self.opened_at, now)
+    }
+
+    /// Whether `incident` belongs to this one of many nodes: its node does, or
+    /// further ones have been joining it until lately.
+    pub(super) fn takes_further(&self, incident: &Incident, now: Timestamp) -> bool {
+        let member = |node: &Node| self.nodes.contains_key(&NodeKey::of(node));
+        self.stands() && (within(self.grew_at, now) || incident.nodes().any(member))
+    }
+
+    /// Its nodes that have not recovered.
+    pub(super) fn open_nodes(&self) -> impl Iterator<Item = &NodeKey> {
+        let nodes = self.nodes.iter();
+        nodes.filter_map(|(node, trace)| trace.recovered_at.is_none().then_some(node))
+    }
+
+    /// Takes in the open nodes of an incident that this one speaks for from now.
+    pub(super) fn adopt(&mut self, other: &Self) {
+        for (node, trace) in &other.nodes {
+            if trace.recovered_at.is_none() && !self.nodes.contains_key(node) {
+                self.nodes.insert(node.clone(), trace.clone());
+            }
+        }
+        self.severity = self.over_its_life();
     }
 
     /// Many nodes make it critical, whether one batch brings them or many do.
@@ -385,7 +421,7 @@ impl Entry {
         times.max().unwrap_or(self.seen_at)
     }
 
-    fn stands(&self) -> bool {
+    pub(super) fn stands(&self) -> bool {
         self.standing() > 0
     }
 
@@ -404,6 +440,10 @@ impl Entry {
             region: node.region.as_ref().map(|name| name.as_str().to_owned()),
         }))
     }
+}
+
+fn within(at: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(at)).map_or(true, |age| age <= WITHIN)
 }
 
 impl NodeKey {

@@ -7,6 +7,7 @@ use crate::incident::gather::Hit;
 use crate::node::{AccountId, NamedBy, Node, NodeId, Region};
 
 mod bounds;
+mod shared;
 
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

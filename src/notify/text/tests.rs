@@ -315,6 +315,26 @@ fn an_undetermined_loss_of_credentials() {
 }
 
 #[test]
+fn what_several_checks_say_alike_stands_once_with_a_count() {
+    let mut incident = sample::incident(Cause::RoleNotAssumable);
+    let denied = "Could not look at i-1: DescribeInstances was denied.";
+    incident.checks = vec![
+        check(CheckName::InstanceState, CheckStatus::Unknown, denied),
+        check(CheckName::Imds, CheckStatus::Unknown, denied),
+        check(CheckName::InstanceProfile, CheckStatus::Failed, denied),
+        check(CheckName::TrustPolicy, CheckStatus::Unknown, denied),
+        check(CheckName::Registration, CheckStatus::Unknown, "Another."),
+    ];
+    let body = Told::of(incident).message().body;
+    let folded = body.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        folded.contains("denied. (3 checks) unknown Another."),
+        "{body}"
+    );
+    assert_eq!(folded.matches("denied.").count(), 2, "{body}");
+}
+
+#[test]
 fn an_endpoint_behind_a_private_address() {
     insta::assert_snapshot!(endpoint_unreachable().mail());
 }

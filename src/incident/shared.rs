@@ -1,0 +1,59 @@
+//! Many nodes with one fault that each has by itself: an image, a proxy or a
+//! certificate authority that they share. From a handful on they are one
+//! incident with a list.
+
+use std::time::Duration;
+
+use super::cause::{Cause, Scope, ScopeKind};
+use super::gather::Incident;
+use crate::diagnose::account_region;
+
+/// So many nodes may each be notified by itself; more of them are one incident …
+pub const HANDFUL: usize = 5;
+
+/// … when they showed the fault within so long.
+pub const WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// The scope of all nodes of the account and Region that show the same as
+/// `incident`, which is one node's; `None` where many nodes are one incident
+/// anyway.
+pub fn shared_scope(incident: &Incident) -> Option<Scope> {
+    let clues = &incident.clues;
+    let of_node = match incident.scope.kind {
+        ScopeKind::Instance | ScopeKind::Node => None,
+        ScopeKind::ServiceOnNode => clues.service.clone().or_else(|| clues.host.clone()),
+        ScopeKind::Role
+        | ScopeKind::Policy
+        | ScopeKind::VpcEndpoint
+        | ScopeKind::ServiceInSubnet
+        | ScopeKind::Vpc
+        | ScopeKind::AccountRegion
+        | ScopeKind::AccountRegionApi
+        | ScopeKind::Template
+        | ScopeKind::Nodes => return None,
+    };
+    let subject = match incident.cause {
+        // Whichever service was tried: what was dialled is the proxy.
+        Cause::ProxyFailure => clues.dialled.map(|address| address.to_string()),
+        Cause::PermissionMissing | Cause::EndpointPolicyDenies => clues.action.clone(),
+        _ => of_node,
+    };
+    let place = account_region(incident.nodes().next()?);
+    let id = match subject {
+        Some(subject) => format!("{place}/{subject}"),
+        None => place,
+    };
+    Some(Scope {
+        kind: ScopeKind::Nodes,
+        id,
+    })
+}
+
+/// The key of the incident that `scope`, of [`shared_scope`], stands for.
+pub fn shared_key(incident: &Incident, scope: &Scope) -> Option<String> {
+    let place = account_region(incident.nodes().next()?);
+    Some(format!(
+        "{place}/{}/{}:{}",
+        incident.cause, scope.kind, scope.id
+    ))
+}

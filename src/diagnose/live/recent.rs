@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use super::{Reads, VpcAttribute};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, GroupFacts, InstanceFacts, InterfaceFacts, ProfileFacts,
-    RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, VpcFacts,
+    AclFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults, InstanceFacts, InterfaceFacts,
+    ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, SubnetFacts,
+    VpcFacts,
 };
 use crate::node::InstanceId;
 
@@ -33,6 +34,7 @@ const MOST: usize = 256;
 #[derive(Debug, Default)]
 pub struct Kept {
     instances: Shelf<InstanceId, Vec<InstanceFacts>>,
+    imds_defaults: Shelf<(), ImdsDefaults>,
     profiles: Shelf<String, ProfileFacts>,
     roles: Shelf<String, RoleFacts>,
     simulations: Shelf<(String, Vec<String>, String), Vec<SimulatedAction>>,
@@ -45,6 +47,7 @@ pub struct Kept {
     route_tables: Shelf<String, Vec<RouteTableFacts>>,
     endpoints: Shelf<String, Vec<EndpointFacts>>,
     interfaces: Shelf<String, Vec<InterfaceFacts>>,
+    subnets: Shelf<String, Vec<SubnetFacts>>,
     vpcs: Shelf<String, Vec<VpcFacts>>,
     vpc_attributes: Shelf<(String, VpcAttribute), bool>,
     dhcp_options: Shelf<String, Vec<DhcpFacts>>,
@@ -220,6 +223,7 @@ impl Kept {
     pub fn forget(&self) {
         let Self {
             instances,
+            imds_defaults,
             profiles,
             roles,
             simulations,
@@ -232,6 +236,7 @@ impl Kept {
             route_tables,
             endpoints,
             interfaces,
+            subnets,
             vpcs,
             vpc_attributes,
             dhcp_options,
@@ -239,6 +244,7 @@ impl Kept {
             service_settings,
         } = self;
         instances.clear();
+        imds_defaults.clear();
         profiles.clear();
         roles.clear();
         simulations.clear();
@@ -251,6 +257,7 @@ impl Kept {
         route_tables.clear();
         endpoints.clear();
         interfaces.clear();
+        subnets.clear();
         vpcs.clear();
         vpc_attributes.clear();
         dhcp_options.clear();
@@ -264,6 +271,11 @@ impl<R: Reads> Reads for Recent<R> {
         let ask = async |ids: Vec<InstanceId>| self.reads.instances(&ids).await;
         let shelf = &self.kept.instances;
         shelf.list(ids, self.age, |i| i.id.clone(), ask).await
+    }
+
+    async fn imds_defaults(&self) -> Result<ImdsDefaults, CallError> {
+        let ask = self.reads.imds_defaults();
+        self.kept.imds_defaults.one((), self.age, ask).await
     }
 
     async fn profile(&self, name: &str) -> Result<ProfileFacts, CallError> {
@@ -345,6 +357,12 @@ impl<R: Reads> Reads for Recent<R> {
         let ask = async |ids: Vec<String>| self.reads.interfaces(&ids).await;
         let shelf = &self.kept.interfaces;
         shelf.list(ids, self.age, |i| i.id.clone(), ask).await
+    }
+
+    async fn subnets(&self, ids: &[String]) -> Result<Vec<SubnetFacts>, CallError> {
+        let ask = async |ids: Vec<String>| self.reads.subnets(&ids).await;
+        let shelf = &self.kept.subnets;
+        shelf.list(ids, self.age, |s| s.id.clone(), ask).await
     }
 
     async fn vpcs(&self, ids: &[String]) -> Result<Vec<VpcFacts>, CallError> {

@@ -53,7 +53,9 @@ fn what_many_batches_ask_for_is_read_a_few_times() {
         assert_eq!((text(&kept), asked), (text(&facts), Vec::new()));
     }
     // Two nodes more, in the same subnet and on the same role.
-    let (all, further) = sequence.read(&all_of(3), KEPT);
+    let (all, mut further) = sequence.read(&all_of(3), KEPT);
+    // For several instances the simulator is asked about all of them.
+    further.retain(|call| !call.starts_with("SimulatePrincipalPolicy"));
     let of_nodes = ["DescribeInstanceInformation 2", "DescribeInstances 2"];
     assert_eq!(further, of_nodes);
     let anew = read_from(&sequence.fleet, &all_of(3), ENOUGH);

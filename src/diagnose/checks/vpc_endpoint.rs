@@ -10,7 +10,7 @@ use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{EndpointFacts, GroupFacts, InstanceFacts, known};
 use crate::diagnose::network::names::gateway_for;
 use crate::diagnose::network::space::Family;
-use crate::diagnose::network::way::{Traffic, Way};
+use crate::diagnose::network::way::{Traffic, Way, answers_for_the_name};
 use crate::diagnose::network::{Far, Lets, group};
 use crate::failure::address_class::ALL_V4;
 
@@ -31,7 +31,17 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     };
     match &traffic.way {
         Way::Endpoint { endpoint, .. } => Ok(of_endpoint(subject, instance, endpoint, &traffic)),
-        Way::Unclear(why) => Err(unknown(why)),
+        Way::Unclear(why) => {
+            let endpoints = traffic.endpoints.as_deref().unwrap_or_default();
+            let bypassed = (endpoints.iter())
+                .find(|endpoint| why.starts_with(&answers_for_the_name(&endpoint.id)));
+            Err(CheckResult {
+                fault: bypassed.map(|endpoint| Fault::EndpointBypassed {
+                    endpoint: endpoint.id.clone(),
+                }),
+                ..unknown(why)
+            })
+        }
         Way::Public => match traffic.endpoints.as_deref() {
             Err(why) => Err(unknown(why)),
             Ok([]) => {
@@ -163,19 +173,13 @@ fn passed_by(
 ) -> CheckResult {
     let service = traffic.service;
     if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.private_dns) {
-        let unknown = CheckResult::unknown(
+        return CheckResult::unknown(
             NAME,
             format!(
                 "The endpoint {} for {service} does not answer for the name that the agent uses.",
                 endpoint.id
             ),
         );
-        return CheckResult {
-            fault: Some(Fault::EndpointBypassed {
-                endpoint: endpoint.id.clone(),
-            }),
-            ..unknown
-        };
     }
     let ids: Vec<&str> = endpoints
         .iter()

@@ -360,6 +360,11 @@ fn way<'a>(
     }
 }
 
+/// How the doubt about an endpoint that was passed by begins.
+pub fn answers_for_the_name(endpoint: &str) -> String {
+    format!("the endpoint {endpoint} answers for the service's name")
+}
+
 /// A public address that was dialled although an endpoint is there to answer
 /// for the name: the resolver comes first.
 fn dialled_outside<'a>(
@@ -373,10 +378,10 @@ fn dialled_outside<'a>(
         .find(|endpoint| host.as_ref().is_none_or(|host| host.may_lead_to(endpoint)));
     match answering {
         Some(endpoint) if endpoint.private_dns => Way::Unclear(format!(
-            "the endpoint {} answers for the service's name, yet the log dialled the public \
-             address {address}: the node resolves names elsewhere, or the endpoint is newer than \
-             the log; look at the resolver that the host uses first",
-            endpoint.id
+            "{}, yet the log dialled the public address {address}: the node resolves names \
+             elsewhere, or the endpoint is newer than the log; look at the resolver that the host \
+             uses first",
+            answers_for_the_name(&endpoint.id)
         )),
         Some(_) | None => Way::Public,
     }

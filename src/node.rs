@@ -358,6 +358,11 @@ mod tests {
                 Some(partition)
             );
         }
+        assert_eq!(Partition::Eusc.arn(), Some("aws-eusc"));
+        assert_eq!(Partition::Eusc.dns_suffix(), Some("amazonaws.eu"));
+        // After a partition that is not known nothing is named.
+        assert_eq!(Partition::Unknown.arn(), None);
+        assert_eq!(Partition::Unknown.dns_suffix(), None);
         for wrong in ["", "us-east", "eu_west_1", "US-EAST-1", "us-east-1; rm"] {
             assert_eq!(Region::parse(wrong), None, "{wrong}");
         }

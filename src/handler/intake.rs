@@ -166,20 +166,22 @@ fn add_counts(sum: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
 
 fn add_templates(sum: &mut Vec<Unrecognised>, more: Vec<Unrecognised>) {
     for unknown in more {
-        match sum
-            .iter_mut()
-            .find(|known| known.template == unknown.template)
-        {
-            Some(known) => known.count += unknown.count,
-            None if sum.len() < MAX_TEMPLATES => sum.push(unknown),
-            // The last entry counts what found no place of its own.
-            None => match sum.last_mut().filter(|last| last.template == OTHERS) {
-                Some(others) => others.count += unknown.count,
-                None => sum.push(Unrecognised {
-                    template: OTHERS.to_owned(),
-                    ..unknown
-                }),
-            },
+        let known = sum
+            .iter()
+            .position(|known| known.template == unknown.template);
+        // The last entry counts what found no place of its own.
+        let full = sum.len() >= MAX_TEMPLATES;
+        let place = known.or(sum
+            .len()
+            .checked_sub(1)
+            .filter(|_| sum.len() > MAX_TEMPLATES));
+        match place {
+            Some(place) => sum[place].count += unknown.count,
+            None if full => sum.push(Unrecognised {
+                template: OTHERS.to_owned(),
+                ..unknown
+            }),
+            None => sum.push(unknown),
         }
     }
 }

@@ -162,7 +162,14 @@ async fn calls_grow_with_what_is_shared_and_not_with_instances() {
         assert_eq!(count["ec2:DescribeInstances"], 1);
         counts.push(count);
     }
-    assert_eq!(counts[0], counts[1]);
+    // An action that is checked on each instance is asked of all when several share a role.
+    for (action, count) in &counts[1] {
+        let once = counts[0].get(action).copied().unwrap_or_default();
+        assert!(
+            *count <= once,
+            "{action}: {count} calls for twice the fleet, {once} for one"
+        );
+    }
 }
 
 /// The time of a delivery's last line, moved by `seconds`, as JSON has it.

@@ -72,25 +72,27 @@ fn of_endpoint(
     if !endpoint.is_available() {
         // One that does not work answers for no name, which leaves the public
         // way; where its address was dialled, the name did lead to it.
-        let public_is_open = traffic.dialled.is_none()
-            && matches!(
-                public_road(
-                    subject,
-                    instance,
-                    &traffic.past_endpoints(subject, instance)
-                ),
-                Ok(Road::Open(_) | Road::Beyond(_))
-            );
-        let note = format!(
-            "The endpoint {id} for {service} is {}{}.",
-            endpoint.state,
-            if public_is_open {
-                ", and a route leads to the public addresses"
-            } else {
-                ""
+        let around = traffic.past_endpoints(subject, instance);
+        let around = traffic
+            .dialled
+            .is_none()
+            .then(|| public_road(subject, instance, &around));
+        let (is_only_way, aside) = match around {
+            None | Some(Ok(Road::Closed { .. })) => (true, String::new()),
+            Some(Ok(Road::Open(_) | Road::Beyond(_))) => {
+                let open = ", and a route leads to the public addresses";
+                (false, open.to_owned())
             }
+            Some(Err(why)) => (
+                false,
+                format!("; whether there is another way is unclear: {why}"),
+            ),
+        };
+        let note = format!(
+            "The endpoint {id} for {service} is {}{aside}.",
+            endpoint.state,
         );
-        return if is_settled(&endpoint.state) && !public_is_open {
+        return if is_settled(&endpoint.state) && is_only_way {
             let endpoint = id.clone();
             CheckResult::failed(
                 NAME,

@@ -17,6 +17,13 @@ pub fn lets<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &Far<'_>) -
             Peer::Range(range) => ranges.push(*range),
             Peer::Group(group) if far.groups.contains(group) => return Lets::Yes,
             Peer::PrefixList(list) if far.list == Some(list) => return Lets::Yes,
+            // It can be a group of a peered network, in which the far end is.
+            Peer::Group(id) if far.may_be_in_another_network() => {
+                unread = Some(format!(
+                    "a rule names the security group {id}, which may be the one of an endpoint \
+                     in another network"
+                ));
+            }
             // A referenced group stands for its own interfaces.
             Peer::Group(_) => {}
             Peer::PrefixList(id) => {

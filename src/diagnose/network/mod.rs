@@ -13,6 +13,7 @@ mod property_tests;
 
 use ipnet::IpNet;
 
+use crate::failure::address_class::ALL_V4;
 use space::Family;
 
 /// The port of every service.
@@ -41,6 +42,11 @@ pub struct Far<'a> {
 impl Far<'_> {
     pub fn family(&self) -> Family {
         Family::of(matches!(self.space.first(), Some(IpNet::V4(_)) | None))
+    }
+
+    /// Its addresses are any, private ones too, and its security groups are not known.
+    fn may_be_in_another_network(&self) -> bool {
+        self.groups.is_empty() && self.space == [ALL_V4]
     }
 }
 

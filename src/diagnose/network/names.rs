@@ -3,6 +3,7 @@
 use super::way::table_of;
 use crate::diagnose::facts::{Destination, EndpointFacts, InstanceFacts, Read, RouteTarget, known};
 use crate::diagnose::subject::Subject;
+use crate::node::Partition;
 
 /// A host name that the agent asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,15 +21,12 @@ impl Host {
     /// Dual-stack names ("AWS services that support IPv6"): `ssm.REGION.api.aws`,
     /// `s3.dualstack.REGION.amazonaws.com`, and their kin in other partitions.
     pub fn has_ipv6(&self) -> bool {
-        let name = &self.name;
-        [
-            ".api.aws",
-            ".api.amazonwebservices.com.cn",
-            ".api.amazonwebservices.eu",
-        ]
-        .iter()
-        .any(|suffix| name.ends_with(suffix))
-            || name.split('.').any(|label| label == "dualstack")
+        let suffixes = Partition::ALL
+            .iter()
+            .filter_map(|one| one.dual_stack_suffix());
+        let mut befores = suffixes.filter_map(|suffix| self.name.strip_suffix(suffix));
+        befores.any(|before| before.ends_with('.'))
+            || self.name.split('.').any(|label| label == "dualstack")
     }
 
     /// `ssm-fips` for FIPS names of ssm, else `ssm`.
@@ -38,10 +36,19 @@ impl Host {
         if is_fips { fips } else { service.to_owned() }
     }
 
-    /// An endpoint's own name, `vpce-0a1b-x.ssm.REGION.vpce.amazonaws.com`.
+    /// An endpoint's own name, `vpce-0a1b-x.ssm.REGION.vpce.amazonaws.com`, or
+    /// one before it.
     pub fn is_own_name_of(&self, endpoint: &EndpointFacts) -> bool {
-        let rest = self.name.strip_prefix(endpoint.id.as_str());
-        rest.is_some_and(|rest| rest.starts_with(['-', '.']))
+        self.name.split('.').any(|label| {
+            let rest = label.strip_prefix(endpoint.id.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    }
+
+    /// The own name of some endpoint, which leads to its private addresses.
+    pub fn is_of_an_endpoint(&self) -> bool {
+        let mut labels = self.name.split('.');
+        labels.any(|label| label.starts_with("vpce-")) && labels.any(|label| label == "vpce")
     }
 
     /// The private names of `endpoint` hold this one; where they are not known,
@@ -158,5 +165,27 @@ pub fn own_subnet(subject: &Subject<'_>, instance: &InstanceFacts) -> Result<(),
             subnet.owner
         )),
         Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dual_stack_name_ends_as_those_of_its_partition_do() {
+        for partition in Partition::ALL {
+            let name = |suffix: Option<&str>| {
+                let suffix = suffix.expect("a known partition");
+                Host::of(&format!("ssm.some-region-1.{suffix}."))
+            };
+            assert!(
+                name(partition.dual_stack_suffix()).has_ipv6(),
+                "{partition:?}"
+            );
+            assert!(!name(partition.dns_suffix()).has_ipv6(), "{partition:?}");
+        }
+        assert!(Host::of("s3.dualstack.eu-central-1.amazonaws.com").has_ipv6());
+        assert!(!Host::of("ssm.example.notapi.aws").has_ipv6());
     }
 }

@@ -452,7 +452,16 @@ fn by_name<'a>(facts: &'a Facts, endpoints: &[&'a EndpointFacts], host: Option<&
                 one.id, other.id
             ));
         }
-        (None, None, _) => return Way::Public,
+        (None, None, _) => match host.as_ref().filter(|host| host.is_of_an_endpoint()) {
+            Some(host) => {
+                return Way::Unclear(format!(
+                    "{} is the name of an endpoint that the VPC does not show: look for it in a \
+                     VPC that is peered or reached over a transit gateway, and whether it is gone",
+                    host.name
+                ));
+            }
+            None => return Way::Public,
+        },
     };
     let interfaces = endpoint.interfaces.iter();
     let interfaces: Option<Vec<&InterfaceFacts>> = interfaces

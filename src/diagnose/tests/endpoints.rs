@@ -6,7 +6,7 @@ use super::ways::{
     LOCAL, V4, V6, beyond, igw, judged, to, to_dual_stack, to_ssm, with_acl, with_egress,
     with_routes,
 };
-use super::world::{address, endpoint, found, group, interface, world, world_with_endpoint};
+use super::world::{address, endpoint, found, group, interface, one, world, world_with_endpoint};
 use crate::diagnose::check::{CheckName, Sign};
 use crate::diagnose::facts::{EndpointFacts, Facts, Read, RouteTarget};
 use crate::incident::finding::Clues;
@@ -19,7 +19,7 @@ fn to_s3() -> Clues {
     to("s3", "logs.s3.eu-central-1.amazonaws.com", "")
 }
 
-fn gateway(id: &str) -> RouteTarget {
+pub(super) fn gateway(id: &str) -> RouteTarget {
     RouteTarget::GatewayEndpoint(id.to_owned())
 }
 
@@ -43,7 +43,7 @@ const OPEN: &str =
 const SHUT: &str =
     r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}"#;
 
-fn with_gateway(routes: &[(&str, RouteTarget)], policy: &str) -> Facts {
+pub(super) fn with_gateway(routes: &[(&str, RouteTarget)], policy: &str) -> Facts {
     let mut facts = with_routes(world(|_, _| {}), routes);
     facts.endpoints = found("vpc-1", vec![s3_gateway(policy)]);
     facts
@@ -312,6 +312,12 @@ fn behind_a_firewalls_endpoint_nothing_is_seen() {
 fn an_endpoint_that_does_not_work_is_at_fault_where_it_is_the_only_way() {
     let rejected = || world_with_endpoint(|_, endpoint| endpoint.state = "rejected".to_owned());
     let only = || with_routes(rejected(), &[LOCAL]);
+    let unread = |mut facts: Facts| {
+        let why = "DescribeRouteTables was denied".to_owned();
+        facts.route_tables = one("vpc-1", Read::Failed(why));
+        facts
+    };
+    let to_hub = with_routes(rejected(), &[LOCAL, ("10.0.0.0/8", beyond("tgw-1"))]);
     judged(
         VpcEndpoint,
         &[
@@ -323,6 +329,14 @@ fn an_endpoint_that_does_not_work_is_at_fault_where_it_is_the_only_way() {
                 Failed,
             ),
             ("a NAT gateway beside it", rejected(), to_ssm(""), Unknown),
+            ("routes unread", unread(only()), to_ssm(""), Unknown),
+            (
+                "routes unread, its address dialled",
+                unread(only()),
+                to_ssm("10.0.2.5"),
+                Failed,
+            ),
+            ("routes to other networks", to_hub, to_ssm(""), Unknown),
         ],
     );
 }

@@ -87,6 +87,8 @@ fn private_ranges_alone_let_nothing_out_to_the_public_way() {
     };
     let mut unread = out(&private);
     unread.route_tables.clear();
+    let mut unread_group = out(&["tcp:443 sg-hub"]);
+    unread_group.route_tables.clear();
     judged(
         Egress,
         &[
@@ -107,9 +109,39 @@ fn private_ranges_alone_let_nothing_out_to_the_public_way() {
                 Unknown,
             ),
             ("no rule at all", with_transit(&[]), to_ssm(""), Failed),
+            // An endpoint in another network has groups of its own.
+            ("a group", out(&["tcp:443 sg-hub"]), to_ssm(""), Failed),
+            (
+                "a group, a transit gateway",
+                with_transit(&["tcp:443 sg-hub"]),
+                to_ssm(""),
+                Unknown,
+            ),
+            (
+                "a group, a transit gateway, dialled",
+                with_transit(&["tcp:443 sg-hub"]),
+                to_ssm("52.94.1.1"),
+                Failed,
+            ),
+            ("a group, routes unread", unread_group, to_ssm(""), Unknown),
             ("routes unread", unread, to_ssm(""), Unknown),
         ],
     );
+}
+
+#[test]
+fn the_name_of_an_endpoint_elsewhere_leads_to_no_public_address() {
+    let facts = || with_egress(world(|_, _| {}), &["-1 10.0.0.0/8"]);
+    let routes = || with_routes(facts(), &[LOCAL]);
+    for name in [
+        "vpce-0f-x.ssm.eu-central-1.vpce.amazonaws.com",
+        "bucket.vpce-0f-x.s3.eu-central-1.vpce.amazonaws.com",
+        "vpce-0f-x-eu-central-1a.ssm.cn-north-1.vpce.amazonaws.com.cn",
+    ] {
+        let clues = || to("ssm", name, "");
+        judged(Egress, &[(name, facts(), clues(), Unknown)]);
+        judged(Route, &[(name, routes(), clues(), Unknown)]);
+    }
 }
 
 #[test]

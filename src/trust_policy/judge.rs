@@ -223,9 +223,7 @@ pub(super) fn reach(statement: &Statement, service: Service, partition: Partitio
             Effect::Deny => Reach::Reaches,
         },
         Principals::AllBut => Reach::Doubtful(Doubt::NotPrincipal),
-        Principals::Only(principals) => {
-            strongest(principals, service, &service.accepted(partition))
-        }
+        Principals::Only(principals) => strongest(principals, service, partition),
     };
     match named {
         Reach::Reaches if statement.conditioned => Reach::Doubtful(Doubt::Condition),
@@ -233,10 +231,24 @@ pub(super) fn reach(statement: &Statement, service: Service, partition: Partitio
     }
 }
 
-fn strongest(principals: &[Principal], service: Service, accepted: &[String]) -> Reach {
+fn strongest(principals: &[Principal], service: Service, partition: Partition) -> Reach {
+    let accepted = service.accepted(partition);
+    // How a partition that is not known names its services is not known either.
+    let may_be = |name: &str| {
+        let service = format!("{}.", service.prefix());
+        partition == Partition::Unknown && name.to_ascii_lowercase().starts_with(&service)
+    };
     let mut found = Reach::Misses;
     for principal in principals {
-        match (covers(principal, service, accepted), &found) {
+        let covered = match covers(principal, service, &accepted) {
+            Reach::Misses
+                if principal.kind == PrincipalKind::Service && may_be(&principal.value) =>
+            {
+                Reach::Doubtful(Doubt::NearlyTheService(principal.value.clone()))
+            }
+            covered => covered,
+        };
+        match (covered, &found) {
             (Reach::Reaches, _) => return Reach::Reaches,
             (doubtful @ Reach::Doubtful(_), Reach::Misses) => found = doubtful,
             (Reach::Doubtful(_) | Reach::Misses, _) => {}
@@ -400,6 +412,34 @@ mod tests {
             "é*",
         ] {
             assert!(!matches_pattern(pattern, ASSUME_ROLE), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn in_a_partition_that_is_not_known_no_name_of_the_service_is_missed() {
+        let answer = |principal: &str, partition: Partition| {
+            let document = format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"{principal}"}},"Action":"sts:AssumeRole"}}]}}"#
+            );
+            match judge(&document, partition) {
+                Judgement::Allowed { .. } => "allowed",
+                Judgement::NotAllowed { .. } => "not allowed",
+                Judgement::CannotJudge { .. } => "unclear",
+            }
+        };
+        for (principal, partition, expected) in [
+            ("ec2.amazonaws.example", Partition::Unknown, "unclear"),
+            ("ec2.amazonaws.com", Partition::Unknown, "allowed"),
+            (
+                "lambda.amazonaws.example",
+                Partition::Unknown,
+                "not allowed",
+            ),
+            ("ec2.amazonaws.example", Partition::Aws, "not allowed"),
+            ("ec2.amazonaws.eu", Partition::Eusc, "allowed"),
+            ("ec2.amazonaws.eu", Partition::Aws, "unclear"),
+        ] {
+            assert_eq!(answer(principal, partition), expected, "{principal}");
         }
     }
 

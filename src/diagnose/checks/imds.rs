@@ -42,6 +42,11 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         "The metadata service of {id} is switched on \
          (HttpEndpoint enabled, HttpTokens {tokens}{hops}{pending})."
     );
+    if imds.pending {
+        // Until it is applied the metadata service may still be off ("State" in
+        // the EC2 API reference, InstanceMetadataOptionsResponse).
+        return CheckResult::new(NAME, CheckStatus::Unknown, note, None);
+    }
     CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::ImdsEnabled))
 }
 

@@ -87,11 +87,13 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         return CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::PingedSince));
     }
     let note = format!("{id} has last reported to Systems Manager at {when} ({status}{version}).");
-    let online = status.eq_ignore_ascii_case("online");
-    let status = if online {
+    let is = |known: &str| status.eq_ignore_ascii_case(known);
+    let status = if is("Online") {
         CheckStatus::Ok
-    } else {
+    } else if is("ConnectionLost") || is("Inactive") {
         CheckStatus::Failed
+    } else {
+        CheckStatus::Unknown
     };
     CheckResult::new(NAME, status, note, None)
 }

@@ -76,6 +76,10 @@ fn registration_tells_when_the_agent_last_reported() {
             ("at the same moment", registered(pinged("Online", 1))),
             ("lost", registered(pinged("ConnectionLost", -3600))),
             ("lost, since", registered(pinged("ConnectionLost", 300))),
+            (
+                "a status of no known meaning",
+                registered(pinged("Paused", -3600)),
+            ),
             ("no ping", registered(never)),
             ("not known", registered(Read::Missing)),
             (

@@ -1,8 +1,10 @@
 //! Does the policy of the VPC endpoint let the role make the call?
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
-use crate::diagnose::facts::EndpointFacts;
-use crate::diagnose::network::names::{endpoints_for, gateway_for};
+use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
+use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
+use crate::diagnose::network::table::leads_to_other_networks;
+use crate::diagnose::network::way::table_of;
 use crate::diagnose::policy::{Caller, Document, Request, Says, says};
 use crate::incident::finding::DenyReason;
 use crate::report::CheckStatus;
@@ -25,27 +27,54 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
     look(subject).unwrap_or_else(|result| result)
 }
 
+/// By every call that the log names: one that is refused settles it, and all
+/// must pass for the policy to be cleared.
 fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let instance = subject.standing_instance(NAME)?;
+    let calls = subject.clues.denied_calls();
+    let results: Vec<CheckResult> = calls
+        .map(|(action, resource)| {
+            let one = of_call(subject, instance, action, resource);
+            one.unwrap_or_else(|result| result)
+        })
+        .collect();
+    let of = |status| results.iter().find(|result| result.status == status);
+    let worst = of(CheckStatus::Failed).or_else(|| results.iter().find(|one| one.sign.is_none()));
+    worst
+        .or(results.first())
+        .cloned()
+        .ok_or_else(|| unknown(instance, "the log does not name the action"))
+}
+
+fn unknown(instance: &InstanceFacts, why: &str) -> CheckResult {
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
-    let unknown = |why: String| {
-        let note = format!("The policies of the endpoints of {vpc} are not judged: {why}.");
-        CheckResult::unknown(NAME, note)
-    };
+    let note = format!("The policies of the endpoints of {vpc} are not judged: {why}.");
+    CheckResult::unknown(NAME, note)
+}
+
+fn of_call(
+    subject: &Subject<'_>,
+    instance: &InstanceFacts,
+    action: &str,
+    resource: Option<&str>,
+) -> Result<CheckResult, CheckResult> {
     let clues = subject.clues;
-    let Some(action) = clues.action.as_deref() else {
-        return Err(unknown("the log does not name the action".to_owned()));
-    };
+    let unknown = |why: String| unknown(instance, &why);
     let service = action.split(':').next().unwrap_or_default();
     let endpoints = endpoints_for(subject, instance, service).map_err(unknown)?;
     let gateway = gateway_for(subject, instance, service).map_err(unknown)?;
-    let Some(endpoint) = the_one(&endpoints, gateway) else {
-        return Err(if endpoints.is_empty() && gateway.is_none() {
-            none_here(clues.reason, vpc, service)
-        } else {
-            unknown(format!("it has several endpoints for {service}"))
-        });
-    };
+    if endpoints.is_empty() && gateway.is_none() {
+        return Err(none_here(subject, instance, service));
+    }
+    let endpoint = the_one(&endpoints, gateway, service).map_err(unknown)?;
+    let blamed = clues.reason == Some(DenyReason::VpcEndpointPolicy);
+    let is_used = endpoint.gateway || endpoint.private_dns;
+    if !is_used && !blamed {
+        return Err(unknown(format!(
+            "private DNS of {} is off, and the log does not tell whether calls go through it",
+            endpoint.id
+        )));
+    }
     let unsigned = UNSIGNED.iter().any(|one| one.eq_ignore_ascii_case(action));
     let (who, caller) = if unsigned {
         ("any node".to_owned(), Some(Caller::Unsigned))
@@ -56,9 +85,12 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             let why = "the log names another role than the instance's";
             return Err(unknown(why.to_owned()));
         }
-        let caller = role.account().map(|account| Caller::Role {
-            arn: &role.arn,
-            account,
+        let caller = role.account().map(|account| match endpoint.gateway {
+            true => Caller::AtGateway,
+            false => Caller::Role {
+                arn: &role.arn,
+                account,
+            },
         });
         (format!("the role {}", role.name), caller)
     };
@@ -67,10 +99,9 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let Some(text) = endpoint.policy.as_deref().filter(|text| !text.is_empty()) else {
         return Err(unknown(format!("EC2 gives no policy of {id}")));
     };
-    let resource = clues.resource.as_deref().unwrap_or("*");
     let request = Request {
         action,
-        resource,
+        resource: resource.unwrap_or("*"),
         caller,
     };
     let document = Document {
@@ -88,6 +119,10 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         CheckResult::failed(NAME, note, sign, Fault::EndpointPolicy { endpoint })
     };
     Ok(match says(&[document], &request) {
+        Says::Allowed(_) if !is_used => unknown(format!(
+            "{id} allows it, but private DNS of {id} is off: look for the endpoint that the calls \
+             go through"
+        )),
         Says::Allowed(_) => CheckResult::new(
             NAME,
             CheckStatus::Ok,
@@ -104,41 +139,92 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     })
 }
 
-/// Where the log does not blame an endpoint, one that is not there denies nothing.
-fn none_here(reason: Option<DenyReason>, vpc: &str, service: &str) -> CheckResult {
+/// Where the log does not blame an endpoint, one that is not there denies
+/// nothing, as long as the calls cannot pass through one elsewhere.
+fn none_here(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> CheckResult {
+    let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
+    let none = format!("{vpc} has no interface endpoint for {service}");
+    let reason = subject.clues.reason;
     if reason == Some(DenyReason::VpcEndpointPolicy) {
         let note = format!(
-            "{vpc} has no interface endpoint for {service}: look for one in a VPC that is shared, \
-             peered or reached over a transit gateway."
+            "{none}: look for one in a VPC that is shared, peered or reached over a transit \
+             gateway."
         );
         return CheckResult::unknown(NAME, note);
+    }
+    let elsewhere = match reason {
+        // AWS itself names something else that denies.
+        Some(_) => None,
+        None => elsewhere(subject, instance, service),
+    };
+    if let Some(why) = elsewhere {
+        return CheckResult::unknown(NAME, format!("{none}, but {why}."));
     }
     CheckResult::new(
         NAME,
         CheckStatus::Ok,
-        format!("{vpc} has no interface endpoint for {service} whose policy could deny it."),
+        format!("{none} whose policy could deny it."),
         Some(Sign::EndpointPolicyAllows),
     )
 }
 
-/// The endpoint that the agent's calls go through: the only one, or the only
-/// one to which the service's name leads. A gateway endpoint lies behind the
-/// public addresses, to which private DNS of an interface endpoint may or may
-/// not lead (for S3 it can be meant for other networks only).
+/// Why calls may pass through an endpoint that is not the service's own in the
+/// VPC: a clause.
+fn elsewhere(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> Option<String> {
+    if subject.clues.proxied {
+        return Some("the agent goes through a proxy, which may use one".to_owned());
+    }
+    if instance.network.more_interfaces {
+        let why = "the instance has several network interfaces, which may be in other VPCs";
+        return Some(why.to_owned());
+    }
+    let fips = format!(".{service}-fips");
+    let endpoints = endpoints_of(subject, instance).unwrap_or_default();
+    if let Some(endpoint) = endpoints.iter().find(|one| one.service.ends_with(&fips)) {
+        return Some(format!(
+            "it has the FIPS endpoint {}, which the agent may use",
+            endpoint.id
+        ));
+    }
+    match table_of(subject.facts, instance) {
+        Err(why) => Some(why),
+        Ok(table) => leads_to_other_networks(table).then(|| {
+            format!(
+                "{} leads to other networks, in one of which the name may have an endpoint",
+                table.id
+            )
+        }),
+    }
+}
+
+/// The endpoint that the agent's calls go through, or why it is not known: a
+/// clause. It is the only one that works, or the only one of those to which the
+/// service's name leads. A gateway endpoint lies behind the public addresses,
+/// to which private DNS of an interface endpoint may or may not lead (for S3 it
+/// can be meant for other networks only).
 fn the_one<'a>(
     endpoints: &[&'a EndpointFacts],
     gateway: Option<&'a EndpointFacts>,
-) -> Option<&'a EndpointFacts> {
-    if let Some(gateway) = gateway {
-        let is_passed = !endpoints.iter().any(|endpoint| endpoint.private_dns);
-        return is_passed.then_some(gateway);
-    }
-    if let [only] = endpoints {
-        return Some(only);
-    }
-    let mut named = endpoints.iter().filter(|endpoint| endpoint.private_dns);
-    match (named.next(), named.next()) {
-        (Some(one), None) => Some(one),
-        (Some(_), Some(_)) | (None, _) => None,
+    service: &str,
+) -> Result<&'a EndpointFacts, String> {
+    let works = |endpoint: &&'a EndpointFacts| endpoint.is_available();
+    let working: Vec<&EndpointFacts> = endpoints.iter().copied().filter(works).collect();
+    let several = || format!("it has several endpoints for {service}");
+    let idle = endpoints
+        .iter()
+        .copied()
+        .chain(gateway)
+        .find(|one| !works(one));
+    let named: Vec<&EndpointFacts> = (working.iter().copied())
+        .filter(|endpoint| endpoint.private_dns)
+        .collect();
+    match (gateway.filter(works), working.as_slice(), named.as_slice()) {
+        (Some(gateway), _, []) => Ok(gateway),
+        (None, [only], _) | (None, _, [only]) => Ok(only),
+        (None, [], _) => Err(match idle {
+            Some(endpoint) => format!("the endpoint {} is {}", endpoint.id, endpoint.state),
+            None => several(),
+        }),
+        (Some(_), _, _) | (None, _, _) => Err(several()),
     }
 }

@@ -36,10 +36,13 @@ pub(super) fn evaluate(condition: Option<&Json>, unsigned: bool) -> Match {
 }
 
 /// Keys that only a signed call carries ("AWS global condition context keys",
-/// properties of the principal). Key names have no case.
+/// properties of the principal). Key names have no case. Two may stand for
+/// anonymous callers too, with the value `anonymous` ("IAM policy elements:
+/// Variables and tags", principal key values).
 fn is_of_the_principal(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    key.starts_with("aws:principal") || key == "aws:userid" || key == "aws:username"
+    let of_anonymous = ["aws:principaltype", "aws:userid"].contains(&key.as_str());
+    (key.starts_with("aws:principal") && !of_anonymous) || key == "aws:username"
 }
 
 /// What `operator` makes of a key that the call does not carry.
@@ -119,6 +122,14 @@ mod tests {
         for (condition, expected) in [
             (r#"{}"#, "holds"),
             (r#"{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#, "fails"),
+            (
+                r#"{"StringEquals":{"aws:PrincipalType":"Anonymous"}}"#,
+                "unclear",
+            ),
+            (
+                r#"{"StringNotEquals":{"AWS:UserId":"anonymous"}}"#,
+                "unclear",
+            ),
             (r#"{"StringLike":{"AWS:principalaccount":["1*"]}}"#, "fails"),
             (
                 r#"{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}}"#,

@@ -45,6 +45,10 @@ pub enum Caller<'a> {
         arn: &'a str,
         account: &'a str,
     },
+    /// A role at a gateway endpoint, whose policy takes a principal that it
+    /// names for the root user of the account alone ("Control access to VPC
+    /// endpoints using endpoint policies").
+    AtGateway,
     /// A call without a signature: nobody, as far as a policy can tell.
     Unsigned,
 }
@@ -263,8 +267,12 @@ fn principal(statement: &Statement, caller: Option<Caller<'_>>) -> Match {
         Some(Json::Map(named)) => named,
         Some(_) => return unknown(),
     };
+    // Services and identity providers are not this caller.
+    const OTHERS: [&str; 3] = ["Service", "Federated", "CanonicalUser"];
+    if (named.iter()).any(|(kind, _)| kind != "AWS" && !OTHERS.contains(&kind.as_str())) {
+        return unknown();
+    }
     let Some(value) = get(named, "AWS") else {
-        // Services and identity providers are not this caller.
         return Match::No;
     };
     let Some(names) = strings(value) else {
@@ -273,8 +281,14 @@ fn principal(statement: &Statement, caller: Option<Caller<'_>>) -> Match {
     if names.contains(&"*") {
         return Match::Yes;
     }
-    let Caller::Role { arn, account } = caller else {
-        return Match::No;
+    let (arn, account) = match caller {
+        Caller::Role { arn, account } => (arn, account),
+        Caller::Unsigned => return Match::No,
+        Caller::AtGateway => {
+            return Match::Maybe(
+                "names principals, which a gateway endpoint takes for root users".to_owned(),
+            );
+        }
     };
     let root = format!(":iam::{account}:root");
     if names

@@ -1,6 +1,7 @@
 //! The checks and the verdicts over tables of live state.
 
 mod checks;
+mod endpoint_policies;
 mod endpoints;
 mod live;
 mod manager;

@@ -1,19 +1,17 @@
-//! What the role and the endpoint's policy allow.
+//! What the role's policies allow.
 
 use super::checks::run_with;
-use super::world::{CORE, found, instance_id, one, world, world_with_endpoint};
+use super::world::{CORE, found, instance_id, one, world};
 use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{CheckName, Fault};
 use crate::diagnose::checks::permissions::to_simulate;
-use crate::diagnose::facts::{
-    Decision, EndpointFacts, Facts, PolicyNames, Read, Simulated, SimulatedAction,
-};
+use crate::diagnose::facts::{Decision, Facts, PolicyNames, Read, Simulated, SimulatedAction};
 use crate::incident::finding::{Clues, Denied, DenyReason};
 
-const PING: &str = "ssm:UpdateInstanceInformation";
+pub(super) const PING: &str = "ssm:UpdateInstanceInformation";
 const STATUS: &str = "ssm:UpdateInstanceAssociationStatus";
 
-fn denied(action: &str) -> Clues {
+pub(super) fn denied(action: &str) -> Clues {
     Clues {
         service: action.split(':').next().map(str::to_owned),
         action: Some(action.to_owned()),
@@ -21,14 +19,14 @@ fn denied(action: &str) -> Clues {
     }
 }
 
-fn denied_by(reason: DenyReason) -> Clues {
+pub(super) fn denied_by(reason: DenyReason) -> Clues {
     Clues {
         reason: Some(reason),
         ..denied(PING)
     }
 }
 
-fn denied_both(one: &str, other: &str) -> Clues {
+pub(super) fn denied_both(one: &str, other: &str) -> Clues {
     let mut clues = denied(one);
     clues.add_denied([one, other].map(|action| Denied {
         action: Some(action.to_owned()),
@@ -139,7 +137,7 @@ const LOGGED_CHANNEL: &str =
     "arn:aws:ssmmessages:eu-central-1:111122223333:control-channel/i-00000000000000001";
 const CERTAIN_CHANNELS: &str = r#"{"Effect":"Allow","Action":"ssmmessages:*","Resource":"arn:aws:ssmmessages:*:*:control-channel/*"}"#;
 
-fn shown(check: CheckName, rows: &[(&str, Facts, Clues)]) -> String {
+pub(super) fn shown(check: CheckName, rows: &[(&str, Facts, Clues)]) -> String {
     let mut text = String::new();
     for (title, facts, clues) in rows {
         let result = run_with(check, facts, clues);
@@ -503,100 +501,6 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
                 simulated(|_| {}),
                 denied_by(DenyReason::ServiceControlPolicy),
             ),
-        ],
-    );
-    insta::assert_snapshot!(text);
-}
-
-#[test]
-fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {
-    let with = |policy: &str| {
-        let policy = policy.to_owned();
-        world_with_endpoint(|_, endpoint| endpoint.policy = Some(policy))
-    };
-    let other_role = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"},"Action":"*","Resource":"*"}}"#;
-    let lists =
-        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ssm:List*","Resource":"*"}]}"#;
-    let denies = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid":"Never","Effect":"Deny","Principal":"*","Action":"ssm:Update*","Resource":"*"}]}"#;
-    let by_org = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}]}"#;
-    let not_org = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid":"Perimeter","Effect":"Deny","Principal":"*","Action":"*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"}}}]}"#;
-    let for_account = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"*","Resource":"*"}]}"#;
-    let by_node_org = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*","Condition":{"StringEquals":{"ssm:NodeOrgId":"o-1"}}}]}"#;
-    let twice = r#"{"Statement":[{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
-    let two = world_with_endpoint(|_, _| {});
-    let both = |named: [bool; 2]| {
-        let mut facts = two.clone();
-        let endpoints: Vec<EndpointFacts> =
-            [("vpce-1", named[0], lists), ("vpce-2", named[1], denies)]
-                .into_iter()
-                .map(|(id, private_dns, policy)| EndpointFacts {
-                    private_dns,
-                    policy: Some(policy.to_owned()),
-                    ..super::world::endpoint(id)
-                })
-                .collect();
-        facts.endpoints = found("vpc-1", endpoints);
-        facts
-    };
-    let mut other = denied(PING);
-    other.role = Some("Other".to_owned());
-    let silent = world_with_endpoint(|_, endpoint| endpoint.policy = None);
-    let endpoint_blamed = denied_by(DenyReason::VpcEndpointPolicy);
-    let text = shown(
-        CheckName::EndpointPolicy,
-        &[
-            ("everything", world_with_endpoint(|_, _| {}), denied(PING)),
-            ("lists only", with(lists), endpoint_blamed.clone()),
-            ("denied", with(denies), endpoint_blamed.clone()),
-            ("for another role", with(other_role), denied(PING)),
-            ("for an organisation", with(by_org), denied(PING)),
-            (
-                "for an organisation, a call without a signature",
-                with(by_org),
-                denied("ssm:RequestManagedInstanceRoleToken"),
-            ),
-            (
-                "denied outside an organisation, a call without a signature",
-                with(not_org),
-                denied("ssm:RegisterManagedInstance"),
-            ),
-            (
-                "denied outside an organisation",
-                with(not_org),
-                denied(PING),
-            ),
-            (
-                "for an account, a call without a signature",
-                with(for_account),
-                denied("ssm:UpdateManagedInstancePublicKey"),
-            ),
-            (
-                "for the organisation's nodes, a call without a signature",
-                with(by_node_org),
-                denied("ssm:RegisterManagedInstance"),
-            ),
-            (
-                "everything, a call without a signature and a node without a role",
-                {
-                    let mut facts = world_with_endpoint(|_, _| {});
-                    facts.profiles.clear();
-                    facts
-                },
-                denied("ssm:RegisterManagedInstance"),
-            ),
-            ("an element twice", with(twice), denied(PING)),
-            ("not JSON", with("?"), denied(PING)),
-            ("not told", silent, denied(PING)),
-            ("two, one named", both([false, true]), denied(PING)),
-            ("two, none named", both([false, false]), denied(PING)),
-            ("none here", world(|_, _| {}), denied(PING)),
-            (
-                "none here, the log blames one",
-                world(|_, _| {}),
-                endpoint_blamed,
-            ),
-            ("another role denied", with(lists), other),
-            ("no action", with(lists), Clues::default()),
         ],
     );
     insta::assert_snapshot!(text);

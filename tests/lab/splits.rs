@@ -32,7 +32,7 @@ fn pieces(lines: &[&str], cuts: &[bool], heads: bool) -> Vec<String> {
     let mut fresh = true;
     for (index, line) in lines.iter().enumerate() {
         match pieces.last_mut() {
-            Some(piece) if !fresh && !(heads && is_head(line)) => {
+            Some(piece) if !(fresh || heads && is_head(line)) => {
                 piece.push('\n');
                 piece.push_str(line);
             }

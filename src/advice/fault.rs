@@ -142,19 +142,26 @@ fn policy_denies(case: &Case, action: &str, policy: &str) -> Vec<Step> {
 }
 
 fn endpoint_policy(case: &Case, endpoint: &str) -> Vec<Step> {
-    vec![
+    let unsigned = super::permission::unsigned(case);
+    let whom = match unsigned {
+        Some(_) => "these nodes",
+        None => "this role",
+    };
+    let mut steps = vec![
         Step::run(
             format!("Save the policy of {endpoint}; put back, it undoes the next step:"),
             describe_endpoint(case, endpoint)
                 .text("--query 'VpcEndpoints[0].PolicyDocument' --output text"),
         ),
         Step::run(
-            "Add the action for this role to it, and put it in place:",
+            format!("Add the action for {whom} to it, and put it in place:"),
             case.aws("aws ec2 modify-vpc-endpoint")
                 .option("--vpc-endpoint-id", Grammar::VpcEndpointId, endpoint)
                 .text("--policy-document file://endpoint-policy.json"),
         ),
-    ]
+    ];
+    steps.splice(1..1, unsigned);
+    steps
 }
 
 fn endpoint_nameless(case: &Case, endpoint: &str) -> Vec<Step> {
@@ -384,6 +391,47 @@ mod tests {
             }
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_call_without_a_signature_is_let_pass_by_whose_node_it_is() {
+        let texts = |action: &str| -> Vec<String> {
+            let endpoint = Fault::EndpointPolicy {
+                endpoint: ENDPOINT.to_owned(),
+            };
+            let failed = CheckResult::failed(
+                CheckName::EndpointPolicy,
+                "It is at fault.",
+                Sign::EndpointPolicyRefuses,
+                endpoint,
+            );
+            let cause = Cause::EndpointPolicyDenies;
+            let mut proved = sample::incident(cause);
+            proved.confidence = Confidence::Confirmed;
+            proved.checks = vec![failed];
+            // No VPC of a hybrid node is ever read.
+            [sample::on_hybrid_node(cause), proved]
+                .into_iter()
+                .map(|mut incident| {
+                    incident.clues.action = Some(action.to_owned());
+                    let steps = advise(&incident, &sample::nothing_done()).steps;
+                    steps.iter().map(Step::line).collect()
+                })
+                .collect()
+        };
+        for action in crate::diagnose::UNSIGNED {
+            for text in texts(action) {
+                assert!(text.contains(&format!("A node calls {action} without a signature")));
+                assert!(
+                    text.contains("ssm:NodeAccountId or ssm:NodeOrgId"),
+                    "{text}"
+                );
+                assert!(!text.contains("this role"), "{text}");
+            }
+        }
+        for text in texts("ssm:UpdateInstanceInformation") {
+            assert!(!text.contains("ssm:NodeOrgId"), "{text}");
+        }
     }
 
     #[test]

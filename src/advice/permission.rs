@@ -4,6 +4,7 @@
 use super::Step;
 use super::case::Case;
 use crate::command::{Command, Grammar};
+use crate::diagnose::UNSIGNED;
 
 /// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
 pub(super) const CORE_ACTIONS: &[&str] = &[
@@ -38,26 +39,49 @@ const DHMC_SETTING: &str =
     "--setting-id /ssm/managed-instance/default-ec2-instance-management-role";
 
 pub(super) fn endpoint_policy_denies(case: &Case) -> Vec<Step> {
-    vec![
-        Step::run(
-            format!(
-                "A VPC endpoint's policy does not allow {}, whatever the role may do. Show the \
-                 policies of the endpoints for {} in the VPC:",
-                case.denied_in_words(),
-                case.service()
-            ),
-            describe_endpoints(case).text(
-                "--query 'VpcEndpoints[].{Id:VpcEndpointId,Service:ServiceName,Policy:PolicyDocument}'",
-            ),
+    let show = Step::run(
+        format!(
+            "A VPC endpoint's policy does not allow {}, whatever the role may do. Show the \
+             policies of the endpoints for {} in the VPC:",
+            case.denied_in_words(),
+            case.service()
         ),
-        Step::run(
-            "Save that policy, add what was denied for this caller (or go back to full access), and \
-             put it in place; the saved one put back undoes it:",
-            case.aws("aws ec2 modify-vpc-endpoint")
-                .option("--vpc-endpoint-id", Grammar::VpcEndpointId, "")
-                .text("--policy-document file://endpoint-policy.json"),
+        describe_endpoints(case).text(
+            "--query 'VpcEndpoints[].{Id:VpcEndpointId,Service:ServiceName,Policy:PolicyDocument}'",
         ),
-    ]
+    );
+    let change = Step::run(
+        "Save that policy, add what was denied for this caller (or go back to full access), and \
+         put it in place; the saved one put back undoes it:",
+        case.aws("aws ec2 modify-vpc-endpoint")
+            .option("--vpc-endpoint-id", Grammar::VpcEndpointId, "")
+            .text("--policy-document file://endpoint-policy.json"),
+    );
+    [Some(show), unsigned(case), Some(change)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// How a policy lets calls of nodes pass that carry no signature, where one of
+/// them was denied ("Condition keys for AWS Systems Manager").
+pub(super) fn unsigned(case: &Case) -> Option<Step> {
+    let denied = case.clues.denied_actions();
+    let calls: Vec<&str> = (UNSIGNED.iter().copied())
+        .filter(|call| {
+            denied
+                .iter()
+                .any(|action| action.eq_ignore_ascii_case(call))
+        })
+        .collect();
+    (!calls.is_empty()).then(|| {
+        Step::say(format!(
+            "A node calls {} without a signature: the policy sees no principal, so that only \
+             Principal \"*\" is met, and no condition on an aws:Principal key. Limit these calls \
+             by ssm:NodeAccountId or ssm:NodeOrgId, which tell whose node it is.",
+            super::denial::in_words(calls)
+        ))
+    })
 }
 
 /// The endpoints of the case's service in its VPC.

@@ -21,6 +21,7 @@ mod scope;
 mod subject;
 pub mod verdict;
 
+pub use checks::endpoint_policy::UNSIGNED;
 pub use needs::{Home, Needs, diagnose, diagnose_by_log};
 pub use scope::account_region;
 

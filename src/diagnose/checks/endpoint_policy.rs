@@ -13,7 +13,7 @@ const NAME: CheckName = CheckName::EndpointPolicy;
 
 /// Calls of a node that has no credentials yet. They carry no IAM signature,
 /// so that an endpoint policy sees no principal and none of its keys.
-const UNSIGNED: &[&str] = &[
+pub const UNSIGNED: &[&str] = &[
     "ssm:RegisterManagedInstance",
     "ssm:RequestManagedInstanceRoleToken",
     "ssm:UpdateManagedInstancePublicKey",

@@ -235,7 +235,6 @@ impl<'e> NodeReader<'e> {
         let found = self.engine.matcher.recognise(&folded);
         if self.was_counted(record, found.as_ref()) {
             self.node.apply_counted(&folded, found.as_ref());
-            self.node.pass(record);
             return;
         }
         self.records += 1;

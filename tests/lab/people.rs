@@ -15,6 +15,13 @@ const NOT_YET_READ: [&str; 7] = [
     "23-datadog-vector-wrapper",
 ];
 
+/// The reports whose wrapper and wording are read.
+pub fn read_cases() -> impl Iterator<Item = Case> {
+    cases("people/cases.tsv", "people")
+        .into_iter()
+        .filter(|case| !NOT_YET_READ.contains(&case.name.as_str()))
+}
+
 #[test]
 fn reports_that_are_read_keep_their_verdict() {
     let all = cases("people/cases.tsv", "people");

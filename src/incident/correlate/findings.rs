@@ -92,6 +92,7 @@ impl NodeState {
             first: loss.first,
             last: loss.last,
             pending: false,
+            bare: false,
             cut: false,
             batch: loss.batch,
         })
@@ -138,7 +139,7 @@ impl NodeState {
                     | FailureKind::ImdsFault
             )
         );
-        if answered && !fails_now && !of_metadata && !open.decided {
+        if answered && !fails_now && !of_metadata && !open.decided && !open.bare {
             open.causes
                 .keep(|cause| !matches!(cause, Cause::ImdsDisabled | Cause::ImdsUnreachable));
             if open.failure == Some(FailureKind::NoRoleOrImds) {
@@ -305,6 +306,8 @@ fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
             continue;
         };
         if open.kind == Kind::Fault && !open.pending {
+            // What may have healed does not decide what a later guess is about.
+            group.lead.decided &= open.decided || !group.lead.pending;
             group.lead.pending = false;
         }
         group.lead.severity = severity_of_both(&group.lead, &open);

@@ -36,14 +36,6 @@ use crate::signature::{Kind, Match, Part, Role};
 /// batch that told of the healing may be lost, late, or read elsewhere.
 const HEALING: SignedDuration = SignedDuration::from_secs(10);
 
-/// Three attempts to find an identity stand half a second apart; the end of each
-/// is written within milliseconds.
-const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
-
-/// Every way to credentials is tried within this time of one refresh; the next
-/// refresh comes minutes later.
-const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
-
 /// A worker that goes within this time of a stop signal was stopped.
 const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 
@@ -93,8 +85,9 @@ pub struct NodeState {
     /// The Region that the text names, for commands to be read by a person.
     region: Option<Region>,
     latest: Option<Timestamp>,
-    /// The first record of the batch that is being read.
+    /// The first record of the batch that is being read, and of the one before.
     delivered_from: Option<Timestamp>,
+    delivered_before: Option<Timestamp>,
     /// The newest proof that the agent talks to Systems Manager.
     live: Option<Timestamp>,
     batch: u64,
@@ -207,6 +200,7 @@ impl NodeState {
     /// Begins a further batch. What stood before its first record is known only
     /// where the log is `complete`.
     pub fn begin_delivery(&mut self, complete: bool) {
+        self.delivered_before = self.delivered_from;
         self.delivered_from = complete.then_some(Timestamp::MIN);
     }
 
@@ -249,7 +243,7 @@ impl NodeState {
                     .map(|version| cut(version, MAX_NAME).to_owned())
             }
             Some(Role::ProxyListing) => self.proxy.listing(),
-            Some(Role::ProxySet) => self.proxy.variable(found),
+            Some(Role::ProxySet) => self.proxy.variable(found, &record.message),
             Some(Role::OnAzure) => self.on_azure = true,
             Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
             Some(Role::Starting) => self.attempts.forget(record.at),
@@ -291,8 +285,10 @@ impl NodeState {
         }
     }
 
-    /// Takes in a record that the batch before left open and counted as it stood.
+    /// Takes in a record that the batch before left open and counted as it stood:
+    /// it was delivered with that batch.
     pub fn apply_counted(&mut self, record: &Folded<'_, '_>, found: Option<&Match<'_>>) {
+        std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
         let unknown = std::mem::take(&mut self.unknown);
         self.batch = self.batch.saturating_sub(1);
         match found {
@@ -304,6 +300,8 @@ impl NodeState {
         }
         self.batch += 1;
         self.unknown = unknown;
+        self.pass(record);
+        std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
     }
 
     fn open(&mut self, record: &Folded<'_, '_>, found: &Match<'_>, place: Option<&str>) -> Effect {
@@ -352,6 +350,7 @@ impl NodeState {
         // log before a guess, the batch that held the cause may be missing.
         let guess = new.kind == Kind::Symptom || !new.decided;
         if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
+            new.bare = new.failure.is_none();
             new.pending = true;
         }
         match self.open.iter_mut().find(|open| open.same(&new)) {
@@ -422,25 +421,6 @@ impl NodeState {
                 true
             }
             None => self.unexplained.is_some_and(|at| before(at, JUST_LOGGED)),
-        }
-    }
-
-    /// What was tried right before `at` has not healed: a later try would be
-    /// written between the two.
-    fn settle(&mut self, part: Part, at: Timestamp) {
-        let before_next = match part {
-            Part::Identity => BETWEEN_TRIES,
-            _ => BETWEEN_REFRESHES,
-        };
-        for open in &mut self.open {
-            let since = at.duration_since(open.last);
-            if open.part == part
-                && !open.cut
-                && SignedDuration::ZERO <= since
-                && since <= before_next
-            {
-                open.pending = false;
-            }
         }
     }
 

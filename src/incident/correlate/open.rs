@@ -32,6 +32,9 @@ pub struct Open {
     pub last: Timestamp,
     /// It may heal by itself within seconds, as boot races and fallbacks do.
     pub pending: bool,
+    /// It names no failure, and the log right before each record of it was not
+    /// delivered: what it follows from may be missing.
+    pub bare: bool,
     /// Of each record of it lines may be missing.
     pub cut: bool,
     /// The batch that brought the last record.
@@ -67,6 +70,7 @@ impl Open {
             first: record.at,
             last: record.at,
             pending: false,
+            bare: false,
             cut: record.cut,
             batch,
         })
@@ -130,6 +134,7 @@ impl Open {
     pub fn add(&mut self, other: Self) {
         self.count_in(other.batch);
         self.cut &= other.cut;
+        self.bare &= other.bare;
         self.severity = self.severity.max(other.severity);
         if other.first < self.first {
             self.first = other.first;

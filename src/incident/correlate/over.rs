@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::NodeState;
 use super::open::Open;
 use crate::signature::{Kind, Match, Part, Role};
 
@@ -10,6 +11,42 @@ const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What lies outside the agent comes back with the next attempt, at most a day later.
 const OUTLIVED_OUTSIDE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Three attempts to find an identity stand half a second apart; the end of each
+/// is written within milliseconds.
+const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
+
+/// Every way to credentials is tried within this time of one refresh; the next
+/// refresh comes minutes later.
+const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
+
+impl NodeState {
+    /// What was tried right before `at` has not healed: a later try would be
+    /// written between the two. Of the attempts to find an identity that is the
+    /// last alone.
+    pub(super) fn settle(&mut self, part: Part, at: Timestamp) {
+        let before_next = match part {
+            Part::Identity => BETWEEN_TRIES,
+            _ => BETWEEN_REFRESHES,
+        };
+        let attempt = |open: &Open| {
+            open.kind == Kind::Fault && open.role == Some(Role::IdentityAttempt) && open.last <= at
+        };
+        let attempts = self.open.iter().filter(|open| attempt(open));
+        let last_attempt = attempts.map(|open| open.last).max();
+        for open in &mut self.open {
+            let since = at.duration_since(open.last);
+            let earlier = attempt(open) && last_attempt.is_some_and(|last| open.last < last);
+            if open.part == part
+                && !(open.cut || open.bare || earlier)
+                && SignedDuration::ZERO <= since
+                && since <= before_next
+            {
+                open.pending = false;
+            }
+        }
+    }
+}
 
 /// What happens to an agent once and leaves no line when it is over: a worker that
 /// was killed, a failed start, a failed command. A live connection well after it

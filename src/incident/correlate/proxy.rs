@@ -27,12 +27,16 @@ impl Proxy {
         };
     }
 
-    /// One variable: `https_proxy`, `http_proxy` or `no_proxy`, possibly empty.
-    pub fn variable(&mut self, found: &Match<'_>) {
+    /// One variable: `https_proxy`, `http_proxy` or `no_proxy`, possibly empty, as
+    /// `message`, the record's first line, has it: what stands below an empty one was
+    /// lost by another record.
+    pub fn variable(&mut self, found: &Match<'_>, message: &str) {
         let Some(name) = found.capture("variable") else {
             return;
         };
+        let empty = message.trim_end().ends_with(':') && message.matches(':').count() == 1;
         let value = found.capture("proxy").unwrap_or_default().trim();
+        let value = if empty { "" } else { value };
         let set = !value.is_empty();
         match name.to_ascii_lowercase().as_str() {
             "http_proxy" => {

@@ -85,7 +85,7 @@ def _repair(fleet, inbox, batches):
     with servers.function("repair", fleet.endpoint, settings) as function:
         for batch in batches:
             _batch(function, inbox, batch)
-        section(f"What the function logged before each write (whole in {_shown(function.log)})")
+        section(f"What the function logged before and after each write (whole in {_shown(function.log)})")
         for line in _own_lines(function.log):
             quote(shorten(line, 420))
         section("What changed in AWS, read from the server")

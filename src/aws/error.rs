@@ -33,7 +33,11 @@ where
             call,
             context.raw().status().as_u16(),
             context.err().code(),
-            context.err().message().unwrap_or_default(),
+            (context
+                .err()
+                .message()
+                .filter(|message| !message.is_empty()))
+            .unwrap_or("the answer gives no reason"),
         ),
         SdkError::ResponseError(context) if context.raw().status().is_success() => {
             CallError::NoAnswer {

@@ -3,7 +3,7 @@
 use super::way::table_of;
 use crate::diagnose::facts::{Destination, EndpointFacts, InstanceFacts, Read, RouteTarget, known};
 use crate::diagnose::subject::Subject;
-use crate::node::Partition;
+use crate::node::{Partition, Region};
 
 /// A host name that the agent asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,11 +94,18 @@ pub fn endpoints_for<'a>(
         let named = host
             .as_ref()
             .is_some_and(|host| host.is_among_names_of(endpoint));
-        endpoint.interface
-            && (named || endpoint.service.ends_with(&suffix))
-            && !endpoint.state.eq_ignore_ascii_case("deleted")
+        let meant = endpoint.service.ends_with(&suffix) && !is_of_another_region(subject, endpoint);
+        endpoint.interface && (named || meant) && !endpoint.state.eq_ignore_ascii_case("deleted")
     };
     Ok(endpoints.iter().filter(is_for).collect())
+}
+
+/// A service name holds the Region of the service, which may be another than
+/// the VPC's ("Cross-Region enabled AWS services").
+fn is_of_another_region(subject: &Subject<'_>, endpoint: &EndpointFacts) -> bool {
+    let region = endpoint.service.split('.').find_map(Region::parse);
+    let called = subject.clues.region.as_ref().or(subject.region);
+    matches!((region, called), (Some(region), Some(called)) if region != *called)
 }
 
 /// The gateway endpoint for `service` to which a route of the instance's subnet

@@ -3,11 +3,12 @@
 
 use super::endpoints::{gateway, with_gateway};
 use super::permissions::{PING, denied, denied_both, denied_by, shown};
-use super::ways::{LOCAL, beyond, judged, with_routes};
-use super::world::{found, world, world_with_endpoint};
+use super::ways::{LOCAL, beyond, judged, to_ssm, with_routes};
+use super::world::{found, group, world, world_with_endpoint};
 use crate::diagnose::check::CheckName;
 use crate::diagnose::facts::{EndpointFacts, Facts, Read};
 use crate::incident::finding::{Clues, DenyReason};
+use crate::node::Region;
 use crate::report::CheckStatus::{Failed, Ok, Unknown};
 
 #[test]
@@ -148,6 +149,28 @@ fn an_endpoint_that_calls_may_pass_by_convicts_nobody() {
             ),
         ],
     );
+}
+
+#[test]
+fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
+    let abroad = || with(|endpoint| endpoint.service = "com.amazonaws.us-east-1.ssm".to_owned());
+    let called = Clues {
+        region: Region::parse("us-east-1"),
+        ..denied(PING)
+    };
+    judged(
+        CheckName::EndpointPolicy,
+        &[
+            ("calls of the own Region", abroad(), denied(PING), Ok),
+            ("calls of that Region", abroad(), called, Failed),
+        ],
+    );
+    let mut shut = abroad();
+    shut.groups.insert(
+        "sg-endpoint".to_owned(),
+        Read::Found(group("sg-endpoint", &[], &[])),
+    );
+    judged(CheckName::VpcEndpoint, &[("shut", shut, to_ssm(""), Ok)]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::diagnose::facts::{
     AclEntry, DhcpFacts, Facts, NetworkPlace, Ports, Protocol, Read, RouteTarget, VpcFacts,
 };
 use crate::incident::finding::Clues;
+use crate::node::Region;
 use crate::report::CheckStatus;
 use CheckName::{Egress, NetworkAcl, Route, VpcDns, VpcEndpoint};
 
@@ -375,6 +376,7 @@ fn an_endpoint_must_be_available_named_and_open() {
     own_name.host = Some("vpce-2-abcd.ssm.eu-central-1.vpce.amazonaws.com".to_owned());
     let mut in_china = to_ssm("");
     in_china.host = Some("ssm.cn-north-1.amazonaws.com.cn".to_owned());
+    in_china.region = Region::parse("cn-north-1");
     let china = world_with_endpoint(|facts, endpoint| {
         endpoint.service = "cn.com.amazonaws.cn-north-1.ssm".to_owned();
         facts.groups.insert(

@@ -20,7 +20,7 @@ markers! {
     CannotAssumeRole: "EC2 cannot assume the role",
     ProfileNotFound: "InstanceProfileNotFound",
     ProfileWithoutRole: "Instance Profile does not contain a role",
-    ProxyConnect: "proxyconnect",
+    ProxyConnect: "proxyconnect" | "socks connect",
     Lookup: "lookup ",
     DialLookup: "dial tcp: lookup " | "dial udp",
     NoSuchHost: "no such host" | "No such host is known",
@@ -35,6 +35,8 @@ markers! {
     RemoteTls: "remote error: tls:" | "local error: tls:" | "tls: protocol version not supported" | "tls: no supported versions",
     NotTls: "first record does not look like a TLS handshake",
     HttpToHttps: "server gave HTTP response to HTTPS client",
+    // Every error of Go's TLS library begins so.
+    TlsLibrary: ": tls: ",
     DialTcp: "dial tcp",
     ReadTcp: "read tcp",
     WriteTcp: "write tcp",

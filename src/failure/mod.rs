@@ -253,7 +253,13 @@ fn unanswered(
     if seen.has(M::RetriesExhausted) {
         return Some(Kind::RetriesExhausted);
     }
-    answer.and_then(by_status)
+    match answer {
+        Some(answer) => by_status(answer),
+        // Go ends a request that got no answer with what it met: here nothing known.
+        None => address
+            .filter(|address| flat[address.end..].starts_with("\": "))
+            .map(|_| Kind::Unsent),
+    }
 }
 
 /// What the status alone says where no code is known.
@@ -277,6 +283,10 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
         && address::is_bare_status(tail)
     {
         return Some(Kind::ProxyAnswer);
+    }
+    // The name could not be asked for either: the host has no descriptor left.
+    if seen.has(M::SocketFiles) || seen.has(M::Lookup) && seen.has(M::TooManyFiles) {
+        return Some(Kind::TooManyOpenFiles);
     }
     if seen.has(M::Lookup)
         && seen.any(&[
@@ -310,11 +320,9 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
         M::NotTls,
         M::HttpToHttps,
         M::TlsHandshakeFailure,
+        M::TlsLibrary,
     ]) {
         return Some(Kind::Tls);
-    }
-    if seen.has(M::SocketFiles) {
-        return Some(Kind::TooManyOpenFiles);
     }
     if seen.any(&[M::DialTcp, M::ReadTcp, M::WriteTcp, M::ConnectEx]) {
         if seen.any(&[M::ConnectionRefused, M::ActivelyRefused]) {

@@ -16,6 +16,10 @@ fn network_errors_are_told_apart_in_their_order() {
             "proxyconnect tcp: dial tcp 10.1.2.3:3128: i/o timeout",
             Kind::Proxy,
         ),
+        (
+            "socks connect tcp 10.1.2.3:1080->ssm.us-east-1.amazonaws.com:443: dial tcp 10.1.2.3:1080: connect: connection refused",
+            Kind::Proxy,
+        ),
         ("Proxy Authentication Required", Kind::ProxyAnswer),
         ("Service Unavailable", Kind::ProxyAnswer),
         (
@@ -51,6 +55,10 @@ fn network_errors_are_told_apart_in_their_order() {
             Kind::Tls,
         ),
         ("net/http: TLS handshake timeout", Kind::Tls),
+        (
+            "tls: server selected unsupported protocol version 301",
+            Kind::Tls,
+        ),
         ("http: server gave HTTP response to HTTPS client", Kind::Tls),
         ("dial tcp 10.0.1.5:443: i/o timeout", Kind::Blocked),
         (
@@ -90,6 +98,14 @@ fn network_errors_are_told_apart_in_their_order() {
             Kind::TooManyOpenFiles,
         ),
         (
+            "dial tcp: lookup ssm.us-east-1.amazonaws.com on 10.0.0.2:53: dial udp 10.0.0.2:53: socket: too many open files",
+            Kind::TooManyOpenFiles,
+        ),
+        (
+            "dial tcp: lookup ssm.us-east-1.amazonaws.com: too many open files",
+            Kind::TooManyOpenFiles,
+        ),
+        (
             "read tcp 10.0.1.20:41732->10.0.1.5:443: read: connection reset by peer",
             Kind::Reset,
         ),
@@ -112,6 +128,14 @@ fn network_errors_are_told_apart_in_their_order() {
     assert_eq!(
         read("RequestError: send request failed").map(|failure| failure.kind),
         Some(Kind::Unsent)
+    );
+    // The client of ec2messages since 3.3.5068 has no words of its own around it.
+    let unsent = read(
+        "GetMessages Error: Post \"https://ec2messages.us-east-1.amazonaws.com/\": dial tcp 10.0.1.5:443: connect: protocol not available",
+    );
+    assert_eq!(
+        unsent.map(|failure| (failure.kind, failure.service)),
+        Some((Kind::Unsent, Some(Service::Ec2Messages)))
     );
 }
 
@@ -260,6 +284,10 @@ fn the_second_generation_of_the_sdk_is_read_like_the_first() {
         (
             "net/http: HTTP/1.x transport connection broken: malformed HTTP status code",
             Kind::Reset,
+        ),
+        (
+            "socks connect tcp 10.1.2.3:1080->ssm.us-east-1.amazonaws.com:443: dial tcp 10.1.2.3:1080: connect: connection refused",
+            Kind::Proxy,
         ),
         ("Proxy Authentication Required", Kind::ProxyAnswer),
         ("Forbidden", Kind::ProxyAnswer),

@@ -225,6 +225,9 @@ impl NodeState {
         }
         match self.known(record) {
             Known::No => {}
+            // Agents before 3.3.808 write whole seconds: the same words may stand
+            // behind a fault of that second, and a proof told twice proves no less.
+            Known::FromThisBatch if signature.kind == Kind::Recovery => {}
             Known::FromThisBatch => return Effect::Copy,
             Known::FromEarlier => {
                 self.freshen(record, found);

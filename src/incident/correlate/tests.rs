@@ -279,6 +279,22 @@ fn a_recovery_closes_and_is_told() {
 }
 
 #[test]
+fn a_second_proof_within_one_whole_second_closes_what_came_between() {
+    let opened = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: 10.0.1.7:443\n";
+    let failed = "ERROR [ssm-agent-worker] [MessageService] [MGSInteractor] Failed to get controlchannel token, error: CreateControlChannel failed with error: createControlChannel request failed: failed to make http client call: Post \"https://ssmmessages.us-east-1.amazonaws.com/v1/control-channel/i-0123456789abcdef0\": EOF\n";
+    let second = |records: &[&str]| -> String {
+        records
+            .iter()
+            .map(|record| at("04:00:00", record))
+            .collect()
+    };
+    let healed = second(&[opened, failed, opened]);
+    assert_eq!(loud(&read(&healed)), Vec::<String>::new());
+    let broken = second(&[opened, failed]);
+    assert_eq!(loud(&read(&broken)).len(), 1);
+}
+
+#[test]
 fn a_record_told_late_does_not_reopen_what_is_over() {
     let mut states = StreamStates::default();
     let over = at(

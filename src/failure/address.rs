@@ -1,6 +1,6 @@
 //! Hosts, services and addresses named in error text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::node::{Partition, Region};
 
@@ -148,6 +148,21 @@ fn service_of(host: &str) -> (Option<Service>, Option<Region>) {
         Service::of_prefix(label).or_else(|| label.starts_with("s3-").then_some(Service::S3))
     });
     (service.or(Some(Service::Other)), region)
+}
+
+/// Whether a host is where credentials are handed out on the node itself: to an ECS
+/// task (169.254.170.2), to an EKS pod (169.254.170.23, fd00:ec2::23), or by a helper
+/// that serves them on the loopback.
+pub fn hands_out_credentials(host: &str) -> bool {
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => {
+            address.is_loopback() || address.octets().starts_with(&[169, 254, 170])
+        }
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback() || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)
+        }
+        Err(_) => host == "localhost",
+    }
 }
 
 /// The address after `dial tcp`, or the far end of `read tcp A->B`.

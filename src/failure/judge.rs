@@ -56,6 +56,13 @@ pub fn verdict(failure: &Failure) -> Verdict {
             Cause::RoleNotAssumable,
             Cause::NoInstanceProfile,
         ]),
+        // The instance has a profile with a role.
+        Kind::RoleCredentialsUnclear => open(&[
+            Cause::RoleNotAssumable,
+            Cause::StaleInstanceProfile,
+            Cause::ImdsUnreachable,
+            Cause::ImdsDisabled,
+        ]),
         Kind::ImdsUnreachable => decided(&[Cause::ImdsUnreachable, Cause::ImdsDisabled]),
         Kind::ImdsUnclear => open(&[
             Cause::ImdsUnreachable,

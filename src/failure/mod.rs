@@ -65,6 +65,9 @@ pub enum Kind {
     NoRole,
     /// The metadata service names a role and has no credentials of it.
     RoleWithoutCredentials,
+    /// The metadata service named a role; why its credentials did not come is not
+    /// known here, or cut away.
+    RoleCredentialsUnclear,
     /// The SDK's summary "no EC2 instance role found" with its cause cut away.
     NoRoleOrImds,
     RoleUnassumable,
@@ -214,6 +217,10 @@ fn kind(
         } else {
             Kind::Proxy
         });
+    }
+    // Credentials that the host itself hands out: no service of AWS was called yet.
+    if address.is_some_and(|address| address::hands_out_credentials(&address.host)) {
+        return Some(Kind::CredentialSource);
     }
     if let Some(kind) = network(flat, seen, address) {
         let local = matches!(kind, Kind::TooManyOpenFiles | Kind::ProxyAnswer);
@@ -430,6 +437,8 @@ fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<
     if of_role {
         return Some(if metadata && seen.has(M::TokenFallback) {
             Kind::ImdsUnreachable
+        } else if seen.has(M::NamedRole) && !seen.has(M::NoInstanceRole) {
+            Kind::RoleCredentialsUnclear
         } else {
             Kind::NoRoleOrImds
         });

@@ -1,6 +1,7 @@
 //! One table: error texts as the agent writes them, and what they are.
 
 use super::*;
+use crate::incident::cause::Cause;
 
 const POST: &str =
     "RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": ";
@@ -76,6 +77,18 @@ fn network_errors_are_told_apart_in_their_order() {
         (
             "dial tcp 10.0.1.5:443: connectex: A socket operation was attempted to an unreachable host.",
             Kind::NoRouteFromHost,
+        ),
+        (
+            "dial tcp 10.0.1.5:443: connectex: An attempt was made to access a socket in a way forbidden by its access permissions.",
+            Kind::NoRouteFromHost,
+        ),
+        (
+            "dial tcp 10.0.1.5:443: connectex: An operation on a socket could not be performed because the system lacked sufficient buffer space or because a queue was full.",
+            Kind::TooManyOpenFiles,
+        ),
+        (
+            "read tcp 10.0.1.20:49800->10.0.1.5:443: wsarecv: An established connection was aborted by the software in your host machine.",
+            Kind::Reset,
         ),
         (
             "dial tcp 10.0.1.5:443: connect: connection refused",
@@ -484,4 +497,41 @@ fn a_call_is_named_unless_the_address_contradicts_it() {
     assert_eq!(denied.action.as_deref(), Some("s3:ListBucket"));
     let imds = read("operation error SSM: UpdateInstanceInformation, get identity: get credentials: no EC2 IMDS role found, operation error ec2imds: GetMetadata, canceled, context deadline exceeded").expect("a failure");
     assert_eq!((imds.service, imds.action), (Some(Service::Metadata), None));
+}
+
+#[test]
+fn a_role_that_the_metadata_service_names_is_never_a_missing_profile() {
+    for tail in [
+        "failed to get MyRole EC2 instance role credentials",
+        "failed to get MyRole EC2 IMDS role credentials, api error Failed: x",
+        "failed to decode MyRole EC2 IMDS role credentials, invalid character '<' looking for beginning of value",
+    ] {
+        let text = format!("retrieved credentials failed to report to ssm. Error: {tail}");
+        let failure = read(&text).unwrap_or_else(|| panic!("no failure: {text}"));
+        let verdict = verdict(&failure);
+        assert!(!verdict.decided, "{text}");
+        assert!(
+            !verdict.causes.contains(&Cause::NoInstanceProfile),
+            "{text}: {:?}",
+            verdict.causes
+        );
+    }
+}
+
+#[test]
+fn credentials_handed_out_on_the_node_are_no_endpoint_of_aws() {
+    for url in [
+        "http://169.254.170.2/v2/credentials/x",
+        "http://169.254.170.23/v1/credentials",
+        "http://[fd00:ec2::23]/v1/credentials",
+        "http://127.0.0.1:9911/latest/meta-data/iam/security-credentials/",
+        "http://localhost:9911/latest/meta-data/iam/security-credentials/",
+    ] {
+        let text = format!(
+            "createControlChannel request failed: failed to sign the request: failed to load credentials, request send failed, Get \"{url}\": dial tcp: connect: connection refused"
+        );
+        let failure = read(&text).unwrap_or_else(|| panic!("no failure: {text}"));
+        assert_eq!(failure.kind, Kind::CredentialSource, "{text}");
+        assert!(!verdict(&failure).decided, "{text}");
+    }
 }

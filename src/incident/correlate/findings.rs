@@ -105,6 +105,13 @@ impl NodeState {
                 .identity
                 .as_ref()
                 .is_some_and(|identity| identity.kind == IdentityKind::OnPrem);
+        // Default Host Management is for EC2: here the activation's role cannot be assumed.
+        if hybrid && open.causes.lead() == Cause::DhmcRoleBroken {
+            open.causes = Candidates::new(Cause::RegistrationInvalid, []);
+            open.severity = Cause::RegistrationInvalid.severity();
+            open.decided = false;
+            return;
+        }
         if hybrid && !open.decided && open.causes.contains(Cause::NoInstanceProfile) {
             open.causes = Candidates::new(Cause::RegistrationInvalid, [Cause::HostPermission]);
             open.severity = Cause::RegistrationInvalid.severity();

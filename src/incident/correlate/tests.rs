@@ -295,6 +295,16 @@ fn a_second_proof_within_one_whole_second_closes_what_came_between() {
 }
 
 #[test]
+fn a_hybrid_node_whose_role_cannot_be_assumed_does_not_blame_default_host_management() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from OnPrem\n"),
+        at("04:00:01.0000", "ERROR [CredentialRefresher] Retrieve credentials produced error: operation error SSM: RequestManagedInstanceRoleToken, https response error StatusCode: 400, RequestID: c7a8114f, api error ValidationException: Could not assume role arn:aws:iam::123456789012:role/HybridRole\n"),
+    ]
+    .concat();
+    assert_eq!(loud(&read(&log)), ["registration-invalid (undetermined)"]);
+}
+
+#[test]
 fn a_record_told_late_does_not_reopen_what_is_over() {
     let mut states = StreamStates::default();
     let over = at(

@@ -290,7 +290,8 @@ impl Handler {
 }
 
 /// Puts those together that many nodes show alike and of which nothing was
-/// written: what this function changed is told node by node, as what it was.
+/// written: what this function changed, or may have changed, is told node by
+/// node, as what it was.
 /// `members` has for each of `settled` its places in `diagnosed`.
 fn share(
     settled: Vec<Settled>,
@@ -300,9 +301,13 @@ fn share(
     now: Timestamp,
 ) -> Vec<Settled> {
     let alike = |one: &Settled| {
-        one.happened.state == State::Open
+        let state = match one.incident.standing {
+            Standing::Standing => State::Open,
+            Standing::AlreadyRight => State::Resolved,
+        };
+        one.happened.state == state
             && one.happened.written_at.is_none()
-            && one.incident.standing == Standing::Standing
+            && !one.happened.perhaps_ours
             && !wrote(one.outcome.status)
     };
     let open: Vec<usize> = (0..settled.len())

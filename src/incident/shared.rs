@@ -7,12 +7,26 @@ use std::time::Duration;
 use super::cause::{Cause, Scope, ScopeKind};
 use super::gather::Incident;
 use crate::diagnose::account_region;
+use crate::diagnose::verdict::Standing;
 
 /// So many nodes may each be notified by itself; more of them are one incident …
 pub const HANDFUL: usize = 5;
 
 /// … when they showed the fault within so long.
 pub const WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// Ends the scope of those nodes that live state shows right: they are a list of
+/// their own, since what holds for them does not hold for the others.
+const RIGHT: &str = "/already-right";
+
+/// Whether `scope` may be the one of a node of which live state says `standing`.
+pub fn is_of(scope: &Scope, standing: Standing) -> bool {
+    scope.kind != ScopeKind::Nodes
+        || match standing {
+            Standing::Standing => !scope.id.ends_with(RIGHT),
+            Standing::AlreadyRight => scope.id.ends_with(RIGHT),
+        }
+}
 
 /// The scope of all nodes of the account and Region that show the same as
 /// `incident`, which is one node's; `None` where many nodes are one incident
@@ -39,10 +53,13 @@ pub fn shared_scope(incident: &Incident) -> Option<Scope> {
         _ => of_node,
     };
     let place = account_region(incident.nodes().next()?);
-    let id = match subject {
+    let mut id = match subject {
         Some(subject) => format!("{place}/{subject}"),
         None => place,
     };
+    if incident.standing == Standing::AlreadyRight {
+        id.push_str(RIGHT);
+    }
     Some(Scope {
         kind: ScopeKind::Nodes,
         id,

@@ -27,7 +27,7 @@ use receipt::Receipts;
 
 use super::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use super::gather::Incident;
-use super::shared::{HANDFUL, shared_key, shared_scope};
+use super::shared::{HANDFUL, is_of, shared_key, shared_scope};
 use crate::diagnose::verdict::{Diagnosed, Standing};
 use crate::report::{NodeList, Recovered};
 
@@ -182,36 +182,43 @@ impl Store {
         if diagnosed.confidence == Confidence::Confirmed {
             return;
         }
-        let last = diagnosed.finding.last;
-        let was_right = |entry: &&Entry| entry.was_right_before(last);
+        let finding = &diagnosed.finding;
+        let was_right = |entry: &&Entry| entry.was_right_before(finding);
         let mut known = self.incidents.values().filter(was_right);
         if let Some(entry) =
-            known.find(|entry| entry.cause == diagnosed.cause && entry.takes_in(&diagnosed.finding))
+            known.find(|entry| entry.cause == diagnosed.cause && entry.takes_in(finding))
         {
             diagnosed.rule_out(entry.cause);
         }
         let possible = |entry: &&Entry| match diagnosed.standing {
             Standing::Standing => {
-                diagnosed.candidates.contains(&entry.cause) || entry.was_right_after(last)
+                diagnosed.candidates.contains(&entry.cause)
+                    || entry.was_right_after(&diagnosed.finding)
             }
             Standing::AlreadyRight => true,
+        };
+        let standing = |entry: &Entry| match entry.was_right_after(&diagnosed.finding) {
+            true => Standing::AlreadyRight,
+            false => diagnosed.standing,
         };
         let joined = (self.incidents.values())
             .filter(possible)
             .filter(|entry| entry.takes_in(&diagnosed.finding))
             .filter(|entry| diagnosed.may_concern(entry.cause, &entry.scope))
+            .filter(|entry| is_of(&entry.scope, standing(entry)))
             .max_by_key(|entry| (entry.confirmed, entry.seen_at));
         let Some(entry) = joined else {
             return;
         };
-        if entry.was_right_after(last) {
-            diagnosed.standing = Standing::AlreadyRight;
-        }
+        diagnosed.standing = standing(entry);
         if entry.cause != diagnosed.cause {
             diagnosed.cause = entry.cause;
             diagnosed.detail = None;
         }
-        diagnosed.scope = entry.scope.clone();
+        // What is right on one of many nodes may be this function's doing there.
+        if entry.scope.kind != ScopeKind::Nodes || diagnosed.standing == Standing::Standing {
+            diagnosed.scope = entry.scope.clone();
+        }
         diagnosed.candidates.retain(|cause| *cause != entry.cause);
         diagnosed.candidates.insert(0, entry.cause);
     }
@@ -235,15 +242,19 @@ impl Store {
         }
         let mut shared = Vec::new();
         for (key, (scope, mut places)) in groups {
-            let open = self.incidents.get(&key);
-            let joins = |place: &usize| {
-                incidents[*place].scope.kind == ScopeKind::Nodes
-                    || open.is_some_and(|open| open.takes_further(incidents[*place], now))
+            let single = |place: &usize| self.incidents.get(&incidents[*place].key);
+            // The end of what was notified by itself is, too.
+            let by_itself = |place: &usize| {
+                let right = incidents[*place].standing == Standing::AlreadyRight;
+                single(place).is_some_and(|single| {
+                    single.is_due() || right && single.stands() && single.told().is_some()
+                })
             };
             // What has been open by itself for long has been notified by itself.
             let recent = |place: &usize| {
-                let single = self.incidents.get(&incidents[*place].key);
-                single.is_none_or(|single| !single.stands() || single.is_recent(now))
+                single(place).is_none_or(|single| {
+                    !single.stands() || single.told().is_none() || single.is_recent(now)
+                })
             };
             let here = places.iter().filter(|place| recent(place));
             let mut nodes: BTreeSet<NodeKey> = here
@@ -254,8 +265,14 @@ impl Store {
             for single in singles.filter(|single| single.is_recent(now)) {
                 nodes.extend(single.open_nodes().cloned());
             }
-            let many = nodes.len() > HANDFUL;
-            places.retain(|place| joins(place) || many && recent(place));
+            let open = self.incidents.get(&key);
+            let many = nodes.len() > HANDFUL || open.is_some_and(|open| open.takes_further(now));
+            places.retain(|place| {
+                let one = incidents[*place];
+                one.scope.kind == ScopeKind::Nodes
+                    || !by_itself(place)
+                        && (open.is_some_and(|open| open.has_node_of(one)) || many && recent(place))
+            });
             if !places.is_empty() {
                 shared.push((scope, places));
             }
@@ -277,17 +294,17 @@ impl Store {
         }
         // What was notified node by node goes on in the list of all.
         let singles: Vec<Entry> = (self.incidents.values())
-            .filter(|one| one.shared.as_ref() == Some(&incident.key) && one.is_recent(now))
+            .filter(|one| one.shared.as_ref() == Some(&incident.key))
             .cloned()
             .collect();
         let entry = (self.incidents.entry(incident.key.clone()))
             .or_insert_with_key(|key| Entry::new(incident, self.receipts.take(key, incident), now));
         let stands = entry.note(incident, now);
         for single in &singles {
-            entry.adopt(single);
+            entry.adopt(single, now);
         }
         // An old answer soon after a repair is no sign that it has come back.
-        let settling = !happened.observed && entry.was_right_after(now);
+        let settling = !happened.observed && entry.is_settling(now);
         if stands && entry.over_told && !settling {
             entry.begin_anew(now);
         }

@@ -454,7 +454,7 @@ impl std::fmt::Display for NotNeeded {
                 "Everything that the checks can see is right at this moment."
             }
             Self::AlreadyRight(Some(RepairAction::EnableImdsEndpoint)) => {
-                "The metadata endpoint of the instance is enabled at this moment."
+                "The metadata endpoint is enabled at this moment."
             }
             Self::AlreadyRight(Some(RepairAction::TrustEc2)) => {
                 "The trust policy lets EC2 assume the role at this moment."

@@ -3,6 +3,7 @@
 mod bad_input;
 mod diagnosis;
 mod kinesis;
+mod lists;
 mod live_state;
 mod locks;
 mod peers;

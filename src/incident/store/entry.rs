@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Happened, Over, State, Telling, Why};
-use crate::incident::cause::{Cause, Confidence, Scope, Severity};
+use crate::diagnose::verdict::Standing;
+use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::incident::finding::{Clues, Finding};
 use crate::incident::gather::{Hit, Incident, by_nodes};
 use crate::incident::shared::{WITHIN, shared_key, shared_scope};
@@ -73,6 +74,8 @@ struct Trace {
     /// Newest evidence.
     last: Timestamp,
     recovered_at: Option<Timestamp>,
+    /// When live state first showed this very node right, as long as it does.
+    right_since: Option<Timestamp>,
 }
 
 /// A node, however its id became known.
@@ -101,7 +104,7 @@ impl Entry {
             title: incident.title.clone(),
             confirmed: false,
             subject: Subject::of(&incident.clues),
-            shared: shared_scope(incident).and_then(|scope| shared_key(incident, &scope)),
+            shared: None,
             grew_at: now,
             opened_at: now,
             seen_at: now,
@@ -123,6 +126,7 @@ impl Entry {
         self.seen_at = now;
         self.batch_severity = incident.severity;
         self.title.clone_from(&incident.title);
+        self.shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
         for hit in &incident.hits {
@@ -132,8 +136,13 @@ impl Entry {
                     candidates: BTreeSet::new(),
                     last: hit.last,
                     recovered_at: None,
+                    right_since: None,
                 }
             });
+            trace.right_since = match incident.standing {
+                Standing::Standing => None,
+                Standing::AlreadyRight => trace.right_since.or(Some(now)),
+            };
             trace.candidates.extend(&hit.log_candidates);
             trace.last = trace.last.max(hit.last);
             let fresh = |recovered_at: Timestamp| hit.confirmed || hit.last > recovered_at;
@@ -151,11 +160,15 @@ impl Entry {
         self.stands() && within(self.opened_at, now)
     }
 
-    /// Whether `incident` belongs to this one of many nodes: its node does, or
-    /// further ones have been joining it until lately.
-    pub(super) fn takes_further(&self, incident: &Incident, now: Timestamp) -> bool {
+    /// Whether a node of `incident` belongs to this one of many nodes.
+    pub(super) fn has_node_of(&self, incident: &Incident) -> bool {
         let member = |node: &Node| self.nodes.contains_key(&NodeKey::of(node));
-        self.stands() && (within(self.grew_at, now) || incident.nodes().any(member))
+        self.stands() && incident.nodes().any(member)
+    }
+
+    /// Whether further nodes have been joining it until lately.
+    pub(super) fn takes_further(&self, now: Timestamp) -> bool {
+        self.stands() && within(self.grew_at, now)
     }
 
     /// Its nodes that have not recovered.
@@ -164,10 +177,20 @@ impl Entry {
         nodes.filter_map(|(node, trace)| trace.recovered_at.is_none().then_some(node))
     }
 
-    /// Takes in the open nodes of an incident that this one speaks for from now.
-    pub(super) fn adopt(&mut self, other: &Self) {
+    /// Takes in the open nodes of a recent incident that this one will speak for,
+    /// and of any what it knows of nodes of this one. What is opened by itself
+    /// after this one was notified stays by itself until it shows again.
+    pub(super) fn adopt(&mut self, other: &Self, now: Timestamp) {
+        let all = self.told.is_none() && other.is_recent(now);
         for (node, trace) in &other.nodes {
-            if trace.recovered_at.is_none() && !self.nodes.contains_key(node) {
+            if trace.recovered_at.is_some() {
+                continue;
+            }
+            if let Some(own) = self.nodes.get_mut(node) {
+                let since =
+                    |own: Timestamp| trace.right_since.map_or(own, |theirs| own.min(theirs));
+                own.right_since = own.right_since.map(since);
+            } else if all {
                 self.nodes.insert(node.clone(), trace.clone());
             }
         }
@@ -215,15 +238,49 @@ impl Entry {
         };
     }
 
-    /// Whether evidence from `at` tells of the time before it was put right.
-    pub(super) fn was_right_after(&self, at: Timestamp) -> bool {
-        let settled = self.right_since.map(|since| since.checked_add(SETTLING));
-        matches!(settled, Some(Ok(settled)) if at <= settled)
+    /// Whether what happens at `now` may still come from before it was put right.
+    pub(super) fn is_settling(&self, now: Timestamp) -> bool {
+        settles(self.right_since, now)
     }
 
-    /// Whether it had been put right, or seen right, well before `at`.
-    pub(super) fn was_right_before(&self, at: Timestamp) -> bool {
-        self.right_since.is_some() && !self.was_right_after(at)
+    /// Whether `finding` tells of the time before it was put right.
+    pub(super) fn was_right_after(&self, finding: &Finding) -> bool {
+        let since = self.right_since_on(self.nodes.get(&NodeKey::of(&finding.node)));
+        settles(since, finding.last)
+    }
+
+    /// Whether it had been put right, or seen right, well before `finding`.
+    pub(super) fn was_right_before(&self, finding: &Finding) -> bool {
+        let since = self.right_since_on(self.nodes.get(&NodeKey::of(&finding.node)));
+        since.is_some() && !settles(since, finding.last)
+    }
+
+    /// Since when the thing at fault is right: of many nodes each has its own.
+    fn right_since_on(&self, trace: Option<&Trace>) -> Option<Timestamp> {
+        if self.scope.kind == ScopeKind::Nodes {
+            trace?.right_since
+        } else {
+            self.right_since
+        }
+    }
+
+    /// Whether it is right and has shown nothing since it was put right.
+    fn is_quiet(&self) -> bool {
+        if self.scope.kind == ScopeKind::Nodes {
+            self.state == State::Resolved && self.count() == 0
+        } else {
+            settles(self.right_since, self.newest_evidence())
+        }
+    }
+
+    /// How many nodes it stands on. Of many that are right those count whose
+    /// log has spoken of it since.
+    fn count(&self) -> usize {
+        let standing = self.nodes.values().filter(|t| t.recovered_at.is_none());
+        let right = self.scope.kind == ScopeKind::Nodes && self.state == State::Resolved;
+        standing
+            .filter(|trace| !right || !settles(trace.right_since, trace.last))
+            .count()
     }
 
     /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.
@@ -247,17 +304,17 @@ impl Entry {
         if !stands {
             return Telling::Suppress;
         }
-        let standing = self.standing();
-        let many_more =
-            standing >= told.nodes * GROWTH_FACTOR && standing >= told.nodes + GROWTH_LEAST;
+        let count = self.count();
+        let many_more = count >= told.nodes * GROWTH_FACTOR && count >= told.nodes + GROWTH_LEAST;
         let critical = self.severity == Severity::Critical && told.severity < Severity::Critical;
-        let grown = many_more || critical && standing > told.nodes;
+        let grown = many_more || critical && count > told.nodes;
         // Late evidence of further nodes says nothing new about what is right.
-        if grown && !matches!(self.state, State::Repaired | State::Resolved) {
+        let right = matches!(self.state, State::Repaired | State::Resolved);
+        if grown && (!right || self.scope.kind == ScopeKind::Nodes) {
             return Telling::Speak(Why::Grew);
         }
         // What was put right and has shown nothing since is no longer open.
-        if self.was_right_after(self.newest_evidence()) {
+        if self.is_quiet() {
             return Telling::Suppress;
         }
         let silent = now.duration_since(told.at);
@@ -286,7 +343,7 @@ impl Entry {
 
     /// Whether a message about something that this function did, or may have
     /// done, is still to go out.
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         self.has_untold_write()
             || (self.told.is_none()
                 && match self.state {
@@ -300,7 +357,7 @@ impl Entry {
     /// when it was right as this function first looked, and nothing has been
     /// logged since.
     fn is_news(&self) -> bool {
-        self.state != State::Resolved || !self.was_right_after(self.newest_evidence())
+        self.state != State::Resolved || !self.is_quiet()
     }
 
     /// Marks as told what the reader now knows.
@@ -309,7 +366,7 @@ impl Entry {
             at: now,
             state: self.state,
             written_at: self.written_at,
-            nodes: self.standing(),
+            nodes: self.count(),
             severity: self.severity,
             evidence: self.newest_evidence(),
         });
@@ -440,6 +497,12 @@ impl Entry {
             region: node.region.as_ref().map(|name| name.as_str().to_owned()),
         }))
     }
+}
+
+/// Whether what is from `at` may come from before `since`.
+fn settles(since: Option<Timestamp>, at: Timestamp) -> bool {
+    let settled = since.map(|since| since.checked_add(SETTLING));
+    matches!(settled, Some(Ok(settled)) if at <= settled)
 }
 
 fn within(at: Timestamp, now: Timestamp) -> bool {

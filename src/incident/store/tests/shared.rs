@@ -17,9 +17,17 @@ fn behind_proxy(number: u32, proxy: u8, last: i64) -> Incident {
     one
 }
 
+/// The same, and live state shows nothing wrong with the node.
+fn right(number: u32, last: i64) -> Incident {
+    Incident {
+        standing: Standing::AlreadyRight,
+        ..behind_proxy(number, 1, last)
+    }
+}
+
 /// What the handler makes of a batch with these incidents of one node each: one
 /// for all of a group. The real one is gathered from the diagnosed findings.
-fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
+fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
     let mut incidents: Vec<Option<Incident>> = singles.iter().cloned().map(Some).collect();
     let of: Vec<&Incident> = singles.iter().collect();
     for (scope, places) in store.shared(&of, now) {
@@ -37,13 +45,36 @@ fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incide
     }
     let incidents: Vec<Incident> = incidents.into_iter().flatten().collect();
     let decided = incidents.into_iter().map(|incident| {
-        let decision = store.decide(&incident, State::Open, now);
-        if let Telling::Speak(why) = decision.telling {
-            store.mark_told(&incident.key, why, now);
-        }
+        let state = match incident.standing {
+            Standing::Standing => State::Open,
+            Standing::AlreadyRight => State::Resolved,
+        };
+        let decision = store.decide(&incident, state, now);
         (incident, decision)
     });
     decided.collect()
+}
+
+/// The same, and every message goes out.
+fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
+    let decided = unsent(store, singles, now);
+    for (incident, decision) in &decided {
+        if let Telling::Speak(why) = decision.telling {
+            store.mark_told(&incident.key, why, now);
+        }
+    }
+    decided
+}
+
+/// The scopes of what speaks, why, and of how many nodes.
+fn spoken(decided: &[(Incident, Decision)]) -> Vec<(ScopeKind, Why, usize)> {
+    let speaks = decided
+        .iter()
+        .filter_map(|(incident, decision)| match decision.telling {
+            Telling::Speak(why) => Some((incident.scope.kind, why, decision.nodes.count)),
+            Telling::Suppress => None,
+        });
+    speaks.collect()
 }
 
 fn handful() -> u32 {
@@ -180,4 +211,264 @@ fn a_list_whose_message_failed_is_due_again() {
     assert_eq!(store.shared(&of, at(60)), first);
     store.trim();
     assert_eq!(batch(&mut store, &singles, at(61))[0].1.telling, OPEN);
+}
+
+#[test]
+fn many_nodes_that_are_right_are_one_message_once_their_logs_go_on() {
+    let all = |last| -> Vec<Incident> { (1..=40).map(|n| right(n, last)).collect() };
+    let mut store = Store::new(DAY);
+    // Late lines of what is right now wake nobody …
+    assert_eq!(spoken(&batch(&mut store, &all(0), at(100))), []);
+    assert_eq!(spoken(&batch(&mut store, &all(130), at(131))), []);
+    // … and lines of long after the first look are one message.
+    let decided = batch(&mut store, &all(200), at(201));
+    let list = (ScopeKind::Nodes, Why::Opened, 40);
+    assert_eq!(spoken(&decided), [list]);
+    assert_eq!(decided[0].1.nodes.listed.len(), 40);
+    assert_eq!(spoken(&batch(&mut store, &all(300), at(301))), []);
+}
+
+#[test]
+fn what_was_seen_right_far_apart_and_shows_again_together_is_one_message() {
+    let mut store = Store::new(DAY);
+    for number in 1..=40 {
+        let now = 3_600 * i64::from(number);
+        assert_eq!(
+            spoken(&batch(&mut store, &[right(number, now)], at(now))),
+            []
+        );
+    }
+    let now = 3_600 * 50;
+    let all: Vec<Incident> = (1..=40).map(|n| right(n, now)).collect();
+    let list = (ScopeKind::Nodes, Why::Opened, 40);
+    assert_eq!(spoken(&batch(&mut store, &all, at(now))), [list]);
+}
+
+#[test]
+fn each_of_many_nodes_has_its_own_moment_at_which_it_was_seen_right() {
+    // Nodes that boot one after another: each is right as it is first looked at.
+    let mut store = Store::new(DAY);
+    for number in 1..=40 {
+        let now = 20 * i64::from(number);
+        assert_eq!(
+            spoken(&batch(&mut store, &[right(number, now)], at(now))),
+            []
+        );
+    }
+    // One that goes on is notified with the list it is in.
+    let decided = batch(&mut store, &[right(7, 900)], at(901));
+    assert_eq!(spoken(&decided), [(ScopeKind::Nodes, Why::Opened, 40)]);
+    // Further ones that go on make it grow; late lines of further ones do not.
+    let late: Vec<Incident> = (41..=60).map(|n| right(n, 905)).collect();
+    assert_eq!(spoken(&batch(&mut store, &late, at(906))), []);
+    let more: Vec<Incident> = (8..=12).map(|n| right(n, 950)).collect();
+    let grew = spoken(&batch(&mut store, &more, at(951)));
+    assert_eq!(grew, [(ScopeKind::Nodes, Why::Grew, 60)]);
+}
+
+#[test]
+fn one_node_that_is_right_says_nothing_of_the_others() {
+    let mut store = Store::new(DAY);
+    let all: Vec<Incident> = (1..=40).map(|n| behind_proxy(n, 1, 0)).collect();
+    let list = batch(&mut store, &all, at(1))[0].0.clone();
+    for (standing, last) in [(Standing::AlreadyRight, 20), (Standing::Standing, 20)] {
+        let mut found = finding(3, at(last), list.clues.clone());
+        (found.cause, found.standing) = (list.cause, standing);
+        found.candidates = vec![list.cause];
+        found.scope = behind_proxy(3, 1, 0).scope;
+        let own = found.scope.clone();
+        store.join(&mut found);
+        let expected = match standing {
+            Standing::Standing => &list.scope,
+            Standing::AlreadyRight => &own,
+        };
+        assert_eq!(&found.scope, expected, "{standing:?}");
+    }
+    assert_eq!(spoken(&batch(&mut store, &[right(3, 20)], at(30))), []);
+    assert_eq!(spoken(&batch(&mut store, &all, at(40))), []);
+}
+
+#[test]
+fn what_was_notified_by_itself_ends_by_itself() {
+    let mut store = Store::new(DAY);
+    let open: Vec<Incident> = (1..=5).map(|n| behind_proxy(n, 1, 0)).collect();
+    assert_eq!(spoken(&batch(&mut store, &open, at(1))).len(), 5);
+    let all: Vec<Incident> = (1..=20).map(|n| right(n, 2)).collect();
+    let ended = [(ScopeKind::Node, Why::StateChanged, 1); 5];
+    assert_eq!(spoken(&batch(&mut store, &all, at(60))), ended);
+}
+
+#[test]
+fn what_may_be_our_doing_keeps_its_own_message_until_it_is_out() {
+    let perhaps_ours = Happened {
+        perhaps_ours: true,
+        ..State::Resolved.into()
+    };
+    let mut store = Store::new(DAY);
+    assert_eq!(
+        store.decide(&right(1, 0), perhaps_ours, at(1)).telling,
+        OPEN
+    );
+    let all: Vec<Incident> = (1..=40).map(|n| right(n, 0)).collect();
+    let of: Vec<&Incident> = all.iter().collect();
+    let shared = store.shared(&of, at(2));
+    assert_eq!(shared[0].1, (1..40).collect::<Vec<usize>>());
+}
+
+#[test]
+fn sixty_batches_are_a_handful_of_messages_and_the_growth() {
+    for in_batch in [1, 60] {
+        let mut store = Store::new(DAY);
+        let mut messages = Vec::new();
+        for number in 1..=60 {
+            let nodes = if in_batch == 1 {
+                number..=number
+            } else {
+                1..=60
+            };
+            let now = i64::from(number) * 10;
+            let all: Vec<Incident> = nodes.map(|n| behind_proxy(n, 1, now)).collect();
+            messages.extend(spoken(&batch(&mut store, &all, at(now))));
+        }
+        // By themselves, then at 6, 10, 20 and 40 nodes; or all at once.
+        let expected = if in_batch == 1 { HANDFUL + 4 } else { 1 };
+        assert_eq!(messages.len(), expected, "{messages:?}");
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Move {
+    Shown {
+        nodes: BTreeSet<u32>,
+        right: bool,
+        sent: bool,
+    },
+    Recovered(u32),
+    Again,
+}
+
+fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
+    let nodes = prop::collection::btree_set(1..30u32, 1..12);
+    let shown = (nodes, prop::bool::weighted(0.2), any::<bool>())
+        .prop_map(|(nodes, right, sent)| Move::Shown { nodes, right, sent });
+    let one = prop_oneof![
+        4 => shown,
+        2 => (1..30u32).prop_map(Move::Recovered),
+        1 => Just(Move::Again),
+    ];
+    prop::collection::vec((one, 1..400i64), 1..40)
+}
+
+/// A run with failing messages, and which nodes messages have named so far.
+struct Run {
+    store: Store,
+    named: BTreeSet<String>,
+    /// Nodes that show the fault and have been in no message.
+    unnamed: BTreeSet<u32>,
+    /// What is delivered again, since its messages failed.
+    failed: Vec<BTreeSet<u32>>,
+}
+
+impl Run {
+    fn shown(&mut self, nodes: &BTreeSet<u32>, right_now: bool, sent: bool, now: i64) -> usize {
+        let of = |n: &u32| match right_now {
+            true => right(*n, now),
+            false => behind_proxy(*n, 1, now),
+        };
+        let singles: Vec<Incident> = nodes.iter().map(of).collect();
+        let decided = unsent(&mut self.store, &singles, at(now));
+        let speaks = spoken(&decided).len();
+        for (incident, decision) in decided {
+            if let (Telling::Speak(why), true) = (decision.telling, sent) {
+                self.store.mark_told(&incident.key, why, at(now));
+                self.name(&decision.nodes);
+            }
+        }
+        speaks
+    }
+
+    fn name(&mut self, nodes: &NodeList) {
+        self.named
+            .extend(nodes.listed.iter().map(|node| node.id.clone()));
+        let named = &self.named;
+        self.unnamed
+            .retain(|n| !named.contains(node(*n).id.as_str()));
+    }
+
+    /// Whether it is in an incident that somebody was notified of.
+    fn is_kept(&self, number: u32) -> bool {
+        let key = NodeKey::of(&node(number));
+        let mut told = self.store.incidents.values().filter(|e| e.told().is_some());
+        told.any(|entry| entry.open_nodes().any(|node| *node == key))
+    }
+
+    fn recover(&mut self, number: u32, now: i64) {
+        // What nobody was notified of ends silently.
+        if !self.is_kept(number) {
+            self.unnamed.remove(&number);
+        }
+        for batch in &mut self.failed {
+            batch.remove(&number);
+        }
+        let healed = Recovered {
+            cause: Cause::ProxyFailure,
+            ..recovered(number, at(now))
+        };
+        for over in self.store.recover(&[healed]) {
+            self.store.mark_told(&over.key, Why::Over, at(now));
+            self.name(&over.nodes);
+        }
+    }
+}
+
+proptest! {
+    /// In whatever order nodes show the same, recover and are seen right, and
+    /// whichever messages fail: who shows it is in a message before it is over,
+    /// and a batch that was notified is silent when it comes again.
+    #[test]
+    fn no_node_of_many_is_lost(moves in moves()) {
+        let mut run = Run {
+            store: Store::new(DAY),
+            named: BTreeSet::new(),
+            unnamed: BTreeSet::new(),
+            failed: Vec::new(),
+        };
+        let mut now = 0;
+        for (step, later) in moves {
+            now += later;
+            match step {
+                Move::Shown { nodes, right, sent } => {
+                    for number in &nodes {
+                        let named = run.named.contains(node(*number).id.as_str());
+                        match right {
+                            // Nothing is wrong with it any more.
+                            true => { run.unnamed.remove(number); }
+                            false if named => {}
+                            false => { run.unnamed.insert(*number); }
+                        }
+                    }
+                    run.shown(&nodes, right, sent, now);
+                    if sent {
+                        prop_assert_eq!(run.shown(&nodes, right, true, now), 0);
+                    } else if !right {
+                        run.failed.push(nodes);
+                    }
+                }
+                Move::Recovered(number) => run.recover(number, now),
+                Move::Again => {
+                    for batch in std::mem::take(&mut run.failed) {
+                        run.shown(&batch, false, true, now);
+                    }
+                }
+            }
+            run.store.trim();
+        }
+        for batch in std::mem::take(&mut run.failed) {
+            run.shown(&batch, false, true, now + 1);
+        }
+        for number in 1..30 {
+            run.recover(number, now + 2);
+        }
+        prop_assert!(run.unnamed.is_empty(), "{:?}", run.unnamed);
+    }
 }

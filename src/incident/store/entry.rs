@@ -155,9 +155,16 @@ impl Entry {
         stands
     }
 
-    /// Whether it opened within [`WITHIN`] and is still open.
+    /// Whether it opened within [`WITHIN`], is still open, and may go into a list:
+    /// nothing was, or may have been, done about it.
     pub(super) fn is_recent(&self, now: Timestamp) -> bool {
-        self.stands() && within(self.opened_at, now)
+        let as_shown = match self.state {
+            State::Open => true,
+            State::Resolved => self.nodes.values().all(|trace| trace.right_since.is_some()),
+            State::Repaired | State::RepairFailed | State::BrokenAgain => false,
+        };
+        let untouched = self.written_at.is_none() && !self.perhaps_ours;
+        self.stands() && as_shown && untouched && within(self.opened_at, now)
     }
 
     /// Whether a node of `incident` belongs to this one of many nodes.

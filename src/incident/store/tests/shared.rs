@@ -316,6 +316,26 @@ fn what_may_be_our_doing_keeps_its_own_message_until_it_is_out() {
 }
 
 #[test]
+fn what_was_written_is_in_no_list_of_what_is_open() {
+    for state in [State::Repaired, State::RepairFailed, State::BrokenAgain] {
+        let mut store = Store::new(DAY);
+        for number in 1..=3 {
+            let written = Happened {
+                written_at: Some(at(1)),
+                ..state.into()
+            };
+            let one = behind_proxy(number, 1, 0);
+            assert_eq!(tell(&mut store, &one, written, at(1)), OPEN);
+        }
+        let few: Vec<Incident> = (4..=8).map(|n| behind_proxy(n, 1, 0)).collect();
+        assert_eq!(store.shared(&few.iter().collect::<Vec<_>>(), at(1)), []);
+        let many: Vec<Incident> = (4..=12).map(|n| behind_proxy(n, 1, 0)).collect();
+        let decided = batch(&mut store, &many, at(1));
+        assert_eq!(spoken(&decided), [(ScopeKind::Nodes, Why::Opened, 9)]);
+    }
+}
+
+#[test]
 fn sixty_batches_are_a_handful_of_messages_and_the_growth() {
     for in_batch in [1, 60] {
         let mut store = Store::new(DAY);

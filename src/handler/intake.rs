@@ -377,6 +377,29 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_that_ends_a_batch_is_fresh_in_that_batch_alone() {
+        let engine = Engine::new().expect("the catalogue loads");
+        let mut streams = StreamStates::default();
+        let mut read_one = |number, second, lines: &[&str]| {
+            let items = vec![record(number, STREAM, second, lines)];
+            let deliveries = Deliveries {
+                kind: Kind::Kinesis,
+                items,
+            };
+            let now = Timestamp::UNIX_EPOCH;
+            read(&engine, &mut streams, deliveries, &around(), now)
+                .expect("the payload can be read")
+        };
+        let quiet = "2023-01-25 09:56:17 INFO [ssm-agent-worker] nothing to see";
+        let ended = read_one("1", 100, &[quiet, FAULT]);
+        assert!(ended.findings[0].fresh);
+        let healthy = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
+        let next = read_one("2", 160, &[healthy]);
+        assert_eq!(next.findings.len(), 1, "it stands open");
+        assert!(!next.findings[0].fresh);
+    }
+
+    #[test]
     fn a_batch_delivered_again_after_the_recovery_reopens_nothing() {
         let engine = Engine::new().expect("the catalogue loads");
         let mut streams = StreamStates::default();

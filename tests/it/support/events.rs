@@ -84,9 +84,13 @@ pub fn subscription(payload: &str) -> Value {
 }
 
 pub fn payload(decoded: &[u8]) -> String {
+    STANDARD.encode(gzip(decoded))
+}
+
+pub fn gzip(decoded: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(decoded).expect("a Vec takes every byte");
-    STANDARD.encode(gzip.finish().expect("a Vec takes every byte"))
+    gzip.finish().expect("a Vec takes every byte")
 }
 
 /// What a Kinesis event source mapping sends: one record per payload, the

@@ -69,6 +69,10 @@ impl Guarded {
         }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -135,4 +139,38 @@ fn collect(stream: Option<impl Read + Send + 'static>, printed: &Arc<Printed>) {
             line.clear();
         }
     });
+}
+
+/// What the kernel counts of a process's memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Resident now.
+    pub now: usize,
+    /// The most that was resident since the process began.
+    pub peak: usize,
+}
+
+/// The memory of the only child of `parent`.
+pub fn memory_of_child(parent: u32) -> Memory {
+    let statuses = std::fs::read_dir("/proc").expect("the kernel lists its processes");
+    let statuses = statuses
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok());
+    let children: Vec<String> = statuses
+        .filter(|status| field(status, "PPid:") == Some(parent as usize))
+        .collect();
+    let [child] = &children[..] else {
+        panic!("{} children of process {parent}", children.len());
+    };
+    let bytes = |name| field(child, name).expect("the kernel counts in kB") * 1024;
+    Memory {
+        now: bytes("VmRSS:"),
+        peak: bytes("VmHWM:"),
+    }
+}
+
+/// The number behind `name` in the text of `/proc/PID/status`.
+fn field(status: &str, name: &str) -> Option<usize> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::account::Account;
 use super::http::{HttpClient, Server, client, forward};
-use super::process::{Guarded, PATIENCE, tool};
+use super::process::{Guarded, Memory, PATIENCE, memory_of_child, tool};
 
 const FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
 
@@ -149,6 +149,11 @@ impl Function {
                 message: body,
             }),
         }
+    }
+
+    /// What the function's process takes, after its first invocation.
+    pub fn memory(&self) -> Memory {
+        memory_of_child(self.emulator.id())
     }
 
     /// Everything that the function printed, once the last invocation is over.

@@ -8,6 +8,7 @@
 mod budget;
 mod error;
 mod intake;
+mod log;
 mod tell;
 
 use std::pin::Pin;
@@ -45,6 +46,7 @@ use crate::report::{NodeList, Notified, PlanReport, Report};
 use budget::Budget;
 pub use error::{HandlerError, Untold};
 use intake::Intake;
+pub use log::log;
 use tell::{Round, Settled, Teller, wrote};
 
 /// The function of one execution environment.
@@ -129,11 +131,11 @@ impl Handler {
         let answering: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.answer(&event));
         let result = answering.await;
         if let Err(error) = &result {
-            eprintln!(
+            log(format_args!(
                 "the invocation fails: {}: {}",
                 error.name(),
                 error.summary()
-            );
+            ));
         }
         result
     }

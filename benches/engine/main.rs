@@ -2,6 +2,8 @@
 //! against one expression per signature in turn, over the number of signatures
 //! and over the size of the input. Nothing is asserted; `make bench` prints.
 
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
 mod fleet;
 mod logs;
 mod naive;

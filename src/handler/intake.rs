@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::error::HandlerError;
+use super::log;
 use crate::batch::{Batch, Source};
 use crate::decode::{DecodeError, Message, Surroundings};
 use crate::engine::{Engine, StreamReader, StreamStates};
@@ -60,7 +61,10 @@ pub fn read(
         match (read, deliveries.kind) {
             (Ok(left_out), _) => unreadable += left_out,
             (Err(error), Kind::Kinesis) => {
-                eprintln!("a record of Kinesis is left out: {}: {error}", error.name());
+                log(format_args!(
+                    "a record of Kinesis is left out: {}: {error}",
+                    error.name()
+                ));
                 failed.extend(delivery.sequence_number);
                 failed.dedup();
             }
@@ -75,7 +79,9 @@ pub fn read(
         return Err(error.into());
     }
     if unreadable > 0 {
-        eprintln!("{unreadable} log events without a readable message are left out");
+        log(format_args!(
+            "{unreadable} log events without a readable message are left out"
+        ));
     }
     intake.source.unreadable = unreadable;
     intake.failed = failed;

@@ -180,6 +180,20 @@ async fn a_wrong_setting_stops_the_start_with_one_clear_line() {
     assert!(!log.contains("panicked"), "{log}");
 }
 
+/// A full disk takes nothing that is written to it.
+#[test]
+fn a_line_that_cannot_be_written_makes_nothing_panic() {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+        .env_clear()
+        .env("AWS_REGION", "us-east-1")
+        .env("TRIAGE_REPAIR", "everything")
+        .stderr(full.expect("Linux has it"))
+        .status()
+        .expect("the function starts");
+    assert_eq!(status.code(), Some(1), "101 would be a panic");
+}
+
 fn payload_cut_in_half(whole: &str) -> String {
     let half = whole.len() / 2;
     whole[..half - half % 4].to_owned()

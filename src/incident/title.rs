@@ -73,9 +73,15 @@ fn on_azure(clues: &Clues) -> bool {
 const EACH: &str = "each of several nodes";
 
 fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
+    let known = known(scope);
     let at = match scope.kind {
         ScopeKind::Nodes => EACH,
-        _ => scope.id.as_str(),
+        ScopeKind::AccountRegion if known.is_empty() => "the node's account and Region",
+        _ => known.as_str(),
+    };
+    let of_calls = |fault: &str| match at {
+        "" => fault.to_owned(),
+        calls => format!("{fault}: {calls}"),
     };
     match cause {
         Cause::ImdsDisabled => format!("The instance metadata service of {at} is switched off"),
@@ -107,7 +113,8 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
                 service.unwrap_or("AWS")
             )
         }
-        Cause::EndpointUnreachable => match at.split_once('/') {
+        Cause::EndpointUnreachable => match scope.id.split_once('/') {
+            Some(("-", from)) => format!("The agent does not reach AWS from {from}"),
             Some((service, from)) => format!("The agent does not reach {service} from {from}"),
             None => format!("The agent does not reach AWS from {at}"),
         },
@@ -119,7 +126,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
         Cause::CredentialsInvalid => {
             format!("The agent on {at} uses credentials that AWS does not accept")
         }
-        Cause::Throttled => format!("AWS throttles the agent's calls: {at}"),
+        Cause::Throttled => of_calls("AWS throttles the agent's calls"),
         Cause::RegistrationInvalid => format!("The registration of {at} is not valid"),
         Cause::HostDiskFull => format!("A disk of {at} is full"),
         Cause::HostReadOnly => format!("A file system of {at} is read-only"),
@@ -144,8 +151,28 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
         Cause::OutputFailure => {
             format!("The output of a session or command on {at} was not delivered")
         }
-        Cause::ServiceError => format!("AWS answers the agent with errors of its own: {at}"),
+        Cause::ServiceError => of_calls("AWS answers the agent with errors of its own"),
         Cause::Unrecognised => "The agent writes errors that no signature knows".to_owned(),
+    }
+}
+
+/// The scope's id; of an account, a Region and a call the parts that are known.
+fn known(scope: &Scope) -> String {
+    match scope.kind {
+        ScopeKind::AccountRegion | ScopeKind::AccountRegionApi => {
+            let parts = scope.id.split('/').filter(|part| *part != "-");
+            parts.collect::<Vec<_>>().join("/")
+        }
+        ScopeKind::Instance
+        | ScopeKind::Role
+        | ScopeKind::Policy
+        | ScopeKind::VpcEndpoint
+        | ScopeKind::ServiceInSubnet
+        | ScopeKind::ServiceOnNode
+        | ScopeKind::Vpc
+        | ScopeKind::Node
+        | ScopeKind::Template
+        | ScopeKind::Nodes => scope.id.clone(),
     }
 }
 
@@ -235,5 +262,63 @@ fn capital(sentence: String) -> String {
     match sentence.strip_prefix("the ") {
         Some(rest) => format!("The {rest}"),
         None => sentence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_names_only_what_is_known() {
+        for (cause, kind, id, says) in [
+            (
+                Cause::Throttled,
+                ScopeKind::AccountRegionApi,
+                "-/-/ssm:UpdateInstanceInformation",
+                "AWS throttles the agent's calls: ssm:UpdateInstanceInformation",
+            ),
+            (
+                Cause::Throttled,
+                ScopeKind::AccountRegionApi,
+                "123456789012/eu-central-1/ssm:GetManifest",
+                "AWS throttles the agent's calls: 123456789012/eu-central-1/ssm:GetManifest",
+            ),
+            (
+                Cause::ServiceError,
+                ScopeKind::AccountRegionApi,
+                "-/eu-central-1/-",
+                "AWS answers the agent with errors of its own: eu-central-1",
+            ),
+            (
+                Cause::ServiceError,
+                ScopeKind::AccountRegionApi,
+                "-/-/-",
+                "AWS answers the agent with errors of its own",
+            ),
+            (
+                Cause::DhmcNotConfigured,
+                ScopeKind::AccountRegion,
+                "-/eu-central-1",
+                "Default Host Management is not set up in eu-central-1",
+            ),
+            (
+                Cause::DhmcRoleBroken,
+                ScopeKind::AccountRegion,
+                "-/-",
+                "The role of Default Host Management in the node's account and Region does not work",
+            ),
+            (
+                Cause::EndpointUnreachable,
+                ScopeKind::ServiceOnNode,
+                "-/i-0123456789abcdef0",
+                "The agent does not reach AWS from i-0123456789abcdef0",
+            ),
+        ] {
+            let id = id.to_owned();
+            let scope = Scope { kind, id };
+            let title = fault(cause, &scope, &Clues::default(), Confidence::Likely);
+            assert_eq!(title, says);
+        }
     }
 }

@@ -26,7 +26,8 @@ pub struct NodeLogs {
 }
 
 /// All named files are one node's; each named directory is a node of its own,
-/// of that name, with the files that stand directly in it. A file that is named
+/// of that name, with the files that stand directly in it. Files whose names
+/// begin with the ids of different nodes are those nodes'. A file that is named
 /// twice, or beside a link to it, is taken once.
 ///
 /// Fails with a sentence that says what to do where the arguments contradict
@@ -48,11 +49,14 @@ pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String
         inputs.unread.extend(unread);
         files.retain(|path| is_new(&mut known, path));
         if !files.is_empty() {
-            let (id, named_by) = named.map_or_else(|| node_of_folder(folder), caller);
-            of_folders.push(NodeLogs {
-                id,
-                named_by,
-                files,
+            of_folders.extend(match (named, node_of_folder(folder)) {
+                (Some(id), _) => vec![of_caller(id, files)],
+                (None, (id, NamedBy::Stream)) => vec![NodeLogs {
+                    id,
+                    named_by: NamedBy::Stream,
+                    files,
+                }],
+                (None, folder) => by_node(files, folder),
             });
         }
     }
@@ -68,12 +72,14 @@ pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String
         ));
     }
     if !files.is_empty() {
-        let (id, named_by) = named.map_or_else(|| node_of_files(&files), caller);
-        inputs.nodes.push(NodeLogs {
-            id,
-            named_by,
-            files: files.into_iter().cloned().collect(),
-        });
+        let files: Vec<PathBuf> = files.into_iter().cloned().collect();
+        inputs.nodes = match named {
+            Some(id) => vec![of_caller(id, files)],
+            None => {
+                let node = node_of_files(&files);
+                by_node(files, node)
+            }
+        };
     }
     inputs.nodes.extend(of_folders);
     Ok(inputs)
@@ -84,20 +90,59 @@ fn is_new(known: &mut HashSet<FileId>, path: &Path) -> bool {
     file_id(path).is_none_or(|id| known.insert(id))
 }
 
-fn caller(id: &NodeId) -> (NodeId, NamedBy) {
-    (id.clone(), NamedBy::Caller)
+fn of_caller(id: &NodeId, files: Vec<PathBuf>) -> NodeLogs {
+    NodeLogs {
+        id: id.clone(),
+        named_by: NamedBy::Caller,
+        files,
+    }
+}
+
+/// The node that the file's name begins with.
+fn named_in(file: &Path) -> Option<NodeId> {
+    NodeId::from_stream_name(&file.file_name()?.to_string_lossy())
 }
 
 /// The id that every file's name begins with, if they agree.
-fn node_of_files(files: &[&PathBuf]) -> (NodeId, NamedBy) {
-    let id = |path: &PathBuf| NodeId::from_stream_name(&path.file_name()?.to_string_lossy());
-    let first = files.first().and_then(|path| id(path));
+fn node_of_files(files: &[PathBuf]) -> (NodeId, NamedBy) {
+    let first = files.first().and_then(|path| named_in(path));
     match first {
-        Some(first) if files.iter().all(|path| id(path).as_ref() == Some(&first)) => {
+        Some(first)
+            if files
+                .iter()
+                .all(|path| named_in(path).as_ref() == Some(&first)) =>
+        {
             (first, NamedBy::Stream)
         }
         Some(_) | None => (NodeId::Unknown("this node".into()), NamedBy::Nobody),
     }
+}
+
+/// The files by the nodes that their names begin with, in the order of first
+/// sight, where those are several; else all of them as the one node `together`.
+/// A file that names no node is then that node's, too.
+fn by_node(files: Vec<PathBuf>, together: (NodeId, NamedBy)) -> Vec<NodeLogs> {
+    let mut ids: Vec<NodeId> = Vec::new();
+    for id in files.iter().filter_map(|file| named_in(file)) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    let several = ids.len() > 1;
+    let mut nodes: Vec<NodeLogs> = Vec::new();
+    for file in files {
+        let (id, named_by) = (named_in(&file).filter(|_| several))
+            .map_or_else(|| together.clone(), |id| (id, NamedBy::Stream));
+        match nodes.iter_mut().find(|node| node.id == id) {
+            Some(node) => node.files.push(file),
+            None => nodes.push(NodeLogs {
+                id,
+                named_by,
+                files: vec![file],
+            }),
+        }
+    }
+    nodes
 }
 
 fn node_of_folder(folder: &Path) -> (NodeId, NamedBy) {
@@ -242,10 +287,16 @@ mod tests {
                 NamedBy::Stream,
             ),
             (
-                &["i-12345678.log", "i-87654321.log"],
+                &["i-12345678.log", "errors.log"],
                 None,
                 "this node",
                 NamedBy::Nobody,
+            ),
+            (
+                &["i-12345678.log", "i-87654321.log"],
+                Some("i-12345678"),
+                "i-12345678",
+                NamedBy::Caller,
             ),
             (&["-"], None, "this node", NamedBy::Nobody),
         ] {
@@ -256,6 +307,47 @@ mod tests {
             assert_eq!((found[0].id.as_str(), found[0].named_by), (id, by));
         }
     }
+
+    #[test]
+    fn files_that_name_different_nodes_are_different_nodes() {
+        let shown = |nodes: Vec<NodeLogs>| -> Vec<(String, NamedBy, Vec<String>)> {
+            let of = |node: NodeLogs| {
+                let files = node.files.iter().map(|file| name_of(file)).collect();
+                (node.id.to_string(), node.named_by, files)
+            };
+            nodes.into_iter().map(of).collect()
+        };
+        let [one, two] = ["i-12345678", "mi-0123456789abcdef0"];
+        let named = ["i-12345678.log", "mi-0123456789abcdef0.log", "errors.log"];
+        let more = "i-12345678-errors.log";
+        let paths: Vec<PathBuf> = named.iter().chain([&more]).map(PathBuf::from).collect();
+        let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(
+            shown(nodes(&paths, None).unwrap().nodes),
+            [
+                (one.to_owned(), NamedBy::Stream, files(&[named[0], more])),
+                (two.to_owned(), NamedBy::Stream, files(&[named[1]])),
+                ("this node".to_owned(), NamedBy::Nobody, files(&[named[2]])),
+            ]
+        );
+
+        // In a directory likewise, unless it is itself named after a node.
+        let root = tempfile::tempdir().unwrap();
+        for (folder, ids) in [
+            ("collected", vec![one, two]),
+            ("i-87654321", vec!["i-87654321"]),
+        ] {
+            let folder = root.path().join(folder);
+            fs::create_dir(&folder).unwrap();
+            for name in &named[..2] {
+                fs::write(folder.join(name), "").unwrap();
+            }
+            let found = shown(nodes(&[folder], None).unwrap().nodes);
+            let found: Vec<&str> = found.iter().map(|(id, ..)| id.as_str()).collect();
+            assert_eq!(found, ids);
+        }
+    }
+
     #[test]
     fn standard_input_is_read_once() {
         let error = nodes(&["-".into(), "-".into()], None).expect_err("read twice");

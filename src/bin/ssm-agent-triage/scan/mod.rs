@@ -39,7 +39,8 @@ use read::{NodeReading, Origin};
   journalctl -u amazon-ssm-agent | ssm-agent-triage scan
   ssm-agent-triage scan collected/*/ --format json | jq '.incidents[].title'")]
 pub struct Args {
-    /// Logs of one node, `-` for standard input; or directories, each a node named by it.
+    /// Logs of one node, `-` for standard input; or directories, each a node named by it. Files
+    /// whose names begin with the ids of several nodes are those nodes'.
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
     /// The node the files come from. Otherwise what their names or the log itself tell.

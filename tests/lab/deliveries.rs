@@ -252,4 +252,8 @@ fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
         loud.collect::<Vec<usize>>()
     };
     assert_eq!(loud_after(&[&["09:56:19", "09:56:21", "09:56:25"]]), [1]);
+    assert_eq!(
+        loud_after(&[&["09:56:19"], &["10:26:19"], &["10:56:19"]]),
+        [0, 1, 1]
+    );
 }

@@ -36,6 +36,9 @@ use crate::signature::{Kind, Match, Part, Role};
 /// batch that told of the healing may be lost, late, or read elsewhere.
 const HEALING: SignedDuration = SignedDuration::from_secs(10);
 
+/// What is seen again after this time has not healed, whatever lines of it are missing.
+const LASTING: SignedDuration = SignedDuration::from_mins(5);
+
 /// A worker that goes within this time of a stop signal was stopped.
 const STOPPING: SignedDuration = SignedDuration::from_mins(2);
 
@@ -362,8 +365,9 @@ impl NodeState {
                 open.add(new);
                 // Again and again: it has not healed. What another way to
                 // credentials may heal each time is settled by that way's own end.
-                let again = open.last.duration_since(open.first) >= HEALING;
-                if again && !open.cut && open.role != Some(Role::ProfileRefused) {
+                let lasting = open.last.duration_since(open.first);
+                let again = lasting >= if open.cut { LASTING } else { HEALING };
+                if again && open.role != Some(Role::ProfileRefused) {
                     open.pending = false;
                 }
             }

@@ -358,20 +358,24 @@ mod tests {
         assert_eq!(later.findings.len(), 1, "the stream still knows");
     }
 
-    #[test]
-    fn what_is_delivered_again_is_fresh_and_counted_once() {
+    /// Reads Kinesis records of [`STREAM`], one an invocation, in one environment.
+    fn reader_of_one_stream() -> impl FnMut(&str, i64, &[&str]) -> Intake {
         let engine = Engine::new().expect("the catalogue loads");
         let mut streams = StreamStates::default();
-        let mut read_one = |number, second, lines: &[&str]| {
-            let items = vec![record(number, STREAM, second, lines)];
+        move |number, second, lines| {
             let deliveries = Deliveries {
                 kind: Kind::Kinesis,
-                items,
+                items: vec![record(number, STREAM, second, lines)],
             };
             let now = Timestamp::UNIX_EPOCH;
             read(&engine, &mut streams, deliveries, &around(), now)
                 .expect("the payload can be read")
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_delivered_again_is_fresh_and_counted_once() {
+        let mut read_one = reader_of_one_stream();
         let first = read_one("1", 100, &[FAULT, WAIT]);
         assert!(first.findings[0].fresh);
         let quiet = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
@@ -384,18 +388,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_ends_a_batch_is_fresh_in_that_batch_alone() {
-        let engine = Engine::new().expect("the catalogue loads");
-        let mut streams = StreamStates::default();
-        let mut read_one = |number, second, lines: &[&str]| {
-            let items = vec![record(number, STREAM, second, lines)];
-            let deliveries = Deliveries {
-                kind: Kind::Kinesis,
-                items,
-            };
-            let now = Timestamp::UNIX_EPOCH;
-            read(&engine, &mut streams, deliveries, &around(), now)
-                .expect("the payload can be read")
-        };
+        let mut read_one = reader_of_one_stream();
         let quiet = "2023-01-25 09:56:17 INFO [ssm-agent-worker] nothing to see";
         let ended = read_one("1", 100, &[quiet, FAULT]);
         assert!(ended.findings[0].fresh);
@@ -407,18 +400,7 @@ mod tests {
 
     #[test]
     fn a_batch_delivered_again_after_the_recovery_reopens_nothing() {
-        let engine = Engine::new().expect("the catalogue loads");
-        let mut streams = StreamStates::default();
-        let mut read_one = |number, second, lines: &[&str]| {
-            let items = vec![record(number, STREAM, second, lines)];
-            let deliveries = Deliveries {
-                kind: Kind::Kinesis,
-                items,
-            };
-            let now = Timestamp::UNIX_EPOCH;
-            read(&engine, &mut streams, deliveries, &around(), now)
-                .expect("the payload can be read")
-        };
+        let mut read_one = reader_of_one_stream();
         let connected = "2023-01-25 10:26:19 INFO EC2RoleProvider Successfully connected with instance profile role credentials";
         let quiet = "2023-01-25 10:26:20 INFO [ssm-agent-worker] nothing to see";
         assert_eq!(read_one("1", 100, &[FAULT, WAIT]).findings.len(), 1);

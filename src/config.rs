@@ -12,7 +12,7 @@ pub mod settings;
 
 use settings::{Refused, SETTINGS};
 
-use crate::incident::cause::{Severity, closed_names};
+use crate::cause::{Severity, closed_names};
 use crate::node::{AccountId, Partition, Region};
 
 /// What the operator chose, and what Lambda tells about the function itself.

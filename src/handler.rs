@@ -9,7 +9,7 @@ mod budget;
 mod error;
 mod intake;
 mod log;
-mod tell;
+mod notifier;
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -25,29 +25,32 @@ use tokio::time::Instant;
 
 use crate::aws::{LiveState, Session};
 use crate::config::Config;
+use crate::correlate::states::StreamStates;
 use crate::decode::Surroundings;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::live::{self, KEPT, Kept, Recent};
 use crate::diagnose::verdict::{Diagnosed, Standing, recovered};
 use crate::diagnose::{Home, Needs, diagnose};
-use crate::engine::{Engine, LoadError, StreamStates};
-use crate::incident::finding::{Finding, Recovered};
-use crate::incident::gather::{Incident, as_one, gather_with_members};
+use crate::engine::{Engine, LoadError};
+use crate::finding::{Finding, Recovered};
+use crate::incident::group::{Incident, as_one, gather_with_members};
+use crate::incident::nodes::NodeList;
 use crate::incident::store::{State, Store};
 use crate::node::AccountId;
-use crate::notify::json;
 use crate::receive::{self, Kind, receive};
-use crate::repair::carry_out::{Clients, Task, carry_out};
+use crate::repair::execute::{Clients, Task, carry_out};
 use crate::repair::memory::RepairMemory;
 use crate::repair::outcome::happened;
 use crate::repair::plan::Locks;
-use crate::report::{NodeList, Notified, PlanReport, Report};
+use crate::repair::plan::PlanSummary;
+use crate::report::build;
+use crate::report::{Notified, Report};
 
 use budget::Budget;
 pub use error::{HandlerError, Untold};
 use intake::Intake;
 pub use log::log;
-use tell::{Round, Settled, Teller, wrote};
+use notifier::{Round, Settled, Teller, wrote};
 
 /// The function of one execution environment.
 #[derive(Debug)]
@@ -204,7 +207,7 @@ impl Handler {
             let (plan, outcome) = carry_out(task, &mut memory.repairs).await;
             settled.push(Settled {
                 happened: happened(&incident, &plan, &outcome, &memory.repairs),
-                plan: plan.report(),
+                plan: plan.summary(),
                 outcome,
                 incident,
                 nodes: NodeList::default(),
@@ -228,7 +231,7 @@ impl Handler {
         // come without one.
         recovered.extend(reported);
         let incidents = settled.into_iter().map(|one| {
-            json::incident(
+            build::incident(
                 &one.incident,
                 one.nodes,
                 &one.plan,
@@ -236,7 +239,7 @@ impl Handler {
                 one.notified,
             )
         });
-        Ok(Some(json::report(
+        Ok(Some(build::report(
             intake.source,
             incidents.collect(),
             recovered,
@@ -334,7 +337,7 @@ fn share(
                 reasons.push(&one.plan.reason);
             }
         }
-        let plan = PlanReport {
+        let plan = PlanSummary {
             reason: reasons.join(" "),
             ..first.plan.clone()
         };

@@ -43,12 +43,15 @@ pub mod advice;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod batch;
+pub mod cause;
 pub mod command;
 pub mod config;
+pub mod correlate;
 pub mod decode;
 pub mod diagnose;
 pub mod engine;
 pub mod failure;
+pub mod finding;
 #[cfg(feature = "aws")]
 pub mod handler;
 pub mod incident;
@@ -59,4 +62,5 @@ pub mod record;
 pub mod repair;
 pub mod report;
 pub mod signature;
+pub mod text;
 pub mod trust_policy;

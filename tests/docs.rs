@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ssm_agent_triage::cause::Cause;
 use ssm_agent_triage::config::settings::settings_table;
-use ssm_agent_triage::incident::cause::Cause;
 use ssm_agent_triage::node::{InstanceId, NodeId};
 
 const README: &str = include_str!("../README.md");

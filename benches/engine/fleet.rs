@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
+use ssm_agent_triage::correlate::states::StreamStates;
 use ssm_agent_triage::diagnose::facts::{
     Facts, GroupFacts, ImdsFacts, InstanceFacts, NetworkPlace, ProfileFacts, ProfileRef, Read,
     RoleFacts, RouteTableFacts,
 };
 use ssm_agent_triage::diagnose::{Home, Needs, diagnose};
-use ssm_agent_triage::engine::{Engine, StreamStates};
-use ssm_agent_triage::incident::gather::{Incident, gather};
+use ssm_agent_triage::engine::Engine;
+use ssm_agent_triage::incident::group::{Incident, gather};
 use ssm_agent_triage::node::{AccountId, InstanceId, Region};
 
 const REFUSED: &str = "2026-11-23 04:19:06.4322 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: retrieved credentials failed to report to ssm. Error: AssumeRoleUnauthorizedAccess: EC2 cannot assume the role MySSMRole.\n2026-11-23 04:19:06.4323 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity. Default Host Management Err: ec2 instance not yet registered with Systems Manager";

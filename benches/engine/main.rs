@@ -14,8 +14,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::Batch;
+use ssm_agent_triage::correlate::states::StreamStates;
 use ssm_agent_triage::decode::{self, Message, Surroundings};
-use ssm_agent_triage::engine::{Engine, StreamStates};
+use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{self, Matcher, Signature};
 
 use crate::fleet::{Fleet, peak_megabytes};

@@ -3,12 +3,12 @@
 
 use super::Step;
 use super::denial;
+use crate::cause::{Confidence, ScopeKind};
 use crate::command::{Command, Grammar};
 use crate::diagnose::check::Fault;
 use crate::failure::address_class::{AddressClass, class_of};
-use crate::incident::cause::{Confidence, ScopeKind};
-use crate::incident::finding::{Clues, Principal, SignatureCount};
-use crate::incident::gather::Incident;
+use crate::finding::{Clues, Principal, SignatureCount};
+use crate::incident::group::Incident;
 use crate::node::{NodeId, Partition};
 
 /// The ids of an incident, each still to pass its grammar. Commands aim at the

@@ -4,7 +4,7 @@ use super::Step;
 use super::case::Case;
 use super::identity;
 use super::recovery::{self, Restart};
-use crate::incident::cause::Cause;
+use crate::cause::Cause;
 
 /// What is right at this moment needs nothing but the agent's next try.
 pub(super) fn already_right(case: &Case) -> Vec<Step> {

@@ -8,10 +8,10 @@ use super::case::Case;
 use super::denial::simulate;
 use super::identity::attach_core;
 use super::permission::CORE_ACTIONS;
+use crate::cause::Cause;
 use crate::command::{Command, Grammar};
 use crate::diagnose::check::{CheckResult, Fault};
 use crate::diagnose::verdict::effect;
-use crate::incident::cause::Cause;
 
 /// The steps for the faults by which `checks` proved `cause`, each fault once.
 pub(super) fn steps(case: &Case, cause: Cause, checks: &[CheckResult]) -> Vec<Step> {
@@ -273,8 +273,8 @@ fn describe_endpoint(case: &Case, endpoint: &str) -> Command {
 mod tests {
     use super::*;
     use crate::advice::{Advice, advise, sample};
+    use crate::cause::Confidence;
     use crate::diagnose::check::{CheckName, Sign};
-    use crate::incident::cause::Confidence;
 
     const ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
     const GROUP: &str = "sg-0a1b2c3d4e5f60718";

@@ -321,8 +321,8 @@ fn describe_association(case: &Case) -> Command {
 #[cfg(test)]
 mod tests {
     use crate::advice::{advise, recovery, sample};
+    use crate::cause::Cause;
     use crate::failure::Service;
-    use crate::incident::cause::Cause;
 
     #[test]
     fn azures_metadata_service_gets_no_steps_of_ec2() {

@@ -23,10 +23,10 @@ pub(crate) mod sample;
 mod service;
 mod usage;
 
+use crate::cause::{Cause, Confidence};
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::{Cause, Confidence};
-use crate::incident::gather::Incident;
-use crate::report::{OutcomeReport, OutcomeStatus};
+use crate::incident::group::Incident;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 use case::Case;
 pub use recovery::{Recovery, Restart, clock, in_words, recovery};
@@ -79,7 +79,7 @@ impl Step {
 /// leaves several causes possible it begins with what decides between them.
 /// The command that an outcome names takes the place of the steps it makes
 /// needless.
-pub fn advise(incident: &Incident, outcome: &OutcomeReport) -> Advice {
+pub fn advise(incident: &Incident, outcome: &Outcome) -> Advice {
     let case = Case::of(incident, outcome.command.as_deref());
     let repaired = outcome.status == OutcomeStatus::Repaired;
     let mut by_cause = Vec::new();
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn each_reason_of_a_denial_has_its_own_first_step() {
-        use crate::incident::finding::DenyReason;
+        use crate::finding::DenyReason;
         let mut seen = Vec::new();
         for reason in [
             None,
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn what_names_another_file_leaves_the_agents_own_alone() {
-        use crate::incident::finding::SignatureCount;
+        use crate::finding::SignatureCount;
         let of = |id: &str| {
             let mut incident = sample::incident(Cause::AgentConfigInvalid);
             incident.signatures = vec![SignatureCount {

@@ -4,9 +4,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cause::{Cause, Confidence};
 use crate::failure::Service;
-use crate::incident::cause::{Cause, Confidence};
-use crate::incident::gather::Incident;
+use crate::incident::group::Incident;
 
 /// What a restart of the agent does once the fault is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

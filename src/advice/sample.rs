@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::cause::{Cause, Confidence, Scope, ScopeKind};
 use crate::diagnose::facts::{ImdsFacts, InstanceFacts, ProfileRef, Read, RoleFacts};
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind};
-use crate::incident::finding::{Clues, Evidence, SignatureCount};
-use crate::incident::gather::{Hit, Incident};
+use crate::finding::{Clues, Evidence, SignatureCount};
+use crate::incident::group::{Hit, Incident};
 use crate::node::{AccountId, InstanceId, NamedBy, Node, NodeId, Region};
-use crate::report::{OutcomeReport, OutcomeStatus};
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
 
@@ -28,8 +28,8 @@ pub(crate) fn node(id: &str, region: &str) -> Node {
 }
 
 /// Nothing was repaired, and no repair was kept back.
-pub(crate) fn nothing_done() -> OutcomeReport {
-    OutcomeReport {
+pub(crate) fn nothing_done() -> Outcome {
+    Outcome {
         status: OutcomeStatus::None,
         detail: None,
         command: None,

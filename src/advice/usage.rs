@@ -3,8 +3,8 @@
 use super::Step;
 use super::case::Case;
 use super::denial;
+use crate::cause::Cause;
 use crate::command::{Command, Grammar};
-use crate::incident::cause::Cause;
 
 pub(super) fn session_failure(case: &Case) -> Vec<Step> {
     if case.clues.client {

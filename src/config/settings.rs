@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Config, RepairAction, RepairMode, TopicArn};
-use crate::incident::cause::Severity;
+use crate::cause::Severity;
 
 /// One variable of the environment.
 #[derive(Debug)]

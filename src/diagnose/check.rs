@@ -1,14 +1,13 @@
 //! The list of checks.
 
-pub use super::ask::Ask;
 use super::checks::{
     dhmc, egress, endpoint_policy, imds, instance_profile, instance_state, network_acl,
     permissions, registration, route, trust_policy, vpc_dns, vpc_endpoint,
 };
-pub use super::result::{CheckName, CheckResult, Fault, Sign};
+pub use super::query::Ask;
+pub use super::result::{CheckName, CheckResult, CheckStatus, Fault, Sign};
 pub use super::subject::Subject;
-use crate::incident::cause::Cause;
-use crate::report::CheckStatus;
+use crate::cause::Cause;
 
 /// A look at live state. A new check is one file with its judgement and one
 /// line in [`CHECKS`].

@@ -3,8 +3,8 @@
 
 use super::check::{CheckName, CheckResult, Sign};
 use super::verdict::{Decision, Live, Standing, effect};
-use crate::incident::cause::{Cause, Confidence};
-use crate::report::CheckStatus;
+use crate::cause::{Cause, Confidence};
+use crate::diagnose::check::CheckStatus;
 
 pub(super) fn detail(
     cause: Cause,

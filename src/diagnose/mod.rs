@@ -4,7 +4,6 @@
 //! [`facts`] holds what was read as plain values, each check judges them, and
 //! [`verdict`] turns the results into a cause.
 
-mod ask;
 pub mod call_error;
 pub mod called_on;
 pub mod check;
@@ -16,6 +15,7 @@ pub mod live;
 mod needs;
 mod network;
 mod policy;
+mod query;
 mod result;
 mod scope;
 mod subject;

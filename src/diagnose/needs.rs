@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::{Ask, CHECKS, Check, CheckResult, Subject};
 use super::facts::{Facts, Read};
 use super::verdict::{Diagnosed, Live, decide};
-use crate::incident::finding::Finding;
+use crate::finding::Finding;
 use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
 
 /// The account and Region that the function runs in and looks at.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::report::{CheckReport, CheckStatus};
+use serde::Serialize;
 
 /// The checks, in the order in which a reader meets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +47,16 @@ impl fmt::Display for CheckName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckStatus {
+    Ok,
+    Failed,
+    /// Could not look: denied, throttled, timed out, or cannot be judged.
+    Unknown,
+    Skipped,
 }
 
 /// The result of one check on one node.
@@ -227,14 +237,6 @@ impl CheckResult {
         Self {
             fault: Some(fault),
             ..Self::new(check, CheckStatus::Failed, note, Some(sign))
-        }
-    }
-
-    pub fn report(&self) -> CheckReport {
-        CheckReport {
-            check: self.check.as_str().to_owned(),
-            status: self.status,
-            note: self.note.clone(),
         }
     }
 }

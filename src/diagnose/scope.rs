@@ -2,9 +2,9 @@
 
 use super::check::Fault;
 use super::verdict::Live;
-use crate::incident::cause::{Cause, Scope, ScopeKind};
-use crate::incident::finding::{Finding, Principal};
-use crate::incident::unknown;
+use crate::cause::{Cause, Scope, ScopeKind};
+use crate::correlate::unknown;
+use crate::finding::{Finding, Principal};
 use crate::node::{Node, NodeId};
 
 /// The scope of `cause` for this finding. While the role, the subnet or the

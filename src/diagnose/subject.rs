@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::facts::{Facts, InstanceFacts, Read, RoleFacts};
 use super::result::{CheckName, CheckResult};
-use crate::incident::finding::Clues;
+use crate::diagnose::check::CheckStatus;
+use crate::finding::Clues;
 use crate::node::{InstanceId, Partition, Region};
-use crate::report::CheckStatus;
 
 /// A node with what its log names and what was read of it.
 #[derive(Debug, Clone, Copy)]

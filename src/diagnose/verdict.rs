@@ -8,8 +8,8 @@ use super::checks::registration::stops_reporting;
 use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
 use super::scope::scope;
-use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::incident::finding::{Finding, Recovered};
+use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
+use crate::finding::{Finding, Recovered};
 
 /// A finding with what live state says about it.
 #[derive(Debug, Clone, PartialEq)]

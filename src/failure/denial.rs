@@ -8,7 +8,7 @@
 
 mod arn;
 
-use crate::incident::finding::{Denied, DenyReason, Principal};
+use crate::finding::{Denied, DenyReason, Principal};
 use crate::node::{AccountId, Region};
 
 /// The denials of one error text.

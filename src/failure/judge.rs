@@ -1,8 +1,8 @@
 //! From a failure to the causes it points at.
 
 use super::{Failure, Kind, Service};
-use crate::incident::cause::{Cause, Severity};
-use crate::incident::finding::DenyReason;
+use crate::cause::{Cause, Severity};
+use crate::finding::DenyReason;
 
 /// The causes a failure points at, likeliest first.
 #[derive(Debug, Clone, PartialEq)]

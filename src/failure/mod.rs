@@ -10,7 +10,7 @@ pub mod address_class;
 mod answer;
 mod denial;
 mod judge;
-mod marker;
+mod phrase;
 
 pub use address::Service;
 pub use judge::{Verdict, verdict};
@@ -18,7 +18,7 @@ pub use judge::{Verdict, verdict};
 use std::net::IpAddr;
 
 use self::answer::{Answer, Answerer};
-use crate::incident::finding::{Denied, DenyReason, Principal};
+use crate::finding::{Denied, DenyReason, Principal};
 use crate::node::{AccountId, Region};
 
 /// One error, as far as its text tells.
@@ -139,7 +139,7 @@ pub enum Kind {
 /// Reads the error inside `flat`, the record's text on one line
 /// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
 pub fn read(flat: &str) -> Option<Failure> {
-    let seen = marker::Seen::scan(flat);
+    let seen = phrase::Seen::scan(flat);
     let address = address::last_address(flat);
     let answer = Answer::last(flat);
     if seen.is_empty() && address.is_none() && answer.is_none() {
@@ -191,11 +191,11 @@ pub fn read(flat: &str) -> Option<Failure> {
 /// errors contain "i/o timeout", a wrong clock shows as a certificate error.
 fn kind(
     flat: &str,
-    seen: &marker::Seen,
+    seen: &phrase::Seen,
     address: Option<&address::Address>,
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
-    use marker::Marker as M;
+    use phrase::Marker as M;
     if seen.has(M::AssumeRoleUnauthorized) || seen.has(M::CannotAssumeRole) {
         return Some(Kind::RoleUnassumable);
     }
@@ -242,11 +242,11 @@ fn kind(
 /// A request that got no answer, or one that says nothing known.
 fn unanswered(
     flat: &str,
-    seen: &marker::Seen,
+    seen: &phrase::Seen,
     address: Option<&address::Address>,
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
-    use marker::Marker as M;
+    use phrase::Marker as M;
     let sent = address.is_some() || answer.is_some() || answer::call(flat).is_some();
     if sent && seen.has(M::ContextDeadline) {
         return Some(Kind::TimedOut);
@@ -284,8 +284,8 @@ fn by_status(answer: &Answer<'_>) -> Option<Kind> {
     })
 }
 
-fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) -> Option<Kind> {
-    use marker::Marker as M;
+fn network(flat: &str, seen: &phrase::Seen, address: Option<&address::Address>) -> Option<Kind> {
+    use phrase::Marker as M;
     if let Some(tail) = address.map(|address| &flat[address.end..])
         && address::is_bare_status(tail)
     {
@@ -385,8 +385,8 @@ fn network(flat: &str, seen: &marker::Seen, address: Option<&address::Address>) 
 
 /// The metadata service and the credentials that come from it. The SDK heads every
 /// failure of the role listing "no EC2 … role found": what answered, and how, decides.
-fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
-    use marker::Marker as M;
+fn imds(flat: &str, seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
+    use phrase::Marker as M;
     let metadata = seen.any(&[M::MetadataError, M::MetadataAddress, M::MetadataCall])
         || answer.is_some_and(|answer| answer.by == Some(Answerer::Metadata));
     let status = answer
@@ -454,8 +454,8 @@ fn imds(flat: &str, seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<
 }
 
 /// Answers of AWS services, by their codes.
-fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
-    use marker::Marker as M;
+fn service(seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
+    use phrase::Marker as M;
     let table: [(&[M], Kind); 21] = [
         (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
         (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
@@ -523,8 +523,8 @@ fn service(seen: &marker::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
 }
 
 /// Errors of the host's own operating system.
-fn host(seen: &marker::Seen) -> Option<Kind> {
-    use marker::Marker as M;
+fn host(seen: &phrase::Seen) -> Option<Kind> {
+    use phrase::Marker as M;
     if seen.has(M::NoSpace) {
         return Some(if seen.has(M::Watch) {
             Kind::InotifyExhausted

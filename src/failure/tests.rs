@@ -1,7 +1,7 @@
 //! One table: error texts as the agent writes them, and what they are.
 
 use super::*;
-use crate::incident::cause::Cause;
+use crate::cause::Cause;
 
 const POST: &str =
     "RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": ";

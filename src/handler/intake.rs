@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use super::error::HandlerError;
 use super::log;
 use crate::batch::{Batch, Source};
+use crate::cause::Cause;
+use crate::correlate::states::StreamStates;
+use crate::correlate::stream::StreamReader;
 use crate::decode::{DecodeError, Message, Surroundings};
-use crate::engine::{Engine, StreamReader, StreamStates};
-use crate::incident::cause::Cause;
-use crate::incident::finding::Finding;
+use crate::engine::Engine;
+use crate::finding::Finding;
+use crate::finding::{Recovered, SourceSummary, Unrecognised};
 use crate::receive::{Deliveries, Kind, Payload};
-use crate::report::{Recovered, SourceSummary, Unrecognised};
 
 /// So many templates that nothing recognises are reported of one invocation;
 /// whoever writes its logs decides how many there are.

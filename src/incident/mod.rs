@@ -1,11 +1,7 @@
-//! From records to incidents: causes, correlation per node, and what stands open.
+//! From diagnosed findings to incidents: one cause at one scope, and which of them are open.
 
-pub mod candidates;
-pub mod cause;
-pub mod correlate;
-pub mod finding;
-pub mod gather;
+pub mod group;
+pub mod nodes;
 pub mod shared;
 pub mod store;
 pub mod title;
-pub mod unknown;

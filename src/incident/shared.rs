@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::cause::{Cause, Scope, ScopeKind};
-use super::gather::Incident;
+use super::group::Incident;
+use crate::cause::{Cause, Scope, ScopeKind};
 use crate::diagnose::account_region;
 use crate::diagnose::verdict::Standing;
 

@@ -25,11 +25,12 @@ mod receipt;
 use entry::{Entry, NodeKey, Subject};
 use receipt::Receipts;
 
-use super::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use super::gather::Incident;
+use super::group::Incident;
 use super::shared::{HANDFUL, is_of, shared_key, shared_scope};
+use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::verdict::{Diagnosed, Standing};
-use crate::report::{NodeList, Recovered};
+use crate::finding::Recovered;
+use crate::incident::nodes::NodeList;
 
 /// How many incidents are remembered.
 pub const MAX_INCIDENTS: usize = 1_000;

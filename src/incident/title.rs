@@ -1,9 +1,9 @@
 //! What is wrong, in one plain sentence.
 
-use super::cause::{Cause, Confidence, Scope, ScopeKind};
-use super::finding::{Clues, DenyReason, Principal};
+use crate::cause::{Cause, Confidence, Scope, ScopeKind};
 use crate::diagnose::verdict::Standing;
 use crate::failure::Service;
+use crate::finding::{Clues, DenyReason, Principal};
 
 /// The title of an incident: its subject line and first sentence.
 pub(super) fn title(

@@ -4,10 +4,6 @@
 //! [`json`] writes the report. Log text goes out only through [`quote`] and
 //! [`redact`].
 
-pub mod json;
 pub mod layout;
 pub mod message;
-pub mod plain;
-pub mod quote;
-pub mod redact;
 pub mod text;

@@ -6,14 +6,17 @@ use jiff::Timestamp;
 
 use super::layout::{Page, WIDTH, wrap};
 use super::message::{Message, News, Subject};
-use super::quote;
-use super::redact::redact_line;
 use crate::advice::{self, Advice, Step, clock, in_words};
+use crate::cause::Confidence;
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::Confidence;
-use crate::incident::gather::Incident;
+use crate::incident::group::Incident;
+use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::store::Over;
-use crate::report::{CheckStatus, NodeList, NodeReport, OutcomeReport, OutcomeStatus, PlanReport};
+use crate::repair::outcome::{Outcome, OutcomeStatus};
+use crate::repair::plan::PlanSummary;
+use crate::text::quote;
+use crate::text::redact::{one_line, redact_line};
 
 /// How much of the log a message quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,8 @@ enum Quoted {
 pub fn render(
     incident: &Incident,
     nodes: &NodeList,
-    plan: &PlanReport,
-    outcome: &OutcomeReport,
+    plan: &PlanSummary,
+    outcome: &Outcome,
     news: News,
     now: Timestamp,
 ) -> Message {
@@ -42,8 +45,8 @@ pub fn render(
 pub fn render_for_log(
     incident: &Incident,
     nodes: &NodeList,
-    plan: &PlanReport,
-    outcome: &OutcomeReport,
+    plan: &PlanSummary,
+    outcome: &Outcome,
     news: News,
     now: Timestamp,
 ) -> Message {
@@ -61,8 +64,8 @@ pub fn render_for_log(
 fn compose(
     incident: &Incident,
     nodes: &NodeList,
-    plan: &PlanReport,
-    outcome: &OutcomeReport,
+    plan: &PlanSummary,
+    outcome: &Outcome,
     news: News,
     now: Timestamp,
     quoted: Quoted,
@@ -178,11 +181,6 @@ fn verdict(news: News, title: &str, count: &str) -> String {
     }
 }
 
-/// Redacted, white space folded.
-pub(super) fn one_line(text: &str) -> String {
-    wrap(&redact_line(text), "", "", usize::MAX)
-}
-
 fn count(nodes: usize) -> String {
     match nodes {
         1 => "1 node".to_owned(),
@@ -222,7 +220,7 @@ fn seen(incident: &Incident) -> String {
 /// What all listed nodes have in common.
 fn one<'a>(
     nodes: &'a NodeList,
-    of: impl Fn(&'a NodeReport) -> &'a Option<String>,
+    of: impl Fn(&'a NodeEntry) -> &'a Option<String>,
 ) -> Option<&'a str> {
     let first = of(nodes.listed.first()?).as_deref()?;
     nodes
@@ -342,7 +340,7 @@ fn mark(status: CheckStatus) -> &'static str {
     }
 }
 
-fn done(page: &mut Page, plan: &PlanReport, outcome: &OutcomeReport) {
+fn done(page: &mut Page, plan: &PlanSummary, outcome: &Outcome) {
     let said = match outcome.status {
         OutcomeStatus::None => "Nothing was changed.",
         // An earlier attempt may have changed something.

@@ -1,16 +1,17 @@
 //! From event lines to records: one record is one statement of the agent, its
 //! continuation lines joined to it.
 
-mod folded;
 mod head;
 mod join;
+mod normalized;
 mod tags;
 mod text;
 mod transport;
+pub mod unwrap;
 
-pub use folded::{Folded, fold};
 pub use head::{Level, read_stamp};
 pub use join::{Joiner, Limits, starts_timed_record};
+pub use normalized::{Folded, fold};
 pub use tags::{Tags, begins_with_tag};
 pub use text::{cut, lines, without_last};
 
@@ -69,7 +70,7 @@ impl<'a> Record<'a> {
     /// The whole text after the tags as one line: white space folded, typographic
     /// quotes made plain, so that wrapped and run-on copies read alike.
     pub fn flat(&self) -> String {
-        folded::flat(self)
+        normalized::flat(self)
     }
 
     /// The text as logged, for quoting as evidence.

@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
+use crate::cause::Cause;
 use crate::command::{Command, Grammar};
 use crate::config::RepairAction;
 use crate::diagnose::facts::ImdsFacts;
-use crate::incident::cause::Cause;
 use crate::node::{InstanceId, Region};
 use crate::trust_policy::Edit;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::plan::{Locks, Permit};
-use crate::report::{OutcomeReport, OutcomeStatus};
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// Names the line in a log query.
 const KIND: &str = "ssm-agent-triage/audit/1";
@@ -50,7 +50,7 @@ pub fn outcome_line(
     incident: &str,
     locks: &Locks,
     at: Timestamp,
-    outcome: &OutcomeReport,
+    outcome: &Outcome,
 ) -> String {
     let action = permit.action();
     let line = OutcomeLine {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::answer::{self, Seen};
-use super::carry_out::{Task, in_time, watch};
+use super::execute::{Task, in_time, watch};
 use super::memory::RepairMemory;
 use super::plan::{Plan, Present, plan};
+use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::ImdsFacts;
 use crate::diagnose::live::Reads;
 use crate::node::InstanceId;
-use crate::report::{OutcomeReport, OutcomeStatus};
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// How long an accepted change may be `pending` before it counts as not seen.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -35,7 +35,7 @@ pub(super) async fn plan_again(
         .map_err(|error| {
             format!(
                 "The instance could not be read again right before the change, so nothing was changed. {}",
-                answer::sentence(&error)
+                verify::sentence(&error)
             )
         })?;
     let present = Present {
@@ -46,11 +46,7 @@ pub(super) async fn plan_again(
 }
 
 /// Asks EC2 once with `DryRun`.
-pub(super) async fn rehearse(
-    instance: &InstanceId,
-    action: &Action,
-    task: Task<'_>,
-) -> OutcomeReport {
+pub(super) async fn rehearse(instance: &InstanceId, action: &Action, task: Task<'_>) -> Outcome {
     let ask = task
         .clients
         .ec2
@@ -62,10 +58,10 @@ pub(super) async fn rehearse(
         ),
         Err(error) => (
             OutcomeStatus::Refused,
-            format!("A dry run. {}", answer::refused(&error, action)),
+            format!("A dry run. {}", verify::refused(&error, action)),
         ),
     };
-    OutcomeReport {
+    Outcome {
         status,
         detail: Some(detail),
         command: Some(action.command(&task.locks.region)),
@@ -93,7 +89,7 @@ pub(super) async fn write(instance: &InstanceId, task: Task<'_>) -> (Result<(), 
             task.clients.live.instances(ids),
         )
         .await;
-        answer::imds_seen(&read, instance.as_str())
+        verify::imds_seen(&read, instance.as_str())
     })
     .await;
     (written, seen)

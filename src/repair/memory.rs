@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::RepairAction;
-use crate::report::{OutcomeReport, OutcomeStatus};
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// For so long a repaired resource is left alone, and over so long repairs are
 /// counted.
@@ -31,7 +31,7 @@ pub struct Attempt {
     pub target: String,
     pub at: Timestamp,
     /// `repaired`, `failed` or `unverified`.
-    pub outcome: OutcomeReport,
+    pub outcome: Outcome,
     /// It was found broken again later, so what is right now is not known to
     /// be this function's doing.
     pub undone: bool,
@@ -127,7 +127,7 @@ mod tests {
             action: RepairAction::TrustEc2,
             target: target.to_owned(),
             at: at(seconds),
-            outcome: OutcomeReport {
+            outcome: Outcome {
                 status: OutcomeStatus::Repaired,
                 detail: None,
                 command: None,

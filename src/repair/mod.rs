@@ -3,18 +3,17 @@
 //! [`plan`] judges live state, looks at every lock and answers what is to be
 //! done; it is pure, and only it makes the permit that a write needs.
 //! [`action`] holds what each repair sends and how it is undone, [`reason`] why
-//! one is kept back, [`memory`] what was done before, [`answer`] what AWS's
-//! answer means, [`outcome`] what the reader is told. `carry_out` puts them in
+//! one is kept back, [`memory`] what was done before, [`verify`] what AWS's
+//! answer means, [`outcome`] what the reader is told. `execute` puts them in
 //! order, with one file for each repair.
 //!
 //! To add a repair, name it in `config::RepairAction` and follow the compiler:
 //! it leads to its [`action`], its judgement in [`plan`], and its file here.
 
 pub mod action;
-pub mod answer;
 pub mod audit;
 #[cfg(feature = "aws")]
-pub mod carry_out;
+pub mod execute;
 #[cfg(feature = "aws")]
 mod imds;
 pub mod memory;
@@ -23,6 +22,7 @@ pub mod plan;
 pub mod reason;
 #[cfg(feature = "aws")]
 mod trust_ec2;
+pub mod verify;
 
 #[cfg(test)]
 mod story_tests;

@@ -1,23 +1,48 @@
 //! What came of a plan that led to no write, and what the reader is to be told
 //! about any of them.
 
+use serde::Serialize;
+
 use super::action::{self, action_for};
 use super::memory::{Attempt, RepairMemory};
 use super::plan::{Advice, Locks, NotNeeded, Plan, Reading};
 use super::reason::{Reason, moment};
 use crate::config::RepairMode;
-use crate::incident::gather::Incident;
+use crate::incident::group::Incident;
 use crate::incident::store::{Happened, State};
-use crate::report::{OutcomeReport, OutcomeStatus};
+
 use crate::trust_policy::remove_ours;
+
+/// What came of a repair.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    pub status: OutcomeStatus,
+    pub detail: Option<String>,
+    /// The command that does by hand what was or would be done.
+    pub command: Option<String>,
+    pub undo: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutcomeStatus {
+    None,
+    DryRun,
+    Repaired,
+    AlreadyRight,
+    Refused,
+    Failed,
+    Unverified,
+    Capped,
+}
 
 /// The outcome of a plan that is no repair. A [`Plan::Repair`] that is not
 /// carried out, as in a tool without AWS, has the outcome `none`.
-pub fn without_write(plan: &Plan, locks: &Locks) -> OutcomeReport {
+pub fn without_write(plan: &Plan, locks: &Locks) -> Outcome {
     match plan {
         Plan::NotNeeded(why) => not_needed(why, locks),
         Plan::Advise(advice) => advised(advice, locks),
-        Plan::Repair(permit) => OutcomeReport {
+        Plan::Repair(permit) => Outcome {
             status: OutcomeStatus::None,
             detail: None,
             command: Some(permit.action().command(&locks.region)),
@@ -27,7 +52,7 @@ pub fn without_write(plan: &Plan, locks: &Locks) -> OutcomeReport {
 }
 
 /// The state of an incident after planning and repairing.
-pub fn state(plan: &Plan, outcome: &OutcomeReport) -> State {
+pub fn state(plan: &Plan, outcome: &Outcome) -> State {
     match outcome.status {
         OutcomeStatus::Repaired => State::Repaired,
         OutcomeStatus::AlreadyRight => State::Resolved,
@@ -49,7 +74,7 @@ pub fn state(plan: &Plan, outcome: &OutcomeReport) -> State {
 pub fn happened(
     incident: &Incident,
     plan: &Plan,
-    outcome: &OutcomeReport,
+    outcome: &Outcome,
     memory: &RepairMemory,
 ) -> Happened {
     let written_at =
@@ -81,16 +106,16 @@ pub(super) fn is_broken_again(plan: &Plan) -> bool {
     }
 }
 
-fn not_needed(why: &NotNeeded, locks: &Locks) -> OutcomeReport {
+fn not_needed(why: &NotNeeded, locks: &Locks) -> Outcome {
     match why {
-        NotNeeded::AlreadyRight(_) => OutcomeReport {
+        NotNeeded::AlreadyRight(_) => Outcome {
             status: OutcomeStatus::AlreadyRight,
             detail: Some(why.to_string()),
             command: None,
             undo: None,
         },
         NotNeeded::DoneBefore { attempt, reading } => told_again(attempt, *reading),
-        NotNeeded::PerhapsOurs(action) => OutcomeReport {
+        NotNeeded::PerhapsOurs(action) => Outcome {
             status: OutcomeStatus::AlreadyRight,
             detail: Some(format!(
                 "The metadata endpoint of {} is enabled at this moment. Every lock for its repair is open, so most likely this function enabled it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for {}.",
@@ -104,7 +129,7 @@ fn not_needed(why: &NotNeeded, locks: &Locks) -> OutcomeReport {
             role,
             sid,
             document,
-        } => OutcomeReport {
+        } => Outcome {
             status: OutcomeStatus::Repaired,
             detail: Some(format!(
                 "Already done in an earlier attempt: the statement {sid} in the trust policy of the role {role} is this function's own."
@@ -115,7 +140,7 @@ fn not_needed(why: &NotNeeded, locks: &Locks) -> OutcomeReport {
     }
 }
 
-fn told_again(attempt: &Attempt, reading: Reading) -> OutcomeReport {
+fn told_again(attempt: &Attempt, reading: Reading) -> Outcome {
     let mut detail = format!(
         "Already done in an earlier attempt at {}",
         moment(attempt.at)
@@ -136,21 +161,21 @@ fn told_again(attempt: &Attempt, reading: Reading) -> OutcomeReport {
         }
         Reading::None => " Its present state was not read in this invocation.",
     });
-    OutcomeReport {
+    Outcome {
         status: OutcomeStatus::Repaired,
         detail: Some(detail),
         ..attempt.outcome.clone()
     }
 }
 
-fn advised(advice: &Advice, locks: &Locks) -> OutcomeReport {
+fn advised(advice: &Advice, locks: &Locks) -> Outcome {
     for reason in &advice.reasons {
         if let Reason::TriedRecently { at, outcome } = reason {
             let detail = outcome
                 .detail
                 .as_deref()
                 .unwrap_or("The outcome is not known.");
-            return OutcomeReport {
+            return Outcome {
                 detail: Some(format!("Tried at {}. {detail}", moment(*at))),
                 ..(**outcome).clone()
             };
@@ -166,7 +191,7 @@ fn advised(advice: &Advice, locks: &Locks) -> OutcomeReport {
     } else {
         OutcomeStatus::Refused
     };
-    OutcomeReport {
+    Outcome {
         status,
         detail: None,
         command: (advice.would_do.as_ref()).map(|action| action.command(&locks.region)),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 mod judge;
 
@@ -16,13 +17,13 @@ use judge::Judged;
 use super::action::{Action, action_for};
 use super::memory::{Attempt, RepairMemory, is_settling, within_hold};
 use super::reason::{Reason, Resource};
+use crate::cause::Confidence;
 use crate::config::{Config, RepairAction, RepairMode};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::Confidence;
-use crate::incident::gather::{Hit, Incident};
+use crate::incident::group::{Hit, Incident};
 use crate::node::{AccountId, InstanceId, NamedBy, Region};
-use crate::report::{OutcomeStatus, PlanReport};
+use crate::repair::outcome::OutcomeStatus;
 use crate::trust_policy::has_ours;
 
 /// What the operator allows, and where the function itself runs.
@@ -51,6 +52,15 @@ pub enum Plan {
     NotNeeded(NotNeeded),
     Advise(Advice),
     Repair(Permit),
+}
+
+/// A plan as the report and the messages give it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanSummary {
+    /// `not-needed`, `advise` or `repair`.
+    pub kind: &'static str,
+    pub action: Option<&'static str>,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -408,9 +418,9 @@ fn held(attempt: &Attempt) -> Reason {
 }
 
 impl Plan {
-    pub fn report(&self) -> PlanReport {
+    pub fn summary(&self) -> PlanSummary {
         match self {
-            Self::NotNeeded(why) => PlanReport {
+            Self::NotNeeded(why) => PlanSummary {
                 kind: "not-needed",
                 action: why.action().map(RepairAction::as_str),
                 reason: why.to_string(),
@@ -418,7 +428,7 @@ impl Plan {
             Self::Advise(advice) => {
                 let sentences: Vec<String> =
                     advice.reasons.iter().map(ToString::to_string).collect();
-                PlanReport {
+                PlanSummary {
                     kind: "advise",
                     action: advice
                         .would_do
@@ -427,7 +437,7 @@ impl Plan {
                     reason: sentences.join(" "),
                 }
             }
-            Self::Repair(permit) => PlanReport {
+            Self::Repair(permit) => PlanSummary {
                 kind: "repair",
                 action: Some(permit.action.kind().as_str()),
                 reason: "The cause is confirmed and every lock is open.".to_owned(),

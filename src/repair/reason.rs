@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cause::Cause;
 use crate::config::{REPAIR_TAG_KEY, RepairAction};
 use crate::diagnose::facts::ImdsBar;
-use crate::incident::cause::Cause;
 use crate::node::{AccountId, Region};
-use crate::report::OutcomeReport;
+use crate::repair::outcome::Outcome;
 use crate::trust_policy::Refusal;
 
 /// A lock that is closed, or something about the resource that forbids the
@@ -59,7 +59,7 @@ pub enum Reason {
     /// Tried within the hour, without success.
     TriedRecently {
         at: Timestamp,
-        outcome: Box<OutcomeReport>,
+        outcome: Box<Outcome>,
     },
     Capped {
         max: u32,
@@ -252,7 +252,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::OutcomeStatus;
+    use crate::repair::outcome::OutcomeStatus;
 
     #[test]
     fn every_reason_says_what_holds_and_what_opens_it() {
@@ -300,7 +300,7 @@ mod tests {
             Reason::RepairedAgain { at },
             Reason::TriedRecently {
                 at,
-                outcome: Box::new(OutcomeReport {
+                outcome: Box::new(Outcome {
                     status: OutcomeStatus::Failed,
                     detail: None,
                     command: None,

@@ -12,15 +12,16 @@ use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_locks, region};
 use super::plan::{Locks, Plan, Present, plan};
 use crate::batch::{Batch, Event, Source};
 use crate::config::REPAIR_TAG_KEY;
+use crate::correlate::states::StreamStates;
 use crate::diagnose::facts::{
     Facts, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, Read, RoleFacts,
 };
 use crate::diagnose::{Home, diagnose};
-use crate::engine::{Engine, StreamStates};
-use crate::incident::gather::gather;
+use crate::engine::Engine;
+use crate::incident::group::gather;
 use crate::incident::store::{Store, Telling, Why};
 use crate::node::InstanceId;
-use crate::report::OutcomeStatus;
+use crate::repair::outcome::OutcomeStatus;
 
 const IMDS_OFF: &str = "\
 2026-11-23 04:19:04.8188 ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled

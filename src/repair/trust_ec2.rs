@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::answer::{self, Seen};
-use super::carry_out::{Task, in_time, watch};
+use super::execute::{Task, in_time, watch};
 use super::memory::RepairMemory;
 use super::plan::{Locks, Plan, Present, plan};
+use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::live::Reads;
-use crate::report::{OutcomeReport, OutcomeStatus};
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::trust_policy::{Edit, same_policy};
 
 /// How long IAM may go on giving the old policy.
@@ -33,7 +33,7 @@ pub(super) async fn plan_again(
     let role = in_time("GetRole", task.until, read).await.map_err(|error| {
         format!(
             "The role could not be read again right before the change, so nothing was changed. {}",
-            answer::sentence(&error)
+            verify::sentence(&error)
         )
     })?;
     let present = Present {
@@ -49,8 +49,8 @@ pub(super) async fn plan_again(
 }
 
 /// IAM has no dry run: what would be appended is told, and nothing is asked.
-pub(super) fn rehearse(edit: &Edit, action: &Action, locks: &Locks) -> OutcomeReport {
-    OutcomeReport {
+pub(super) fn rehearse(edit: &Edit, action: &Action, locks: &Locks) -> Outcome {
+    Outcome {
         status: OutcomeStatus::DryRun,
         detail: Some(format!(
             "A dry run: this statement would be appended to the trust policy: {} IAM has no dry run, so it was not asked. Nothing was changed.",
@@ -79,7 +79,7 @@ pub(super) async fn write(
     };
     let seen = watch(&written, patience, task.until, || async {
         let read = in_time("GetRole", task.until, task.clients.live.role(role)).await;
-        answer::trust_seen(&read, edit)
+        verify::trust_seen(&read, edit)
     })
     .await;
     (written, seen)

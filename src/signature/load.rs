@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::lint::unsound;
 use super::{Kind, Part, Role, Signature};
-use crate::incident::cause::{Cause, Severity};
+use crate::cause::{Cause, Severity};
 use crate::record::Level;
 
 /// The catalogue's files, by name.

@@ -7,8 +7,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
 use super::{CatalogueError, Fault, Kind, Part, Signature};
+use crate::cause::{Cause, Severity};
 use crate::failure::{self, Failure};
-use crate::incident::cause::{Cause, Severity};
 use crate::record::{Folded, Level};
 
 /// A signature that recognised a record, with what the error inside says.

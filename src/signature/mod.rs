@@ -15,7 +15,7 @@ pub use load::{CatalogueError, Fault, builtin, parse, with_file};
 pub use matcher::{Match, Matcher};
 pub use prove::{disproved, recognised};
 
-use crate::incident::cause::{Cause, Severity, closed_names};
+use crate::cause::{Cause, Severity, closed_names};
 use crate::record::Level;
 
 closed_names! {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::{Kind, Match, Matcher, Signature, builtin};
-use crate::incident::cause::Cause;
+use crate::cause::Cause;
 use crate::record::{Folded, Joiner, Record};
 
 fn catalogue() -> Matcher {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
-use ssm_agent_triage::engine::{Reading, StreamStates};
-use ssm_agent_triage::incident::cause::Confidence;
+use ssm_agent_triage::cause::Confidence;
+use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::stream::Reading;
 
 use super::verdict::ENGINE;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::engine::StreamStates;
+use ssm_agent_triage::correlate::states::StreamStates;
 
 use super::shapes::source;
 use super::verdict::ENGINE;

@@ -2,7 +2,7 @@
 
 use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
 use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
-use ssm_agent_triage::engine::Reading;
+use ssm_agent_triage::correlate::stream::Reading;
 
 pub struct Case {
     pub folder: &'static str,

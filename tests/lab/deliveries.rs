@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::engine::{Reading, StreamStates};
+use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::stream::Reading;
 
 use super::cases::{Case, cases};
 use super::shapes::{events, lines, records, source, syslog, with_errors};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ssm_agent_triage::incident::cause::{Cause, Confidence};
+use ssm_agent_triage::cause::{Cause, Confidence};
 
 use super::shapes::at_once;
 use super::verdict::{fixture, loud, summary};

@@ -6,8 +6,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::engine::{Engine, Reading, StreamStates};
-use ssm_agent_triage::incident::cause::Cause;
+use ssm_agent_triage::cause::Cause;
+use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{self, Kind, Part, Role};
 
 use super::shapes::source;

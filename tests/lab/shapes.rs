@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 use ssm_agent_triage::batch::{Batch, Event, Source};
-use ssm_agent_triage::engine::{Reading, StreamStates};
+use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::stream::Reading;
 use ssm_agent_triage::node::{AccountId, Region};
 
 use super::verdict::ENGINE;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::engine::{Reading, StreamStates};
+use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::stream::Reading;
 
 use super::shapes::{events, is_head, source};
 use super::verdict::{ENGINE, fixture, summary};

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use ssm_agent_triage::engine::{Engine, Reading};
-use ssm_agent_triage::incident::cause::Confidence;
-use ssm_agent_triage::incident::finding::Finding;
+use ssm_agent_triage::cause::Confidence;
+use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::engine::Engine;
+use ssm_agent_triage::finding::Finding;
 
 pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("the catalogue loads"));
 

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ssm_agent_triage::notify::plain::plain;
+use ssm_agent_triage::text::sanitize::plain;
 
 /// Tells why the AWS Systems Manager Agent of a node stopped working.
 #[derive(Parser)]

@@ -1,9 +1,9 @@
 //! Is Default Host Management on, and can Systems Manager use its role?
 
 use super::trust_policy::as_clause;
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::Read;
-use crate::report::CheckStatus;
 use crate::trust_policy::{Judgement, Service, judge_for};
 
 const NAME: CheckName = CheckName::Dhmc;

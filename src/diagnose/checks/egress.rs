@@ -2,7 +2,7 @@
 
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{GroupFacts, known};
-use crate::diagnose::network::way::Traffic;
+use crate::diagnose::network::path::Traffic;
 use crate::diagnose::network::{Lets, group};
 
 const NAME: CheckName = CheckName::Egress;

@@ -1,13 +1,13 @@
 //! Does the policy of the VPC endpoint let the role make the call?
 
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
+use crate::diagnose::network::path::table_of;
 use crate::diagnose::network::table::leads_to_other_networks;
-use crate::diagnose::network::way::table_of;
 use crate::diagnose::policy::{Caller, Document, Request, Says, says};
-use crate::incident::finding::DenyReason;
-use crate::report::CheckStatus;
+use crate::finding::DenyReason;
 
 const NAME: CheckName = CheckName::EndpointPolicy;
 

@@ -1,8 +1,8 @@
 //! Is the instance metadata service switched on?
 
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
 use crate::diagnose::facts::{ImdsDefaults, Read};
-use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::Imds;
 

@@ -1,8 +1,8 @@
 //! Is an instance profile attached, does it still exist, does it hold a role?
 
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
 use crate::diagnose::facts::Read;
-use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::InstanceProfile;
 

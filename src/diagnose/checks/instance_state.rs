@@ -1,8 +1,8 @@
 //! Is the instance there, and does it run?
 
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
 use crate::diagnose::facts::Read;
-use crate::report::CheckStatus;
 
 const NAME: CheckName = CheckName::InstanceState;
 

@@ -4,7 +4,7 @@
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{AclFacts, known};
 use crate::diagnose::network::names::own_subnet;
-use crate::diagnose::network::way::{Traffic, Way};
+use crate::diagnose::network::path::{Traffic, Way};
 use crate::diagnose::network::{Lets, acl};
 
 const NAME: CheckName = CheckName::NetworkAcl;

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::diagnose::called_on::{CalledOn, Place};
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{Decision, Doubt, Facts, Read, RoleFacts, Simulated, known};
 use crate::diagnose::policy::{Document, Request, Says, says};
-use crate::incident::finding::{DenyReason, Principal};
-use crate::report::CheckStatus;
+use crate::finding::{DenyReason, Principal};
 
 const NAME: CheckName = CheckName::Permissions;
 

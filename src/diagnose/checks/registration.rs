@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
+use crate::cause::Cause;
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
 use crate::diagnose::facts::Read;
-use crate::incident::cause::Cause;
-use crate::incident::finding::Clues;
-use crate::report::CheckStatus;
+use crate::finding::Clues;
 
 const NAME: CheckName = CheckName::Registration;
 

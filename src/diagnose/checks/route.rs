@@ -4,9 +4,9 @@ use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{Destination, InstanceFacts, RouteTableFacts, RouteTarget};
 use crate::diagnose::network::Far;
 use crate::diagnose::network::names::own_subnet;
+use crate::diagnose::network::path::{Traffic, Way, table_of};
 use crate::diagnose::network::space::{Family, public};
 use crate::diagnose::network::table::{Lead, lead, leads_to_other_networks};
-use crate::diagnose::network::way::{Traffic, Way, table_of};
 use crate::failure::address_class::ALL_V4;
 
 const NAME: CheckName = CheckName::Route;

@@ -1,7 +1,7 @@
 //! May EC2 assume the role of the instance's own profile?
 
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
-use crate::report::CheckStatus;
 use crate::trust_policy::{self, Judgement};
 
 const NAME: CheckName = CheckName::TrustPolicy;

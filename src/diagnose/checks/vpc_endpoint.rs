@@ -9,8 +9,8 @@ use super::route::{Road, public_road};
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
 use crate::diagnose::facts::{EndpointFacts, GroupFacts, InstanceFacts, known};
 use crate::diagnose::network::names::gateway_for;
+use crate::diagnose::network::path::{Traffic, Way, answers_for_the_name};
 use crate::diagnose::network::space::Family;
-use crate::diagnose::network::way::{Traffic, Way, answers_for_the_name};
 use crate::diagnose::network::{Far, Lets, group};
 use crate::failure::address_class::ALL_V4;
 

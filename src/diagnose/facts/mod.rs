@@ -2,8 +2,8 @@
 
 mod identity;
 mod instance;
-mod manager;
 mod network;
+mod ssm;
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ pub use identity::{
     Decision, Doubt, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
 };
 pub use instance::{ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace};
-pub use manager::RegistrationFacts;
 pub use network::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
     InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
     VpcFacts,
 };
+pub use ssm::RegistrationFacts;
 
 /// Tags under this prefix are ours; no other tag is kept.
 pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";

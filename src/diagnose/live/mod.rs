@@ -7,10 +7,10 @@
 //! other: it says why, and the checks that need it answer `unknown`.
 
 mod identity;
-mod manager;
 mod network;
 mod reader;
 mod recent;
+mod ssm;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -130,7 +130,7 @@ pub async fn read<R: Reads>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Fa
         (with_defaults(instances, defaults), identity, network)
     };
     let ((instances, identity, network), manager) =
-        tokio::join!(of_instances, manager::read(needs, &reader));
+        tokio::join!(of_instances, ssm::read(needs, &reader));
     Facts {
         instances,
         profiles: identity.profiles,

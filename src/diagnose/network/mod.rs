@@ -4,9 +4,9 @@
 pub mod acl;
 pub mod group;
 pub mod names;
+pub mod path;
 pub mod space;
 pub mod table;
-pub mod way;
 
 #[cfg(test)]
 mod property_tests;

@@ -1,6 +1,6 @@
 //! Names of services, and the endpoints that answer for them.
 
-use super::way::table_of;
+use super::path::table_of;
 use crate::diagnose::facts::{Destination, EndpointFacts, InstanceFacts, Read, RouteTarget, known};
 use crate::diagnose::subject::Subject;
 use crate::node::{Partition, Region};

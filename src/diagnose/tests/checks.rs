@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, instance_id, second, world};
+use crate::cause::Cause;
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CHECKS, CheckName, CheckResult, Sign, Subject};
 use crate::diagnose::facts::{Facts, Read};
-use crate::incident::cause::Cause;
-use crate::incident::finding::Clues;
+use crate::finding::Clues;
 use crate::node::{Partition, Region};
-use crate::report::CheckStatus;
 
 fn run(name: CheckName, facts: &Facts) -> CheckResult {
     run_with(name, facts, &Clues::default())

@@ -2,14 +2,14 @@
 //! the calls go through.
 
 use super::endpoints::{gateway, with_gateway};
+use super::paths::{LOCAL, beyond, judged, to_ssm, with_routes};
 use super::permissions::{PING, denied, denied_both, denied_by, shown};
-use super::ways::{LOCAL, beyond, judged, to_ssm, with_routes};
 use super::world::{found, group, world, world_with_endpoint};
 use crate::diagnose::check::CheckName;
+use crate::diagnose::check::CheckStatus::{Failed, Ok, Unknown};
 use crate::diagnose::facts::{EndpointFacts, Facts, Read};
-use crate::incident::finding::{Clues, DenyReason};
+use crate::finding::{Clues, DenyReason};
 use crate::node::Region;
-use crate::report::CheckStatus::{Failed, Ok, Unknown};
 
 #[test]
 fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {

@@ -2,16 +2,16 @@
 //! addresses, a firewall's; and the resolver that should lead there.
 
 use super::checks::run_with;
-use super::ways::{
+use super::paths::{
     LOCAL, V4, V6, beyond, igw, judged, to, to_dual_stack, to_ssm, with_acl, with_egress,
     with_routes,
 };
 use super::world::{address, endpoint, found, group, interface, one, world, world_with_endpoint};
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, Sign};
 use crate::diagnose::facts::{EndpointFacts, Facts, Read, RouteTarget};
-use crate::incident::finding::Clues;
+use crate::finding::Clues;
 use crate::node::Region;
-use crate::report::CheckStatus;
 use CheckName::{Egress, EndpointPolicy, NetworkAcl, Route, VpcEndpoint};
 use CheckStatus::{Failed, Ok, Unknown};
 

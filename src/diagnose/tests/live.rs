@@ -12,7 +12,9 @@ use super::world::{
     CORE, finding, found, group, instance, instance_id, profile, role, second, world,
     world_with_endpoint,
 };
+use crate::cause::{Cause, Confidence};
 use crate::diagnose::call_error::CallError;
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{Ask, CHECKS};
 use crate::diagnose::facts::{
     AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
@@ -21,10 +23,8 @@ use crate::diagnose::facts::{
 };
 use crate::diagnose::live::{Reads, VpcAttribute, read};
 use crate::diagnose::{Home, Needs, diagnose};
-use crate::incident::cause::{Cause, Confidence};
-use crate::incident::finding::Finding;
+use crate::finding::Finding;
 use crate::node::{InstanceId, Region};
-use crate::report::CheckStatus;
 
 /// Answers as a fleet of one profile and subnet would, and notes what it was
 /// asked.

@@ -1,10 +1,10 @@
 use super::world::{finding, instance_id, world};
+use crate::cause::{Cause, Confidence};
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{Ask, CheckName};
 use crate::diagnose::{Home, Needs, diagnose};
-use crate::incident::cause::{Cause, Confidence};
-use crate::incident::finding::Finding;
+use crate::finding::Finding;
 use crate::node::{AccountId, NodeId, Region};
-use crate::report::CheckStatus;
 
 fn home() -> Home {
     Home {

@@ -6,13 +6,13 @@ use super::world::{
     address, endpoint, found, group, instance, instance_id, interface, nat, one, table, world,
     world_with_endpoint,
 };
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault};
 use crate::diagnose::facts::{
     AclEntry, DhcpFacts, Facts, NetworkPlace, Ports, Protocol, Read, RouteTarget, VpcFacts,
 };
-use crate::incident::finding::Clues;
+use crate::finding::Clues;
 use crate::node::Region;
-use crate::report::CheckStatus;
 use CheckName::{Egress, NetworkAcl, Route, VpcDns, VpcEndpoint};
 
 /// The log timed out on ssm; `dialled` is empty when it does not say where.

@@ -6,7 +6,7 @@ use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{CheckName, Fault};
 use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::facts::{Decision, Facts, PolicyNames, Read, Simulated, SimulatedAction};
-use crate::incident::finding::{Clues, Denied, DenyReason};
+use crate::finding::{Clues, Denied, DenyReason};
 
 pub(super) const PING: &str = "ssm:UpdateInstanceInformation";
 const STATUS: &str = "ssm:UpdateInstanceAssociationStatus";

@@ -1,11 +1,11 @@
 use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, finding, instance_id, node, second, world};
+use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::check::Sign;
 use crate::diagnose::facts::{Facts, Read};
 use crate::diagnose::verdict::{Diagnosed, Standing, effect};
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
-use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::incident::finding::Finding;
-use crate::incident::finding::{Denied, DenyReason, Principal};
+use crate::finding::Finding;
+use crate::finding::{Denied, DenyReason, Principal};
 use crate::node::NodeId;
 use Cause::*;
 use Confidence::{Confirmed, Likely, Undetermined};

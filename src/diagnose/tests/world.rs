@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use crate::cause::{Cause, Confidence};
 use crate::diagnose::facts::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, Facts, GroupFacts, GroupRule,
     ImdsFacts, InstanceFacts, InterfaceFacts, NetworkPlace, Peer, PolicyNames, Ports, ProfileFacts,
     ProfileRef, Protocol, Read, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
     VpcFacts,
 };
-use crate::incident::cause::{Cause, Confidence};
-use crate::incident::finding::{Clues, Finding, SignatureCount};
+use crate::finding::{Clues, Finding, SignatureCount};
 use crate::node::{AccountId, InstanceId, NamedBy, Node, NodeId, Region};
 
 pub(crate) const TRUSTS_EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;

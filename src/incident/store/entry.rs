@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Happened, Over, State, Telling, Why};
+use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::verdict::Standing;
-use crate::incident::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::incident::finding::{Clues, Finding};
-use crate::incident::gather::{Hit, Incident, by_nodes};
+use crate::finding::Recovered;
+use crate::finding::{Clues, Finding};
+use crate::incident::group::{Hit, Incident, by_nodes};
+use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::shared::{WITHIN, shared_key, shared_scope};
 use crate::node::{AccountId, Node, NodeId, Region};
-use crate::report::{NodeList, NodeReport, Recovered};
 
 /// An incident has grown when it hits this many times the nodes it was told with …
 const GROWTH_FACTOR: usize = 2;
@@ -497,7 +498,7 @@ impl Entry {
 
     fn reported_nodes(&self, which: impl Fn(&NodeKey, &Trace) -> bool) -> NodeList {
         let nodes = self.nodes.iter().filter(|(node, trace)| which(node, trace));
-        NodeList::of(nodes.map(|(node, _)| NodeReport {
+        NodeList::of(nodes.map(|(node, _)| NodeEntry {
             id: node.id.as_str().to_owned(),
             kind: node.id.kind(),
             account: node.account.as_ref().map(|id| id.as_str().to_owned()),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::entry::{Entry, Told};
-use crate::incident::gather::Incident;
+use crate::incident::group::Incident;
 
 /// How many receipts are kept: more than incidents fit into one Kinesis event.
 const MOST: usize = 20_000;

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::incident::cause::ScopeKind;
-use crate::incident::finding::{Clues, Finding};
-use crate::incident::gather::Hit;
+use crate::cause::ScopeKind;
+use crate::finding::{Clues, Finding};
+use crate::incident::group::Hit;
 use crate::node::{AccountId, NamedBy, Node, NodeId, Region};
 
 mod bounds;

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::advice::sample::{self, INSTANCE, at};
+use crate::cause::{Cause, Scope, ScopeKind, Severity};
 use crate::diagnose::check::{CheckName, CheckResult};
-use crate::incident::cause::{Cause, Scope, ScopeKind, Severity};
-use crate::incident::finding::Evidence;
+use crate::finding::Evidence;
 use crate::incident::store::{State, Why};
 use crate::node::NodeId;
 
@@ -14,9 +14,9 @@ const NOW: &str = "2026-11-23T05:01:30Z";
 
 struct Told {
     incident: Incident,
-    nodes: Vec<NodeReport>,
-    plan: PlanReport,
-    outcome: OutcomeReport,
+    nodes: Vec<NodeEntry>,
+    plan: PlanSummary,
+    outcome: Outcome,
     news: News,
 }
 
@@ -29,7 +29,7 @@ impl Told {
         Self {
             incident,
             nodes,
-            plan: PlanReport {
+            plan: PlanSummary {
                 kind: "advise",
                 action: None,
                 reason: "This function has no repair for this cause; the steps are for a person."
@@ -71,8 +71,8 @@ fn mail(message: &Message) -> String {
     )
 }
 
-fn report(id: &str) -> NodeReport {
-    NodeReport {
+fn report(id: &str) -> NodeEntry {
+    NodeEntry {
         id: id.to_owned(),
         kind: NodeId::parse(id).map_or("unknown", |id| id.kind()),
         account: Some("123456789012".to_owned()),
@@ -351,7 +351,7 @@ fn a_permission_that_is_missing() {
     let mut told = Told::of(incident);
     told.nodes = vec![
         report(INSTANCE),
-        NodeReport {
+        NodeEntry {
             account: Some("210987654321".to_owned()),
             ..report("i-0fedcba9876543210")
         },

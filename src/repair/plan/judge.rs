@@ -1,10 +1,10 @@
 //! What live state says about the resource itself, the locks aside.
 
 use super::{Locks, Present};
+use crate::cause::ScopeKind;
 use crate::config::REPAIR_TAG_KEY;
 use crate::diagnose::facts::Read;
-use crate::incident::cause::ScopeKind;
-use crate::incident::gather::Incident;
+use crate::incident::group::Incident;
 use crate::repair::action::Action;
 use crate::repair::reason::{Reason, Resource};
 use crate::trust_policy::{Refusal, RoleRef, plan_edit};

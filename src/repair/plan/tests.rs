@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::cause::{Cause, Scope, ScopeKind, Severity};
 use crate::config::REPAIR_TAG_KEY;
 use crate::diagnose::facts::{ImdsFacts, Read};
-use crate::incident::cause::{Cause, Scope, ScopeKind, Severity};
-use crate::incident::finding::Clues;
+use crate::finding::Clues;
 use crate::node::{Node, NodeId};
-use crate::report::OutcomeReport;
+use crate::repair::outcome::Outcome;
 
 const OWN: &str = "123456789012";
 pub(in crate::repair) const INSTANCE: &str = "i-0123456789abcdef0";
@@ -137,7 +137,7 @@ pub(in crate::repair) fn attempt(
             RepairAction::TrustEc2 => "web".to_owned(),
         },
         at,
-        outcome: OutcomeReport {
+        outcome: Outcome {
             status,
             detail: Some("It was so.".to_owned()),
             command: None,

@@ -4,9 +4,9 @@ use super::tests::{
     NOBODY, ago, attempt, now, open_incident, open_locks, planned, planned_open, remembering,
 };
 use super::*;
+use crate::cause::{Cause, ScopeKind};
 use crate::config::{RepairAction, RepairMode};
 use crate::diagnose::facts::ImdsFacts;
-use crate::incident::cause::{Cause, ScopeKind};
 use crate::incident::store::State;
 use crate::repair::{audit, outcome};
 
@@ -19,7 +19,7 @@ fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
     {
         facts.imds = Some(imds);
     }
-    let plan = planned_open(&incident).report();
+    let plan = planned_open(&incident).summary();
     format!("{}: {}", plan.kind, plan.reason)
 }
 
@@ -68,7 +68,7 @@ fn a_trust_policy_that_may_not_be_edited_is_told_and_left_alone() {
     let with = |change: &dyn Fn(&mut Incident)| {
         let mut incident = open_incident(RepairAction::TrustEc2);
         change(&mut incident);
-        let plan = planned_open(&incident).report();
+        let plan = planned_open(&incident).summary();
         format!("{}: {}", plan.kind, plan.reason)
     };
     let document = |statement: &str| {

@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use jiff::Timestamp;
 use ssm_agent_triage::batch::Batch;
 use ssm_agent_triage::decode::{DecodeError, Message, Subscription, Surroundings};
-use ssm_agent_triage::notify::plain::plain;
 use ssm_agent_triage::receive::{Delivery, Kind, ReceiveError, receive};
+use ssm_agent_triage::text::sanitize::plain;
 
 use crate::{Output, UNREADABLE};
 

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use ssm_agent_triage::notify::plain::plain;
+use ssm_agent_triage::text::sanitize::plain;
 
 use format::Foreign;
 use utf16::Utf16;

@@ -1,14 +1,16 @@
 //! The verdict as the report that the function answers, too.
 
-use ssm_agent_triage::notify::json;
-use ssm_agent_triage::report::{Notified, OutcomeReport, OutcomeStatus, PlanReport};
+use ssm_agent_triage::repair::outcome::{Outcome, OutcomeStatus};
+use ssm_agent_triage::repair::plan::PlanSummary;
+use ssm_agent_triage::report::Notified;
+use ssm_agent_triage::report::build;
 
 use super::Verdict;
 
 /// The report as JSON. `notified` is always `printed`: the tool tells whoever
 /// runs it, whatever the severity.
 pub fn render(verdict: Verdict) -> String {
-    let plan = PlanReport {
+    let plan = PlanSummary {
         kind: "advise",
         action: None,
         reason: "A log in hand is only read; nothing is checked or changed.".to_owned(),
@@ -18,12 +20,12 @@ pub fn render(verdict: Verdict) -> String {
         .incidents
         .iter()
         .map(|incident| {
-            let nodes = json::nodes(incident);
-            json::incident(incident, nodes, &plan, &outcome, Notified::Printed)
+            let nodes = build::nodes(incident);
+            build::incident(incident, nodes, &plan, &outcome, Notified::Printed)
         })
         .collect();
     let reading = verdict.reading;
-    let report = json::report(
+    let report = build::report(
         reading.source,
         incidents,
         reading.recovered,
@@ -37,8 +39,8 @@ pub fn render(verdict: Verdict) -> String {
 }
 
 /// What becomes of an incident that is only read about.
-pub fn untouched() -> OutcomeReport {
-    OutcomeReport {
+pub fn untouched() -> Outcome {
+    Outcome {
         status: OutcomeStatus::None,
         detail: None,
         command: None,

@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
+use ssm_agent_triage::correlate::stream::Reading;
 use ssm_agent_triage::diagnose::diagnose_by_log;
-use ssm_agent_triage::engine::Reading;
-use ssm_agent_triage::incident::gather::{Incident, gather};
+use ssm_agent_triage::incident::group::{Incident, gather};
 use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
 use crate::arguments::{account, node, region};

@@ -5,7 +5,8 @@ use std::io::BufRead;
 use std::path::Path;
 
 use jiff::Timestamp;
-use ssm_agent_triage::engine::{Engine, NodeReader, Reading};
+use ssm_agent_triage::correlate::stream::{NodeReader, Reading};
+use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::node::{AccountId, Node, Region};
 
 use super::inputs::NodeLogs;
@@ -53,7 +54,7 @@ pub fn read(
         }
     }
     let files = sources.len();
-    let mut reader = NodeReader::new(engine);
+    let mut reader = NodeReader::new(engine.matcher());
     while let Some(source) = earliest(&mut sources) {
         if let Some(record) = source.records.next() {
             reader.apply(&record, Some(&source.name));

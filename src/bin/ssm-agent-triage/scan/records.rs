@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
 use jiff::Timestamp;
-use ssm_agent_triage::engine::clean;
+use ssm_agent_triage::record::unwrap::clean;
 use ssm_agent_triage::record::{Joiner, Record};
 
 /// Lines are taken in pieces of about this size.

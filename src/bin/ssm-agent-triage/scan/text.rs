@@ -3,15 +3,15 @@
 
 use jiff::Timestamp;
 use ssm_agent_triage::advice::{self, Step};
-use ssm_agent_triage::incident::cause::{Cause, Confidence, Severity};
-use ssm_agent_triage::incident::finding::{Evidence, Unrecognised};
-use ssm_agent_triage::incident::gather::Incident;
-use ssm_agent_triage::incident::unknown::MAX_TEMPLATES;
+use ssm_agent_triage::cause::{Cause, Confidence, Severity};
+use ssm_agent_triage::correlate::unknown::MAX_TEMPLATES;
+use ssm_agent_triage::finding::{Evidence, Unrecognised};
+use ssm_agent_triage::incident::group::Incident;
 use ssm_agent_triage::notify::layout::wrap;
-use ssm_agent_triage::notify::quote;
-use ssm_agent_triage::notify::redact::redact_line;
 use ssm_agent_triage::record::Level;
 use ssm_agent_triage::signature::Signature;
+use ssm_agent_triage::text::quote;
+use ssm_agent_triage::text::redact::redact_line;
 
 use super::Verdict;
 use super::json::untouched;

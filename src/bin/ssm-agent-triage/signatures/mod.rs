@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
 use ssm_agent_triage::engine::Engine;
-use ssm_agent_triage::notify::plain::plain;
 use ssm_agent_triage::signature::{Kind, Part};
+use ssm_agent_triage::text::sanitize::plain;
 
 use crate::Output;
 use crate::terminal::Style;

@@ -1,0 +1,235 @@
+//! The closed list of root causes, with the kind of thing that must be fixed
+//! and the severity each one has by itself.
+
+pub mod candidates;
+
+macro_rules! closed_names {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The name used in the report, in settings and in the catalogue.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(crate) use closed_names;
+
+closed_names! {
+    /// A root cause. Every cause names its kind of scope and its severity.
+    Cause {
+        ImdsDisabled = "imds-disabled",
+        ImdsUnreachable = "imds-unreachable",
+        NoInstanceProfile = "no-instance-profile",
+        StaleInstanceProfile = "stale-instance-profile",
+        RoleNotAssumable = "role-not-assumable",
+        PermissionMissing = "permission-missing",
+        EndpointPolicyDenies = "endpoint-policy-denies",
+        DhmcNotConfigured = "dhmc-not-configured",
+        DhmcRoleBroken = "dhmc-role-broken",
+        EndpointUnreachable = "endpoint-unreachable",
+        DnsFailure = "dns-failure",
+        ProxyFailure = "proxy-failure",
+        TlsFailure = "tls-failure",
+        ClockSkew = "clock-skew",
+        CredentialsExpired = "credentials-expired",
+        CredentialsInvalid = "credentials-invalid",
+        Throttled = "throttled",
+        RegistrationInvalid = "registration-invalid",
+        HostDiskFull = "host-disk-full",
+        HostReadOnly = "host-read-only",
+        HostInotifyExhausted = "host-inotify-exhausted",
+        HostPermission = "host-permission",
+        HostMemory = "host-memory",
+        HostNoexec = "host-noexec",
+        AgentCrash = "agent-crash",
+        AgentWorker = "agent-worker",
+        AgentDuplicate = "agent-duplicate",
+        AgentConfigInvalid = "agent-config-invalid",
+        AgentOutdated = "agent-outdated",
+        AgentUpdateFailed = "agent-update-failed",
+        ChannelFailure = "channel-failure",
+        SessionFailure = "session-failure",
+        CommandFailure = "command-failure",
+        OutputFailure = "output-failure",
+        ServiceError = "service-error",
+        Unrecognised = "unrecognised",
+    }
+}
+
+closed_names! {
+    /// The kind of thing that must be fixed.
+    ScopeKind {
+        Instance = "instance",
+        Role = "role",
+        /// A policy that denies: the id of one of AWS Organizations, the ARN of one of IAM.
+        Policy = "policy",
+        VpcEndpoint = "vpc-endpoint",
+        ServiceInSubnet = "service-subnet",
+        ServiceOnNode = "service-node",
+        Vpc = "vpc",
+        Node = "node",
+        AccountRegion = "account-region",
+        AccountRegionApi = "account-region-api",
+        Template = "template",
+        /// Several nodes of one account and Region that each have the fault.
+        Nodes = "nodes",
+    }
+}
+
+closed_names! {
+    /// How much an incident matters. "Loud" is [`Severity::Medium`] or above.
+    Severity {
+        Info = "info",
+        Low = "low",
+        Medium = "medium",
+        High = "high",
+        Critical = "critical",
+    }
+}
+
+closed_names! {
+    /// How sure the diagnosis is.
+    Confidence {
+        /// The candidates stand side by side; something must still be run.
+        Undetermined = "undetermined",
+        /// The log alone says so.
+        Likely = "likely",
+        /// A check of this invocation proves it.
+        Confirmed = "confirmed",
+    }
+}
+
+impl Severity {
+    pub fn is_loud(self) -> bool {
+        self >= Self::Medium
+    }
+}
+
+/// The thing that must be fixed, for example the role `MySSMRole`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub struct Scope {
+    pub kind: ScopeKind,
+    pub id: String,
+}
+
+impl Cause {
+    /// The severity the cause has by itself. `permission-missing` and
+    /// `endpoint-unreachable` depend on what they stop; their findings say so.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::ImdsDisabled
+            | Self::ImdsUnreachable
+            | Self::NoInstanceProfile
+            | Self::StaleInstanceProfile
+            | Self::RoleNotAssumable
+            | Self::PermissionMissing
+            | Self::EndpointPolicyDenies
+            | Self::EndpointUnreachable
+            | Self::DnsFailure
+            | Self::ProxyFailure
+            | Self::TlsFailure
+            | Self::ClockSkew
+            | Self::CredentialsExpired
+            | Self::CredentialsInvalid
+            | Self::RegistrationInvalid => Severity::High,
+            Self::DhmcNotConfigured
+            | Self::DhmcRoleBroken
+            | Self::Throttled
+            | Self::HostDiskFull
+            | Self::HostReadOnly
+            | Self::HostInotifyExhausted
+            | Self::HostPermission
+            | Self::HostMemory
+            | Self::HostNoexec
+            | Self::AgentCrash
+            | Self::AgentWorker
+            | Self::AgentDuplicate
+            | Self::AgentConfigInvalid
+            | Self::ChannelFailure => Severity::Medium,
+            Self::AgentOutdated
+            | Self::AgentUpdateFailed
+            | Self::SessionFailure
+            | Self::CommandFailure
+            | Self::OutputFailure
+            | Self::ServiceError
+            | Self::Unrecognised => Severity::Low,
+        }
+    }
+
+    /// The kind of scope once diagnosis knows everything. Until a role, subnet
+    /// or VPC is known the node stands in for it.
+    pub fn scope_kind(self) -> ScopeKind {
+        match self {
+            Self::ImdsDisabled
+            | Self::ImdsUnreachable
+            | Self::NoInstanceProfile
+            | Self::StaleInstanceProfile => ScopeKind::Instance,
+            Self::RoleNotAssumable | Self::PermissionMissing => ScopeKind::Role,
+            Self::EndpointPolicyDenies => ScopeKind::VpcEndpoint,
+            Self::DhmcNotConfigured | Self::DhmcRoleBroken => ScopeKind::AccountRegion,
+            Self::EndpointUnreachable => ScopeKind::ServiceInSubnet,
+            Self::DnsFailure => ScopeKind::Vpc,
+            Self::Throttled | Self::ServiceError => ScopeKind::AccountRegionApi,
+            Self::Unrecognised => ScopeKind::Template,
+            Self::ProxyFailure
+            | Self::TlsFailure
+            | Self::ClockSkew
+            | Self::CredentialsExpired
+            | Self::CredentialsInvalid
+            | Self::RegistrationInvalid
+            | Self::HostDiskFull
+            | Self::HostReadOnly
+            | Self::HostInotifyExhausted
+            | Self::HostPermission
+            | Self::HostMemory
+            | Self::HostNoexec
+            | Self::AgentCrash
+            | Self::AgentWorker
+            | Self::AgentDuplicate
+            | Self::AgentConfigInvalid
+            | Self::AgentOutdated
+            | Self::AgentUpdateFailed
+            | Self::ChannelFailure
+            | Self::SessionFailure
+            | Self::CommandFailure
+            | Self::OutputFailure => ScopeKind::Node,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back_as_its_cause() {
+        for cause in Cause::ALL {
+            assert_eq!(Cause::parse(cause.as_str()), Some(*cause));
+        }
+        assert_eq!(Cause::parse("Imds-Disabled"), None);
+    }
+}

@@ -1,0 +1,574 @@
+//! Correlation per node: records in, what stands open out.
+//!
+//! [`NodeState`] is a fold over the records of one node. It is small, bounded
+//! and a value: what a batch leaves open is carried to the next in it, and the
+//! verdict over it is the same however the log was cut into events and batches.
+
+mod attempts;
+mod channel;
+mod explain;
+mod findings;
+mod names;
+mod open;
+mod over;
+mod proxy;
+pub mod states;
+pub mod stream;
+pub mod unknown;
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::attempts::Attempts;
+use self::channel::Channel;
+use self::names::{go_seconds, named_in, named_in_tags};
+use self::open::Open;
+use self::over::{outlived, survives};
+use self::proxy::Proxy;
+use self::unknown::Unknown;
+use crate::failure::Kind as FailureKind;
+use crate::finding::Recovered;
+use crate::node::{AccountId, NodeId, Region};
+use crate::record::{Folded, Record, cut};
+use crate::signature::{Kind, Match, Part, Role};
+
+/// Boot races heal within a second, fallbacks within a few. What is seen again
+/// after longer has not healed; that nothing more was seen says nothing, as the
+/// batch that told of the healing may be lost, late, or read elsewhere.
+const HEALING: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is seen again after this time has not healed, whatever lines of it are missing.
+const LASTING: SignedDuration = SignedDuration::from_mins(5);
+
+/// A worker that goes within this time of a stop signal was stopped.
+const STOPPING: SignedDuration = SignedDuration::from_mins(2);
+
+/// The metadata service answered this recently: it is not what fails now. The
+/// agent asks it at start and every half hour.
+const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
+
+/// Two lines of one try of the agent stand together.
+const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
+
+const MAX_OPEN: usize = 48;
+
+/// What may stand open on one node is kept in so many bytes: some thirty faults
+/// with the longest records that the agent writes.
+const MAX_OPEN_BYTES: usize = 64 * 1024;
+
+/// Names and versions are no longer.
+const MAX_NAME: usize = 128;
+
+const MAX_RECENT: usize = 256;
+
+/// What is known of one node's agent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeState {
+    open: Vec<Open>,
+    unknown: Vec<Unknown>,
+    channel: Channel,
+    attempts: Attempts,
+    identity: Option<Identity>,
+    registration_lost: Option<Timestamp>,
+    stopping: Option<Timestamp>,
+    wait: Option<(Timestamp, u64)>,
+    version: Option<String>,
+    proxy: Proxy,
+    on_azure: bool,
+    /// When the agent last told of a fault on its way to credentials whose cause is
+    /// not known here.
+    unexplained: Option<Timestamp>,
+    /// When each part was last proven to work.
+    proven: Vec<(Part, Timestamp)>,
+    /// Hashes of records taken in, with the batch that last brought each:
+    /// errors.log, journald and redelivery bring copies.
+    recent: VecDeque<(u64, u64)>,
+    /// The node's id as the text names it; never the authority for a write.
+    named: Option<NodeId>,
+    account: Option<AccountId>,
+    /// The Region that the text names, for commands to be read by a person.
+    region: Option<Region>,
+    latest: Option<Timestamp>,
+    /// The first record of the batch that is being read, and of the one before.
+    delivered_from: Option<Timestamp>,
+    delivered_before: Option<Timestamp>,
+    /// The newest proof that the agent talks to Systems Manager.
+    live: Option<Timestamp>,
+    batch: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Identity {
+    kind: IdentityKind,
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IdentityKind {
+    Ec2,
+    OnPrem,
+    Other,
+}
+
+/// Whether a record was taken in before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    No,
+    FromThisBatch,
+    FromEarlier,
+}
+
+/// What one record did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Harmless, or proof of health.
+    Quiet,
+    /// A fault or symptom was taken in.
+    Opened,
+    /// A copy of a record that was taken in before.
+    Copy,
+    Recovered(Vec<Recovered>),
+}
+
+impl NodeState {
+    /// Begins a batch: findings with evidence from it are fresh.
+    pub fn begin_batch(&mut self) {
+        self.batch += 1;
+        self.unknown.clear();
+    }
+
+    /// Ends a batch: what nothing recognised was reported with it, and stands
+    /// for no state that could end.
+    pub fn end_batch(&mut self) {
+        self.unknown = Vec::new();
+        self.shrink();
+    }
+
+    /// Forgets the quietest and oldest until what stands open fits.
+    pub fn shrink(&mut self) {
+        let mut bytes: usize = self.open.iter().map(Open::bytes).sum();
+        while bytes > MAX_OPEN_BYTES
+            && let Some(forgotten) = self.drop_oldest()
+        {
+            bytes -= forgotten.bytes();
+        }
+        if self.is_idle() {
+            // What is over is told apart from late copies of it by its time.
+            self.recent = VecDeque::new();
+        }
+        self.open.shrink_to_fit();
+    }
+
+    /// Nothing stands open, or was lost.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.channel.is_quiet()
+    }
+
+    /// Nothing is known that a later batch could need.
+    pub fn says_nothing(&self) -> bool {
+        self.is_idle()
+            && self.proven.is_empty()
+            && self.identity.is_none()
+            && self.channel == Channel::default()
+            && self.named.is_none()
+            && self.version.is_none()
+            && self.proxy == Proxy::default()
+    }
+
+    /// What it holds on the heap.
+    pub fn bytes(&self) -> usize {
+        let open: usize = self.open.iter().map(Open::bytes).sum();
+        let unknown: usize = self.unknown.iter().map(Unknown::bytes).sum();
+        open + unknown
+            + self.channel.bytes()
+            + self.recent.capacity() * size_of::<(u64, u64)>()
+            + self.proven.capacity() * size_of::<(Part, Timestamp)>()
+            + self.version.as_ref().map_or(0, String::capacity)
+            + self.named.as_ref().map_or(0, |id| id.as_str().len())
+    }
+
+    pub fn named(&self) -> Option<&NodeId> {
+        self.named.as_ref()
+    }
+
+    /// Takes note of a record, recognised or not: its time, and the node in its tags.
+    pub fn pass(&mut self, record: &Record<'_>) {
+        let at = record.at;
+        if self.named.is_none() {
+            self.named = named_in_tags(record);
+        }
+        self.latest = self.latest.max(Some(at));
+        self.delivered_from.get_or_insert(at);
+    }
+
+    /// Begins a further batch. What stood before its first record is known only
+    /// where the log is `complete`.
+    pub fn begin_delivery(&mut self, complete: bool) {
+        self.delivered_before = self.delivered_from;
+        self.delivered_from = complete.then_some(Timestamp::MIN);
+    }
+
+    /// Whether the log of the last second before `at` was delivered together
+    /// with what was written then.
+    fn saw_before(&self, at: Timestamp) -> bool {
+        self.delivered_from
+            .is_some_and(|from| at.duration_since(from) >= SignedDuration::from_secs(1))
+    }
+
+    /// Takes in a record that a signature recognised.
+    pub fn apply(
+        &mut self,
+        record: &Folded<'_, '_>,
+        found: &Match<'_>,
+        place: Option<&str>,
+    ) -> Effect {
+        let signature = found.signature;
+        let plain = signature.kind == Kind::Benign && signature.role.is_none();
+        if plain {
+            return Effect::Quiet;
+        }
+        match self.known(record) {
+            Known::No => {}
+            // Agents before 3.3.808 write whole seconds: the same words may stand
+            // behind a fault of that second, and a proof told twice proves no less.
+            Known::FromThisBatch if signature.kind == Kind::Recovery => {}
+            Known::FromThisBatch => return Effect::Copy,
+            Known::FromEarlier => {
+                self.freshen(record, found);
+                return Effect::Copy;
+            }
+        }
+        self.note_names(record, found);
+        match signature.role {
+            Some(Role::Waiting) => {
+                let wait = found.capture("wait").and_then(go_seconds);
+                self.wait = self.wait.max(wait.map(|wait| (record.at, wait)));
+            }
+            Some(Role::Version) => {
+                self.version = found
+                    .capture("version")
+                    .map(|version| cut(version, MAX_NAME).to_owned())
+            }
+            Some(Role::ProxyListing) => self.proxy.listing(),
+            Some(Role::ProxySet) => self.proxy.variable(found, &record.message),
+            Some(Role::OnAzure) => self.on_azure = true,
+            Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
+            Some(Role::Starting) => self.attempts.forget(record.at),
+            Some(Role::IdentityTaken) => self.take_identity(record, found),
+            Some(Role::ChannelOpened) => self.channel.opened(record.at),
+            Some(Role::ChannelLost) => {
+                self.channel
+                    .lost(open::evidence(record, place), &signature.id, self.batch);
+            }
+            Some(Role::ChannelStatus) => {
+                let certain = self.saw_before(record.at);
+                self.channel
+                    .status(open::evidence(record, place), self.batch, certain);
+            }
+            Some(Role::RegistrationLost) => {
+                self.registration_lost = self.registration_lost.max(Some(record.at));
+            }
+            Some(
+                Role::IdentityAttempt
+                | Role::IdentityGivenUp
+                | Role::ProfileRefused
+                | Role::Connected
+                | Role::WorkerGone
+                | Role::Client,
+            )
+            | None => {}
+        }
+        match signature.kind {
+            Kind::Benign => Effect::Quiet,
+            Kind::Recovery => self.recover(record, found),
+            Kind::Fault | Kind::Symptom => self.open(record, found, place),
+        }
+    }
+
+    /// Takes in a WARN or ERROR record that nothing recognised.
+    pub fn apply_unknown(&mut self, record: &Folded<'_, '_>, place: Option<&str>) {
+        if self.known(record) != Known::FromThisBatch {
+            unknown::add(&mut self.unknown, record, place);
+        }
+    }
+
+    /// Takes in a record that the batch before left open and counted as it stood:
+    /// it was delivered with that batch.
+    pub fn apply_counted(&mut self, record: &Folded<'_, '_>, found: Option<&Match<'_>>) {
+        std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
+        let unknown = std::mem::take(&mut self.unknown);
+        self.batch = self.batch.saturating_sub(1);
+        match found {
+            Some(found) => {
+                self.apply(record, found, None);
+            }
+            None if record.level.is_trouble() => self.apply_unknown(record, None),
+            None => {}
+        }
+        self.batch += 1;
+        self.unknown = unknown;
+        self.pass(record);
+        std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
+    }
+
+    fn open(&mut self, record: &Folded<'_, '_>, found: &Match<'_>, place: Option<&str>) -> Effect {
+        let Some(mut new) = Open::new(record, found, place, self.batch) else {
+            // A known sentence around an error that is not known; a symptom that
+            // points nowhere is only context.
+            if found.signature.kind == Kind::Fault {
+                unknown::add(&mut self.unknown, record, place);
+                if leads_to_credentials(found.signature.part) {
+                    self.unexplained = Some(record.at);
+                }
+            }
+            return Effect::Opened;
+        };
+        if self.is_excused(&new) {
+            return Effect::Quiet;
+        }
+        match new.role {
+            Some(Role::IdentityAttempt) => {
+                if new.kind == Kind::Fault {
+                    self.attempts.add(record.at);
+                }
+                // An attempt whose cause may still follow decides nothing yet.
+                let unclear = new.failure == Some(FailureKind::ImdsUnclear);
+                new.pending = self.attempts.count < 3 || unclear;
+                new.pending |= record.cut;
+                if !new.pending {
+                    self.settle(Part::Identity, record.at);
+                }
+            }
+            Some(Role::IdentityGivenUp) => self.settle(Part::Identity, record.at),
+            Some(Role::ProfileRefused) => new.pending = true,
+            Some(Role::Waiting) => {
+                self.settle(Part::Credentials, record.at);
+                if self.waits_for(&new) {
+                    return Effect::Opened;
+                }
+            }
+            Some(_) | None => {
+                if matches!(new.part, Part::Credentials) {
+                    self.settle(Part::Credentials, record.at);
+                }
+            }
+        }
+        // The agent writes a cause right before what follows from it: without the
+        // log before a guess, the batch that held the cause may be missing.
+        let guess = new.kind == Kind::Symptom || !new.decided;
+        if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
+            new.bare = new.failure.is_none();
+            new.pending = true;
+        }
+        match self.open.iter_mut().find(|open| open.same(&new)) {
+            Some(open) => {
+                open.pending &= new.pending;
+                open.add(new);
+                // Again and again: it has not healed. What another way to
+                // credentials may heal each time is settled by that way's own end.
+                let lasting = open.last.duration_since(open.first);
+                let again = lasting >= if open.cut { LASTING } else { HEALING };
+                if again && open.role != Some(Role::ProfileRefused) {
+                    open.pending = false;
+                }
+            }
+            None => {
+                if self.open.len() == MAX_OPEN {
+                    self.drop_oldest();
+                }
+                self.open.push(new);
+            }
+        }
+        Effect::Opened
+    }
+
+    /// What looks like a fault and is none in this node's context.
+    fn is_excused(&self, new: &Open) -> bool {
+        let proven = self
+            .proven
+            .iter()
+            .find(|(part, _)| *part == new.part)
+            .map(|(_, at)| *at);
+        // Told late: the part was proven to work after this record was written.
+        if proven.is_some_and(|proven| proven > new.last)
+            || self.live.is_some_and(|live| outlived(new, live))
+        {
+            return true;
+        }
+        let identity = self.identity.as_ref().map(|identity| identity.kind);
+        // ECS and custom identities print the metadata error after each ping.
+        if new.role == Some(Role::IdentityAttempt) && identity == Some(IdentityKind::Other) {
+            return true;
+        }
+        new.role == Some(Role::WorkerGone)
+            && self.stopping.is_some_and(|stop| {
+                let since = new.last.duration_since(stop);
+                since >= SignedDuration::ZERO && since <= STOPPING
+            })
+    }
+
+    /// Gives a wait to the fault that it follows: it is no fault of its own.
+    fn waits_for(&mut self, wait: &Open) -> bool {
+        let before = |at: Timestamp, within: SignedDuration| {
+            at <= wait.last && wait.last.duration_since(at) <= within
+        };
+        // The agent writes the fault, then that it waits. From the fourth try on it
+        // writes the wait alone.
+        let fault = self
+            .open
+            .iter_mut()
+            .filter(|open| {
+                leads_to_credentials(open.part)
+                    && (before(open.last, JUST_LOGGED)
+                        || open.part == Part::Credentials && before(open.last, explain::WINDOW))
+            })
+            .max_by_key(|open| (open.last, open.kind == Kind::Fault, open.decided));
+        match fault {
+            Some(fault) => {
+                fault.wait(wait);
+                true
+            }
+            None => self.unexplained.is_some_and(|at| before(at, JUST_LOGGED)),
+        }
+    }
+
+    fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Effect {
+        let clears = &found.signature.clears;
+        let live = matches!(
+            found.signature.role,
+            Some(Role::Connected | Role::ChannelOpened)
+        );
+        if live {
+            self.live = self.live.max(Some(record.at));
+        }
+        let is_over = |open: &Open| {
+            clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
+                || live && outlived(open, record.at)
+        };
+        let (over, standing): (Vec<Open>, Vec<Open>) = self.open.drain(..).partition(is_over);
+        self.open = standing;
+        // What another fault explained has no incident that could be over.
+        let told = over.iter().filter(|open| {
+            !open.pending && !over.iter().any(|other| explain::explains(other, open))
+        });
+        let mut recovered: Vec<Recovered> = told
+            .map(|open| Recovered {
+                node: String::new(),
+                cause: open.causes.lead(),
+                signature: found.signature.id.clone(),
+                at: record.at,
+            })
+            .collect();
+        for part in clears {
+            match self.proven.iter_mut().find(|(known, _)| known == part) {
+                Some((_, at)) => *at = (*at).max(record.at),
+                None => self.proven.push((*part, record.at)),
+            }
+        }
+        recovered.sort_by_key(|over| over.cause);
+        recovered.dedup();
+        if recovered.is_empty() {
+            Effect::Quiet
+        } else {
+            Effect::Recovered(recovered)
+        }
+    }
+
+    fn take_identity(&mut self, record: &Record<'_>, found: &Match<'_>) {
+        let kind = match found.capture("identity") {
+            Some("EC2") => IdentityKind::Ec2,
+            Some("OnPrem") => IdentityKind::OnPrem,
+            Some(_) | None => IdentityKind::Other,
+        };
+        self.attempts.forget(record.at);
+        if self
+            .identity
+            .as_ref()
+            .is_none_or(|known| known.at <= record.at)
+        {
+            self.identity = Some(Identity {
+                kind,
+                at: record.at,
+            });
+        }
+    }
+
+    fn note_names(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
+        if self.region.is_none() {
+            self.region = (found.failure.as_ref()).and_then(|failure| failure.region.clone());
+        }
+        if self.account.is_none() {
+            self.account = found
+                .failure
+                .as_ref()
+                .and_then(|failure| failure.account.clone());
+        }
+        if self.named.is_none() {
+            self.named = named_in(record);
+        }
+    }
+
+    /// A batch that is delivered again brings what it brought: nothing is opened
+    /// or counted over its life anew, but what still stands open is fresh, as the
+    /// first delivery may have ended before anybody was notified.
+    fn freshen(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
+        if let Some(Role::ChannelLost | Role::ChannelStatus) = found.signature.role {
+            self.channel.freshen(record.at, self.batch);
+        }
+        let Some(copy) = Open::new(record, found, None, self.batch) else {
+            return;
+        };
+        let known = self.open.iter_mut().find(|open| open.same(&copy));
+        if let Some(open) = known.filter(|open| open.first <= copy.first) {
+            open.count_in(self.batch);
+            for count in copy.signatures {
+                open::add_count(&mut open.signatures, count);
+            }
+        }
+    }
+
+    /// Whether this very record was taken in before.
+    fn known(&mut self, record: &Folded<'_, '_>) -> Known {
+        let Some(stamp) = &record.stamp else {
+            return Known::No;
+        };
+        let mut hasher = DefaultHasher::new();
+        (stamp, record.level as u8, record.flat()).hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some((_, batch)) = self.recent.iter_mut().find(|(known, _)| *known == hash) {
+            return if std::mem::replace(batch, self.batch) == self.batch {
+                Known::FromThisBatch
+            } else {
+                Known::FromEarlier
+            };
+        }
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((hash, self.batch));
+        Known::No
+    }
+
+    fn drop_oldest(&mut self) -> Option<Open> {
+        let oldest = self
+            .open
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, open)| (open.severity, open.last))
+            .map(|(i, _)| i);
+        oldest.map(|index| self.open.remove(index))
+    }
+}
+
+/// The parts that the agent needs for its credentials.
+fn leads_to_credentials(part: Part) -> bool {
+    matches!(
+        part,
+        Part::Identity | Part::Credentials | Part::Registration | Part::Health
+    )
+}
+
+#[cfg(test)]
+mod tests;

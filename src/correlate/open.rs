@@ -1,0 +1,251 @@
+//! One fault or symptom that stands open on a node.
+
+use jiff::Timestamp;
+
+use crate::cause::candidates::Candidates;
+use crate::cause::{Cause, Severity};
+use crate::failure::Service;
+use crate::finding::{Clues, Evidence, SignatureCount};
+use crate::record::{Record, cut};
+use crate::signature::{Kind, Match, Part, Role};
+
+/// So much of a record is quoted: the longest that the agent writes, seventeen
+/// lines with the metadata service's page in them, is 1.3 KB.
+pub const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
+
+/// A fault or symptom with all the records that speak of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    pub kind: Kind,
+    pub part: Part,
+    pub role: Option<Role>,
+    pub causes: Candidates,
+    pub decided: bool,
+    pub severity: Severity,
+    pub failure: Option<crate::failure::Kind>,
+    pub clues: Clues,
+    /// In order of first sight; counted in the batch that brought the last record.
+    pub signatures: Vec<SignatureCount>,
+    /// The first record and the last.
+    pub evidence: Vec<Evidence>,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// It may heal by itself within seconds, as boot races and fallbacks do.
+    pub pending: bool,
+    /// It names no failure, and the log right before each record of it was not
+    /// delivered: what it follows from may be missing.
+    pub bare: bool,
+    /// Of each record of it lines may be missing.
+    pub cut: bool,
+    /// The batch that brought the last record.
+    pub batch: u64,
+}
+
+impl Open {
+    /// `None` when the match points at no cause.
+    pub fn new(
+        record: &Record<'_>,
+        found: &Match<'_>,
+        place: Option<&str>,
+        batch: u64,
+    ) -> Option<Self> {
+        let causes = Candidates::of(&found.causes)?;
+        let cause = causes.lead();
+        Some(Self {
+            kind: found.signature.kind,
+            part: found.signature.part,
+            role: found.signature.role,
+            causes,
+            decided: found.decided,
+            severity: severity(found, cause),
+            failure: found.failure.as_ref().map(|failure| failure.kind),
+            clues: clues(record, found),
+            signatures: vec![SignatureCount {
+                id: found.signature.id.clone(),
+                count: 1,
+                first: record.at,
+                last: record.at,
+            }],
+            evidence: vec![evidence(record, place)],
+            first: record.at,
+            last: record.at,
+            pending: false,
+            bare: false,
+            cut: record.cut,
+            batch,
+        })
+    }
+
+    /// What it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        let evidence: usize = self.evidence.iter().map(Evidence::bytes).sum();
+        let signatures: usize = self
+            .signatures
+            .iter()
+            .map(|seen| size_of::<SignatureCount>() + seen.id.capacity())
+            .sum();
+        size_of::<Self>() + self.clues.bytes() + evidence + signatures
+    }
+
+    /// Whether `other` speaks of the same thing.
+    pub fn same(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.part == other.part
+            && self.causes == other.causes
+            && self.decided == other.decided
+            && self.clues.service == other.clues.service
+            && self.clues.action == other.clues.action
+            && self.clues.role == other.clues.role
+            && self.clues.principal == other.clues.principal
+    }
+
+    /// Takes in that the agent waits for this to go away.
+    pub fn wait(&mut self, wait: &Self) {
+        self.count_in(wait.batch);
+        self.last = self.last.max(wait.last);
+        for count in &wait.signatures {
+            add_count(&mut self.signatures, count.clone());
+        }
+    }
+
+    /// Counts from here on for `batch`: counts are of one batch, so that adding
+    /// those of several reports gives what there was.
+    pub fn count_in(&mut self, batch: u64) {
+        if self.batch < batch {
+            self.batch = batch;
+            for signature in &mut self.signatures {
+                signature.count = 0;
+            }
+        }
+    }
+
+    /// The signatures seen, with the number of their records in `batch`.
+    pub fn counts(&self, batch: u64) -> Vec<SignatureCount> {
+        let mut signatures = self.signatures.clone();
+        if self.batch != batch {
+            for signature in &mut signatures {
+                signature.count = 0;
+            }
+        }
+        signatures
+    }
+
+    /// Takes in another record of the same thing.
+    pub fn add(&mut self, other: Self) {
+        self.count_in(other.batch);
+        self.cut &= other.cut;
+        self.bare &= other.bare;
+        self.severity = self.severity.max(other.severity);
+        if other.first < self.first {
+            self.first = other.first;
+        }
+        if other.last >= self.last {
+            self.last = other.last;
+            self.evidence.truncate(1);
+            self.evidence.extend(other.evidence.into_iter().take(1));
+        }
+        self.clues.dialled = self.clues.dialled.or(other.clues.dialled);
+        self.clues.add_denied(other.clues.denied);
+        for count in other.signatures {
+            add_count(&mut self.signatures, count);
+        }
+    }
+}
+
+/// A denial that names no action stops the agent only where the health ping or
+/// the credentials' own check was denied.
+fn severity(found: &Match<'_>, cause: Cause) -> Severity {
+    let severity = found.severity.unwrap_or_else(|| cause.severity());
+    let vital = matches!(
+        found.signature.part,
+        Part::Health | Part::Credentials | Part::Registration
+    );
+    let unnamed = found
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.action.is_none());
+    if cause == Cause::PermissionMissing && unnamed && !vital {
+        severity.min(Severity::Medium)
+    } else {
+        severity
+    }
+}
+
+/// Adds a count to a list in order of first sight.
+pub fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
+    match counts.iter_mut().find(|count| count.id == new.id) {
+        Some(count) => {
+            count.count += new.count;
+            count.first = count.first.min(new.first);
+            count.last = count.last.max(new.last);
+        }
+        None => counts.push(new),
+    }
+}
+
+pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
+    Evidence {
+        at: record.at,
+        level: record.level.as_str(),
+        component: cut(record.component(), 128).to_owned(),
+        text: record.quote(MAX_EVIDENCE_BYTES),
+        place: place.map(|file| format!("{file}:{}", record.line)),
+    }
+}
+
+/// What the error names; where it names no action or service, what the part of
+/// the agent that speaks calls and nothing else.
+fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
+    let Some(failure) = &found.failure else {
+        return Clues::default();
+    };
+    let action = failure
+        .action
+        .clone()
+        .or_else(|| called_by(record, found).map(str::to_owned));
+    let service = failure
+        .service
+        .or_else(|| action.as_deref().and_then(Service::of_action));
+    let mut clues = Clues {
+        service: service.map(|service| service.as_str().to_owned()),
+        host: failure.host.clone(),
+        region: failure.region.clone(),
+        account: failure.account.clone(),
+        dialled: failure.dialled,
+        action,
+        role: failure.role.clone(),
+        resource: failure.resource.clone(),
+        reason: failure.reason,
+        principal: failure.principal.clone(),
+        denied: failure.denied.clone(),
+        code: failure.code.map(str::to_owned),
+        ..Clues::default()
+    };
+    clues.bound();
+    clues
+}
+
+/// The one API that a part of the agent calls.
+fn called_by(record: &Record<'_>, found: &Match<'_>) -> Option<&'static str> {
+    match found.signature.part {
+        Part::Health => match record.component() {
+            "Association" => Some("ssm:ListInstanceAssociations"),
+            _ => Some("ssm:UpdateInstanceInformation"),
+        },
+        Part::Credentials => Some("ssm:UpdateInstanceInformation"),
+        Part::ControlChannel => Some("ssmmessages:CreateControlChannel"),
+        Part::Messages => Some("ec2messages:GetMessages"),
+        Part::Associations => Some("ssm:ListInstanceAssociations"),
+        Part::Host
+        | Part::Config
+        | Part::Core
+        | Part::Identity
+        | Part::Registration
+        | Part::Worker
+        | Part::Command
+        | Part::Session
+        | Part::Output
+        | Part::Inventory
+        | Part::Update => None,
+    }
+}

@@ -1,0 +1,424 @@
+//! The recipes: sequences of records that mean one thing.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+
+use crate::batch::{Batch, Event, Source};
+use crate::cause::{Cause, Confidence, Severity};
+use crate::correlate::states::StreamStates;
+use crate::correlate::stream::Reading;
+use crate::engine::Engine;
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("the catalogue loads"));
+
+fn batch(text: &str, complete: bool) -> Batch<'_> {
+    Batch {
+        source: Source {
+            log_stream: "i-0123456789abcdef0".to_owned(),
+            complete,
+            ..Source::default()
+        },
+        events: vec![Event {
+            id: Cow::Borrowed("1"),
+            at: None,
+            message: Cow::Borrowed(text),
+        }],
+    }
+}
+
+fn read(text: &str) -> Reading {
+    ENGINE.read(
+        &mut StreamStates::default(),
+        &batch(text, true),
+        Timestamp::UNIX_EPOCH,
+    )
+}
+
+/// `cause (confidence)` of every loud finding.
+fn loud(reading: &Reading) -> Vec<String> {
+    reading
+        .findings
+        .iter()
+        .filter(|finding| finding.severity.is_loud())
+        .map(|finding| format!("{} ({})", finding.candidates[0], finding.confidence))
+        .collect()
+}
+
+const REFUSED: &str = "ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled\ncaused by: : \n\tstatus code: 0, request id: \ncaused by: RequestError: send request failed\ncaused by: Put \"http://169.254.169.254/latest/api/token\": dial tcp 169.254.169.254:80: connect: connection refused\n";
+const FORBIDDEN: &str = "ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled\ncaused by: 403 Forbidden: Forbidden\n\tstatus code: 403, request id: \ncaused by: EC2MetadataError: failed to make EC2Metadata request\n<html>\n <head>\n  <title>403 - Forbidden</title>\n </head>\n</html>\n\n\tstatus code: 403, request id: \n";
+const NO_ROLE: &str = "WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: retrieved credentials failed to report to ssm. Error: EC2RoleRequestError: no EC2 instance role found\n";
+const NO_DHMC: &str = "ERROR EC2RoleProvider Failed to connect to Systems Manager with SSM role credentials. ec2 instance not yet registered with Systems Manager\n";
+const NO_CREDENTIALS: &str = "ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity. Default Host Management Err: ec2 instance not yet registered with Systems Manager\n";
+
+fn at(time: &str, record: &str) -> String {
+    format!("2026-11-23 {time} {record}")
+}
+
+#[test]
+fn a_missing_profile_is_likely_once_the_metadata_service_has_answered() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from EC2\n"),
+        at("04:00:01.0000", NO_ROLE),
+        at("04:00:01.1000", NO_DHMC),
+        at("04:00:01.2000", NO_CREDENTIALS),
+        at(
+            "04:00:01.3000",
+            "INFO [CredentialRefresher] Sleeping for 5m0s before retrying retrieve credentials\n",
+        ),
+        at("04:50:01.0000", NO_ROLE),
+        at("04:50:01.1000", NO_DHMC),
+    ];
+    let reading = read(&log.concat());
+    assert_eq!(loud(&reading), ["no-instance-profile (likely)"]);
+    assert!(
+        !reading.findings[0]
+            .candidates
+            .contains(&Cause::ImdsDisabled)
+    );
+}
+
+#[test]
+fn without_that_proof_the_same_line_has_several_causes() {
+    let reading = read(&at("04:00:01.0000", NO_ROLE));
+    assert_eq!(loud(&reading), ["no-instance-profile (undetermined)"]);
+    assert!(
+        reading.findings[0]
+            .candidates
+            .contains(&Cause::ImdsDisabled)
+    );
+}
+
+#[test]
+fn the_metadata_service_switched_off_while_the_agent_runs_is_no_missing_profile() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from EC2\n"),
+        at(
+            "04:00:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+        at(
+            "04:05:00.0000",
+            "INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.\n",
+        ),
+        at("04:05:00.0010", FORBIDDEN),
+        at("04:10:00.0010", FORBIDDEN),
+        at("04:30:01.0000", NO_ROLE),
+        at("04:30:01.1000", NO_DHMC),
+        at(
+            "04:30:01.2000",
+            "ERROR EC2RoleProvider failed to retrieve instance profile role credentials. Err: EC2RoleRequestError: no EC2 instance role found\n",
+        ),
+    ];
+    assert_eq!(loud(&read(&log.concat())), ["imds-disabled (likely)"]);
+}
+
+#[test]
+fn a_lost_hybrid_registration_explains_the_metadata_errors_after_it() {
+    let attempt = [
+        at("04:00:00.0000", "WARN [OnPremIdentity] Error while loading server info Failed to load instance info from vault. data file of RegistrationKey is missing\n"),
+        at("04:00:00.1000", REFUSED),
+        at("04:00:00.2000", "ERROR Agent failed to assume any identity\n"),
+    ]
+    .concat();
+    let log = [
+        attempt.clone(),
+        attempt.replace("04:00:00", "04:00:01"),
+        attempt.replace("04:00:00", "04:00:02"),
+        at(
+            "04:00:03.0000",
+            "ERROR failed to get identity: failed to find agent identity\n",
+        ),
+    ];
+    assert_eq!(
+        loud(&read(&log.concat())),
+        ["registration-invalid (likely)"]
+    );
+}
+
+#[test]
+fn first_attempts_before_the_service_answered_are_not_the_cause() {
+    let log = [
+        at("04:00:00.0000", REFUSED),
+        at("04:00:00.5000", REFUSED),
+        at("04:00:01.0000", FORBIDDEN),
+        at(
+            "04:00:01.1000",
+            "ERROR failed to get identity: failed to find agent identity\n",
+        ),
+    ];
+    assert_eq!(loud(&read(&log.concat())), ["imds-disabled (likely)"]);
+}
+
+#[test]
+fn a_race_at_first_boot_is_quiet_in_every_batch() {
+    let first = [at("04:00:00.0000", REFUSED), at("04:00:00.5000", REFUSED)].concat();
+    let second = at("04:00:01.0000", "INFO Agent will take identity from EC2\n");
+    let mut states = StreamStates::default();
+    for text in [&first, &second] {
+        let reading = ENGINE.read(&mut states, &batch(text, false), Timestamp::UNIX_EPOCH);
+        assert_eq!(loud(&reading), [""; 0]);
+    }
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_explains_the_bare_request_error() {
+    let log = [
+        at("04:00:00.0000", "INFO https_proxy: http://10.0.0.1:3128\n"),
+        at(
+            "04:00:01.0000",
+            "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance API: RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": Proxy Authentication Required\n",
+        ),
+        at(
+            "04:00:02.0000",
+            "ERROR [CredentialRefresher] Retrieve credentials produced error: unexpected error getting instance profile role credentials or calling UpdateInstanceInformation. Skipping default host management fallback: retrieved credentials failed to report to ssm. Error: RequestError: send request failed\n",
+        ),
+    ];
+    assert_eq!(loud(&read(&log.concat())), ["proxy-failure (likely)"]);
+}
+
+#[test]
+fn a_channel_that_does_not_reopen_is_told_though_no_error_is_logged() {
+    let status = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] SSM Connection channel status is set to ssmmessages\n";
+    let log = [
+        at(
+            "04:00:00.0000",
+            "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n",
+        ),
+        at(
+            "04:10:00.0000",
+            "WARN [ssm-agent-worker] [MessageService] [MGSInteractor] Reach the retry limit 5 for receive messages. Error: websocket: close 1000 (normal): Bye\n",
+        ),
+        at("04:10:07.0000", status),
+        at("04:10:26.0000", status),
+    ];
+    assert_eq!(
+        loud(&read(&log.concat())),
+        ["endpoint-unreachable (undetermined)"]
+    );
+    let reopened = [
+        log.concat(),
+        at(
+            "04:10:30.0000",
+            "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: 10.0.1.7:443\n",
+        ),
+    ];
+    assert_eq!(loud(&read(&reopened.concat())), [""; 0]);
+}
+
+#[test]
+fn message_errors_matter_little_while_the_control_channel_is_open() {
+    let log = [
+        at(
+            "04:00:00.0000",
+            "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n",
+        ),
+        at(
+            "04:00:01.0000",
+            "ERROR [ssm-agent-worker] [MessageService] [MDSInteractor] error when calling AWS APIs. error details - GetMessages Error: RequestError: send request failed\ncaused by: Post \"https://ec2messages.us-east-1.amazonaws.com/\": dial tcp 10.0.1.6:443: i/o timeout\n",
+        ),
+    ];
+    let reading = read(&log.concat());
+    assert_eq!(
+        reading.findings[0].candidates[0],
+        Cause::EndpointUnreachable
+    );
+    assert_eq!(reading.findings[0].severity, Severity::Low);
+}
+
+#[test]
+fn a_worker_that_goes_after_a_stop_was_stopped() {
+    let gone = "INFO [amazon-ssm-agent] [LongRunningWorkerContainer] [WorkerProvider] Process ssm-agent-worker (pid:115) has been terminated, remove from worker pool\n";
+    let stopped = [
+        at(
+            "04:00:00.0000",
+            "INFO [amazon-ssm-agent] amazon-ssm-agent got signal:terminated value:0x925ec0\n",
+        ),
+        at("04:00:01.0000", gone),
+    ];
+    assert_eq!(loud(&read(&stopped.concat())), [""; 0]);
+    assert_eq!(
+        read(&at("04:00:01.0000", gone)).findings[0].candidates[0],
+        Cause::AgentWorker
+    );
+}
+
+#[test]
+fn copies_of_a_record_count_once() {
+    let record = at("04:00:01.0000", NO_CREDENTIALS);
+    let copy = at(
+        "04:00:01.0000",
+        &NO_CREDENTIALS.replacen("ERROR ", "ERROR [minLog @ credentialrefresher.go.280] ", 1),
+    );
+    let reading = read(&[record.clone(), copy, record].concat());
+    assert_eq!(reading.findings[0].signatures[0].count, 1);
+}
+
+#[test]
+fn a_recovery_closes_and_is_told() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:00:01.5000",
+            "ERROR [CredentialRefresher] Retrieve credentials produced error: ThrottlingException: Rate exceeded\n",
+        ),
+        at(
+            "04:30:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+    ];
+    let reading = read(&log.concat());
+    assert_eq!(reading.findings, []);
+    assert_eq!(
+        reading
+            .recovered
+            .iter()
+            .map(|over| over.cause)
+            .collect::<Vec<_>>(),
+        [Cause::Throttled]
+    );
+}
+
+#[test]
+fn a_second_proof_within_one_whole_second_closes_what_came_between() {
+    let opened = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: 10.0.1.7:443\n";
+    let failed = "ERROR [ssm-agent-worker] [MessageService] [MGSInteractor] Failed to get controlchannel token, error: CreateControlChannel failed with error: createControlChannel request failed: failed to make http client call: Post \"https://ssmmessages.us-east-1.amazonaws.com/v1/control-channel/i-0123456789abcdef0\": EOF\n";
+    let second = |records: &[&str]| -> String {
+        records
+            .iter()
+            .map(|record| at("04:00:00", record))
+            .collect()
+    };
+    let healed = second(&[opened, failed, opened]);
+    assert_eq!(loud(&read(&healed)), Vec::<String>::new());
+    let broken = second(&[opened, failed]);
+    assert_eq!(loud(&read(&broken)).len(), 1);
+}
+
+#[test]
+fn a_hybrid_node_whose_role_cannot_be_assumed_does_not_blame_default_host_management() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from OnPrem\n"),
+        at("04:00:01.0000", "ERROR [CredentialRefresher] Retrieve credentials produced error: operation error SSM: RequestManagedInstanceRoleToken, https response error StatusCode: 400, RequestID: c7a8114f, api error ValidationException: Could not assume role arn:aws:iam::123456789012:role/HybridRole\n"),
+    ]
+    .concat();
+    assert_eq!(loud(&read(&log)), ["registration-invalid (undetermined)"]);
+}
+
+#[test]
+fn a_record_told_late_does_not_reopen_what_is_over() {
+    let mut states = StreamStates::default();
+    let over = at(
+        "04:30:00.0000",
+        "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+    );
+    let late = at("04:00:00.0000", NO_CREDENTIALS);
+    ENGINE.read(&mut states, &batch(&over, false), Timestamp::UNIX_EPOCH);
+    let reading = ENGINE.read(&mut states, &batch(&late, false), Timestamp::UNIX_EPOCH);
+    assert_eq!(reading.findings, []);
+}
+
+#[test]
+fn the_next_retry_is_told() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:00:01.0000",
+            "INFO [CredentialRefresher] Sleeping for 27m51s before retrying retrieve credentials\n",
+        ),
+    ];
+    assert_eq!(
+        read(&log.concat()).findings[0].retry_in_seconds,
+        Some(27 * 60 + 51)
+    );
+}
+
+#[test]
+fn an_error_inside_that_is_not_known_is_unrecognised_not_invented() {
+    let reading = read(&at(
+        "04:00:01.0000",
+        "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - BrandNewException: something else\n",
+    ));
+    assert_eq!(reading.findings[0].candidates, [Cause::Unrecognised]);
+}
+
+#[test]
+fn the_second_generation_of_the_sdk_is_read() {
+    let reading = read(&at(
+        "04:00:01.0000",
+        "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - operation error SSM: UpdateInstanceInformation, https response error StatusCode: 400, RequestID: c7a8114f-02e5-49ff-9bbf-3db760a1143a, api error AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0\n",
+    ));
+    let finding = &reading.findings[0];
+    assert_eq!(
+        (finding.candidates[0], finding.confidence),
+        (Cause::PermissionMissing, Confidence::Likely)
+    );
+    assert_eq!(finding.severity, Severity::High);
+}
+
+#[test]
+fn a_quiet_fault_hides_no_loud_symptom() {
+    let log = [
+        at(
+            "04:00:01.0000",
+            "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance API: InternalServerError: Internal server error\n",
+        ),
+        at("04:00:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(
+        loud(&read(&log.concat())),
+        ["role-not-assumable (undetermined)"]
+    );
+}
+
+#[test]
+fn a_fault_explains_only_what_stands_near_it() {
+    let throttled = "ERROR [CredentialRefresher] Retrieve credentials produced error: ThrottlingException: Rate exceeded\n";
+    let near = [
+        at("04:00:01.0000", throttled),
+        at("04:30:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(loud(&read(&near.concat())), ["throttled (likely)"]);
+    let far = [
+        at("04:00:01.0000", throttled),
+        at("09:00:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(loud(&read(&far.concat())).len(), 2);
+}
+
+#[test]
+fn a_bare_series_that_ends_is_told_as_recovered() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:30:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+    ];
+    let reading = read(&log.concat());
+    assert_eq!(reading.findings, []);
+    assert_eq!(
+        reading
+            .recovered
+            .iter()
+            .map(|over| over.cause)
+            .collect::<Vec<_>>(),
+        [Cause::RoleNotAssumable]
+    );
+}
+
+#[test]
+fn a_killed_worker_is_over_once_the_agent_has_worked_on() {
+    let gone = "INFO [amazon-ssm-agent] [LongRunningWorkerContainer] [WorkerProvider] Process ssm-agent-worker (pid:115) has been terminated, remove from worker pool\n";
+    let open = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n";
+    let soon = [at("04:00:00.0000", gone), at("04:00:05.0000", open)];
+    assert_eq!(
+        read(&soon.concat()).findings[0].candidates[0],
+        Cause::AgentWorker
+    );
+    let later = [at("04:00:00.0000", gone), at("05:30:00.0000", open)];
+    let reading = read(&later.concat());
+    assert_eq!(reading.findings, []);
+    assert_eq!(reading.recovered[0].cause, Cause::AgentWorker);
+}

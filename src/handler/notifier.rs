@@ -1,0 +1,274 @@
+//! Decides whether an incident speaks, and sends or prints its message.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::budget::Budget;
+use super::error::Untold;
+use crate::aws::Session;
+use crate::aws::sns::{Publication, Topic};
+use crate::cause::Severity;
+use crate::config::Config;
+use crate::finding::Recovered;
+use crate::incident::group::Incident;
+use crate::incident::nodes::NodeList;
+use crate::incident::store::{Happened, Over, Store, Telling, Why};
+use crate::notify::message::{Message, News};
+use crate::notify::text;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
+use crate::repair::plan::PlanSummary;
+use crate::report::Notified;
+use crate::text::redact::redact_line;
+
+/// Messages under way at a time: the smallest quota of SNS for Publish is 300 a
+/// second ("Amazon SNS endpoints and quotas"), and an answer takes some tens of
+/// milliseconds.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Where messages go.
+#[derive(Debug)]
+pub struct Teller {
+    /// Without a topic messages are printed.
+    topic: Option<Topic>,
+    session: Arc<Session>,
+    min_severity: Severity,
+}
+
+impl Teller {
+    /// Makes no connection before the first message.
+    pub fn new(config: &Config, session: Arc<Session>) -> Self {
+        Self {
+            topic: config.topic.as_ref().map(|topic| Topic::new(&*topic.arn)),
+            session,
+            min_severity: config.min_severity,
+        }
+    }
+
+    async fn send(&self, message: &Message, until: Instant) -> Result<Notified, String> {
+        let Some(topic) = &self.topic else {
+            return match print(message) {
+                Ok(()) => Ok(Notified::Printed),
+                Err(error) => Err(format!("The message could not be printed: {error}")),
+            };
+        };
+        let publication = Publication {
+            subject: &message.subject,
+            body: &message.body,
+            per_protocol: false,
+            attributes: &message.attributes,
+            group: &message.group,
+            deduplication: &message.deduplication,
+        };
+        match timeout_at(until, topic.publish(&self.session, publication)).await {
+            Ok(Ok(_)) => Ok(Notified::Sent),
+            Ok(Err(error)) => Err(format!("{} did not take it: {error}", topic.arn())),
+            Err(_) => Err(format!("{} did not take it in the time left", topic.arn())),
+        }
+    }
+}
+
+/// The messages of one invocation: decided one after another, sent side by side.
+#[derive(Debug)]
+pub struct Round<'a> {
+    teller: &'a Arc<Teller>,
+    store: &'a mut Store,
+    now: Timestamp,
+    budget: Budget,
+    /// What could not be sent. It speaks again when the batch is retried.
+    pub untold: Vec<Untold>,
+}
+
+/// An incident after planning and repairing, with what its reader learns of it.
+#[derive(Debug)]
+pub struct Settled {
+    pub incident: Incident,
+    pub plan: PlanSummary,
+    pub outcome: Outcome,
+    pub happened: Happened,
+    /// All nodes that it hits, those of earlier batches too.
+    pub nodes: NodeList,
+    pub notified: Notified,
+}
+
+/// A message that is due, written only when it is about to be sent: a thousand
+/// of them at once would take a thousand times the memory.
+enum Due<'m> {
+    Of(&'m Settled, Why),
+    Over(&'m Over),
+}
+
+impl<'a> Round<'a> {
+    /// Nothing is sent after the end of `budget`.
+    pub fn new(
+        teller: &'a Arc<Teller>,
+        store: &'a mut Store,
+        now: Timestamp,
+        budget: Budget,
+    ) -> Self {
+        Self {
+            teller,
+            store,
+            now,
+            budget,
+            untold: Vec::new(),
+        }
+    }
+
+    /// Takes note of every incident in its turn, then sends what has something
+    /// to say, and marks it as told as soon as it is out.
+    pub async fn tell(&mut self, settled: &mut [Settled]) {
+        let mut due: Vec<(usize, Why)> = Vec::new();
+        for (place, one) in settled.iter_mut().enumerate() {
+            let decision = self.store.decide(&one.incident, one.happened, self.now);
+            one.incident.severity = decision.severity;
+            one.nodes = decision.nodes;
+            one.notified = match decision.telling {
+                // What was, or may have been, written in the account is
+                // notified whatever its severity.
+                _ if decision.severity < self.teller.min_severity
+                    && !wrote(one.outcome.status)
+                    && !one.happened.perhaps_ours =>
+                {
+                    Notified::Quiet
+                }
+                Telling::Suppress => Notified::Suppressed,
+                Telling::Speak(why) => {
+                    due.push((place, why));
+                    Notified::Failed
+                }
+            };
+        }
+        let messages = due
+            .iter()
+            .map(|(place, why)| Due::Of(&settled[*place], *why));
+        let sent = self.send(messages.collect()).await;
+        for ((place, _), notified) in due.into_iter().zip(sent) {
+            settled[place].notified = notified;
+        }
+    }
+
+    /// Closes what `recovered` puts an end to, and tells what is over.
+    pub async fn recover(&mut self, recovered: &[Recovered]) {
+        let over = self.store.recover(recovered);
+        let (quiet, due): (Vec<&Over>, Vec<&Over>) = over
+            .iter()
+            .partition(|over| over.severity < self.teller.min_severity);
+        for over in quiet {
+            self.store.mark_told(&over.key, Why::Over, self.now);
+        }
+        self.send(due.into_iter().map(Due::Over).collect()).await;
+    }
+
+    /// Sends `messages`, several at a time while there is time for another one,
+    /// and gives what became of each.
+    async fn send(&mut self, messages: Vec<Due<'_>>) -> Vec<Notified> {
+        let mut became = vec![Notified::Failed; messages.len()];
+        let mut waiting = messages.iter().enumerate();
+        let mut sending = JoinSet::new();
+        let mut under_way: HashMap<tokio::task::Id, (usize, String)> = HashMap::new();
+        loop {
+            while sending.len() < SIDE_BY_SIDE && Instant::now() < self.budget.last_message {
+                let Some((place, due)) = waiting.next() else {
+                    break;
+                };
+                let message = due.message(self.teller.topic.is_some(), self.now);
+                let (teller, until) = (Arc::clone(self.teller), self.budget.messages);
+                let subject = message.subject.clone();
+                let task = sending.spawn(async move {
+                    let sent = teller.send(&message, until).await;
+                    sent.map_err(|why| (why, message.body))
+                });
+                under_way.insert(task.id(), (place, subject));
+            }
+            let (id, sent) = match sending.join_next_with_id().await {
+                None => break,
+                Some(Ok((id, sent))) => (id, sent),
+                Some(Err(error)) => {
+                    let why = "Sending it ended in a fault of this function".to_owned();
+                    (error.id(), Err((why, String::new())))
+                }
+            };
+            let Some((place, subject)) = under_way.remove(&id) else {
+                continue;
+            };
+            match sent {
+                Ok(notified) => {
+                    let (key, why) = messages[place].identity();
+                    self.store.mark_told(key, why, self.now);
+                    became[place] = notified;
+                }
+                Err((why, text)) => self.untold.push(Untold { why, subject, text }),
+            }
+        }
+        self.untold.extend(waiting.map(|(_, due)| Untold {
+            why: "No time was left in this invocation to send it".to_owned(),
+            subject: due.name(),
+            text: String::new(),
+        }));
+        became
+    }
+}
+
+impl Due<'_> {
+    fn message(&self, to_topic: bool, now: Timestamp) -> Message {
+        match self {
+            Self::Of(one, why) => {
+                let render = match to_topic {
+                    true => text::render,
+                    false => text::render_for_log,
+                };
+                let news = News::of(*why, one.happened);
+                render(
+                    &one.incident,
+                    &one.nodes,
+                    &one.plan,
+                    &one.outcome,
+                    news,
+                    now,
+                )
+            }
+            Self::Over(over) => text::render_over(over, now),
+        }
+    }
+
+    /// The incident's key, and why it speaks.
+    fn identity(&self) -> (&str, Why) {
+        match self {
+            Self::Of(one, why) => (&one.incident.key, *why),
+            Self::Over(over) => (&over.key, Why::Over),
+        }
+    }
+
+    /// What stands for its subject when there is no time to write it.
+    fn name(&self) -> String {
+        let (title, nodes) = match self {
+            Self::Of(one, _) => (&one.incident.title, one.nodes.count),
+            Self::Over(over) => (&over.title, over.nodes.count),
+        };
+        format!("{} ({nodes} nodes)", redact_line(title))
+    }
+}
+
+/// Whether a write was sent.
+pub fn wrote(status: OutcomeStatus) -> bool {
+    match status {
+        OutcomeStatus::Repaired | OutcomeStatus::Failed | OutcomeStatus::Unverified => true,
+        OutcomeStatus::None
+        | OutcomeStatus::DryRun
+        | OutcomeStatus::AlreadyRight
+        | OutcomeStatus::Refused
+        | OutcomeStatus::Capped => false,
+    }
+}
+
+/// Unlike `println!` this does not panic when nobody reads.
+fn print(message: &Message) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", message.log_line())?;
+    out.flush()
+}

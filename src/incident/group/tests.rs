@@ -1,0 +1,252 @@
+use super::{Incident, MANY_NODES, gather};
+use crate::cause::{Cause, Confidence, Severity};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::tests::world::{TRUSTS_LAMBDA, finding, instance, profile, role, second};
+use crate::diagnose::verdict::Standing;
+use crate::diagnose::{Home, diagnose, diagnose_by_log};
+use crate::finding::{Denied, Evidence, Finding, Principal};
+use crate::node::{NamedBy, NodeId};
+
+use crate::diagnose::facts::Read;
+use Cause::*;
+use Confidence::{Confirmed, Likely, Undetermined};
+
+/// `count` instances on one role that EC2 may not assume.
+fn fleet(count: u32) -> Facts {
+    let mut profile = profile();
+    profile.role = Some(role(TRUSTS_LAMBDA));
+    Facts {
+        instances: (1..=count)
+            .map(|n| (instance(n).id, Read::Found(instance(n))))
+            .collect(),
+        profiles: [("Web".to_owned(), Read::Found(profile))].into(),
+        registrations: (1..=count)
+            .map(|n| (instance(n).id, Read::Missing))
+            .collect(),
+        ..Facts::default()
+    }
+}
+
+fn refused(number: u32) -> Finding {
+    finding(number, &[RoleNotAssumable, StaleInstanceProfile], Likely)
+}
+
+fn incidents(findings: Vec<Finding>, facts: &Facts) -> Vec<Incident> {
+    gather(diagnose(findings, facts, &Home::default()))
+}
+
+fn record(at: i64, text: &str) -> Evidence {
+    Evidence {
+        at: second(at),
+        level: "ERROR",
+        component: String::new(),
+        text: text.to_owned(),
+        place: None,
+    }
+}
+
+#[test]
+fn many_instances_on_one_broken_role_are_one_incident() {
+    let findings = vec![refused(3), refused(1), refused(2)];
+    let incidents = incidents(findings, &fleet(3));
+    let [one] = incidents.as_slice() else {
+        panic!("one incident, not {}", incidents.len());
+    };
+    assert_eq!(
+        one.key,
+        "111122223333/eu-central-1/role-not-assumable/role:MySSMRole"
+    );
+    assert_eq!(one.title, "EC2 may not assume the role MySSMRole");
+    assert_eq!((one.severity, one.confidence), (Severity::High, Confirmed));
+    let nodes: Vec<&str> = one.nodes().map(|node| node.id.as_str()).collect();
+    let ids: Vec<String> = (1..=3).map(|n| instance(n).id.to_string()).collect();
+    assert_eq!(nodes, ids);
+    assert!(one.hits.iter().all(|hit| hit.confirmed));
+    assert_eq!(
+        one.role.as_ref().map(|r| r.name.as_str()),
+        Some("MySSMRole")
+    );
+    assert_eq!(one.instances.len(), 3);
+    assert_eq!(one.signatures[0].count, 3);
+    let notes: Vec<&str> = one.checks.iter().map(|check| check.note.as_str()).collect();
+    insta::assert_snapshot!(notes.join("\n"), @r#"
+    i-00000000000000001 is running. The same holds for 2 more.
+    Systems Manager knows no node i-00000000000000001 in this account and Region: its agent has never registered, or was deregistered. The same holds for 2 more.
+    i-00000000000000001 has the instance profile Web with the role MySSMRole. The same holds for 2 more.
+    Role MySSMRole: no statement of the trust policy lets ec2.amazonaws.com call sts:AssumeRole; its Allow statements name "lambda.amazonaws.com".
+    "#);
+}
+
+#[test]
+fn the_order_of_findings_does_not_matter() {
+    let mut findings: Vec<Finding> = (1..=5).map(refused).collect();
+    findings.push(finding(6, &[HostDiskFull], Likely));
+    findings.push(finding(7, &[ImdsDisabled], Likely));
+    let there = incidents(findings.clone(), &fleet(7));
+    findings.reverse();
+    assert_eq!(there, incidents(findings, &fleet(7)));
+    let causes: Vec<Cause> = there.iter().map(|incident| incident.cause).collect();
+    assert_eq!(causes, [RoleNotAssumable, ImdsDisabled, HostDiskFull]);
+}
+
+#[test]
+fn many_nodes_make_a_high_cause_critical() {
+    let many = u32::try_from(MANY_NODES).expect("small");
+    for (count, severity) in [(many - 1, Severity::High), (many, Severity::Critical)] {
+        let found = incidents((1..=count).map(refused).collect(), &fleet(count));
+        assert_eq!(found[0].severity, severity, "{count} nodes");
+    }
+    let disks = (1..=many).map(|n| {
+        let mut throttled = finding(n, &[Throttled], Likely);
+        throttled.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+        throttled
+    });
+    let found = gather(diagnose_by_log(disks.collect()));
+    assert_eq!((found.len(), found[0].severity), (1, Severity::Medium));
+}
+
+#[test]
+fn a_decided_incident_takes_in_the_undecided_finding_it_explains() {
+    let bare = [NoInstanceProfile, RoleNotAssumable, ImdsUnreachable];
+    let mut symptom = finding(1, &bare, Undetermined);
+    symptom.evidence = vec![record(9, "no credentials")];
+    symptom.last = second(9);
+    let mut proven = refused(1);
+    proven.evidence = vec![record(1, "cannot assume")];
+    let other_node = finding(2, &bare, Undetermined);
+    let other_cause = finding(1, &[DnsFailure, EndpointUnreachable], Undetermined);
+    let found = gather(diagnose_by_log(vec![
+        symptom,
+        proven,
+        other_node,
+        other_cause,
+    ]));
+    let causes: Vec<Cause> = found.iter().map(|incident| incident.cause).collect();
+    assert_eq!(causes, [RoleNotAssumable, DnsFailure, NoInstanceProfile]);
+    let one = &found[0];
+    assert_eq!(one.confidence, Likely);
+    assert_eq!(one.candidates, [RoleNotAssumable, StaleInstanceProfile]);
+    let texts: Vec<&str> = one.evidence.iter().map(|e| e.text.as_str()).collect();
+    assert_eq!(texts, ["cannot assume", "no credentials"]);
+    assert_eq!((one.first, one.last), (second(0), second(9)));
+    assert_eq!(one.hits.len(), 1);
+    assert_eq!(
+        one.hits[0].log_candidates,
+        [
+            RoleNotAssumable,
+            StaleInstanceProfile,
+            NoInstanceProfile,
+            ImdsUnreachable
+        ]
+    );
+}
+
+#[test]
+fn evidence_is_at_most_three_records_each_once() {
+    let mut first = finding(1, &[HostDiskFull], Likely);
+    first.evidence = vec![record(1, "a"), record(1, "a"), record(2, "a")];
+    let mut second = finding(1, &[HostDiskFull], Likely);
+    second.evidence = vec![record(3, "b"), record(4, "c")];
+    let found = gather(diagnose_by_log(vec![first, second]));
+    let texts: Vec<&str> = found[0].evidence.iter().map(|e| e.text.as_str()).collect();
+    assert_eq!(texts, ["a", "a", "b"]);
+    assert_eq!(found[0].signatures[0].count, 2);
+}
+
+#[test]
+fn the_best_authority_for_a_node_is_kept() {
+    let mut by_text = finding(1, &[HostDiskFull], Likely);
+    by_text.node.named_by = NamedBy::Text;
+    let found = gather(diagnose_by_log(vec![
+        by_text,
+        finding(1, &[HostDiskFull], Likely),
+    ]));
+    assert_eq!(found[0].hits.len(), 1);
+    assert_eq!(found[0].hits[0].node.named_by, NamedBy::Stream);
+}
+
+#[test]
+fn the_retry_is_that_of_the_newest_finding_that_tells_one() {
+    let mut old = finding(1, &[RoleNotAssumable], Likely);
+    old.retry_in_seconds = Some(60);
+    let mut new = finding(1, &[RoleNotAssumable], Likely);
+    new.retry_in_seconds = Some(1_654);
+    new.last = second(5);
+    let mut silent = finding(1, &[RoleNotAssumable], Likely);
+    silent.last = second(6);
+    let found = gather(diagnose_by_log(vec![old, new, silent]));
+    assert_eq!(found[0].retry_in_seconds, Some(1_654));
+}
+
+#[test]
+fn a_node_named_like_a_role_is_not_that_role() {
+    let mut node = refused(2);
+    node.node.id = NodeId::Unknown("MySSMRole".into());
+    let found = incidents(vec![refused(1), node], &fleet(1));
+    let keys: Vec<&str> = found.iter().map(|incident| incident.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "111122223333/eu-central-1/role-not-assumable/role:MySSMRole",
+            "111122223333/eu-central-1/role-not-assumable/node:MySSMRole",
+        ]
+    );
+}
+
+#[test]
+fn an_incident_holds_what_all_its_nodes_were_denied() {
+    let denied = |number, action: &str| {
+        let mut one = finding(number, &[PermissionMissing], Likely);
+        one.clues.role = Some("MySSMRole".to_owned());
+        one.clues.principal = Some(Principal::Role("MySSMRole".to_owned()));
+        one.clues.action = Some(action.to_owned());
+        one.clues.denied = vec![Denied {
+            action: Some(action.to_owned()),
+            ..Denied::default()
+        }];
+        one
+    };
+    let list = "ssm:ListInstanceAssociations";
+    let ping = "ssm:UpdateInstanceInformation";
+    let found = gather(diagnose_by_log(vec![denied(1, ping), denied(2, list)]));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].clues.denied_actions(), [ping, list]);
+    assert_eq!(
+        found[0].title,
+        "The role MySSMRole lacks ssm:UpdateInstanceInformation and 1 more"
+    );
+}
+
+#[test]
+fn titles_say_what_is_wrong() {
+    let mut lines = Vec::new();
+    for cause in Cause::ALL {
+        let mut finding = finding(1, &[*cause], Likely);
+        finding.clues.service = Some("ssm".to_owned());
+        lines.extend(
+            gather(diagnose_by_log(vec![finding]))
+                .into_iter()
+                .map(|i| i.title),
+        );
+    }
+    let open = finding(1, &[ImdsDisabled, NoInstanceProfile], Undetermined);
+    let right = finding(1, &[ImdsDisabled], Likely);
+    let mut denied = finding(1, &[PermissionMissing], Likely);
+    denied.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+    denied.clues.role = Some("MySSMRole".to_owned());
+    let mut hostile = denied.clone();
+    hostile.clues.action = Some("ssm:<https://example.com|x>".to_owned());
+    lines.push(String::new());
+    for finding in [open, denied, hostile] {
+        lines.extend(
+            gather(diagnose_by_log(vec![finding]))
+                .into_iter()
+                .map(|i| i.title),
+        );
+    }
+    let found = incidents(vec![right], &fleet(1));
+    assert_eq!(found[0].standing, Standing::AlreadyRight);
+    lines.extend(found.into_iter().map(|i| i.title));
+    let titles = lines.join("\n");
+    insta::assert_snapshot!(titles);
+}

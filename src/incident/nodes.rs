@@ -1,0 +1,32 @@
+//! The nodes of one incident, for a reader.
+
+use serde::Serialize;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct NodeEntry {
+    pub id: String,
+    /// `ec2`, `hybrid` or `unknown`.
+    pub kind: &'static str,
+    pub account: Option<String>,
+    pub region: Option<String>,
+}
+
+/// How many nodes of one incident a report or a message names.
+pub const NODES_LISTED: usize = 100;
+
+/// The nodes of one incident: the first [`NODES_LISTED`] by name, all counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeList {
+    pub listed: Vec<NodeEntry>,
+    pub count: usize,
+}
+
+impl NodeList {
+    /// `nodes` sorted, each once.
+    pub fn of(nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
+        let mut nodes = nodes.into_iter();
+        let listed: Vec<NodeEntry> = nodes.by_ref().take(NODES_LISTED).collect();
+        let count = listed.len() + nodes.count();
+        Self { listed, count }
+    }
+}

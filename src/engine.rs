@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::batch::{Batch, Source};
 use crate::correlate::states::StreamStates;
-use crate::correlate::stream::{Reading, StreamReader};
+use crate::correlate::stream::{BatchAnalysis, StreamAnalyzer};
 use crate::signature::{self, CatalogueError, Matcher, Signature};
 
 /// Recognises, joins and correlates.
@@ -81,16 +81,16 @@ impl Engine {
         states: &mut StreamStates,
         batch: &Batch<'_>,
         received: Timestamp,
-    ) -> Reading {
+    ) -> BatchAnalysis {
         let mut reader = self.stream(states, &batch.source);
         reader.read(batch, received);
         let (reading, state) = reader.finish();
-        states.settle(&batch.source, state);
+        states.save(&batch.source, state);
         reading
     }
 
     /// Begins to read what one invocation brings of the stream of `source`.
-    pub fn stream(&self, states: &mut StreamStates, source: &Source) -> StreamReader<'_> {
-        StreamReader::new(&self.matcher, states.take(source), source.clone())
+    pub fn stream(&self, states: &mut StreamStates, source: &Source) -> StreamAnalyzer<'_> {
+        StreamAnalyzer::new(&self.matcher, states.take(source), source.clone())
     }
 }

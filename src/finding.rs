@@ -18,7 +18,7 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What the log says about how much it matters; diagnosis may change it.
     pub severity: Severity,
-    pub clues: Clues,
+    pub error_details: ErrorDetails,
     /// The proving records, at most three, the most telling first.
     pub evidence: Vec<Evidence>,
     /// Signatures seen, in order of first sight.
@@ -54,14 +54,14 @@ pub struct SignatureCount {
 /// What the error text names. Log text is a hint, never an authority: nothing
 /// here selects the target of a write.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Clues {
+pub struct ErrorDetails {
     /// The service's endpoint prefix: `ssm`, `ssmmessages`, `ec2messages`, `s3`, `kms`, `logs` …
     pub service: Option<String>,
     pub host: Option<String>,
     pub region: Option<Region>,
     pub account: Option<AccountId>,
     /// The address that was dialled; a private one means an interface endpoint.
-    pub dialled: Option<IpAddr>,
+    pub remote_ip: Option<IpAddr>,
     /// `ssm:UpdateInstanceInformation`; for throttling the API that was throttled.
     pub action: Option<String>,
     /// Role name, from `assumed-role/NAME/…` or "cannot assume the role NAME".
@@ -100,7 +100,7 @@ impl Evidence {
 /// No name in a log is longer: ARNs have at most so many characters.
 const MAX_NAMED_BYTES: usize = 2 * 1024;
 
-impl Clues {
+impl ErrorDetails {
     /// Forgets what is too long to be a name: whoever writes a log decides how
     /// long its words are.
     pub fn bound(&mut self) {
@@ -172,7 +172,7 @@ impl Clues {
         }
     }
 
-    /// The actions that were denied, each once; the one of [`Clues::action`] first.
+    /// The actions that were denied, each once; the one of [`ErrorDetails::action`] first.
     pub fn denied_actions(&self) -> Vec<&str> {
         let all = self.denied.iter().filter_map(|one| one.action.as_deref());
         let mut actions: Vec<&str> = Vec::new();

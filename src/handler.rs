@@ -26,10 +26,10 @@ use tokio::time::Instant;
 use crate::aws::{LiveState, Session};
 use crate::config::Config;
 use crate::correlate::states::StreamStates;
-use crate::decode::Surroundings;
+use crate::decode::DecodeContext;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::live::{self, KEPT, Kept, Recent};
-use crate::diagnose::verdict::{Diagnosed, Standing, recovered};
+use crate::diagnose::verdict::{Diagnosed, FaultState, recovered};
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::engine::{Engine, LoadError};
 use crate::finding::{Finding, Recovered};
@@ -38,19 +38,19 @@ use crate::incident::nodes::NodeList;
 use crate::incident::store::{State, Store};
 use crate::node::AccountId;
 use crate::receive::{self, Kind, receive};
-use crate::repair::execute::{Clients, Task, carry_out};
+use crate::repair::execute::{Clients, Task, execute};
 use crate::repair::memory::RepairMemory;
 use crate::repair::outcome::happened;
-use crate::repair::plan::Locks;
+use crate::repair::plan::Guardrails;
 use crate::repair::plan::PlanSummary;
 use crate::report::build;
 use crate::report::{Notified, Report};
 
 use budget::Budget;
-pub use error::{HandlerError, Untold};
-use intake::Intake;
+pub use error::{HandlerError, UndeliveredNotification};
+use intake::IngestedBatches;
 pub use log::log;
-use notifier::{Round, Settled, Teller, wrote};
+use notifier::{Notifications, Notifier, Settled, wrote};
 
 /// The function of one execution environment.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub struct Handler {
     /// What the checks have read lately.
     kept: Arc<Kept>,
     repairs: Clients,
-    teller: Arc<Teller>,
+    notifier: Arc<Notifier>,
     /// Held for a whole invocation: two at once would repair and tell twice.
     memory: Mutex<Memory>,
 }
@@ -88,7 +88,7 @@ pub enum Answer {
 /// Who and where this function is in one invocation, and how long it has.
 struct Invocation {
     home: Home,
-    locks: Locks,
+    guardrails: Guardrails,
     budget: Budget,
     now: Timestamp,
     began: Instant,
@@ -113,7 +113,7 @@ impl Handler {
             repairs: Clients::new(Arc::clone(&session), Arc::clone(&live)),
             live,
             kept: Arc::default(),
-            teller: Arc::new(Teller::new(&config, session)),
+            notifier: Arc::new(Notifier::new(&config, session)),
             memory: Mutex::new(Memory {
                 streams: StreamStates::default(),
                 incidents: Store::new(config.reminder),
@@ -146,7 +146,7 @@ impl Handler {
     async fn answer(&self, event: &LambdaEvent<Box<RawValue>>) -> Result<Answer, HandlerError> {
         let (now, at) = (Timestamp::now(), Instant::now());
         let account = own_account(&event.context.invoked_function_arn);
-        let around = Surroundings {
+        let around = DecodeContext {
             max_decoded_bytes: self.config.max_decoded_bytes,
             own_account: account.clone(),
             own_region: Some(self.config.region.clone()),
@@ -157,7 +157,7 @@ impl Handler {
                 account: account.clone(),
                 region: Some(self.config.region.clone()),
             },
-            locks: Locks::new(&self.config, account),
+            guardrails: Guardrails::new(&self.config, account),
             budget: Budget::new(event.context.deadline, now, at),
             now,
             began: at,
@@ -182,7 +182,7 @@ impl Handler {
     /// none is written.
     async fn settle(
         &self,
-        intake: Intake,
+        intake: IngestedBatches,
         kind: Kind,
         memory: &mut Memory,
         invocation: &Invocation,
@@ -200,29 +200,34 @@ impl Handler {
             let task = Task {
                 incident: &incident,
                 clients: &self.repairs,
-                locks: &invocation.locks,
+                guardrails: &invocation.guardrails,
                 now,
                 until: invocation.budget.repairs,
             };
-            let (plan, outcome) = carry_out(task, &mut memory.repairs).await;
+            let (plan, outcome) = execute(task, &mut memory.repairs).await;
             settled.push(Settled {
                 happened: happened(&incident, &plan, &outcome, &memory.repairs),
                 plan: plan.summary(),
                 outcome,
                 incident,
                 nodes: NodeList::default(),
-                notified: Notified::Quiet,
+                notified: Notified::BelowThreshold,
             });
         }
         if settled.iter().any(|one| wrote(one.outcome.status)) {
             self.kept.forget();
         }
         let mut settled = share(settled, &members, &diagnosed, &memory.incidents, now);
-        let mut round = Round::new(&self.teller, &mut memory.incidents, now, invocation.budget);
+        let mut round = Notifications::new(
+            &self.notifier,
+            &mut memory.incidents,
+            now,
+            invocation.budget,
+        );
         round.tell(&mut settled).await;
         round.recover(&recovered).await;
-        if !round.untold.is_empty() {
-            return Err(HandlerError::Untold(round.untold));
+        if !round.undelivered.is_empty() {
+            return Err(HandlerError::UndeliveredNotification(round.undelivered));
         }
         if kind == Kind::Kinesis {
             return Ok(None);
@@ -270,7 +275,7 @@ impl Handler {
             *one = anew;
         }
         for one in &mut diagnosed {
-            store.join(one);
+            store.attach_to_open(one);
         }
         let reported = recovered(&diagnosed);
         (diagnosed, reported)
@@ -306,9 +311,9 @@ fn share(
     now: Timestamp,
 ) -> Vec<Settled> {
     let alike = |one: &Settled| {
-        let state = match one.incident.standing {
-            Standing::Standing => State::Open,
-            Standing::AlreadyRight => State::Resolved,
+        let state = match one.incident.fault_state {
+            FaultState::Active => State::Open,
+            FaultState::NotObserved => State::Resolved,
         };
         one.happened.state == state
             && one.happened.written_at.is_none()
@@ -347,7 +352,7 @@ fn share(
             happened: first.happened,
             outcome: first.outcome.clone(),
             nodes: NodeList::default(),
-            notified: Notified::Quiet,
+            notified: Notified::BelowThreshold,
         };
         for place in &places {
             settled[*place] = None;

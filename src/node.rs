@@ -241,7 +241,7 @@ impl NodeId {
 /// Who named the node id. Only the first two may lead to a repair: log text is
 /// written by whoever can write the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NamedBy {
+pub enum IdSource {
     /// The log stream's name: the whole of it, or the id followed by a
     /// non-alphanumeric character.
     Stream,
@@ -257,7 +257,7 @@ pub enum NamedBy {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Node {
     pub id: NodeId,
-    pub named_by: NamedBy,
+    pub id_source: IdSource,
     pub account: Option<AccountId>,
     pub region: Option<Region>,
 }

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
 use ssm_agent_triage::correlate::states::StreamStates;
 use ssm_agent_triage::diagnose::facts::{
-    Facts, GroupFacts, ImdsFacts, InstanceFacts, NetworkPlace, ProfileFacts, ProfileRef, Read,
+    Facts, Fetched, GroupFacts, ImdsFacts, InstanceFacts, NetworkPlace, ProfileFacts, ProfileRef,
     RoleFacts, RouteTableFacts,
 };
 use ssm_agent_triage::diagnose::{Home, Needs, diagnose};
 use ssm_agent_triage::engine::Engine;
-use ssm_agent_triage::incident::group::{Incident, gather};
+use ssm_agent_triage::incident::group::{Incident, group_into_incidents};
 use ssm_agent_triage::node::{AccountId, InstanceId, Region};
 
 const REFUSED: &str = "2026-11-23 04:19:06.4322 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: retrieved credentials failed to report to ssm. Error: AssumeRoleUnauthorizedAccess: EC2 cannot assume the role MySSMRole.\n2026-11-23 04:19:06.4323 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity. Default Host Management Err: ec2 instance not yet registered with Systems Manager";
@@ -58,7 +58,7 @@ impl Fleet {
                     ..NetworkPlace::default()
                 },
             };
-            facts.instances.insert(id.clone(), Read::Found(instance));
+            facts.instances.insert(id.clone(), Fetched::Found(instance));
         }
         let role = RoleFacts {
             name: found("MySSMRole"),
@@ -67,7 +67,7 @@ impl Fleet {
             trust_policy: found(
                 r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}"#,
             ),
-            tags: Read::Found(BTreeMap::new()),
+            tags: Fetched::Found(BTreeMap::new()),
             boundary: None,
         };
         let profile = ProfileFacts {
@@ -77,7 +77,7 @@ impl Fleet {
         };
         facts
             .profiles
-            .insert(found("MyProfile"), Read::Found(profile));
+            .insert(found("MyProfile"), Fetched::Found(profile));
         let table = RouteTableFacts {
             id: found("rtb-1"),
             vpc: found("vpc-1"),
@@ -87,12 +87,14 @@ impl Fleet {
         };
         facts
             .route_tables
-            .insert(found("vpc-1"), Read::Found(vec![table]));
+            .insert(found("vpc-1"), Fetched::Found(vec![table]));
         facts
             .endpoints
-            .insert(found("vpc-1"), Read::Found(Vec::new()));
-        facts.acls.insert(found("vpc-1"), Read::Found(Vec::new()));
-        let group: Read<GroupFacts> = Read::Failed(found("The call was not made."));
+            .insert(found("vpc-1"), Fetched::Found(Vec::new()));
+        facts
+            .acls
+            .insert(found("vpc-1"), Fetched::Found(Vec::new()));
+        let group: Fetched<GroupFacts> = Fetched::Failed(found("The call was not made."));
         facts.groups.insert(found("sg-1"), group);
         let home = Home {
             account: AccountId::parse("123456789012"),
@@ -132,7 +134,7 @@ impl Fleet {
             !needs.is_empty() || self.ids.is_empty(),
             "a fault asks for a look"
         );
-        gather(diagnose(findings, &self.facts, &self.home))
+        group_into_incidents(diagnose(findings, &self.facts, &self.home))
     }
 }
 

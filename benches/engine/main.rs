@@ -15,7 +15,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use ssm_agent_triage::batch::Batch;
 use ssm_agent_triage::correlate::states::StreamStates;
-use ssm_agent_triage::decode::{self, Message, Surroundings};
+use ssm_agent_triage::decode::{self, DecodeContext, Message};
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{self, Matcher, Signature};
 
@@ -242,7 +242,7 @@ fn decoded(payload: &str) -> String {
 }
 
 fn events(json: &str) -> Vec<Batch<'_>> {
-    let around = Surroundings {
+    let around = DecodeContext {
         max_decoded_bytes: 1 << 30,
         own_account: None,
         own_region: None,

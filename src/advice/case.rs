@@ -4,17 +4,17 @@
 use super::Step;
 use super::denial;
 use crate::cause::{Confidence, ScopeKind};
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::diagnose::check::Fault;
 use crate::failure::address_class::{AddressClass, class_of};
-use crate::finding::{Clues, Principal, SignatureCount};
+use crate::finding::{ErrorDetails, Principal, SignatureCount};
 use crate::incident::group::Incident;
 use crate::node::{NodeId, Partition};
 
 /// The ids of an incident, each still to pass its grammar. Commands aim at the
 /// first node; the message lists the others.
 pub(super) struct Case<'a> {
-    pub clues: &'a Clues,
+    pub error_details: &'a ErrorDetails,
     pub partition: Partition,
     /// The command that does by hand what a repair would do.
     pub by_hand: Option<&'a str>,
@@ -37,16 +37,16 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(super) fn of(incident: &'a Incident, by_hand: Option<&'a str>) -> Self {
-        let clues = &incident.clues;
+        let error_details = &incident.error_details;
         let first = incident.nodes().next();
         let region = incident
             .nodes()
             .find_map(|node| node.region.as_ref())
-            .or(clues.region.as_ref());
+            .or(error_details.region.as_ref());
         let account = incident
             .nodes()
             .find_map(|node| node.account.as_ref())
-            .or(clues.account.as_ref());
+            .or(error_details.account.as_ref());
         let instance = incident.nodes().find_map(|node| node.id.instance());
         let live = instance
             .and_then(|id| incident.instances.iter().find(|live| live.id == *id))
@@ -56,7 +56,7 @@ impl<'a> Case<'a> {
             ScopeKind::Role => Some(incident.scope.id.as_str()),
             // The one that was denied.
             ScopeKind::Policy => {
-                (clues.role.as_deref()).or(live_role.map(|role| role.name.as_str()))
+                (error_details.role.as_deref()).or(live_role.map(|role| role.name.as_str()))
             }
             ScopeKind::Instance
             | ScopeKind::VpcEndpoint
@@ -69,11 +69,11 @@ impl<'a> Case<'a> {
             | ScopeKind::Template
             | ScopeKind::Nodes => live_role
                 .map(|role| role.name.as_str())
-                .or(clues.role.as_deref()),
+                .or(error_details.role.as_deref()),
         }
         .unwrap_or_default();
         Self {
-            clues,
+            error_details,
             by_hand,
             partition: region.map_or(Partition::Aws, |region| region.partition()),
             region: region.map_or("", |region| region.as_str()),
@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
     /// An endpoint whose private DNS answers for the name, while the log dialled a public address.
     pub(super) fn bypassed_endpoint(&self) -> Option<&str> {
         self.bypassed
-            .filter(|id| Grammar::VpcEndpointId.accepts(id))
+            .filter(|id| ArgKind::VpcEndpointId.accepts(id))
     }
 
     /// Whether the signature `id` recognised a record of it.
@@ -146,17 +146,17 @@ impl<'a> Case<'a> {
 
     /// The API that the log says is throttled.
     pub(super) fn throttled_api(&self) -> &str {
-        self.clues
+        self.error_details
             .action
             .as_deref()
             .map(|action| action.rsplit(':').next().unwrap_or(action))
-            .filter(|action| Grammar::Service.accepts(action))
+            .filter(|action| ArgKind::Service.accepts(action))
             .unwrap_or("UpdateInstanceInformation")
     }
 
     /// `the role NAME`, or `the instance's role` while its name is unknown.
     pub(super) fn role_in_words(&self) -> String {
-        if Grammar::RoleName.accepts(self.role) {
+        if ArgKind::RoleName.accepts(self.role) {
             format!("the role {}", self.role)
         } else if self.hybrid {
             "the hybrid node's service role".to_owned()
@@ -167,18 +167,18 @@ impl<'a> Case<'a> {
 
     /// Who was denied: the caller that the log names, else the role.
     pub(super) fn caller_in_words(&self) -> String {
-        match &self.clues.principal {
-            Some(Principal::Role(name)) if Grammar::RoleName.accepts(name) => {
+        match &self.error_details.principal {
+            Some(Principal::Role(name)) if ArgKind::RoleName.accepts(name) => {
                 format!("the role {name}")
             }
             Some(Principal::Root) => "the root user of the account".to_owned(),
             Some(Principal::InstanceIdentity) => {
                 "the instance's own identity (aws:ec2-instance)".to_owned()
             }
-            Some(Principal::Federated(name)) if Grammar::UserName.accepts(name) => {
+            Some(Principal::Federated(name)) if ArgKind::UserName.accepts(name) => {
                 format!("the federated user {name}")
             }
-            Some(Principal::Service(name)) if Grammar::Host.accepts(name) => {
+            Some(Principal::Service(name)) if ArgKind::Host.accepts(name) => {
                 format!("the service {name}")
             }
             Some(Principal::User(_)) => match self.user() {
@@ -194,27 +194,27 @@ impl<'a> Case<'a> {
 
     /// The name of the IAM user that was denied.
     pub(super) fn user(&self) -> Option<&str> {
-        let Some(Principal::User(path)) = &self.clues.principal else {
+        let Some(Principal::User(path)) = &self.error_details.principal else {
             return None;
         };
         path.rsplit('/')
             .next()
-            .filter(|name| Grammar::UserName.accepts(name))
+            .filter(|name| ArgKind::UserName.accepts(name))
     }
 
     /// All denied actions that read as such, in words.
     pub(super) fn denied_in_words(&self) -> String {
-        let mut actions = self.clues.denied_actions();
-        actions.retain(|action| Grammar::Action.accepts(action));
+        let mut actions = self.error_details.denied_actions();
+        actions.retain(|action| ArgKind::Action.accepts(action));
         denial::in_words(actions)
     }
 
     /// The ARN of the resource on which the first action was denied.
     pub(super) fn denied_resource(&self) -> Option<&str> {
-        self.clues
+        self.error_details
             .resource
             .as_deref()
-            .filter(|arn| Grammar::Arn.accepts(arn))
+            .filter(|arn| ArgKind::Arn.accepts(arn))
     }
 
     /// The account in that ARN; the ARNs of S3 hold none.
@@ -226,7 +226,7 @@ impl<'a> Case<'a> {
 
     /// The account of the caller that was denied.
     pub(super) fn callers_account(&self) -> &str {
-        self.clues
+        self.error_details
             .account
             .as_ref()
             .map_or(self.account, |account| account.as_str())
@@ -234,23 +234,23 @@ impl<'a> Case<'a> {
 
     /// `ssm` and its like, when the log names a service.
     pub(super) fn service(&self) -> &str {
-        self.clues
+        self.error_details
             .service
             .as_deref()
-            .filter(|service| Grammar::Service.accepts(service) && !self.concerns_metadata())
+            .filter(|service| ArgKind::Service.accepts(service) && !self.concerns_metadata())
             .unwrap_or("ssm")
     }
 
     /// The log is about the way to the metadata service.
     pub(super) fn concerns_metadata(&self) -> bool {
-        self.clues.service.as_deref() == Some("imds")
-            || self.clues.host.as_deref() == Some("169.254.169.254")
+        self.error_details.service.as_deref() == Some("imds")
+            || self.error_details.host.as_deref() == Some("169.254.169.254")
     }
 
     /// The host that the log names, else the service's regional one.
     pub(super) fn host(&self) -> String {
-        match self.clues.host.as_deref() {
-            Some(host) if Grammar::Host.accepts(host) && !self.concerns_metadata() => {
+        match self.error_details.host.as_deref() {
+            Some(host) if ArgKind::Host.accepts(host) && !self.concerns_metadata() => {
                 host.to_owned()
             }
             Some(_) | None if self.service() == "s3" => self.bucket_host(),
@@ -268,11 +268,11 @@ impl<'a> Case<'a> {
         } else {
             self.host_of("s3")
         };
-        let bucket = (self.clues.resource.as_deref())
+        let bucket = (self.error_details.resource.as_deref())
             .and_then(|arn| arn.rsplit_once(":s3:::"))
             .map(|(_, path)| path.split('/').next().unwrap_or_default())
             // A bucket with a dot in its name has no certificate of its own.
-            .filter(|bucket| Grammar::Service.accepts(bucket));
+            .filter(|bucket| ArgKind::Service.accepts(bucket));
         match bucket {
             Some(bucket) => format!("{bucket}.{s3}"),
             None => s3,
@@ -293,7 +293,7 @@ impl<'a> Case<'a> {
     /// interface endpoint is in the way. `None` when the log shows no address
     /// that leads off the host.
     pub(super) fn dialled_private(&self) -> Option<bool> {
-        match class_of(self.clues.dialled?) {
+        match class_of(self.error_details.remote_ip?) {
             AddressClass::Host => None,
             AddressClass::Private => Some(true),
             AddressClass::Translated(_) | AddressClass::Public => Some(false),
@@ -310,7 +310,7 @@ impl<'a> Case<'a> {
 
     /// A regional call: `aws SERVICE OPERATION --region REGION`.
     pub(super) fn aws(&self, program: &'static str) -> Command {
-        Command::new(program).option("--region", Grammar::Region, self.region)
+        Command::new(program).option("--region", ArgKind::Region, self.region)
     }
 
     /// An IAM call, which needs a Region only to find its partition.
@@ -334,29 +334,29 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn with_instance(&self, command: Command) -> Command {
-        command.option("--instance-ids", Grammar::InstanceId, self.instance)
+        command.option("--instance-ids", ArgKind::InstanceId, self.instance)
     }
 
     pub(super) fn with_one_instance(&self, command: Command) -> Command {
-        command.option("--instance-id", Grammar::InstanceId, self.instance)
+        command.option("--instance-id", ArgKind::InstanceId, self.instance)
     }
 
     /// `--filters` by the instance's id.
     pub(super) fn for_instance_filter(&self, command: Command) -> Command {
         command.text("--filters").value_within(
             "Name=instance-id,Values=",
-            Grammar::InstanceId,
+            ArgKind::InstanceId,
             self.instance,
             "",
         )
     }
 
     pub(super) fn with_node(&self, command: Command, option: &'static str) -> Command {
-        command.option(option, Grammar::NodeId, self.node)
+        command.option(option, ArgKind::NodeId, self.node)
     }
 
     pub(super) fn with_role(&self, command: Command) -> Command {
-        command.option("--role-name", Grammar::RoleName, self.role)
+        command.option("--role-name", ArgKind::RoleName, self.role)
     }
 
     pub(super) fn with_role_arn(&self, command: Command, option: &'static str) -> Command {
@@ -369,12 +369,12 @@ impl<'a> Case<'a> {
         } else {
             self.role_arn
         };
-        command.option(option, Grammar::Arn, arn)
+        command.option(option, ArgKind::Arn, arn)
     }
 
     /// The ARN of who was denied.
     pub(super) fn with_caller_arn(&self, command: Command, option: &'static str) -> Command {
-        let Some(Principal::User(path)) = &self.clues.principal else {
+        let Some(Principal::User(path)) = &self.error_details.principal else {
             return self.with_role_arn(command, option);
         };
         let partition = self.partition.arn();
@@ -384,13 +384,13 @@ impl<'a> Case<'a> {
                 self.callers_account()
             )
         });
-        command.option(option, Grammar::Arn, &arn)
+        command.option(option, ArgKind::Arn, &arn)
     }
 
     pub(super) fn with_profile(&self, command: Command) -> Command {
         command.option(
             "--instance-profile-name",
-            Grammar::InstanceProfileName,
+            ArgKind::InstanceProfileName,
             self.profile,
         )
     }
@@ -398,7 +398,7 @@ impl<'a> Case<'a> {
     pub(super) fn with_profile_as_target(&self, command: Command) -> Command {
         command.text("--iam-instance-profile").value_within(
             "Name=",
-            Grammar::InstanceProfileName,
+            ArgKind::InstanceProfileName,
             self.profile,
             "",
         )
@@ -408,33 +408,33 @@ impl<'a> Case<'a> {
     pub(super) fn in_subnet(&self, command: Command, filter: &'static str) -> Command {
         command
             .text("--filters")
-            .value_within(filter, Grammar::SubnetId, self.subnet, "")
+            .value_within(filter, ArgKind::SubnetId, self.subnet, "")
     }
 
     /// `--filters NAME` and the VPC.
     pub(super) fn in_vpc(&self, command: Command, filter: &'static str) -> Command {
         command
             .text("--filters")
-            .value_within(filter, Grammar::VpcId, self.vpc, "")
+            .value_within(filter, ArgKind::VpcId, self.vpc, "")
     }
 
     pub(super) fn with_subnet(&self, command: Command) -> Command {
-        command.option("--subnet-ids", Grammar::SubnetId, self.subnet)
+        command.option("--subnet-ids", ArgKind::SubnetId, self.subnet)
     }
 
     pub(super) fn with_vpc(&self, command: Command) -> Command {
-        command.option("--vpc-id", Grammar::VpcId, self.vpc)
+        command.option("--vpc-id", ArgKind::VpcId, self.vpc)
     }
 
     pub(super) fn with_region(&self, command: Command, option: &'static str) -> Command {
-        command.option(option, Grammar::Region, self.region)
+        command.option(option, ArgKind::Region, self.region)
     }
 
     /// `--filters` by the node's id, for DescribeInstanceInformation.
     pub(super) fn with_known_node(&self, command: Command) -> Command {
         command.text("--filters").value_within(
             "Key=InstanceIds,Values=",
-            Grammar::NodeId,
+            ArgKind::NodeId,
             self.node,
             "",
         )
@@ -446,7 +446,7 @@ impl<'a> Case<'a> {
             s3 if s3.is_empty() => s3,
             s3 => format!("amazon-ssm-{}.{s3}", self.region),
         };
-        Command::new(program).value_within("https://", Grammar::Host, &host, path)
+        Command::new(program).value_within("https://", ArgKind::Host, &host, path)
     }
 
     /// Whether Systems Manager hears from the node.

@@ -4,17 +4,17 @@ use super::Step;
 use super::case::Case;
 use super::identity::attach_core;
 use super::permission::{CORE_ACTIONS, endpoint_policy_denies};
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::finding::{DenyReason, Principal};
 
 pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
     let caller = case.caller_in_words();
     let what = case.denied_in_words();
-    let explicit = case.clues.denied.iter().any(|one| one.explicit);
+    let explicit = case.error_details.denied.iter().any(|one| one.explicit);
     let deny = if explicit { "denies" } else { "does not allow" };
     let mut steps = Vec::new();
     if matches!(
-        case.clues.principal,
+        case.error_details.principal,
         Some(Principal::User(_) | Principal::Federated(_))
     ) {
         steps.push(Step::say(format!(
@@ -23,14 +23,14 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
              person who opens the session, that person lacks the permission."
         )));
     }
-    match case.clues.reason {
+    match case.error_details.reason {
         None | Some(DenyReason::IdentityPolicy) => steps.extend(identity_policy(case)),
         Some(DenyReason::PermissionsBoundary) => {
             steps.push(Step::say(format!(
                 "The permissions boundary of {caller} {deny} {what}. Have its owner allow it; a \
                  boundary only limits, so a policy of {caller} must allow it, too."
             )));
-            if case.clues.denying_policy().is_none() {
+            if case.error_details.denying_policy().is_none() {
                 steps.push(boundary(case));
             }
         }
@@ -64,11 +64,11 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
         ))),
     }
     steps.extend(denying_policy(case));
-    match case.clues.reason {
+    match case.error_details.reason {
         Some(DenyReason::RoleTrustPolicy | DenyReason::VpcEndpointPolicy) => {}
         None | Some(DenyReason::IdentityPolicy) => steps.push(Step::run(
             "See what IAM decides now, and by which policy:",
-            simulate(case, &case.clues.denied_actions()),
+            simulate(case, &case.error_details.denied_actions()),
         )),
         Some(
             DenyReason::PermissionsBoundary
@@ -80,7 +80,7 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
         ) => steps.push(Step::run(
             "See what IAM decides by the caller's own policies, and by which one (it simulates no \
              session policy and no policy of a resource):",
-            simulate(case, &case.clues.denied_actions()),
+            simulate(case, &case.error_details.denied_actions()),
         )),
     }
     steps
@@ -88,7 +88,7 @@ pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
 
 /// The same where one session, command or its output failed by a denial; none else.
 pub(super) fn of_usage(case: &Case) -> Vec<Step> {
-    if case.clues.denied.is_empty() {
+    if case.error_details.denied.is_empty() {
         return Vec::new();
     }
     permission_missing(case)
@@ -96,7 +96,7 @@ pub(super) fn of_usage(case: &Case) -> Vec<Step> {
 
 /// The policy that AWS names by its ARN.
 fn denying_policy(case: &Case) -> Vec<Step> {
-    let Some((reason, arn)) = case.clues.denying_policy() else {
+    let Some((reason, arn)) = case.error_details.denying_policy() else {
         return Vec::new();
     };
     match reason {
@@ -109,14 +109,14 @@ fn denying_policy(case: &Case) -> Vec<Step> {
                          Show it, from the organization's management account or a delegated administrator:"
                     ),
                     case.iam("aws organizations describe-policy")
-                        .option("--policy-id", Grammar::PolicyId, id)
+                        .option("--policy-id", ArgKind::PolicyId, id)
                         .text("--query Policy.Content --output text"),
                 ),
                 Step::run(
                     "Show what it is attached to, and have its owner exempt the caller \
                      (aws:PrincipalArn) or the action:",
                     case.iam("aws organizations list-targets-for-policy")
-                        .option("--policy-id", Grammar::PolicyId, id),
+                        .option("--policy-id", ArgKind::PolicyId, id),
                 ),
             ]
         }
@@ -134,11 +134,11 @@ fn denying_policy(case: &Case) -> Vec<Step> {
             case.in_partition(
                 case.in_partition(Command::new("aws iam get-policy-version").option(
                     "--policy-arn",
-                    Grammar::Arn,
+                    ArgKind::Arn,
                     arn,
                 ))
                 .text("--version-id \"$(aws iam get-policy")
-                .option("--policy-arn", Grammar::Arn, arn),
+                .option("--policy-arn", ArgKind::Arn, arn),
             )
             .text("--query Policy.DefaultVersionId --output text)\"")
             .text("--query PolicyVersion.Document"),
@@ -151,7 +151,7 @@ fn boundary(case: &Case) -> Step {
         Some(user) => Step::run(
             "Find the boundary:",
             case.iam("aws iam get-user")
-                .option("--user-name", Grammar::UserName, user)
+                .option("--user-name", ArgKind::UserName, user)
                 .text("--query User.PermissionsBoundary"),
         ),
         None => Step::run(
@@ -187,7 +187,7 @@ fn organization(case: &Case, reason: DenyReason, explicit: bool) -> Vec<Step> {
         },
         if explicit { "denies" } else { "allows" },
     ))];
-    if case.clues.denying_policy().is_none() {
+    if case.error_details.denying_policy().is_none() {
         let id = match reason {
             DenyReason::ResourceControlPolicy => case.denied_resources_account(),
             _ => case.callers_account(),
@@ -199,7 +199,7 @@ fn organization(case: &Case, reason: DenyReason, explicit: bool) -> Vec<Step> {
                  the root count as well:"
             ),
             case.iam("aws organizations list-policies-for-target")
-                .option("--target-id", Grammar::AccountId, id)
+                .option("--target-id", ArgKind::AccountId, id)
                 .text(filter),
         ));
     }
@@ -219,7 +219,7 @@ fn trust_policy(case: &Case, deny: &str) -> Step {
             case.caller_in_words(),
         ),
         case.iam("aws iam get-role")
-            .option("--role-name", Grammar::RoleName, role)
+            .option("--role-name", ArgKind::RoleName, role)
             .text("--query Role.AssumeRolePolicyDocument"),
     )
 }
@@ -227,7 +227,7 @@ fn trust_policy(case: &Case, deny: &str) -> Step {
 fn identity_policy(case: &Case) -> Vec<Step> {
     let caller = case.caller_in_words();
     let what = case.denied_in_words();
-    if case.clues.denied.iter().any(|one| one.explicit) {
+    if case.error_details.denied.iter().any(|one| one.explicit) {
         return vec![Step::say(format!(
             "A policy of {caller} denies {what} by name; no Allow elsewhere lifts that. Take the \
              statement out, or exempt the caller in it."
@@ -237,7 +237,7 @@ fn identity_policy(case: &Case) -> Vec<Step> {
         return vec![Step::run(
             format!("Allow {what} in a policy of {caller}. Show which policies it has:"),
             case.iam("aws iam list-attached-user-policies")
-                .option("--user-name", Grammar::UserName, user)
+                .option("--user-name", ArgKind::UserName, user)
                 .text("--query 'AttachedPolicies[].PolicyArn' --output text"),
         )];
     }
@@ -246,9 +246,9 @@ fn identity_policy(case: &Case) -> Vec<Step> {
         case.with_role(case.iam("aws iam list-attached-role-policies"))
             .text("--query 'AttachedPolicies[].PolicyArn' --output text"),
     )];
-    let denied = case.clues.denied_actions();
+    let denied = case.error_details.denied_actions();
     let beyond: Vec<&str> = (denied.iter().copied())
-        .filter(|action| !CORE_ACTIONS.contains(action) && Grammar::Action.accepts(action))
+        .filter(|action| !CORE_ACTIONS.contains(action) && ArgKind::Action.accepts(action))
         .collect();
     if beyond.len() < denied.len() || denied.is_empty() {
         steps.push(Step::run(
@@ -303,12 +303,12 @@ pub(super) fn simulate(case: &Case, actions: &[&str]) -> Command {
         )
         .text("--action-names");
     let known: Vec<&str> = (actions.iter().copied())
-        .filter(|action| Grammar::Action.accepts(action))
+        .filter(|action| ArgKind::Action.accepts(action))
         .collect();
     let command = match known.as_slice() {
-        [] => command.value(Grammar::Action, ""),
+        [] => command.value(ArgKind::Action, ""),
         known => (known.iter()).fold(command, |command, action| {
-            command.value(Grammar::Action, action)
+            command.value(ArgKind::Action, action)
         }),
     };
     command.text(

@@ -9,15 +9,15 @@ use super::denial::simulate;
 use super::identity::attach_core;
 use super::permission::CORE_ACTIONS;
 use crate::cause::Cause;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::diagnose::check::{CheckResult, Fault};
-use crate::diagnose::verdict::effect;
+use crate::diagnose::verdict::implications;
 
 /// The steps for the faults by which `checks` proved `cause`, each fault once.
 pub(super) fn steps(case: &Case, cause: Cause, checks: &[CheckResult]) -> Vec<Step> {
     let proves = |check: &&CheckResult| {
-        let sign = check.sign.map(effect);
-        sign.is_some_and(|effect| effect.confirms == Some(cause))
+        let sign = check.observation.map(implications);
+        sign.is_some_and(|implications| implications.confirms == Some(cause))
     };
     let mut faults: Vec<&Fault> = Vec::new();
     let proving = checks.iter().filter(proves);
@@ -51,9 +51,11 @@ fn of(case: &Case, fault: &Fault) -> Vec<Step> {
             describe_endpoint(case, endpoint)
                 .text("--query 'VpcEndpoints[].{State:State,Error:LastError,Service:ServiceName}'"),
         )],
-        Fault::EndpointNameless { endpoint } => endpoint_nameless(case, endpoint),
+        Fault::PrivateDnsDisabled { endpoint } => endpoint_nameless(case, endpoint),
         Fault::EndpointBypassed { .. } => super::network::resolver(case),
-        Fault::EndpointShut { endpoint, groups } => endpoint_shut(case, endpoint, groups),
+        Fault::EndpointSgBlocksInstance { endpoint, groups } => {
+            endpoint_shut(case, endpoint, groups)
+        }
         Fault::Egress { groups } => egress(case, groups),
         Fault::Acl { acl, subnet } => network_acl(case, acl, subnet),
         Fault::Route { table, subnet } => route(case, table, subnet),
@@ -69,13 +71,13 @@ fn of(case: &Case, fault: &Fault) -> Vec<Step> {
             Step::run(
                 format!("See that {vpc} answers for no name:"),
                 case.aws("aws ec2 describe-vpc-attribute")
-                    .option("--vpc-id", Grammar::VpcId, vpc)
+                    .option("--vpc-id", ArgKind::VpcId, vpc)
                     .text("--attribute enableDnsSupport"),
             ),
             Step::run(
                 "Switch its resolver on (--no-enable-dns-support undoes it):",
                 case.aws("aws ec2 modify-vpc-attribute")
-                    .option("--vpc-id", Grammar::VpcId, vpc)
+                    .option("--vpc-id", ArgKind::VpcId, vpc)
                     .text("--enable-dns-support"),
             ),
         ],
@@ -84,7 +86,7 @@ fn of(case: &Case, fault: &Fault) -> Vec<Step> {
              ssm.amazonaws.com; if not, name another in Systems Manager's settings, or make it \
              anew:",
             case.iam("aws iam get-role")
-                .option("--role-name", Grammar::RoleName, role)
+                .option("--role-name", ArgKind::RoleName, role)
                 .text("--query Role.AssumeRolePolicyDocument"),
         )],
     }
@@ -95,7 +97,7 @@ fn missing_actions(case: &Case, role: &str, actions: &[String]) -> Vec<Step> {
     let mut steps = vec![Step::run(
         format!("Show which policies the role {role} has:"),
         case.iam("aws iam list-attached-role-policies")
-            .option("--role-name", Grammar::RoleName, role)
+            .option("--role-name", ArgKind::RoleName, role)
             .text("--query 'AttachedPolicies[].PolicyArn' --output text"),
     )];
     if actions
@@ -113,7 +115,7 @@ fn missing_actions(case: &Case, role: &str, actions: &[String]) -> Vec<Step> {
     steps.push(Step::run(
         "Or allow just what is missing (delete-role-policy undoes it):",
         case.iam("aws iam put-role-policy")
-            .option("--role-name", Grammar::RoleName, role)
+            .option("--role-name", ArgKind::RoleName, role)
             .text("--policy-name ssm-agent")
             .json_option("--policy-document", &least.to_string(), "POLICY_DOCUMENT"),
     ));
@@ -125,12 +127,12 @@ fn policy_denies(case: &Case, action: &str, policy: &str) -> Vec<Step> {
         "See what IAM decides, and by which policy:",
         simulate(case, &[action]),
     )];
-    if Grammar::Arn.accepts(policy) {
+    if ArgKind::Arn.accepts(policy) {
         steps.push(Step::run(
             "Show the boundary, and have its owner allow the action. A boundary only limits: the \
              role's own policies must allow the action, too.",
             case.iam("aws iam get-policy")
-                .option("--policy-arn", Grammar::Arn, policy),
+                .option("--policy-arn", ArgKind::Arn, policy),
         ));
     } else {
         steps.push(Step::say(format!(
@@ -156,7 +158,7 @@ fn endpoint_policy(case: &Case, endpoint: &str) -> Vec<Step> {
         Step::run(
             format!("Add the action for {whom} to it, and put it in place:"),
             case.aws("aws ec2 modify-vpc-endpoint")
-                .option("--vpc-endpoint-id", Grammar::VpcEndpointId, endpoint)
+                .option("--vpc-endpoint-id", ArgKind::VpcEndpointId, endpoint)
                 .text("--policy-document file://endpoint-policy.json"),
         ),
     ];
@@ -175,7 +177,7 @@ fn endpoint_nameless(case: &Case, endpoint: &str) -> Vec<Step> {
             "Let it (--no-private-dns-enabled undoes it). The VPC needs both DNS attributes on, \
              and from then on every instance in it takes the endpoint:",
             case.aws("aws ec2 modify-vpc-endpoint")
-                .option("--vpc-endpoint-id", Grammar::VpcEndpointId, endpoint)
+                .option("--vpc-endpoint-id", ArgKind::VpcEndpointId, endpoint)
                 .text("--private-dns-enabled"),
         ),
     ]
@@ -192,9 +194,9 @@ fn endpoint_shut(case: &Case, endpoint: &str, groups: &[String]) -> Vec<Step> {
             "Let the instance's security group in on 443 (revoke-security-group-ingress with the \
              same words undoes it):",
             case.aws("aws ec2 authorize-security-group-ingress")
-                .option("--group-id", Grammar::SecurityGroupId, first)
+                .option("--group-id", ArgKind::SecurityGroupId, first)
                 .text("--protocol tcp --port 443")
-                .option("--source-group", Grammar::SecurityGroupId, case.group()),
+                .option("--source-group", ArgKind::SecurityGroupId, case.group()),
         ),
     ]
 }
@@ -210,7 +212,7 @@ fn egress(case: &Case, groups: &[String]) -> Vec<Step> {
         Step::run(
             "Let 443 out (revoke-security-group-egress with the same words undoes it):",
             case.aws("aws ec2 authorize-security-group-egress")
-                .option("--group-id", Grammar::SecurityGroupId, first)
+                .option("--group-id", ArgKind::SecurityGroupId, first)
                 .text(
                     "--ip-permissions 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=0.0.0.0/0}]'",
                 ),
@@ -223,7 +225,7 @@ fn network_acl(case: &Case, acl: &str, subnet: &str) -> Vec<Step> {
         Step::run(
             format!("Show the entries of the network ACL of {subnet}, in their order:"),
             case.aws("aws ec2 describe-network-acls")
-                .option("--network-acl-ids", Grammar::NetworkAclId, acl)
+                .option("--network-acl-ids", ArgKind::NetworkAclId, acl)
                 .text("--query 'sort_by(NetworkAcls[0].Entries,&RuleNumber)'"),
         ),
         Step::say(
@@ -247,7 +249,7 @@ fn show_table(case: &Case, table: &str) -> Step {
     Step::run(
         "Show the routes that the subnet uses:",
         case.aws("aws ec2 describe-route-tables")
-            .option("--route-table-ids", Grammar::RouteTableId, table)
+            .option("--route-table-ids", ArgKind::RouteTableId, table)
             .text("--query 'RouteTables[].Routes'"),
     )
 }
@@ -257,14 +259,14 @@ fn show_groups(case: &Case, groups: &[String]) -> Command {
         .aws("aws ec2 describe-security-groups")
         .text("--group-ids");
     groups.iter().fold(command, |command, group| {
-        command.value(Grammar::SecurityGroupId, group)
+        command.value(ArgKind::SecurityGroupId, group)
     })
 }
 
 fn describe_endpoint(case: &Case, endpoint: &str) -> Command {
     case.aws("aws ec2 describe-vpc-endpoints").option(
         "--vpc-endpoint-ids",
-        Grammar::VpcEndpointId,
+        ArgKind::VpcEndpointId,
         endpoint,
     )
 }
@@ -274,7 +276,7 @@ mod tests {
     use super::*;
     use crate::advice::{Advice, advise, sample};
     use crate::cause::Confidence;
-    use crate::diagnose::check::{CheckName, Sign};
+    use crate::diagnose::check::{CheckName, Observation};
 
     const ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
     const GROUP: &str = "sg-0a1b2c3d4e5f60718";
@@ -286,11 +288,11 @@ mod tests {
         incident.confidence = Confidence::Confirmed;
         incident.instances[0].network.groups = vec!["sg-00000000000000001".to_owned()];
         let sign = match cause {
-            Cause::PermissionMissing => Sign::PermissionLacking,
-            Cause::EndpointPolicyDenies => Sign::EndpointPolicyRefuses,
-            Cause::DnsFailure => Sign::DnsOff,
-            Cause::DhmcRoleBroken => Sign::DhmcRoleUnusable,
-            _ => Sign::WayBlocked,
+            Cause::PermissionMissing => Observation::PermissionLacking,
+            Cause::EndpointPolicyDenies => Observation::EndpointPolicyRefuses,
+            Cause::DnsFailure => Observation::DnsOff,
+            Cause::DhmcRoleBroken => Observation::DhmcRoleUnusable,
+            _ => Observation::WayBlocked,
         };
         let failed = CheckResult::failed(CheckName::Egress, "It is at fault.", sign, fault);
         incident.checks = vec![failed];
@@ -343,13 +345,13 @@ mod tests {
             ),
             (
                 reach,
-                Fault::EndpointNameless {
+                Fault::PrivateDnsDisabled {
                     endpoint: endpoint(),
                 },
             ),
             (
                 reach,
-                Fault::EndpointShut {
+                Fault::EndpointSgBlocksInstance {
                     endpoint: endpoint(),
                     groups: groups(),
                 },
@@ -402,7 +404,7 @@ mod tests {
             let failed = CheckResult::failed(
                 CheckName::EndpointPolicy,
                 "It is at fault.",
-                Sign::EndpointPolicyRefuses,
+                Observation::EndpointPolicyRefuses,
                 endpoint,
             );
             let cause = Cause::EndpointPolicyDenies;
@@ -413,7 +415,7 @@ mod tests {
             [sample::on_hybrid_node(cause), proved]
                 .into_iter()
                 .map(|mut incident| {
-                    incident.clues.action = Some(action.to_owned());
+                    incident.error_details.action = Some(action.to_owned());
                     let steps = advise(&incident, &sample::nothing_done()).steps;
                     steps.iter().map(Step::line).collect()
                 })

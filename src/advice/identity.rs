@@ -3,7 +3,7 @@
 
 use super::Step;
 use super::case::Case;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::failure::Service;
 use crate::node::Partition;
 
@@ -42,7 +42,7 @@ pub(super) fn imds_disabled(case: &Case) -> Vec<Step> {
 
 /// Whether the metadata service that failed is Azure's.
 pub(super) fn on_azure(case: &Case) -> bool {
-    case.clues.service.as_deref() == Some(Service::AzureMetadata.as_str())
+    case.error_details.service.as_deref() == Some(Service::AzureMetadata.as_str())
 }
 
 /// Azure's service at the same address: none of EC2's commands or options apply.
@@ -149,7 +149,7 @@ pub(super) fn stale_instance_profile(case: &Case) -> Vec<Step> {
              the same: associate it anew, with the association id shown above.",
             case.with_profile_as_target(
                 case.aws("aws ec2 replace-iam-instance-profile-association")
-                    .option("--association-id", Grammar::ProfileAssociationId, ""),
+                    .option("--association-id", ArgKind::ProfileAssociationId, ""),
             ),
         ),
     ];
@@ -181,7 +181,7 @@ pub(super) fn associate_anew(case: &Case) -> Vec<Step> {
             "… and associate the profile anew:",
             case.with_profile_as_target(
                 case.aws("aws ec2 replace-iam-instance-profile-association")
-                    .option("--association-id", Grammar::ProfileAssociationId, ""),
+                    .option("--association-id", ArgKind::ProfileAssociationId, ""),
             ),
         ),
     ]
@@ -298,7 +298,7 @@ pub(super) fn attach_core(case: &Case, to_known_role: bool) -> Command {
     };
     command.option(
         "--policy-arn",
-        Grammar::Arn,
+        ArgKind::Arn,
         &case.managed_policy("AmazonSSMManagedInstanceCore"),
     )
 }
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn azures_metadata_service_gets_no_steps_of_ec2() {
         let mut incident = sample::on_hybrid_node(Cause::ImdsUnreachable);
-        incident.clues.service = Some(Service::AzureMetadata.as_str().to_owned());
+        incident.error_details.service = Some(Service::AzureMetadata.as_str().to_owned());
         let advice = advise(&incident, &sample::nothing_done());
         let all: Vec<String> = (advice.steps.iter().chain(&advice.verify))
             .map(|step| format!("{} {}", step.text, step.command.as_deref().unwrap_or("")))

@@ -24,7 +24,7 @@ mod service;
 mod usage;
 
 use crate::cause::{Cause, Confidence};
-use crate::diagnose::verdict::Standing;
+use crate::diagnose::verdict::FaultState;
 use crate::incident::group::Incident;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 
@@ -83,15 +83,15 @@ pub fn advise(incident: &Incident, outcome: &Outcome) -> Advice {
     let case = Case::of(incident, outcome.command.as_deref());
     let repaired = outcome.status == OutcomeStatus::Repaired;
     let mut by_cause = Vec::new();
-    let steps = match (incident.standing, incident.confidence) {
+    let steps = match (incident.fault_state, incident.confidence) {
         _ if repaired => decide::repaired(&case, incident.cause),
-        (Standing::AlreadyRight, _) => decide::already_right(&case),
-        (Standing::Standing, Confidence::Undetermined) if incident.candidates.len() > 1 => {
+        (FaultState::NotObserved, _) => decide::already_right(&case),
+        (FaultState::Active, Confidence::Undetermined) if incident.candidates.len() > 1 => {
             by_cause = decide::by_cause(&incident.candidates);
             decide::between(&case, &incident.candidates)
         }
         (
-            Standing::Standing,
+            FaultState::Active,
             Confidence::Undetermined | Confidence::Likely | Confidence::Confirmed,
         ) => {
             let proved = incident.confidence == Confidence::Confirmed;
@@ -350,7 +350,7 @@ mod tests {
             Some(DenyReason::ExplicitDeny),
         ] {
             let mut incident = sample::incident(Cause::PermissionMissing);
-            incident.clues.reason = reason;
+            incident.error_details.reason = reason;
             let advice = advise(&incident, &sample::nothing_done());
             let changes = commands(&advice).any(|line| line.contains("attach-role-policy"));
             assert_eq!(changes, reason.is_none(), "{reason:?}");
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn an_action_that_the_core_policy_lacks_is_not_mended_by_it() {
         let mut incident = sample::incident(Cause::PermissionMissing);
-        incident.clues.action = Some("s3:PutObject".to_owned());
+        incident.error_details.action = Some("s3:PutObject".to_owned());
         let advice = advise(&incident, &sample::nothing_done());
         assert!(commands(&advice).all(|line| !line.contains("attach-role-policy")));
         assert!(commands(&advice).any(|line| line.contains("--action-names s3:PutObject")));
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_address_that_was_dialled_says_where_to_look_first() {
-        for (dialled, first, never) in [
+        for (remote_ip, first, never) in [
             ("10.0.1.7", "describe-vpc-endpoints", "create-route"),
             ("fd00::7", "describe-vpc-endpoints", "create-route"),
             ("100.64.3.7", "describe-vpc-endpoints", "create-route"),
@@ -382,13 +382,13 @@ mod tests {
             ),
         ] {
             let mut incident = sample::incident(Cause::EndpointUnreachable);
-            incident.clues.dialled = dialled.parse().ok();
+            incident.error_details.remote_ip = remote_ip.parse().ok();
             let advice = advise(&incident, &sample::nothing_done());
             let aws = commands(&advice).find(|line| line.starts_with("aws "));
-            assert!(aws.is_some_and(|line| line.contains(first)), "{dialled}");
+            assert!(aws.is_some_and(|line| line.contains(first)), "{remote_ip}");
             assert!(
                 commands(&advice).all(|line| !line.contains(never)),
-                "{dialled}"
+                "{remote_ip}"
             );
         }
     }
@@ -397,7 +397,7 @@ mod tests {
     fn an_endpoint_that_the_node_passed_by_sends_to_the_resolver() {
         use crate::diagnose::check::{CheckName, CheckResult, Fault};
         let mut incident = sample::incident(Cause::EndpointUnreachable);
-        incident.clues.dialled = "52.94.225.236".parse().ok();
+        incident.error_details.remote_ip = "52.94.225.236".parse().ok();
         let open = advise(&incident, &sample::nothing_done());
         incident.checks = vec![CheckResult {
             fault: Some(Fault::EndpointBypassed {
@@ -458,8 +458,8 @@ mod tests {
     #[test]
     fn a_proxy_that_catches_the_metadata_address_is_told_first() {
         let mut incident = sample::incident(Cause::ProxyFailure);
-        incident.clues.service = Some("imds".to_owned());
-        incident.clues.host = Some("169.254.169.254".to_owned());
+        incident.error_details.service = Some("imds".to_owned());
+        incident.error_details.host = Some("169.254.169.254".to_owned());
         let advice = advise(&incident, &sample::nothing_done());
         assert!(advice.steps[0].text.contains("metadata address"));
         assert!(

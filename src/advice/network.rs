@@ -5,7 +5,7 @@ use super::Step;
 use super::case::Case;
 use super::identity::no_proxy;
 use super::permission::describe_endpoints;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 
 pub(super) fn endpoint_unreachable(case: &Case) -> Vec<Step> {
     let mut steps = vec![connect(case), connect_on_windows(case)];
@@ -58,7 +58,7 @@ pub(super) fn endpoint_unreachable(case: &Case) -> Vec<Step> {
             steps.extend(create_endpoint(case));
         }
     }
-    if !case.clues.proxied {
+    if !case.error_details.proxied {
         steps.push(Step::say(
             "Does all traffic of this network go out through a proxy? Then the agent must be \
              told: http_proxy, https_proxy and no_proxy=169.254.169.254 in the environment of \
@@ -91,11 +91,11 @@ fn ask_for_the_name(case: &Case) -> Vec<Step> {
         Step::run(
             "Ask for the name on the host; a private address comes from an interface endpoint, \
              a public one from the internet's DNS:",
-            Command::new("getent hosts").value(Grammar::Host, &case.host()),
+            Command::new("getent hosts").value(ArgKind::Host, &case.host()),
         ),
         Step::run(
             "The same on Windows:",
-            Command::new("Resolve-DnsName").value(Grammar::Host, &case.host()),
+            Command::new("Resolve-DnsName").value(ArgKind::Host, &case.host()),
         ),
     ]
 }
@@ -163,7 +163,7 @@ pub(super) fn proxy_failure(case: &Case) -> Vec<Step> {
              its own: the host must be allowed there. Refused: wrong address, or it is down.",
             Command::new("curl -sS -o /dev/null -w '%{http_connect} %{http_code}\\n' -m 10")
                 .text("-x http://PROXY_HOST:PROXY_PORT")
-                .value_within("https://", Grammar::Host, &case.host(), "/"),
+                .value_within("https://", ArgKind::Host, &case.host(), "/"),
         ),
         Step::say(
             "Have the proxy allow the hosts ssm, ssmmessages and ec2messages of the Region, \
@@ -199,8 +199,8 @@ pub(super) fn tls_failure(case: &Case) -> Vec<Step> {
             "Look who signed what the node is shown. Amazon: the node lacks the root or its \
              clock is wrong. Anyone else: something on the way opens TLS.",
             Command::new("openssl s_client -connect")
-                .value_within("", Grammar::Host, &host, ":443")
-                .option("-servername", Grammar::Host, &host)
+                .value_within("", ArgKind::Host, &host, ":443")
+                .option("-servername", ArgKind::Host, &host)
                 .text("</dev/null 2>/dev/null | openssl x509 -noout -issuer -subject -dates"),
         ),
         Step::say(
@@ -231,7 +231,7 @@ pub(super) fn channel_failure(case: &Case) -> Vec<Step> {
         Step::run(
             "Sessions and commands come through ssmmessages. Connect to it on the host:",
             Command::new("curl -sS -o /dev/null -w '%{http_code} from %{remote_ip}\\n' -m 10")
-                .value_within("https://", Grammar::Host, &case.host_of("ssmmessages"), "/"),
+                .value_within("https://", ArgKind::Host, &case.host_of("ssmmessages"), "/"),
         ),
         Step::say(
             "It is a WebSocket that stays open: a proxy or firewall must let it be upgraded and \
@@ -248,7 +248,7 @@ fn connect(case: &Case) -> Step {
         "Connect from the host. Any HTTP status means that the way is open; a time-out points \
          at a security group, network ACL or route; a refusal at a firewall that says no.",
         Command::new("curl -sS -o /dev/null -w '%{http_code} from %{remote_ip}\\n' -m 10")
-            .value_within("https://", Grammar::Host, &case.host(), "/"),
+            .value_within("https://", ArgKind::Host, &case.host(), "/"),
     )
 }
 
@@ -256,7 +256,7 @@ fn connect_on_windows(case: &Case) -> Step {
     Step::run(
         "The same on Windows (PowerShell):",
         Command::new("Test-NetConnection")
-            .value(Grammar::Host, &case.host())
+            .value(ArgKind::Host, &case.host())
             .text("-Port 443"),
     )
 }
@@ -273,13 +273,13 @@ fn instance_egress(case: &Case) -> Vec<Step> {
         Step::run(
             "Does one of these groups let 443 out?",
             case.aws("aws ec2 describe-security-groups")
-                .option("--group-ids", Grammar::SecurityGroupId, "")
+                .option("--group-ids", ArgKind::SecurityGroupId, "")
                 .text("--query 'SecurityGroups[].IpPermissionsEgress'"),
         ),
         Step::run(
             "If none does, open it (revoke-security-group-egress with the same words undoes it):",
             case.aws("aws ec2 authorize-security-group-egress")
-                .option("--group-id", Grammar::SecurityGroupId, "")
+                .option("--group-id", ArgKind::SecurityGroupId, "")
                 .text(
                     "--ip-permissions 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=0.0.0.0/0}]'",
                 ),
@@ -324,7 +324,7 @@ fn routes(case: &Case) -> Vec<Step> {
             "A private subnet with a NAT gateway lacks the route? Add it (in a public subnet \
              with --gateway-id and the internet gateway's id; delete-route undoes it):",
             case.aws("aws ec2 create-route")
-                .option("--route-table-id", Grammar::RouteTableId, "")
+                .option("--route-table-id", ArgKind::RouteTableId, "")
                 .text("--destination-cidr-block 0.0.0.0/0 --nat-gateway-id NAT_GATEWAY_ID"),
         ),
     ]
@@ -351,7 +351,7 @@ fn create_endpoint(case: &Case) -> Vec<Step> {
                 .text("--filters")
                 .value_within(
                     "Name=service-name,Values=*.",
-                    Grammar::Service,
+                    ArgKind::Service,
                     case.service(),
                     "",
                 )

@@ -3,7 +3,7 @@
 
 use super::Step;
 use super::case::Case;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::diagnose::UNSIGNED;
 
 /// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
@@ -54,7 +54,7 @@ pub(super) fn endpoint_policy_denies(case: &Case) -> Vec<Step> {
         "Save that policy, add what was denied for this caller (or go back to full access), and \
          put it in place; the saved one put back undoes it:",
         case.aws("aws ec2 modify-vpc-endpoint")
-            .option("--vpc-endpoint-id", Grammar::VpcEndpointId, "")
+            .option("--vpc-endpoint-id", ArgKind::VpcEndpointId, "")
             .text("--policy-document file://endpoint-policy.json"),
     );
     [Some(show), unsigned(case), Some(change)]
@@ -66,7 +66,7 @@ pub(super) fn endpoint_policy_denies(case: &Case) -> Vec<Step> {
 /// How a policy lets calls of nodes pass that carry no signature, where one of
 /// them was denied ("Condition keys for AWS Systems Manager").
 pub(super) fn unsigned(case: &Case) -> Option<Step> {
-    let denied = case.clues.denied_actions();
+    let denied = case.error_details.denied_actions();
     let calls: Vec<&str> = (UNSIGNED.iter().copied())
         .filter(|call| {
             denied
@@ -92,7 +92,7 @@ pub(super) fn describe_endpoints(case: &Case) -> Command {
     )
     .value_within(
         "Name=service-name,Values=*.",
-        Grammar::Service,
+        ArgKind::Service,
         case.service(),
         "",
     )
@@ -139,7 +139,7 @@ pub(super) fn dhmc_role_broken(case: &Case) -> Vec<Step> {
                 .text("--role-name AWSSystemsManagerDefaultEC2InstanceManagementRole")
                 .option(
                     "--policy-arn",
-                    Grammar::Arn,
+                    ArgKind::Arn,
                     &case.managed_policy("AmazonSSMManagedEC2InstanceDefaultPolicy"),
                 ),
         ),

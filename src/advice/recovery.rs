@@ -188,7 +188,8 @@ const NEVER: &str = "Nothing tries this one again by itself: run it again.";
 fn schedule(incident: &Incident) -> &'static str {
     match incident.cause {
         Cause::ImdsUnreachable
-            if incident.clues.service.as_deref() == Some(Service::AzureMetadata.as_str()) =>
+            if incident.error_details.service.as_deref()
+                == Some(Service::AzureMetadata.as_str()) =>
         {
             HEALTH
         }
@@ -205,7 +206,7 @@ fn schedule(incident: &Incident) -> &'static str {
         | Cause::EndpointUnreachable
         | Cause::DnsFailure
         | Cause::ProxyFailure
-        | Cause::TlsFailure => match incident.clues.service.as_deref() {
+        | Cause::TlsFailure => match incident.error_details.service.as_deref() {
             Some("ssmmessages") => CHANNEL,
             Some("ec2messages") => MESSAGES,
             Some(_) | None => HEALTH,
@@ -350,9 +351,9 @@ mod tests {
     fn a_channel_has_a_schedule_of_its_own() {
         let mut incident = sample::incident(Cause::EndpointUnreachable);
         incident.retry_in_seconds = None;
-        incident.clues.service = Some("ssm".to_owned());
+        incident.error_details.service = Some("ssm".to_owned());
         assert_eq!(recovery(&incident, None).retries, HEALTH);
-        incident.clues.service = Some("ssmmessages".to_owned());
+        incident.error_details.service = Some("ssmmessages".to_owned());
         assert_eq!(recovery(&incident, None).retries, CHANNEL);
     }
 

@@ -3,7 +3,7 @@
 
 use super::Step;
 use super::case::Case;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 
 pub(super) fn credentials_expired(case: &Case) -> Vec<Step> {
     let mut steps = vec![Step::run(
@@ -49,7 +49,7 @@ pub(super) fn credentials_invalid(case: &Case) -> Vec<Step> {
              account?",
             case.aws("aws account get-region-opt-status")
                 .text("--region-name")
-                .value(Grammar::Region, case.region()),
+                .value(ArgKind::Region, case.region()),
         ),
         Step::run("A wrong clock spoils every signature:", "date -u"),
     ];

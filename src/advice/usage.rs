@@ -4,10 +4,10 @@ use super::Step;
 use super::case::Case;
 use super::denial;
 use crate::cause::Cause;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 
 pub(super) fn session_failure(case: &Case) -> Vec<Step> {
-    if case.clues.client {
+    if case.error_details.client {
         return vec![Step::say(
             "session-manager-plugin wrote this on the machine of the person who starts the \
              session; the node is not at fault. A certificate error there means that this \
@@ -18,7 +18,7 @@ pub(super) fn session_failure(case: &Case) -> Vec<Step> {
     let role = case.role_in_words();
     let denied = denial::of_usage(case);
     let mut steps = Vec::new();
-    match case.clues.service.as_deref() {
+    match case.error_details.service.as_deref() {
         Some("kms") => steps.push(Step::say(format!(
             "A session encrypted by KMS needs two permissions on the key of the session \
              preferences, in the key's policy as well where the key is another account's: the \
@@ -35,7 +35,7 @@ pub(super) fn session_failure(case: &Case) -> Vec<Step> {
         ))),
         Some(_) | None => {}
     }
-    if denied.is_empty() && case.clues.host.is_some() {
+    if denied.is_empty() && case.error_details.host.is_some() {
         steps.push(reach(case));
     }
     steps.extend(denied);
@@ -49,11 +49,14 @@ pub(super) fn session_failure(case: &Case) -> Vec<Step> {
             "Show how the latest sessions to the node ended:",
             case.aws("aws ssm describe-sessions")
                 .text("--state History --max-results 5 --filters")
-                .value_within("key=Target,value=", Grammar::NodeId, case.node(), ""),
+                .value_within("key=Target,value=", ArgKind::NodeId, case.node(), ""),
         ),
         case.connection_status(),
     ]);
-    if !matches!(case.clues.service.as_deref(), Some("kms" | "s3" | "logs")) {
+    if !matches!(
+        case.error_details.service.as_deref(),
+        Some("kms" | "s3" | "logs")
+    ) {
         steps.push(Step::say(
             "Run As: the user must exist on the host. Encryption by KMS: the person who opens \
              the session needs kms:GenerateDataKey on that key, the node's role kms:Decrypt. \
@@ -122,7 +125,7 @@ fn reach(case: &Case) -> Step {
         "Does the node reach the destination? Without a way to the internet it needs an endpoint \
          for s3, logs or kms as well:",
         Command::new("curl -sS -o /dev/null -w '%{http_code} from %{remote_ip}\\n' -m 10")
-            .value_within("https://", Grammar::Host, &case.host(), "/"),
+            .value_within("https://", ArgKind::Host, &case.host(), "/"),
     )
 }
 

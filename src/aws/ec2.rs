@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::{
 use tokio::sync::OnceCell;
 
 use super::error;
-use super::session::{Effort, Session};
+use super::session::{Retry, Session};
 use super::whole::{Whole, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
@@ -25,12 +25,12 @@ use crate::node::InstanceId;
 /// A client that is built at its first call.
 #[derive(Debug)]
 pub struct Ec2 {
-    effort: Effort,
+    effort: Retry,
     client: OnceCell<Client>,
 }
 
 impl Ec2 {
-    pub fn new(effort: Effort) -> Self {
+    pub fn new(effort: Retry) -> Self {
         Self {
             effort,
             client: OnceCell::new(),

@@ -12,20 +12,20 @@ use tokio::sync::OnceCell;
 
 use super::ec2::opt_in_tags;
 use super::error;
-use super::session::{Effort, Session};
+use super::session::{Retry, Session};
 use super::whole::{Whole, held};
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::{ProfileFacts, Read, RoleFacts};
+use crate::diagnose::facts::{Fetched, ProfileFacts, RoleFacts};
 
 /// A client that is built at its first call.
 #[derive(Debug)]
 pub struct Iam {
-    effort: Effort,
+    effort: Retry,
     client: OnceCell<Client>,
 }
 
 impl Iam {
-    pub fn new(effort: Effort) -> Self {
+    pub fn new(effort: Retry) -> Self {
         Self {
             effort,
             client: OnceCell::new(),
@@ -64,7 +64,7 @@ impl Iam {
         // A profile holds at most one role ("IAM and AWS STS quotas").
         let role = match profile.roles().first() {
             Some(role) => {
-                let tags = Read::Failed(format!("{CALL} does not give the tags of a role"));
+                let tags = Fetched::Failed(format!("{CALL} does not give the tags of a role"));
                 Some(held(CALL, role_facts(role, tags))?)
             }
             None => None,
@@ -89,7 +89,7 @@ impl Iam {
             .map_err(|e| error::read(CALL, e))?;
         let role = held(CALL, answer.role())?;
         let tags = opt_in_tags(role.tags().iter().map(|tag| (tag.key(), tag.value())));
-        held(CALL, role_facts(role, Read::Found(tags)))
+        held(CALL, role_facts(role, Fetched::Found(tags)))
     }
 
     /// Replaces the whole trust policy of the role.
@@ -117,7 +117,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// `None` where the answer lacks what every role has.
-fn role_facts(role: &Role, tags: Read<BTreeMap<String, String>>) -> Option<RoleFacts> {
+fn role_facts(role: &Role, tags: Fetched<BTreeMap<String, String>>) -> Option<RoleFacts> {
     Some(RoleFacts {
         name: some(role.role_name())?,
         arn: some(role.arn())?,

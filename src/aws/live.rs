@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ec2::Ec2;
 use super::iam::Iam;
-use super::session::{Effort, Session};
+use super::session::{Retry, Session};
 use super::ssm::Ssm;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
@@ -12,7 +12,7 @@ use crate::diagnose::facts::{
     ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, SubnetFacts,
     VpcFacts,
 };
-use crate::diagnose::live::{Reads, VpcAttribute};
+use crate::diagnose::live::{AwsReader, VpcAttribute};
 use crate::node::InstanceId;
 
 /// Reads live state, a lost answer being asked for again.
@@ -28,14 +28,14 @@ impl LiveState {
     pub fn new(session: Arc<Session>) -> Self {
         Self {
             session,
-            ec2: Ec2::new(Effort::Repeat),
-            iam: Iam::new(Effort::Repeat),
-            ssm: Ssm::new(Effort::Repeat),
+            ec2: Ec2::new(Retry::Standard),
+            iam: Iam::new(Retry::Standard),
+            ssm: Ssm::new(Retry::Standard),
         }
     }
 }
 
-impl Reads for LiveState {
+impl AwsReader for LiveState {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
         self.ec2.describe_instances(&self.session, ids).await
     }

@@ -14,4 +14,4 @@ pub mod ssm;
 mod whole;
 
 pub use live::LiveState;
-pub use session::{Effort, Session};
+pub use session::{Retry, Session};

@@ -45,32 +45,32 @@ async fn load() -> SdkConfig {
 
 /// How long and how often a client tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
+pub enum Retry {
     /// Reads and messages: a lost answer may be asked for again.
-    Repeat,
+    Standard,
     /// Writes: one attempt. An attempt whose answer is lost is settled by
     /// reading, never by writing again.
-    Once,
+    Never,
 }
 
-impl Effort {
+impl Retry {
     pub(super) fn retries(self) -> RetryConfig {
         match self {
-            Self::Repeat => RetryConfig::standard()
+            Self::Standard => RetryConfig::standard()
                 .with_max_attempts(3)
                 .with_initial_backoff(Duration::from_millis(200))
                 .with_max_backoff(Duration::from_secs(2)),
-            Self::Once => RetryConfig::disabled(),
+            Self::Never => RetryConfig::disabled(),
         }
     }
 
     pub(super) fn timeouts(self) -> TimeoutConfig {
         let builder = TimeoutConfig::builder().connect_timeout(Duration::from_secs(2));
         match self {
-            Self::Repeat => builder
+            Self::Standard => builder
                 .operation_attempt_timeout(Duration::from_secs(4))
                 .operation_timeout(Duration::from_secs(10)),
-            Self::Once => builder.operation_timeout(Duration::from_secs(8)),
+            Self::Never => builder.operation_timeout(Duration::from_secs(8)),
         }
         .build()
     }

@@ -7,7 +7,7 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
 
 use super::error;
-use super::session::{Effort, Session};
+use super::session::{Retry, Session};
 use crate::diagnose::call_error::CallError;
 
 /// What is published. Limits of SNS are the writer's business.
@@ -48,8 +48,8 @@ impl Topic {
         self.client
             .get_or_init(|| async {
                 let mut config = aws_sdk_sns::config::Builder::from(session.config().await)
-                    .retry_config(Effort::Repeat.retries())
-                    .timeout_config(Effort::Repeat.timeouts());
+                    .retry_config(Retry::Standard.retries())
+                    .timeout_config(Retry::Standard.timeouts());
                 // SNS takes a message only in the topic's own Region.
                 if let Some(region) = self.arn.split(':').nth(3).filter(|r| !r.is_empty()) {
                     config = config.region(aws_sdk_sns::config::Region::new(region.to_owned()));

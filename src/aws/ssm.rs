@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::error;
-use super::session::{Effort, Session};
+use super::session::{Retry, Session};
 use super::whole::{Whole, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::RegistrationFacts;
@@ -15,12 +15,12 @@ use crate::node::InstanceId;
 /// A client that is built at its first call.
 #[derive(Debug)]
 pub struct Ssm {
-    effort: Effort,
+    effort: Retry,
     client: OnceCell<Client>,
 }
 
 impl Ssm {
-    pub fn new(effort: Effort) -> Self {
+    pub fn new(effort: Retry) -> Self {
         Self {
             effort,
             client: OnceCell::new(),

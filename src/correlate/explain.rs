@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 
-use super::open::Open;
+use super::open::ActiveFault;
 use crate::cause::Cause;
 use crate::signature::{Kind, Part, Role};
 
@@ -15,7 +15,7 @@ const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Parts in the order in which one needs the one before: without an identity no
 /// credentials, without credentials no health ping, without that no channel.
-const REACH: [Part; 11] = [
+const CONNECTIVITY_ORDER: [Part; 11] = [
     Part::Identity,
     Part::Credentials,
     Part::Registration,
@@ -30,7 +30,7 @@ const REACH: [Part; 11] = [
 ];
 
 /// The same for what the host must give.
-const GROUND: [Part; 9] = [
+const HOST_ORDER: [Part; 9] = [
     Part::Host,
     Part::Config,
     Part::Core,
@@ -43,7 +43,7 @@ const GROUND: [Part; 9] = [
 ];
 
 /// Whether `fault` explains `other`, so that `other` needs no incident of its own.
-pub fn explains(fault: &Open, other: &Open) -> bool {
+pub fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
     if fault.kind != Kind::Fault {
         return false;
     }
@@ -68,7 +68,7 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
     // What kept a session from starting: its log's destination or key, which was asked first.
     if fault.causes.lead() == Cause::SessionFailure
         && other.causes.lead() == Cause::OutputFailure
-        && fault.clues.service == other.clues.service
+        && fault.error_details.service == other.error_details.service
         && fault.first.duration_since(other.first).abs() <= SAME_MOMENT
         && fault.last.duration_since(other.last).abs() <= SAME_MOMENT
     {
@@ -83,17 +83,19 @@ pub fn explains(fault: &Open, other: &Open) -> bool {
         return true;
     }
     // What nobody would be told of must not hide what somebody must know.
-    if other.severity.is_loud() && !fault.severity.is_loud() {
+    if other.severity.is_actionable() && !fault.severity.is_actionable() {
         return false;
     }
     other.kind == Kind::Symptom
         && firmer
-        && (needs(&REACH, fault, other) || needs(&GROUND, fault, other))
-        || fault.decided && ends_agent(fault.causes.lead()) && needs(&REACH, fault, other)
+        && (needs(&CONNECTIVITY_ORDER, fault, other) || needs(&HOST_ORDER, fault, other))
+        || fault.decided
+            && ends_agent(fault.causes.lead())
+            && needs(&CONNECTIVITY_ORDER, fault, other)
 }
 
 /// Whether the two stand in one window: the agent's longest wait between two tries.
-fn near(fault: &Open, other: &Open) -> bool {
+fn near(fault: &ActiveFault, other: &ActiveFault) -> bool {
     let gap = other
         .first
         .max(fault.first)
@@ -101,7 +103,7 @@ fn near(fault: &Open, other: &Open) -> bool {
     gap <= WINDOW
 }
 
-fn needs(order: &[Part], fault: &Open, other: &Open) -> bool {
+fn needs(order: &[Part], fault: &ActiveFault, other: &ActiveFault) -> bool {
     let place = |part| order.iter().position(|p| *p == part);
     match (place(fault.part), place(other.part)) {
         // Registration and health call the same service as the credentials' own check.

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 use super::explain::explains;
-use super::open::{Open, add_count};
+use super::open::{ActiveFault, add_count};
 use super::{IDENTITY_HOLDS, IdentityKind, NodeState};
 use crate::cause::candidates::Candidates;
 use crate::cause::{Cause, Confidence, Severity};
 use crate::failure::{Kind as FailureKind, Service};
-use crate::finding::{Clues, Finding, SignatureCount};
-use crate::node::{NamedBy, Node, NodeId};
+use crate::finding::{ErrorDetails, Finding, SignatureCount};
+use crate::node::{IdSource, Node, NodeId};
 use crate::signature::{Kind, Part, Role};
 
 impl NodeState {
@@ -17,7 +17,7 @@ impl NodeState {
     /// still heal is then told as it stands.
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
         let node = self.identify(node);
-        let mut opens: Vec<Open> = self.open.clone();
+        let mut opens: Vec<ActiveFault> = self.open.clone();
         opens.extend(self.outage(complete));
         for open in &mut opens {
             if complete {
@@ -25,7 +25,7 @@ impl NodeState {
             }
             self.narrow(open, &node);
         }
-        let mut groups = absorb(opens);
+        let mut groups = group_by_root_cause(opens);
         groups.sort_by_key(|group| {
             (
                 std::cmp::Reverse(group.lead.severity),
@@ -44,11 +44,11 @@ impl NodeState {
     /// The node as the stream or caller names it, else as its text does.
     fn identify(&self, node: &Node) -> Node {
         let mut node = node.clone();
-        if node.named_by == NamedBy::Nobody
+        if node.id_source == IdSource::Nobody
             && let Some(id) = &self.named
         {
             node.id = id.clone();
-            node.named_by = NamedBy::Text;
+            node.id_source = IdSource::Text;
         }
         if node.account.is_none() {
             node.account = self.account.clone();
@@ -56,7 +56,7 @@ impl NodeState {
         node
     }
 
-    fn outage(&self, complete: bool) -> Option<Open> {
+    fn outage(&self, complete: bool) -> Option<ActiveFault> {
         let loss = self.channel.outage(self.latest?, complete)?;
         let causes = Candidates::new(
             Cause::EndpointUnreachable,
@@ -66,7 +66,7 @@ impl NodeState {
                 Cause::DnsFailure,
             ],
         );
-        Some(Open {
+        Some(ActiveFault {
             kind: Kind::Fault,
             part: Part::ControlChannel,
             role: None,
@@ -74,9 +74,9 @@ impl NodeState {
             causes,
             decided: false,
             failure: None,
-            clues: Clues {
+            error_details: ErrorDetails {
                 service: Some("ssmmessages".to_owned()),
-                ..Clues::default()
+                ..ErrorDetails::default()
             },
             signatures: vec![SignatureCount {
                 id: loss.signature.clone(),
@@ -99,7 +99,7 @@ impl NodeState {
     }
 
     /// Takes away the candidates that this log excludes.
-    fn narrow(&self, open: &mut Open, node: &Node) {
+    fn narrow(&self, open: &mut ActiveFault, node: &Node) {
         let hybrid = matches!(node.id, NodeId::Hybrid(_))
             || self
                 .identity
@@ -131,7 +131,7 @@ impl NodeState {
             && open.part == Part::Health
             && open.causes == Candidates::new(Cause::ImdsUnreachable, [])
         {
-            open.clues.service = Some(Service::AzureMetadata.as_str().to_owned());
+            open.error_details.service = Some(Service::AzureMetadata.as_str().to_owned());
         }
         let fails_now = self
             .open
@@ -157,7 +157,7 @@ impl NodeState {
 
     /// A proxy's refusal of a call to the metadata service reads like the service's
     /// own: where the calls go decides.
-    fn narrow_by_proxy(&self, open: &mut Open, answered: bool) {
+    fn narrow_by_proxy(&self, open: &mut ActiveFault, answered: bool) {
         let caught = self.proxy.catches_metadata();
         let forbidden = open.failure == Some(FailureKind::ImdsForbidden);
         let refused = matches!(
@@ -167,7 +167,7 @@ impl NodeState {
         let unexplained = matches!(
             open.failure,
             Some(FailureKind::ImdsUnclear | FailureKind::ImdsUnreachable)
-        ) && open.clues.dialled.is_none();
+        ) && open.error_details.remote_ip.is_none();
         let own = if forbidden {
             Cause::ImdsDisabled
         } else {
@@ -191,12 +191,15 @@ impl NodeState {
 
     fn finding(&self, node: &Node, group: Group) -> Finding {
         let Group { lead, others } = group;
-        let mut clues = lead.clues.clone();
-        clues.agent_version = self.version.clone();
-        clues.region = clues.region.take().or_else(|| self.region.clone());
-        clues.account = clues.account.take().or_else(|| self.account.clone());
-        clues.proxied = self.proxy.set;
-        clues.client = lead.role == Some(Role::Client);
+        let mut error_details = lead.error_details.clone();
+        error_details.agent_version = self.version.clone();
+        error_details.region = error_details.region.take().or_else(|| self.region.clone());
+        error_details.account = error_details
+            .account
+            .take()
+            .or_else(|| self.account.clone());
+        error_details.proxied = self.proxy.set;
+        error_details.client = lead.role == Some(Role::Client);
         let (mut signatures, mut evidence) = (lead.counts(self.batch), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);
         let mut candidates = lead.causes.clone();
@@ -211,7 +214,7 @@ impl NodeState {
             if !lead.decided && !other.decided {
                 candidates.extend(other.causes.iter());
             }
-            fill(&mut clues, other.clues);
+            fill(&mut error_details, other.error_details);
         }
         evidence.dedup_by(|a, b| a.text == b.text);
         evidence.truncate(3);
@@ -229,7 +232,7 @@ impl NodeState {
                 lead.severity
             },
             candidates: candidates.to_vec(),
-            clues,
+            error_details,
             evidence,
             signatures,
             retry_in_seconds: self.retry(lead.part, first, last),
@@ -254,12 +257,12 @@ impl NodeState {
 
 /// A fault with what it explains.
 struct Group {
-    lead: Open,
-    others: Vec<Open>,
+    lead: ActiveFault,
+    others: Vec<ActiveFault>,
 }
 
 /// Every open goes to the group of the one that explains it, directly or over others.
-fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
+fn group_by_root_cause(mut opens: Vec<ActiveFault>) -> Vec<Group> {
     // Of two that explain each other the first here leads: deciding faults, then
     // undecided ones, then symptoms; within each the earlier part.
     opens.sort_by_key(|open| {
@@ -324,22 +327,22 @@ fn absorb(mut opens: Vec<Open>) -> Vec<Group> {
 }
 
 /// Two faults with one thing to fix, or two guesses about the same part.
-fn same_incident(lead: &Open, open: &Open) -> bool {
+fn same_incident(lead: &ActiveFault, open: &ActiveFault) -> bool {
     if lead.decided && open.decided {
         return lead.causes.lead() == open.causes.lead()
             && (lead.causes.lead() != Cause::EndpointUnreachable
-                || lead.clues.service == open.clues.service)
-            && (lead.clues.role == open.clues.role
-                || lead.clues.role.is_none()
-                || open.clues.role.is_none())
-            && (lead.clues.principal == open.clues.principal
-                || lead.clues.principal.is_none()
-                || open.clues.principal.is_none());
+                || lead.error_details.service == open.error_details.service)
+            && (lead.error_details.role == open.error_details.role
+                || lead.error_details.role.is_none()
+                || open.error_details.role.is_none())
+            && (lead.error_details.principal == open.error_details.principal
+                || lead.error_details.principal.is_none()
+                || open.error_details.principal.is_none());
     }
     !lead.decided && !open.decided && lead.causes.iter().any(|cause| open.causes.contains(cause))
 }
 
-fn severity_of_both(lead: &Open, open: &Open) -> Severity {
+fn severity_of_both(lead: &ActiveFault, open: &ActiveFault) -> Severity {
     if lead.causes.lead() == open.causes.lead() && open.kind == Kind::Fault && !open.pending {
         lead.severity.max(open.severity)
     } else {
@@ -347,23 +350,25 @@ fn severity_of_both(lead: &Open, open: &Open) -> Severity {
     }
 }
 
-fn fill(clues: &mut Clues, other: Clues) {
-    clues.service = clues.service.take().or(other.service);
-    clues.host = clues.host.take().or(other.host);
-    clues.region = clues.region.take().or(other.region);
-    clues.account = clues.account.take().or(other.account);
-    clues.dialled = clues.dialled.or(other.dialled);
-    clues.action = clues.action.take().or(other.action);
+fn fill(error_details: &mut ErrorDetails, other: ErrorDetails) {
+    error_details.service = error_details.service.take().or(other.service);
+    error_details.host = error_details.host.take().or(other.host);
+    error_details.region = error_details.region.take().or(other.region);
+    error_details.account = error_details.account.take().or(other.account);
+    error_details.remote_ip = error_details.remote_ip.or(other.remote_ip);
+    error_details.action = error_details.action.take().or(other.action);
     // What another caller was denied is not this one's.
-    if clues.principal.is_none() || other.principal.is_none() || clues.principal == other.principal
+    if error_details.principal.is_none()
+        || other.principal.is_none()
+        || error_details.principal == other.principal
     {
-        clues.role = clues.role.take().or(other.role);
-        clues.resource = clues.resource.take().or(other.resource);
-        clues.reason = clues.reason.or(other.reason);
-        clues.principal = clues.principal.take().or(other.principal);
-        clues.add_denied(other.denied);
+        error_details.role = error_details.role.take().or(other.role);
+        error_details.resource = error_details.resource.take().or(other.resource);
+        error_details.reason = error_details.reason.or(other.reason);
+        error_details.principal = error_details.principal.take().or(other.principal);
+        error_details.add_denied(other.denied);
     }
-    clues.code = clues.code.take().or(other.code);
+    error_details.code = error_details.code.take().or(other.code);
 }
 
 impl NodeState {

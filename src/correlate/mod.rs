@@ -24,14 +24,14 @@ use jiff::{SignedDuration, Timestamp};
 use self::attempts::Attempts;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in, named_in_tags};
-use self::open::Open;
+use self::open::ActiveFault;
 use self::over::{outlived, survives};
 use self::proxy::Proxy;
 use self::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::finding::Recovered;
 use crate::node::{AccountId, NodeId, Region};
-use crate::record::{Folded, Record, cut};
+use crate::record::{NormalizedRecord, Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
 
 /// Boot races heal within a second, fallbacks within a few. What is seen again
@@ -66,7 +66,7 @@ const MAX_RECENT: usize = 256;
 /// What is known of one node's agent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NodeState {
-    open: Vec<Open>,
+    open: Vec<ActiveFault>,
     unknown: Vec<Unknown>,
     channel: Channel,
     attempts: Attempts,
@@ -122,13 +122,13 @@ enum Known {
 
 /// What one record did.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub enum Ingested {
     /// Harmless, or proof of health.
-    Quiet,
+    NoChange,
     /// A fault or symptom was taken in.
     Opened,
     /// A copy of a record that was taken in before.
-    Copy,
+    Duplicate,
     Recovered(Vec<Recovered>),
 }
 
@@ -148,7 +148,7 @@ impl NodeState {
 
     /// Forgets the quietest and oldest until what stands open fits.
     pub fn shrink(&mut self) {
-        let mut bytes: usize = self.open.iter().map(Open::bytes).sum();
+        let mut bytes: usize = self.open.iter().map(ActiveFault::bytes).sum();
         while bytes > MAX_OPEN_BYTES
             && let Some(forgotten) = self.drop_oldest()
         {
@@ -167,7 +167,7 @@ impl NodeState {
     }
 
     /// Nothing is known that a later batch could need.
-    pub fn says_nothing(&self) -> bool {
+    pub fn can_be_dropped(&self) -> bool {
         self.is_idle()
             && self.proven.is_empty()
             && self.identity.is_none()
@@ -179,7 +179,7 @@ impl NodeState {
 
     /// What it holds on the heap.
     pub fn bytes(&self) -> usize {
-        let open: usize = self.open.iter().map(Open::bytes).sum();
+        let open: usize = self.open.iter().map(ActiveFault::bytes).sum();
         let unknown: usize = self.unknown.iter().map(Unknown::bytes).sum();
         open + unknown
             + self.channel.bytes()
@@ -194,7 +194,7 @@ impl NodeState {
     }
 
     /// Takes note of a record, recognised or not: its time, and the node in its tags.
-    pub fn pass(&mut self, record: &Record<'_>) {
+    pub fn observe(&mut self, record: &Record<'_>) {
         let at = record.at;
         if self.named.is_none() {
             self.named = named_in_tags(record);
@@ -218,26 +218,26 @@ impl NodeState {
     }
 
     /// Takes in a record that a signature recognised.
-    pub fn apply(
+    pub fn ingest(
         &mut self,
-        record: &Folded<'_, '_>,
+        record: &NormalizedRecord<'_, '_>,
         found: &Match<'_>,
         place: Option<&str>,
-    ) -> Effect {
+    ) -> Ingested {
         let signature = found.signature;
         let plain = signature.kind == Kind::Benign && signature.role.is_none();
         if plain {
-            return Effect::Quiet;
+            return Ingested::NoChange;
         }
         match self.known(record) {
             Known::No => {}
             // Agents before 3.3.808 write whole seconds: the same words may stand
             // behind a fault of that second, and a proof told twice proves no less.
             Known::FromThisBatch if signature.kind == Kind::Recovery => {}
-            Known::FromThisBatch => return Effect::Copy,
+            Known::FromThisBatch => return Ingested::Duplicate,
             Known::FromEarlier => {
                 self.freshen(record, found);
-                return Effect::Copy;
+                return Ingested::Duplicate;
             }
         }
         self.note_names(record, found);
@@ -281,14 +281,14 @@ impl NodeState {
             | None => {}
         }
         match signature.kind {
-            Kind::Benign => Effect::Quiet,
+            Kind::Benign => Ingested::NoChange,
             Kind::Recovery => self.recover(record, found),
             Kind::Fault | Kind::Symptom => self.open(record, found, place),
         }
     }
 
     /// Takes in a WARN or ERROR record that nothing recognised.
-    pub fn apply_unknown(&mut self, record: &Folded<'_, '_>, place: Option<&str>) {
+    pub fn ingest_unknown(&mut self, record: &NormalizedRecord<'_, '_>, place: Option<&str>) {
         if self.known(record) != Known::FromThisBatch {
             unknown::add(&mut self.unknown, record, place);
         }
@@ -296,25 +296,30 @@ impl NodeState {
 
     /// Takes in a record that the batch before left open and counted as it stood:
     /// it was delivered with that batch.
-    pub fn apply_counted(&mut self, record: &Folded<'_, '_>, found: Option<&Match<'_>>) {
+    pub fn ingest_counted(&mut self, record: &NormalizedRecord<'_, '_>, found: Option<&Match<'_>>) {
         std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
         let unknown = std::mem::take(&mut self.unknown);
         self.batch = self.batch.saturating_sub(1);
         match found {
             Some(found) => {
-                self.apply(record, found, None);
+                self.ingest(record, found, None);
             }
-            None if record.level.is_trouble() => self.apply_unknown(record, None),
+            None if record.level.is_trouble() => self.ingest_unknown(record, None),
             None => {}
         }
         self.batch += 1;
         self.unknown = unknown;
-        self.pass(record);
+        self.observe(record);
         std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
     }
 
-    fn open(&mut self, record: &Folded<'_, '_>, found: &Match<'_>, place: Option<&str>) -> Effect {
-        let Some(mut new) = Open::new(record, found, place, self.batch) else {
+    fn open(
+        &mut self,
+        record: &NormalizedRecord<'_, '_>,
+        found: &Match<'_>,
+        place: Option<&str>,
+    ) -> Ingested {
+        let Some(mut new) = ActiveFault::new(record, found, place, self.batch) else {
             // A known sentence around an error that is not known; a symptom that
             // points nowhere is only context.
             if found.signature.kind == Kind::Fault {
@@ -323,10 +328,10 @@ impl NodeState {
                     self.unexplained = Some(record.at);
                 }
             }
-            return Effect::Opened;
+            return Ingested::Opened;
         };
         if self.is_excused(&new) {
-            return Effect::Quiet;
+            return Ingested::NoChange;
         }
         match new.role {
             Some(Role::IdentityAttempt) => {
@@ -346,7 +351,7 @@ impl NodeState {
             Some(Role::Waiting) => {
                 self.settle(Part::Credentials, record.at);
                 if self.waits_for(&new) {
-                    return Effect::Opened;
+                    return Ingested::Opened;
                 }
             }
             Some(_) | None => {
@@ -381,11 +386,11 @@ impl NodeState {
                 self.open.push(new);
             }
         }
-        Effect::Opened
+        Ingested::Opened
     }
 
     /// What looks like a fault and is none in this node's context.
-    fn is_excused(&self, new: &Open) -> bool {
+    fn is_excused(&self, new: &ActiveFault) -> bool {
         let proven = self
             .proven
             .iter()
@@ -410,7 +415,7 @@ impl NodeState {
     }
 
     /// Gives a wait to the fault that it follows: it is no fault of its own.
-    fn waits_for(&mut self, wait: &Open) -> bool {
+    fn waits_for(&mut self, wait: &ActiveFault) -> bool {
         let before = |at: Timestamp, within: SignedDuration| {
             at <= wait.last && wait.last.duration_since(at) <= within
         };
@@ -434,7 +439,7 @@ impl NodeState {
         }
     }
 
-    fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Effect {
+    fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
         let clears = &found.signature.clears;
         let live = matches!(
             found.signature.role,
@@ -443,12 +448,13 @@ impl NodeState {
         if live {
             self.live = self.live.max(Some(record.at));
         }
-        let is_over = |open: &Open| {
+        let is_over = |open: &ActiveFault| {
             clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
                 || live && outlived(open, record.at)
         };
-        let (over, standing): (Vec<Open>, Vec<Open>) = self.open.drain(..).partition(is_over);
-        self.open = standing;
+        let (over, fault_state): (Vec<ActiveFault>, Vec<ActiveFault>) =
+            self.open.drain(..).partition(is_over);
+        self.open = fault_state;
         // What another fault explained has no incident that could be over.
         let told = over.iter().filter(|open| {
             !open.pending && !over.iter().any(|other| explain::explains(other, open))
@@ -470,9 +476,9 @@ impl NodeState {
         recovered.sort_by_key(|over| over.cause);
         recovered.dedup();
         if recovered.is_empty() {
-            Effect::Quiet
+            Ingested::NoChange
         } else {
-            Effect::Recovered(recovered)
+            Ingested::Recovered(recovered)
         }
     }
 
@@ -495,7 +501,7 @@ impl NodeState {
         }
     }
 
-    fn note_names(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
+    fn note_names(&mut self, record: &NormalizedRecord<'_, '_>, found: &Match<'_>) {
         if self.region.is_none() {
             self.region = (found.failure.as_ref()).and_then(|failure| failure.region.clone());
         }
@@ -513,11 +519,11 @@ impl NodeState {
     /// A batch that is delivered again brings what it brought: nothing is opened
     /// or counted over its life anew, but what still stands open is fresh, as the
     /// first delivery may have ended before anybody was notified.
-    fn freshen(&mut self, record: &Folded<'_, '_>, found: &Match<'_>) {
+    fn freshen(&mut self, record: &NormalizedRecord<'_, '_>, found: &Match<'_>) {
         if let Some(Role::ChannelLost | Role::ChannelStatus) = found.signature.role {
             self.channel.freshen(record.at, self.batch);
         }
-        let Some(copy) = Open::new(record, found, None, self.batch) else {
+        let Some(copy) = ActiveFault::new(record, found, None, self.batch) else {
             return;
         };
         let known = self.open.iter_mut().find(|open| open.same(&copy));
@@ -530,7 +536,7 @@ impl NodeState {
     }
 
     /// Whether this very record was taken in before.
-    fn known(&mut self, record: &Folded<'_, '_>) -> Known {
+    fn known(&mut self, record: &NormalizedRecord<'_, '_>) -> Known {
         let Some(stamp) = &record.stamp else {
             return Known::No;
         };
@@ -551,7 +557,7 @@ impl NodeState {
         Known::No
     }
 
-    fn drop_oldest(&mut self) -> Option<Open> {
+    fn drop_oldest(&mut self) -> Option<ActiveFault> {
         let oldest = self
             .open
             .iter()

@@ -1,7 +1,7 @@
 //! What a record's text names: the node, and how long the agent waits.
 
 use crate::node::NodeId;
-use crate::record::{Folded, Level, Record};
+use crate::record::{Level, NormalizedRecord, Record};
 
 /// The node id in `[instanceID=…]`.
 pub fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
@@ -12,7 +12,7 @@ pub fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
 }
 
 /// The node id in a tag or in the text of a trouble record.
-pub fn named_in(record: &Folded<'_, '_>) -> Option<NodeId> {
+pub fn named_in(record: &NormalizedRecord<'_, '_>) -> Option<NodeId> {
     if let Some(id) = named_in_tags(record) {
         return Some(id);
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::cause::candidates::Candidates;
 use crate::cause::{Cause, Severity};
 use crate::failure::Service;
-use crate::finding::{Clues, Evidence, SignatureCount};
+use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::record::{Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
 
@@ -15,7 +15,7 @@ pub const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
 
 /// A fault or symptom with all the records that speak of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Open {
+pub struct ActiveFault {
     pub kind: Kind,
     pub part: Part,
     pub role: Option<Role>,
@@ -23,7 +23,7 @@ pub struct Open {
     pub decided: bool,
     pub severity: Severity,
     pub failure: Option<crate::failure::Kind>,
-    pub clues: Clues,
+    pub error_details: ErrorDetails,
     /// In order of first sight; counted in the batch that brought the last record.
     pub signatures: Vec<SignatureCount>,
     /// The first record and the last.
@@ -41,7 +41,7 @@ pub struct Open {
     pub batch: u64,
 }
 
-impl Open {
+impl ActiveFault {
     /// `None` when the match points at no cause.
     pub fn new(
         record: &Record<'_>,
@@ -59,7 +59,7 @@ impl Open {
             decided: found.decided,
             severity: severity(found, cause),
             failure: found.failure.as_ref().map(|failure| failure.kind),
-            clues: clues(record, found),
+            error_details: error_details(record, found),
             signatures: vec![SignatureCount {
                 id: found.signature.id.clone(),
                 count: 1,
@@ -84,7 +84,7 @@ impl Open {
             .iter()
             .map(|seen| size_of::<SignatureCount>() + seen.id.capacity())
             .sum();
-        size_of::<Self>() + self.clues.bytes() + evidence + signatures
+        size_of::<Self>() + self.error_details.bytes() + evidence + signatures
     }
 
     /// Whether `other` speaks of the same thing.
@@ -93,10 +93,10 @@ impl Open {
             && self.part == other.part
             && self.causes == other.causes
             && self.decided == other.decided
-            && self.clues.service == other.clues.service
-            && self.clues.action == other.clues.action
-            && self.clues.role == other.clues.role
-            && self.clues.principal == other.clues.principal
+            && self.error_details.service == other.error_details.service
+            && self.error_details.action == other.error_details.action
+            && self.error_details.role == other.error_details.role
+            && self.error_details.principal == other.error_details.principal
     }
 
     /// Takes in that the agent waits for this to go away.
@@ -144,8 +144,11 @@ impl Open {
             self.evidence.truncate(1);
             self.evidence.extend(other.evidence.into_iter().take(1));
         }
-        self.clues.dialled = self.clues.dialled.or(other.clues.dialled);
-        self.clues.add_denied(other.clues.denied);
+        self.error_details.remote_ip = self
+            .error_details
+            .remote_ip
+            .or(other.error_details.remote_ip);
+        self.error_details.add_denied(other.error_details.denied);
         for count in other.signatures {
             add_count(&mut self.signatures, count);
         }
@@ -195,9 +198,9 @@ pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
 
 /// What the error names; where it names no action or service, what the part of
 /// the agent that speaks calls and nothing else.
-fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
+fn error_details(record: &Record<'_>, found: &Match<'_>) -> ErrorDetails {
     let Some(failure) = &found.failure else {
-        return Clues::default();
+        return ErrorDetails::default();
     };
     let action = failure
         .action
@@ -206,12 +209,12 @@ fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
     let service = failure
         .service
         .or_else(|| action.as_deref().and_then(Service::of_action));
-    let mut clues = Clues {
+    let mut error_details = ErrorDetails {
         service: service.map(|service| service.as_str().to_owned()),
         host: failure.host.clone(),
         region: failure.region.clone(),
         account: failure.account.clone(),
-        dialled: failure.dialled,
+        remote_ip: failure.remote_ip,
         action,
         role: failure.role.clone(),
         resource: failure.resource.clone(),
@@ -219,10 +222,10 @@ fn clues(record: &Record<'_>, found: &Match<'_>) -> Clues {
         principal: failure.principal.clone(),
         denied: failure.denied.clone(),
         code: failure.code.map(str::to_owned),
-        ..Clues::default()
+        ..ErrorDetails::default()
     };
-    clues.bound();
-    clues
+    error_details.bound();
+    error_details
 }
 
 /// The one API that a part of the agent calls.

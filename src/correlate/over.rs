@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::NodeState;
-use super::open::Open;
+use super::open::ActiveFault;
 use crate::signature::{Kind, Match, Part, Role};
 
 /// A crash loop of the worker has a period of one minute, a failed start of two.
@@ -29,7 +29,7 @@ impl NodeState {
             Part::Identity => BETWEEN_TRIES,
             _ => BETWEEN_REFRESHES,
         };
-        let attempt = |open: &Open| {
+        let attempt = |open: &ActiveFault| {
             open.kind == Kind::Fault && open.role == Some(Role::IdentityAttempt) && open.last <= at
         };
         let attempts = self.open.iter().filter(|open| attempt(open));
@@ -51,7 +51,7 @@ impl NodeState {
 /// What happens to an agent once and leaves no line when it is over: a worker that
 /// was killed, a failed start, a failed command. A live connection well after it
 /// shows that the agent works on.
-pub fn outlived(open: &Open, live: Timestamp) -> bool {
+pub fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
     let quiet_for = match open.part {
         Part::Worker | Part::Core | Part::Command | Part::Session | Part::Inventory => OUTLIVED,
         Part::Output | Part::Update | Part::Host | Part::Config => OUTLIVED_OUTSIDE,
@@ -67,7 +67,7 @@ pub fn outlived(open: &Open, live: Timestamp) -> bool {
 }
 
 /// Credentials that are merely held prove no call: they may come from the cache.
-pub fn survives(open: &Open, found: &Match<'_>) -> bool {
+pub fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
     let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;
     weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
 }

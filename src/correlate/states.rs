@@ -23,7 +23,7 @@ pub struct StreamState {
 /// bounded in bytes: what was not seen for longest goes first.
 #[derive(Debug, Clone, Default)]
 pub struct StreamStates {
-    states: BTreeMap<StreamKey, Kept>,
+    states: BTreeMap<StreamKey, Entry>,
     /// By last use, oldest first.
     by_use: BTreeMap<u64, StreamKey>,
     uses: u64,
@@ -31,7 +31,7 @@ pub struct StreamStates {
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct Entry {
     state: StreamState,
     used: u64,
     bytes: usize,
@@ -85,19 +85,19 @@ impl StreamStates {
 
     /// Keeps the state in which a stream was left. One that is complete leaves
     /// none, nor does one of which nothing is known.
-    pub fn settle(&mut self, source: &Source, state: StreamState) {
-        if source.complete || state.joiner.open().is_none() && state.node.says_nothing() {
+    pub fn save(&mut self, source: &Source, state: StreamState) {
+        if source.complete || state.joiner.open().is_none() && state.node.can_be_dropped() {
             return;
         }
         let key = StreamKey::of(source);
         self.remove(&key);
         self.uses += 1;
         // Once under each index.
-        let bytes = state.bytes() + 2 * key.bytes() + size_of::<Kept>();
+        let bytes = state.bytes() + 2 * key.bytes() + size_of::<Entry>();
         self.bytes += bytes;
         self.by_use.insert(self.uses, key.clone());
         let used = self.uses;
-        self.states.insert(key, Kept { state, used, bytes });
+        self.states.insert(key, Entry { state, used, bytes });
         while self.bytes > MAX_BYTES
             && let Some(oldest) = self.by_use.values().next().cloned()
         {

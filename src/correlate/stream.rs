@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::states::StreamState;
-use super::{Effect, NodeState};
+use super::{Ingested, NodeState};
 use crate::batch::{Batch, Source};
 use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
-use crate::node::{NamedBy, Node, NodeId};
+use crate::node::{IdSource, Node, NodeId};
 use crate::record::unwrap::clean;
-use crate::record::{self, Folded, Joiner, Record};
+use crate::record::{self, Joiner, NormalizedRecord, Record};
 use crate::signature::{Kind, Match, Matcher};
 
 /// What one batch says.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Reading {
+pub struct BatchAnalysis {
     pub findings: Vec<Finding>,
     pub recovered: Vec<Recovered>,
     /// Signature id → records that it recognised as harmless.
@@ -29,19 +29,19 @@ pub struct Reading {
 /// Reads the batches that one invocation brings of one stream: a fold from the
 /// stream's state to its next one.
 #[derive(Debug)]
-pub struct StreamReader<'e> {
+pub struct StreamAnalyzer<'e> {
     joiner: Joiner<'static>,
-    reader: NodeReader<'e>,
+    reader: NodeAnalyzer<'e>,
     source: Source,
     events: u64,
 }
 
-impl<'e> StreamReader<'e> {
+impl<'e> StreamAnalyzer<'e> {
     /// Begins with the state that earlier batches of the stream left.
     pub fn new(matcher: &'e Matcher, state: StreamState, source: Source) -> Self {
         Self {
             joiner: state.joiner,
-            reader: NodeReader::resume(matcher, state.node),
+            reader: NodeAnalyzer::resume(matcher, state.node),
             source,
             events: 0,
         }
@@ -61,14 +61,14 @@ impl<'e> StreamReader<'e> {
             let timed = joiner.is_timed() || lines.any(record::starts_timed_record);
             let first_at = batch.events.first().and_then(|event| event.at);
             if let Some(record) = joiner.begin_batch(first_at, timed) {
-                self.reader.apply(&record, None);
+                self.reader.ingest(&record, None);
             }
         }
         for (event, message) in batch.events.iter().zip(&messages) {
             // The agent's own shipper ends a record's event with a line end.
             for line in record::lines(record::without_last(message, b'\n')) {
                 if let Some(record) = joiner.line(line, event.at, received) {
-                    self.reader.apply(&record, None);
+                    self.reader.ingest(&record, None);
                 }
             }
         }
@@ -81,11 +81,11 @@ impl<'e> StreamReader<'e> {
     }
 
     /// What the batches said, and the state that the next invocation continues.
-    pub fn finish(mut self) -> (Reading, StreamState) {
+    pub fn finish(mut self) -> (BatchAnalysis, StreamState) {
         if self.source.complete
             && let Some(record) = self.joiner.close()
         {
-            self.reader.apply(&record, None);
+            self.reader.ingest(&record, None);
         }
         let node = node_of(&self.source);
         let mut reading = self
@@ -93,9 +93,9 @@ impl<'e> StreamReader<'e> {
             .reading(&node, self.joiner.open(), self.source.complete);
         self.joiner.count_open();
         if let Some(open) = self.joiner.open()
-            && self.reader.passes_over(open)
+            && self.reader.is_benign_info(open)
         {
-            self.reader.node.pass(open);
+            self.reader.node.observe(open);
             self.joiner.close_quiet();
         }
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
@@ -114,7 +114,7 @@ impl<'e> StreamReader<'e> {
 
 /// Reads the records of one node, from whatever streams or files they come.
 #[derive(Debug, Clone)]
-pub struct NodeReader<'e> {
+pub struct NodeAnalyzer<'e> {
     matcher: &'e Matcher,
     node: NodeState,
     recovered: Vec<Recovered>,
@@ -124,7 +124,7 @@ pub struct NodeReader<'e> {
     newest: Option<Timestamp>,
 }
 
-impl<'e> NodeReader<'e> {
+impl<'e> NodeAnalyzer<'e> {
     pub fn new(matcher: &'e Matcher) -> Self {
         let mut reader = Self::resume(matcher, NodeState::default());
         reader.node.begin_delivery(true);
@@ -145,11 +145,11 @@ impl<'e> NodeReader<'e> {
     }
 
     /// Takes in one record; `place` is the file it stands in, if any.
-    pub fn apply(&mut self, record: &Record<'_>, place: Option<&str>) {
-        let folded = Folded::new(record);
+    pub fn ingest(&mut self, record: &Record<'_>, place: Option<&str>) {
+        let folded = NormalizedRecord::new(record);
         let found = self.matcher.recognise(&folded);
         if self.was_counted(record, found.as_ref()) {
-            self.node.apply_counted(&folded, found.as_ref());
+            self.node.ingest_counted(&folded, found.as_ref());
             return;
         }
         self.records += 1;
@@ -163,23 +163,23 @@ impl<'e> NodeReader<'e> {
         );
         match found {
             Some(found) => {
-                let effect = self.node.apply(&folded, &found, place);
-                if effect == Effect::Quiet && matches!(found.signature.kind, Kind::Benign) {
+                let effect = self.node.ingest(&folded, &found, place);
+                if effect == Ingested::NoChange && matches!(found.signature.kind, Kind::Benign) {
                     self.count_benign(&found.signature.id);
                 }
-                if let Effect::Recovered(recovered) = effect {
+                if let Ingested::Recovered(recovered) = effect {
                     self.recovered.extend(recovered);
                 }
             }
-            None if record.level.is_trouble() => self.node.apply_unknown(&folded, place),
+            None if record.level.is_trouble() => self.node.ingest_unknown(&folded, place),
             None => {}
         }
-        self.node.pass(record);
+        self.node.observe(record);
     }
 
     /// Whether a record is of INFO or below and says nothing.
-    fn passes_over(&self, record: &Record<'_>) -> bool {
-        let found = |record| self.matcher.recognise(&Folded::new(record));
+    fn is_benign_info(&self, record: &Record<'_>) -> bool {
+        let found = |record| self.matcher.recognise(&NormalizedRecord::new(record));
         !record.level.is_trouble()
             && found(record).is_none_or(|found| {
                 found.signature.kind == Kind::Benign && found.signature.role.is_none()
@@ -191,7 +191,11 @@ impl<'e> NodeReader<'e> {
     fn was_counted(&self, record: &Record<'_>, found: Option<&Match<'_>>) -> bool {
         record.as_counted().is_some_and(|earlier| {
             earlier.rest.len() == record.rest.len()
-                || self.matcher.recognise(&Folded::new(&earlier)).as_ref() == found
+                || self
+                    .matcher
+                    .recognise(&NormalizedRecord::new(&earlier))
+                    .as_ref()
+                    == found
         })
     }
 
@@ -206,10 +210,10 @@ impl<'e> NodeReader<'e> {
 
     /// What the node's log says so far. `open` is a record that more lines may
     /// still continue: it counts as it stands, and is read again when it is whole.
-    pub fn reading(&self, node: &Node, open: Option<&Record<'_>>, complete: bool) -> Reading {
+    pub fn reading(&self, node: &Node, open: Option<&Record<'_>>, complete: bool) -> BatchAnalysis {
         let mut seen = self.clone();
         if let Some(record) = open {
-            seen.apply(record, None);
+            seen.ingest(record, None);
         }
         let findings = seen.node.findings(node, complete);
         let id = findings.first().map_or_else(
@@ -220,7 +224,7 @@ impl<'e> NodeReader<'e> {
         for over in &mut recovered {
             over.node.clone_from(&id);
         }
-        Reading {
+        BatchAnalysis {
             unrecognised: seen.node.unrecognised(),
             findings,
             recovered,
@@ -237,24 +241,24 @@ impl<'e> NodeReader<'e> {
 
 /// The node a batch's stream or caller names.
 pub fn node_of(source: &Source) -> Node {
-    let (id, named_by) = match (
+    let (id, id_source) = match (
         &source.caller_node,
         NodeId::from_stream_name(&source.log_stream),
     ) {
-        (Some(id), _) => (id.clone(), NamedBy::Caller),
-        (None, Some(id)) => (id, NamedBy::Stream),
+        (Some(id), _) => (id.clone(), IdSource::Caller),
+        (None, Some(id)) => (id, IdSource::Stream),
         (None, None) => {
             let name = if source.log_stream.is_empty() {
                 "unknown"
             } else {
                 &source.log_stream
             };
-            (NodeId::Unknown(name.into()), NamedBy::Nobody)
+            (NodeId::Unknown(name.into()), IdSource::Nobody)
         }
     };
     Node {
         id,
-        named_by,
+        id_source,
         account: source.account.clone(),
         region: source.region.clone(),
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::batch::{Batch, Event, Source};
 use crate::cause::{Cause, Confidence, Severity};
 use crate::correlate::states::StreamStates;
-use crate::correlate::stream::Reading;
+use crate::correlate::stream::BatchAnalysis;
 use crate::engine::Engine;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("the catalogue loads"));
@@ -28,7 +28,7 @@ fn batch(text: &str, complete: bool) -> Batch<'_> {
     }
 }
 
-fn read(text: &str) -> Reading {
+fn read(text: &str) -> BatchAnalysis {
     ENGINE.read(
         &mut StreamStates::default(),
         &batch(text, true),
@@ -37,11 +37,11 @@ fn read(text: &str) -> Reading {
 }
 
 /// `cause (confidence)` of every loud finding.
-fn loud(reading: &Reading) -> Vec<String> {
+fn loud(reading: &BatchAnalysis) -> Vec<String> {
     reading
         .findings
         .iter()
-        .filter(|finding| finding.severity.is_loud())
+        .filter(|finding| finding.severity.is_actionable())
         .map(|finding| format!("{} ({})", finding.candidates[0], finding.confidence))
         .collect()
 }

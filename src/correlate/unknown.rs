@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence};
 use crate::finding::Unrecognised;
-use crate::finding::{Clues, Evidence, Finding, SignatureCount};
+use crate::finding::{ErrorDetails, Evidence, Finding, SignatureCount};
 use crate::node::Node;
-use crate::record::{Folded, Record, cut};
+use crate::record::{NormalizedRecord, Record, cut};
 
 /// Templates that are kept of one stream or node; a further one takes the place
 /// of the oldest.
@@ -38,9 +38,9 @@ impl Unknown {
             candidates: vec![Cause::Unrecognised],
             confidence: Confidence::Undetermined,
             severity: Cause::Unrecognised.severity(),
-            clues: Clues {
+            error_details: ErrorDetails {
                 template: Some(self.template.clone()),
-                ..Clues::default()
+                ..ErrorDetails::default()
             },
             evidence: vec![self.example.clone()],
             signatures: vec![SignatureCount {
@@ -76,7 +76,7 @@ fn quoted(record: &Record<'_>, place: Option<&str>) -> Evidence {
 }
 
 /// Counts the record under its template; a bounded number of templates is kept.
-pub fn add(known: &mut Vec<Unknown>, record: &Folded<'_, '_>, place: Option<&str>) {
+pub fn add(known: &mut Vec<Unknown>, record: &NormalizedRecord<'_, '_>, place: Option<&str>) {
     let template = template(record.flat());
     if let Some(unknown) = known
         .iter_mut()

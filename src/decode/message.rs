@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
 
 use super::json::{Text, json_fault};
-use super::{DecodeError, Surroundings, partial};
+use super::{DecodeContext, DecodeError, partial};
 use crate::batch::{Batch, Event, Source};
 use crate::node::{AccountId, Region};
 
@@ -50,7 +50,7 @@ pub struct Subscription<'a> {
 pub fn read<'a>(
     json: &'a str,
     complete: bool,
-    around: &Surroundings,
+    around: &DecodeContext,
 ) -> Result<Message<'a>, DecodeError> {
     let payload: Payload<'a> = match serde_json::from_str(json) {
         Ok(payload) => payload,
@@ -260,8 +260,8 @@ mod tests {
 
     use super::*;
 
-    fn around() -> Surroundings {
-        Surroundings {
+    fn around() -> DecodeContext {
+        DecodeContext {
             max_decoded_bytes: 1 << 20,
             own_account: AccountId::parse("111122223333"),
             own_region: Region::parse("eu-central-1"),

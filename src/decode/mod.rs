@@ -20,7 +20,7 @@ use crate::node::{AccountId, Region};
 
 /// What decoding must know about the function it runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct DecodeContext {
     /// The cap on what one payload may unpack to, in bytes.
     pub max_decoded_bytes: u64,
     /// Stands in where a by-hand caller names no account.

@@ -4,8 +4,8 @@ use super::checks::{
     dhmc, egress, endpoint_policy, imds, instance_profile, instance_state, network_acl,
     permissions, registration, route, trust_policy, vpc_dns, vpc_endpoint,
 };
-pub use super::query::Ask;
-pub use super::result::{CheckName, CheckResult, CheckStatus, Fault, Sign};
+pub use super::query::Query;
+pub use super::result::{CheckName, CheckResult, CheckStatus, Fault, Observation};
 pub use super::subject::Subject;
 use crate::cause::Cause;
 
@@ -17,9 +17,9 @@ pub struct Check {
     /// The causes for which it is run, when a finding has one as a candidate.
     pub causes: &'static [Cause],
     /// Without one of these the result is `unknown`.
-    pub needs: &'static [Ask],
+    pub needs: &'static [Query],
     /// Read along with it: it tells more with them, and does without.
-    pub uses: &'static [Ask],
+    pub uses: &'static [Query],
     /// Pure: facts in, result out.
     pub judge: fn(&Subject<'_>) -> CheckResult,
 }
@@ -45,22 +45,22 @@ pub const CHECKS: &[Check] = &[
             Cause::EndpointUnreachable,
             Cause::DnsFailure,
         ],
-        needs: &[Ask::Instance],
+        needs: &[Query::Instance],
         uses: &[],
         judge: instance_state::judge,
     },
     Check {
         name: CheckName::Registration,
         causes: registration::CAUSES,
-        needs: &[Ask::Registration],
+        needs: &[Query::Registration],
         uses: &[],
         judge: registration::judge,
     },
     Check {
         name: CheckName::Imds,
         causes: &[Cause::ImdsDisabled, Cause::ImdsUnreachable],
-        needs: &[Ask::Instance],
-        uses: &[Ask::ImdsDefaults],
+        needs: &[Query::Instance],
+        uses: &[Query::ImdsDefaults],
         judge: imds::judge,
     },
     Check {
@@ -71,44 +71,49 @@ pub const CHECKS: &[Check] = &[
             Cause::RoleNotAssumable,
             Cause::PermissionMissing,
         ],
-        needs: &[Ask::Instance, Ask::Profile],
+        needs: &[Query::Instance, Query::Profile],
         uses: &[],
         judge: instance_profile::judge,
     },
     Check {
         name: CheckName::TrustPolicy,
         causes: &[Cause::StaleInstanceProfile, Cause::RoleNotAssumable],
-        needs: &[Ask::Instance, Ask::Profile],
-        uses: &[Ask::Role],
+        needs: &[Query::Instance, Query::Profile],
+        uses: &[Query::Role],
         judge: trust_policy::judge,
     },
     Check {
         name: CheckName::Permissions,
         causes: &[Cause::PermissionMissing],
-        needs: &[Ask::Instance, Ask::Profile, Ask::Permissions],
-        uses: &[Ask::Role],
+        needs: &[Query::Instance, Query::Profile, Query::Permissions],
+        uses: &[Query::Role],
         judge: permissions::judge,
     },
     Check {
         name: CheckName::Dhmc,
         causes: &[Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
-        needs: &[Ask::Dhmc],
+        needs: &[Query::Dhmc],
         uses: &[],
         judge: dhmc::judge,
     },
     Check {
         name: CheckName::EndpointPolicy,
         causes: &[Cause::EndpointPolicyDenies],
-        needs: &[Ask::Instance, Ask::Profile, Ask::Endpoints, Ask::Subnet],
+        needs: &[
+            Query::Instance,
+            Query::Profile,
+            Query::Endpoints,
+            Query::Subnet,
+        ],
         // A gateway endpoint carries what a route leads to it.
-        uses: &[Ask::RouteTables],
+        uses: &[Query::RouteTables],
         judge: endpoint_policy::judge,
     },
     Check {
         name: CheckName::VpcEndpoint,
         causes: REACH,
-        needs: &[Ask::Instance, Ask::Endpoints, Ask::Subnet],
-        uses: &[Ask::RouteTables],
+        needs: &[Query::Instance, Query::Endpoints, Query::Subnet],
+        uses: &[Query::RouteTables],
         judge: vpc_endpoint::judge,
     },
     Check {
@@ -116,20 +121,25 @@ pub const CHECKS: &[Check] = &[
         causes: REACH,
         // The endpoints tell where the way leads.
         needs: &[
-            Ask::Instance,
-            Ask::SecurityGroups,
-            Ask::Endpoints,
-            Ask::Subnet,
+            Query::Instance,
+            Query::SecurityGroups,
+            Query::Endpoints,
+            Query::Subnet,
         ],
         // They tell whether a name may lead to a private network elsewhere.
-        uses: &[Ask::RouteTables],
+        uses: &[Query::RouteTables],
         judge: egress::judge,
     },
     Check {
         name: CheckName::Route,
         causes: REACH,
         // The endpoints tell where the way leads.
-        needs: &[Ask::Instance, Ask::RouteTables, Ask::Endpoints, Ask::Subnet],
+        needs: &[
+            Query::Instance,
+            Query::RouteTables,
+            Query::Endpoints,
+            Query::Subnet,
+        ],
         uses: &[],
         judge: route::judge,
     },
@@ -137,15 +147,20 @@ pub const CHECKS: &[Check] = &[
         name: CheckName::NetworkAcl,
         causes: REACH,
         // The endpoints tell where the way leads.
-        needs: &[Ask::Instance, Ask::NetworkAcl, Ask::Endpoints, Ask::Subnet],
-        uses: &[Ask::RouteTables],
+        needs: &[
+            Query::Instance,
+            Query::NetworkAcl,
+            Query::Endpoints,
+            Query::Subnet,
+        ],
+        uses: &[Query::RouteTables],
         judge: network_acl::judge,
     },
     Check {
         name: CheckName::VpcDns,
         causes: &[Cause::DnsFailure],
-        needs: &[Ask::Instance, Ask::Dns],
-        uses: &[Ask::Endpoints, Ask::Subnet],
+        needs: &[Query::Instance, Query::Dns],
+        uses: &[Query::Endpoints, Query::Subnet],
         judge: vpc_dns::judge,
     },
 ];
@@ -153,8 +168,8 @@ pub const CHECKS: &[Check] = &[
 impl Check {
     /// The IAM actions that it reads with.
     pub fn actions(&self) -> impl Iterator<Item = &'static str> {
-        let asks = self.needs.iter().chain(self.uses);
-        asks.flat_map(|ask| ask.actions().iter().copied())
+        let queries = self.needs.iter().chain(self.uses);
+        queries.flat_map(|ask| ask.actions().iter().copied())
     }
 
     pub fn is_for(&self, candidates: &[Cause]) -> bool {

@@ -1,19 +1,19 @@
 //! The sentences that go beyond title and checks: what the verdict rests on
 //! and what follows from it.
 
-use super::check::{CheckName, CheckResult, Sign};
-use super::verdict::{Decision, Live, Standing, effect};
+use super::check::{CheckName, CheckResult, Observation};
+use super::verdict::{Decision, FaultState, Live, implications};
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::check::CheckStatus;
 
 pub(super) fn detail(
     cause: Cause,
     decision: &Decision,
-    signs: &[Sign],
+    signs: &[Observation],
     checks: &[CheckResult],
     live: &Live,
 ) -> Option<String> {
-    let saw = |sign: Sign| signs.contains(&sign);
+    let saw = |observation: Observation| signs.contains(&observation);
     let mut sentences: Vec<String> = Vec::new();
     if decision.recovered {
         let at = match live.last_ping {
@@ -24,16 +24,16 @@ pub(super) fn detail(
             "The agent has reported to Systems Manager since the newest of these lines{at}: it \
              works again."
         ));
-    } else if saw(Sign::InstanceGone) {
+    } else if saw(Observation::InstanceGone) {
         sentences.push("The instance is gone, so nothing is left to repair.".to_owned());
-    } else if decision.standing == Standing::AlreadyRight {
+    } else if decision.fault_state == FaultState::NotObserved {
         sentences.push(already_right(cause, signs).to_owned());
     }
-    if decision.standing == Standing::Standing {
-        sentences.extend(standing(cause, decision, signs, live));
+    if decision.fault_state == FaultState::Active {
+        sentences.extend(fault_state(cause, decision, signs, live));
         sentences.extend(narrowed(cause, decision, checks));
         sentences.extend(nothing_in_the_way(cause, decision, checks));
-        if saw(Sign::PingedSince) && decision.confidence == Confidence::Confirmed {
+        if saw(Observation::PingedSince) && decision.confidence == Confidence::Confirmed {
             sentences.push(
                 "The agent still reports to Systems Manager, on credentials that it holds from \
                  before; they last some hours."
@@ -42,17 +42,18 @@ pub(super) fn detail(
         }
         sentences.extend(also_wrong(cause, decision, checks));
     }
-    if saw(Sign::InstanceStopped) {
+    if saw(Observation::InstanceStopped) {
         sentences.push("The instance is stopped now.".to_owned());
     }
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-fn already_right(cause: Cause, signs: &[Sign]) -> &'static str {
-    if cause == Cause::ImdsDisabled && signs.contains(&Sign::ImdsEnabled) {
+fn already_right(cause: Cause, signs: &[Observation]) -> &'static str {
+    if cause == Cause::ImdsDisabled && signs.contains(&Observation::ImdsEnabled) {
         "The metadata service is switched on at this moment: it was switched on after these lines \
          were logged, or a proxy answered in its place."
-    } else if cause == Cause::RoleNotAssumable && signs.contains(&Sign::TrustAllowsByRepair) {
+    } else if cause == Cause::RoleNotAssumable && signs.contains(&Observation::TrustAllowsByRepair)
+    {
         "The trust policy holds the statement that a repair of this function added and lets EC2 \
          assume the role. EC2 takes it up at its next credential refresh; associating the \
          instance profile again, or stopping and starting the instance, forces it."
@@ -62,9 +63,14 @@ fn already_right(cause: Cause, signs: &[Sign]) -> &'static str {
     }
 }
 
-fn standing(cause: Cause, decision: &Decision, signs: &[Sign], live: &Live) -> Option<String> {
-    let saw = |sign: Sign| signs.contains(&sign);
-    if cause == Cause::ImdsUnreachable && saw(Sign::ImdsEnabled) {
+fn fault_state(
+    cause: Cause,
+    decision: &Decision,
+    signs: &[Observation],
+    live: &Live,
+) -> Option<String> {
+    let saw = |observation: Observation| signs.contains(&observation);
+    if cause == Cause::ImdsUnreachable && saw(Observation::ImdsEnabled) {
         let hops = live.instance.as_ref()?.imds.as_ref()?.hop_limit;
         let container = match hops {
             Some(1) => {
@@ -85,7 +91,7 @@ fn standing(cause: Cause, decision: &Decision, signs: &[Sign], live: &Live) -> O
              169.254.169.254 in NO_PROXY, a stale route, a firewall{container}.{since}"
         ));
     }
-    if cause == Cause::StaleInstanceProfile && saw(Sign::TrustAllows) {
+    if cause == Cause::StaleInstanceProfile && saw(Observation::TrustAllows) {
         return Some(
             "The trust policy lets EC2 assume the role now, while EC2 may still hold its earlier \
              refusal until its next credential refresh. Associating the instance profile again, \
@@ -93,7 +99,7 @@ fn standing(cause: Cause, decision: &Decision, signs: &[Sign], live: &Live) -> O
                 .to_owned(),
         );
     }
-    saw(Sign::InstanceUnknown).then(|| {
+    saw(Observation::InstanceUnknown).then(|| {
         "EC2 does not know the instance in this account and Region, so the log alone speaks."
             .to_owned()
     })
@@ -106,7 +112,7 @@ fn narrowed(cause: Cause, decision: &Decision, checks: &[CheckResult]) -> Option
     }
     let notes: Vec<&str> = checks
         .iter()
-        .filter(|result| result.sign == Some(Sign::WayBlocked))
+        .filter(|result| result.observation == Some(Observation::WayBlocked))
         .map(|result| result.note.as_str())
         .collect();
     (!notes.is_empty()).then(|| notes.join(" "))
@@ -146,7 +152,9 @@ fn also_wrong(cause: Cause, decision: &Decision, checks: &[CheckResult]) -> Opti
     let notes: Vec<&str> = checks
         .iter()
         .filter(|result| {
-            let confirms = result.sign.and_then(|sign| effect(sign).confirms);
+            let confirms = result
+                .observation
+                .and_then(|observation| implications(observation).confirms);
             confirms.is_some_and(|other| other != cause)
         })
         .map(|result| result.note.as_str())

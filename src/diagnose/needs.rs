@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{Ask, CHECKS, Check, CheckResult, Subject};
-use super::facts::{Facts, Read};
+use super::check::{CHECKS, Check, CheckResult, Query, Subject};
+use super::facts::{Facts, Fetched};
 use super::verdict::{Diagnosed, Live, decide};
 use crate::finding::Finding;
 use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
@@ -19,7 +19,7 @@ pub struct Home {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// For which instances each kind of look is wanted.
-    wanted: BTreeMap<Ask, BTreeSet<InstanceId>>,
+    wanted: BTreeMap<Query, BTreeSet<InstanceId>>,
     /// The services to whose endpoints a way is looked for.
     services: BTreeSet<String>,
     /// What the log of an instance says is denied: the action, and the resource
@@ -39,23 +39,23 @@ impl Needs {
             let Ok(id) = within_reach(&finding.node, home) else {
                 continue;
             };
-            let mut asks: BTreeSet<Ask> = BTreeSet::new();
+            let mut queries: BTreeSet<Query> = BTreeSet::new();
             for check in checks_for(finding) {
-                asks.extend(check.needs.iter().chain(check.uses));
+                queries.extend(check.needs.iter().chain(check.uses));
             }
-            if asks.is_empty() {
+            if queries.is_empty() {
                 continue;
             }
             needs.region = needs.region.or_else(|| finding.node.region.clone());
-            needs.services.extend(finding.clues.service.clone());
-            let action = finding.clues.action.as_deref();
+            needs.services.extend(finding.error_details.service.clone());
+            let action = finding.error_details.action.as_deref();
             let service = action.and_then(|action| action.split(':').next());
             needs.services.extend(service.map(str::to_owned));
-            for (action, resource) in finding.clues.denied_calls() {
+            for (action, resource) in finding.error_details.denied_calls() {
                 let denied = (action.to_owned(), resource.map(str::to_owned));
                 needs.denied.entry(id.clone()).or_default().insert(denied);
             }
-            for ask in asks {
+            for ask in queries {
                 needs.wanted.entry(ask).or_default().insert(id.clone());
             }
         }
@@ -63,11 +63,11 @@ impl Needs {
     }
 
     /// The instances for which `ask` is wanted, sorted.
-    pub fn wanted(&self, ask: Ask) -> impl Iterator<Item = &InstanceId> {
+    pub fn wanted(&self, ask: Query) -> impl Iterator<Item = &InstanceId> {
         self.wanted.get(&ask).into_iter().flatten()
     }
 
-    pub fn is_wanted(&self, ask: Ask) -> bool {
+    pub fn is_wanted(&self, ask: Query) -> bool {
         self.wanted.contains_key(&ask)
     }
 
@@ -126,7 +126,7 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
         instance,
         partition: region.map_or(Partition::Aws, |region| region.partition()),
         region,
-        clues: &finding.clues,
+        error_details: &finding.error_details,
         last: finding.last,
         facts,
     };
@@ -136,8 +136,8 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
     if results.is_empty() {
         return (results, Live::default());
     }
-    let found = facts.instances.get(instance).and_then(Read::found);
-    let registration = facts.registrations.get(instance).and_then(Read::found);
+    let found = facts.instances.get(instance).and_then(Fetched::found);
+    let registration = facts.registrations.get(instance).and_then(Fetched::found);
     let live = Live {
         instance: found.cloned(),
         role: found.and_then(|found| facts.role_of(found)).cloned(),

@@ -3,7 +3,7 @@
 /// One kind of look, made once per thing asked about, however many checks and
 /// nodes share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Ask {
+pub enum Query {
     Instance,
     /// The account's metadata defaults, where an instance has its endpoint off.
     ImdsDefaults,
@@ -31,7 +31,7 @@ pub enum Ask {
     Dhmc,
 }
 
-impl Ask {
+impl Query {
     pub const ALL: &'static [Self] = &[
         Self::Instance,
         Self::ImdsDefaults,

@@ -68,7 +68,7 @@ pub struct CheckResult {
     pub note: String,
     /// What was established, for the table of verdicts; `None` when the check
     /// could not look or could not judge.
-    pub sign: Option<Sign>,
+    pub observation: Option<Observation>,
     /// What is to be changed, where that is one resource.
     pub fault: Option<Fault>,
 }
@@ -76,7 +76,7 @@ pub struct CheckResult {
 /// What a check can establish about live state. Of several faults the one that
 /// stands first here explains those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Sign {
+pub enum Observation {
     /// EC2 does not know the instance in this account and Region.
     InstanceUnknown,
     /// Terminated or about to be.
@@ -147,7 +147,7 @@ pub enum Fault {
         endpoint: String,
     },
     /// The endpoint exists, but the service's name does not lead to it.
-    EndpointNameless {
+    PrivateDnsDisabled {
         endpoint: String,
     },
     /// The endpoint answers for the service's name, and the node did not take it.
@@ -155,7 +155,7 @@ pub enum Fault {
         endpoint: String,
     },
     /// The endpoint's security groups do not let the instance in.
-    EndpointShut {
+    EndpointSgBlocksInstance {
         endpoint: String,
         groups: Vec<String>,
     },
@@ -192,9 +192,9 @@ impl Fault {
             Self::PolicyDenies { policy, .. } => policy,
             Self::EndpointPolicy { endpoint }
             | Self::EndpointState { endpoint }
-            | Self::EndpointNameless { endpoint }
+            | Self::PrivateDnsDisabled { endpoint }
             | Self::EndpointBypassed { endpoint }
-            | Self::EndpointShut { endpoint, .. } => endpoint,
+            | Self::EndpointSgBlocksInstance { endpoint, .. } => endpoint,
             Self::Egress { groups } => groups.first().map_or("", String::as_str),
             Self::Acl { acl, .. } => acl,
             Self::Route { table, .. } | Self::NoPublicAddress { table } => table,
@@ -208,13 +208,13 @@ impl CheckResult {
         check: CheckName,
         status: CheckStatus,
         note: impl Into<String>,
-        sign: Option<Sign>,
+        observation: Option<Observation>,
     ) -> Self {
         Self {
             check,
             status,
             note: note.into(),
-            sign,
+            observation,
             fault: None,
         }
     }
@@ -233,10 +233,15 @@ impl CheckResult {
     }
 
     /// A proven fault of one resource.
-    pub fn failed(check: CheckName, note: impl Into<String>, sign: Sign, fault: Fault) -> Self {
+    pub fn failed(
+        check: CheckName,
+        note: impl Into<String>,
+        observation: Observation,
+        fault: Fault,
+    ) -> Self {
         Self {
             fault: Some(fault),
-            ..Self::new(check, CheckStatus::Failed, note, Some(sign))
+            ..Self::new(check, CheckStatus::Failed, note, Some(observation))
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::node::{Node, NodeId};
 /// the cause with.
 pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<&Fault>) -> Scope {
     let node = &finding.node;
-    let clues = &finding.clues;
+    let error_details = &finding.error_details;
     let of = |kind, id: String| Scope { kind, id };
     match cause.scope_kind() {
         ScopeKind::Instance => match &node.id {
@@ -21,7 +21,7 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
         },
         ScopeKind::Role | ScopeKind::Policy => {
             // What a check proved is the role's own; else AWS's word on the policy counts.
-            let policy = (finding.clues.denying_policy())
+            let policy = (finding.error_details.denying_policy())
                 .filter(|_| cause == Cause::PermissionMissing && fault.is_none());
             match (policy, role(cause, finding, live)) {
                 (Some((_, arn)), _) => of(ScopeKind::Policy, policy_id(arn).to_owned()),
@@ -38,7 +38,10 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
             (Some(_) | None, None) => on_node(node),
         },
         ScopeKind::ServiceInSubnet | ScopeKind::ServiceOnNode => {
-            let service = clues.service.as_deref().or(clues.host.as_deref());
+            let service = error_details
+                .service
+                .as_deref()
+                .or(error_details.host.as_deref());
             let service = service.unwrap_or("-");
             match live.subnet() {
                 Some(subnet) => of(ScopeKind::ServiceInSubnet, format!("{service}/{subnet}")),
@@ -47,7 +50,10 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
         }
         ScopeKind::AccountRegion => of(ScopeKind::AccountRegion, account_region(node)),
         ScopeKind::AccountRegionApi => {
-            let api = clues.action.as_deref().or(clues.service.as_deref());
+            let api = error_details
+                .action
+                .as_deref()
+                .or(error_details.service.as_deref());
             let api = api.unwrap_or("-");
             of(
                 ScopeKind::AccountRegionApi,
@@ -56,7 +62,7 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
         }
         ScopeKind::Template => of(
             ScopeKind::Template,
-            unknown::scope_id(clues.template.as_deref().unwrap_or_default()),
+            unknown::scope_id(error_details.template.as_deref().unwrap_or_default()),
         ),
         ScopeKind::Node | ScopeKind::Nodes => on_node(node),
     }
@@ -75,10 +81,10 @@ pub fn account_region(node: &Node) -> String {
 /// takes a check's proof and the live role.
 fn role<'a>(cause: Cause, finding: &'a Finding, live: &'a Live) -> Option<&'a str> {
     let own = live.role.as_ref().map(|role| role.name.as_str());
-    let told = finding.clues.role.as_deref();
+    let told = finding.error_details.role.as_deref();
     if cause == Cause::PermissionMissing {
         let other = |caller: &Principal| !matches!(caller, Principal::Role(_));
-        if finding.clues.principal.as_ref().is_some_and(other) {
+        if finding.error_details.principal.as_ref().is_some_and(other) {
             // A user or a service was denied: no role is at fault.
             return None;
         }

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::facts::{Facts, InstanceFacts, Read, RoleFacts};
+use super::facts::{Facts, Fetched, InstanceFacts, RoleFacts};
 use super::result::{CheckName, CheckResult};
 use crate::diagnose::check::CheckStatus;
-use crate::finding::Clues;
+use crate::finding::ErrorDetails;
 use crate::node::{InstanceId, Partition, Region};
 
 /// A node with what its log names and what was read of it.
@@ -15,7 +15,7 @@ pub struct Subject<'a> {
     pub partition: Partition,
     pub region: Option<&'a Region>,
     /// What the error text names: a hint at where to look, never a proof.
-    pub clues: &'a Clues,
+    pub error_details: &'a ErrorDetails,
     /// The newest evidence.
     pub last: Timestamp,
     pub facts: &'a Facts,
@@ -24,18 +24,18 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// The instance as it is, or the result of a check that cannot look at
     /// one that is gone, unknown or could not be read.
-    pub fn standing_instance(&self, check: CheckName) -> Result<&'a InstanceFacts, CheckResult> {
+    pub fn existing_instance(&self, check: CheckName) -> Result<&'a InstanceFacts, CheckResult> {
         let id = self.instance;
         let (status, note) = match self.facts.instances.get(id) {
-            Some(Read::Found(instance)) if instance.is_gone() => {
+            Some(Fetched::Found(instance)) if instance.is_gone() => {
                 (CheckStatus::Skipped, format!("{id} is {}.", instance.state))
             }
-            Some(Read::Found(instance)) => return Ok(instance),
-            Some(Read::Missing) => (
+            Some(Fetched::Found(instance)) => return Ok(instance),
+            Some(Fetched::Missing) => (
                 CheckStatus::Skipped,
                 format!("EC2 does not know {id} in this account and Region."),
             ),
-            Some(Read::Failed(why)) => (
+            Some(Fetched::Failed(why)) => (
                 CheckStatus::Unknown,
                 format!("Could not look at {id}: {why}."),
             ),
@@ -47,7 +47,7 @@ impl<'a> Subject<'a> {
     /// The instance while it runs: one that is stopped has given its public
     /// address back, so that its network cannot be judged.
     pub fn running_instance(&self, check: CheckName) -> Result<&'a InstanceFacts, CheckResult> {
-        let instance = self.standing_instance(check)?;
+        let instance = self.existing_instance(check)?;
         match instance.state.as_str() {
             "running" => Ok(instance),
             state => {
@@ -69,7 +69,7 @@ impl<'a> Subject<'a> {
             let unread = instance.profile.as_ref().is_some_and(|profile| {
                 !matches!(
                     self.facts.profiles.get(&profile.name),
-                    Some(Read::Found(_) | Read::Missing)
+                    Some(Fetched::Found(_) | Fetched::Missing)
                 )
             });
             return Err(if unread {
@@ -78,7 +78,7 @@ impl<'a> Subject<'a> {
                 CheckResult::skipped(check, format!("{id} has no role to judge."))
             });
         };
-        if role.tags == Read::Missing {
+        if role.tags == Fetched::Missing {
             let note = format!("The role {} does not exist.", role.name);
             return Err(CheckResult::skipped(check, note));
         }

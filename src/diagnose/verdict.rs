@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::check::{CheckName, CheckResult, Sign};
+use super::check::{CheckName, CheckResult, Observation};
 use super::checks::registration::stops_reporting;
 use super::detail;
 use super::facts::{InstanceFacts, RoleFacts};
@@ -22,7 +22,7 @@ pub struct Diagnosed {
     pub scope: Scope,
     pub confidence: Confidence,
     pub severity: Severity,
-    pub standing: Standing,
+    pub fault_state: FaultState,
     /// When the agent reported after all of this: it works again.
     pub recovered_at: Option<Timestamp>,
     /// What the title and the checks do not say.
@@ -36,7 +36,7 @@ impl Diagnosed {
     /// Whether live state takes away something that the log names. What says so
     /// must not be older than the log's own lines.
     pub fn is_acquittal(&self) -> bool {
-        self.standing == Standing::AlreadyRight
+        self.fault_state == FaultState::NotObserved
             || self.confidence != Confidence::Confirmed
                 && self.candidates != self.finding.candidates
     }
@@ -44,13 +44,13 @@ impl Diagnosed {
 
 /// Whether live state still shows the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Standing {
+pub enum FaultState {
     /// It stands, or nothing says that it does not.
-    Standing,
+    Active,
     /// Everything the log suspects is right at this moment (put right since,
     /// or not visible from AWS), or the instance is gone. Nothing is to be
     /// repaired.
-    AlreadyRight,
+    NotObserved,
 }
 
 /// The live state of one node that a repair starts from. The role is the one
@@ -86,8 +86,9 @@ impl Diagnosed {
     /// was logged, so they tell of something else: the next candidate, where
     /// the log names one that live state does not refute.
     pub fn rule_out(&mut self, cause: Cause) {
-        let enabled = (self.checks.iter()).any(|check| check.sign == Some(Sign::ImdsEnabled));
-        let doubtful = self.standing == Standing::AlreadyRight
+        let enabled =
+            (self.checks.iter()).any(|check| check.observation == Some(Observation::ImdsEnabled));
+        let doubtful = self.fault_state == FaultState::NotObserved
             && self.recovered_at.is_none()
             && cause == Cause::ImdsDisabled
             && enabled;
@@ -96,7 +97,7 @@ impl Diagnosed {
         }
         self.candidates.remove(0);
         self.cause = self.candidates[0];
-        self.standing = Standing::Standing;
+        self.fault_state = FaultState::Active;
         self.scope = scope(self.cause, &self.finding, &self.live, None);
         self.severity = severity(self.cause, &self.finding, self.confidence, false);
         self.detail = Some(
@@ -124,63 +125,69 @@ pub fn recovered(diagnosed: &[Diagnosed]) -> Vec<Recovered> {
 
 /// What a sign means for the candidates of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Effect {
+pub struct Implications {
     pub confirms: Option<Cause>,
     pub refutes: &'static [Cause],
 }
 
 /// The table of verdicts. Of several causes that are confirmed the one whose
-/// sign stands first in [`Sign`] explains the others: without the metadata
+/// sign stands first in [`Observation`] explains the others: without the metadata
 /// service neither profile nor trust policy is ever tried.
-pub fn effect(sign: Sign) -> Effect {
+pub fn implications(observation: Observation) -> Implications {
     use Cause::*;
-    let (confirms, refutes): (Option<Cause>, &'static [Cause]) = match sign {
-        Sign::InstanceUnknown | Sign::InstanceGone | Sign::InstanceStopped | Sign::InstanceUp => {
-            (None, &[])
-        }
-        Sign::ImdsDisabled => (Some(ImdsDisabled), &[ImdsUnreachable]),
-        Sign::ImdsEnabled => (None, &[ImdsDisabled]),
-        Sign::NoProfile => (
+    let (confirms, refutes): (Option<Cause>, &'static [Cause]) = match observation {
+        Observation::InstanceUnknown
+        | Observation::InstanceGone
+        | Observation::InstanceStopped
+        | Observation::InstanceUp => (None, &[]),
+        Observation::ImdsDisabled => (Some(ImdsDisabled), &[ImdsUnreachable]),
+        Observation::ImdsEnabled => (None, &[ImdsDisabled]),
+        Observation::NoProfile => (
             Some(NoInstanceProfile),
             &[StaleInstanceProfile, RoleNotAssumable],
         ),
-        Sign::ProfileAttached => (None, &[NoInstanceProfile]),
-        Sign::ProfileDeleted | Sign::ProfileRecreated | Sign::ProfileWithoutRole => (
+        Observation::ProfileAttached => (None, &[NoInstanceProfile]),
+        Observation::ProfileDeleted
+        | Observation::ProfileRecreated
+        | Observation::ProfileWithoutRole => (
             Some(StaleInstanceProfile),
             &[NoInstanceProfile, RoleNotAssumable],
         ),
         // EC2 may still hold an old association: stale is not refuted.
-        Sign::ProfileSound => (None, &[NoInstanceProfile]),
-        Sign::TrustAllows | Sign::TrustAllowsByRepair => (None, &[RoleNotAssumable]),
-        Sign::TrustRefuses => (Some(RoleNotAssumable), &[]),
-        Sign::DnsOff => (Some(DnsFailure), &[]),
-        Sign::WayBlocked => (Some(EndpointUnreachable), &[]),
-        Sign::PermissionLacking => (Some(PermissionMissing), &[]),
-        Sign::PermissionGranted => (None, &[PermissionMissing]),
-        Sign::EndpointPolicyRefuses => (Some(EndpointPolicyDenies), &[]),
-        Sign::EndpointPolicyAllows => (None, &[EndpointPolicyDenies]),
-        Sign::DhmcRoleUnusable => (Some(DhmcRoleBroken), &[DhmcNotConfigured]),
+        Observation::ProfileSound => (None, &[NoInstanceProfile]),
+        Observation::TrustAllows | Observation::TrustAllowsByRepair => (None, &[RoleNotAssumable]),
+        Observation::TrustRefuses => (Some(RoleNotAssumable), &[]),
+        Observation::DnsOff => (Some(DnsFailure), &[]),
+        Observation::WayBlocked => (Some(EndpointUnreachable), &[]),
+        Observation::PermissionLacking => (Some(PermissionMissing), &[]),
+        Observation::PermissionGranted => (None, &[PermissionMissing]),
+        Observation::EndpointPolicyRefuses => (Some(EndpointPolicyDenies), &[]),
+        Observation::EndpointPolicyAllows => (None, &[EndpointPolicyDenies]),
+        Observation::DhmcRoleUnusable => (Some(DhmcRoleBroken), &[DhmcNotConfigured]),
         // That it is off is a fault only of a node that has nothing else.
-        Sign::DhmcOff => (None, &[DhmcRoleBroken]),
-        Sign::DhmcOn => (None, &[DhmcNotConfigured]),
-        Sign::DhmcSound => (None, &[DhmcNotConfigured, DhmcRoleBroken]),
-        Sign::PingedSince => (None, &[]),
+        Observation::DhmcOff => (None, &[DhmcRoleBroken]),
+        Observation::DhmcOn => (None, &[DhmcNotConfigured]),
+        Observation::DhmcSound => (None, &[DhmcNotConfigured, DhmcRoleBroken]),
+        Observation::PingedSince => (None, &[]),
     };
-    Effect { confirms, refutes }
+    Implications { confirms, refutes }
 }
 
 /// The verdict on one finding. Without checks, as in the command-line tool, it
 /// is what the log alone says.
 pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnosed {
-    let mut signs: Vec<Sign> = checks.iter().filter_map(|result| result.sign).collect();
+    let mut signs: Vec<Observation> = checks
+        .iter()
+        .filter_map(|result| result.observation)
+        .collect();
     signs.sort_unstable();
-    let decision = weigh(&finding, &signs);
+    let decision = rank_candidates(&finding, &signs);
     let cause = decision.candidates.first().copied();
     let cause = cause.unwrap_or(Cause::Unrecognised);
-    let gone = signs.contains(&Sign::InstanceGone);
+    let gone = signs.contains(&Observation::InstanceGone);
     let confirms = |result: &&CheckResult| {
-        let sign = result.sign.map(effect);
-        sign.is_some_and(|effect| effect.confirms == Some(cause))
+        let observation = result.observation.map(implications);
+        observation.is_some_and(|implications| implications.confirms == Some(cause))
     };
     let fault = checks
         .iter()
@@ -194,7 +201,7 @@ pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnos
         cause,
         candidates: decision.candidates,
         confidence: decision.confidence,
-        standing: decision.standing,
+        fault_state: decision.fault_state,
         finding,
         checks,
         live,
@@ -206,26 +213,29 @@ pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnos
 pub(super) struct Decision {
     pub candidates: Vec<Cause>,
     pub confidence: Confidence,
-    pub standing: Standing,
+    pub fault_state: FaultState,
     /// The agent has reported since, which it could not while the fault stood.
     pub recovered: bool,
 }
 
-/// `signs` in the order of [`Sign`].
-fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
+/// `signs` in the order of [`Observation`].
+fn rank_candidates(finding: &Finding, signs: &[Observation]) -> Decision {
     let named = &finding.candidates;
-    let saw = |sign: Sign| signs.contains(&sign);
-    let as_logged = |standing| Decision {
+    let saw = |observation: Observation| signs.contains(&observation);
+    let as_logged = |fault_state| Decision {
         candidates: named.clone(),
         confidence: finding.confidence,
-        standing,
+        fault_state,
         recovered: false,
     };
-    if saw(Sign::InstanceGone) {
-        return as_logged(Standing::AlreadyRight);
+    if saw(Observation::InstanceGone) {
+        return as_logged(FaultState::NotObserved);
     }
     let mut confirmed: Vec<Cause> = Vec::new();
-    for cause in signs.iter().filter_map(|sign| effect(*sign).confirms) {
+    for cause in signs
+        .iter()
+        .filter_map(|observation| implications(*observation).confirms)
+    {
         // Only what the log names too: what else is wrong did not cause this.
         if named.contains(&cause) && !confirmed.contains(&cause) {
             confirmed.push(cause);
@@ -234,22 +244,22 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
     let refuted = |cause: &Cause| {
         signs
             .iter()
-            .any(|sign| effect(*sign).refutes.contains(cause))
+            .any(|observation| implications(*observation).refutes.contains(cause))
     };
     let rest: Vec<Cause> = named
         .iter()
         .filter(|cause| !confirmed.contains(cause) && !refuted(cause))
         .copied()
         .collect();
-    let stops = |cause: &Cause| stops_reporting(*cause, &finding.clues);
+    let stops = |cause: &Cause| stops_reporting(*cause, &finding.error_details);
     let outlived = confirmed.iter().any(|cause| is_outlived(*cause));
-    if saw(Sign::PingedSince) && named.iter().all(stops) && !outlived {
+    if saw(Observation::PingedSince) && named.iter().all(stops) && !outlived {
         return Decision {
             recovered: true,
-            ..as_logged(Standing::AlreadyRight)
+            ..as_logged(FaultState::NotObserved)
         };
     }
-    if rest == [Cause::DhmcNotConfigured] && confirmed.is_empty() && saw(Sign::DhmcOff) {
+    if rest == [Cause::DhmcNotConfigured] && confirmed.is_empty() && saw(Observation::DhmcOff) {
         confirmed.push(Cause::DhmcNotConfigured);
     }
     if !confirmed.is_empty() {
@@ -259,7 +269,7 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
         return Decision {
             candidates: confirmed,
             confidence: Confidence::Confirmed,
-            standing: Standing::Standing,
+            fault_state: FaultState::Active,
             recovered: false,
         };
     }
@@ -267,39 +277,39 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
     // was switched on since, or something else answered in its place. Lines of
     // before cannot tell which; lines of later do ([`Diagnosed::rule_out`]).
     let said_off = named.first() == Some(&Cause::ImdsDisabled);
-    if said_off && saw(Sign::ImdsEnabled) && !rest.is_empty() {
+    if said_off && saw(Observation::ImdsEnabled) && !rest.is_empty() {
         return Decision {
             candidates: led_by(Cause::ImdsDisabled, rest),
             confidence: Confidence::Undetermined,
-            standing: Standing::AlreadyRight,
+            fault_state: FaultState::NotObserved,
             recovered: false,
         };
     }
     let unassumable = named.contains(&Cause::RoleNotAssumable);
-    if unassumable && saw(Sign::TrustAllowsByRepair) {
+    if unassumable && saw(Observation::TrustAllowsByRepair) {
         return Decision {
             candidates: led_by(Cause::RoleNotAssumable, rest),
             confidence: Confidence::Undetermined,
-            standing: Standing::AlreadyRight,
+            fault_state: FaultState::NotObserved,
             recovered: false,
         };
     }
-    if unassumable && saw(Sign::TrustAllows) && log_convicts_trust(finding) {
+    if unassumable && saw(Observation::TrustAllows) && log_convicts_trust(finding) {
         return Decision {
             candidates: led_by(Cause::StaleInstanceProfile, rest),
             confidence: Confidence::Likely,
-            standing: Standing::Standing,
+            fault_state: FaultState::Active,
             recovered: false,
         };
     }
     let Some(first) = rest.first().copied() else {
         return Decision {
             confidence: Confidence::Undetermined,
-            ..as_logged(Standing::AlreadyRight)
+            ..as_logged(FaultState::NotObserved)
         };
     };
     let leads = named.first() == Some(&first);
-    let confidence = if leads && rest == [Cause::ImdsUnreachable] && saw(Sign::ImdsEnabled) {
+    let confidence = if leads && rest == [Cause::ImdsUnreachable] && saw(Observation::ImdsEnabled) {
         Confidence::Likely
     } else if leads {
         finding.confidence
@@ -311,7 +321,7 @@ fn weigh(finding: &Finding, signs: &[Sign]) -> Decision {
     Decision {
         candidates: rest,
         confidence,
-        standing: Standing::Standing,
+        fault_state: FaultState::Active,
         recovered: false,
     }
 }
@@ -337,7 +347,7 @@ fn led_by(cause: Cause, rest: Vec<Cause>) -> Vec<Cause> {
 /// The log itself, and not only its silence, says that EC2 may not assume the
 /// role: the metadata service's `AssumeRoleUnauthorizedAccess`.
 fn log_convicts_trust(finding: &Finding) -> bool {
-    finding.clues.code.as_deref() == Some("AssumeRoleUnauthorizedAccess")
+    finding.error_details.code.as_deref() == Some("AssumeRoleUnauthorizedAccess")
         || (finding.confidence == Confidence::Likely
             && finding.candidates.first() == Some(&Cause::RoleNotAssumable))
 }
@@ -347,7 +357,7 @@ fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool)
     let by_log = matches!(cause, Cause::PermissionMissing | Cause::EndpointUnreachable);
     let as_logged = finding.candidates.first() == Some(&cause);
     let of_output = matches!(
-        finding.clues.service.as_deref(),
+        finding.error_details.service.as_deref(),
         Some("s3" | "kms" | "logs")
     );
     if gone {

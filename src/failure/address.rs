@@ -166,7 +166,7 @@ pub fn hands_out_credentials(host: &str) -> bool {
 }
 
 /// The address after `dial tcp`, or the far end of `read tcp A->B`.
-pub fn dialled(text: &str) -> Option<IpAddr> {
+pub fn remote_ip(text: &str) -> Option<IpAddr> {
     let socket = if let Some(at) = text.rfind("dial tcp ") {
         text[at + "dial tcp ".len()..]
             .split(|c: char| c.is_whitespace())
@@ -357,7 +357,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                dialled(text).map(|a| a.to_string()).as_deref(),
+                remote_ip(text).map(|a| a.to_string()).as_deref(),
                 address,
                 "{text}"
             );

@@ -30,7 +30,7 @@ pub struct Failure {
     pub service: Option<Service>,
     pub region: Option<Region>,
     /// The address that was dialled.
-    pub dialled: Option<IpAddr>,
+    pub remote_ip: Option<IpAddr>,
     /// `ssm:UpdateInstanceInformation`.
     pub action: Option<String>,
     pub role: Option<String>,
@@ -139,7 +139,7 @@ pub enum Kind {
 /// Reads the error inside `flat`, the record's text on one line
 /// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
 pub fn read(flat: &str) -> Option<Failure> {
-    let seen = phrase::Seen::scan(flat);
+    let seen = phrase::PhraseSet::scan(flat);
     let address = address::last_address(flat);
     let answer = Answer::last(flat);
     if seen.is_empty() && address.is_none() && answer.is_none() {
@@ -172,7 +172,7 @@ pub fn read(flat: &str) -> Option<Failure> {
         host,
         service,
         region: region.or(denial.region),
-        dialled: address::dialled(flat),
+        remote_ip: address::remote_ip(flat),
         action,
         role: denial.role.or_else(|| denial::unassumable_role(flat)),
         account: denial.account,
@@ -191,11 +191,11 @@ pub fn read(flat: &str) -> Option<Failure> {
 /// errors contain "i/o timeout", a wrong clock shows as a certificate error.
 fn kind(
     flat: &str,
-    seen: &phrase::Seen,
+    seen: &phrase::PhraseSet,
     address: Option<&address::Address>,
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
-    use phrase::Marker as M;
+    use phrase::Phrase as M;
     if seen.has(M::AssumeRoleUnauthorized) || seen.has(M::CannotAssumeRole) {
         return Some(Kind::RoleUnassumable);
     }
@@ -242,11 +242,11 @@ fn kind(
 /// A request that got no answer, or one that says nothing known.
 fn unanswered(
     flat: &str,
-    seen: &phrase::Seen,
+    seen: &phrase::PhraseSet,
     address: Option<&address::Address>,
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
-    use phrase::Marker as M;
+    use phrase::Phrase as M;
     let sent = address.is_some() || answer.is_some() || answer::call(flat).is_some();
     if sent && seen.has(M::ContextDeadline) {
         return Some(Kind::TimedOut);
@@ -284,8 +284,12 @@ fn by_status(answer: &Answer<'_>) -> Option<Kind> {
     })
 }
 
-fn network(flat: &str, seen: &phrase::Seen, address: Option<&address::Address>) -> Option<Kind> {
-    use phrase::Marker as M;
+fn network(
+    flat: &str,
+    seen: &phrase::PhraseSet,
+    address: Option<&address::Address>,
+) -> Option<Kind> {
+    use phrase::Phrase as M;
     if let Some(tail) = address.map(|address| &flat[address.end..])
         && address::is_bare_status(tail)
     {
@@ -385,8 +389,8 @@ fn network(flat: &str, seen: &phrase::Seen, address: Option<&address::Address>) 
 
 /// The metadata service and the credentials that come from it. The SDK heads every
 /// failure of the role listing "no EC2 … role found": what answered, and how, decides.
-fn imds(flat: &str, seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
-    use phrase::Marker as M;
+fn imds(flat: &str, seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
+    use phrase::Phrase as M;
     let metadata = seen.any(&[M::MetadataError, M::MetadataAddress, M::MetadataCall])
         || answer.is_some_and(|answer| answer.by == Some(Answerer::Metadata));
     let status = answer
@@ -454,8 +458,8 @@ fn imds(flat: &str, seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<
 }
 
 /// Answers of AWS services, by their codes.
-fn service(seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
-    use phrase::Marker as M;
+fn service(seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
+    use phrase::Phrase as M;
     let table: [(&[M], Kind); 21] = [
         (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
         (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
@@ -505,7 +509,7 @@ fn service(seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
             Kind::CredentialSource,
         ),
     ];
-    if let Some((_, kind)) = table.iter().find(|(markers, _)| seen.any(markers)) {
+    if let Some((_, kind)) = table.iter().find(|(phrases, _)| seen.any(phrases)) {
         return Some(*kind);
     }
     if seen.has(M::SerializationError) || seen.has(M::UnmarshalError) {
@@ -523,8 +527,8 @@ fn service(seen: &phrase::Seen, answer: Option<&Answer<'_>>) -> Option<Kind> {
 }
 
 /// Errors of the host's own operating system.
-fn host(seen: &phrase::Seen) -> Option<Kind> {
-    use phrase::Marker as M;
+fn host(seen: &phrase::PhraseSet) -> Option<Kind> {
+    use phrase::Phrase as M;
     if seen.has(M::NoSpace) {
         return Some(if seen.has(M::Watch) {
             Kind::InotifyExhausted
@@ -549,7 +553,7 @@ fn host(seen: &phrase::Seen) -> Option<Kind> {
     }
     table
         .iter()
-        .find(|(markers, _)| seen.any(markers))
+        .find(|(phrases, _)| seen.any(phrases))
         .map(|(_, kind)| *kind)
 }
 

@@ -4,18 +4,18 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-macro_rules! markers {
+macro_rules! phrases {
     ($($name:ident: $($text:literal)|+),+ $(,)?) => {
         /// A telling word or phrase.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum Marker { $($name),+ }
+        pub enum Phrase { $($name),+ }
 
-        const TEXTS: &[(Marker, &str)] = &[$($((Marker::$name, $text)),+),+];
+        const TEXTS: &[(Phrase, &str)] = &[$($((Phrase::$name, $text)),+),+];
     };
 }
 
-markers! {
+phrases! {
     AssumeRoleUnauthorized: "AssumeRoleUnauthorizedAccess",
     CannotAssumeRole: "EC2 cannot assume the role",
     ProfileNotFound: "InstanceProfileNotFound",
@@ -141,18 +141,18 @@ static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
 
 /// Which markers a text holds.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
+pub struct PhraseSet {
     bits: u128,
     code: Option<u16>,
 }
 
-impl Seen {
+impl PhraseSet {
     pub fn scan(text: &str) -> Self {
         let mut seen = Self::default();
         for found in SEARCH.find_overlapping_iter(text) {
             let index = found.pattern().as_usize();
-            let (marker, literal) = TEXTS[index];
-            seen.bits |= 1 << marker as u8;
+            let (phrase, literal) = TEXTS[index];
+            seen.bits |= 1 << phrase as u8;
             // The first error code by position names the failure; a longer code
             // that starts at the same place wins over its own beginning.
             if is_code(literal) && starts_word(text, found.start()) && ends_word(text, found.end())
@@ -167,12 +167,12 @@ impl Seen {
         self.bits == 0
     }
 
-    pub fn has(&self, marker: Marker) -> bool {
-        self.bits & (1 << marker as u8) != 0
+    pub fn has(&self, phrase: Phrase) -> bool {
+        self.bits & (1 << phrase as u8) != 0
     }
 
-    pub fn any(&self, markers: &[Marker]) -> bool {
-        markers.iter().any(|marker| self.has(*marker))
+    pub fn any(&self, phrases: &[Phrase]) -> bool {
+        phrases.iter().any(|phrase| self.has(*phrase))
     }
 
     /// The first AWS error code in the text.

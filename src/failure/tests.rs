@@ -276,7 +276,7 @@ fn the_deepest_request_names_the_service() {
     );
     assert_eq!(
         failure
-            .dialled
+            .remote_ip
             .map(|address| address.to_string())
             .as_deref(),
         Some("10.0.1.5")

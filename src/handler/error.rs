@@ -32,13 +32,13 @@ pub enum HandlerError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// Never empty.
-    #[error("{}", untold(.0))]
-    Untold(Vec<Untold>),
+    #[error("{}", undelivered(.0))]
+    UndeliveredNotification(Vec<UndeliveredNotification>),
 }
 
 /// A message that could not be sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Untold {
+pub struct UndeliveredNotification {
     /// Why, in one sentence without its full stop.
     pub why: String,
     pub subject: String,
@@ -52,7 +52,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.name(),
             Self::Decode(error) => error.name(),
-            Self::Untold(_) => "MessageNotSent",
+            Self::UndeliveredNotification(_) => "MessageNotSent",
         }
     }
 
@@ -62,7 +62,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.to_string(),
             Self::Decode(error) => error.to_string(),
-            Self::Untold(messages) => {
+            Self::UndeliveredNotification(messages) => {
                 let mut text = Bounded::new(ROOM_IN_LOG);
                 text.push(&count(messages.len()));
                 text.push(": ");
@@ -86,7 +86,7 @@ impl From<HandlerError> for Diagnostic {
 
 /// How many there are and why, the name of each, then the messages themselves:
 /// as many and as much of them as there is room for.
-fn untold(messages: &[Untold]) -> String {
+fn undelivered(messages: &[UndeliveredNotification]) -> String {
     let mut text = Bounded::new(ROOM);
     text.push(&count(messages.len()));
     text.push("\n\n");
@@ -108,12 +108,12 @@ fn count(messages: usize) -> String {
     }
 }
 
-fn subjects(messages: &[Untold]) -> Vec<String> {
+fn subjects(messages: &[UndeliveredNotification]) -> Vec<String> {
     messages.iter().map(|m| m.subject.clone()).collect()
 }
 
 /// Each reason once, the commonest first.
-fn reasons(messages: &[Untold]) -> Vec<String> {
+fn reasons(messages: &[UndeliveredNotification]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for message in messages {
         *counts.entry(&message.why).or_default() += 1;
@@ -208,8 +208,8 @@ mod tests {
 
     use super::*;
 
-    fn message(text: String) -> Untold {
-        Untold {
+    fn message(text: String) -> UndeliveredNotification {
+        UndeliveredNotification {
             why: "The topic is gone".to_owned(),
             subject: "[SSM high] Something (1 node)".to_owned(),
             text,
@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn the_error_carries_the_message() {
-        let error = HandlerError::Untold(vec![message("The whole text.".to_owned())]);
+        let error =
+            HandlerError::UndeliveredNotification(vec![message("The whole text.".to_owned())]);
         insta::assert_snapshot!(error, @r"
         a message of this batch could not be sent
 
@@ -244,14 +245,14 @@ mod tests {
 
     #[test]
     fn many_messages_are_named_counted_and_given_as_far_as_there_is_room() {
-        let mut messages: Vec<Untold> = (0..1_500)
-            .map(|n| Untold {
+        let mut messages: Vec<UndeliveredNotification> = (0..1_500)
+            .map(|n| UndeliveredNotification {
                 subject: format!("[SSM high] The role role-{n} lacks a permission (1 node)"),
                 ..message("Line\n\"é\" ".repeat(300))
             })
             .collect();
         messages[7].why = "No time was left".to_owned();
-        let error = HandlerError::Untold(messages);
+        let error = HandlerError::UndeliveredNotification(messages);
         let text = error.to_string();
         assert!(as_json(&error) <= ROOM, "{}", as_json(&error));
         assert!(as_json(&error) > ROOM / 2, "{}", as_json(&error));
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn one_long_message_leaves_room_for_the_next() {
         let long = message("x".repeat(ROOM));
-        let error = HandlerError::Untold(vec![long, message("short".to_owned())]);
+        let error = HandlerError::UndeliveredNotification(vec![long, message("short".to_owned())]);
         let text = error.to_string();
         assert!(text.contains("x [cut]\n\n[SSM high]"));
         assert!(text.ends_with("short"));
@@ -281,12 +282,12 @@ mod tests {
         fn the_error_stays_within_its_room(
             texts in prop::collection::vec(("[ -~]{0,40}", any::<char>(), 0..40_000usize), 1..40),
         ) {
-            let messages = texts.into_iter().map(|(subject, c, times)| Untold {
+            let messages = texts.into_iter().map(|(subject, c, times)| UndeliveredNotification {
                 why: subject.clone(),
                 subject,
                 text: String::from_iter(std::iter::repeat_n(c, times)),
             });
-            let error = HandlerError::Untold(messages.collect());
+            let error = HandlerError::UndeliveredNotification(messages.collect());
             prop_assert!(as_json(&error) <= ROOM);
             prop_assert!(error.summary().len() <= ROOM_IN_LOG);
         }

@@ -9,12 +9,12 @@ use super::log;
 use crate::batch::{Batch, Source};
 use crate::cause::Cause;
 use crate::correlate::states::StreamStates;
-use crate::correlate::stream::StreamReader;
-use crate::decode::{DecodeError, Message, Surroundings};
+use crate::correlate::stream::StreamAnalyzer;
+use crate::decode::{DecodeContext, DecodeError, Message};
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::finding::{Recovered, SourceSummary, Unrecognised};
-use crate::receive::{Deliveries, Kind, Payload};
+use crate::receive::{Kind, Payload, Payloads};
 
 /// So many templates that nothing recognises are reported of one invocation;
 /// whoever writes its logs decides how many there are.
@@ -25,7 +25,7 @@ const OTHERS: &str = "\u{2026}";
 
 /// What all deliveries of one invocation say together.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Intake {
+pub struct IngestedBatches {
     pub findings: Vec<Finding>,
     pub recovered: Vec<Recovered>,
     pub benign: BTreeMap<String, u64>,
@@ -48,10 +48,10 @@ pub struct Intake {
 pub fn read(
     engine: &Engine,
     streams: &mut StreamStates,
-    deliveries: Deliveries<'_>,
-    around: &Surroundings,
+    deliveries: Payloads<'_>,
+    around: &DecodeContext,
     now: Timestamp,
-) -> Result<Intake, HandlerError> {
+) -> Result<IngestedBatches, HandlerError> {
     let mut readers = Readers::default();
     let mut failed = Vec::new();
     let mut refused = None;
@@ -93,7 +93,7 @@ pub fn read(
 /// How many log events of the payload could not be read.
 fn read_payload(
     payload: Payload<'_>,
-    around: &Surroundings,
+    around: &DecodeContext,
     mut each: impl FnMut(&Batch<'_>),
 ) -> Result<u64, DecodeError> {
     match payload.decode(around)?.message(around)? {
@@ -113,7 +113,7 @@ fn read_payload(
 /// The streams of an invocation, in the order of first sight.
 #[derive(Debug, Default)]
 struct Readers<'e> {
-    readers: Vec<(Source, StreamReader<'e>)>,
+    readers: Vec<(Source, StreamAnalyzer<'e>)>,
     places: HashMap<Source, usize>,
 }
 
@@ -125,7 +125,7 @@ impl<'e> Readers<'e> {
         engine: &'e Engine,
         streams: &mut StreamStates,
         source: &Source,
-    ) -> &mut StreamReader<'e> {
+    ) -> &mut StreamAnalyzer<'e> {
         let known = self.places.get(source).copied();
         let place = known.unwrap_or(self.readers.len());
         if known.is_none() {
@@ -141,12 +141,12 @@ impl<'e> Readers<'e> {
     }
 
     /// What all of them say together; the states go back to `streams`.
-    fn finish(self, streams: &mut StreamStates) -> Intake {
-        let mut intake = Intake::default();
+    fn finish(self, streams: &mut StreamStates) -> IngestedBatches {
+        let mut intake = IngestedBatches::default();
         let mut unrecognised = 0;
         for (index, (source, reader)) in self.readers.into_iter().enumerate() {
             let (reading, state) = reader.finish();
-            streams.settle(&source, state);
+            streams.save(&source, state);
             let mut findings = reading.findings;
             findings.retain(|finding| {
                 let known = finding.candidates != [Cause::Unrecognised];
@@ -255,8 +255,8 @@ mod tests {
         })
     }
 
-    fn around() -> Surroundings {
-        Surroundings {
+    fn around() -> DecodeContext {
+        DecodeContext {
             max_decoded_bytes: 1 << 20,
             own_account: None,
             own_region: None,
@@ -274,9 +274,12 @@ mod tests {
         }
     }
 
-    fn read_all(kind: Kind, items: Vec<Delivery<'static>>) -> Result<Intake, HandlerError> {
+    fn read_all(
+        kind: Kind,
+        items: Vec<Delivery<'static>>,
+    ) -> Result<IngestedBatches, HandlerError> {
         let engine = Engine::new().expect("the catalogue loads");
-        let deliveries = Deliveries { kind, items };
+        let deliveries = Payloads { kind, items };
         read(
             &engine,
             &mut StreamStates::default(),
@@ -343,7 +346,7 @@ mod tests {
         let mut streams = StreamStates::default();
         let mut read_one = |kind, delivery: Delivery<'_>| {
             let items = vec![delivery];
-            let deliveries = Deliveries { kind, items };
+            let deliveries = Payloads { kind, items };
             let now = Timestamp::UNIX_EPOCH;
             read(&engine, &mut streams, deliveries, &around(), now)
                 .expect("the payload can be read")
@@ -361,11 +364,11 @@ mod tests {
     }
 
     /// Reads Kinesis records of [`STREAM`], one an invocation, in one environment.
-    fn reader_of_one_stream() -> impl FnMut(&str, i64, &[&str]) -> Intake {
+    fn reader_of_one_stream() -> impl FnMut(&str, i64, &[&str]) -> IngestedBatches {
         let engine = Engine::new().expect("the catalogue loads");
         let mut streams = StreamStates::default();
         move |number, second, lines| {
-            let deliveries = Deliveries {
+            let deliveries = Payloads {
                 kind: Kind::Kinesis,
                 items: vec![record(number, STREAM, second, lines)],
             };
@@ -418,6 +421,9 @@ mod tests {
         let probe =
             json!({"messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logEvents": []});
         let items = vec![delivery("1", probe.to_string().as_bytes())];
-        assert_eq!(read_all(Kind::Subscription, items), Ok(Intake::default()));
+        assert_eq!(
+            read_all(Kind::Subscription, items),
+            Ok(IngestedBatches::default())
+        );
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::Budget;
-use super::error::Untold;
+use super::error::UndeliveredNotification;
 use crate::aws::Session;
 use crate::aws::sns::{Publication, Topic};
 use crate::cause::Severity;
@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::finding::Recovered;
 use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
-use crate::incident::store::{Happened, Over, Store, Telling, Why};
-use crate::notify::message::{Message, News};
+use crate::incident::store::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, Store};
+use crate::notify::message::{Message, NotificationKind};
 use crate::notify::text;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
@@ -31,14 +31,14 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// Where messages go.
 #[derive(Debug)]
-pub struct Teller {
+pub struct Notifier {
     /// Without a topic messages are printed.
     topic: Option<Topic>,
     session: Arc<Session>,
     min_severity: Severity,
 }
 
-impl Teller {
+impl Notifier {
     /// Makes no connection before the first message.
     pub fn new(config: &Config, session: Arc<Session>) -> Self {
         Self {
@@ -73,13 +73,13 @@ impl Teller {
 
 /// The messages of one invocation: decided one after another, sent side by side.
 #[derive(Debug)]
-pub struct Round<'a> {
-    teller: &'a Arc<Teller>,
+pub struct Notifications<'a> {
+    notifier: &'a Arc<Notifier>,
     store: &'a mut Store,
     now: Timestamp,
     budget: Budget,
     /// What could not be sent. It speaks again when the batch is retried.
-    pub untold: Vec<Untold>,
+    pub undelivered: Vec<UndeliveredNotification>,
 }
 
 /// An incident after planning and repairing, with what its reader learns of it.
@@ -97,31 +97,31 @@ pub struct Settled {
 /// A message that is due, written only when it is about to be sent: a thousand
 /// of them at once would take a thousand times the memory.
 enum Due<'m> {
-    Of(&'m Settled, Why),
-    Over(&'m Over),
+    Of(&'m Settled, NotifyReason),
+    ResolvedIncident(&'m ResolvedIncident),
 }
 
-impl<'a> Round<'a> {
+impl<'a> Notifications<'a> {
     /// Nothing is sent after the end of `budget`.
     pub fn new(
-        teller: &'a Arc<Teller>,
+        notifier: &'a Arc<Notifier>,
         store: &'a mut Store,
         now: Timestamp,
         budget: Budget,
     ) -> Self {
         Self {
-            teller,
+            notifier,
             store,
             now,
             budget,
-            untold: Vec::new(),
+            undelivered: Vec::new(),
         }
     }
 
     /// Takes note of every incident in its turn, then sends what has something
     /// to say, and marks it as told as soon as it is out.
     pub async fn tell(&mut self, settled: &mut [Settled]) {
-        let mut due: Vec<(usize, Why)> = Vec::new();
+        let mut due: Vec<(usize, NotifyReason)> = Vec::new();
         for (place, one) in settled.iter_mut().enumerate() {
             let decision = self.store.decide(&one.incident, one.happened, self.now);
             one.incident.severity = decision.severity;
@@ -129,14 +129,14 @@ impl<'a> Round<'a> {
             one.notified = match decision.telling {
                 // What was, or may have been, written in the account is
                 // notified whatever its severity.
-                _ if decision.severity < self.teller.min_severity
+                _ if decision.severity < self.notifier.min_severity
                     && !wrote(one.outcome.status)
                     && !one.happened.perhaps_ours =>
                 {
-                    Notified::Quiet
+                    Notified::BelowThreshold
                 }
-                Telling::Suppress => Notified::Suppressed,
-                Telling::Speak(why) => {
+                NotifyDecision::Suppress => Notified::Suppressed,
+                NotifyDecision::Send(why) => {
                     due.push((place, why));
                     Notified::Failed
                 }
@@ -154,13 +154,15 @@ impl<'a> Round<'a> {
     /// Closes what `recovered` puts an end to, and tells what is over.
     pub async fn recover(&mut self, recovered: &[Recovered]) {
         let over = self.store.recover(recovered);
-        let (quiet, due): (Vec<&Over>, Vec<&Over>) = over
+        let (quiet, due): (Vec<&ResolvedIncident>, Vec<&ResolvedIncident>) = over
             .iter()
-            .partition(|over| over.severity < self.teller.min_severity);
+            .partition(|over| over.severity < self.notifier.min_severity);
         for over in quiet {
-            self.store.mark_told(&over.key, Why::Over, self.now);
+            self.store
+                .mark_notified(&over.key, NotifyReason::Resolved, self.now);
         }
-        self.send(due.into_iter().map(Due::Over).collect()).await;
+        self.send(due.into_iter().map(Due::ResolvedIncident).collect())
+            .await;
     }
 
     /// Sends `messages`, several at a time while there is time for another one,
@@ -175,11 +177,11 @@ impl<'a> Round<'a> {
                 let Some((place, due)) = waiting.next() else {
                     break;
                 };
-                let message = due.message(self.teller.topic.is_some(), self.now);
-                let (teller, until) = (Arc::clone(self.teller), self.budget.messages);
+                let message = due.message(self.notifier.topic.is_some(), self.now);
+                let (notifier, until) = (Arc::clone(self.notifier), self.budget.messages);
                 let subject = message.subject.clone();
                 let task = sending.spawn(async move {
-                    let sent = teller.send(&message, until).await;
+                    let sent = notifier.send(&message, until).await;
                     sent.map_err(|why| (why, message.body))
                 });
                 under_way.insert(task.id(), (place, subject));
@@ -198,17 +200,21 @@ impl<'a> Round<'a> {
             match sent {
                 Ok(notified) => {
                     let (key, why) = messages[place].identity();
-                    self.store.mark_told(key, why, self.now);
+                    self.store.mark_notified(key, why, self.now);
                     became[place] = notified;
                 }
-                Err((why, text)) => self.untold.push(Untold { why, subject, text }),
+                Err((why, text)) => {
+                    self.undelivered
+                        .push(UndeliveredNotification { why, subject, text })
+                }
             }
         }
-        self.untold.extend(waiting.map(|(_, due)| Untold {
-            why: "No time was left in this invocation to send it".to_owned(),
-            subject: due.name(),
-            text: String::new(),
-        }));
+        self.undelivered
+            .extend(waiting.map(|(_, due)| UndeliveredNotification {
+                why: "No time was left in this invocation to send it".to_owned(),
+                subject: due.name(),
+                text: String::new(),
+            }));
         became
     }
 }
@@ -221,25 +227,25 @@ impl Due<'_> {
                     true => text::render,
                     false => text::render_for_log,
                 };
-                let news = News::of(*why, one.happened);
+                let kind = NotificationKind::of(*why, one.happened);
                 render(
                     &one.incident,
                     &one.nodes,
                     &one.plan,
                     &one.outcome,
-                    news,
+                    kind,
                     now,
                 )
             }
-            Self::Over(over) => text::render_over(over, now),
+            Self::ResolvedIncident(over) => text::render_resolved(over, now),
         }
     }
 
     /// The incident's key, and why it speaks.
-    fn identity(&self) -> (&str, Why) {
+    fn identity(&self) -> (&str, NotifyReason) {
         match self {
             Self::Of(one, why) => (&one.incident.key, *why),
-            Self::Over(over) => (&over.key, Why::Over),
+            Self::ResolvedIncident(over) => (&over.key, NotifyReason::Resolved),
         }
     }
 
@@ -247,7 +253,7 @@ impl Due<'_> {
     fn name(&self) -> String {
         let (title, nodes) = match self {
             Self::Of(one, _) => (&one.incident.title, one.nodes.count),
-            Self::Over(over) => (&over.title, over.nodes.count),
+            Self::ResolvedIncident(over) => (&over.title, over.nodes.count),
         };
         format!("{} ({nodes} nodes)", redact_line(title))
     }

@@ -9,10 +9,10 @@ use super::title::title;
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::account_region;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::diagnose::verdict::{Diagnosed, Standing};
-use crate::finding::{Clues, Evidence, SignatureCount};
+use crate::diagnose::verdict::{Diagnosed, FaultState};
+use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::node::{AccountId, Node, NodeId, Region};
 
 /// From this many nodes on, a cause of high severity is critical.
@@ -32,18 +32,18 @@ pub struct Incident {
     pub scope: Scope,
     pub severity: Severity,
     pub confidence: Confidence,
-    pub standing: Standing,
+    pub fault_state: FaultState,
     /// What is wrong, in one sentence.
     pub title: String,
     pub detail: Option<String>,
     /// The nodes hit, sorted, each once.
-    pub hits: Vec<Hit>,
+    pub affected: Vec<AffectedNode>,
     pub signatures: Vec<SignatureCount>,
     /// At most [`MAX_EVIDENCE`] records, those of the surest, then newest
     /// finding first.
     pub evidence: Vec<Evidence>,
     /// Of the same finding.
-    pub clues: Clues,
+    pub error_details: ErrorDetails,
     /// In the order of the list of checks, failed ones before others of the
     /// same check. What is alike for several nodes stands once and says so.
     pub checks: Vec<CheckResult>,
@@ -61,7 +61,7 @@ pub struct Incident {
 
 /// One node of an incident, with what decides whether it may lead to a write.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
+pub struct AffectedNode {
     pub node: Node,
     /// The node's own newest evidence.
     pub last: Timestamp,
@@ -74,12 +74,12 @@ pub struct Hit {
 impl Incident {
     /// The nodes hit, sorted.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.hits.iter().map(|hit| &hit.node)
+        self.affected.iter().map(|hit| &hit.node)
     }
 }
 
 /// The incidents that `diagnosed` make up: loudest first, then by key.
-pub fn gather(diagnosed: Vec<Diagnosed>) -> Vec<Incident> {
+pub fn group_into_incidents(diagnosed: Vec<Diagnosed>) -> Vec<Incident> {
     let incidents = gather_with_members(&diagnosed).into_iter();
     incidents.map(|(incident, _)| incident).collect()
 }
@@ -134,7 +134,7 @@ fn key(diagnosed: &Diagnosed) -> String {
 /// Of the decided verdicts on the same node the one that explains an undecided
 /// one: its cause is among those still possible.
 fn explained_by<'a>(undecided: &Diagnosed, decided: &[&'a Diagnosed]) -> Option<&'a Diagnosed> {
-    if is_decided(undecided) || undecided.standing == Standing::AlreadyRight {
+    if is_decided(undecided) || undecided.fault_state == FaultState::NotObserved {
         return None;
     }
     decided
@@ -145,7 +145,7 @@ fn explained_by<'a>(undecided: &Diagnosed, decided: &[&'a Diagnosed]) -> Option<
 }
 
 fn is_decided(diagnosed: &Diagnosed) -> bool {
-    diagnosed.confidence != Confidence::Undetermined && diagnosed.standing == Standing::Standing
+    diagnosed.confidence != Confidence::Undetermined && diagnosed.fault_state == FaultState::Active
 }
 
 /// A node whoever named it.
@@ -166,35 +166,41 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         )
     });
     let lead = *members.first()?;
-    let mut clues = lead.finding.clues.clone();
+    let mut error_details = lead.finding.error_details.clone();
     for member in &members {
-        let theirs = &member.finding.clues;
+        let theirs = &member.finding.error_details;
         // Another caller's denials are another incident's.
-        if theirs.principal == clues.principal {
-            clues.add_denied(theirs.denied.iter().cloned());
+        if theirs.principal == error_details.principal {
+            error_details.add_denied(theirs.denied.iter().cloned());
         }
     }
-    let hits = hits(&members);
+    let affected = affected(&members);
     let own = members.iter().filter(|one| key(one) == own_key);
     let severity = own.clone().map(|one| one.severity).max()?;
-    let standing = own.map(|one| one.standing).min()?;
+    let fault_state = own.map(|one| one.fault_state).min()?;
     let scope = lead.scope.clone();
     let newest = members
         .iter()
         .filter(|one| one.finding.retry_in_seconds.is_some())
         .max_by_key(|one| one.finding.last);
     Some(Incident {
-        title: title(lead.cause, &scope, &clues, lead.confidence, standing),
+        title: title(
+            lead.cause,
+            &scope,
+            &error_details,
+            lead.confidence,
+            fault_state,
+        ),
         key: own_key,
         cause: lead.cause,
         candidates: lead.candidates.clone(),
-        severity: by_nodes(severity, hits.len()),
+        severity: by_nodes(severity, affected.len()),
         confidence: lead.confidence,
-        standing,
+        fault_state,
         detail: lead.detail.clone(),
         signatures: signatures(&members),
         evidence: evidence(&members),
-        clues,
+        error_details,
         checks: checks(&members),
         first: members.iter().map(|one| one.finding.first).min()?,
         last: members.iter().map(|one| one.finding.last).max()?,
@@ -206,7 +212,7 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
             .filter_map(|one| one.live.role.as_ref())
             .find(|role| scope.kind != ScopeKind::Role || role.name == scope.id)
             .cloned(),
-        hits,
+        affected,
         scope,
     })
 }
@@ -221,18 +227,18 @@ pub fn by_nodes(severity: Severity, nodes: usize) -> Severity {
     }
 }
 
-fn hits(members: &[&Diagnosed]) -> Vec<Hit> {
-    let mut hits: Vec<Hit> = Vec::new();
+fn affected(members: &[&Diagnosed]) -> Vec<AffectedNode> {
+    let mut affected: Vec<AffectedNode> = Vec::new();
     let mut sorted: Vec<&Diagnosed> = members.to_vec();
     // The most trustworthy naming of one node sorts first and is kept.
     sorted.sort_by_key(|one| {
         let node = &one.finding.node;
-        (node_key(node), node.named_by)
+        (node_key(node), node.id_source)
     });
     for one in sorted {
         let finding = &one.finding;
         let confirmed = one.confidence == Confidence::Confirmed;
-        match hits.last_mut() {
+        match affected.last_mut() {
             Some(hit) if node_key(&hit.node) == node_key(&finding.node) => {
                 hit.last = hit.last.max(finding.last);
                 hit.confirmed |= confirmed;
@@ -242,7 +248,7 @@ fn hits(members: &[&Diagnosed]) -> Vec<Hit> {
                     }
                 }
             }
-            Some(_) | None => hits.push(Hit {
+            Some(_) | None => affected.push(AffectedNode {
                 node: finding.node.clone(),
                 last: finding.last,
                 confirmed,
@@ -250,7 +256,7 @@ fn hits(members: &[&Diagnosed]) -> Vec<Hit> {
             }),
         }
     }
-    hits
+    affected
 }
 
 fn signatures(members: &[&Diagnosed]) -> Vec<SignatureCount> {
@@ -289,14 +295,14 @@ fn evidence(members: &[&Diagnosed]) -> Vec<Evidence> {
 
 /// One result for all nodes of which a check says the same.
 fn checks(members: &[&Diagnosed]) -> Vec<CheckResult> {
-    type Alike<'a> = (CheckName, u8, Option<Sign>, Option<&'a Fault>);
+    type Alike<'a> = (CheckName, u8, Option<Observation>, Option<&'a Fault>);
     let mut alike: BTreeMap<Alike<'_>, Vec<&CheckResult>> = BTreeMap::new();
     for result in members.iter().flat_map(|one| &one.checks) {
         let results = alike
             .entry((
                 result.check,
                 rank(result.status),
-                result.sign,
+                result.observation,
                 result.fault.as_ref(),
             ))
             .or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::group::Incident;
 use crate::cause::{Cause, Scope, ScopeKind};
 use crate::diagnose::account_region;
-use crate::diagnose::verdict::Standing;
+use crate::diagnose::verdict::FaultState;
 
 /// So many nodes may each be notified by itself; more of them are one incident …
 pub const HANDFUL: usize = 5;
@@ -19,12 +19,12 @@ pub const WITHIN: Duration = Duration::from_secs(15 * 60);
 /// their own, since what holds for them does not hold for the others.
 const RIGHT: &str = "/already-right";
 
-/// Whether `scope` may be the one of a node of which live state says `standing`.
-pub fn is_of(scope: &Scope, standing: Standing) -> bool {
+/// Whether `scope` may be the one of a node of which live state says `fault_state`.
+pub fn is_of(scope: &Scope, fault_state: FaultState) -> bool {
     scope.kind != ScopeKind::Nodes
-        || match standing {
-            Standing::Standing => !scope.id.ends_with(RIGHT),
-            Standing::AlreadyRight => scope.id.ends_with(RIGHT),
+        || match fault_state {
+            FaultState::Active => !scope.id.ends_with(RIGHT),
+            FaultState::NotObserved => scope.id.ends_with(RIGHT),
         }
 }
 
@@ -32,10 +32,13 @@ pub fn is_of(scope: &Scope, standing: Standing) -> bool {
 /// `incident`, which is one node's; `None` where many nodes are one incident
 /// anyway.
 pub fn shared_scope(incident: &Incident) -> Option<Scope> {
-    let clues = &incident.clues;
+    let error_details = &incident.error_details;
     let of_node = match incident.scope.kind {
         ScopeKind::Instance | ScopeKind::Node => None,
-        ScopeKind::ServiceOnNode => clues.service.clone().or_else(|| clues.host.clone()),
+        ScopeKind::ServiceOnNode => error_details
+            .service
+            .clone()
+            .or_else(|| error_details.host.clone()),
         ScopeKind::Role
         | ScopeKind::Policy
         | ScopeKind::VpcEndpoint
@@ -48,8 +51,8 @@ pub fn shared_scope(incident: &Incident) -> Option<Scope> {
     };
     let subject = match incident.cause {
         // Whichever service was tried: what was dialled is the proxy.
-        Cause::ProxyFailure => clues.dialled.map(|address| address.to_string()),
-        Cause::PermissionMissing | Cause::EndpointPolicyDenies => clues.action.clone(),
+        Cause::ProxyFailure => error_details.remote_ip.map(|address| address.to_string()),
+        Cause::PermissionMissing | Cause::EndpointPolicyDenies => error_details.action.clone(),
         _ => of_node,
     };
     let place = account_region(incident.nodes().next()?);
@@ -57,7 +60,7 @@ pub fn shared_scope(incident: &Incident) -> Option<Scope> {
         Some(subject) => format!("{place}/{subject}"),
         None => place,
     };
-    if incident.standing == Standing::AlreadyRight {
+    if incident.fault_state == FaultState::NotObserved {
         id.push_str(RIGHT);
     }
     Some(Scope {

@@ -3,7 +3,7 @@
 //!
 //! Deciding and telling are two steps. [`Store::decide`] takes note of what a
 //! batch says about an incident and answers whether to speak; only
-//! [`Store::mark_told`], called once the message is out, makes it told. A
+//! [`Store::mark_notified`], called once the message is out, makes it told. A
 //! message that failed therefore speaks again when the batch is retried.
 //!
 //! This store lives in the memory of one execution environment. It is bounded
@@ -28,7 +28,7 @@ use receipt::Receipts;
 use super::group::Incident;
 use super::shared::{HANDFUL, is_of, shared_key, shared_scope};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::verdict::{Diagnosed, Standing};
+use crate::diagnose::verdict::{Diagnosed, FaultState};
 use crate::finding::Recovered;
 use crate::incident::nodes::NodeList;
 
@@ -54,7 +54,7 @@ pub enum State {
     /// A repair was tried and failed, or was not seen to take effect.
     RepairFailed,
     /// Repaired within the hour and broken again.
-    BrokenAgain,
+    Recurred,
 }
 
 /// What one invocation has come to about an incident.
@@ -87,7 +87,7 @@ impl From<State> for Happened {
 /// Whether an incident is told now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    pub telling: Telling,
+    pub telling: NotifyDecision,
     /// The nodes of this batch and those of earlier ones that have not
     /// recovered, sorted.
     pub nodes: NodeList,
@@ -97,14 +97,14 @@ pub struct Decision {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Telling {
-    Speak(Why),
+pub enum NotifyDecision {
+    Send(NotifyReason),
     Suppress,
 }
 
 /// Why an incident speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Why {
+pub enum NotifyReason {
     /// It was not told yet.
     Opened,
     /// Repaired, repair failed, broken again …
@@ -114,12 +114,12 @@ pub enum Why {
     /// It is still open and was last told long ago.
     Reminder,
     /// Its last node has recovered.
-    Over,
+    Resolved,
 }
 
 /// An incident that was told and whose last node has recovered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Over {
+pub struct ResolvedIncident {
     pub key: String,
     pub cause: Cause,
     pub scope: Scope,
@@ -129,7 +129,7 @@ pub struct Over {
     pub nodes: NodeList,
     pub opened_at: Timestamp,
     /// When the last of its nodes recovered, by the log.
-    pub over_at: Timestamp,
+    pub resolved_at: Timestamp,
 }
 
 /// The incidents that this execution environment remembers.
@@ -179,7 +179,7 @@ impl Store {
     /// live state has ruled that incident's cause out, unless its evidence is
     /// from before the incident was put right: then it tells of what is right
     /// now, and not of the next cause in the row.
-    pub fn join(&self, diagnosed: &mut Diagnosed) {
+    pub fn attach_to_open(&self, diagnosed: &mut Diagnosed) {
         if diagnosed.confidence == Confidence::Confirmed {
             return;
         }
@@ -187,37 +187,37 @@ impl Store {
         let was_right = |entry: &&Entry| entry.was_right_before(finding);
         let mut known = self.incidents.values().filter(was_right);
         if let Some(entry) =
-            known.find(|entry| entry.cause == diagnosed.cause && entry.takes_in(finding))
+            known.find(|entry| entry.cause == diagnosed.cause && entry.matches_finding(finding))
         {
             diagnosed.rule_out(entry.cause);
         }
-        let possible = |entry: &&Entry| match diagnosed.standing {
-            Standing::Standing => {
+        let possible = |entry: &&Entry| match diagnosed.fault_state {
+            FaultState::Active => {
                 diagnosed.candidates.contains(&entry.cause)
                     || entry.was_right_after(&diagnosed.finding)
             }
-            Standing::AlreadyRight => true,
+            FaultState::NotObserved => true,
         };
-        let standing = |entry: &Entry| match entry.was_right_after(&diagnosed.finding) {
-            true => Standing::AlreadyRight,
-            false => diagnosed.standing,
+        let fault_state = |entry: &Entry| match entry.was_right_after(&diagnosed.finding) {
+            true => FaultState::NotObserved,
+            false => diagnosed.fault_state,
         };
         let joined = (self.incidents.values())
             .filter(possible)
-            .filter(|entry| entry.takes_in(&diagnosed.finding))
+            .filter(|entry| entry.matches_finding(&diagnosed.finding))
             .filter(|entry| diagnosed.may_concern(entry.cause, &entry.scope))
-            .filter(|entry| is_of(&entry.scope, standing(entry)))
+            .filter(|entry| is_of(&entry.scope, fault_state(entry)))
             .max_by_key(|entry| (entry.confirmed, entry.seen_at));
         let Some(entry) = joined else {
             return;
         };
-        diagnosed.standing = standing(entry);
+        diagnosed.fault_state = fault_state(entry);
         if entry.cause != diagnosed.cause {
             diagnosed.cause = entry.cause;
             diagnosed.detail = None;
         }
         // What is right on one of many nodes may be this function's doing there.
-        if entry.scope.kind != ScopeKind::Nodes || diagnosed.standing == Standing::Standing {
+        if entry.scope.kind != ScopeKind::Nodes || diagnosed.fault_state == FaultState::Active {
             diagnosed.scope = entry.scope.clone();
         }
         diagnosed.candidates.retain(|cause| *cause != entry.cause);
@@ -246,7 +246,7 @@ impl Store {
             let single = |place: &usize| self.incidents.get(&incidents[*place].key);
             // The end of what was notified by itself is, too.
             let by_itself = |place: &usize| {
-                let right = incidents[*place].standing == Standing::AlreadyRight;
+                let right = incidents[*place].fault_state == FaultState::NotObserved;
                 single(place).is_some_and(|single| {
                     single.is_due() || right && single.stands() && single.told().is_some()
                 })
@@ -291,7 +291,7 @@ impl Store {
     ) -> Decision {
         let happened = happened.into();
         if incident.confidence == Confidence::Confirmed {
-            self.leave_others(incident);
+            self.detach_from_others(incident);
         }
         // What was notified node by node goes on in the list of all.
         let singles: Vec<Entry> = (self.incidents.values())
@@ -306,7 +306,7 @@ impl Store {
         }
         // An old answer soon after a repair is no sign that it has come back.
         let settling = !happened.observed && entry.is_settling(now);
-        if stands && entry.over_told && !settling {
+        if stands && entry.resolved_notified && !settling {
             entry.begin_anew(now);
         }
         entry.enter(incident.confidence, happened, now);
@@ -324,27 +324,30 @@ impl Store {
     /// Closes for each node what it has recovered from, and gives every
     /// incident that is over and was told, in the order of their keys. One
     /// whose end is not marked as told is given again the next time.
-    pub fn recover(&mut self, recovered: &[Recovered]) -> Vec<Over> {
+    pub fn recover(&mut self, recovered: &[Recovered]) -> Vec<ResolvedIncident> {
         for recovery in recovered {
             for entry in self.incidents.values_mut() {
                 entry.recover(recovery);
             }
         }
-        self.incidents.retain(|_, entry| !entry.leaves_no_trace());
+        self.incidents.retain(|_, entry| !entry.can_be_dropped());
         let over = self.incidents.iter();
         over.filter_map(|(key, entry)| entry.over(key)).collect()
     }
 
     /// The message for `why` is out. Nothing happens for an incident that is
     /// no longer remembered.
-    pub fn mark_told(&mut self, key: &str, why: Why, now: Timestamp) {
+    pub fn mark_notified(&mut self, key: &str, why: NotifyReason, now: Timestamp) {
         let Some(entry) = self.incidents.get_mut(key) else {
             return;
         };
         match why {
-            Why::Over => entry.over_told = true,
-            Why::Opened | Why::StateChanged | Why::Grew | Why::Reminder => {
-                entry.mark_told(now);
+            NotifyReason::Resolved => entry.resolved_notified = true,
+            NotifyReason::Opened
+            | NotifyReason::StateChanged
+            | NotifyReason::Grew
+            | NotifyReason::Reminder => {
+                entry.mark_notified(now);
             }
         }
     }
@@ -352,8 +355,8 @@ impl Store {
     /// A check has now proved what a node's finding comes from, so the node no
     /// longer counts for the incidents that the finding joined before. That
     /// says nothing of a recovery: what loses its last node so goes silently.
-    fn leave_others(&mut self, incident: &Incident) {
-        let subject = Subject::of(&incident.clues);
+    fn detach_from_others(&mut self, incident: &Incident) {
+        let subject = Subject::of(&incident.error_details);
         let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
         for (key, entry) in &mut self.incidents {
             // One node's incident and that of all which show the same.
@@ -361,7 +364,7 @@ impl Store {
             if *key == incident.key || same || entry.subject != subject {
                 continue;
             }
-            for hit in incident.hits.iter().filter(|hit| hit.confirmed) {
+            for hit in incident.affected.iter().filter(|hit| hit.confirmed) {
                 entry.leave(hit);
             }
         }

@@ -1,20 +1,20 @@
 //! What is wrong, in one plain sentence.
 
 use crate::cause::{Cause, Confidence, Scope, ScopeKind};
-use crate::diagnose::verdict::Standing;
+use crate::diagnose::verdict::FaultState;
 use crate::failure::Service;
-use crate::finding::{Clues, DenyReason, Principal};
+use crate::finding::{DenyReason, ErrorDetails, Principal};
 
 /// The title of an incident: its subject line and first sentence.
 pub(super) fn title(
     cause: Cause,
     scope: &Scope,
-    clues: &Clues,
+    error_details: &ErrorDetails,
     confidence: Confidence,
-    standing: Standing,
+    fault_state: FaultState,
 ) -> String {
-    let fault = fault(cause, scope, clues, confidence);
-    match Doubt::of(standing, confidence) {
+    let fault = fault(cause, scope, error_details, confidence);
+    match Doubt::of(fault_state, confidence) {
         Some(doubt) => format!("{fault}{}", doubt.words()),
         None => fault,
     }
@@ -32,11 +32,11 @@ pub enum Doubt {
 impl Doubt {
     const ALL: [Self; 2] = [Self::Undetermined, Self::NotSeenLive];
 
-    fn of(standing: Standing, confidence: Confidence) -> Option<Self> {
-        match (standing, confidence) {
-            (Standing::AlreadyRight, _) => Some(Self::NotSeenLive),
-            (Standing::Standing, Confidence::Undetermined) => Some(Self::Undetermined),
-            (Standing::Standing, Confidence::Likely | Confidence::Confirmed) => None,
+    fn of(fault_state: FaultState, confidence: Confidence) -> Option<Self> {
+        match (fault_state, confidence) {
+            (FaultState::NotObserved, _) => Some(Self::NotSeenLive),
+            (FaultState::Active, Confidence::Undetermined) => Some(Self::Undetermined),
+            (FaultState::Active, Confidence::Likely | Confidence::Confirmed) => None,
         }
     }
 
@@ -65,14 +65,19 @@ impl Doubt {
 }
 
 /// Whether the metadata service that failed is Azure's.
-fn on_azure(clues: &Clues) -> bool {
-    clues.service.as_deref() == Some(Service::AzureMetadata.as_str())
+fn on_azure(error_details: &ErrorDetails) -> bool {
+    error_details.service.as_deref() == Some(Service::AzureMetadata.as_str())
 }
 
 /// Stands where one node would be named.
 const EACH: &str = "each of several nodes";
 
-fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
+fn fault(
+    cause: Cause,
+    scope: &Scope,
+    error_details: &ErrorDetails,
+    confidence: Confidence,
+) -> String {
     let known = known(scope);
     let at = match scope.kind {
         ScopeKind::Nodes => EACH,
@@ -85,7 +90,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
     };
     match cause {
         Cause::ImdsDisabled => format!("The instance metadata service of {at} is switched off"),
-        Cause::ImdsUnreachable if on_azure(clues) => {
+        Cause::ImdsUnreachable if on_azure(error_details) => {
             format!("The agent on {at} does not reach Azure's instance metadata service")
         }
         Cause::ImdsUnreachable => {
@@ -96,7 +101,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
             format!("The instance profile that {at} holds is stale or empty")
         }
         Cause::RoleNotAssumable => format!("EC2 may not assume {}", role(scope)),
-        Cause::PermissionMissing => permission_missing(scope, clues, confidence),
+        Cause::PermissionMissing => permission_missing(scope, error_details, confidence),
         Cause::EndpointPolicyDenies => {
             format!("The policy of a VPC endpoint turns the agent away: {at}")
         }
@@ -107,7 +112,10 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
             format!("The role of Default Host Management in {at} does not work")
         }
         Cause::EndpointUnreachable if scope.kind == ScopeKind::Nodes => {
-            let service = clues.service.as_deref().or(clues.host.as_deref());
+            let service = error_details
+                .service
+                .as_deref()
+                .or(error_details.host.as_deref());
             format!(
                 "The agent does not reach {} from {at}",
                 service.unwrap_or("AWS")
@@ -143,7 +151,7 @@ fn fault(cause: Cause, scope: &Scope, clues: &Clues, confidence: Confidence) -> 
         Cause::ChannelFailure => {
             format!("The agent on {at} has no lasting channel to Systems Manager")
         }
-        Cause::SessionFailure if clues.client => {
+        Cause::SessionFailure if error_details.client => {
             "session-manager-plugin could not open a session from its user's machine".to_owned()
         }
         Cause::SessionFailure => format!("A session on {at} failed"),
@@ -194,17 +202,21 @@ fn role(scope: &Scope) -> String {
 }
 
 /// Who may not do what, and by which kind of policy. What a check proved is the role's own.
-fn permission_missing(scope: &Scope, clues: &Clues, confidence: Confidence) -> String {
-    let caller = caller(scope, clues);
-    let actions = plain_actions(clues);
+fn permission_missing(
+    scope: &Scope,
+    error_details: &ErrorDetails,
+    confidence: Confidence,
+) -> String {
+    let caller = caller(scope, error_details);
+    let actions = plain_actions(error_details);
     let what = match actions.as_slice() {
         [] => None,
         [one] => Some((*one).to_owned()),
         [one, rest @ ..] => Some(format!("{one} and {} more", rest.len())),
     };
     let proved = confidence == Confidence::Confirmed;
-    let explicit = clues.denied.iter().any(|one| one.explicit);
-    let by = match clues.reason.filter(|_| !proved) {
+    let explicit = error_details.denied.iter().any(|one| one.explicit);
+    let by = match error_details.reason.filter(|_| !proved) {
         Some(DenyReason::PermissionsBoundary) => "permissions boundary",
         Some(DenyReason::ServiceControlPolicy) => "service control policy",
         Some(DenyReason::ResourceControlPolicy) => "resource control policy",
@@ -229,8 +241,8 @@ fn permission_missing(scope: &Scope, clues: &Clues, confidence: Confidence) -> S
     }
 }
 
-fn caller(scope: &Scope, clues: &Clues) -> String {
-    match &clues.principal {
+fn caller(scope: &Scope, error_details: &ErrorDetails) -> String {
+    match &error_details.principal {
         Some(Principal::Role(name)) if scope.kind != ScopeKind::Role => format!("the role {name}"),
         Some(Principal::User(path)) => {
             format!("the IAM user {}", path.rsplit('/').next().unwrap_or(path))
@@ -246,11 +258,11 @@ fn caller(scope: &Scope, clues: &Clues) -> String {
 }
 
 /// The denied actions that read as such: they come from log text.
-fn plain_actions(clues: &Clues) -> Vec<&str> {
+fn plain_actions(error_details: &ErrorDetails) -> Vec<&str> {
     let is_word = |word: &str| {
         (1..=64).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric())
     };
-    let mut actions = clues.denied_actions();
+    let mut actions = error_details.denied_actions();
     actions.retain(|action| {
         let parts = action.split_once(':');
         parts.is_some_and(|(service, name)| is_word(service) && is_word(name))
@@ -317,7 +329,7 @@ mod tests {
         ] {
             let id = id.to_owned();
             let scope = Scope { kind, id };
-            let title = fault(cause, &scope, &Clues::default(), Confidence::Likely);
+            let title = fault(cause, &scope, &ErrorDetails::default(), Confidence::Likely);
             assert_eq!(title, says);
         }
     }

@@ -31,11 +31,11 @@ pub fn wrap(text: &str, first: &str, rest: &str, width: usize) -> String {
 
 /// A text put together of headed sections with a blank line between them.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct TextBuilder {
     text: String,
 }
 
-impl Page {
+impl TextBuilder {
     /// A paragraph of its own.
     pub fn paragraph(&mut self, text: &str) {
         self.blank_line();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::incident::store::{Happened, State, Why};
+use crate::incident::store::{Happened, NotifyReason, State};
 use crate::incident::title::Doubt;
 
 /// The longest subject, in characters.
@@ -29,7 +29,7 @@ pub struct Message {
 
 /// What a message says of its incident: the attribute `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum News {
+pub enum NotificationKind {
     Opened,
     /// By a write of this function.
     Repaired,
@@ -41,23 +41,25 @@ pub enum News {
     /// Still open, told again after a while.
     Reminder,
     /// Every node works again by its own log. Readers know it as resolved.
-    Over,
+    AllRecovered,
 }
 
-impl News {
+impl NotificationKind {
     /// From why the incident speaks, and what this invocation came to.
-    pub fn of(why: Why, happened: impl Into<Happened>) -> Self {
+    pub fn of(why: NotifyReason, happened: impl Into<Happened>) -> Self {
         let happened = happened.into();
         match (why, happened.state) {
-            (Why::Over, _) => Self::Over,
-            (Why::Opened, State::Resolved) if happened.perhaps_ours => Self::Resolved,
-            (Why::Opened | Why::StateChanged, State::RepairFailed) => Self::RepairFailed,
-            (Why::Opened | Why::StateChanged, State::Repaired) => Self::Repaired,
-            (Why::StateChanged, State::Resolved) => Self::Resolved,
-            (Why::Opened | Why::StateChanged, State::Open | State::BrokenAgain)
-            | (Why::Opened, State::Resolved) => Self::Opened,
-            (Why::Grew, _) => Self::Grew,
-            (Why::Reminder, _) => Self::Reminder,
+            (NotifyReason::Resolved, _) => Self::AllRecovered,
+            (NotifyReason::Opened, State::Resolved) if happened.perhaps_ours => Self::Resolved,
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::RepairFailed) => {
+                Self::RepairFailed
+            }
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::Repaired) => Self::Repaired,
+            (NotifyReason::StateChanged, State::Resolved) => Self::Resolved,
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::Open | State::Recurred)
+            | (NotifyReason::Opened, State::Resolved) => Self::Opened,
+            (NotifyReason::Grew, _) => Self::Grew,
+            (NotifyReason::Reminder, _) => Self::Reminder,
         }
     }
 
@@ -68,7 +70,7 @@ impl News {
             Self::RepairFailed => "repair-failed",
             Self::Grew => "grew",
             Self::Reminder => "reminder",
-            Self::Resolved | Self::Over => "resolved",
+            Self::Resolved | Self::AllRecovered => "resolved",
         }
     }
 }
@@ -251,19 +253,51 @@ mod tests {
 
     #[test]
     fn news_follow_from_why_and_state() {
-        for (why, state, news) in [
-            (Why::Opened, State::Open, News::Opened),
-            (Why::Opened, State::Repaired, News::Repaired),
-            (Why::Opened, State::Resolved, News::Opened),
-            (Why::Opened, State::RepairFailed, News::RepairFailed),
-            (Why::StateChanged, State::Repaired, News::Repaired),
-            (Why::StateChanged, State::Resolved, News::Resolved),
-            (Why::StateChanged, State::BrokenAgain, News::Opened),
-            (Why::Grew, State::Open, News::Grew),
-            (Why::Reminder, State::RepairFailed, News::Reminder),
-            (Why::Over, State::Repaired, News::Over),
+        for (why, state, kind) in [
+            (NotifyReason::Opened, State::Open, NotificationKind::Opened),
+            (
+                NotifyReason::Opened,
+                State::Repaired,
+                NotificationKind::Repaired,
+            ),
+            (
+                NotifyReason::Opened,
+                State::Resolved,
+                NotificationKind::Opened,
+            ),
+            (
+                NotifyReason::Opened,
+                State::RepairFailed,
+                NotificationKind::RepairFailed,
+            ),
+            (
+                NotifyReason::StateChanged,
+                State::Repaired,
+                NotificationKind::Repaired,
+            ),
+            (
+                NotifyReason::StateChanged,
+                State::Resolved,
+                NotificationKind::Resolved,
+            ),
+            (
+                NotifyReason::StateChanged,
+                State::Recurred,
+                NotificationKind::Opened,
+            ),
+            (NotifyReason::Grew, State::Open, NotificationKind::Grew),
+            (
+                NotifyReason::Reminder,
+                State::RepairFailed,
+                NotificationKind::Reminder,
+            ),
+            (
+                NotifyReason::Resolved,
+                State::Repaired,
+                NotificationKind::AllRecovered,
+            ),
         ] {
-            assert_eq!(News::of(why, state), news, "{why:?} {state:?}");
+            assert_eq!(NotificationKind::of(why, state), kind, "{why:?} {state:?}");
         }
     }
 

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::layout::{Page, WIDTH, wrap};
-use super::message::{Message, News, Subject};
+use super::layout::{TextBuilder, WIDTH, wrap};
+use super::message::{Message, NotificationKind, Subject};
 use crate::advice::{self, Advice, Step, clock, in_words};
 use crate::cause::Confidence;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::verdict::Standing;
+use crate::diagnose::verdict::FaultState;
 use crate::incident::group::Incident;
 use crate::incident::nodes::{NodeEntry, NodeList};
-use crate::incident::store::Over;
+use crate::incident::store::ResolvedIncident;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::text::quote;
@@ -34,10 +34,10 @@ pub fn render(
     nodes: &NodeList,
     plan: &PlanSummary,
     outcome: &Outcome,
-    news: News,
+    kind: NotificationKind,
     now: Timestamp,
 ) -> Message {
-    compose(incident, nodes, plan, outcome, news, now, Quoted::Records)
+    compose(incident, nodes, plan, outcome, kind, now, Quoted::Records)
 }
 
 /// As [`render`], for the function's own log, where messages go for want of a
@@ -47,7 +47,7 @@ pub fn render_for_log(
     nodes: &NodeList,
     plan: &PlanSummary,
     outcome: &Outcome,
-    news: News,
+    kind: NotificationKind,
     now: Timestamp,
 ) -> Message {
     compose(
@@ -55,7 +55,7 @@ pub fn render_for_log(
         nodes,
         plan,
         outcome,
-        news,
+        kind,
         now,
         Quoted::ThreeLines,
     )
@@ -66,16 +66,16 @@ fn compose(
     nodes: &NodeList,
     plan: &PlanSummary,
     outcome: &Outcome,
-    news: News,
+    kind: NotificationKind,
     now: Timestamp,
     quoted: Quoted,
 ) -> Message {
     let advice = advice::advise(incident, outcome);
     let title = one_line(&incident.title);
     let count = count(nodes.count);
-    let mut page = Page::default();
+    let mut page = TextBuilder::default();
 
-    page.heading(&verdict(news, &title, &count));
+    page.heading(&verdict(kind, &title, &count));
     page.line(&place(incident, nodes));
     page.line(&seen(incident));
     if let Some(detail) = &incident.detail {
@@ -100,13 +100,13 @@ fn compose(
     node_list(&mut page, nodes);
     page.heading(&format!("Incident {}", redact_line(&incident.key)));
 
-    let lead = match news {
-        News::Opened => format!("[SSM {}] ", incident.severity),
-        News::Repaired => "[SSM repaired] ".to_owned(),
-        News::Resolved | News::Over => "[SSM resolved] ".to_owned(),
-        News::RepairFailed => "[SSM repair failed] ".to_owned(),
-        News::Grew => "[SSM grew] ".to_owned(),
-        News::Reminder => "[SSM still open] ".to_owned(),
+    let lead = match kind {
+        NotificationKind::Opened => format!("[SSM {}] ", incident.severity),
+        NotificationKind::Repaired => "[SSM repaired] ".to_owned(),
+        NotificationKind::Resolved | NotificationKind::AllRecovered => "[SSM resolved] ".to_owned(),
+        NotificationKind::RepairFailed => "[SSM repair failed] ".to_owned(),
+        NotificationKind::Grew => "[SSM grew] ".to_owned(),
+        NotificationKind::Reminder => "[SSM still open] ".to_owned(),
     };
     Message::new(
         &Subject {
@@ -119,12 +119,12 @@ fn compose(
             incident.severity.as_str(),
             incident.cause.as_str(),
             nodes,
-            news,
+            kind,
         ),
         &incident.key,
         &format!(
             "{} {:?} {} {}",
-            news.as_str(),
+            kind.as_str(),
             outcome.status,
             incident.last,
             nodes.count
@@ -133,17 +133,17 @@ fn compose(
 }
 
 /// The message that an incident which was told is over.
-pub fn render_over(over: &Over, now: Timestamp) -> Message {
+pub fn render_resolved(over: &ResolvedIncident, now: Timestamp) -> Message {
     let title = one_line(&over.title);
     let count = count(over.nodes.count);
-    let mut page = Page::default();
-    page.heading(&verdict(News::Over, &title, &count));
+    let mut page = TextBuilder::default();
+    page.heading(&verdict(NotificationKind::AllRecovered, &title, &count));
     page.paragraph(&format!(
         "Every node that it had hit works again by its own log, the last since {} ({} ago). It \
          was open for {}.",
-        clock(over.over_at),
-        in_words(now.duration_since(over.over_at)),
-        in_words(over.over_at.duration_since(over.opened_at)),
+        clock(over.resolved_at),
+        in_words(now.duration_since(over.resolved_at)),
+        in_words(over.resolved_at.duration_since(over.opened_at)),
     ));
     node_list(&mut page, &over.nodes);
     page.heading(&format!("Incident {}", redact_line(&over.key)));
@@ -158,22 +158,26 @@ pub fn render_over(over: &Over, now: Timestamp) -> Message {
             over.severity.as_str(),
             over.cause.as_str(),
             &over.nodes,
-            News::Over,
+            NotificationKind::AllRecovered,
         ),
         &over.key,
-        &format!("{} {}", News::Over.as_str(), over.over_at),
+        &format!(
+            "{} {}",
+            NotificationKind::AllRecovered.as_str(),
+            over.resolved_at
+        ),
     )
 }
 
 /// The first line: cause, thing to fix and how many nodes, in one sentence.
-fn verdict(news: News, title: &str, count: &str) -> String {
-    let lead = match news {
-        News::Opened => "",
-        News::Repaired => "Repaired. What was wrong: ",
-        News::Resolved | News::Over => "Resolved. What was wrong: ",
-        News::RepairFailed => "The repair failed. Still wrong: ",
-        News::Grew => "More nodes than before: ",
-        News::Reminder => "Still open: ",
+fn verdict(kind: NotificationKind, title: &str, count: &str) -> String {
+    let lead = match kind {
+        NotificationKind::Opened => "",
+        NotificationKind::Repaired => "Repaired. What was wrong: ",
+        NotificationKind::Resolved | NotificationKind::AllRecovered => "Resolved. What was wrong: ",
+        NotificationKind::RepairFailed => "The repair failed. Still wrong: ",
+        NotificationKind::Grew => "More nodes than before: ",
+        NotificationKind::Reminder => "Still open: ",
     };
     match title.strip_prefix("The ") {
         Some(rest) if !lead.is_empty() => format!("{lead}the {rest} ({count})."),
@@ -232,30 +236,30 @@ fn one<'a>(
 
 fn how_sure(incident: &Incident) -> String {
     let others = incident.candidates.len() > 1;
-    match (incident.standing, incident.confidence) {
-        (Standing::AlreadyRight, _) => {
+    match (incident.fault_state, incident.confidence) {
+        (FaultState::NotObserved, _) => {
             "The log says so, and live state shows nothing wrong at this moment.".to_owned()
         }
-        (Standing::Standing, Confidence::Confirmed) => {
+        (FaultState::Active, Confidence::Confirmed) => {
             "Proved: a live check has just confirmed what the log says.".to_owned()
         }
-        (Standing::Standing, Confidence::Likely) => {
+        (FaultState::Active, Confidence::Likely) => {
             "Likely: the log alone says so, no live check proves it.".to_owned()
         }
-        (Standing::Standing, Confidence::Undetermined) if others => {
+        (FaultState::Active, Confidence::Undetermined) if others => {
             let names: Vec<&str> = incident.candidates.iter().map(|c| c.as_str()).collect();
             format!(
                 "Cannot tell from the log. These are possible, likeliest first: {}.",
                 names.join(", ")
             )
         }
-        (Standing::Standing, Confidence::Undetermined) => {
+        (FaultState::Active, Confidence::Undetermined) => {
             "Cannot tell from the log what causes it.".to_owned()
         }
     }
 }
 
-fn proof(page: &mut Page, incident: &Incident, now: Timestamp, quoted: Quoted) {
+fn proof(page: &mut TextBuilder, incident: &Incident, now: Timestamp, quoted: Quoted) {
     let records = incident.evidence.len();
     for (index, evidence) in incident.evidence.iter().enumerate() {
         let few = |most| (quote::fewer(&evidence.text, most), usize::MAX);
@@ -297,7 +301,7 @@ fn head(level: &str, component: &str) -> String {
     }
 }
 
-fn checks(page: &mut Page, incident: &Incident, outcome: OutcomeStatus) {
+fn checks(page: &mut TextBuilder, incident: &Incident, outcome: OutcomeStatus) {
     if incident.checks.is_empty() {
         return;
     }
@@ -340,7 +344,7 @@ fn mark(status: CheckStatus) -> &'static str {
     }
 }
 
-fn done(page: &mut Page, plan: &PlanSummary, outcome: &Outcome) {
+fn done(page: &mut TextBuilder, plan: &PlanSummary, outcome: &Outcome) {
     let said = match outcome.status {
         OutcomeStatus::None => "Nothing was changed.",
         // An earlier attempt may have changed something.
@@ -375,7 +379,7 @@ fn done(page: &mut Page, plan: &PlanSummary, outcome: &Outcome) {
     page.prose(&text);
 }
 
-fn steps(page: &mut Page, advice: &Advice) {
+fn steps(page: &mut TextBuilder, advice: &Advice) {
     if advice.steps.is_empty() {
         return;
     }
@@ -394,7 +398,7 @@ fn steps(page: &mut Page, advice: &Advice) {
     }
 }
 
-fn verify(page: &mut Page, advice: &Advice) {
+fn verify(page: &mut TextBuilder, advice: &Advice) {
     page.heading("How to verify");
     for step in &advice.verify {
         page.item("-", &step.text);
@@ -402,13 +406,13 @@ fn verify(page: &mut Page, advice: &Advice) {
     }
 }
 
-fn command(page: &mut Page, step: &Step) {
+fn command(page: &mut TextBuilder, step: &Step) {
     if let Some(command) = &step.command {
         page.command(command);
     }
 }
 
-fn node_list(page: &mut Page, nodes: &NodeList) {
+fn node_list(page: &mut TextBuilder, nodes: &NodeList) {
     let shared =
         one(nodes, |node| &node.account).is_some() && one(nodes, |node| &node.region).is_some();
     let named: Vec<String> = nodes
@@ -435,14 +439,14 @@ fn attributes(
     severity: &str,
     cause: &str,
     nodes: &NodeList,
-    news: News,
+    kind: NotificationKind,
 ) -> BTreeMap<String, String> {
     [
         ("severity", Some(severity)),
         ("cause", Some(cause)),
         ("account", one(nodes, |node| &node.account)),
         ("region", one(nodes, |node| &node.region)),
-        ("state", Some(news.as_str())),
+        ("state", Some(kind.as_str())),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))

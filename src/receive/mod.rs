@@ -18,7 +18,7 @@ pub use direct::RawLog;
 pub use kinesis::failures;
 
 use crate::batch::{Batch, Event, Source};
-use crate::decode::{self, DecodeError, Message, Subscription, Surroundings, json_fault};
+use crate::decode::{self, DecodeContext, DecodeError, Message, Subscription, json_fault};
 
 /// The kind of input, which decides what answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ pub enum Kind {
 
 /// The payloads of one invocation, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Deliveries<'p> {
+pub struct Payloads<'p> {
     pub kind: Kind,
     pub items: Vec<Delivery<'p>>,
 }
@@ -75,7 +75,7 @@ impl<'p> Payload<'p> {
     /// Unpacks the payload, to at most `around.max_decoded_bytes`.
     ///
     /// Fails when the base64 or the gzip file is wrong, or unpacks to more.
-    pub fn decode(self, around: &Surroundings) -> Result<Decoded<'p>, DecodeError> {
+    pub fn decode(self, around: &DecodeContext) -> Result<Decoded<'p>, DecodeError> {
         let cap = around.max_decoded_bytes;
         let content = match self {
             Self::Base64(data) => Content::Json {
@@ -97,7 +97,7 @@ impl Decoded<'_> {
     /// Reads what the payload says.
     ///
     /// Fails when the text is not JSON, or not the JSON of a subscription.
-    pub fn message(&self, around: &Surroundings) -> Result<Message<'_>, DecodeError> {
+    pub fn message(&self, around: &DecodeContext) -> Result<Message<'_>, DecodeError> {
         match &self.0 {
             Content::Json { text, complete } => decode::read(text, *complete, around),
             Content::RawLog(log) => Ok(Message::Data {
@@ -110,7 +110,7 @@ impl Decoded<'_> {
 }
 
 impl RawLog<'_> {
-    fn batch(&self, around: &Surroundings) -> Batch<'_> {
+    fn batch(&self, around: &DecodeContext) -> Batch<'_> {
         Batch {
             source: Source {
                 account: self.account.clone().or_else(|| around.own_account.clone()),
@@ -170,7 +170,7 @@ const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 ///
 /// Fails when it is none of the three, or one that is not whole. What is wrong
 /// inside a payload shows only when that payload is decoded.
-pub fn receive(event: &str) -> Result<Deliveries<'_>, ReceiveError> {
+pub fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
     if event.trim_ascii_start().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(event).map_err(not_json)?;
         if items.is_empty() {
@@ -178,7 +178,7 @@ pub fn receive(event: &str) -> Result<Deliveries<'_>, ReceiveError> {
                 found: "an empty array".to_owned(),
             });
         }
-        return Ok(Deliveries {
+        return Ok(Payloads {
             kind: Kind::Direct,
             items: items
                 .into_iter()
@@ -195,18 +195,18 @@ pub fn receive(event: &str) -> Result<Deliveries<'_>, ReceiveError> {
         });
     }
     Ok(match keys_of(event)? {
-        Keys::Subscription(awslogs) => Deliveries {
+        Keys::Subscription(awslogs) => Payloads {
             kind: Kind::Subscription,
             items: vec![Delivery {
                 sequence_number: None,
                 payload: subscription::payload(awslogs)?,
             }],
         },
-        Keys::Kinesis(records) => Deliveries {
+        Keys::Kinesis(records) => Payloads {
             kind: Kind::Kinesis,
             items: kinesis::deliveries(&records)?,
         },
-        Keys::Direct(payload) => Deliveries {
+        Keys::Direct(payload) => Payloads {
             kind: Kind::Direct,
             items: vec![Delivery {
                 sequence_number: None,

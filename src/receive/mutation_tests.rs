@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::decode::tests::gzip;
 
-fn around() -> Surroundings {
-    Surroundings {
+fn around() -> DecodeContext {
+    DecodeContext {
         max_decoded_bytes: 1 << 20,
         own_account: None,
         own_region: None,

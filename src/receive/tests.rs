@@ -7,8 +7,8 @@ use super::*;
 use crate::decode::tests::gzip;
 use crate::node::{AccountId, NodeId, Region};
 
-fn around() -> Surroundings {
-    Surroundings {
+fn around() -> DecodeContext {
+    DecodeContext {
         max_decoded_bytes: 1 << 20,
         own_account: AccountId::parse("111122223333"),
         own_region: Region::parse("eu-central-1"),

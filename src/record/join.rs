@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::head::{self, Level};
 use super::text::{cut, without_last};
-use super::transport::{self, Writer};
+use super::transport::{self, Producer};
 use super::{Origin, Record, Tags};
 
 /// What is kept of one record: enough for the longest error text the agent
@@ -47,7 +47,7 @@ pub struct Joiner<'a> {
     dump_depth: usize,
     /// One record of another process was let pass before the open one, whose
     /// end is still to come.
-    let_pass: bool,
+    interleaved_seen: bool,
     /// Lines of a batch whose first record has not begun: what they continue is
     /// not known, and they may be anything that the agent quotes.
     orphaned: bool,
@@ -103,7 +103,7 @@ impl<'a> Joiner<'a> {
     /// Ends the open record: the input is complete.
     pub fn close(&mut self) -> Option<Record<'a>> {
         self.kept_bytes = 0;
-        self.let_pass = false;
+        self.interleaved_seen = false;
         self.open.take()
     }
 
@@ -140,7 +140,7 @@ impl<'a> Joiner<'a> {
             kept_bytes: self.kept_bytes,
             timed: self.timed,
             dump_depth: self.dump_depth,
-            let_pass: self.let_pass,
+            interleaved_seen: self.interleaved_seen,
             orphaned: self.orphaned,
             last_at: self.last_at,
             lines: self.lines,
@@ -160,36 +160,41 @@ impl<'a> Joiner<'a> {
         self.lines += 1;
         self.last_at = at;
         let line = without_last(line, b'\r');
-        let carried = transport::carried(line);
-        match carried.writer {
-            Writer::Foreign => None,
-            Writer::Systemd | Writer::Kernel => {
-                if !transport::names_agent(carried.body) {
+        let strip_transport_prefix = transport::strip_transport_prefix(line);
+        match strip_transport_prefix.writer {
+            Producer::Foreign => None,
+            Producer::Systemd | Producer::Kernel => {
+                if !transport::names_agent(strip_transport_prefix.body) {
                     return None;
                 }
-                let origin = if carried.writer == Writer::Systemd {
+                let origin = if strip_transport_prefix.writer == Producer::Systemd {
                     Origin::Systemd
                 } else {
                     Origin::Kernel
                 };
-                Some(self.bare(carried.body, Level::Info, origin, at.unwrap_or(received)))
+                Some(self.bare(
+                    strip_transport_prefix.body,
+                    Level::Info,
+                    origin,
+                    at.unwrap_or(received),
+                ))
             }
-            Writer::Agent => self.agent_line(carried.body, true, at, received),
-            Writer::Unnamed => self.agent_line(carried.body, false, at, received),
+            Producer::Agent => self.agent_line(strip_transport_prefix.body, true, at, received),
+            Producer::Unnamed => self.agent_line(strip_transport_prefix.body, false, at, received),
         }
     }
 
     fn agent_line(
         &mut self,
         body: &'a str,
-        carried: bool,
+        strip_transport_prefix: bool,
         at: Option<Timestamp>,
         received: Timestamp,
     ) -> Option<Record<'a>> {
         // A form without a time counts only where it cannot be a quoted text.
         let adrift = self.orphaned && self.timed;
         if let Some(head) = head::head(body) {
-            let free = self.dump_depth == 0 && (carried || !self.timed);
+            let free = self.dump_depth == 0 && (strip_transport_prefix || !self.timed);
             let free = free && !(adrift && head.stamp.is_none() && head.origin != Origin::Raw);
             let starts = match head.origin {
                 Origin::File => true,
@@ -241,7 +246,7 @@ impl<'a> Joiner<'a> {
             counted: None,
         };
         if self.passes(&record) {
-            self.let_pass = true;
+            self.interleaved_seen = true;
             return Some(record);
         }
         self.replace(record)
@@ -252,7 +257,7 @@ impl<'a> Joiner<'a> {
     /// them falls between the lines of another's record. One may; an open record
     /// is read as it stands meanwhile.
     fn passes(&self, record: &Record<'_>) -> bool {
-        !self.let_pass
+        !self.interleaved_seen
             && record.origin == Origin::File
             && !record.level.is_trouble()
             && self.dump_depth == 0
@@ -280,7 +285,7 @@ impl<'a> Joiner<'a> {
 
     fn replace(&mut self, record: Record<'a>) -> Option<Record<'a>> {
         self.kept_bytes = record.message.len();
-        self.let_pass = false;
+        self.interleaved_seen = false;
         self.open.replace(record)
     }
 
@@ -288,12 +293,12 @@ impl<'a> Joiner<'a> {
         if self.dump_depth > 0 {
             self.dump_depth = depth_after(self.dump_depth, body);
         }
-        if self.let_pass {
+        if self.interleaved_seen {
             // A further line of the record that passed, which was no trouble.
             if !is_cause(body) {
                 return;
             }
-            self.let_pass = false;
+            self.interleaved_seen = false;
         }
         let Some(open) = &mut self.open else { return };
         if open.rest.len() >= self.limits.lines || self.kept_bytes + body.len() > self.limits.bytes
@@ -314,9 +319,11 @@ impl<'a> Joiner<'a> {
 
 /// Whether a record with a timestamp of the agent's own starts in this line.
 pub fn starts_timed_record(line: &str) -> bool {
-    let carried = transport::carried(without_last(line, b'\r'));
-    matches!(carried.writer, Writer::Agent | Writer::Unnamed)
-        && head::head(carried.body).is_some_and(|head| head.origin == Origin::File)
+    let strip_transport_prefix = transport::strip_transport_prefix(without_last(line, b'\r'));
+    matches!(
+        strip_transport_prefix.writer,
+        Producer::Agent | Producer::Unnamed
+    ) && head::head(strip_transport_prefix.body).is_some_and(|head| head.origin == Origin::File)
 }
 
 /// Syslog's `#011` read back.

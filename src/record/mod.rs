@@ -11,7 +11,7 @@ pub mod unwrap;
 
 pub use head::{Level, read_stamp};
 pub use join::{Joiner, Limits, starts_timed_record};
-pub use normalized::{Folded, fold};
+pub use normalized::{NormalizedRecord, fold};
 pub use tags::{Tags, begins_with_tag};
 pub use text::{cut, lines, without_last};
 

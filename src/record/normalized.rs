@@ -8,12 +8,12 @@ use super::Record;
 /// A record with its text on one line, which is made once and only when it is
 /// asked for: most records of a healthy log are passed over without it.
 #[derive(Debug)]
-pub struct Folded<'r, 'a> {
+pub struct NormalizedRecord<'r, 'a> {
     record: &'r Record<'a>,
     flat: OnceCell<String>,
 }
 
-impl<'r, 'a> Folded<'r, 'a> {
+impl<'r, 'a> NormalizedRecord<'r, 'a> {
     pub fn new(record: &'r Record<'a>) -> Self {
         Self {
             record,
@@ -27,7 +27,7 @@ impl<'r, 'a> Folded<'r, 'a> {
     }
 }
 
-impl<'a> Deref for Folded<'_, 'a> {
+impl<'a> Deref for NormalizedRecord<'_, 'a> {
     type Target = Record<'a>;
 
     fn deref(&self) -> &Record<'a> {

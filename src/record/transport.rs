@@ -3,13 +3,13 @@
 /// A line without its transport prefix, and who wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Carried<'a> {
-    pub writer: Writer,
+    pub writer: Producer,
     pub body: &'a str,
 }
 
 /// Who wrote a line, as far as its prefix says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writer {
+pub enum Producer {
     /// No transport prefix.
     Unnamed,
     Agent,
@@ -33,9 +33,9 @@ const PROCESSES: [&str; 8] = [
 
 /// Splits off `Mon DD HH:MM:SS host program[pid]: ` or
 /// `YYYY-MM-DDTHH:MM:SS… [host] program[pid]: `.
-pub fn carried(line: &str) -> Carried<'_> {
+pub fn strip_transport_prefix(line: &str) -> Carried<'_> {
     let unnamed = Carried {
-        writer: Writer::Unnamed,
+        writer: Producer::Unnamed,
         body: line,
     };
     let after_time = match line.as_bytes() {
@@ -48,7 +48,7 @@ pub fn carried(line: &str) -> Carried<'_> {
                     && number[1..].bytes().all(|b| b.is_ascii_digit())
                     && !number[1..].is_empty()
                 {
-                    carried(rest)
+                    strip_transport_prefix(rest)
                 } else {
                     unnamed
                 }
@@ -59,9 +59,9 @@ pub fn carried(line: &str) -> Carried<'_> {
     let Some(after_time) = after_time else {
         return Carried {
             writer: if is_foreign(line) {
-                Writer::Foreign
+                Producer::Foreign
             } else {
-                Writer::Unnamed
+                Producer::Unnamed
             },
             body: line,
         };
@@ -69,7 +69,7 @@ pub fn carried(line: &str) -> Carried<'_> {
     let Some((writer, body)) = program(after_time) else {
         return if is_foreign(line) {
             Carried {
-                writer: Writer::Foreign,
+                writer: Producer::Foreign,
                 body: line,
             }
         } else {
@@ -119,7 +119,7 @@ fn iso_time(line: &str) -> Option<&str> {
 }
 
 /// `program[pid]: body`, with or without a host name before and a pid behind.
-fn program(text: &str) -> Option<(Writer, &str)> {
+fn program(text: &str) -> Option<(Producer, &str)> {
     let (first, rest) = text.split_once(' ')?;
     if let Some(name) = first.strip_suffix(':') {
         return Some((writer(name), rest));
@@ -129,8 +129,8 @@ fn program(text: &str) -> Option<(Writer, &str)> {
     let name = second.strip_suffix(':')?;
     let writer = writer(name);
     let body = match writer {
-        Writer::Kernel => without_uptime(body),
-        Writer::Unnamed | Writer::Agent | Writer::Systemd | Writer::Foreign => body,
+        Producer::Kernel => without_uptime(body),
+        Producer::Unnamed | Producer::Agent | Producer::Systemd | Producer::Foreign => body,
     };
     Some((writer, body))
 }
@@ -148,16 +148,16 @@ fn without_uptime(body: &str) -> &str {
     clock.map_or(body, |(_, rest)| rest)
 }
 
-fn writer(name: &str) -> Writer {
+fn writer(name: &str) -> Producer {
     let name = name.split_once('[').map_or(name, |(name, _pid)| name);
     // A snap writes `amazon-ssm-agent.amazon-ssm-agent`.
     let name = name.rsplit_once('.').map_or(name, |(_, last)| last);
     let name = name.rsplit_once('/').map_or(name, |(_, last)| last);
     match name {
-        "systemd" => Writer::Systemd,
-        "kernel" => Writer::Kernel,
-        name if PROCESSES.contains(&name) => Writer::Agent,
-        _ => Writer::Foreign,
+        "systemd" => Producer::Systemd,
+        "kernel" => Producer::Kernel,
+        name if PROCESSES.contains(&name) => Producer::Agent,
+        _ => Producer::Foreign,
     }
 }
 
@@ -199,57 +199,65 @@ mod tests {
         for (line, writer, body) in [
             (
                 "Oct 27 10:43:16 ip-172-31-21-124 amazon-ssm-agent[2373]: 2023-10-27 x",
-                Writer::Agent,
+                Producer::Agent,
                 "2023-10-27 x",
             ),
             (
                 "Oct  7 10:43:16 host amazon-ssm-agent: INFO x",
-                Writer::Agent,
+                Producer::Agent,
                 "INFO x",
             ),
             (
                 "2025-08-14T10:53:16-04:00 amazon-ssm-agent.amazon-ssm-agent[335236]: ERROR x",
-                Writer::Agent,
+                Producer::Agent,
                 "ERROR x",
             ),
             (
                 "2025-08-14T10:53:16.123456+00:00 host ssm-agent-worker[9]: x",
-                Writer::Agent,
+                Producer::Agent,
                 "x",
             ),
             (
                 "Nov 04 10:02:44 h systemd[1]: amazon-ssm-agent.service: x",
-                Writer::Systemd,
+                Producer::Systemd,
                 "amazon-ssm-agent.service: x",
             ),
             (
                 "Nov 04 10:02:44 h kernel: Out of memory",
-                Writer::Kernel,
+                Producer::Kernel,
                 "Out of memory",
             ),
             (
                 "Nov 04 10:02:44 h kernel: [ 1234.567890] Out of memory",
-                Writer::Kernel,
+                Producer::Kernel,
                 "Out of memory",
             ),
             (
                 "Nov 04 10:02:44 h sshd[99]: Failed",
-                Writer::Foreign,
+                Producer::Foreign,
                 "Failed",
             ),
             (
                 "<30>Nov 04 10:02:44 h amazon-ssm-agent[1]: x",
-                Writer::Agent,
+                Producer::Agent,
                 "x",
             ),
             (
                 "2024-11-04 10:02:44.9629 ERROR x",
-                Writer::Unnamed,
+                Producer::Unnamed,
                 "2024-11-04 10:02:44.9629 ERROR x",
             ),
-            ("Nov 04 10:02:44 h amazon-ssm-agent[1]:", Writer::Agent, ""),
+            (
+                "Nov 04 10:02:44 h amazon-ssm-agent[1]:",
+                Producer::Agent,
+                "",
+            ),
         ] {
-            assert_eq!(carried(line), Carried { writer, body }, "{line}");
+            assert_eq!(
+                strip_transport_prefix(line),
+                Carried { writer, body },
+                "{line}"
+            );
         }
     }
 
@@ -262,12 +270,16 @@ mod tests {
             "time=\"2024-11-04T10:02:44Z\" level=error msg=\"x\"",
             "{\"level\":\"error\",\"msg\":\"x\"}",
         ] {
-            assert_eq!(carried(line).writer, Writer::Foreign, "{line}");
+            assert_eq!(
+                strip_transport_prefix(line).writer,
+                Producer::Foreign,
+                "{line}"
+            );
         }
         assert_eq!(
-            carried("caused by: Post \"https://x\"").writer,
-            Writer::Unnamed
+            strip_transport_prefix("caused by: Post \"https://x\"").writer,
+            Producer::Unnamed
         );
-        assert_eq!(carried("").writer, Writer::Unnamed);
+        assert_eq!(strip_transport_prefix("").writer, Producer::Unnamed);
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::cause::Cause;
-use crate::command::{Command, Grammar};
+use crate::command::{ArgKind, Command};
 use crate::config::RepairAction;
 use crate::diagnose::facts::ImdsFacts;
 use crate::node::{InstanceId, Region};
@@ -112,16 +112,16 @@ pub fn undo_trust(role: &str, sid: &str, document: &str) -> String {
 
 fn endpoint(instance: &InstanceId, value: &'static str, region: &Region) -> String {
     Command::new("aws ec2 modify-instance-metadata-options")
-        .option("--instance-id", Grammar::InstanceId, instance.as_str())
+        .option("--instance-id", ArgKind::InstanceId, instance.as_str())
         .text("--http-endpoint")
         .text(value)
-        .option("--region", Grammar::Region, region.as_str())
+        .option("--region", ArgKind::Region, region.as_str())
         .to_string()
 }
 
 fn trust_policy(role: &str, document: &str) -> String {
     Command::new("aws iam update-assume-role-policy")
-        .option("--role-name", Grammar::RoleName, role)
+        .option("--role-name", ArgKind::RoleName, role)
         .json_option("--policy-document", document, "POLICY_DOCUMENT")
         .to_string()
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::plan::{Locks, Permit};
+use super::plan::{Guardrails, Permit};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// Names the line in a log query.
@@ -48,7 +48,7 @@ struct OutcomeLine<'a> {
 pub fn outcome_line(
     permit: &Permit,
     incident: &str,
-    locks: &Locks,
+    guardrails: &Guardrails,
     at: Timestamp,
     outcome: &Outcome,
 ) -> String {
@@ -59,9 +59,9 @@ pub fn outcome_line(
         incident,
         action: action.kind().as_str(),
         resource: action.target(),
-        account: locks.account.as_ref().map(|account| account.as_str()),
-        region: locks.region.as_str(),
-        dry_run: permit.is_rehearsal(),
+        account: guardrails.account.as_ref().map(|account| account.as_str()),
+        region: guardrails.region.as_str(),
+        dry_run: permit.is_dry_run(),
         outcome: outcome.status,
         detail: outcome.detail.as_deref(),
         undo: outcome.undo.as_deref(),
@@ -70,7 +70,7 @@ pub fn outcome_line(
 }
 
 /// The line for the repair that `permit` allows, without a line break.
-pub fn line(permit: &Permit, incident: &str, locks: &Locks, at: Timestamp) -> String {
+pub fn line(permit: &Permit, incident: &str, guardrails: &Guardrails, at: Timestamp) -> String {
     let action = permit.action();
     let line = Line {
         audit: KIND,
@@ -78,12 +78,12 @@ pub fn line(permit: &Permit, incident: &str, locks: &Locks, at: Timestamp) -> St
         incident,
         action: action.kind().as_str(),
         resource: action.target(),
-        account: locks.account.as_ref().map(|account| account.as_str()),
-        region: locks.region.as_str(),
-        dry_run: permit.is_rehearsal(),
+        account: guardrails.account.as_ref().map(|account| account.as_str()),
+        region: guardrails.region.as_str(),
+        dry_run: permit.is_dry_run(),
         before: action.before(),
         send: action.request(),
-        undo: action.undo(&locks.region),
+        undo: action.undo(&guardrails.region),
     };
     serde_json::to_string(&line).expect("a struct of strings and JSON values has a JSON form")
 }

@@ -12,13 +12,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::action::{Action, action_for};
 use super::audit;
 use super::memory::{Attempt, RepairMemory};
-use super::outcome::{is_broken_again, without_write};
-use super::plan::{Locks, Permit, Plan, Present, plan};
+use super::outcome::{is_recurred, without_write};
+use super::plan::{CurrentState, Guardrails, Permit, Plan, plan};
 use super::verify::{self, Seen};
 use super::{imds, trust_ec2};
 use crate::aws::ec2::Ec2;
 use crate::aws::iam::Iam;
-use crate::aws::{Effort, LiveState, Session};
+use crate::aws::{LiveState, Retry, Session};
 use crate::diagnose::call_error::CallError;
 use crate::incident::group::Incident;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
@@ -48,8 +48,8 @@ impl Clients {
         Self {
             session,
             live,
-            ec2: Ec2::new(Effort::Once),
-            iam: Iam::new(Effort::Once),
+            ec2: Ec2::new(Retry::Never),
+            iam: Iam::new(Retry::Never),
             audit: print,
         }
     }
@@ -60,7 +60,7 @@ impl Clients {
 pub struct Task<'a> {
     pub incident: &'a Incident,
     pub clients: &'a Clients,
-    pub locks: &'a Locks,
+    pub guardrails: &'a Guardrails,
     pub now: Timestamp,
     /// Nothing runs on after this.
     pub until: Instant,
@@ -69,9 +69,9 @@ pub struct Task<'a> {
 /// Plans the repair of an incident and, when every lock is open, carries it
 /// out. What was written is in `memory` when this returns; tasks are to be
 /// carried out one after another, so that the hourly cap counts them all.
-pub async fn carry_out(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
+pub async fn execute(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
     let (plan, outcome) = plan_and_perform(task, memory).await;
-    if let Some(action) = action_for(task.incident.cause).filter(|_| is_broken_again(&plan)) {
+    if let Some(action) = action_for(task.incident.cause).filter(|_| is_recurred(&plan)) {
         memory.mark_undone(action, &task.incident.scope.id);
     }
     (plan, outcome)
@@ -79,16 +79,24 @@ pub async fn carry_out(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outc
 
 async fn plan_and_perform(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
     let Task {
-        incident, locks, ..
+        incident,
+        guardrails,
+        ..
     } = task;
-    let planned = plan(incident, Present::of(incident), locks, memory, task.now);
+    let planned = plan(
+        incident,
+        CurrentState::of(incident),
+        guardrails,
+        memory,
+        task.now,
+    );
     let Plan::Repair(permit) = &planned else {
-        let outcome = without_write(&planned, locks);
+        let outcome = without_write(&planned, guardrails);
         return (planned, outcome);
     };
     if task.until.saturating_duration_since(Instant::now()) < LEAST_TIME {
         let why = "This invocation has no time left to make the change and to see it take effect. The next batch of the same fault leads to it.";
-        let outcome = untouched(permit.action(), locks, why.to_owned());
+        let outcome = untouched(permit.action(), guardrails, why.to_owned());
         return (planned, outcome);
     }
     // Others repair too, and every lock is judged by what is there right now.
@@ -101,12 +109,12 @@ async fn plan_and_perform(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, O
     let planned = match again {
         Ok(again) => again,
         Err(why) => {
-            let outcome = untouched(permit.action(), locks, why);
+            let outcome = untouched(permit.action(), guardrails, why);
             return (planned, outcome);
         }
     };
     let Plan::Repair(permit) = &planned else {
-        let outcome = without_write(&planned, locks);
+        let outcome = without_write(&planned, guardrails);
         return (planned, outcome);
     };
     let outcome = perform(permit, task, memory).await;
@@ -114,15 +122,15 @@ async fn plan_and_perform(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, O
 }
 
 async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> Outcome {
-    let (key, locks) = (&task.incident.key, task.locks);
+    let (key, guardrails) = (&task.incident.key, task.guardrails);
     // No trace, no change.
-    let line = audit::line(permit, key, locks, task.now);
+    let line = audit::line(permit, key, guardrails, task.now);
     if let Err(error) = (task.clients.audit)(&line) {
         let why = format!("The audit line could not be written ({error}), so nothing was changed.");
-        return untouched(permit.action(), locks, why);
+        return untouched(permit.action(), guardrails, why);
     }
     let mut outcome = write(permit, task, memory).await;
-    let line = audit::outcome_line(permit, key, locks, task.now, &outcome);
+    let line = audit::outcome_line(permit, key, guardrails, task.now, &outcome);
     if let Err(error) = (task.clients.audit)(&line) {
         let detail = outcome.detail.get_or_insert_default();
         detail.push_str(&format!(
@@ -133,20 +141,20 @@ async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> 
 }
 
 async fn write(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> Outcome {
-    let (action, locks) = (permit.action(), task.locks);
-    if permit.is_rehearsal() {
+    let (action, guardrails) = (permit.action(), task.guardrails);
+    if permit.is_dry_run() {
         return match action {
             Action::EnableImdsEndpoint { instance, .. } => {
-                imds::rehearse(instance, action, task).await
+                imds::dry_run(instance, action, task).await
             }
-            Action::TrustEc2 { edit, .. } => trust_ec2::rehearse(edit, action, locks),
+            Action::TrustEc2 { edit, .. } => trust_ec2::dry_run(edit, action, guardrails),
         };
     }
     let (write, seen) = match action {
         Action::EnableImdsEndpoint { instance, .. } => imds::write(instance, task).await,
         Action::TrustEc2 { role, edit } => trust_ec2::write(role, edit, task).await,
     };
-    let (status, sentence) = verify::conclude(&write, &seen, action);
+    let (status, sentence) = verify::verdict_of_write(&write, &seen, action);
     let detail = if status == OutcomeStatus::Repaired {
         let done = match action {
             Action::EnableImdsEndpoint { instance, before } => imds::done(instance, before),
@@ -159,8 +167,8 @@ async fn write(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> Ou
     let outcome = Outcome {
         status,
         detail: Some(detail),
-        command: Some(action.command(&locks.region)),
-        undo: (status != OutcomeStatus::Failed).then(|| action.undo(&locks.region)),
+        command: Some(action.command(&guardrails.region)),
+        undo: (status != OutcomeStatus::Failed).then(|| action.undo(&guardrails.region)),
     };
     if !matches!(write, Err(CallError::NotSent { .. })) {
         memory.record(Attempt {
@@ -175,11 +183,11 @@ async fn write(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> Ou
 }
 
 /// Nothing was written after all, and `why` says so.
-fn untouched(action: &Action, locks: &Locks, why: String) -> Outcome {
+fn untouched(action: &Action, guardrails: &Guardrails, why: String) -> Outcome {
     Outcome {
         status: OutcomeStatus::Refused,
         detail: Some(why),
-        command: Some(action.command(&locks.region)),
+        command: Some(action.command(&guardrails.region)),
         undo: None,
     }
 }
@@ -201,7 +209,7 @@ pub(super) async fn in_time<T>(
 
 /// Looks, and looks again, until the change is in effect or time is up, and
 /// gives the last look. After a write that AWS refused there is nothing to see.
-pub(super) async fn watch<F: Future<Output = Seen>>(
+pub(super) async fn poll_until_seen<F: Future<Output = Seen>>(
     write: &Result<(), CallError>,
     patience: Duration,
     until: Instant,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::execute::{Task, in_time, watch};
+use super::execute::{Task, in_time, poll_until_seen};
 use super::memory::RepairMemory;
-use super::plan::{Plan, Present, plan};
+use super::plan::{CurrentState, Plan, plan};
 use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::ImdsFacts;
-use crate::diagnose::live::Reads;
+use crate::diagnose::live::AwsReader;
 use crate::node::InstanceId;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 
@@ -38,15 +38,21 @@ pub(super) async fn plan_again(
                 verify::sentence(&error)
             )
         })?;
-    let present = Present {
+    let current = CurrentState {
         instances: &instances,
         role: None,
     };
-    Ok(plan(task.incident, present, task.locks, memory, task.now))
+    Ok(plan(
+        task.incident,
+        current,
+        task.guardrails,
+        memory,
+        task.now,
+    ))
 }
 
 /// Asks EC2 once with `DryRun`.
-pub(super) async fn rehearse(instance: &InstanceId, action: &Action, task: Task<'_>) -> Outcome {
+pub(super) async fn dry_run(instance: &InstanceId, action: &Action, task: Task<'_>) -> Outcome {
     let ask = task
         .clients
         .ec2
@@ -64,7 +70,7 @@ pub(super) async fn rehearse(instance: &InstanceId, action: &Action, task: Task<
     Outcome {
         status,
         detail: Some(detail),
-        command: Some(action.command(&task.locks.region)),
+        command: Some(action.command(&task.guardrails.region)),
         undo: None,
     }
 }
@@ -81,7 +87,7 @@ pub(super) async fn write(instance: &InstanceId, task: Task<'_>) -> (Result<(), 
     } else {
         PATIENCE_WHEN_LOST
     };
-    let seen = watch(&written, patience, task.until, || async {
+    let seen = poll_until_seen(&written, patience, task.until, || async {
         let ids = std::slice::from_ref(instance);
         let read = in_time(
             "DescribeInstances",

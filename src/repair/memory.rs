@@ -14,7 +14,7 @@ use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// For so long a repaired resource is left alone, and over so long repairs are
 /// counted.
-pub const HOLD: Duration = Duration::from_secs(60 * 60);
+pub const COOLDOWN: Duration = Duration::from_secs(60 * 60);
 
 /// For so long after a change a read may still give the state from before it:
 /// EC2 and IAM are eventually consistent.
@@ -89,20 +89,20 @@ impl RepairMemory {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let recent: Vec<Timestamp> = (self.attempts.iter())
             .map(|attempt| attempt.at)
-            .filter(|at| within_hold(*at, now))
+            .filter(|at| in_cooldown(*at, now))
             .collect();
         let over = recent.len().checked_sub(most)?;
         match recent.get(over) {
-            Some(at) => at.checked_add(HOLD).ok(),
+            Some(at) => at.checked_add(COOLDOWN).ok(),
             None => Some(now),
         }
     }
 }
 
-/// Whether `at` is less than [`HOLD`] before `now`. A moment after `now` counts
+/// Whether `at` is less than [`COOLDOWN`] before `now`. A moment after `now` counts
 /// too: a clock that was set back opens no lock.
-pub fn within_hold(at: Timestamp, now: Timestamp) -> bool {
-    is_within(HOLD, at, now)
+pub fn in_cooldown(at: Timestamp, now: Timestamp) -> bool {
+    is_within(COOLDOWN, at, now)
 }
 
 /// Whether `at` is less than [`SETTLING`] before `now`, or after it.

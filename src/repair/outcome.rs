@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::action::{self, action_for};
 use super::memory::{Attempt, RepairMemory};
-use super::plan::{Advice, Locks, NotNeeded, Plan, Reading};
+use super::plan::{Advice, Guardrails, NotNeeded, Plan, Reading};
 use super::reason::{Reason, moment};
 use crate::config::RepairMode;
 use crate::incident::group::Incident;
@@ -38,14 +38,14 @@ pub enum OutcomeStatus {
 
 /// The outcome of a plan that is no repair. A [`Plan::Repair`] that is not
 /// carried out, as in a tool without AWS, has the outcome `none`.
-pub fn without_write(plan: &Plan, locks: &Locks) -> Outcome {
+pub fn without_write(plan: &Plan, guardrails: &Guardrails) -> Outcome {
     match plan {
-        Plan::NotNeeded(why) => not_needed(why, locks),
-        Plan::Advise(advice) => advised(advice, locks),
+        Plan::NotNeeded(why) => not_needed(why, guardrails),
+        Plan::Advise(advice) => advised(advice, guardrails),
         Plan::Repair(permit) => Outcome {
             status: OutcomeStatus::None,
             detail: None,
-            command: Some(permit.action().command(&locks.region)),
+            command: Some(permit.action().command(&guardrails.region)),
             undo: None,
         },
     }
@@ -61,8 +61,8 @@ pub fn state(plan: &Plan, outcome: &Outcome) -> State {
         | OutcomeStatus::DryRun
         | OutcomeStatus::Refused
         | OutcomeStatus::Capped => {
-            if is_broken_again(plan) {
-                State::BrokenAgain
+            if is_recurred(plan) {
+                State::Recurred
             } else {
                 State::Open
             }
@@ -97,7 +97,7 @@ fn is_observed(plan: &Plan) -> bool {
 }
 
 /// Whether the resource was found broken after this function had repaired it.
-pub(super) fn is_broken_again(plan: &Plan) -> bool {
+pub(super) fn is_recurred(plan: &Plan) -> bool {
     match plan {
         Plan::Advise(advice) => {
             (advice.reasons.iter()).any(|reason| matches!(reason, Reason::RepairedAgain { .. }))
@@ -106,7 +106,7 @@ pub(super) fn is_broken_again(plan: &Plan) -> bool {
     }
 }
 
-fn not_needed(why: &NotNeeded, locks: &Locks) -> Outcome {
+fn not_needed(why: &NotNeeded, guardrails: &Guardrails) -> Outcome {
     match why {
         NotNeeded::AlreadyRight(_) => Outcome {
             status: OutcomeStatus::AlreadyRight,
@@ -123,7 +123,7 @@ fn not_needed(why: &NotNeeded, locks: &Locks) -> Outcome {
                 action.target(),
             )),
             command: None,
-            undo: Some(action.undo(&locks.region)),
+            undo: Some(action.undo(&guardrails.region)),
         },
         NotNeeded::OurStatement {
             role,
@@ -168,7 +168,7 @@ fn told_again(attempt: &Attempt, reading: Reading) -> Outcome {
     }
 }
 
-fn advised(advice: &Advice, locks: &Locks) -> Outcome {
+fn advised(advice: &Advice, guardrails: &Guardrails) -> Outcome {
     for reason in &advice.reasons {
         if let Reason::TriedRecently { at, outcome } = reason {
             let detail = outcome
@@ -182,7 +182,7 @@ fn advised(advice: &Advice, locks: &Locks) -> Outcome {
         }
     }
     let all = |wanted: fn(&Reason) -> bool| advice.reasons.iter().all(wanted);
-    let status = if locks.mode == RepairMode::Advise
+    let status = if guardrails.mode == RepairMode::Advise
         || all(|reason| matches!(reason, Reason::NoRepair(_)))
     {
         OutcomeStatus::None
@@ -194,7 +194,7 @@ fn advised(advice: &Advice, locks: &Locks) -> Outcome {
     Outcome {
         status,
         detail: None,
-        command: (advice.would_do.as_ref()).map(|action| action.command(&locks.region)),
+        command: (advice.would_do.as_ref()).map(|action| action.command(&guardrails.region)),
         undo: None,
     }
 }

@@ -15,20 +15,20 @@ mod judge;
 use judge::Judged;
 
 use super::action::{Action, action_for};
-use super::memory::{Attempt, RepairMemory, is_settling, within_hold};
+use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling};
 use super::reason::{Reason, Resource};
 use crate::cause::Confidence;
 use crate::config::{Config, RepairAction, RepairMode};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::diagnose::verdict::Standing;
-use crate::incident::group::{Hit, Incident};
-use crate::node::{AccountId, InstanceId, NamedBy, Region};
+use crate::diagnose::verdict::FaultState;
+use crate::incident::group::{AffectedNode, Incident};
+use crate::node::{AccountId, IdSource, InstanceId, Region};
 use crate::repair::outcome::OutcomeStatus;
 use crate::trust_policy::has_ours;
 
 /// What the operator allows, and where the function itself runs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Locks {
+pub struct Guardrails {
     pub mode: RepairMode,
     pub actions: BTreeSet<RepairAction>,
     pub tag_value: String,
@@ -41,7 +41,7 @@ pub struct Locks {
 
 /// The present state that a plan starts from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Present<'a> {
+pub struct CurrentState<'a> {
     pub instances: &'a [InstanceFacts],
     pub role: Option<&'a RoleFacts>,
 }
@@ -119,12 +119,12 @@ impl Permit {
     }
 
     /// Nothing may be written: EC2 is asked with `DryRun`, IAM is not asked.
-    pub fn is_rehearsal(&self) -> bool {
+    pub fn is_dry_run(&self) -> bool {
         self.rehearsal
     }
 }
 
-impl Locks {
+impl Guardrails {
     /// `account` is the function's own, as its ARN tells it.
     pub fn new(config: &Config, account: Option<AccountId>) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl Locks {
     }
 }
 
-impl<'a> Present<'a> {
+impl<'a> CurrentState<'a> {
     /// What the diagnosis of `incident` has read.
     pub fn of(incident: &'a Incident) -> Self {
         Self {
@@ -153,23 +153,23 @@ impl<'a> Present<'a> {
 /// before.
 pub fn plan(
     incident: &Incident,
-    live: Present<'_>,
-    locks: &Locks,
+    live: CurrentState<'_>,
+    guardrails: &Guardrails,
     memory: &RepairMemory,
     now: Timestamp,
 ) -> Plan {
     let Some(action) = action_for(incident.cause) else {
-        return match incident.standing {
-            Standing::AlreadyRight => Plan::NotNeeded(NotNeeded::AlreadyRight(None)),
-            Standing::Standing => advise(Reason::NoRepair(incident.cause)),
+        return match incident.fault_state {
+            FaultState::NotObserved => Plan::NotNeeded(NotNeeded::AlreadyRight(None)),
+            FaultState::Active => advise(Reason::NoRepair(incident.cause)),
         };
     };
     let judged = match action {
         RepairAction::EnableImdsEndpoint => judge::imds(incident, live),
-        RepairAction::TrustEc2 => judge::trust(incident, live, locks),
+        RepairAction::TrustEc2 => judge::trust(incident, live, guardrails),
     };
     let last = memory.last(action, &incident.scope.id);
-    let recent = last.filter(|attempt| within_hold(attempt.at, now));
+    let recent = last.filter(|attempt| in_cooldown(attempt.at, now));
     match (judged, recent) {
         (Judged::Right, _) => {
             // Evidence from before the attempt tells of what it put right,
@@ -187,7 +187,7 @@ pub fn plan(
                 {
                     Plan::NotNeeded(NotNeeded::AlreadyRight(Some(action)))
                 }
-                None => Plan::NotNeeded(right_by_itself(incident, action, live, locks, now)),
+                None => Plan::NotNeeded(right_by_itself(incident, action, live, guardrails, now)),
             }
         }
         // A state that cannot be read takes nothing away from what was done
@@ -202,7 +202,7 @@ pub fn plan(
         (Judged::Unread(_), Some(attempt))
             if attempt.undone || attempt.outcome.status != OutcomeStatus::Repaired =>
         {
-            advise(held(attempt))
+            advise(tried_recently(attempt))
         }
         (Judged::Repairable { .. }, Some(attempt))
             if attempt.outcome.status == OutcomeStatus::Repaired
@@ -212,7 +212,7 @@ pub fn plan(
             done_before(attempt, Reading::Settling)
         }
         (Judged::Unread(resource), _) => {
-            let mut reasons = closed(incident, action, locks, now);
+            let mut reasons = blocked_by(incident, action, guardrails, now);
             let elsewhere = (reasons.iter())
                 .any(|reason| matches!(reason, Reason::Account { .. } | Reason::Region { .. }));
             reasons.retain(|reason| *reason != Reason::NotConfirmed);
@@ -238,12 +238,12 @@ pub fn plan(
             },
             _,
         ) => {
-            let mut reasons = closed(incident, action.kind(), locks, now);
-            reasons.extend(tag_lock(tags, resource, locks));
-            reasons.extend(recent.map(held));
-            let full_until = memory.full_until(locks.max_repairs, now);
+            let mut reasons = blocked_by(incident, action.kind(), guardrails, now);
+            reasons.extend(tag_lock(tags, resource, guardrails));
+            reasons.extend(recent.map(tried_recently));
+            let full_until = memory.full_until(guardrails.max_repairs, now);
             reasons.extend(full_until.map(|until| Reason::Capped {
-                max: locks.max_repairs,
+                max: guardrails.max_repairs,
                 until,
             }));
             if !reasons.is_empty() {
@@ -252,7 +252,7 @@ pub fn plan(
                     would_do: Some(action),
                 });
             }
-            match locks.mode {
+            match guardrails.mode {
                 // `closed` has named the mode already; without a permit nothing
                 // can be written should it ever not.
                 RepairMode::Advise => advise(Reason::Advise),
@@ -288,13 +288,13 @@ fn done_before(attempt: &Attempt, reading: Reading) -> Plan {
 fn right_by_itself(
     incident: &Incident,
     action: RepairAction,
-    live: Present<'_>,
-    locks: &Locks,
+    live: CurrentState<'_>,
+    guardrails: &Guardrails,
     now: Timestamp,
 ) -> NotNeeded {
     let found = match action {
         RepairAction::EnableImdsEndpoint => judge::switched_on(incident, live)
-            .filter(|(_, tags)| may_have_repaired(incident, action, *tags, locks, now))
+            .filter(|(_, tags)| may_have_repaired(incident, action, *tags, guardrails, now))
             .map(|(action, _)| NotNeeded::PerhapsOurs(Box::new(action))),
         RepairAction::TrustEc2 => live.role.and_then(|role| {
             Some(NotNeeded::OurStatement {
@@ -313,32 +313,37 @@ fn may_have_repaired(
     incident: &Incident,
     action: RepairAction,
     tag: Option<&str>,
-    locks: &Locks,
+    guardrails: &Guardrails,
     now: Timestamp,
 ) -> bool {
-    let mut reasons = closed(incident, action, locks, now);
+    let mut reasons = blocked_by(incident, action, guardrails, now);
     // A check confirms only what is still wrong.
     reasons.retain(|reason| *reason != Reason::NotConfirmed);
     reasons.is_empty()
-        && locks.mode == RepairMode::Repair
-        && locks.max_repairs > 0
-        && tag == Some(locks.tag_value.as_str())
+        && guardrails.mode == RepairMode::Repair
+        && guardrails.max_repairs > 0
+        && tag == Some(guardrails.tag_value.as_str())
 }
 
 /// The closed locks of the operator and of the evidence. One node that opens
 /// all of its own is enough; when there is none, those of the node that opens
 /// most are named.
-fn closed(incident: &Incident, action: RepairAction, locks: &Locks, now: Timestamp) -> Vec<Reason> {
+fn blocked_by(
+    incident: &Incident,
+    action: RepairAction,
+    guardrails: &Guardrails,
+    now: Timestamp,
+) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if locks.mode == RepairMode::Advise {
+    if guardrails.mode == RepairMode::Advise {
         reasons.push(Reason::Advise);
     }
-    if !locks.actions.contains(&action) {
+    if !guardrails.actions.contains(&action) {
         reasons.push(Reason::ActionNotListed(action));
     }
-    let best = (incident.hits.iter())
+    let best = (incident.affected.iter())
         .filter(|hit| concerns(hit, incident, action))
-        .map(|hit| closed_for(hit, incident, locks, now))
+        .map(|hit| closed_for(hit, incident, guardrails, now))
         .min_by_key(Vec::len);
     reasons.extend(best.unwrap_or_else(|| vec![Reason::NotAnInstance]));
     reasons
@@ -346,14 +351,19 @@ fn closed(incident: &Incident, action: RepairAction, locks: &Locks, now: Timesta
 
 /// Whether the node may lead to `action`: its own instance, or any node of the
 /// role, which a check has then reached through that node's own profile.
-fn concerns(hit: &Hit, incident: &Incident, action: RepairAction) -> bool {
+fn concerns(hit: &AffectedNode, incident: &Incident, action: RepairAction) -> bool {
     match action {
         RepairAction::EnableImdsEndpoint => hit.node.id.as_str() == incident.scope.id,
         RepairAction::TrustEc2 => true,
     }
 }
 
-fn closed_for(hit: &Hit, incident: &Incident, locks: &Locks, now: Timestamp) -> Vec<Reason> {
+fn closed_for(
+    hit: &AffectedNode,
+    incident: &Incident,
+    guardrails: &Guardrails,
+    now: Timestamp,
+) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !hit.confirmed || incident.confidence != Confidence::Confirmed {
         reasons.push(Reason::NotConfirmed);
@@ -362,40 +372,44 @@ fn closed_for(hit: &Hit, incident: &Incident, locks: &Locks, now: Timestamp) -> 
         reasons.push(Reason::NotNamedByLog(incident.cause));
     }
     let instance: Option<&InstanceId> = hit.node.id.instance();
-    match (instance, hit.node.named_by) {
-        (None, _) | (Some(_), NamedBy::Nobody) => reasons.push(Reason::NotAnInstance),
-        (Some(_), NamedBy::Text) => reasons.push(Reason::NamedByText),
-        (Some(_), NamedBy::Stream | NamedBy::Caller) => {}
+    match (instance, hit.node.id_source) {
+        (None, _) | (Some(_), IdSource::Nobody) => reasons.push(Reason::NotAnInstance),
+        (Some(_), IdSource::Text) => reasons.push(Reason::NamedByText),
+        (Some(_), IdSource::Stream | IdSource::Caller) => {}
     }
-    if hit.node.account.is_none() || hit.node.account != locks.account {
+    if hit.node.account.is_none() || hit.node.account != guardrails.account {
         reasons.push(Reason::Account {
             seen: hit.node.account.clone(),
-            own: locks.account.clone(),
+            own: guardrails.account.clone(),
         });
     }
-    if hit.node.region.as_ref() != Some(&locks.region) {
+    if hit.node.region.as_ref() != Some(&guardrails.region) {
         reasons.push(Reason::Region {
             seen: hit.node.region.clone(),
-            own: locks.region.clone(),
+            own: guardrails.region.clone(),
         });
     }
     // Evidence from after `now` has no age; it is at least not old.
     let age = Duration::try_from(now.duration_since(hit.last)).unwrap_or_default();
-    if age >= locks.max_evidence_age {
+    if age >= guardrails.max_evidence_age {
         reasons.push(Reason::EvidenceTooOld {
             age,
-            allowed: locks.max_evidence_age,
+            allowed: guardrails.max_evidence_age,
         });
     }
     reasons
 }
 
-fn tag_lock(tags: Result<Option<&str>, &str>, resource: Resource, locks: &Locks) -> Option<Reason> {
+fn tag_lock(
+    tags: Result<Option<&str>, &str>,
+    resource: Resource,
+    guardrails: &Guardrails,
+) -> Option<Reason> {
     match tags {
-        Ok(Some(value)) if value == locks.tag_value => None,
+        Ok(Some(value)) if value == guardrails.tag_value => None,
         Ok(found) => Some(Reason::Tag {
             resource,
-            wanted: locks.tag_value.clone(),
+            wanted: guardrails.tag_value.clone(),
             found: found.map(str::to_owned),
         }),
         Err(why) => Some(Reason::TagUnread {
@@ -406,7 +420,7 @@ fn tag_lock(tags: Result<Option<&str>, &str>, resource: Resource, locks: &Locks)
 }
 
 /// A resource on which a repair was tried within the hour is left alone.
-fn held(attempt: &Attempt) -> Reason {
+fn tried_recently(attempt: &Attempt) -> Reason {
     if attempt.outcome.status == OutcomeStatus::Repaired {
         Reason::RepairedAgain { at: attempt.at }
     } else {

@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::memory::{Attempt, RepairMemory};
-use super::outcome::{happened, is_broken_again, without_write};
+use super::outcome::{happened, is_recurred, without_write};
 use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_locks, region};
-use super::plan::{Locks, Plan, Present, plan};
+use super::plan::{CurrentState, Guardrails, Plan, plan};
 use crate::batch::{Batch, Event, Source};
 use crate::config::REPAIR_TAG_KEY;
 use crate::correlate::states::StreamStates;
 use crate::diagnose::facts::{
-    Facts, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, Read, RoleFacts,
+    Facts, Fetched, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, RoleFacts,
 };
 use crate::diagnose::{Home, diagnose};
 use crate::engine::Engine;
-use crate::incident::group::gather;
-use crate::incident::store::{Store, Telling, Why};
+use crate::incident::group::group_into_incidents;
+use crate::incident::store::{NotifyDecision, NotifyReason, Store};
 use crate::node::InstanceId;
 use crate::repair::outcome::OutcomeStatus;
 
@@ -55,7 +55,7 @@ struct World {
     streams: StreamStates,
     store: Store,
     memory: RepairMemory,
-    locks: Locks,
+    guardrails: Guardrails,
     endpoint_enabled: bool,
     trust_policy: String,
     ec2_is_readable: bool,
@@ -63,17 +63,17 @@ struct World {
 
 /// What one batch came to: cause, outcome and telling of each incident, and
 /// what is over.
-type Told = Vec<(String, OutcomeStatus, Telling)>;
+type Told = Vec<(String, OutcomeStatus, NotifyDecision)>;
 
 impl World {
     fn new() -> Self {
-        let locks = open_locks();
+        let guardrails = open_locks();
         Self {
             engine: Engine::new().unwrap(),
             streams: StreamStates::default(),
             store: Store::new(std::time::Duration::from_secs(86_400)),
             memory: RepairMemory::default(),
-            locks,
+            guardrails,
             endpoint_enabled: true,
             trust_policy: NOBODY.replace(
                 r#""AWS":"arn:aws:iam::123456789012:root""#,
@@ -115,18 +115,18 @@ impl World {
                 arn: "arn:aws:iam::123456789012:role/web".to_owned(),
                 path: "/".to_owned(),
                 trust_policy: self.trust_policy.clone(),
-                tags: Read::Found(tags),
+                tags: Fetched::Found(tags),
                 boundary: None,
             }),
         };
         let instance = if self.ec2_is_readable {
-            Read::Found(instance)
+            Fetched::Found(instance)
         } else {
-            Read::Failed("DescribeInstances was throttled (RequestLimitExceeded)".to_owned())
+            Fetched::Failed("DescribeInstances was throttled (RequestLimitExceeded)".to_owned())
         };
         Facts {
             instances: BTreeMap::from([(id, instance)]),
-            profiles: BTreeMap::from([("web".to_owned(), Read::Found(profile))]),
+            profiles: BTreeMap::from([("web".to_owned(), Fetched::Found(profile))]),
             ..Facts::default()
         }
     }
@@ -141,7 +141,7 @@ impl World {
         };
         let batch = Batch {
             source: Source {
-                account: self.locks.account.clone(),
+                account: self.guardrails.account.clone(),
                 region: Some(region()),
                 log_group: "agents".to_owned(),
                 log_stream: INSTANCE.to_owned(),
@@ -152,18 +152,18 @@ impl World {
         };
         let reading = self.engine.read(&mut self.streams, &batch, now);
         let home = Home {
-            account: self.locks.account.clone(),
+            account: self.guardrails.account.clone(),
             region: Some(region()),
         };
         let mut diagnosed = diagnose(reading.findings, &self.facts(), &home);
         for one in &mut diagnosed {
-            self.store.join(one);
+            self.store.attach_to_open(one);
         }
         let mut told = Told::new();
-        for incident in gather(diagnosed) {
-            let present = Present::of(&incident);
-            let planned = plan(&incident, present, &self.locks, &self.memory, now);
-            let mut outcome = without_write(&planned, &self.locks);
+        for incident in group_into_incidents(diagnosed) {
+            let current = CurrentState::of(&incident);
+            let planned = plan(&incident, current, &self.guardrails, &self.memory, now);
+            let mut outcome = without_write(&planned, &self.guardrails);
             if let Plan::Repair(permit) = &planned {
                 match permit.action() {
                     super::action::Action::EnableImdsEndpoint { .. } => {
@@ -182,7 +182,7 @@ impl World {
                     undone: false,
                 });
             }
-            if is_broken_again(&planned) {
+            if is_recurred(&planned) {
                 let action = super::action::action_for(incident.cause).unwrap();
                 self.memory.mark_undone(action, &incident.scope.id);
             }
@@ -192,23 +192,23 @@ impl World {
             told.push((incident.cause.to_string(), outcome.status, decision.telling));
         }
         for over in self.store.recover(&reading.recovered) {
-            let telling = Telling::Speak(Why::Over);
+            let telling = NotifyDecision::Send(NotifyReason::Resolved);
             self.publish(&over.key, telling, now, sns_works);
             told.push((over.cause.to_string(), OutcomeStatus::None, telling));
         }
         told
     }
 
-    fn publish(&mut self, key: &str, telling: Telling, now: Timestamp, sns_works: bool) {
-        if let (Telling::Speak(why), true) = (telling, sns_works) {
-            self.store.mark_told(key, why, now);
+    fn publish(&mut self, key: &str, telling: NotifyDecision, now: Timestamp, sns_works: bool) {
+        if let (NotifyDecision::Send(why), true) = (telling, sns_works) {
+            self.store.mark_notified(key, why, now);
         }
     }
 }
 
-const SPOKEN: Telling = Telling::Speak(Why::Opened);
+const SPOKEN: NotifyDecision = NotifyDecision::Send(NotifyReason::Opened);
 
-fn one(cause: &str, status: OutcomeStatus, telling: Telling) -> Told {
+fn one(cause: &str, status: OutcomeStatus, telling: NotifyDecision) -> Told {
     vec![(cause.to_owned(), status, telling)]
 }
 
@@ -257,13 +257,14 @@ fn a_repaired_fault_is_told_once() {
         assert_eq!(first, one(cause, OutcomeStatus::Repaired, SPOKEN));
         for later in 1..3 {
             let again = world.batch(log, ago(60), ago(-later), true);
-            let expected = one(cause, OutcomeStatus::Repaired, Telling::Suppress);
+            let expected = one(cause, OutcomeStatus::Repaired, NotifyDecision::Suppress);
             assert_eq!(again, expected, "delivery {later}");
         }
         // Days after, the same lines still tell of nothing new.
         let late = world.batch(log, ago(60), ago(-300_000), true);
-        let silent =
-            |(_, _, telling): &(String, OutcomeStatus, Telling)| *telling == Telling::Suppress;
+        let silent = |(_, _, telling): &(String, OutcomeStatus, NotifyDecision)| {
+            *telling == NotifyDecision::Suppress
+        };
         assert!(late.iter().all(silent), "{late:?}");
     }
 }
@@ -273,7 +274,11 @@ fn it_is_over_when_the_agent_is_back() {
     let mut world = World::new();
     (IMDS.break_it)(&mut world);
     world.batch(IMDS.log, ago(60), now(), true);
-    let over = one(IMDS.cause, OutcomeStatus::None, Telling::Speak(Why::Over));
+    let over = one(
+        IMDS.cause,
+        OutcomeStatus::None,
+        NotifyDecision::Send(NotifyReason::Resolved),
+    );
     assert_eq!(world.batch(RECOVERED, ago(-100), ago(-110), true), over);
     assert_eq!(world.batch(RECOVERED, ago(-100), ago(-120), true), []);
 }
@@ -298,7 +303,10 @@ fn a_repair_whose_message_failed_is_told_on_the_retry() {
         assert_eq!(told, one(cause, OutcomeStatus::Repaired, SPOKEN));
         world.ec2_is_readable = true;
         let told = world.batch(log, ago(60), ago(-300), true);
-        assert_eq!(told, one(cause, OutcomeStatus::Repaired, Telling::Suppress));
+        assert_eq!(
+            told,
+            one(cause, OutcomeStatus::Repaired, NotifyDecision::Suppress)
+        );
     }
 }
 
@@ -315,10 +323,10 @@ fn what_breaks_again_within_the_hour_is_told_and_not_repaired_again() {
         world.batch(log, ago(60), now(), true);
         break_it(&mut world);
         let again = world.batch(&fault.later(1), ago(-1_000), ago(-1_010), true);
-        let changed = Telling::Speak(Why::StateChanged);
+        let changed = NotifyDecision::Send(NotifyReason::StateChanged);
         assert_eq!(again, one(cause, OutcomeStatus::Refused, changed));
         let silent = world.batch(&fault.later(2), ago(-1_100), ago(-1_110), true);
-        let expected = one(cause, OutcomeStatus::Refused, Telling::Suppress);
+        let expected = one(cause, OutcomeStatus::Refused, NotifyDecision::Suppress);
         assert_eq!(silent, expected);
         let later = world.batch(&fault.later(3), ago(-3_600), ago(-3_610), true);
         assert_eq!(later, one(cause, OutcomeStatus::Repaired, changed));
@@ -334,11 +342,15 @@ fn an_old_answer_soon_after_a_repair_is_no_new_fault() {
         // EC2 and IAM give the state from before the change once more.
         (fault.break_it)(&mut world);
         let again = world.batch(&fault.later(1), ago(-1), ago(-2), true);
-        let silent = one(fault.cause, OutcomeStatus::Repaired, Telling::Suppress);
+        let silent = one(
+            fault.cause,
+            OutcomeStatus::Repaired,
+            NotifyDecision::Suppress,
+        );
         assert_eq!(again, silent);
         // A minute later it is none.
         let again = world.batch(&fault.later(2), ago(-70), ago(-75), true);
-        let changed = Telling::Speak(Why::StateChanged);
+        let changed = NotifyDecision::Send(NotifyReason::StateChanged);
         assert_eq!(again, one(fault.cause, OutcomeStatus::Refused, changed));
     }
 }
@@ -357,7 +369,7 @@ fn without_a_look_nothing_is_told_as_repaired() {
         for (log, logged) in [(fault.log, ago(60)), ("", ago(-120))] {
             for (cause, outcome, telling) in world.batch(log, logged, ago(-130), true) {
                 assert_ne!(outcome, OutcomeStatus::Repaired, "{cause}");
-                assert_eq!(telling, Telling::Suppress, "{cause}");
+                assert_eq!(telling, NotifyDecision::Suppress, "{cause}");
             }
         }
     }
@@ -371,7 +383,11 @@ fn another_environment_finds_a_repaired_endpoint_on_and_opens_nothing_beside_it(
     assert_eq!(told, one(IMDS.cause, OutcomeStatus::AlreadyRight, SPOKEN));
     // The agent's next start, before the repair took effect for it.
     let told = world.batch(&IMDS.later(1), ago(-20), ago(-25), true);
-    let silent = one(IMDS.cause, OutcomeStatus::AlreadyRight, Telling::Suppress);
+    let silent = one(
+        IMDS.cause,
+        OutcomeStatus::AlreadyRight,
+        NotifyDecision::Suppress,
+    );
     assert_eq!(told, silent);
     // Lines of long after the endpoint was seen to be on tell of something else.
     let told = world.batch(&IMDS.later(2), ago(-200), ago(-210), true);
@@ -380,15 +396,19 @@ fn another_environment_finds_a_repaired_endpoint_on_and_opens_nothing_beside_it(
     assert_eq!(told[0].2, SPOKEN);
     let again = world.batch(&IMDS.later(3), ago(-300), ago(-310), true);
     assert_eq!(again[0].0, told[0].0);
-    assert_eq!(again[0].2, Telling::Suppress);
+    assert_eq!(again[0].2, NotifyDecision::Suppress);
 }
 
 #[test]
 fn what_is_right_at_first_sight_wakes_nobody_where_this_function_repairs_nothing() {
     let mut world = World::new();
-    world.locks.mode = crate::config::RepairMode::Advise;
+    world.guardrails.mode = crate::config::RepairMode::Advise;
     let told = world.batch(IMDS.log, ago(60), now(), true);
-    let silent = one(IMDS.cause, OutcomeStatus::AlreadyRight, Telling::Suppress);
+    let silent = one(
+        IMDS.cause,
+        OutcomeStatus::AlreadyRight,
+        NotifyDecision::Suppress,
+    );
     assert_eq!(told, silent);
 }
 
@@ -406,7 +426,7 @@ fn every_write_is_told() {
             let told = world.batch(&fault.later(hour), ago(later), ago(later - 10), true);
             let (_, outcome, telling) = &told[0];
             assert_eq!(*outcome, OutcomeStatus::Repaired, "{told:?}");
-            assert!(matches!(telling, Telling::Speak(_)), "{told:?}");
+            assert!(matches!(telling, NotifyDecision::Send(_)), "{told:?}");
         }
     }
 }
@@ -420,7 +440,7 @@ fn a_check_that_could_not_look_doubles_no_incident() {
             break_it,
         } = fault;
         let mut world = World::new();
-        world.locks.mode = crate::config::RepairMode::Advise;
+        world.guardrails.mode = crate::config::RepairMode::Advise;
         break_it(&mut world);
         let first = world.batch(log, ago(60), now(), true);
         assert_eq!(first, one(cause, OutcomeStatus::None, SPOKEN));
@@ -428,7 +448,7 @@ fn a_check_that_could_not_look_doubles_no_incident() {
         let throttled = world.batch(&fault.later(1), ago(30), ago(-10), true);
         assert_eq!(
             throttled,
-            one(cause, OutcomeStatus::None, Telling::Suppress)
+            one(cause, OutcomeStatus::None, NotifyDecision::Suppress)
         );
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::execute::{Task, in_time, watch};
+use super::execute::{Task, in_time, poll_until_seen};
 use super::memory::RepairMemory;
-use super::plan::{Locks, Plan, Present, plan};
+use super::plan::{CurrentState, Guardrails, Plan, plan};
 use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::live::Reads;
+use crate::diagnose::live::AwsReader;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::trust_policy::{Edit, same_policy};
 
@@ -36,11 +36,11 @@ pub(super) async fn plan_again(
             verify::sentence(&error)
         )
     })?;
-    let present = Present {
+    let current = CurrentState {
         instances: &task.incident.instances,
         role: Some(&role),
     };
-    let again = plan(task.incident, present, task.locks, memory, task.now);
+    let again = plan(task.incident, current, task.guardrails, memory, task.now);
     let same = same_policy(&role.trust_policy, &edit.undo.previous_document);
     if matches!(again, Plan::Repair(_)) && !same {
         return Err("Somebody changed the trust policy while it was being looked at, so nothing was written. The next batch of the same fault is judged on the new policy.".to_owned());
@@ -49,14 +49,14 @@ pub(super) async fn plan_again(
 }
 
 /// IAM has no dry run: what would be appended is told, and nothing is asked.
-pub(super) fn rehearse(edit: &Edit, action: &Action, locks: &Locks) -> Outcome {
+pub(super) fn dry_run(edit: &Edit, action: &Action, guardrails: &Guardrails) -> Outcome {
     Outcome {
         status: OutcomeStatus::DryRun,
         detail: Some(format!(
             "A dry run: this statement would be appended to the trust policy: {} IAM has no dry run, so it was not asked. Nothing was changed.",
             edit.statement
         )),
-        command: Some(action.command(&locks.region)),
+        command: Some(action.command(&guardrails.region)),
         undo: None,
     }
 }
@@ -77,7 +77,7 @@ pub(super) async fn write(
     } else {
         PATIENCE_WHEN_LOST
     };
-    let seen = watch(&written, patience, task.until, || async {
+    let seen = poll_until_seen(&written, patience, task.until, || async {
         let read = in_time("GetRole", task.until, task.clients.live.role(role)).await;
         verify::trust_seen(&read, edit)
     })

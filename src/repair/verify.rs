@@ -55,7 +55,7 @@ pub fn trust_seen(read: &Result<RoleFacts, CallError>, edit: &Edit) -> Seen {
 
 /// What came of a write, and a sentence that says so. `seen` counts only where
 /// the write was accepted or its outcome is open.
-pub fn conclude(
+pub fn verdict_of_write(
     write: &Result<(), CallError>,
     seen: &Seen,
     action: &Action,
@@ -170,7 +170,7 @@ pub(super) fn sentence(error: &CallError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::facts::{ImdsFacts, Read};
+    use crate::diagnose::facts::{Fetched, ImdsFacts};
     use crate::node::{InstanceId, Partition};
     use crate::trust_policy::{RoleRef, plan_edit};
 
@@ -217,7 +217,7 @@ mod tests {
             arn: "arn:aws:iam::123456789012:role/web".to_owned(),
             path: "/".to_owned(),
             trust_policy: document.to_owned(),
-            tags: Read::Missing,
+            tags: Fetched::Missing,
             boundary: None,
         }
     }
@@ -293,7 +293,7 @@ mod tests {
         };
         let mut told = Vec::new();
         let mut tell = |write: Result<(), CallError>, seen: &Seen, action: &Action| {
-            let (status, sentence) = conclude(&write, seen, action);
+            let (status, sentence) = verdict_of_write(&write, seen, action);
             told.push(format!("{status:?}: {sentence}"));
         };
         for seen in &seen {

@@ -182,7 +182,7 @@ mod tests {
             check: CheckName::Imds,
             status: CheckStatus::Failed,
             note: note.to_owned(),
-            sign: None,
+            observation: None,
             fault: None,
         }
     }
@@ -281,7 +281,7 @@ mod tests {
                 evidence.component = dirty();
                 evidence.place = Some(dirty());
             }
-            told.hits[0].node.id = crate::node::NodeId::Unknown(dirty().into());
+            told.affected[0].node.id = crate::node::NodeId::Unknown(dirty().into());
             let outcome = Outcome {
                 detail: Some(dirty()),
                 ..sample::nothing_done()

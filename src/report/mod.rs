@@ -90,6 +90,7 @@ pub enum Notified {
     Printed,
     Suppressed,
     /// Below the severity that speaks.
-    Quiet,
+    #[serde(rename = "quiet")]
+    BelowThreshold,
     Failed,
 }

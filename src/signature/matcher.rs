@@ -9,7 +9,7 @@ use regex::Regex;
 use super::{CatalogueError, Fault, Kind, Part, Signature};
 use crate::cause::{Cause, Severity};
 use crate::failure::{self, Failure};
-use crate::record::{Folded, Level};
+use crate::record::{Level, NormalizedRecord};
 
 /// A signature that recognised a record, with what the error inside says.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +95,7 @@ impl Matcher {
 
     /// The signature of `record`: of those with a fixed start the one with the
     /// longest, else the first in the catalogue's order.
-    pub fn recognise(&self, record: &Folded<'_, '_>) -> Option<Match<'_>> {
+    pub fn recognise(&self, record: &NormalizedRecord<'_, '_>) -> Option<Match<'_>> {
         let index = if record.level.is_trouble() {
             self.trouble
                 .find(record.flat(), |index| self.fits(index, record))
@@ -107,7 +107,7 @@ impl Matcher {
         Some(self.read(index, record))
     }
 
-    fn by_text(&self, record: &Folded<'_, '_>) -> Option<usize> {
+    fn by_text(&self, record: &NormalizedRecord<'_, '_>) -> Option<usize> {
         let mut best: Option<usize> = None;
         let mut refused: Vec<usize> = Vec::new();
         for found in self.anywhere.find_overlapping_iter(record.flat()) {
@@ -125,7 +125,7 @@ impl Matcher {
     }
 
     /// Whether a signature that the literal search found holds in full.
-    fn fits(&self, index: usize, record: &Folded<'_, '_>) -> bool {
+    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> bool {
         let signature = &self.signatures[index];
         let speaks = signature.components.is_empty()
             || signature
@@ -157,7 +157,7 @@ impl Matcher {
             .as_ref()
     }
 
-    fn read(&self, index: usize, record: &Folded<'_, '_>) -> Match<'_> {
+    fn read(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Match<'_> {
         let signature = &self.signatures[index];
         let captures = self.captures(index, record);
         let failure = match signature.kind {
@@ -205,7 +205,7 @@ impl Matcher {
         }
     }
 
-    fn captures(&self, index: usize, record: &Folded<'_, '_>) -> Vec<(String, String)> {
+    fn captures(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Vec<(String, String)> {
         let Some(pattern) = self.pattern(index) else {
             return Vec::new();
         };

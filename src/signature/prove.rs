@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Matcher, Signature};
-use crate::record::{Folded, Joiner, Record, lines};
+use crate::record::{Joiner, NormalizedRecord, Record, lines};
 
 /// Longer examples are cut in a reason.
 const SHOWN: usize = 120;
@@ -46,7 +46,7 @@ pub fn recognised<'m>(matcher: &'m Matcher, text: &str) -> Vec<Option<&'m Signat
     records(text)
         .iter()
         .map(|record| {
-            let found = matcher.recognise(&Folded::new(record));
+            let found = matcher.recognise(&NormalizedRecord::new(record));
             found.map(|found| found.signature)
         })
         .collect()

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Kind, Match, Matcher, Signature, builtin};
 use crate::cause::Cause;
-use crate::record::{Folded, Joiner, Record};
+use crate::record::{Joiner, NormalizedRecord, Record};
 
 fn catalogue() -> Matcher {
     builtin()
@@ -144,7 +144,7 @@ fn every_message_of_the_lab_is_read_as_its_class() {
 fn agrees(matcher: &Matcher, class: &Class, records: &[Record<'_>]) -> Result<(), String> {
     let found: Vec<(&Record<'_>, Option<Match<'_>>)> = records
         .iter()
-        .map(|record| (record, matcher.recognise(&Folded::new(record))))
+        .map(|record| (record, matcher.recognise(&NormalizedRecord::new(record))))
         .collect();
     let unread = found
         .iter()

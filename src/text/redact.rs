@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::sanitize::plain;
+use super::sanitize::sanitize;
 
 /// What stands where a secret stood. Without a space, so that a second pass
 /// over a `key=[redacted]` pair reads it as one value and changes nothing.
@@ -21,7 +21,7 @@ const PASSES: usize = 4;
 /// The rules run until nothing changes. A text that will not settle was built
 /// to defeat them: all of it is withheld.
 pub fn redact(text: &str) -> String {
-    let mut text = plain(text).into_owned();
+    let mut text = sanitize(text).into_owned();
     for _ in 0..PASSES {
         let next = pass(&text);
         if next == text {

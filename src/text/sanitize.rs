@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// space, `CR` a line feed; bidirectional controls, zero-width and other
 /// invisible characters are dropped (which also undoes a secret's name that
 /// was split with them).
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub fn sanitize(text: &str) -> Cow<'_, str> {
     if text
         .chars()
         .all(|c| c == '\n' || (!c.is_control() && !is_invisible(c) && !is_separator(c)))
@@ -107,10 +107,13 @@ mod tests {
 
     #[test]
     fn characters_that_act_are_made_harmless() {
-        assert_eq!(plain("a\tb\r\nc\rd"), "a b\nc\nd");
-        assert_eq!(plain("\u{1b}[31mred\u{7}"), "\u{fffd}[31mred\u{fffd}");
-        assert_eq!(plain("pass\u{200b}word\u{202e}x\u{2028}y"), "passwordx y");
-        assert!(matches!(plain("né 好\n"), Cow::Borrowed(_)));
+        assert_eq!(sanitize("a\tb\r\nc\rd"), "a b\nc\nd");
+        assert_eq!(sanitize("\u{1b}[31mred\u{7}"), "\u{fffd}[31mred\u{fffd}");
+        assert_eq!(
+            sanitize("pass\u{200b}word\u{202e}x\u{2028}y"),
+            "passwordx y"
+        );
+        assert!(matches!(sanitize("né 好\n"), Cow::Borrowed(_)));
     }
 
     #[test]
@@ -132,7 +135,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_character_that_acts_is_left(text in any::<String>()) {
-            let out = plain(&text);
+            let out = sanitize(&text);
             prop_assert!(out.chars().all(|c| c == '\n' || !c.is_control() && !is_invisible(c)));
             prop_assert_eq!(for_chat(&for_chat(&out)), for_chat(&out));
             prop_assert!(!for_chat(&out).contains(['<', '>', '`', '*']));

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
 use ssm_agent_triage::cause::Confidence;
 use ssm_agent_triage::correlate::states::StreamStates;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::verdict::ENGINE;
 
-fn read(name: &str) -> Reading {
+fn read(name: &str) -> BatchAnalysis {
     let path = format!("{}/events/{name}.log", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let batch = Batch {
@@ -32,7 +32,7 @@ fn loud(name: &str) -> Vec<(String, Confidence)> {
     reading
         .findings
         .iter()
-        .filter(|finding| finding.severity.is_loud())
+        .filter(|finding| finding.severity.is_actionable())
         .map(|finding| {
             let causes: Vec<&str> = finding
                 .candidates
@@ -88,23 +88,26 @@ fn every_sample_of_the_article_is_recognised_as_printed() {
 #[test]
 fn the_samples_name_what_must_be_opened_or_granted() {
     let reading = read("article-ssm-timeout");
-    let clues = &reading.findings[0].clues;
+    let error_details = &reading.findings[0].error_details;
     assert_eq!(
-        clues.host.as_deref(),
+        error_details.host.as_deref(),
         Some("ssm.ap-southeast-2.amazonaws.com")
     );
     assert_eq!(
-        clues.dialled.map(|address| address.to_string()).as_deref(),
+        error_details
+            .remote_ip
+            .map(|address| address.to_string())
+            .as_deref(),
         Some("172.31.24.65")
     );
     let reading = read("article-access-denied");
     assert_eq!(
-        reading.findings[0].clues.action.as_deref(),
+        reading.findings[0].error_details.action.as_deref(),
         Some("ssm:UpdateInstanceInformation")
     );
     let reading = read("article-metadata-answer");
     assert_eq!(
-        reading.findings[0].clues.role.as_deref(),
+        reading.findings[0].error_details.role.as_deref(),
         Some("profile-name")
     );
     let reading = read("article-role-not-assumable");

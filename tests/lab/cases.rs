@@ -2,7 +2,7 @@
 
 use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
 use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 pub struct Case {
     pub folder: &'static str,
@@ -66,7 +66,7 @@ impl Case {
     }
 }
 
-fn finals(case: &Case) -> Vec<(&'static str, Vec<Reading>)> {
+fn finals(case: &Case) -> Vec<(&'static str, Vec<BatchAnalysis>)> {
     let log = fixture(&format!("{}/{}.log", case.folder, case.name));
     let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
     vec![

@@ -7,14 +7,14 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event};
 use ssm_agent_triage::correlate::states::StreamStates;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::cases::{Case, cases};
 use super::shapes::{events, lines, records, source, syslog, with_errors};
 use super::verdict::{ENGINE, fixture, loud, optional_fixture};
 
 /// Which batch goes to which execution environment, in the order of arrival.
-type Deliveries = Vec<(usize, usize)>;
+type Payloads = Vec<(usize, usize)>;
 
 const ENVIRONMENTS: usize = 5;
 
@@ -46,9 +46,9 @@ fn permuted(count: usize, seed: u64) -> Vec<usize> {
 }
 
 /// What may befall `count` batches on their way, one of each kind.
-fn each_kind(count: usize) -> Vec<(String, Deliveries)> {
+fn each_kind(count: usize) -> Vec<(String, Payloads)> {
     let to_one = |order: Vec<usize>| order.into_iter().map(|batch| (batch, 0)).collect();
-    let mut fates: Vec<(String, Deliveries)> = vec![
+    let mut fates: Vec<(String, Payloads)> = vec![
         (
             "first of two lost".into(),
             to_one((1..count).step_by(2).collect()),
@@ -88,7 +88,7 @@ fn each_kind(count: usize) -> Vec<(String, Deliveries)> {
     fates
 }
 
-fn scattered(count: usize, seed: u64) -> Deliveries {
+fn scattered(count: usize, seed: u64) -> Payloads {
     (0..count)
         .zip(numbers(seed))
         .map(|(batch, number)| (batch, number % ENVIRONMENTS))
@@ -96,7 +96,7 @@ fn scattered(count: usize, seed: u64) -> Deliveries {
 }
 
 /// The same, with any one batch lost or late, and by more seeds.
-fn many(count: usize) -> Vec<(String, Deliveries)> {
+fn many(count: usize) -> Vec<(String, Payloads)> {
     let to_one = |order: Vec<usize>| order.into_iter().map(|batch| (batch, 0)).collect();
     let mut fates = each_kind(count);
     for lost in 0..count.min(12) {
@@ -130,7 +130,7 @@ fn tables() -> impl Iterator<Item = Case> {
 }
 
 /// The reading of each delivery.
-fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<Reading> {
+fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<BatchAnalysis> {
     let mut environments = vec![StreamStates::default(); ENVIRONMENTS];
     deliveries
         .iter()
@@ -159,7 +159,7 @@ fn shapes(case: &Case) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Deliveries)>) -> String {
+fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Payloads)>) -> String {
     let mut wrong = String::new();
     for case in tables() {
         for (shape, pieces) in shapes(&case) {

@@ -92,7 +92,7 @@ fn a_clients_log_is_told_as_a_clients() {
     ] {
         let reading = at_once(&lines(text));
         assert_eq!(summary(&reading), ["low likely session-failure"], "{text}");
-        assert!(reading.findings[0].clues.client, "{text}");
+        assert!(reading.findings[0].error_details.client, "{text}");
     }
 }
 

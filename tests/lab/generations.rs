@@ -230,7 +230,7 @@ fn a_skipped_health_ping_is_told_with_what_made_the_agent_skip_it() {
         let pieces: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         let reading = at_once(&pieces);
         assert_eq!(summary(&reading), [says], "{lines:?}");
-        let clues = &reading.findings[0].clues;
-        assert_eq!(clues.service.as_deref(), service, "{lines:?}");
+        let error_details = &reading.findings[0].error_details;
+        assert_eq!(error_details.service.as_deref(), service, "{lines:?}");
     }
 }

@@ -65,7 +65,7 @@ fn faults(table: &str) -> Vec<String> {
             }
             "symptom" => {
                 let alarms = reading.findings.iter().any(|finding| {
-                    finding.severity.is_loud()
+                    finding.severity.is_actionable()
                         && finding.confidence != Confidence::Undetermined
                         && !causes.is_empty()
                         && !finding.candidates.iter().any(|cause| named(cause.as_str()))

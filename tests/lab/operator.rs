@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
 use ssm_agent_triage::cause::Cause;
 use ssm_agent_triage::correlate::states::StreamStates;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{self, Kind, Part, Role};
 
@@ -21,7 +21,7 @@ fn engine(own: &str) -> Option<Engine> {
 }
 
 /// Reads `log` whole, and cut after each line; every finding names a cause.
-fn read(engine: &Engine, log: &[&str]) -> Vec<Reading> {
+fn read(engine: &Engine, log: &[&str]) -> Vec<BatchAnalysis> {
     let event = |line| Event {
         id: Cow::Borrowed(""),
         at: None,
@@ -39,7 +39,7 @@ fn read(engine: &Engine, log: &[&str]) -> Vec<Reading> {
         source: source(true),
         events: log.iter().copied().map(event).collect(),
     });
-    let readings: Vec<Reading> = batches
+    let readings: Vec<BatchAnalysis> = batches
         .iter()
         .map(|batch| engine.read(&mut states, batch, Timestamp::UNIX_EPOCH))
         .collect();

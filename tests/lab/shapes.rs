@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 use ssm_agent_triage::batch::{Batch, Event, Source};
 use ssm_agent_triage::correlate::states::StreamStates;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::node::{AccountId, Region};
 
 use super::verdict::ENGINE;
@@ -105,7 +105,7 @@ pub fn events(pieces: &[String]) -> Vec<Event<'_>> {
 }
 
 /// All pieces in one batch.
-pub fn at_once(pieces: &[String]) -> Reading {
+pub fn at_once(pieces: &[String]) -> BatchAnalysis {
     let batch = Batch {
         source: source(true),
         events: events(pieces),
@@ -114,7 +114,7 @@ pub fn at_once(pieces: &[String]) -> Reading {
 }
 
 /// Batches of `size` events one after another; the reading after each.
-pub fn in_batches(pieces: &[String], size: usize) -> Vec<Reading> {
+pub fn in_batches(pieces: &[String], size: usize) -> Vec<BatchAnalysis> {
     let mut states = StreamStates::default();
     events(pieces)
         .chunks(size)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
 use ssm_agent_triage::correlate::states::StreamStates;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::shapes::{events, is_head, source};
 use super::verdict::{ENGINE, fixture, summary};
@@ -45,7 +45,7 @@ fn pieces(lines: &[&str], cuts: &[bool], heads: bool) -> Vec<String> {
 }
 
 /// Reads `events`, a new batch after each event whose turn comes in `batches`.
-fn read(events: Vec<Event<'_>>, batches: &[bool]) -> Reading {
+fn read(events: Vec<Event<'_>>, batches: &[bool]) -> BatchAnalysis {
     let mut cuts = vec![Vec::new()];
     for (index, event) in events.into_iter().enumerate() {
         if let Some(batch) = cuts.last_mut() {
@@ -57,7 +57,7 @@ fn read(events: Vec<Event<'_>>, batches: &[bool]) -> Reading {
     }
     let mut states = StreamStates::default();
     let last = cuts.len() - 1;
-    let mut reading = Reading::default();
+    let mut reading = BatchAnalysis::default();
     for (index, events) in cuts.into_iter().enumerate() {
         let mut source = source(false);
         source.complete = index == last;
@@ -82,7 +82,7 @@ fn untimed(pieces: &[String]) -> Vec<Event<'_>> {
 
 /// What stands open at the end. What recovered on the way, and what was not
 /// recognised, is reported with the batch that brought it.
-fn standing(reading: &Reading) -> Vec<String> {
+fn fault_state(reading: &BatchAnalysis) -> Vec<String> {
     summary(reading)
         .into_iter()
         .filter(|line| !line.starts_with("recovered") && !line.ends_with(" unrecognised"))
@@ -101,7 +101,7 @@ proptest! {
         let lines: Vec<&str> = log.lines().collect();
         let whole = read(untimed(&pieces(&lines, &[false], false)), &[false]);
         let cut = read(untimed(&pieces(&lines, &cuts, false)), &[false]);
-        prop_assert_eq!(standing(&cut), standing(&whole));
+        prop_assert_eq!(fault_state(&cut), fault_state(&whole));
     }
 
     #[test]
@@ -114,7 +114,7 @@ proptest! {
         let lines: Vec<&str> = log.lines().collect();
         let whole = read(events(&pieces(&lines, &[false], true)), &[false]);
         let cut = read(events(&pieces(&lines, &cuts, true)), &batches);
-        prop_assert_eq!(standing(&cut), standing(&whole));
+        prop_assert_eq!(fault_state(&cut), fault_state(&whole));
     }
 
     #[test]

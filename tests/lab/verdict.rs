@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use ssm_agent_triage::cause::Confidence;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::finding::Finding;
 
@@ -32,11 +32,11 @@ impl std::fmt::Display for Loud {
     }
 }
 
-pub fn loud(reading: &Reading) -> Vec<Loud> {
+pub fn loud(reading: &BatchAnalysis) -> Vec<Loud> {
     reading
         .findings
         .iter()
-        .filter(|finding| finding.severity.is_loud())
+        .filter(|finding| finding.severity.is_actionable())
         .map(counted)
         .collect()
 }
@@ -50,7 +50,7 @@ fn counted(finding: &Finding) -> Loud {
 }
 
 /// One line per finding, for people and for the golden file.
-pub fn summary(reading: &Reading) -> Vec<String> {
+pub fn summary(reading: &BatchAnalysis) -> Vec<String> {
     let mut lines: Vec<String> = reading
         .findings
         .iter()

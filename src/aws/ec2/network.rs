@@ -286,7 +286,7 @@ fn route(route: &Route) -> Option<RouteFacts> {
         Some("local") => RouteTarget::Local,
         Some("igw") => RouteTarget::InternetGateway(id.to_owned()),
         Some("vpce") => RouteTarget::GatewayEndpoint(id.to_owned()),
-        Some(_) | None => RouteTarget::Beyond(id.to_owned()),
+        Some(_) | None => RouteTarget::Opaque(id.to_owned()),
     });
     let nat = route.nat_gateway_id();
     let egress_only = route.egress_only_internet_gateway_id();
@@ -305,12 +305,12 @@ fn route(route: &Route) -> Option<RouteFacts> {
         .or_else(|| egress_only.map(|id| RouteTarget::EgressOnlyGateway(id.to_owned())))
         .or_else(|| {
             let id = beyond.into_iter().flatten().next()?;
-            Some(RouteTarget::Beyond(id.to_owned()))
+            Some(RouteTarget::Opaque(id.to_owned()))
         });
     Some(RouteFacts {
         destination,
         target: target
-            .unwrap_or_else(|| RouteTarget::Beyond("a target that EC2 does not tell".to_owned())),
+            .unwrap_or_else(|| RouteTarget::Opaque("a target that EC2 does not tell".to_owned())),
         blackhole: route.state() == Some(&RouteState::Blackhole),
         propagated: route.origin() == Some(&RouteOrigin::EnableVgwRoutePropagation),
     })
@@ -438,7 +438,7 @@ mod tests {
         );
         assert_eq!(
             to(of().gateway_id("vgw-1")),
-            Some(RouteTarget::Beyond("vgw-1".to_owned()))
+            Some(RouteTarget::Opaque("vgw-1".to_owned()))
         );
         assert_eq!(
             to(of().nat_gateway_id("nat-1")),
@@ -446,7 +446,7 @@ mod tests {
         );
         assert_eq!(
             to(of().instance_id("i-1").network_interface_id("eni-1")),
-            Some(RouteTarget::Beyond("i-1".to_owned()))
+            Some(RouteTarget::Opaque("i-1".to_owned()))
         );
         assert_eq!(super::route(&Route::builder().build()), None);
     }

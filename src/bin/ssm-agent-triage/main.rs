@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ssm_agent_triage::text::sanitize::plain;
+use ssm_agent_triage::text::sanitize::sanitize;
 
 /// Tells why the AWS Systems Manager Agent of a node stopped working.
 #[derive(Parser)]
@@ -87,7 +87,7 @@ fn complain(message: &str) {
 /// To standard error, in characters that do not act on a terminal. There is
 /// nobody to tell when it cannot be written.
 fn write_plainly(text: &str) {
-    let _ = io::stderr().write_all(plain(text).as_bytes());
+    let _ = io::stderr().write_all(sanitize(text).as_bytes());
 }
 
 /// What a subcommand prints, and the exit status that goes with it.

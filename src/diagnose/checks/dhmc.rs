@@ -2,8 +2,8 @@
 
 use super::trust_policy::as_clause;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
-use crate::diagnose::facts::Read;
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
+use crate::diagnose::facts::Fetched;
 use crate::trust_policy::{Judgement, Service, judge_for};
 
 const NAME: CheckName = CheckName::Dhmc;
@@ -17,28 +17,33 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         CheckResult::unknown(NAME, note)
     };
     let setting = match &subject.facts.dhmc_setting {
-        Some(Read::Found(setting)) => setting.trim(),
-        Some(Read::Missing) => return unknown("Systems Manager does not know it here"),
-        Some(Read::Failed(why)) => return unknown(why),
+        Some(Fetched::Found(setting)) => setting.trim(),
+        Some(Fetched::Missing) => return unknown("Systems Manager does not know it here"),
+        Some(Fetched::Failed(why)) => return unknown(why),
         None => return unknown("it was not asked about"),
     };
     if setting.is_empty() || setting == OFF {
         let note = "Default Host Management is off in this account and Region.";
-        return CheckResult::new(NAME, CheckStatus::Failed, note, Some(Sign::DhmcOff));
+        return CheckResult::new(NAME, CheckStatus::Failed, note, Some(Observation::DhmcOff));
     }
     let name = setting.rsplit('/').next().unwrap_or(setting);
     let on = |status, what: String| {
         let note = format!("Default Host Management is on with the role {name}{what}.");
-        CheckResult::new(NAME, status, note, Some(Sign::DhmcOn))
+        CheckResult::new(NAME, status, note, Some(Observation::DhmcOn))
     };
     let failed = |what: &str| {
         let note = format!("Default Host Management names the role {name}, {what}.");
         let role = name.to_owned();
-        CheckResult::failed(NAME, note, Sign::DhmcRoleUnusable, Fault::DhmcRole { role })
+        CheckResult::failed(
+            NAME,
+            note,
+            Observation::DhmcRoleUnusable,
+            Fault::DhmcRole { role },
+        )
     };
     match &subject.facts.dhmc_role {
-        Some(Read::Missing) => failed("which does not exist"),
-        Some(Read::Failed(why)) => on(
+        Some(Fetched::Missing) => failed("which does not exist"),
+        Some(Fetched::Failed(why)) => on(
             CheckStatus::Unknown,
             format!(", which could not be read: {why}"),
         ),
@@ -46,7 +51,7 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
             CheckStatus::Unknown,
             ", which was not asked about".to_owned(),
         ),
-        Some(Read::Found(role)) => match judge_for(
+        Some(Fetched::Found(role)) => match judge_for(
             Service::SystemsManager,
             &role.trust_policy,
             subject.partition,
@@ -55,7 +60,7 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
                 let note = format!(
                     "Default Host Management is on, and its role {name} trusts Systems Manager."
                 );
-                CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::DhmcSound))
+                CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::DhmcSound))
             }
             Judgement::NotAllowed { .. } => failed("which does not trust ssm.amazonaws.com"),
             Judgement::CannotJudge { because } => on(

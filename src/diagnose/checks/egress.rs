@@ -1,9 +1,9 @@
 //! Do the instance's security groups let it out to the service on 443?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{GroupFacts, known};
 use crate::diagnose::network::path::Traffic;
-use crate::diagnose::network::{Lets, group};
+use crate::diagnose::network::{Allows, group};
 
 const NAME: CheckName = CheckName::Egress;
 
@@ -36,17 +36,17 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let answer = traffic
         .lets(|far| group::lets(rules(), far))
         .map_err(unknown)?;
-    let aim = traffic.aim();
+    let target_label = traffic.target_label();
     Ok(match (answer, unread) {
-        (Lets::Yes, _) => CheckResult::ok(
+        (Allows::Yes, _) => CheckResult::ok(
             NAME,
-            format!("An outbound rule of {named} lets {id} out to {aim} on 443."),
+            format!("An outbound rule of {named} lets {id} out to {target_label} on 443."),
         ),
-        (Lets::Maybe(why), _) | (Lets::No, Some(why)) => unknown(why),
-        (Lets::No, None) => CheckResult::failed(
+        (Allows::Maybe(why), _) | (Allows::No, Some(why)) => unknown(why),
+        (Allows::No, None) => CheckResult::failed(
             NAME,
-            format!("No outbound rule of {named} lets {id} out to {aim} on 443."),
-            Sign::WayBlocked,
+            format!("No outbound rule of {named} lets {id} out to {target_label} on 443."),
+            Observation::WayBlocked,
             Fault::Egress {
                 groups: ids.clone(),
             },

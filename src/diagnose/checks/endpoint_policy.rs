@@ -1,7 +1,7 @@
 //! Does the policy of the VPC endpoint let the role make the call?
 
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
 use crate::diagnose::network::path::table_of;
@@ -30,8 +30,8 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
 /// By every call that the log names: one that is refused settles it, and all
 /// must pass for the policy to be cleared.
 fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.standing_instance(NAME)?;
-    let calls = subject.clues.denied_calls();
+    let instance = subject.existing_instance(NAME)?;
+    let calls = subject.error_details.denied_calls();
     let results: Vec<CheckResult> = calls
         .map(|(action, resource)| {
             let one = of_call(subject, instance, action, resource);
@@ -39,7 +39,8 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         })
         .collect();
     let of = |status| results.iter().find(|result| result.status == status);
-    let worst = of(CheckStatus::Failed).or_else(|| results.iter().find(|one| one.sign.is_none()));
+    let worst =
+        of(CheckStatus::Failed).or_else(|| results.iter().find(|one| one.observation.is_none()));
     worst
         .or(results.first())
         .cloned()
@@ -58,7 +59,7 @@ fn of_call(
     action: &str,
     resource: Option<&str>,
 ) -> Result<CheckResult, CheckResult> {
-    let clues = subject.clues;
+    let error_details = subject.error_details;
     let unknown = |why: String| unknown(instance, &why);
     let service = action.split(':').next().unwrap_or_default();
     let endpoints = endpoints_for(subject, instance, service).map_err(unknown)?;
@@ -67,7 +68,7 @@ fn of_call(
         return Err(none_here(subject, instance, service));
     }
     let endpoint = the_one(&endpoints, gateway, service).map_err(unknown)?;
-    let blamed = clues.reason == Some(DenyReason::VpcEndpointPolicy);
+    let blamed = error_details.reason == Some(DenyReason::VpcEndpointPolicy);
     let is_used = endpoint.gateway || endpoint.private_dns;
     if !is_used && !blamed {
         return Err(unknown(format!(
@@ -80,7 +81,10 @@ fn of_call(
         ("any node".to_owned(), Some(Caller::Unsigned))
     } else {
         let role = subject.own_role(NAME, instance)?;
-        let other = clues.role.as_ref().filter(|denied| **denied != role.name);
+        let other = error_details
+            .role
+            .as_ref()
+            .filter(|denied| **denied != role.name);
         if other.is_some() {
             let why = "the log names another role than the instance's";
             return Err(unknown(why.to_owned()));
@@ -115,8 +119,8 @@ fn of_call(
             what
         };
         let endpoint = id.clone();
-        let sign = Sign::EndpointPolicyRefuses;
-        CheckResult::failed(NAME, note, sign, Fault::EndpointPolicy { endpoint })
+        let observation = Observation::EndpointPolicyRefuses;
+        CheckResult::failed(NAME, note, observation, Fault::EndpointPolicy { endpoint })
     };
     Ok(match says(&[document], &request) {
         Says::Allowed(_) if !is_used => unknown(format!(
@@ -127,7 +131,7 @@ fn of_call(
             NAME,
             CheckStatus::Ok,
             format!("The policy of the endpoint {id} lets {who} call {action}."),
-            Some(Sign::EndpointPolicyAllows),
+            Some(Observation::EndpointPolicyAllows),
         ),
         Says::Denied(by) => failed(format!(
             "The endpoint {id} denies {action} to {who}, by {by}."
@@ -144,7 +148,7 @@ fn of_call(
 fn none_here(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> CheckResult {
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
     let none = format!("{vpc} has no interface endpoint for {service}");
-    let reason = subject.clues.reason;
+    let reason = subject.error_details.reason;
     if reason == Some(DenyReason::VpcEndpointPolicy) {
         let note = format!(
             "{none}: look for one in a VPC that is shared, peered or reached over a transit \
@@ -164,14 +168,14 @@ fn none_here(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> 
         NAME,
         CheckStatus::Ok,
         format!("{none} whose policy could deny it."),
-        Some(Sign::EndpointPolicyAllows),
+        Some(Observation::EndpointPolicyAllows),
     )
 }
 
 /// Why calls may pass through an endpoint that is not the service's own in the
 /// VPC: a clause.
 fn elsewhere(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> Option<String> {
-    if subject.clues.proxied {
+    if subject.error_details.proxied {
         return Some("the agent goes through a proxy, which may use one".to_owned());
     }
     if instance.network.more_interfaces {

@@ -1,13 +1,13 @@
 //! Is the instance metadata service switched on?
 
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
-use crate::diagnose::facts::{ImdsDefaults, Read};
+use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
+use crate::diagnose::facts::{Fetched, ImdsDefaults};
 
 const NAME: CheckName = CheckName::Imds;
 
 pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let instance = match subject.standing_instance(NAME) {
+    let instance = match subject.existing_instance(NAME) {
         Ok(instance) => instance,
         Err(result) => return result,
     };
@@ -27,7 +27,12 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
             "The metadata service of {id} is switched off (HttpEndpoint is disabled{pending}).{}",
             wanted_by.unwrap_or_default()
         );
-        return CheckResult::new(NAME, CheckStatus::Failed, note, Some(Sign::ImdsDisabled));
+        return CheckResult::new(
+            NAME,
+            CheckStatus::Failed,
+            note,
+            Some(Observation::ImdsDisabled),
+        );
     }
     let tokens = if imds.tokens_required {
         "required"
@@ -47,16 +52,16 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         // the EC2 API reference, InstanceMetadataOptionsResponse).
         return CheckResult::new(NAME, CheckStatus::Unknown, note, None);
     }
-    CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::ImdsEnabled))
+    CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::ImdsEnabled))
 }
 
 /// Who wants the endpoint off, and whether switching it on lasts: a sentence
 /// with a blank before it.
-fn wanted_by(defaults: &Read<ImdsDefaults>) -> String {
+fn wanted_by(defaults: &Fetched<ImdsDefaults>) -> String {
     let defaults = match defaults {
-        Read::Found(defaults) => defaults,
-        Read::Missing => return String::new(),
-        Read::Failed(why) => {
+        Fetched::Found(defaults) => defaults,
+        Fetched::Missing => return String::new(),
+        Fetched::Failed(why) => {
             return format!(
                 " Could not determine whether the account's metadata defaults want it so: {why}."
             );

@@ -1,22 +1,24 @@
 //! Is an instance profile attached, does it still exist, does it hold a role?
 
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
-use crate::diagnose::facts::Read;
+use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
+use crate::diagnose::facts::Fetched;
 
 const NAME: CheckName = CheckName::InstanceProfile;
 
 pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let instance = match subject.standing_instance(NAME) {
+    let instance = match subject.existing_instance(NAME) {
         Ok(instance) => instance,
         Err(result) => return result,
     };
     let id = &instance.id;
-    let failed = |note: String, sign| CheckResult::new(NAME, CheckStatus::Failed, note, Some(sign));
+    let failed = |note: String, observation| {
+        CheckResult::new(NAME, CheckStatus::Failed, note, Some(observation))
+    };
     let Some(attached) = &instance.profile else {
         return failed(
             format!("No instance profile is attached to {id}."),
-            Sign::NoProfile,
+            Observation::NoProfile,
         );
     };
     let name = &attached.name;
@@ -26,18 +28,18 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
             NAME,
             CheckStatus::Unknown,
             note,
-            Some(Sign::ProfileAttached),
+            Some(Observation::ProfileAttached),
         )
     };
     let profile = match subject.facts.profiles.get(name) {
-        Some(Read::Found(profile)) => profile,
-        Some(Read::Missing) => {
+        Some(Fetched::Found(profile)) => profile,
+        Some(Fetched::Missing) => {
             return failed(
                 format!("The instance profile {name}, attached to {id}, does not exist."),
-                Sign::ProfileDeleted,
+                Observation::ProfileDeleted,
             );
         }
-        Some(Read::Failed(why)) => return unread(why),
+        Some(Fetched::Failed(why)) => return unread(why),
         None => return unread("it was not asked about"),
     };
     if is_profile_id(&attached.id) && is_profile_id(&profile.id) && attached.id != profile.id {
@@ -47,27 +49,27 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
                  {}, the profile of this name is {}.",
                 attached.id, profile.id
             ),
-            Sign::ProfileRecreated,
+            Observation::ProfileRecreated,
         );
     }
     match &profile.role {
         None => failed(
             format!("The instance profile {name} of {id} holds no role."),
-            Sign::ProfileWithoutRole,
+            Observation::ProfileWithoutRole,
         ),
-        Some(role) if role.tags == Read::Missing => failed(
+        Some(role) if role.tags == Fetched::Missing => failed(
             format!(
                 "The role {} of the instance profile {name} of {id} does not exist.",
                 role.name
             ),
-            Sign::ProfileWithoutRole,
+            Observation::ProfileWithoutRole,
         ),
         Some(role) => {
             let note = format!(
                 "{id} has the instance profile {name} with the role {}.",
                 role.name
             );
-            CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::ProfileSound))
+            CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::ProfileSound))
         }
     }
 }

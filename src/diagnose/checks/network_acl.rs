@@ -1,11 +1,11 @@
 //! Does the network ACL of the instance's subnet let requests out and answers
 //! back in?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{AclFacts, known};
 use crate::diagnose::network::names::own_subnet;
-use crate::diagnose::network::path::{Traffic, Way};
-use crate::diagnose::network::{Lets, acl};
+use crate::diagnose::network::path::{NetworkPath, Traffic};
+use crate::diagnose::network::{Allows, acl};
 
 const NAME: CheckName = CheckName::NetworkAcl;
 
@@ -35,7 +35,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         .find(before)
         .ok_or_else(|| unknown(format!("{vpc} shows none before {subnet}")))?;
     let traffic = Traffic::of(subject, instance);
-    if let Way::Endpoint {
+    if let NetworkPath::Endpoint {
         endpoint,
         interfaces,
     } = &traffic.way
@@ -48,7 +48,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         if inside == interfaces.len() && inside > 0 {
             let note = format!(
                 "{} is in {subnet} as {id} is: no network ACL lies between.",
-                traffic.aim()
+                traffic.target_label()
             );
             return Err(CheckResult::ok(NAME, capital(note)));
         }
@@ -59,32 +59,34 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         }
     }
     let name = &acl.id;
-    let aim = traffic.aim();
+    let target_label = traffic.target_label();
     let failed = |note: String| {
         let fault = Fault::Acl {
             acl: name.clone(),
             subnet: subnet.to_owned(),
         };
-        CheckResult::failed(NAME, note, Sign::WayBlocked, fault)
+        CheckResult::failed(NAME, note, Observation::WayBlocked, fault)
     };
     let out = traffic
         .lets(|far| acl::lets_out(acl, far))
         .map_err(unknown)?;
     let back = traffic
-        .lets(|far| acl::lets_back(acl, far))
+        .lets(|far| acl::allows_return_traffic(acl, far))
         .map_err(unknown)?;
     Ok(match (out, back) {
-        (Lets::No, _) => failed(format!(
-            "The network ACL {name} of {subnet} lets nothing out to {aim} on 443."
+        (Allows::No, _) => failed(format!(
+            "The network ACL {name} of {subnet} lets nothing out to {target_label} on 443."
         )),
-        (_, Lets::No) => failed(format!(
-            "The network ACL {name} of {subnet} lets no answer of {aim} back in to the ports \
+        (_, Allows::No) => failed(format!(
+            "The network ACL {name} of {subnet} lets no answer of {target_label} back in to the ports \
                  32768 to 65535."
         )),
-        (Lets::Maybe(why), _) | (Lets::Yes, Lets::Maybe(why)) => unknown(format!("{why} ({name})")),
-        (Lets::Yes, Lets::Yes) => CheckResult::ok(
+        (Allows::Maybe(why), _) | (Allows::Yes, Allows::Maybe(why)) => {
+            unknown(format!("{why} ({name})"))
+        }
+        (Allows::Yes, Allows::Yes) => CheckResult::ok(
             NAME,
-            format!("The network ACL {name} of {subnet} lets {aim} pass, out and back."),
+            format!("The network ACL {name} of {subnet} lets {target_label} pass, out and back."),
         ),
     })
 }

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use crate::diagnose::called_on::{CalledOn, Place};
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
-use crate::diagnose::facts::{Decision, Doubt, Facts, Read, RoleFacts, Simulated, known};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
+use crate::diagnose::facts::{Decision, Doubt, Facts, Fetched, RoleFacts, Simulated, known};
 use crate::diagnose::policy::{Document, Request, Says, says};
 use crate::finding::{DenyReason, Principal};
 
@@ -107,11 +107,11 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
 }
 
 fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.standing_instance(NAME)?;
+    let instance = subject.existing_instance(NAME)?;
     let role = subject.own_role(NAME, instance)?;
     let name = &role.name;
-    let clues = subject.clues;
-    if let Some(denied) = &clues.role
+    let error_details = subject.error_details;
+    if let Some(denied) = &error_details.role
         && denied != name
     {
         let note = format!(
@@ -121,15 +121,15 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         );
         return Err(CheckResult::unknown(NAME, note));
     }
-    if !matches!(clues.principal, None | Some(Principal::Role(_))) {
+    if !matches!(error_details.principal, None | Some(Principal::Role(_))) {
         let note = format!(
             "The log says that a caller was denied which is no role, so the permissions of the \
              role {name} do not decide."
         );
         return Err(CheckResult::unknown(NAME, note));
     }
-    let logged = clues.denied_actions();
-    let critical = critical(&logged, clues.service.as_deref());
+    let logged = error_details.denied_actions();
+    let critical = critical(&logged, error_details.service.as_deref());
     if critical.is_empty() {
         return Err(CheckResult::unknown(NAME, not_judged(name, &logged)));
     }
@@ -149,7 +149,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             CheckResult::failed(
                 NAME,
                 format!("{what} {action} to the role {name}."),
-                Sign::PermissionLacking,
+                Observation::PermissionLacking,
                 Fault::PolicyDenies {
                     role: name.clone(),
                     action: (*action).to_owned(),
@@ -164,7 +164,9 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                 let what = format!("The permissions boundary {boundary} {how}");
                 return Ok(denied(&what, boundary));
             }
-            May::Missing => return Ok(lacking(name, missing, Some(Sign::PermissionLacking))),
+            May::Missing => {
+                return Ok(lacking(name, missing, Some(Observation::PermissionLacking)));
+            }
             May::Yes | May::Unclear(_) => {}
         }
     }
@@ -190,8 +192,8 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             judged.join(", ")
         )
     };
-    let reasons = clues.denied.iter().filter_map(|one| one.reason);
-    let mut reasons = clues.reason.into_iter().chain(reasons);
+    let reasons = error_details.denied.iter().filter_map(|one| one.reason);
+    let mut reasons = error_details.reason.into_iter().chain(reasons);
     if let Some(reason) = reasons.find(|reason| !seen_from_here(*reason)) {
         let note = format!("{what}; {}.", elsewhere(reason));
         return Err(CheckResult::unknown(NAME, note));
@@ -200,12 +202,12 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         let note = format!("{what}. {}", not_judged(name, &others));
         return Err(CheckResult::unknown(NAME, note));
     }
-    let sign = Some(Sign::PermissionGranted);
+    let observation = Some(Observation::PermissionGranted);
     Ok(CheckResult::new(
         NAME,
         CheckStatus::Ok,
         format!("{what}."),
-        sign,
+        observation,
     ))
 }
 
@@ -236,7 +238,7 @@ fn not_judged(role: &str, actions: &[&str]) -> String {
     )
 }
 
-fn lacking(role: &str, actions: Vec<String>, sign: Option<Sign>) -> CheckResult {
+fn lacking(role: &str, actions: Vec<String>, observation: Option<Observation>) -> CheckResult {
     let note = format!(
         "No policy of the role {role} allows {}.",
         actions.join(", ")
@@ -246,7 +248,7 @@ fn lacking(role: &str, actions: Vec<String>, sign: Option<Sign>) -> CheckResult 
             role: role.to_owned(),
             actions,
         }),
-        ..CheckResult::new(NAME, CheckStatus::Failed, note, sign)
+        ..CheckResult::new(NAME, CheckStatus::Failed, note, observation)
     }
 }
 
@@ -293,7 +295,7 @@ fn may(facts: &Facts, role: &RoleFacts, subject: &Subject<'_>, action: &str) -> 
         instance: subject.instance.as_str(),
     };
     // Once for each resource that the log names, else for the documented ones.
-    let named = subject.clues.denied_calls();
+    let named = subject.error_details.denied_calls();
     let named = named.filter(|(denied, _)| denied.eq_ignore_ascii_case(action));
     let mut logged: BTreeSet<Option<&str>> = named.map(|(_, resource)| resource).collect();
     if logged.is_empty() {
@@ -322,7 +324,7 @@ impl May {
 
 /// What the role may do where the action is checked `on` these.
 fn may_on(on: &CalledOn, facts: &Facts, role: &RoleFacts, action: &str, place: &Place<'_>) -> May {
-    let simulated = facts.simulations.get(&role.name).and_then(Read::found);
+    let simulated = facts.simulations.get(&role.name).and_then(Fetched::found);
     let policies = Policies::of(facts, role);
     let may = |arn: &String| match simulated {
         Some(simulated) => by_simulation(simulated, &policies, action, arn, place),
@@ -509,9 +511,9 @@ fn bounded(facts: &Facts, role: &RoleFacts, request: &Request<'_>) -> Says {
             ),
             Err(why) => Says::Unclear(why),
         },
-        (None, Read::Found(_)) => Says::Allowed("no boundary".to_owned()),
+        (None, Fetched::Found(_)) => Says::Allowed("no boundary".to_owned()),
         // Only GetRole, which gives the tags too, tells the boundary.
-        (None, Read::Missing | Read::Failed(_)) => Says::Unclear(format!(
+        (None, Fetched::Missing | Fetched::Failed(_)) => Says::Unclear(format!(
             "whether the role {} has a permissions boundary could not be read",
             role.name
         )),

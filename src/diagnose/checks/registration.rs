@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::cause::Cause;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
-use crate::diagnose::facts::Read;
-use crate::finding::Clues;
+use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
+use crate::diagnose::facts::Fetched;
+use crate::finding::ErrorDetails;
 
 const NAME: CheckName = CheckName::Registration;
 
@@ -33,11 +33,11 @@ pub const CAUSES: &[Cause] = &[
 
 /// Whether the agent cannot report (UpdateInstanceInformation) while `cause`
 /// stands, as the log tells it.
-pub fn stops_reporting(cause: Cause, clues: &Clues) -> bool {
+pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
     if !CAUSES.contains(&cause) {
         return false;
     }
-    let to_ssm = || match (&clues.action, clues.service.as_deref()) {
+    let to_ssm = || match (&error_details.action, error_details.service.as_deref()) {
         (Some(action), _) => action.eq_ignore_ascii_case("ssm:UpdateInstanceInformation"),
         (None, service) => service == Some("ssm"),
     };
@@ -55,15 +55,15 @@ pub fn stops_reporting(cause: Cause, clues: &Clues) -> bool {
 pub fn judge(subject: &Subject<'_>) -> CheckResult {
     let id = subject.instance;
     let registration = match subject.facts.registrations.get(id) {
-        Some(Read::Found(registration)) => registration,
-        Some(Read::Missing) => {
+        Some(Fetched::Found(registration)) => registration,
+        Some(Fetched::Missing) => {
             let note = format!(
                 "Systems Manager knows no node {id} in this account and Region: its agent has \
                  never registered, or was deregistered."
             );
             return CheckResult::new(NAME, CheckStatus::Failed, note, None);
         }
-        Some(Read::Failed(why)) => {
+        Some(Fetched::Failed(why)) => {
             let note = format!("What Systems Manager knows of {id} could not be read: {why}.");
             return CheckResult::unknown(NAME, note);
         }
@@ -84,7 +84,7 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
             "{id} has reported to Systems Manager at {when}, after the newest of these lines \
              ({status}{version})."
         );
-        return CheckResult::new(NAME, CheckStatus::Ok, note, Some(Sign::PingedSince));
+        return CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::PingedSince));
     }
     let note = format!("{id} has last reported to Systems Manager at {when} ({status}{version}).");
     let is = |known: &str| status.eq_ignore_ascii_case(known);

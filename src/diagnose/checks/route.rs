@@ -1,12 +1,12 @@
 //! Does the subnet's route table lead to the service?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{Destination, InstanceFacts, RouteTableFacts, RouteTarget};
-use crate::diagnose::network::Far;
+use crate::diagnose::network::RemoteEnd;
 use crate::diagnose::network::names::own_subnet;
-use crate::diagnose::network::path::{Traffic, Way, table_of};
+use crate::diagnose::network::path::{NetworkPath, Traffic, table_of};
 use crate::diagnose::network::space::{Family, public};
-use crate::diagnose::network::table::{Lead, lead, leads_to_other_networks};
+use crate::diagnose::network::table::{RouteLookup, lead, leads_to_other_networks};
 use crate::failure::address_class::ALL_V4;
 
 const NAME: CheckName = CheckName::Route;
@@ -26,22 +26,22 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     };
     let traffic = Traffic::of(subject, instance);
     match &traffic.way {
-        Way::Endpoint { endpoint, .. } => {
+        NetworkPath::Endpoint { endpoint, .. } => {
             let note = format!(
                 "{id} reaches the endpoint {} for {} inside the VPC: no route is needed.",
                 endpoint.id, traffic.service
             );
             return Err(CheckResult::ok(NAME, note));
         }
-        Way::Unclear(why) => return Err(unknown(why.clone())),
-        Way::Public => {}
+        NetworkPath::Unclear(why) => return Err(unknown(why.clone())),
+        NetworkPath::Public => {}
     }
     let road = public_road(subject, instance, &traffic).map_err(unknown)?;
     let endpoints = traffic.endpoints.as_deref();
     Ok(match road {
-        Road::Open(note) => CheckResult::ok(NAME, note),
-        Road::Beyond(note) => CheckResult::unknown(NAME, note),
-        Road::Closed { note, fault } => match endpoints {
+        EgressPath::Open(note) => CheckResult::ok(NAME, note),
+        EgressPath::Opaque(note) => CheckResult::unknown(NAME, note),
+        EgressPath::Closed { note, fault } => match endpoints {
             // Where an endpoint is meant to be the way, no route is at fault.
             Ok([endpoint, ..]) => {
                 let note = format!(
@@ -56,7 +56,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                     "{note} The VPC has no interface endpoint for {}.",
                     traffic.service
                 ),
-                Sign::WayBlocked,
+                Observation::WayBlocked,
                 fault,
             ),
             Err(why) => unknown(why.clone()),
@@ -65,10 +65,10 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
 }
 
 /// The way to the service's public addresses.
-pub enum Road {
+pub enum EgressPath {
     Open(String),
     /// What lies behind its target is not read: a sentence.
-    Beyond(String),
+    Opaque(String),
     Closed {
         note: String,
         fault: Fault,
@@ -83,7 +83,7 @@ pub fn public_road(
     subject: &Subject<'_>,
     instance: &InstanceFacts,
     traffic: &Traffic<'_>,
-) -> Result<Road, String> {
+) -> Result<EgressPath, String> {
     own_subnet(subject, instance)?;
     let table = table_of(subject.facts, instance)?;
     let mut roads = traffic
@@ -93,10 +93,10 @@ pub fn public_road(
     let Some((family, first)) = roads.next() else {
         return Err("no address family is common to both ends".to_owned());
     };
-    if !matches!(first, Ok(Road::Closed { .. })) {
+    if !matches!(first, Ok(EgressPath::Closed { .. })) {
         return first;
     }
-    let other = roads.find(|(_, road)| !matches!(road, Ok(Road::Closed { .. })));
+    let other = roads.find(|(_, road)| !matches!(road, Ok(EgressPath::Closed { .. })));
     match other {
         Some((other, _)) => Err(format!(
             "{} leads nowhere for {}, and {} may carry the connection",
@@ -104,7 +104,7 @@ pub fn public_road(
             family.as_str(),
             other.as_str()
         )),
-        None if traffic.dialled.is_none() && leads_to_other_networks(table) => Err(format!(
+        None if traffic.remote_ip.is_none() && leads_to_other_networks(table) => Err(format!(
             "{} leads to no public address of {}, but to other networks, in one of which the name \
              may have an endpoint",
             table.id, traffic.service
@@ -118,8 +118,8 @@ fn road(
     instance: &InstanceFacts,
     traffic: &Traffic<'_>,
     table: &RouteTableFacts,
-    far: &Far<'_>,
-) -> Result<Road, String> {
+    far: &RemoteEnd<'_>,
+) -> Result<EgressPath, String> {
     let subnet = instance.subnet.as_deref().unwrap_or("the subnet");
     let fault = || Fault::Route {
         table: table.id.clone(),
@@ -132,14 +132,14 @@ fn road(
     };
     let of_endpoint = |id: &str| traffic.list_route(subject, instance, id);
     let route = match lead(table, space, of_endpoint) {
-        Lead::Route(route) => route,
-        Lead::Unclear(why) => return Err(why),
-        Lead::Nowhere => {
-            return Ok(Road::Closed {
+        RouteLookup::Route(route) => route,
+        RouteLookup::Unclear(why) => return Err(why),
+        RouteLookup::Nowhere => {
+            return Ok(EgressPath::Closed {
                 note: format!(
                     "{} of {subnet} has no route to {}.",
                     named(table),
-                    traffic.aim()
+                    traffic.target_label()
                 ),
                 fault: fault(),
             });
@@ -150,7 +150,7 @@ fn road(
         Destination::PrefixList(id) => id.clone(),
     };
     if route.blackhole {
-        return Ok(Road::Closed {
+        return Ok(EgressPath::Closed {
             note: format!(
                 "The route of {} to {to}, which {subnet} uses, leads to {}, which is gone \
                  (blackhole).",
@@ -163,13 +163,13 @@ fn road(
     let leads = format!(
         "{} of {subnet} leads to {} over {}",
         named(table),
-        traffic.aim(),
+        traffic.target_label(),
         target(&route.target)
     );
     let over_ipv4 = far.family() == Family::V4;
     Ok(match (&route.target, &route.destination) {
         (RouteTarget::InternetGateway(_), _) if over_ipv4 && !instance.network.public => {
-            Road::Closed {
+            EgressPath::Closed {
                 note: format!(
                     "{leads}, an internet gateway, but {} has no public IPv4 address.",
                     instance.id
@@ -180,11 +180,11 @@ fn road(
             }
         }
         (RouteTarget::GatewayEndpoint(_), Destination::PrefixList(_)) => {
-            Road::Open(format!("{leads}, a gateway endpoint."))
+            EgressPath::Open(format!("{leads}, a gateway endpoint."))
         }
         // By range it is the endpoint of a firewall or a load balancer.
-        (RouteTarget::GatewayEndpoint(_) | RouteTarget::Beyond(_), _) => {
-            Road::Beyond(format!("{leads}: what lies behind it is not looked at."))
+        (RouteTarget::GatewayEndpoint(_) | RouteTarget::Opaque(_), _) => {
+            EgressPath::Opaque(format!("{leads}: what lies behind it is not looked at."))
         }
         (
             RouteTarget::InternetGateway(_)
@@ -192,7 +192,7 @@ fn road(
             | RouteTarget::EgressOnlyGateway(_)
             | RouteTarget::Local,
             _,
-        ) => Road::Open(format!("{leads}.")),
+        ) => EgressPath::Open(format!("{leads}.")),
     })
 }
 
@@ -211,6 +211,6 @@ fn target(target: &RouteTarget) -> &str {
         | RouteTarget::NatGateway(id)
         | RouteTarget::EgressOnlyGateway(id)
         | RouteTarget::GatewayEndpoint(id)
-        | RouteTarget::Beyond(id) => id,
+        | RouteTarget::Opaque(id) => id,
     }
 }

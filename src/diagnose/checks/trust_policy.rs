@@ -1,13 +1,13 @@
 //! May EC2 assume the role of the instance's own profile?
 
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
 use crate::trust_policy::{self, Judgement};
 
 const NAME: CheckName = CheckName::TrustPolicy;
 
 pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let instance = match subject.standing_instance(NAME) {
+    let instance = match subject.existing_instance(NAME) {
         Ok(instance) => instance,
         Err(result) => return result,
     };
@@ -18,18 +18,18 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
     let name = &role.name;
     match trust_policy::judge(&role.trust_policy, subject.partition) {
         Judgement::Allowed { by } => {
-            let sign = match trust_policy::has_ours(&role.trust_policy) {
-                Some(_) => Sign::TrustAllowsByRepair,
-                None => Sign::TrustAllows,
+            let observation = match trust_policy::has_ours(&role.trust_policy) {
+                Some(_) => Observation::TrustAllowsByRepair,
+                None => Observation::TrustAllows,
             };
             let note = format!("The trust policy of the role {name} lets EC2 assume it ({by}).");
-            CheckResult::new(NAME, CheckStatus::Ok, note, Some(sign))
+            CheckResult::new(NAME, CheckStatus::Ok, note, Some(observation))
         }
         Judgement::NotAllowed { why, blocking: _ } => CheckResult::new(
             NAME,
             CheckStatus::Failed,
             format!("Role {name}: {}", as_clause(&why)),
-            Some(Sign::TrustRefuses),
+            Some(Observation::TrustRefuses),
         ),
         Judgement::CannotJudge { because } => CheckResult::new(
             NAME,

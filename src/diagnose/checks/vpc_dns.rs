@@ -1,6 +1,6 @@
 //! Does the VPC answer for names?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{Facts, known};
 use crate::diagnose::network::names::endpoints_for;
 
@@ -14,7 +14,7 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
 }
 
 fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.standing_instance(NAME)?;
+    let instance = subject.existing_instance(NAME)?;
     let facts = subject.facts;
     let Some(vpc) = &instance.vpc else {
         let note = format!("EC2 does not tell the VPC of {}.", instance.id);
@@ -52,12 +52,12 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                 "{vpc} hands out its own DNS server, which is switched off (enableDnsSupport is \
                  false)."
             ),
-            Sign::DnsOff,
+            Observation::DnsOff,
             Fault::DnsSupport { vpc: vpc.clone() },
         ));
     }
     let hostnames = facts.dns_hostnames.get(vpc).and_then(|read| read.found());
-    let service = subject.clues.service.as_deref().unwrap_or_default();
+    let service = subject.error_details.service.as_deref().unwrap_or_default();
     let nameless = endpoints_for(subject, instance, service)
         .is_ok_and(|endpoints| endpoints.iter().any(|endpoint| endpoint.private_dns));
     let note = if hostnames == Some(&false) && nameless {

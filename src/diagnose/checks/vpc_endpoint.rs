@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::egress::names;
-use super::route::{Road, public_road};
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Sign, Subject};
+use super::route::{EgressPath, public_road};
+use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{EndpointFacts, GroupFacts, InstanceFacts, known};
 use crate::diagnose::network::names::gateway_for;
-use crate::diagnose::network::path::{Traffic, Way, answers_for_the_name};
+use crate::diagnose::network::path::{NetworkPath, Traffic, answers_for_the_name};
 use crate::diagnose::network::space::Family;
-use crate::diagnose::network::{Far, Lets, group};
+use crate::diagnose::network::{Allows, RemoteEnd, group};
 use crate::failure::address_class::ALL_V4;
 
 const NAME: CheckName = CheckName::VpcEndpoint;
@@ -30,8 +30,10 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         CheckResult::unknown(NAME, note)
     };
     match &traffic.way {
-        Way::Endpoint { endpoint, .. } => Ok(of_endpoint(subject, instance, endpoint, &traffic)),
-        Way::Unclear(why) => {
+        NetworkPath::Endpoint { endpoint, .. } => {
+            Ok(of_endpoint(subject, instance, endpoint, &traffic))
+        }
+        NetworkPath::Unclear(why) => {
             let endpoints = traffic.endpoints.as_deref().unwrap_or_default();
             let bypassed = (endpoints.iter())
                 .find(|endpoint| why.starts_with(&answers_for_the_name(&endpoint.id)));
@@ -42,7 +44,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                 ..unknown(why)
             })
         }
-        Way::Public => match traffic.endpoints.as_deref() {
+        NetworkPath::Public => match traffic.endpoints.as_deref() {
             Err(why) => Err(unknown(why)),
             Ok([]) => {
                 let note = match gateway_for(subject, instance, service) {
@@ -74,12 +76,12 @@ fn of_endpoint(
         // way; where its address was dialled, the name did lead to it.
         let around = traffic.past_endpoints(subject, instance);
         let around = traffic
-            .dialled
+            .remote_ip
             .is_none()
             .then(|| public_road(subject, instance, &around));
         let (is_only_way, aside) = match around {
-            None | Some(Ok(Road::Closed { .. })) => (true, String::new()),
-            Some(Ok(Road::Open(_) | Road::Beyond(_))) => {
+            None | Some(Ok(EgressPath::Closed { .. })) => (true, String::new()),
+            Some(Ok(EgressPath::Open(_) | EgressPath::Opaque(_))) => {
                 let open = ", and a route leads to the public addresses";
                 (false, open.to_owned())
             }
@@ -97,7 +99,7 @@ fn of_endpoint(
             CheckResult::failed(
                 NAME,
                 note,
-                Sign::WayBlocked,
+                Observation::WayBlocked,
                 Fault::EndpointState { endpoint },
             )
         } else {
@@ -129,7 +131,7 @@ fn of_endpoint(
         if space.is_empty() {
             space.push(ALL_V4);
         }
-        Far {
+        RemoteEnd {
             space,
             groups: &instance.network.groups,
             list: None,
@@ -142,7 +144,7 @@ fn of_endpoint(
         Err(why) => return unknown(why),
     };
     match (answer, unread) {
-        (Lets::Yes, _) => CheckResult::ok(
+        (Allows::Yes, _) => CheckResult::ok(
             NAME,
             format!(
                 "The endpoint {id} for {service} is available, and an inbound rule of {named} lets {} in on \
@@ -150,15 +152,15 @@ fn of_endpoint(
                 instance.id
             ),
         ),
-        (Lets::Maybe(why), _) | (Lets::No, Some(why)) => unknown(why),
-        (Lets::No, None) => CheckResult::failed(
+        (Allows::Maybe(why), _) | (Allows::No, Some(why)) => unknown(why),
+        (Allows::No, None) => CheckResult::failed(
             NAME,
             format!(
                 "No inbound rule of {named} lets {} in on 443 to the endpoint {id} for {service}.",
                 instance.id
             ),
-            Sign::WayBlocked,
-            Fault::EndpointShut {
+            Observation::WayBlocked,
+            Fault::EndpointSgBlocksInstance {
                 endpoint: id.clone(),
                 groups: endpoint.groups.clone(),
             },
@@ -193,16 +195,16 @@ fn passed_by(
         ids.join(", ")
     );
     match (public_road(subject, instance, traffic), endpoints) {
-        (Ok(Road::Closed { note, .. }), [endpoint]) => CheckResult::failed(
+        (Ok(EgressPath::Closed { note, .. }), [endpoint]) => CheckResult::failed(
             NAME,
             format!("{nameless}. {note}"),
-            Sign::WayBlocked,
-            Fault::EndpointNameless {
+            Observation::WayBlocked,
+            Fault::PrivateDnsDisabled {
                 endpoint: endpoint.id.clone(),
             },
         ),
-        (Ok(Road::Open(_)), _) => CheckResult::ok(NAME, format!("{nameless}.")),
-        (Ok(Road::Closed { note, .. } | Road::Beyond(note)), _) => {
+        (Ok(EgressPath::Open(_)), _) => CheckResult::ok(NAME, format!("{nameless}.")),
+        (Ok(EgressPath::Closed { note, .. } | EgressPath::Opaque(note)), _) => {
             CheckResult::unknown(NAME, format!("{nameless}. {note}"))
         }
         (Err(why), _) => CheckResult::unknown(NAME, format!("{nameless}; beyond that, {why}.")),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Read;
+use super::Fetched;
 
 /// The instance profile that an instance names.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub struct RoleFacts {
     /// The trust policy, URL-decoded, as IAM holds it.
     pub trust_policy: String,
     /// From GetRole alone: `Missing` says that the role does not exist.
-    pub tags: Read<BTreeMap<String, String>>,
+    pub tags: Fetched<BTreeMap<String, String>>,
     /// The ARN of its permissions boundary. From GetRole alone, like the tags.
     pub boundary: Option<String>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Read;
+use super::Fetched;
 use super::identity::ProfileRef;
 use crate::node::InstanceId;
 
@@ -15,7 +15,7 @@ pub struct InstanceFacts {
     pub imds: Option<ImdsFacts>,
     /// The account's defaults for its Region; `None` where they were not asked
     /// about.
-    pub imds_defaults: Option<Read<ImdsDefaults>>,
+    pub imds_defaults: Option<Fetched<ImdsDefaults>>,
     pub profile: Option<ProfileRef>,
     /// Tags `ssm-agent-triage:*` only.
     pub tags: BTreeMap<String, String>,

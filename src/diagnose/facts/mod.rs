@@ -27,46 +27,46 @@ pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";
 /// for; a value that could not be read says why.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    pub instances: BTreeMap<InstanceId, Read<InstanceFacts>>,
+    pub instances: BTreeMap<InstanceId, Fetched<InstanceFacts>>,
     /// By instance profile name.
-    pub profiles: BTreeMap<String, Read<ProfileFacts>>,
+    pub profiles: BTreeMap<String, Fetched<ProfileFacts>>,
     /// What IAM's simulator says of each role, by role name.
-    pub simulations: BTreeMap<String, Read<Simulated>>,
+    pub simulations: BTreeMap<String, Fetched<Simulated>>,
     /// The policies of each role that could not be simulated, by role name.
-    pub policy_names: BTreeMap<String, Read<PolicyNames>>,
+    pub policy_names: BTreeMap<String, Fetched<PolicyNames>>,
     /// Inline policy documents, by role name and policy name.
-    pub inline_policies: BTreeMap<(String, String), Read<String>>,
+    pub inline_policies: BTreeMap<(String, String), Fetched<String>>,
     /// Managed policy documents, boundaries among them, by ARN.
-    pub managed_policies: BTreeMap<String, Read<String>>,
-    pub groups: BTreeMap<String, Read<GroupFacts>>,
+    pub managed_policies: BTreeMap<String, Fetched<String>>,
+    pub groups: BTreeMap<String, Fetched<GroupFacts>>,
     /// All network ACLs of a VPC, by VPC id.
-    pub acls: BTreeMap<String, Read<Vec<AclFacts>>>,
+    pub acls: BTreeMap<String, Fetched<Vec<AclFacts>>>,
     /// All route tables of a VPC, by VPC id.
-    pub route_tables: BTreeMap<String, Read<Vec<RouteTableFacts>>>,
+    pub route_tables: BTreeMap<String, Fetched<Vec<RouteTableFacts>>>,
     /// All endpoints of a VPC, by VPC id.
-    pub endpoints: BTreeMap<String, Read<Vec<EndpointFacts>>>,
+    pub endpoints: BTreeMap<String, Fetched<Vec<EndpointFacts>>>,
     /// The network interfaces of endpoints, by interface id.
-    pub interfaces: BTreeMap<String, Read<InterfaceFacts>>,
-    pub subnets: BTreeMap<String, Read<SubnetFacts>>,
-    pub vpcs: BTreeMap<String, Read<VpcFacts>>,
+    pub interfaces: BTreeMap<String, Fetched<InterfaceFacts>>,
+    pub subnets: BTreeMap<String, Fetched<SubnetFacts>>,
+    pub vpcs: BTreeMap<String, Fetched<VpcFacts>>,
     /// `enableDnsSupport`, by VPC id.
-    pub dns_support: BTreeMap<String, Read<bool>>,
+    pub dns_support: BTreeMap<String, Fetched<bool>>,
     /// `enableDnsHostnames`, by VPC id.
-    pub dns_hostnames: BTreeMap<String, Read<bool>>,
+    pub dns_hostnames: BTreeMap<String, Fetched<bool>>,
     /// By DHCP option set id.
-    pub dhcp_options: BTreeMap<String, Read<DhcpFacts>>,
+    pub dhcp_options: BTreeMap<String, Fetched<DhcpFacts>>,
     /// What Systems Manager knows of each node.
-    pub registrations: BTreeMap<InstanceId, Read<RegistrationFacts>>,
+    pub registrations: BTreeMap<InstanceId, Fetched<RegistrationFacts>>,
     /// The Default Host Management setting: the role it names, with its path,
     /// or `$None`.
-    pub dhmc_setting: Option<Read<String>>,
+    pub dhmc_setting: Option<Fetched<String>>,
     /// The role that the setting names.
-    pub dhmc_role: Option<Read<RoleFacts>>,
+    pub dhmc_role: Option<Fetched<RoleFacts>>,
 }
 
 /// The outcome of one look at live state.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Read<T> {
+pub enum Fetched<T> {
     Found(T),
     /// AWS answered that it does not exist.
     Missing,
@@ -74,7 +74,7 @@ pub enum Read<T> {
     Failed(String),
 }
 
-impl<T> Read<T> {
+impl<T> Fetched<T> {
     pub fn found(&self) -> Option<&T> {
         match self {
             Self::Found(value) => Some(value),
@@ -84,11 +84,11 @@ impl<T> Read<T> {
 }
 
 /// What was read of one thing, or why nothing is known of it: a clause.
-pub fn known<'a, T>(read: Option<&'a Read<T>>, what: &str) -> Result<&'a T, String> {
+pub fn known<'a, T>(read: Option<&'a Fetched<T>>, what: &str) -> Result<&'a T, String> {
     match read {
-        Some(Read::Found(value)) => Ok(value),
-        Some(Read::Missing) => Err(format!("{what} was not found")),
-        Some(Read::Failed(why)) => Err(format!("{what} could not be read: {why}")),
+        Some(Fetched::Found(value)) => Ok(value),
+        Some(Fetched::Missing) => Err(format!("{what} was not found")),
+        Some(Fetched::Failed(why)) => Err(format!("{what} could not be read: {why}")),
         None => Err(format!("{what} was not asked about")),
     }
 }

@@ -137,7 +137,7 @@ pub enum RouteTarget {
     /// A gateway endpoint, as for S3.
     GatewayEndpoint(String),
     /// Transit gateway, peering, appliance …: what lies behind is not read.
-    Beyond(String),
+    Opaque(String),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -4,38 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::reader::Reader;
-use super::{Reads, policy_names};
+use super::{AwsReader, policy_names};
 use crate::diagnose::called_on::Place;
-use crate::diagnose::check::Ask;
+use crate::diagnose::check::Query;
 use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::facts::{
-    InstanceFacts, PolicyNames, ProfileFacts, Read, RoleFacts, Simulated,
+    Fetched, InstanceFacts, PolicyNames, ProfileFacts, RoleFacts, Simulated,
 };
 use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
 
 #[derive(Default)]
 pub struct Identity {
-    pub profiles: BTreeMap<String, Read<ProfileFacts>>,
-    pub simulations: BTreeMap<String, Read<Simulated>>,
-    pub policy_names: BTreeMap<String, Read<PolicyNames>>,
-    pub inline_policies: BTreeMap<(String, String), Read<String>>,
-    pub managed_policies: BTreeMap<String, Read<String>>,
+    pub profiles: BTreeMap<String, Fetched<ProfileFacts>>,
+    pub simulations: BTreeMap<String, Fetched<Simulated>>,
+    pub policy_names: BTreeMap<String, Fetched<PolicyNames>>,
+    pub inline_policies: BTreeMap<(String, String), Fetched<String>>,
+    pub managed_policies: BTreeMap<String, Fetched<String>>,
 }
 
-type Instances = BTreeMap<InstanceId, Read<InstanceFacts>>;
+type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
-pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reader<R>) -> Identity {
+pub async fn read<R: AwsReader>(
+    needs: &Needs,
+    instances: &Instances,
+    reader: &Reader<R>,
+) -> Identity {
     let mut identity = Identity {
         profiles: reader
             .each(
-                profile_names(needs, Ask::Profile, instances),
+                profile_names(needs, Query::Profile, instances),
                 |reads, name| async move { reads.profile(&name).await },
             )
             .await,
         ..Identity::default()
     };
-    let roles = identity.roles_of(&profile_names(needs, Ask::Role, instances));
+    let roles = identity.roles_of(&profile_names(needs, Query::Role, instances));
     let simulated = identity.to_simulate(needs, instances);
     let roles = roles.into_values().map(|role| role.name.clone());
     let roles: Vec<String> = roles.collect();
@@ -50,7 +54,7 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
 }
 
 /// Where the simulator did not answer or leaves a doubt, the policies themselves.
-async fn read_policies<R: Reads>(identity: &mut Identity, reader: &Reader<R>) {
+async fn read_policies<R: AwsReader>(identity: &mut Identity, reader: &Reader<R>) {
     let unanswered = identity.simulations.iter();
     let unanswered: Vec<String> = unanswered
         .filter(|(_, read)| match read.found() {
@@ -98,10 +102,10 @@ struct ToSimulate {
     on: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
-async fn simulate<R: Reads>(
+async fn simulate<R: AwsReader>(
     roles: BTreeMap<String, ToSimulate>,
     reader: &Reader<R>,
-) -> BTreeMap<String, Read<Simulated>> {
+) -> BTreeMap<String, Fetched<Simulated>> {
     let roles = Arc::new(roles);
     let names: Vec<String> = roles.keys().cloned().collect();
     let ask = |reads: Arc<R>, name: String| {
@@ -140,9 +144,9 @@ impl Identity {
             return BTreeMap::new();
         };
         let mut of_role: BTreeMap<&str, (&RoleFacts, Vec<&InstanceId>)> = BTreeMap::new();
-        for id in needs.wanted(Ask::Permissions) {
+        for id in needs.wanted(Query::Permissions) {
             let profile = profile_of(id, instances).and_then(|name| self.profiles.get(name));
-            let profile = profile.and_then(Read::found);
+            let profile = profile.and_then(Fetched::found);
             if let Some(role) = profile.and_then(|profile| profile.role.as_ref()) {
                 let (_, ids) = of_role.entry(&role.name).or_insert((role, Vec::new()));
                 ids.push(id);
@@ -169,25 +173,25 @@ impl Identity {
     }
 
     /// Puts what GetRole says in the place of what the profile said of a role.
-    fn take_roles(&mut self, roles: &BTreeMap<String, Read<RoleFacts>>) {
+    fn take_roles(&mut self, roles: &BTreeMap<String, Fetched<RoleFacts>>) {
         for profile in self.profiles.values_mut() {
-            let Read::Found(ProfileFacts {
+            let Fetched::Found(ProfileFacts {
                 role: Some(role), ..
             }) = profile
             else {
                 continue;
             };
             match roles.get(&role.name) {
-                Some(Read::Found(fresh)) => *role = fresh.clone(),
-                Some(Read::Missing) => role.tags = Read::Missing,
-                Some(Read::Failed(why)) => role.tags = Read::Failed(why.clone()),
+                Some(Fetched::Found(fresh)) => *role = fresh.clone(),
+                Some(Fetched::Missing) => role.tags = Fetched::Missing,
+                Some(Fetched::Failed(why)) => role.tags = Fetched::Failed(why.clone()),
                 None => {}
             }
         }
     }
 }
 
-fn profile_names(needs: &Needs, ask: Ask, instances: &Instances) -> BTreeSet<String> {
+fn profile_names(needs: &Needs, ask: Query, instances: &Instances) -> BTreeSet<String> {
     let names = needs.wanted(ask).filter_map(|id| profile_of(id, instances));
     names.cloned().collect()
 }

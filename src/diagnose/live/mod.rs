@@ -19,10 +19,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::call_error::CallError;
-use super::check::Ask;
+use super::check::Query;
 use super::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
-    InterfaceFacts, PolicyNames, ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts,
+    AclFacts, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts, ImdsDefaults, InstanceFacts,
+    InterfaceFacts, PolicyNames, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
     SimulatedAction, SubnetFacts, VpcFacts,
 };
 use super::needs::Needs;
@@ -40,8 +40,8 @@ pub const NODES_PER_CALL: usize = 50;
 pub const DHMC_SETTING: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
 
 /// An answer to come.
-pub trait Answer<T>: Future<Output = Result<T, CallError>> + Send {}
-impl<T, F: Future<Output = Result<T, CallError>> + Send> Answer<T> for F {}
+pub trait ApiFuture<T>: Future<Output = Result<T, CallError>> + Send {}
+impl<T, F: Future<Output = Result<T, CallError>> + Send> ApiFuture<T> for F {}
 
 /// A yes-or-no attribute of a VPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,18 +52,18 @@ pub enum VpcAttribute {
 
 /// The reads that the checks rest on. A list is given whole, all its pages;
 /// what is asked for in a list and does not exist is left out of the answer.
-pub trait Reads: Send + Sync + 'static {
+pub trait AwsReader: Send + Sync + 'static {
     /// Those of at most [`EC2_FILTER`] `ids` that EC2 knows.
-    fn instances(&self, ids: &[InstanceId]) -> impl Answer<Vec<InstanceFacts>>;
+    fn instances(&self, ids: &[InstanceId]) -> impl ApiFuture<Vec<InstanceFacts>>;
 
     /// The metadata defaults of this account and Region.
-    fn imds_defaults(&self) -> impl Answer<ImdsDefaults>;
+    fn imds_defaults(&self) -> impl ApiFuture<ImdsDefaults>;
 
     /// The instance profile with its role, whose tags and boundary are not read.
-    fn profile(&self, name: &str) -> impl Answer<ProfileFacts>;
+    fn profile(&self, name: &str) -> impl ApiFuture<ProfileFacts>;
 
     /// The role with its tags and boundary.
-    fn role(&self, name: &str) -> impl Answer<RoleFacts>;
+    fn role(&self, name: &str) -> impl ApiFuture<RoleFacts>;
 
     /// What IAM says of each of `actions` called on `resource`.
     fn simulation(
@@ -71,49 +71,49 @@ pub trait Reads: Send + Sync + 'static {
         role_arn: &str,
         actions: &[&str],
         resource: &str,
-    ) -> impl Answer<Vec<SimulatedAction>>;
+    ) -> impl ApiFuture<Vec<SimulatedAction>>;
 
     /// The managed policies attached to a role.
-    fn attached_policies(&self, role: &str) -> impl Answer<Vec<String>>;
+    fn attached_policies(&self, role: &str) -> impl ApiFuture<Vec<String>>;
 
-    fn inline_policies(&self, role: &str) -> impl Answer<Vec<String>>;
+    fn inline_policies(&self, role: &str) -> impl ApiFuture<Vec<String>>;
 
     /// The document of an inline policy.
-    fn inline_policy(&self, role: &str, name: &str) -> impl Answer<String>;
+    fn inline_policy(&self, role: &str, name: &str) -> impl ApiFuture<String>;
 
     /// The document of a managed policy's default version.
-    fn managed_policy(&self, arn: &str) -> impl Answer<String>;
+    fn managed_policy(&self, arn: &str) -> impl ApiFuture<String>;
 
-    fn groups(&self, ids: &[String]) -> impl Answer<Vec<GroupFacts>>;
+    fn groups(&self, ids: &[String]) -> impl ApiFuture<Vec<GroupFacts>>;
 
-    fn acls(&self, vpcs: &[String]) -> impl Answer<Vec<AclFacts>>;
+    fn acls(&self, vpcs: &[String]) -> impl ApiFuture<Vec<AclFacts>>;
 
-    fn route_tables(&self, vpcs: &[String]) -> impl Answer<Vec<RouteTableFacts>>;
+    fn route_tables(&self, vpcs: &[String]) -> impl ApiFuture<Vec<RouteTableFacts>>;
 
-    fn endpoints(&self, vpcs: &[String]) -> impl Answer<Vec<EndpointFacts>>;
+    fn endpoints(&self, vpcs: &[String]) -> impl ApiFuture<Vec<EndpointFacts>>;
 
-    fn interfaces(&self, ids: &[String]) -> impl Answer<Vec<InterfaceFacts>>;
+    fn interfaces(&self, ids: &[String]) -> impl ApiFuture<Vec<InterfaceFacts>>;
 
-    fn subnets(&self, ids: &[String]) -> impl Answer<Vec<SubnetFacts>>;
+    fn subnets(&self, ids: &[String]) -> impl ApiFuture<Vec<SubnetFacts>>;
 
-    fn vpcs(&self, ids: &[String]) -> impl Answer<Vec<VpcFacts>>;
+    fn vpcs(&self, ids: &[String]) -> impl ApiFuture<Vec<VpcFacts>>;
 
-    fn vpc_attribute(&self, vpc: &str, attribute: VpcAttribute) -> impl Answer<bool>;
+    fn vpc_attribute(&self, vpc: &str, attribute: VpcAttribute) -> impl ApiFuture<bool>;
 
-    fn dhcp_options(&self, ids: &[String]) -> impl Answer<Vec<DhcpFacts>>;
+    fn dhcp_options(&self, ids: &[String]) -> impl ApiFuture<Vec<DhcpFacts>>;
 
     /// Those of at most [`NODES_PER_CALL`] `ids` that Systems Manager knows.
-    fn registrations(&self, ids: &[InstanceId]) -> impl Answer<Vec<RegistrationFacts>>;
+    fn registrations(&self, ids: &[InstanceId]) -> impl ApiFuture<Vec<RegistrationFacts>>;
 
     /// The value of a service setting of this account and Region.
-    fn service_setting(&self, id: &str) -> impl Answer<String>;
+    fn service_setting(&self, id: &str) -> impl ApiFuture<String>;
 }
 
 /// What `needs` asks for. What is not read by `until` is given as failed.
-pub async fn read<R: Reads>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Facts {
+pub async fn read<R: AwsReader>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Facts {
     let reader = Reader::new(Arc::clone(reads), until);
     let of_instances = async {
-        let ids = needs.wanted(Ask::Instance).cloned();
+        let ids = needs.wanted(Query::Instance).cloned();
         let instances = reader
             .in_lists(
                 ids,
@@ -142,20 +142,20 @@ pub async fn read<R: Reads>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Fa
     }
 }
 
-type Instances = BTreeMap<InstanceId, Read<InstanceFacts>>;
+type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
 /// The account's metadata defaults, where one of `instances` has its endpoint off.
-async fn imds_defaults<R: Reads>(
+async fn imds_defaults<R: AwsReader>(
     needs: &Needs,
     instances: &Instances,
     reader: &Reader<R>,
-) -> Option<Read<ImdsDefaults>> {
+) -> Option<Fetched<ImdsDefaults>> {
     let is_off = |id: &InstanceId| {
-        let imds = instances.get(id).and_then(Read::found)?.imds.as_ref()?;
+        let imds = instances.get(id).and_then(Fetched::found)?.imds.as_ref()?;
         Some(!imds.endpoint_enabled)
     };
     let wanted = needs
-        .wanted(Ask::ImdsDefaults)
+        .wanted(Query::ImdsDefaults)
         .any(|id| is_off(id) == Some(true));
     let answers = reader.each(wanted.then_some(()), |reads, ()| async move {
         reads.imds_defaults().await
@@ -163,9 +163,9 @@ async fn imds_defaults<R: Reads>(
     answers.await.into_values().next()
 }
 
-fn with_defaults(mut instances: Instances, defaults: Option<Read<ImdsDefaults>>) -> Instances {
+fn with_defaults(mut instances: Instances, defaults: Option<Fetched<ImdsDefaults>>) -> Instances {
     for read in instances.values_mut() {
-        if let Read::Found(instance) = read {
+        if let Fetched::Found(instance) = read {
             instance.imds_defaults.clone_from(&defaults);
         }
     }
@@ -173,7 +173,7 @@ fn with_defaults(mut instances: Instances, defaults: Option<Read<ImdsDefaults>>)
 }
 
 /// The names of a role's policies, by two lists.
-async fn policy_names<R: Reads>(reads: &R, role: &str) -> Result<PolicyNames, CallError> {
+async fn policy_names<R: AwsReader>(reads: &R, role: &str) -> Result<PolicyNames, CallError> {
     Ok(PolicyNames {
         attached: reads.attached_policies(role).await?,
         inline: reads.inline_policies(role).await?,

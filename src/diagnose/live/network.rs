@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::Reader;
-use super::{EC2_FILTER, Reads, VpcAttribute};
-use crate::diagnose::check::Ask;
+use super::{AwsReader, EC2_FILTER, VpcAttribute};
+use crate::diagnose::check::Query;
 use crate::diagnose::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, GroupFacts, InstanceFacts, InterfaceFacts, Read,
+    AclFacts, DhcpFacts, EndpointFacts, Fetched, GroupFacts, InstanceFacts, InterfaceFacts,
     RouteTableFacts, SubnetFacts, VpcFacts,
 };
 use crate::diagnose::needs::Needs;
@@ -15,57 +15,61 @@ use crate::node::InstanceId;
 
 #[derive(Default)]
 pub struct Network {
-    pub groups: BTreeMap<String, Read<GroupFacts>>,
-    pub acls: BTreeMap<String, Read<Vec<AclFacts>>>,
-    pub route_tables: BTreeMap<String, Read<Vec<RouteTableFacts>>>,
-    pub endpoints: BTreeMap<String, Read<Vec<EndpointFacts>>>,
-    pub interfaces: BTreeMap<String, Read<InterfaceFacts>>,
-    pub subnets: BTreeMap<String, Read<SubnetFacts>>,
+    pub groups: BTreeMap<String, Fetched<GroupFacts>>,
+    pub acls: BTreeMap<String, Fetched<Vec<AclFacts>>>,
+    pub route_tables: BTreeMap<String, Fetched<Vec<RouteTableFacts>>>,
+    pub endpoints: BTreeMap<String, Fetched<Vec<EndpointFacts>>>,
+    pub interfaces: BTreeMap<String, Fetched<InterfaceFacts>>,
+    pub subnets: BTreeMap<String, Fetched<SubnetFacts>>,
     pub dns: Dns,
 }
 
 #[derive(Default)]
 pub struct Dns {
-    pub vpcs: BTreeMap<String, Read<VpcFacts>>,
-    pub support: BTreeMap<String, Read<bool>>,
-    pub hostnames: BTreeMap<String, Read<bool>>,
-    pub dhcp_options: BTreeMap<String, Read<DhcpFacts>>,
+    pub vpcs: BTreeMap<String, Fetched<VpcFacts>>,
+    pub support: BTreeMap<String, Fetched<bool>>,
+    pub hostnames: BTreeMap<String, Fetched<bool>>,
+    pub dhcp_options: BTreeMap<String, Fetched<DhcpFacts>>,
 }
 
-type Instances = BTreeMap<InstanceId, Read<InstanceFacts>>;
+type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
-pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reader<R>) -> Network {
-    let of = |ask: Ask, id_of: fn(&InstanceFacts) -> Vec<String>| -> BTreeSet<String> {
-        let standing = needs
+pub async fn read<R: AwsReader>(
+    needs: &Needs,
+    instances: &Instances,
+    reader: &Reader<R>,
+) -> Network {
+    let of = |ask: Query, id_of: fn(&InstanceFacts) -> Vec<String>| -> BTreeSet<String> {
+        let fault_state = needs
             .wanted(ask)
             .filter_map(|id| instances.get(id)?.found())
             .filter(|instance| !instance.is_gone());
-        standing.flat_map(id_of).collect()
+        fault_state.flat_map(id_of).collect()
     };
     let vpc_of = |instance: &InstanceFacts| instance.vpc.iter().cloned().collect();
     let (groups, acls, route_tables, (endpoints, interfaces, of_endpoints), subnets, dns) = tokio::join!(
         read_groups(
-            of(Ask::SecurityGroups, |instance| instance
+            of(Query::SecurityGroups, |instance| instance
                 .network
                 .groups
                 .clone()),
             reader,
         ),
         reader.gathered(
-            of(Ask::NetworkAcl, vpc_of),
+            of(Query::NetworkAcl, vpc_of),
             EC2_FILTER,
             |reads, vpcs: Vec<String>| async move { reads.acls(&vpcs).await },
             |acl: &AclFacts| acl.vpc.as_str(),
         ),
         reader.gathered(
-            of(Ask::RouteTables, vpc_of),
+            of(Query::RouteTables, vpc_of),
             EC2_FILTER,
             |reads, vpcs: Vec<String>| async move { reads.route_tables(&vpcs).await },
             |table: &RouteTableFacts| table.vpc.as_str(),
         ),
-        read_endpoints(needs, of(Ask::Endpoints, vpc_of), reader),
+        read_endpoints(needs, of(Query::Endpoints, vpc_of), reader),
         reader.in_lists(
-            of(Ask::Subnet, |instance| instance
+            of(Query::Subnet, |instance| instance
                 .subnet
                 .iter()
                 .cloned()
@@ -74,7 +78,7 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
             |reads, ids: Vec<String>| async move { reads.subnets(&ids).await },
             |subnet: &SubnetFacts| vec![subnet.id.clone()],
         ),
-        read_dns(of(Ask::Dns, vpc_of), reader),
+        read_dns(of(Query::Dns, vpc_of), reader),
     );
     let mut network = Network {
         groups,
@@ -93,10 +97,10 @@ pub async fn read<R: Reads>(needs: &Needs, instances: &Instances, reader: &Reade
     network
 }
 
-async fn read_groups<R: Reads>(
+async fn read_groups<R: AwsReader>(
     ids: BTreeSet<String>,
     reader: &Reader<R>,
-) -> BTreeMap<String, Read<GroupFacts>> {
+) -> BTreeMap<String, Fetched<GroupFacts>> {
     reader
         .in_lists(
             ids,
@@ -108,13 +112,13 @@ async fn read_groups<R: Reads>(
 }
 
 type Endpoints = (
-    BTreeMap<String, Read<Vec<EndpointFacts>>>,
-    BTreeMap<String, Read<InterfaceFacts>>,
-    BTreeMap<String, Read<GroupFacts>>,
+    BTreeMap<String, Fetched<Vec<EndpointFacts>>>,
+    BTreeMap<String, Fetched<InterfaceFacts>>,
+    BTreeMap<String, Fetched<GroupFacts>>,
 );
 
 /// The endpoints, with the interfaces and groups of those that matter here.
-async fn read_endpoints<R: Reads>(
+async fn read_endpoints<R: AwsReader>(
     needs: &Needs,
     vpcs: BTreeSet<String>,
     reader: &Reader<R>,
@@ -127,12 +131,12 @@ async fn read_endpoints<R: Reads>(
             |endpoint: &EndpointFacts| endpoint.vpc.as_str(),
         )
         .await;
-    let all = endpoints.values().filter_map(Read::found).flatten();
+    let all = endpoints.values().filter_map(Fetched::found).flatten();
     let meant: Vec<&EndpointFacts> = all
         .filter(|endpoint| endpoint.interface && needs.concerns(&endpoint.service))
         .collect();
     // A policy is judged without them.
-    let for_ways = needs.is_wanted(Ask::SecurityGroups);
+    let for_ways = needs.is_wanted(Query::SecurityGroups);
     let list = |ids_of: fn(&EndpointFacts) -> &Vec<String>| -> BTreeSet<String> {
         let meant = meant.iter().filter(|_| for_ways);
         meant
@@ -155,7 +159,7 @@ async fn read_endpoints<R: Reads>(
     (endpoints, interfaces, groups)
 }
 
-async fn read_dns<R: Reads>(vpcs: BTreeSet<String>, reader: &Reader<R>) -> Dns {
+async fn read_dns<R: AwsReader>(vpcs: BTreeSet<String>, reader: &Reader<R>) -> Dns {
     let attribute = |attribute| {
         reader.each(vpcs.clone(), move |reads, vpc: String| async move {
             reads.vpc_attribute(&vpc, attribute).await

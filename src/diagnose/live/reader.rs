@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::Reads;
+use super::AwsReader;
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::Read;
+use crate::diagnose::facts::Fetched;
 
 /// Calls in flight at a time: IAM throttles an account at some tens a second.
 const IN_FLIGHT: usize = 8;
@@ -23,7 +23,7 @@ pub struct Reader<R> {
     permits: Arc<Semaphore>,
 }
 
-impl<R: Reads> Reader<R> {
+impl<R: AwsReader> Reader<R> {
     pub fn new(reads: Arc<R>, until: Instant) -> Self {
         Self {
             reads,
@@ -37,15 +37,15 @@ impl<R: Reads> Reader<R> {
         &self,
         keys: impl IntoIterator<Item = K>,
         ask: impl Fn(Arc<R>, K) -> A,
-    ) -> BTreeMap<K, Read<T>>
+    ) -> BTreeMap<K, Fetched<T>>
     where
         K: Ord + Clone + Send + 'static,
         T: Send + 'static,
         A: Future<Output = Result<T, CallError>> + Send + 'static,
     {
         let keys: BTreeSet<K> = keys.into_iter().collect();
-        let late = || Read::Failed(LATE.to_owned());
-        let mut answers: BTreeMap<K, Read<T>> =
+        let late = || Fetched::Failed(LATE.to_owned());
+        let mut answers: BTreeMap<K, Fetched<T>> =
             keys.iter().map(|key| (key.clone(), late())).collect();
         let mut running = JoinSet::new();
         for key in keys {
@@ -78,7 +78,7 @@ impl<R: Reads> Reader<R> {
         size: usize,
         ask: impl Fn(Arc<R>, Vec<K>) -> A,
         keys_of: impl Fn(&T) -> Vec<K>,
-    ) -> BTreeMap<K, Read<T>>
+    ) -> BTreeMap<K, Fetched<T>>
     where
         K: Ord + Clone + Send + 'static,
         T: Clone + Send + 'static,
@@ -90,21 +90,23 @@ impl<R: Reads> Reader<R> {
         let mut things = BTreeMap::new();
         for (list, answer) in self.each(lists, ask).await {
             match answer {
-                Read::Found(found) => {
-                    things.extend(list.into_iter().map(|key| (key, Read::Missing)));
+                Fetched::Found(found) => {
+                    things.extend(list.into_iter().map(|key| (key, Fetched::Missing)));
                     for thing in found {
                         for key in keys_of(&thing) {
                             // Only what was asked for: an answer decides about no other.
                             if let Some(slot) = things.get_mut(&key) {
-                                *slot = Read::Found(thing.clone());
+                                *slot = Fetched::Found(thing.clone());
                             }
                         }
                     }
                 }
                 // A filter finds or does not find; it is never itself missing.
-                Read::Missing => things.extend(list.into_iter().map(|key| (key, Read::Missing))),
-                Read::Failed(why) => {
-                    let failed = |key| (key, Read::Failed(why.clone()));
+                Fetched::Missing => {
+                    things.extend(list.into_iter().map(|key| (key, Fetched::Missing)))
+                }
+                Fetched::Failed(why) => {
+                    let failed = |key| (key, Fetched::Failed(why.clone()));
                     things.extend(list.into_iter().map(failed));
                 }
             }
@@ -119,7 +121,7 @@ impl<R: Reads> Reader<R> {
         size: usize,
         ask: impl Fn(Arc<R>, Vec<String>) -> A,
         key_of: impl Fn(&T) -> &str,
-    ) -> BTreeMap<String, Read<Vec<T>>>
+    ) -> BTreeMap<String, Fetched<Vec<T>>>
     where
         T: Send + 'static,
         A: Future<Output = Result<Vec<T>, CallError>> + Send + 'static,
@@ -130,10 +132,10 @@ impl<R: Reads> Reader<R> {
         let mut all = BTreeMap::new();
         for (list, answer) in self.each(lists, ask).await {
             let found = match answer {
-                Read::Found(found) => found,
-                Read::Missing => Vec::new(),
-                Read::Failed(why) => {
-                    let failed = |key| (key, Read::Failed(why.clone()));
+                Fetched::Found(found) => found,
+                Fetched::Missing => Vec::new(),
+                Fetched::Failed(why) => {
+                    let failed = |key| (key, Fetched::Failed(why.clone()));
                     all.extend(list.into_iter().map(failed));
                     continue;
                 }
@@ -148,17 +150,17 @@ impl<R: Reads> Reader<R> {
             all.extend(
                 of_key
                     .into_iter()
-                    .map(|(key, things)| (key, Read::Found(things))),
+                    .map(|(key, things)| (key, Fetched::Found(things))),
             );
         }
         all
     }
 }
 
-fn outcome<T>(answer: Result<T, CallError>) -> Read<T> {
+fn outcome<T>(answer: Result<T, CallError>) -> Fetched<T> {
     match answer {
-        Ok(found) => Read::Found(found),
-        Err(CallError::NotFound { .. }) => Read::Missing,
-        Err(error) => Read::Failed(error.to_string().trim_end_matches('.').to_owned()),
+        Ok(found) => Fetched::Found(found),
+        Err(CallError::NotFound { .. }) => Fetched::Missing,
+        Err(error) => Fetched::Failed(error.to_string().trim_end_matches('.').to_owned()),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Reads, VpcAttribute};
+use super::{AwsReader, VpcAttribute};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
     AclFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults, InstanceFacts, InterfaceFacts,
@@ -266,7 +266,7 @@ impl Kept {
     }
 }
 
-impl<R: Reads> Reads for Recent<R> {
+impl<R: AwsReader> AwsReader for Recent<R> {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
         let ask = async |ids: Vec<InstanceId>| self.reads.instances(&ids).await;
         let shelf = &self.kept.instances;

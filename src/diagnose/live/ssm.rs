@@ -4,28 +4,30 @@ use std::collections::BTreeMap;
 
 use super::network::Network;
 use super::reader::Reader;
-use super::{DHMC_SETTING, NODES_PER_CALL, Reads};
-use crate::diagnose::check::Ask;
-use crate::diagnose::facts::{Facts, Read, RegistrationFacts, RoleFacts};
+use super::{AwsReader, DHMC_SETTING, NODES_PER_CALL};
+use crate::diagnose::check::Query;
+use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts, RoleFacts};
 use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
 
 #[derive(Default)]
 pub struct Manager {
-    registrations: BTreeMap<InstanceId, Read<RegistrationFacts>>,
-    dhmc_setting: Option<Read<String>>,
-    dhmc_role: Option<Read<RoleFacts>>,
+    registrations: BTreeMap<InstanceId, Fetched<RegistrationFacts>>,
+    dhmc_setting: Option<Fetched<String>>,
+    dhmc_role: Option<Fetched<RoleFacts>>,
 }
 
-pub async fn read<R: Reads>(needs: &Needs, reader: &Reader<R>) -> Manager {
+pub async fn read<R: AwsReader>(needs: &Needs, reader: &Reader<R>) -> Manager {
     let registrations = reader.in_lists(
-        needs.wanted(Ask::Registration).cloned(),
+        needs.wanted(Query::Registration).cloned(),
         NODES_PER_CALL,
         |reads, ids: Vec<InstanceId>| async move { reads.registrations(&ids).await },
         |node: &RegistrationFacts| vec![node.id.clone()],
     );
-    let (registrations, (dhmc_setting, dhmc_role)) =
-        tokio::join!(registrations, read_dhmc(needs.is_wanted(Ask::Dhmc), reader));
+    let (registrations, (dhmc_setting, dhmc_role)) = tokio::join!(
+        registrations,
+        read_dhmc(needs.is_wanted(Query::Dhmc), reader)
+    );
     Manager {
         registrations,
         dhmc_setting,
@@ -33,10 +35,10 @@ pub async fn read<R: Reads>(needs: &Needs, reader: &Reader<R>) -> Manager {
     }
 }
 
-async fn read_dhmc<R: Reads>(
+async fn read_dhmc<R: AwsReader>(
     wanted: bool,
     reader: &Reader<R>,
-) -> (Option<Read<String>>, Option<Read<RoleFacts>>) {
+) -> (Option<Fetched<String>>, Option<Fetched<RoleFacts>>) {
     let setting = reader
         .each(wanted.then_some(DHMC_SETTING), |reads, id| async move {
             reads.service_setting(id).await
@@ -45,10 +47,10 @@ async fn read_dhmc<R: Reads>(
         .remove(DHMC_SETTING);
     // The setting holds the role with its path; `$None` is off.
     let role = match &setting {
-        Some(Read::Found(value)) if !value.starts_with('$') => {
+        Some(Fetched::Found(value)) if !value.starts_with('$') => {
             value.rsplit('/').next().map(str::to_owned)
         }
-        Some(Read::Found(_) | Read::Missing | Read::Failed(_)) | None => None,
+        Some(Fetched::Found(_) | Fetched::Missing | Fetched::Failed(_)) | None => None,
     };
     let role = role.filter(|name| !name.is_empty());
     let roles = reader

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use std::collections::BTreeSet;
 
 use super::space::parts;
-use super::{Far, HTTPS, Lets, everywhere};
+use super::{Allows, HTTPS, RemoteEnd, everywhere};
 use crate::diagnose::facts::{AclEntry, AclFacts, Ports, Protocol};
 
 /// The ports that answers come back to on Linux (32768–60999) and Windows
@@ -16,12 +16,12 @@ const RETURN_PORTS: Ports = Ports {
 };
 
 /// Whether requests to port 443 may leave the subnet.
-pub fn lets_out(acl: &AclFacts, far: &Far<'_>) -> Lets {
+pub fn lets_out(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
     at_port(&in_order(acl, true), HTTPS, far)
 }
 
 /// Whether the answers may come back in.
-pub fn lets_back(acl: &AclFacts, far: &Far<'_>) -> Lets {
+pub fn allows_return_traffic(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
     let entries = in_order(acl, false);
     let ports = BTreeSet::from([RETURN_PORTS.from, RETURN_PORTS.to]);
     let edges = entries.iter().flat_map(|entry| {
@@ -53,7 +53,7 @@ fn in_order(acl: &AclFacts, egress: bool) -> Vec<&AclEntry> {
     entries
 }
 
-fn at_port(entries: &[&AclEntry], port: i32, far: &Far<'_>) -> Lets {
+fn at_port(entries: &[&AclEntry], port: i32, far: &RemoteEnd<'_>) -> Allows {
     let open_to = |entry: &&&AclEntry| match entry.protocol {
         Protocol::All => true,
         Protocol::Tcp | Protocol::Other => entry.ports.contains(port),
@@ -69,7 +69,7 @@ fn at_port(entries: &[&AclEntry], port: i32, far: &Far<'_>) -> Lets {
 }
 
 /// The first entry that holds `part` decides, and where none does, nothing passes.
-fn to_part(entries: &[&AclEntry], part: &IpNet) -> Lets {
+fn to_part(entries: &[&AclEntry], part: &IpNet) -> Allows {
     let mut unread = false;
     let deciding = entries.iter().find(|entry| match entry.range {
         Some(range) => range.contains(part),
@@ -79,9 +79,9 @@ fn to_part(entries: &[&AclEntry], part: &IpNet) -> Lets {
         }
     });
     match (unread, deciding.is_some_and(|entry| entry.allow)) {
-        (true, _) => Lets::Maybe("an entry has no range that can be read".to_owned()),
-        (false, true) => Lets::Yes,
-        (false, false) => Lets::No,
+        (true, _) => Allows::Maybe("an entry has no range that can be read".to_owned()),
+        (false, true) => Allows::Yes,
+        (false, false) => Allows::No,
     }
 }
 
@@ -133,16 +133,16 @@ mod tests {
         entry(egress, text)
     }
 
-    fn name(lets: &Lets) -> &'static str {
+    fn name(lets: &Allows) -> &'static str {
         match lets {
-            Lets::Yes => "yes",
-            Lets::Maybe(_) => "maybe",
-            Lets::No => "no",
+            Allows::Yes => "yes",
+            Allows::Maybe(_) => "maybe",
+            Allows::No => "no",
         }
     }
 
-    fn at(space: &[&str]) -> Far<'static> {
-        Far {
+    fn at(space: &[&str]) -> RemoteEnd<'static> {
+        RemoteEnd {
             space: space
                 .iter()
                 .map(|text| text.parse().expect("a range"))
@@ -152,8 +152,8 @@ mod tests {
         }
     }
 
-    fn public(family: Family) -> Far<'static> {
-        Far {
+    fn public(family: Family) -> RemoteEnd<'static> {
+        RemoteEnd {
             space: space::public(family).to_vec(),
             groups: &[],
             list: None,
@@ -164,9 +164,9 @@ mod tests {
     fn the_first_entry_that_matches_decides_on_the_way_out() {
         let any = public(Family::V4);
         let either = public(Family::V6);
-        let dialled = at(&["52.94.1.1/32"]);
+        let remote_ip = at(&["52.94.1.1/32"]);
         let unread = at(&["0.0.0.0/0"]);
-        let table: &[(&str, &[&str], &Far<'_>, &str)] = &[
+        let table: &[(&str, &[&str], &RemoteEnd<'_>, &str)] = &[
             ("everything", &["100 allow -1 * 0.0.0.0/0"], &any, "yes"),
             ("nothing", &[], &any, "no"),
             ("443", &["100 allow 6 443 0.0.0.0/0"], &any, "yes"),
@@ -204,7 +204,7 @@ mod tests {
             (
                 "a public range denied, dialled in it",
                 &["90 deny -1 * 52.0.0.0/8", "100 allow -1 * 0.0.0.0/0"],
-                &dialled,
+                &remote_ip,
                 "no",
             ),
             (
@@ -216,7 +216,7 @@ mod tests {
             (
                 "dialled in it",
                 &["100 allow 6 443 52.0.0.0/8"],
-                &dialled,
+                &remote_ip,
                 "yes",
             ),
             ("only the VPC", &["100 allow -1 * 10.0.0.0/16"], &any, "no"),
@@ -310,15 +310,15 @@ mod tests {
             ),
         ];
         for (title, entries, expected) in table {
-            let answer = lets_back(&acl(false, entries), &any);
+            let answer = allows_return_traffic(&acl(false, entries), &any);
             assert_eq!(name(&answer), *expected, "{title}");
         }
         // What stands for the other way does not count.
         let out = acl(true, &["100 allow -1 * 0.0.0.0/0"]);
-        assert_eq!(lets_back(&out, &any), Lets::No);
+        assert_eq!(allows_return_traffic(&out, &any), Allows::No);
         let mut both = out;
         both.entries
             .push(entry_of(false, "100 allow -1 * 0.0.0.0/0"));
-        assert_eq!(lets_back(&both, &any), Lets::Yes);
+        assert_eq!(allows_return_traffic(&both, &any), Allows::Yes);
     }
 }

@@ -3,20 +3,20 @@
 use ipnet::IpNet;
 
 use super::space::parts;
-use super::{Far, HTTPS, Lets, everywhere};
+use super::{Allows, HTTPS, RemoteEnd, everywhere};
 use crate::diagnose::facts::{GroupRule, Peer, Protocol};
 
 /// Whether one of `rules` lets a connection to port 443 through between the
 /// interface they stand before and `far`.
-pub fn lets<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &Far<'_>) -> Lets {
+pub fn lets<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &RemoteEnd<'_>) -> Allows {
     let mut ranges: Vec<IpNet> = Vec::new();
     let mut unread = None;
     let for_https = rules.into_iter().filter(|rule| is_for_https(rule));
     for peer in for_https.flat_map(|rule| &rule.peers) {
         match peer {
             Peer::Range(range) => ranges.push(*range),
-            Peer::Group(group) if far.groups.contains(group) => return Lets::Yes,
-            Peer::PrefixList(list) if far.list == Some(list) => return Lets::Yes,
+            Peer::Group(group) if far.groups.contains(group) => return Allows::Yes,
+            Peer::PrefixList(list) if far.list == Some(list) => return Allows::Yes,
             // It can be a group of a peered network, in which the far end is.
             Peer::Group(id) if far.may_be_in_another_network() => {
                 unread = Some(format!(
@@ -37,15 +37,15 @@ pub fn lets<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &Far<'_>) -
     let by_range = everywhere(
         parts(&far.space, &ranges).iter().map(|part| {
             match ranges.iter().any(|range| range.contains(part)) {
-                true => Lets::Yes,
-                false => Lets::No,
+                true => Allows::Yes,
+                false => Allows::No,
             }
         }),
         "the rules hold only some of the addresses that may be meant",
     );
     match (by_range, unread) {
-        (Lets::Yes, _) => Lets::Yes,
-        (Lets::Maybe(_) | Lets::No, Some(why)) => Lets::Maybe(why),
+        (Allows::Yes, _) => Allows::Yes,
+        (Allows::Maybe(_) | Allows::No, Some(why)) => Allows::Maybe(why),
         (answer, None) => answer,
     }
 }
@@ -78,8 +78,8 @@ mod tests {
         }
     }
 
-    fn within<'a>(space: &[&str], groups: &'a [String]) -> Far<'a> {
-        Far {
+    fn within<'a>(space: &[&str], groups: &'a [String]) -> RemoteEnd<'a> {
+        RemoteEnd {
             space: space
                 .iter()
                 .map(|text| text.parse().expect("a range"))
@@ -89,8 +89,8 @@ mod tests {
         }
     }
 
-    fn public_of(family: Family) -> Far<'static> {
-        Far {
+    fn public_of(family: Family) -> RemoteEnd<'static> {
+        RemoteEnd {
             space: space::public(family).to_vec(),
             groups: &[],
             list: Some("pl-s3"),
@@ -102,12 +102,12 @@ mod tests {
         let endpoint = ["sg-endpoint".to_owned()];
         let public = public_of(Family::V4);
         let either = public_of(Family::V6);
-        let dialled = within(&["52.94.1.1/32"], &[]);
+        let remote_ip = within(&["52.94.1.1/32"], &[]);
         let private = within(&["10.0.1.5/32"], &endpoint);
         let two = within(&["10.0.1.5/32", "10.0.2.5/32"], &endpoint);
         let unread = within(&["0.0.0.0/0"], &endpoint);
         let (yes, no, maybe) = ("yes", "no", "maybe");
-        let table: &[(&str, GroupRule, &Far<'_>, &str)] = &[
+        let table: &[(&str, GroupRule, &RemoteEnd<'_>, &str)] = &[
             (
                 "all protocols",
                 rule("-1", -1, -1, &["0.0.0.0/0"]),
@@ -158,7 +158,7 @@ mod tests {
             (
                 "IPv6, IPv4 dialled",
                 rule("tcp", 443, 443, &["::/0"]),
-                &dialled,
+                &remote_ip,
                 no,
             ),
             (
@@ -195,13 +195,13 @@ mod tests {
             (
                 "narrow, dialled in it",
                 rule("tcp", 443, 443, &["52.94.0.0/16"]),
-                &dialled,
+                &remote_ip,
                 yes,
             ),
             (
                 "narrow, dialled outside",
                 rule("tcp", 443, 443, &["10.0.0.0/8"]),
-                &dialled,
+                &remote_ip,
                 no,
             ),
             (
@@ -268,15 +268,15 @@ mod tests {
         ];
         for (title, rule, far, expected) in table {
             let answer = match lets([rule], far) {
-                Lets::Yes => yes,
-                Lets::Maybe(_) => maybe,
-                Lets::No => no,
+                Allows::Yes => yes,
+                Allows::Maybe(_) => maybe,
+                Allows::No => no,
             };
             assert_eq!(answer, *expected, "{title}");
         }
-        assert_eq!(lets([], &public), Lets::No);
+        assert_eq!(lets([], &public), Allows::No);
         let doubtful = rule("tcp", 443, 443, &["pl-1"]);
         let plain = rule("tcp", 443, 443, &["0.0.0.0/0"]);
-        assert_eq!(lets([&doubtful, &plain], &public), Lets::Yes);
+        assert_eq!(lets([&doubtful, &plain], &public), Allows::Yes);
     }
 }

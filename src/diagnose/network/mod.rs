@@ -21,7 +21,7 @@ pub const HTTPS: i32 = 443;
 
 /// Whether rules let traffic pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lets {
+pub enum Allows {
     Yes,
     /// Why it cannot be told: a clause.
     Maybe(String),
@@ -30,7 +30,7 @@ pub enum Lets {
 
 /// The far end of a connection: one address of `space`, which one is not known.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Far<'a> {
+pub struct RemoteEnd<'a> {
     /// Of one family.
     pub space: Vec<IpNet>,
     /// The security groups of the interface that has the address.
@@ -39,7 +39,7 @@ pub struct Far<'a> {
     pub list: Option<&'a str>,
 }
 
-impl Far<'_> {
+impl RemoteEnd<'_> {
     pub fn family(&self) -> Family {
         Family::of(matches!(self.space.first(), Some(IpNet::V4(_)) | None))
     }
@@ -51,20 +51,20 @@ impl Far<'_> {
 }
 
 /// Several answers for one thing that must hold everywhere.
-fn everywhere(answers: impl IntoIterator<Item = Lets>, mixed: &str) -> Lets {
+fn everywhere(answers: impl IntoIterator<Item = Allows>, mixed: &str) -> Allows {
     let (mut yes, mut no) = (false, false);
     let mut maybe = None;
     for answer in answers {
         match answer {
-            Lets::Yes => yes = true,
-            Lets::No => no = true,
-            Lets::Maybe(why) => maybe = maybe.or(Some(why)),
+            Allows::Yes => yes = true,
+            Allows::No => no = true,
+            Allows::Maybe(why) => maybe = maybe.or(Some(why)),
         }
     }
     match (maybe, yes, no) {
-        (Some(why), _, _) => Lets::Maybe(why),
-        (None, true, true) => Lets::Maybe(mixed.to_owned()),
-        (None, true, false) => Lets::Yes,
-        (None, false, _) => Lets::No,
+        (Some(why), _, _) => Allows::Maybe(why),
+        (None, true, true) => Allows::Maybe(mixed.to_owned()),
+        (None, true, false) => Allows::Yes,
+        (None, false, _) => Allows::No,
     }
 }

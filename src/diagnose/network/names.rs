@@ -1,7 +1,9 @@
 //! Names of services, and the endpoints that answer for them.
 
 use super::path::table_of;
-use crate::diagnose::facts::{Destination, EndpointFacts, InstanceFacts, Read, RouteTarget, known};
+use crate::diagnose::facts::{
+    Destination, EndpointFacts, Fetched, InstanceFacts, RouteTarget, known,
+};
 use crate::diagnose::subject::Subject;
 use crate::node::{Partition, Region};
 
@@ -87,7 +89,7 @@ pub fn endpoints_for<'a>(
     service: &str,
 ) -> Result<Vec<&'a EndpointFacts>, String> {
     let endpoints = endpoints_of(subject, instance)?;
-    let host = subject.clues.host.as_deref().map(Host::of);
+    let host = subject.error_details.host.as_deref().map(Host::of);
     let label = host.as_ref().map(|host| host.label(service));
     let suffix = format!(".{}", label.as_deref().unwrap_or(service));
     let is_for = |endpoint: &&EndpointFacts| {
@@ -104,7 +106,7 @@ pub fn endpoints_for<'a>(
 /// the VPC's ("Cross-Region enabled AWS services").
 fn is_of_another_region(subject: &Subject<'_>, endpoint: &EndpointFacts) -> bool {
     let region = endpoint.service.split('.').find_map(Region::parse);
-    let called = subject.clues.region.as_ref().or(subject.region);
+    let called = subject.error_details.region.as_ref().or(subject.region);
     matches!((region, called), (Some(region), Some(called)) if region != *called)
 }
 
@@ -160,8 +162,8 @@ pub fn own_subnet(subject: &Subject<'_>, instance: &InstanceFacts) -> Result<(),
         return Ok(());
     };
     let subnet = match subject.facts.subnets.get(id) {
-        Some(Read::Found(subnet)) => subnet,
-        read @ (Some(Read::Missing | Read::Failed(_)) | None) => {
+        Some(Fetched::Found(subnet)) => subnet,
+        read @ (Some(Fetched::Missing | Fetched::Failed(_)) | None) => {
             return known(read, &format!("the owner of {id}")).map(|_| ());
         }
     };

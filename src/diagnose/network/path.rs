@@ -8,31 +8,31 @@ use ipnet::IpNet;
 use super::names::{Host, endpoints_for};
 use super::space::{Family, parts, public};
 use super::table::{self, ListRoute};
-use super::{Far, Lets};
+use super::{Allows, RemoteEnd};
 use crate::diagnose::facts::{
     Destination, EndpointFacts, Facts, InstanceFacts, InterfaceFacts, RouteTableFacts, RouteTarget,
     known,
 };
 use crate::diagnose::subject::Subject;
 use crate::failure::address_class::{ALL_V4, AddressClass, NAT64, class_of};
-use crate::finding::Clues;
+use crate::finding::ErrorDetails;
 
 /// A connection as the log and the VPC's endpoints tell it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traffic<'a> {
     /// `ssm`, or "the service" where the log names none.
     pub service: &'a str,
-    pub dialled: Option<IpAddr>,
+    pub remote_ip: Option<IpAddr>,
     /// The interface endpoints of the VPC for the service, or why they are not
     /// known: a clause.
     pub endpoints: Result<Vec<&'a EndpointFacts>, String>,
-    pub way: Way<'a>,
+    pub way: NetworkPath<'a>,
     /// The far ends, one for each family that may be used; the likelier first.
-    far: Result<Vec<Far<'a>>, String>,
+    far: Result<Vec<RemoteEnd<'a>>, String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Way<'a> {
+pub enum NetworkPath<'a> {
     Endpoint {
         endpoint: &'a EndpointFacts,
         /// The interfaces of it that may be meant: the one that was dialled, or
@@ -46,16 +46,21 @@ pub enum Way<'a> {
 
 impl<'a> Traffic<'a> {
     pub fn of(subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
-        let clues = subject.clues;
-        let service = clues.service.as_deref().filter(|name| is_of_aws(name));
+        let error_details = subject.error_details;
+        let service = error_details
+            .service
+            .as_deref()
+            .filter(|name| is_of_aws(name));
         let endpoints = match service {
             Some(service) => endpoints_for(subject, instance, service),
             None => Err("the log does not name the service".to_owned()),
         };
-        let way = way(clues, subject.facts, instance, service, &endpoints);
+        let way = way(error_details, subject.facts, instance, service, &endpoints);
         let mut traffic = Self {
             service: service.unwrap_or("the service"),
-            dialled: clues.dialled.map(|address| address.to_canonical()),
+            remote_ip: error_details
+                .remote_ip
+                .map(|address| address.to_canonical()),
             endpoints,
             way,
             far: Ok(Vec::new()),
@@ -67,8 +72,8 @@ impl<'a> Traffic<'a> {
     /// The same connection to the service's public addresses.
     pub fn past_endpoints(&self, subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
         let mut public = Self {
-            dialled: None,
-            way: Way::Public,
+            remote_ip: None,
+            way: NetworkPath::Public,
             ..self.clone()
         };
         public.far = public.far_ends(subject, instance);
@@ -76,20 +81,20 @@ impl<'a> Traffic<'a> {
     }
 
     /// The far ends, or why they are not known: a clause. Never empty.
-    pub fn far(&self) -> Result<&[Far<'a>], String> {
+    pub fn far(&self) -> Result<&[RemoteEnd<'a>], String> {
         self.far.as_deref().map_err(Clone::clone)
     }
 
     /// The answer of rules, over the families that the connection may use.
-    pub fn lets(&self, lets: impl Fn(&Far<'a>) -> Lets) -> Result<Lets, String> {
+    pub fn lets(&self, lets: impl Fn(&RemoteEnd<'a>) -> Allows) -> Result<Allows, String> {
         let far = self.far()?;
         let mut answers = far.iter().map(|far| (far.family(), lets(far)));
         let Some((family, first)) = answers.next() else {
             return Err("no address family is common to both ends".to_owned());
         };
-        let other = answers.find(|(_, answer)| *answer != Lets::No);
+        let other = answers.find(|(_, answer)| *answer != Allows::No);
         Ok(match (first, other) {
-            (Lets::No, Some((other, _))) => Lets::Maybe(format!(
+            (Allows::No, Some((other, _))) => Allows::Maybe(format!(
                 "it is closed for {}, and {} may carry the connection",
                 family.as_str(),
                 other.as_str()
@@ -102,24 +107,24 @@ impl<'a> Traffic<'a> {
         &self,
         subject: &Subject<'a>,
         instance: &'a InstanceFacts,
-    ) -> Result<Vec<Far<'a>>, String> {
+    ) -> Result<Vec<RemoteEnd<'a>>, String> {
         let mut ends = match &self.way {
-            Way::Unclear(why) => return Err(why.clone()),
-            Way::Endpoint {
+            NetworkPath::Unclear(why) => return Err(why.clone()),
+            NetworkPath::Endpoint {
                 endpoint,
                 interfaces,
             } => self.of_endpoint(instance, endpoint, interfaces),
-            Way::Public => self.of_public(subject, instance),
+            NetworkPath::Public => self.of_public(subject, instance),
         };
         // The family that was dialled is the one that the log is about.
-        if let Some(dialled) = self.dialled {
-            let family = Family::of(dialled.is_ipv4());
+        if let Some(remote_ip) = self.remote_ip {
+            let family = Family::of(remote_ip.is_ipv4());
             ends.retain(|far| far.family() != family);
             let (groups, list) = self.company(subject, instance);
-            let space = vec![IpNet::from(dialled)];
+            let space = vec![IpNet::from(remote_ip)];
             ends.insert(
                 0,
-                Far {
+                RemoteEnd {
                     space,
                     groups,
                     list,
@@ -131,7 +136,7 @@ impl<'a> Traffic<'a> {
                 "{} has no address of a family that {} has: see whether its subnet uses DNS64 and \
                  a NAT gateway",
                 instance.id,
-                self.aim()
+                self.target_label()
             ));
         }
         Ok(ends)
@@ -144,8 +149,8 @@ impl<'a> Traffic<'a> {
         instance: &InstanceFacts,
     ) -> (&'a [String], Option<&'a str>) {
         match &self.way {
-            Way::Endpoint { endpoint, .. } => (&endpoint.groups, None),
-            Way::Public | Way::Unclear(_) => (&[], self.list(subject, instance)),
+            NetworkPath::Endpoint { endpoint, .. } => (&endpoint.groups, None),
+            NetworkPath::Public | NetworkPath::Unclear(_) => (&[], self.list(subject, instance)),
         }
     }
 
@@ -154,12 +159,12 @@ impl<'a> Traffic<'a> {
         instance: &InstanceFacts,
         endpoint: &'a EndpointFacts,
         interfaces: &[&'a InterfaceFacts],
-    ) -> Vec<Far<'a>> {
+    ) -> Vec<RemoteEnd<'a>> {
         let addresses: Vec<IpAddr> = interfaces
             .iter()
             .flat_map(|interface| interface.addresses.iter().copied())
             .collect();
-        let of = |family: Family| -> Option<Far<'a>> {
+        let of = |family: Family| -> Option<RemoteEnd<'a>> {
             let mut space: Vec<IpNet> = addresses
                 .iter()
                 .filter(|at| Family::of(at.is_ipv4()) == family)
@@ -169,7 +174,7 @@ impl<'a> Traffic<'a> {
             if addresses.is_empty() && family == Family::V4 {
                 space.push(ALL_V4);
             }
-            (has(instance, family) && !space.is_empty()).then_some(Far {
+            (has(instance, family) && !space.is_empty()).then_some(RemoteEnd {
                 space,
                 groups: &endpoint.groups,
                 list: None,
@@ -181,12 +186,12 @@ impl<'a> Traffic<'a> {
             .collect()
     }
 
-    fn of_public(&self, subject: &Subject<'a>, instance: &InstanceFacts) -> Vec<Far<'a>> {
-        let host = subject.clues.host.as_deref().map(Host::of);
+    fn of_public(&self, subject: &Subject<'a>, instance: &InstanceFacts) -> Vec<RemoteEnd<'a>> {
+        let host = subject.error_details.host.as_deref().map(Host::of);
         let dual = host.as_ref().is_none_or(Host::has_ipv6);
         let table = table_of(subject.facts, instance).ok();
         let list = self.list(subject, instance);
-        let far = |space: Vec<IpNet>| Far {
+        let far = |space: Vec<IpNet>| RemoteEnd {
             space,
             groups: &[],
             list,
@@ -253,9 +258,9 @@ impl<'a> Traffic<'a> {
             Some(_) if is_elsewhere(subject) => ListRoute::Elsewhere,
             // It carries its own Region's addresses, and IPv6 ones only as it is set up.
             Some(_)
-                if subject.clues.region.as_ref() == subject.region
+                if subject.error_details.region.as_ref() == subject.region
                     && subject.region.is_some()
-                    && self.dialled.is_none_or(|address| address.is_ipv4()) =>
+                    && self.remote_ip.is_none_or(|address| address.is_ipv4()) =>
             {
                 ListRoute::Carries
             }
@@ -264,21 +269,25 @@ impl<'a> Traffic<'a> {
     }
 
     /// The far end in words, as it ends a sentence.
-    pub fn aim(&self) -> String {
+    pub fn target_label(&self) -> String {
         let service = self.service;
-        match (&self.way, self.dialled) {
-            (Way::Endpoint { endpoint, .. }, _) => {
+        match (&self.way, self.remote_ip) {
+            (NetworkPath::Endpoint { endpoint, .. }, _) => {
                 format!("the endpoint {} for {service}", endpoint.id)
             }
-            (Way::Public | Way::Unclear(_), Some(address)) => format!("{service} at {address}"),
-            (Way::Public | Way::Unclear(_), None) => format!("the public addresses of {service}"),
+            (NetworkPath::Public | NetworkPath::Unclear(_), Some(address)) => {
+                format!("{service} at {address}")
+            }
+            (NetworkPath::Public | NetworkPath::Unclear(_), None) => {
+                format!("the public addresses of {service}")
+            }
         }
     }
 }
 
 /// The log names a Region of the service, and it is another than the instance's.
 fn is_elsewhere(subject: &Subject<'_>) -> bool {
-    match (&subject.clues.region, subject.region) {
+    match (&subject.error_details.region, subject.region) {
         (Some(asked), Some(own)) => asked != own,
         (Some(_) | None, _) => false,
     }
@@ -316,17 +325,17 @@ fn is_of_aws(service: &str) -> bool {
 }
 
 fn way<'a>(
-    clues: &Clues,
+    error_details: &ErrorDetails,
     facts: &'a Facts,
     instance: &InstanceFacts,
     service: Option<&str>,
     endpoints: &Result<Vec<&'a EndpointFacts>, String>,
-) -> Way<'a> {
-    let unclear = |why: &str| Way::Unclear(why.to_owned());
-    if clues.proxied {
+) -> NetworkPath<'a> {
+    let unclear = |why: &str| NetworkPath::Unclear(why.to_owned());
+    if error_details.proxied {
         return unclear("the agent goes through a proxy");
     }
-    if service.is_none() && clues.dialled.is_none() {
+    if service.is_none() && error_details.remote_ip.is_none() {
         return unclear("the log does not name the service");
     }
     if instance.network.more_interfaces {
@@ -335,15 +344,18 @@ fn way<'a>(
              matter",
         );
     }
-    let Some(address) = clues.dialled.map(|address| address.to_canonical()) else {
+    let Some(address) = error_details
+        .remote_ip
+        .map(|address| address.to_canonical())
+    else {
         return match endpoints {
-            Ok(endpoints) => by_name(facts, endpoints, clues.host.as_deref()),
-            Err(why) => Way::Unclear(why.clone()),
+            Ok(endpoints) => by_name(facts, endpoints, error_details.host.as_deref()),
+            Err(why) => NetworkPath::Unclear(why.clone()),
         };
     };
     let is_private = match class_of(address) {
         AddressClass::Host => {
-            return Way::Unclear(format!(
+            return NetworkPath::Unclear(format!(
                 "the log dialled {address}, which is on the host itself"
             ));
         }
@@ -353,10 +365,10 @@ fn way<'a>(
     };
     match endpoints {
         Ok(endpoints) if is_private => dialled_within(facts, endpoints, address, instance),
-        Err(why) if is_private => Way::Unclear(why.clone()),
-        Ok(endpoints) => dialled_outside(endpoints, address, clues.host.as_deref()),
+        Err(why) if is_private => NetworkPath::Unclear(why.clone()),
+        Ok(endpoints) => dialled_outside(endpoints, address, error_details.host.as_deref()),
         // Whether an endpoint is meant to be the way is not known; the address is.
-        Err(_) => Way::Public,
+        Err(_) => NetworkPath::Public,
     }
 }
 
@@ -371,19 +383,19 @@ fn dialled_outside<'a>(
     endpoints: &[&'a EndpointFacts],
     address: IpAddr,
     host: Option<&str>,
-) -> Way<'a> {
+) -> NetworkPath<'a> {
     let host = host.map(Host::of);
     let answering = endpoints
         .iter()
         .find(|endpoint| host.as_ref().is_none_or(|host| host.may_lead_to(endpoint)));
     match answering {
-        Some(endpoint) if endpoint.private_dns => Way::Unclear(format!(
+        Some(endpoint) if endpoint.private_dns => NetworkPath::Unclear(format!(
             "{}, yet the log dialled the public address {address}: the node resolves names \
              elsewhere, or the endpoint is newer than the log; look at the resolver that the host \
              uses first",
             answers_for_the_name(&endpoint.id)
         )),
-        Some(_) | None => Way::Public,
+        Some(_) | None => NetworkPath::Public,
     }
 }
 
@@ -398,13 +410,13 @@ fn dialled_within<'a>(
     endpoints: &[&'a EndpointFacts],
     address: IpAddr,
     instance: &InstanceFacts,
-) -> Way<'a> {
+) -> NetworkPath<'a> {
     let mut unread = None;
     for endpoint in endpoints {
         for id in &endpoint.interfaces {
             match known(facts.interfaces.get(id), &format!("the interface {id}")) {
                 Ok(interface) if interface.addresses.contains(&address) => {
-                    return Way::Endpoint {
+                    return NetworkPath::Endpoint {
                         endpoint,
                         interfaces: vec![interface],
                     };
@@ -415,7 +427,7 @@ fn dialled_within<'a>(
         }
     }
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
-    Way::Unclear(unread.unwrap_or_else(|| {
+    NetworkPath::Unclear(unread.unwrap_or_else(|| {
         format!(
             "the address {address} that was dialled is private and belongs to no endpoint for \
              the service in {vpc}: look for an endpoint in a VPC that is shared, peered or \
@@ -426,7 +438,11 @@ fn dialled_within<'a>(
 
 /// Where the service's name leads: to the one endpoint with private DNS, else
 /// to public addresses.
-fn by_name<'a>(facts: &'a Facts, endpoints: &[&'a EndpointFacts], host: Option<&str>) -> Way<'a> {
+fn by_name<'a>(
+    facts: &'a Facts,
+    endpoints: &[&'a EndpointFacts],
+    host: Option<&str>,
+) -> NetworkPath<'a> {
     let host = host.map(Host::of);
     let own_name = endpoints.iter().find(|endpoint| {
         host.as_ref()
@@ -439,7 +455,7 @@ fn by_name<'a>(facts: &'a Facts, endpoints: &[&'a EndpointFacts], host: Option<&
         (Some(endpoint), _, _) => *endpoint,
         (None, Some(endpoint), None) => {
             if let Some(host) = host.as_ref().filter(|host| !host.leads_to(endpoint)) {
-                return Way::Unclear(format!(
+                return NetworkPath::Unclear(format!(
                     "whether the endpoint {} answers for {} is not known",
                     endpoint.id, host.name
                 ));
@@ -447,27 +463,27 @@ fn by_name<'a>(facts: &'a Facts, endpoints: &[&'a EndpointFacts], host: Option<&
             *endpoint
         }
         (None, Some(one), Some(other)) => {
-            return Way::Unclear(format!(
+            return NetworkPath::Unclear(format!(
                 "both {} and {} answer for the service's name",
                 one.id, other.id
             ));
         }
         (None, None, _) => match host.as_ref().filter(|host| host.is_of_an_endpoint()) {
             Some(host) => {
-                return Way::Unclear(format!(
+                return NetworkPath::Unclear(format!(
                     "{} is the name of an endpoint that the VPC does not show: look for it in a \
                      VPC that is peered or reached over a transit gateway, and whether it is gone",
                     host.name
                 ));
             }
-            None => return Way::Public,
+            None => return NetworkPath::Public,
         },
     };
     let interfaces = endpoint.interfaces.iter();
     let interfaces: Option<Vec<&InterfaceFacts>> = interfaces
         .map(|id| facts.interfaces.get(id)?.found())
         .collect();
-    Way::Endpoint {
+    NetworkPath::Endpoint {
         endpoint,
         interfaces: interfaces.unwrap_or_default(),
     }

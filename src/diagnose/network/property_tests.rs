@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::space::Family;
-use super::table::{Lead, ListRoute, lead};
-use super::{Far, Lets, acl, group};
+use super::table::{ListRoute, RouteLookup, lead};
+use super::{Allows, RemoteEnd, acl, group};
 use crate::diagnose::facts::{
     AclEntry, AclFacts, Destination, GroupRule, Peer, Ports, Protocol, RouteFacts, RouteTableFacts,
     RouteTarget,
@@ -105,8 +105,8 @@ fn samples(space: &[&str], ranges: &[&str]) -> Vec<(bool, u128)> {
         .collect()
 }
 
-fn far(space: &[&str]) -> Far<'static> {
-    Far {
+fn far(space: &[&str]) -> RemoteEnd<'static> {
+    RemoteEnd {
         space: space.iter().map(|text| net(text)).collect(),
         groups: &[],
         list: None,
@@ -114,11 +114,11 @@ fn far(space: &[&str]) -> Far<'static> {
 }
 
 /// All pass, none passes, or some do.
-fn agrees(answer: &Lets, passing: &[bool]) -> bool {
+fn agrees(answer: &Allows, passing: &[bool]) -> bool {
     match answer {
-        Lets::Yes => passing.iter().all(|pass| *pass),
-        Lets::No => !passing.iter().any(|pass| *pass),
-        Lets::Maybe(_) => passing.contains(&true) && passing.contains(&false),
+        Allows::Yes => passing.iter().all(|pass| *pass),
+        Allows::No => !passing.iter().any(|pass| *pass),
+        Allows::Maybe(_) => passing.contains(&true) && passing.contains(&false),
     }
 }
 
@@ -127,7 +127,7 @@ fn route(range: &str, target: usize, propagated: bool) -> RouteFacts {
         destination: Destination::Range(net(range)),
         target: match target {
             0 => RouteTarget::NatGateway("nat-0".to_owned()),
-            other => RouteTarget::Beyond(format!("tgw-{other}")),
+            other => RouteTarget::Opaque(format!("tgw-{other}")),
         },
         blackhole: false,
         propagated,
@@ -175,11 +175,11 @@ proptest! {
             samples(&space, &ranges).into_iter().map(model).collect();
         let found = far(&space).space;
         match lead(&table, &found, |_| ListRoute::Elsewhere) {
-            Lead::Route(route) => {
+            RouteLookup::Route(route) => {
                 prop_assert!(ways.iter().all(|way| way.as_ref() == Some(&route.target)));
             }
-            Lead::Nowhere => prop_assert!(ways.iter().all(Option::is_none)),
-            Lead::Unclear(_) => prop_assert!(ways.iter().any(|way| *way != ways[0])),
+            RouteLookup::Nowhere => prop_assert!(ways.iter().all(Option::is_none)),
+            RouteLookup::Unclear(_) => prop_assert!(ways.iter().any(|way| *way != ways[0])),
         }
     }
 

@@ -16,7 +16,7 @@ pub fn of_subnet<'a>(tables: &'a [RouteTableFacts], subnet: &str) -> Option<&'a 
 
 /// Where a table leads.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Lead<'a> {
+pub enum RouteLookup<'a> {
     Route(&'a RouteFacts),
     Nowhere,
     /// Why it cannot be told: a clause.
@@ -40,7 +40,7 @@ pub fn lead<'a>(
     table: &'a RouteTableFacts,
     space: &[IpNet],
     of_endpoint: impl Fn(&str) -> ListRoute,
-) -> Lead<'a> {
+) -> RouteLookup<'a> {
     let mut carrier = None;
     for route in &table.routes {
         let Destination::PrefixList(list) = &route.destination else {
@@ -52,14 +52,14 @@ pub fn lead<'a>(
             | RouteTarget::InternetGateway(_)
             | RouteTarget::NatGateway(_)
             | RouteTarget::EgressOnlyGateway(_)
-            | RouteTarget::Beyond(_) => ListRoute::Unknown,
+            | RouteTarget::Opaque(_) => ListRoute::Unknown,
         };
         match means {
             ListRoute::Carries => carrier = Some(route),
             ListRoute::Elsewhere => {}
             // A list's routes stand behind more specific ones and before others.
             ListRoute::Unknown => {
-                return Lead::Unclear(format!(
+                return RouteLookup::Unclear(format!(
                     "a route of {} goes by the prefix list {list}, and whether it holds the \
                      address is not known",
                     table.id
@@ -71,7 +71,7 @@ pub fn lead<'a>(
     let mut one: Option<Option<&RouteFacts>> = None;
     for part in parts(space, &ranges) {
         let found = match (best(table, &part), carrier) {
-            (Err(why), _) => return Lead::Unclear(why),
+            (Err(why), _) => return RouteLookup::Unclear(why),
             (Ok(None), carrier) => carrier,
             // The list is more specific than a default route; than others, perhaps.
             (Ok(Some(route)), Some(carrier)) if is_default(route) => Some(carrier),
@@ -85,13 +85,13 @@ pub fn lead<'a>(
         }
     }
     match one.flatten() {
-        Some(route) => Lead::Route(route),
-        None => Lead::Nowhere,
+        Some(route) => RouteLookup::Route(route),
+        None => RouteLookup::Nowhere,
     }
 }
 
-fn splits<'a>(table: &RouteTableFacts) -> Lead<'a> {
-    Lead::Unclear(format!(
+fn splits<'a>(table: &RouteTableFacts) -> RouteLookup<'a> {
+    RouteLookup::Unclear(format!(
         "the routes of {} tell the addresses that may be meant apart",
         table.id
     ))
@@ -159,7 +159,7 @@ pub fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
             private().any(|block| block.contains(&range) || range.contains(&block))
         });
         let beyond = match route.target {
-            RouteTarget::Beyond(_) => true,
+            RouteTarget::Opaque(_) => true,
             // By range it is no gateway endpoint, but an appliance's.
             RouteTarget::GatewayEndpoint(_) => range(route).is_some(),
             RouteTarget::Local
@@ -189,7 +189,7 @@ mod tests {
                 Some("igw") => RouteTarget::InternetGateway((*via).to_owned()),
                 Some("nat") => RouteTarget::NatGateway((*via).to_owned()),
                 Some("vpce") => RouteTarget::GatewayEndpoint((*via).to_owned()),
-                Some(_) | None => RouteTarget::Beyond((*via).to_owned()),
+                Some(_) | None => RouteTarget::Opaque((*via).to_owned()),
             },
             blackhole: false,
             propagated: false,
@@ -203,18 +203,18 @@ mod tests {
         }
     }
 
-    fn via(lead: &Lead<'_>) -> String {
+    fn via(lead: &RouteLookup<'_>) -> String {
         match lead {
-            Lead::Route(route) => match &route.target {
+            RouteLookup::Route(route) => match &route.target {
                 RouteTarget::Local => "local".to_owned(),
                 RouteTarget::InternetGateway(id)
                 | RouteTarget::NatGateway(id)
                 | RouteTarget::EgressOnlyGateway(id)
                 | RouteTarget::GatewayEndpoint(id)
-                | RouteTarget::Beyond(id) => id.clone(),
+                | RouteTarget::Opaque(id) => id.clone(),
             },
-            Lead::Nowhere => "nowhere".to_owned(),
-            Lead::Unclear(_) => "unclear".to_owned(),
+            RouteLookup::Nowhere => "nowhere".to_owned(),
+            RouteLookup::Unclear(_) => "unclear".to_owned(),
         }
     }
 

@@ -3,23 +3,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, instance_id, second, world};
 use crate::cause::Cause;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CHECKS, CheckName, CheckResult, Sign, Subject};
-use crate::diagnose::facts::{Facts, Read};
-use crate::finding::Clues;
+use crate::diagnose::check::{CHECKS, CheckName, CheckResult, Observation, Subject};
+use crate::diagnose::facts::{Facts, Fetched};
+use crate::finding::ErrorDetails;
 use crate::node::{Partition, Region};
 
 fn run(name: CheckName, facts: &Facts) -> CheckResult {
-    run_with(name, facts, &Clues::default())
+    run_with(name, facts, &ErrorDetails::default())
 }
 
-pub(super) fn run_with(name: CheckName, facts: &Facts, clues: &Clues) -> CheckResult {
+pub(super) fn run_with(
+    name: CheckName,
+    facts: &Facts,
+    error_details: &ErrorDetails,
+) -> CheckResult {
     let instance = instance_id(1);
     let region = Region::parse("eu-central-1");
     let subject = Subject {
         instance: &instance,
         partition: Partition::Aws,
         region: region.as_ref(),
-        clues,
+        error_details,
         last: second(1),
         facts,
     };
@@ -31,14 +35,14 @@ fn denied() -> String {
     "GetInstanceProfile was denied (AccessDenied): no".to_owned()
 }
 
-fn without_instance(read: Read<crate::diagnose::facts::InstanceFacts>) -> Facts {
+fn without_instance(read: Fetched<crate::diagnose::facts::InstanceFacts>) -> Facts {
     Facts {
         instances: BTreeMap::from([(instance_id(1), read)]),
         ..Facts::default()
     }
 }
 
-fn with_profile(read: Read<crate::diagnose::facts::ProfileFacts>) -> Facts {
+fn with_profile(read: Fetched<crate::diagnose::facts::ProfileFacts>) -> Facts {
     let mut facts = world(|_, _| {});
     facts.profiles.insert("Web".to_owned(), read);
     facts
@@ -50,9 +54,11 @@ fn lines(name: CheckName, worlds: &[(&str, Facts)]) -> String {
     for (title, facts) in worlds {
         let result = run(name, facts);
         assert_eq!(result.check, name);
-        let sign = result.sign.map_or("-".to_owned(), |s| format!("{s:?}"));
+        let observation = result
+            .observation
+            .map_or("-".to_owned(), |s| format!("{s:?}"));
         text.push_str(&format!(
-            "{title}: {:?} {sign}\n    {}\n",
+            "{title}: {:?} {observation}\n    {}\n",
             result.status, result.note
         ));
     }
@@ -74,10 +80,10 @@ fn instance_state_tells_what_became_of_the_instance() {
                 "managed",
                 world(|i, _| i.managed_by = Some("eks.amazonaws.com".to_owned())),
             ),
-            ("not known", without_instance(Read::Missing)),
+            ("not known", without_instance(Fetched::Missing)),
             (
                 "denied",
-                without_instance(Read::Failed(
+                without_instance(Fetched::Failed(
                     "DescribeInstances was denied (UnauthorizedOperation): no".to_owned(),
                 )),
             ),
@@ -119,10 +125,10 @@ fn imds_tells_the_options_that_stand_now() {
                 "terminated",
                 world(|i, _| i.state = "terminated".to_owned()),
             ),
-            ("not known", without_instance(Read::Missing)),
+            ("not known", without_instance(Fetched::Missing)),
             (
                 "throttled",
-                without_instance(Read::Failed(
+                without_instance(Fetched::Failed(
                     "DescribeInstances was throttled (RequestLimitExceeded)".to_owned(),
                 )),
             ),
@@ -138,7 +144,7 @@ fn instance_profile_tells_what_the_instance_holds() {
         &[
             ("sound", world(|_, _| {})),
             ("none attached", world(|i, _| i.profile = None)),
-            ("deleted", with_profile(Read::Missing)),
+            ("deleted", with_profile(Fetched::Missing)),
             (
                 "recreated",
                 world(|_, p| p.id = "AIPAEXAMPLEEXAMPLE02".to_owned()),
@@ -157,13 +163,13 @@ fn instance_profile_tells_what_the_instance_holds() {
             ("empty", world(|_, p| p.role = None)),
             (
                 "role deleted",
-                world(|_, p| p.role.as_mut().expect("given").tags = Read::Missing),
+                world(|_, p| p.role.as_mut().expect("given").tags = Fetched::Missing),
             ),
             (
                 "tags denied",
-                world(|_, p| p.role.as_mut().expect("given").tags = Read::Failed(denied())),
+                world(|_, p| p.role.as_mut().expect("given").tags = Fetched::Failed(denied())),
             ),
-            ("denied", with_profile(Read::Failed(denied()))),
+            ("denied", with_profile(Fetched::Failed(denied()))),
         ],
     );
     insta::assert_snapshot!(notes);
@@ -194,13 +200,13 @@ fn trust_policy_judges_the_role_of_the_instances_own_profile() {
             ("conditioned", trust(TRUSTS_ON_CONDITION)),
             ("not JSON", trust("")),
             ("no profile", world(|i, _| i.profile = None)),
-            ("profile deleted", with_profile(Read::Missing)),
+            ("profile deleted", with_profile(Fetched::Missing)),
             ("no role", world(|_, p| p.role = None)),
             (
                 "role deleted",
-                world(|_, p| p.role.as_mut().expect("given").tags = Read::Missing),
+                world(|_, p| p.role.as_mut().expect("given").tags = Fetched::Missing),
             ),
-            ("profile denied", with_profile(Read::Failed(denied()))),
+            ("profile denied", with_profile(Fetched::Failed(denied()))),
         ],
     );
     insta::assert_snapshot!(notes);
@@ -209,15 +215,18 @@ fn trust_policy_judges_the_role_of_the_instances_own_profile() {
 #[test]
 fn a_sign_is_given_only_by_a_check_that_looked() {
     for check in CHECKS {
-        let failed = without_instance(Read::Failed("late".to_owned()));
+        let failed = without_instance(Fetched::Failed("late".to_owned()));
         let result = run(check.name, &failed);
-        assert_eq!((result.status, result.sign), (CheckStatus::Unknown, None));
+        assert_eq!(
+            (result.status, result.observation),
+            (CheckStatus::Unknown, None)
+        );
     }
     let read_half = run(
         CheckName::InstanceProfile,
-        &with_profile(Read::Failed(denied())),
+        &with_profile(Fetched::Failed(denied())),
     );
-    assert_eq!(read_half.sign, Some(Sign::ProfileAttached));
+    assert_eq!(read_half.observation, Some(Observation::ProfileAttached));
 }
 
 /// The template of the stack gives exactly what the checks declare, and each

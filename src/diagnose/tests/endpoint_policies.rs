@@ -7,8 +7,8 @@ use super::permissions::{PING, denied, denied_both, denied_by, shown};
 use super::world::{found, group, world, world_with_endpoint};
 use crate::diagnose::check::CheckName;
 use crate::diagnose::check::CheckStatus::{Failed, Ok, Unknown};
-use crate::diagnose::facts::{EndpointFacts, Facts, Read};
-use crate::finding::{Clues, DenyReason};
+use crate::diagnose::facts::{EndpointFacts, Facts, Fetched};
+use crate::finding::{DenyReason, ErrorDetails};
 use crate::node::Region;
 
 #[test]
@@ -99,7 +99,7 @@ fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {
                 endpoint_blamed,
             ),
             ("another role denied", with(lists), other),
-            ("no action", with(lists), Clues::default()),
+            ("no action", with(lists), ErrorDetails::default()),
         ],
     );
     insta::assert_snapshot!(text);
@@ -126,7 +126,7 @@ fn an_endpoint_that_calls_may_pass_by_convicts_nobody() {
         ..super::world::endpoint("vpce-2")
     };
     for read in beside.endpoints.values_mut() {
-        if let Read::Found(endpoints) = read {
+        if let Fetched::Found(endpoints) = read {
             endpoints.push(rejected.clone());
         }
     }
@@ -154,7 +154,7 @@ fn an_endpoint_that_calls_may_pass_by_convicts_nobody() {
 #[test]
 fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
     let abroad = || with(|endpoint| endpoint.service = "com.amazonaws.us-east-1.ssm".to_owned());
-    let called = Clues {
+    let called = ErrorDetails {
         region: Region::parse("us-east-1"),
         ..denied(PING)
     };
@@ -168,7 +168,7 @@ fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
     let mut shut = abroad();
     shut.groups.insert(
         "sg-endpoint".to_owned(),
-        Read::Found(group("sg-endpoint", &[], &[])),
+        Fetched::Found(group("sg-endpoint", &[], &[])),
     );
     judged(CheckName::VpcEndpoint, &[("shut", shut, to_ssm(""), Ok)]);
 }
@@ -179,7 +179,7 @@ fn every_call_that_the_log_names_must_pass_for_a_policy_to_be_cleared() {
         r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ssm:List*","Resource":"*"}]}"#;
     let lists = with(|endpoint| endpoint.policy = Some(LISTS.to_owned()));
     let both = |other: &str| denied_both("ssm:ListAssociations", other);
-    let unread = || Read::Failed("DescribeRouteTables was throttled".to_owned());
+    let unread = || Fetched::Failed("DescribeRouteTables was throttled".to_owned());
     let mut no_routes = lists.clone();
     no_routes.route_tables = super::world::one("vpc-1", unread());
     judged(
@@ -209,7 +209,7 @@ fn an_endpoint_elsewhere_may_deny_where_the_vpc_has_none() {
     let hub = || with_routes(world(|_, _| {}), &transit);
     let fips = with(|endpoint| endpoint.service.push_str("-fips"));
     let several = world(|instance, _| instance.network.more_interfaces = true);
-    let proxied = Clues {
+    let proxied = ErrorDetails {
         proxied: true,
         ..denied(PING)
     };

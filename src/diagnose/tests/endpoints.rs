@@ -8,14 +8,14 @@ use super::paths::{
 };
 use super::world::{address, endpoint, found, group, interface, one, world, world_with_endpoint};
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, Sign};
-use crate::diagnose::facts::{EndpointFacts, Facts, Read, RouteTarget};
-use crate::finding::Clues;
+use crate::diagnose::check::{CheckName, Observation};
+use crate::diagnose::facts::{EndpointFacts, Facts, Fetched, RouteTarget};
+use crate::finding::ErrorDetails;
 use crate::node::Region;
 use CheckName::{Egress, EndpointPolicy, NetworkAcl, Route, VpcEndpoint};
 use CheckStatus::{Failed, Ok, Unknown};
 
-fn to_s3() -> Clues {
+fn to_s3() -> ErrorDetails {
     to("s3", "logs.s3.eu-central-1.amazonaws.com", "")
 }
 
@@ -56,7 +56,7 @@ fn s3_goes_over_its_gateway_endpoint() {
     let beside = |default| with_gateway(&[LOCAL, by_list.clone(), ("0.0.0.0/0", default)], OPEN);
     let mut dead = only();
     for read in dead.route_tables.values_mut() {
-        if let Read::Found(tables) = read {
+        if let Fetched::Found(tables) = read {
             tables[0].routes[1].blackhole = true;
         }
     }
@@ -135,8 +135,8 @@ fn s3_goes_over_its_gateway_endpoint() {
 #[test]
 fn a_gateway_endpoints_policy_is_judged_where_a_route_leads_to_it() {
     let by_list = [LOCAL, ("pl-s3", gateway("vpce-s3"))];
-    let mut clues = to_s3();
-    clues.action = Some("s3:PutObject".to_owned());
+    let mut error_details = to_s3();
+    error_details.action = Some("s3:PutObject".to_owned());
     let mut unread = with_gateway(&by_list, SHUT);
     unread.route_tables.clear();
     let mut both = with_gateway(&by_list, SHUT);
@@ -146,24 +146,37 @@ fn a_gateway_endpoints_policy_is_judged_where_a_route_leads_to_it() {
     let results = judged(
         EndpointPolicy,
         &[
-            ("open", with_gateway(&by_list, OPEN), clues.clone(), Ok),
-            ("shut", with_gateway(&by_list, SHUT), clues.clone(), Failed),
+            (
+                "open",
+                with_gateway(&by_list, OPEN),
+                error_details.clone(),
+                Ok,
+            ),
+            (
+                "shut",
+                with_gateway(&by_list, SHUT),
+                error_details.clone(),
+                Failed,
+            ),
             (
                 "no route to it",
                 with_gateway(&[LOCAL], SHUT),
-                clues.clone(),
+                error_details.clone(),
                 Ok,
             ),
-            ("routes unread", unread, clues.clone(), Unknown),
+            ("routes unread", unread, error_details.clone(), Unknown),
             (
                 "an interface endpoint beside it",
                 both,
-                clues.clone(),
+                error_details.clone(),
                 Unknown,
             ),
         ],
     );
-    assert_eq!(results[1].sign, Some(Sign::EndpointPolicyRefuses));
+    assert_eq!(
+        results[1].observation,
+        Some(Observation::EndpointPolicyRefuses)
+    );
     assert!(results[1].note.contains("vpce-s3"), "{}", results[1].note);
 }
 
@@ -181,7 +194,7 @@ fn the_resolver_comes_first_where_an_endpoint_should_answer() {
     // One that answers for no name is not meant to be the way.
     let mut nameless = facts();
     for read in nameless.endpoints.values_mut() {
-        if let Read::Found(endpoints) = read {
+        if let Fetched::Found(endpoints) = read {
             endpoints[0].private_dns = false;
         }
     }
@@ -203,10 +216,12 @@ fn a_fips_name_is_judged_by_the_endpoint_that_answers_for_it() {
     let facts = |endpoints: Vec<EndpointFacts>| {
         let mut facts = world_with_endpoint(|_, _| {});
         let none = group("sg-shut", &[], &[]);
-        facts.groups.insert("sg-shut".to_owned(), Read::Found(none));
+        facts
+            .groups
+            .insert("sg-shut".to_owned(), Fetched::Found(none));
         for id in ["vpce-1", "vpce-2"] {
             let at = interface(id, "10.0.2.5", "subnet-2");
-            facts.interfaces.insert(at.id.clone(), Read::Found(at));
+            facts.interfaces.insert(at.id.clone(), Fetched::Found(at));
         }
         facts.endpoints = found("vpc-1", endpoints);
         facts
@@ -262,10 +277,10 @@ fn an_endpoint_of_ipv6_addresses_is_judged_by_ipv6_rules() {
             let own = group("sg-endpoint", &[ingress], &[]);
             facts
                 .groups
-                .insert("sg-endpoint".to_owned(), Read::Found(own));
+                .insert("sg-endpoint".to_owned(), Fetched::Found(own));
         });
         for read in facts.instances.values_mut() {
-            if let Read::Found(instance) = read {
+            if let Fetched::Found(instance) = read {
                 instance.network.addresses = vec![address(V4), address(V6)];
             }
         }
@@ -314,7 +329,7 @@ fn an_endpoint_that_does_not_work_is_at_fault_where_it_is_the_only_way() {
     let only = || with_routes(rejected(), &[LOCAL]);
     let unread = |mut facts: Facts| {
         let why = "DescribeRouteTables was denied".to_owned();
-        facts.route_tables = one("vpc-1", Read::Failed(why));
+        facts.route_tables = one("vpc-1", Fetched::Failed(why));
         facts
     };
     let to_hub = with_routes(rejected(), &[LOCAL, ("10.0.0.0/8", beyond("tgw-1"))]);

@@ -15,13 +15,13 @@ use super::world::{
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{Ask, CHECKS};
+use crate::diagnose::check::{CHECKS, Query};
 use crate::diagnose::facts::{
-    AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, GroupFacts, ImdsDefaults, InstanceFacts,
-    InterfaceFacts, ProfileFacts, Read, RegistrationFacts, RoleFacts, RouteTableFacts,
+    AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts, ImdsDefaults,
+    InstanceFacts, InterfaceFacts, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
     SimulatedAction, SubnetFacts, VpcFacts,
 };
-use crate::diagnose::live::{Reads, VpcAttribute, read};
+use crate::diagnose::live::{AwsReader, VpcAttribute, read};
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::finding::Finding;
 use crate::node::{InstanceId, Region};
@@ -83,16 +83,16 @@ impl Fleet {
     }
 }
 
-fn of<T: Clone>(read: &BTreeMap<String, Read<T>>, ids: &[String]) -> Vec<T> {
+fn of<T: Clone>(read: &BTreeMap<String, Fetched<T>>, ids: &[String]) -> Vec<T> {
     let found = ids.iter().filter_map(|id| read.get(id)?.found());
     found.cloned().collect()
 }
 
-fn lists<T: Clone>(read: &BTreeMap<String, Read<Vec<T>>>, ids: &[String]) -> Vec<T> {
+fn lists<T: Clone>(read: &BTreeMap<String, Fetched<Vec<T>>>, ids: &[String]) -> Vec<T> {
     of(read, ids).into_iter().flatten().collect()
 }
 
-impl Reads for Fleet {
+impl AwsReader for Fleet {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
         let count = ids.len().to_string();
         self.answer("DescribeInstances", &count).await?;
@@ -120,7 +120,7 @@ impl Reads for Fleet {
         self.answer("GetInstanceProfile", name).await?;
         let mut profile = profile();
         profile.role = Some(RoleFacts {
-            tags: Read::Failed("not in this answer".to_owned()),
+            tags: Fetched::Failed("not in this answer".to_owned()),
             ..role(super::world::TRUSTS_LAMBDA)
         });
         Ok(profile)
@@ -170,7 +170,11 @@ impl Reads for Fleet {
     async fn managed_policy(&self, arn: &str) -> Result<String, CallError> {
         self.answer("GetPolicy", arn).await?;
         self.answer("GetPolicyVersion", arn).await?;
-        let document = self.world.managed_policies.get(arn).and_then(Read::found);
+        let document = self
+            .world
+            .managed_policies
+            .get(arn)
+            .and_then(Fetched::found);
         Ok(document.cloned().unwrap_or_default())
     }
 
@@ -248,8 +252,8 @@ fn all_of(count: u32) -> Vec<Finding> {
         .collect();
     let of_node = |number| {
         let mut finding = finding(number, &checked, Confidence::Undetermined);
-        finding.clues.service = Some("ssm".to_owned());
-        finding.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+        finding.error_details.service = Some("ssm".to_owned());
+        finding.error_details.action = Some("ssm:UpdateInstanceInformation".to_owned());
         finding
     };
     (1..=count).map(of_node).collect()
@@ -313,12 +317,18 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
     // Three lists of at most 200 instances, nine of at most 50 nodes.
     assert_eq!(fleet.asked().len(), of_one.len() + 2 + 8);
     assert_eq!(facts.instances.len(), 450);
-    assert_eq!(facts.instances.get(&instance_id(7)), Some(&Read::Missing));
+    assert_eq!(
+        facts.instances.get(&instance_id(7)),
+        Some(&Fetched::Missing)
+    );
     let found = facts.instances.values();
-    assert_eq!(found.filter(|i| matches!(i, Read::Found(_))).count(), 449);
+    assert_eq!(
+        found.filter(|i| matches!(i, Fetched::Found(_))).count(),
+        449
+    );
     assert_eq!(facts.registrations.len(), 450);
     // What GetRole says stands in the place of what the profile said.
-    let profile = facts.profiles.get("Web").and_then(Read::found);
+    let profile = facts.profiles.get("Web").and_then(Fetched::found);
     let role = profile.and_then(|profile| profile.role.as_ref());
     assert_eq!(role, Some(&self::role(super::world::TRUSTS_EC2)));
 }
@@ -335,8 +345,8 @@ fn nothing_is_asked_for_nothing() {
 fn the_simulator_is_asked_about_what_the_logs_say_is_denied() {
     let denied = |number, action: &str, resource: &str| {
         let mut finding = finding(number, &[Cause::PermissionMissing], Confidence::Likely);
-        finding.clues.action = Some(action.to_owned());
-        finding.clues.resource = Some(resource.to_owned());
+        finding.error_details.action = Some(action.to_owned());
+        finding.error_details.resource = Some(resource.to_owned());
         finding
     };
     let association = "arn:aws:ssm:eu-central-1:111122223333:association/a-1";
@@ -400,7 +410,7 @@ fn policies_are_read_only_where_the_simulator_does_not_answer() {
     );
     assert!(matches!(
         facts.managed_policies.get(CORE),
-        Some(Read::Found(_))
+        Some(Fetched::Found(_))
     ));
 }
 
@@ -412,11 +422,11 @@ fn a_denied_call_is_a_fact_that_says_so() {
     });
     let facts = read_from(&fleet, &all_of(1), ENOUGH);
     let denied = "GetRole was denied (AccessDenied): Not yours";
-    let Some(Read::Found(profile)) = facts.profiles.get("Web") else {
+    let Some(Fetched::Found(profile)) = facts.profiles.get("Web") else {
         panic!("the profile was read");
     };
     let role = profile.role.as_ref().expect("it holds one");
-    assert_eq!(role.tags, Read::Failed(denied.to_owned()));
+    assert_eq!(role.tags, Fetched::Failed(denied.to_owned()));
     assert_eq!(role.trust_policy, super::world::TRUSTS_LAMBDA);
 
     let fleet = Arc::new(Fleet {
@@ -426,7 +436,7 @@ fn a_denied_call_is_a_fact_that_says_so() {
     let imds = |number| finding(number, &[Cause::ImdsDisabled], Confidence::Likely);
     let facts = read_from(&fleet, &[imds(1), imds(2)], ENOUGH);
     let denied = "DescribeInstances was denied (AccessDenied): Not yours".to_owned();
-    let expected = [1, 2].map(|n| (instance_id(n), Read::Failed(denied.clone())));
+    let expected = [1, 2].map(|n| (instance_id(n), Fetched::Failed(denied.clone())));
     assert_eq!(facts.instances, BTreeMap::from(expected));
     assert_eq!(
         fleet.asked(),
@@ -465,7 +475,7 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
         unknown
     };
     assert_eq!(unknown(Vec::new()), BTreeSet::new());
-    let actions = Ask::ALL.iter().flat_map(|ask| ask.actions());
+    let actions = Query::ALL.iter().flat_map(|ask| ask.actions());
     let actions: BTreeSet<&'static str> = actions.copied().collect();
     let no_simulator = "SimulatePrincipalPolicy";
     assert_eq!(unknown(vec![no_simulator]), BTreeSet::new());
@@ -502,11 +512,11 @@ fn time_that_is_up_ends_the_reading_and_keeps_what_was_read() {
     let facts = read_from(&fleet, &[trust], SHORT);
     assert!(matches!(
         facts.instances.get(&instance_id(1)),
-        Some(Read::Found(_))
+        Some(Fetched::Found(_))
     ));
     assert_eq!(
         facts.profiles.get("Web"),
-        Some(&Read::Failed("the time for checks was up".to_owned()))
+        Some(&Fetched::Failed("the time for checks was up".to_owned()))
     );
     assert_eq!(
         fleet.asked(),

@@ -128,7 +128,7 @@ fn patterns(pool: &'static [Pattern]) -> impl Strategy<Value = (Value, Vec<Truth
     })
 }
 
-/// A statement of `Effect` and `Condition`, to which the rest is added.
+/// A statement of `Implications` and `Condition`, to which the rest is added.
 fn outline() -> impl Strategy<Value = Statement> {
     (any::<bool>(), prop::bool::weighted(0.3)).prop_map(|(allow, conditioned)| {
         let mut json = json!({"Effect": if allow { "Allow" } else { "Deny" }});

@@ -1,7 +1,7 @@
 use super::world::{finding, instance_id, world};
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{Ask, CheckName};
+use crate::diagnose::check::{CheckName, Query};
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::finding::Finding;
 use crate::node::{AccountId, NodeId, Region};
@@ -31,20 +31,20 @@ fn only_what_the_candidates_need_is_asked_for() {
     let needs = Needs::of(&findings, &home());
     let ids = |numbers: &[u32]| numbers.iter().map(|n| instance_id(*n)).collect::<Vec<_>>();
     let wanted = |ask| needs.wanted(ask).cloned().collect::<Vec<_>>();
-    assert_eq!(wanted(Ask::Instance), ids(&[1, 2, 3, 5]));
-    assert_eq!(wanted(Ask::Profile), ids(&[2, 3]));
-    assert_eq!(wanted(Ask::Role), ids(&[2, 3]));
-    assert_eq!(wanted(Ask::Permissions), ids(&[3]));
+    assert_eq!(wanted(Query::Instance), ids(&[1, 2, 3, 5]));
+    assert_eq!(wanted(Query::Profile), ids(&[2, 3]));
+    assert_eq!(wanted(Query::Role), ids(&[2, 3]));
+    assert_eq!(wanted(Query::Permissions), ids(&[3]));
     for ask in [
-        Ask::SecurityGroups,
-        Ask::NetworkAcl,
-        Ask::RouteTables,
-        Ask::Endpoints,
+        Query::SecurityGroups,
+        Query::NetworkAcl,
+        Query::RouteTables,
+        Query::Endpoints,
     ] {
         assert_eq!(wanted(ask), ids(&[5]), "{ask:?}");
     }
-    assert_eq!(wanted(Ask::Registration), ids(&[1, 2, 3, 5]));
-    assert!(!needs.is_wanted(Ask::Dns) && !needs.is_wanted(Ask::Dhmc));
+    assert_eq!(wanted(Query::Registration), ids(&[1, 2, 3, 5]));
+    assert!(!needs.is_wanted(Query::Dns) && !needs.is_wanted(Query::Dhmc));
     assert!(Needs::of(&findings[3..5], &home()).is_empty());
 }
 

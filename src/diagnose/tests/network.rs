@@ -9,19 +9,19 @@ use super::world::{
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault};
 use crate::diagnose::facts::{
-    AclEntry, DhcpFacts, Facts, NetworkPlace, Ports, Protocol, Read, RouteTarget, VpcFacts,
+    AclEntry, DhcpFacts, Facts, Fetched, NetworkPlace, Ports, Protocol, RouteTarget, VpcFacts,
 };
-use crate::finding::Clues;
+use crate::finding::ErrorDetails;
 use crate::node::Region;
 use CheckName::{Egress, NetworkAcl, Route, VpcDns, VpcEndpoint};
 
-/// The log timed out on ssm; `dialled` is empty when it does not say where.
-fn to_ssm(dialled: &str) -> Clues {
-    Clues {
+/// The log timed out on ssm; `remote_ip` is empty when it does not say where.
+fn to_ssm(remote_ip: &str) -> ErrorDetails {
+    ErrorDetails {
         service: Some("ssm".to_owned()),
         host: Some("ssm.eu-central-1.amazonaws.com".to_owned()),
-        dialled: (!dialled.is_empty()).then(|| address(dialled)),
-        ..Clues::default()
+        remote_ip: (!remote_ip.is_empty()).then(|| address(remote_ip)),
+        ..ErrorDetails::default()
     }
 }
 
@@ -50,10 +50,10 @@ const PUBLIC: &str = "52.94.5.5";
 const PRIVATE: &str = "10.0.2.5";
 
 /// Each world judged by one check, as a person reads it.
-fn shown(check: CheckName, rows: &[(&str, Facts, Clues)]) -> String {
+fn shown(check: CheckName, rows: &[(&str, Facts, ErrorDetails)]) -> String {
     let mut text = String::new();
-    for (title, facts, clues) in rows {
-        let result = run_with(check, facts, clues);
+    for (title, facts, error_details) in rows {
+        let result = run_with(check, facts, error_details);
         convicts_only_with_a_resource(&result);
         let resource = result.fault.as_ref().map_or("-", Fault::resource);
         text.push_str(&format!(
@@ -74,7 +74,7 @@ fn convicts_only_with_a_resource(result: &CheckResult) {
         "{}",
         result.note
     );
-    assert_eq!(failed, result.sign.is_some(), "{}", result.note);
+    assert_eq!(failed, result.observation.is_some(), "{}", result.note);
     if let Some(fault) = &result.fault {
         assert!(result.note.contains(fault.resource()), "{}", result.note);
     }
@@ -82,17 +82,17 @@ fn convicts_only_with_a_resource(result: &CheckResult) {
 
 #[test]
 fn egress_is_judged_by_all_groups_together() {
-    let two_groups = |second: Read<_>| {
+    let two_groups = |second: Fetched<_>| {
         let mut facts = with_place(|place| place.groups.push("sg-2".to_owned()));
         facts.groups = found("sg-1", group("sg-1", &[], &[]));
         facts.groups.insert("sg-2".to_owned(), second);
         facts
     };
-    let open = Read::Found(group("sg-2", &[], &["tcp:443 0.0.0.0/0"]));
+    let open = Fetched::Found(group("sg-2", &[], &["tcp:443 0.0.0.0/0"]));
     let to_endpoint = world_with_endpoint(|facts, _| {
         facts.groups.insert(
             "sg-1".to_owned(),
-            Read::Found(group("sg-1", &[], &["tcp:443 sg-endpoint"])),
+            Fetched::Found(group("sg-1", &[], &["tcp:443 sg-endpoint"])),
         );
     });
     let several = with_place(|place| place.more_interfaces = true);
@@ -128,7 +128,7 @@ fn egress_is_judged_by_all_groups_together() {
             ),
             (
                 "the second group was not read",
-                two_groups(Read::Failed("denied".to_owned())),
+                two_groups(Fetched::Failed("denied".to_owned())),
                 to_ssm(PUBLIC),
             ),
             (
@@ -164,17 +164,19 @@ fn the_route_that_the_subnet_really_uses_is_judged() {
         facts.route_tables = found("vpc-1", vec![table(false, routes)]);
         facts
     };
-    let beyond = RouteTarget::Beyond("tgw-1".to_owned());
+    let beyond = RouteTarget::Opaque("tgw-1".to_owned());
     let mut blackhole = routes(&[LOCAL, ("0.0.0.0/0", nat())]);
     for table in blackhole.route_tables.values_mut() {
-        let Read::Found(tables) = table else { continue };
+        let Fetched::Found(tables) = table else {
+            continue;
+        };
         tables[0].routes[1].blackhole = true;
     }
     let mut own_beats_main = routes(&[LOCAL]);
     let mut main = table(true, &[LOCAL, ("0.0.0.0/0", nat())]);
     main.id = "rtb-main".to_owned();
     for tables in own_beats_main.route_tables.values_mut() {
-        let Read::Found(tables) = tables else {
+        let Fetched::Found(tables) = tables else {
             continue;
         };
         tables.insert(0, main.clone());
@@ -184,13 +186,13 @@ fn the_route_that_the_subnet_really_uses_is_judged() {
     let mut denied = world(|_, _| {});
     denied.route_tables = one(
         "vpc-1",
-        Read::Failed("DescribeRouteTables was denied".to_owned()),
+        Fetched::Failed("DescribeRouteTables was denied".to_owned()),
     );
     let without_route = world_with_endpoint(|facts, _| {
         facts.route_tables = found("vpc-1", vec![table(false, &[LOCAL])]);
     });
     let mut endpoints_unread = routes(&[LOCAL]);
-    endpoints_unread.endpoints = one("vpc-1", Read::Failed("late".to_owned()));
+    endpoints_unread.endpoints = one("vpc-1", Fetched::Failed("late".to_owned()));
     let s3 = RouteTarget::GatewayEndpoint("vpce-s3".to_owned());
     let text = shown(
         Route,
@@ -265,7 +267,7 @@ fn the_route_that_the_subnet_really_uses_is_judged() {
 fn acl(entries: &[(i32, bool, bool, Ports, &str)]) -> Facts {
     let mut facts = world(|_, _| {});
     for read in facts.acls.values_mut() {
-        let Read::Found(acls) = read else { continue };
+        let Fetched::Found(acls) = read else { continue };
         acls[0].entries = entries
             .iter()
             .map(|(number, egress, allow, ports, range)| AclEntry {
@@ -309,7 +311,7 @@ fn a_network_acl_must_let_requests_out_and_answers_in() {
     let mut same_subnet = other(&[]);
     same_subnet.interfaces = found("eni-vpce-1", interface("vpce-1", PRIVATE, "subnet-1"));
     let mut unread = world(|_, _| {});
-    unread.acls = one("vpc-1", Read::Failed("denied".to_owned()));
+    unread.acls = one("vpc-1", Fetched::Failed("denied".to_owned()));
     let text = shown(
         NetworkAcl,
         &[
@@ -343,7 +345,7 @@ fn an_endpoint_must_be_available_named_and_open() {
         world_with_endpoint(|facts, _| {
             facts
                 .groups
-                .insert("sg-endpoint".to_owned(), Read::Found(rules));
+                .insert("sg-endpoint".to_owned(), Fetched::Found(rules));
         })
     };
     let no_route = |facts: &mut Facts| {
@@ -358,10 +360,10 @@ fn an_endpoint_must_be_available_named_and_open() {
         other.groups = vec!["sg-shut".to_owned()];
         facts.groups.insert(
             "sg-shut".to_owned(),
-            Read::Found(group("sg-shut", &[], &[])),
+            Fetched::Found(group("sg-shut", &[], &[])),
         );
         let at = interface("vpce-2", "10.0.3.5", "subnet-3");
-        facts.interfaces.insert(at.id.clone(), Read::Found(at));
+        facts.interfaces.insert(at.id.clone(), Fetched::Found(at));
         facts.endpoints = found("vpc-1", vec![one, other]);
         facts
     };
@@ -381,21 +383,22 @@ fn an_endpoint_must_be_available_named_and_open() {
         endpoint.service = "cn.com.amazonaws.cn-north-1.ssm".to_owned();
         facts.groups.insert(
             "sg-endpoint".to_owned(),
-            Read::Found(group("sg-endpoint", &[], &[])),
+            Fetched::Found(group("sg-endpoint", &[], &[])),
         );
     });
     let unread = world_with_endpoint(|facts, _| {
-        facts
-            .groups
-            .insert("sg-endpoint".to_owned(), Read::Failed("denied".to_owned()));
+        facts.groups.insert(
+            "sg-endpoint".to_owned(),
+            Fetched::Failed("denied".to_owned()),
+        );
     });
     let mut denied = world(|_, _| {});
     denied.endpoints = one(
         "vpc-1",
-        Read::Failed("DescribeVpcEndpoints was denied".to_owned()),
+        Fetched::Failed("DescribeVpcEndpoints was denied".to_owned()),
     );
     let no_interfaces = world_with_endpoint(|facts, _| {
-        facts.interfaces = one("eni-vpce-1", Read::Failed("denied".to_owned()));
+        facts.interfaces = one("eni-vpce-1", Fetched::Failed("denied".to_owned()));
     });
     let nameless = world_with_endpoint(|_, endpoint| endpoint.private_dns = false);
     let nameless_without_route = world_with_endpoint(|facts, endpoint| {
@@ -495,7 +498,7 @@ fn an_endpoint_must_be_available_named_and_open() {
 
 #[test]
 fn names_fail_in_the_vpc_only_when_its_own_resolver_is_off() {
-    let dns = |support: Read<bool>, servers: &[&str]| {
+    let dns = |support: Fetched<bool>, servers: &[&str]| {
         let mut facts = world(|_, _| {});
         facts.dns_support = one("vpc-1", support);
         facts.dhcp_options = found(
@@ -508,7 +511,7 @@ fn names_fail_in_the_vpc_only_when_its_own_resolver_is_off() {
         facts
     };
     let own = &["AmazonProvidedDNS"];
-    let mut no_options = dns(Read::Found(false), own);
+    let mut no_options = dns(Fetched::Found(false), own);
     no_options.vpcs = found(
         "vpc-1",
         VpcFacts {
@@ -522,32 +525,32 @@ fn names_fail_in_the_vpc_only_when_its_own_resolver_is_off() {
     let text = shown(
         VpcDns,
         &[
-            ("on", dns(Read::Found(true), own), to_ssm("")),
-            ("off", dns(Read::Found(false), own), to_ssm("")),
+            ("on", dns(Fetched::Found(true), own), to_ssm("")),
+            ("off", dns(Fetched::Found(false), own), to_ssm("")),
             (
                 "off, other servers",
-                dns(Read::Found(false), &["10.0.0.53", "10.0.1.53"]),
+                dns(Fetched::Found(false), &["10.0.0.53", "10.0.1.53"]),
                 to_ssm(""),
             ),
             (
                 "on, other servers",
-                dns(Read::Found(true), &["10.0.0.53"]),
+                dns(Fetched::Found(true), &["10.0.0.53"]),
                 to_ssm(""),
             ),
             (
                 "off, both",
-                dns(Read::Found(false), &["AmazonProvidedDNS", "10.0.0.53"]),
+                dns(Fetched::Found(false), &["AmazonProvidedDNS", "10.0.0.53"]),
                 to_ssm(""),
             ),
             (
                 "off, no server named",
-                dns(Read::Found(false), &[]),
+                dns(Fetched::Found(false), &[]),
                 to_ssm(""),
             ),
             ("off, no option set", no_options, to_ssm("")),
             (
                 "not read",
-                dns(Read::Failed("denied".to_owned()), own),
+                dns(Fetched::Failed("denied".to_owned()), own),
                 to_ssm(""),
             ),
             (
@@ -563,9 +566,9 @@ fn names_fail_in_the_vpc_only_when_its_own_resolver_is_off() {
 #[test]
 fn a_world_in_which_all_is_right_convicts_nothing() {
     for facts in [world(|_, _| {}), world_with_endpoint(|_, _| {})] {
-        for dialled in ["", PUBLIC, PRIVATE] {
+        for remote_ip in ["", PUBLIC, PRIVATE] {
             for check in [Egress, Route, NetworkAcl, VpcEndpoint, VpcDns] {
-                let result = run_with(check, &facts, &to_ssm(dialled));
+                let result = run_with(check, &facts, &to_ssm(remote_ip));
                 assert_ne!(result.status, CheckStatus::Failed, "{}", result.note);
             }
         }

@@ -5,8 +5,8 @@ use super::checks::run_with;
 use super::world::{address, found, group, nat, table, world, world_with_endpoint};
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult};
-use crate::diagnose::facts::{AclEntry, Facts, Ports, Protocol, Read, RouteTarget, SubnetFacts};
-use crate::finding::Clues;
+use crate::diagnose::facts::{AclEntry, Facts, Fetched, Ports, Protocol, RouteTarget, SubnetFacts};
+use crate::finding::ErrorDetails;
 use crate::node::Region;
 use CheckName::{Egress, EndpointPolicy, NetworkAcl, Route, VpcEndpoint};
 use CheckStatus::{Failed, Ok, Unknown};
@@ -14,26 +14,26 @@ use CheckStatus::{Failed, Ok, Unknown};
 pub(super) const LOCAL: (&str, RouteTarget) = ("10.0.0.0/16", RouteTarget::Local);
 const LOCAL_V6: (&str, RouteTarget) = ("2600:1f18:1::/56", RouteTarget::Local);
 
-pub(super) fn to(service: &str, host: &str, dialled: &str) -> Clues {
-    Clues {
+pub(super) fn to(service: &str, host: &str, remote_ip: &str) -> ErrorDetails {
+    ErrorDetails {
         service: Some(service.to_owned()),
         host: Some(host.to_owned()),
         region: Region::parse("eu-central-1"),
-        dialled: dialled.parse().ok(),
-        ..Clues::default()
+        remote_ip: remote_ip.parse().ok(),
+        ..ErrorDetails::default()
     }
 }
 
-pub(super) fn to_ssm(dialled: &str) -> Clues {
-    to("ssm", "ssm.eu-central-1.amazonaws.com", dialled)
+pub(super) fn to_ssm(remote_ip: &str) -> ErrorDetails {
+    to("ssm", "ssm.eu-central-1.amazonaws.com", remote_ip)
 }
 
-pub(super) fn to_dual_stack(dialled: &str) -> Clues {
-    to("ssm", "ssm.eu-central-1.api.aws", dialled)
+pub(super) fn to_dual_stack(remote_ip: &str) -> ErrorDetails {
+    to("ssm", "ssm.eu-central-1.api.aws", remote_ip)
 }
 
 pub(super) fn beyond(id: &str) -> RouteTarget {
-    RouteTarget::Beyond(id.to_owned())
+    RouteTarget::Opaque(id.to_owned())
 }
 
 fn eigw() -> RouteTarget {
@@ -51,7 +51,7 @@ pub(super) fn with_routes(mut facts: Facts, routes: &[(&str, RouteTarget)]) -> F
 
 pub(super) fn with_egress(mut facts: Facts, rules: &[&str]) -> Facts {
     let own = group("sg-1", &[], rules);
-    facts.groups.insert("sg-1".to_owned(), Read::Found(own));
+    facts.groups.insert("sg-1".to_owned(), Fetched::Found(own));
     facts
 }
 
@@ -67,13 +67,14 @@ pub(super) const V6: &str = "2600:1f18:1::10";
 /// The table's answers, each with its title where it is another.
 pub(super) fn judged(
     check: CheckName,
-    rows: &[(&str, Facts, Clues, CheckStatus)],
+    rows: &[(&str, Facts, ErrorDetails, CheckStatus)],
 ) -> Vec<CheckResult> {
-    let judge = |(title, facts, clues, status): &(&str, Facts, Clues, CheckStatus)| {
-        let result = run_with(check, facts, clues);
-        assert_eq!(result.status, *status, "{title}: {}", result.note);
-        result
-    };
+    let judge =
+        |(title, facts, error_details, status): &(&str, Facts, ErrorDetails, CheckStatus)| {
+            let result = run_with(check, facts, error_details);
+            assert_eq!(result.status, *status, "{title}: {}", result.note);
+            result
+        };
     rows.iter().map(judge).collect()
 }
 
@@ -138,9 +139,9 @@ fn the_name_of_an_endpoint_elsewhere_leads_to_no_public_address() {
         "bucket.vpce-0f-x.s3.eu-central-1.vpce.amazonaws.com",
         "vpce-0f-x-eu-central-1a.ssm.cn-north-1.vpce.amazonaws.com.cn",
     ] {
-        let clues = || to("ssm", name, "");
-        judged(Egress, &[(name, facts(), clues(), Unknown)]);
-        judged(Route, &[(name, routes(), clues(), Unknown)]);
+        let error_details = || to("ssm", name, "");
+        judged(Egress, &[(name, facts(), error_details(), Unknown)]);
+        judged(Route, &[(name, routes(), error_details(), Unknown)]);
     }
 }
 
@@ -247,7 +248,7 @@ fn address_families_are_judged_apart() {
 
 pub(super) fn with_acl(mut facts: Facts, entries: &[(i32, bool, &str)]) -> Facts {
     for read in facts.acls.values_mut() {
-        let Read::Found(acls) = read else { continue };
+        let Fetched::Found(acls) = read else { continue };
         let both = |(number, allow, range): &(i32, bool, &str)| {
             [true, false].map(|egress| AclEntry {
                 number: *number,
@@ -390,14 +391,14 @@ fn a_static_route_wins_over_a_propagated_one() {
 #[test]
 fn shared_address_space_and_mapped_addresses_are_private() {
     let facts = || with_egress(world(|_, _| {}), &[]);
-    for dialled in [
+    for remote_ip in [
         "100.64.0.9",
         "fd12::9",
         "::ffff:10.9.9.9",
         "64:ff9b::a09:909",
     ] {
-        let result = run_with(Egress, &facts(), &to_ssm(dialled));
-        assert_eq!(result.status, Unknown, "{dialled}: {}", result.note);
+        let result = run_with(Egress, &facts(), &to_ssm(remote_ip));
+        assert_eq!(result.status, Unknown, "{remote_ip}: {}", result.note);
     }
     // A public address in IPv6 clothes is an IPv4 one.
     let open = with_egress(world(|_, _| {}), &["-1 0.0.0.0/0"]);

@@ -5,34 +5,34 @@ use super::world::{CORE, found, instance_id, one, world};
 use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{CheckName, Fault};
 use crate::diagnose::checks::permissions::to_simulate;
-use crate::diagnose::facts::{Decision, Facts, PolicyNames, Read, Simulated, SimulatedAction};
-use crate::finding::{Clues, Denied, DenyReason};
+use crate::diagnose::facts::{Decision, Facts, Fetched, PolicyNames, Simulated, SimulatedAction};
+use crate::finding::{Denied, DenyReason, ErrorDetails};
 
 pub(super) const PING: &str = "ssm:UpdateInstanceInformation";
 const STATUS: &str = "ssm:UpdateInstanceAssociationStatus";
 
-pub(super) fn denied(action: &str) -> Clues {
-    Clues {
+pub(super) fn denied(action: &str) -> ErrorDetails {
+    ErrorDetails {
         service: action.split(':').next().map(str::to_owned),
         action: Some(action.to_owned()),
-        ..Clues::default()
+        ..ErrorDetails::default()
     }
 }
 
-pub(super) fn denied_by(reason: DenyReason) -> Clues {
-    Clues {
+pub(super) fn denied_by(reason: DenyReason) -> ErrorDetails {
+    ErrorDetails {
         reason: Some(reason),
         ..denied(PING)
     }
 }
 
-pub(super) fn denied_both(one: &str, other: &str) -> Clues {
-    let mut clues = denied(one);
-    clues.add_denied([one, other].map(|action| Denied {
+pub(super) fn denied_both(one: &str, other: &str) -> ErrorDetails {
+    let mut error_details = denied(one);
+    error_details.add_denied([one, other].map(|action| Denied {
         action: Some(action.to_owned()),
         ..Denied::default()
     }));
-    clues
+    error_details
 }
 
 /// The role's policies, each inline, with the managed one in front if `core`.
@@ -51,17 +51,17 @@ fn policies(core: bool, inline: &[&str]) -> Facts {
         .zip(inline)
         .map(|(name, text)| {
             let document = format!(r#"{{"Version":"2012-10-17","Statement":{text}}}"#);
-            (("MySSMRole".to_owned(), name), Read::Found(document))
+            (("MySSMRole".to_owned(), name), Fetched::Found(document))
         })
         .collect();
     facts
 }
 
-fn bounded(document: Read<String>) -> Facts {
+fn bounded(document: Fetched<String>) -> Facts {
     bounded_by(world(|_, _| {}), document)
 }
 
-fn bounded_by(mut facts: Facts, document: Read<String>) -> Facts {
+fn bounded_by(mut facts: Facts, document: Fetched<String>) -> Facts {
     let bounded = world(|_, profile| {
         profile.role.as_mut().expect("given").boundary = Some(BOUNDARY.to_owned());
     });
@@ -137,16 +137,16 @@ const LOGGED_CHANNEL: &str =
     "arn:aws:ssmmessages:eu-central-1:111122223333:control-channel/i-00000000000000001";
 const CERTAIN_CHANNELS: &str = r#"{"Effect":"Allow","Action":"ssmmessages:*","Resource":"arn:aws:ssmmessages:*:*:control-channel/*"}"#;
 
-pub(super) fn shown(check: CheckName, rows: &[(&str, Facts, Clues)]) -> String {
+pub(super) fn shown(check: CheckName, rows: &[(&str, Facts, ErrorDetails)]) -> String {
     let mut text = String::new();
-    for (title, facts, clues) in rows {
-        let result = run_with(check, facts, clues);
-        let sign = result
-            .sign
-            .map_or("-".to_owned(), |sign| format!("{sign:?}"));
+    for (title, facts, error_details) in rows {
+        let result = run_with(check, facts, error_details);
+        let observation = result
+            .observation
+            .map_or("-".to_owned(), |observation| format!("{observation:?}"));
         let resource = result.fault.as_ref().map_or("-", Fault::resource);
         text.push_str(&format!(
-            "{title}: {:?} {sign} {resource}\n    {}\n",
+            "{title}: {:?} {observation} {resource}\n    {}\n",
             result.status, result.note
         ));
     }
@@ -160,18 +160,21 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
     const CONDITIONED: &str = r#"[{"Effect":"Allow","Action":"ssm:*","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":"eu-central-1"}}}]"#;
     const DENIES: &str = r#"{"Sid":"NoSsm","Effect":"Deny","Action":"ssm:Update*","Resource":"*"}"#;
     const DENIES_BY_TAG: &str = r#"{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Null":{"aws:ResourceTag/x":"true"}}}"#;
-    let statement = |text: &str| Read::Found(format!(r#"{{"Statement":{text}}}"#));
+    let statement = |text: &str| Fetched::Found(format!(r#"{{"Statement":{text}}}"#));
     let mut unread = policies(true, &[]);
-    unread.managed_policies = one(CORE, Read::Failed("GetPolicyVersion was denied".to_owned()));
+    unread.managed_policies = one(
+        CORE,
+        Fetched::Failed("GetPolicyVersion was denied".to_owned()),
+    );
     let mut unread_but_denied = policies(true, &[DENIES]);
-    unread_but_denied.managed_policies = one(CORE, Read::Failed("denied".to_owned()));
+    unread_but_denied.managed_policies = one(CORE, Fetched::Failed("denied".to_owned()));
     let mut unlisted = policies(true, &[]);
     unlisted.policy_names = one(
         "MySSMRole",
-        Read::Failed("ListRolePolicies was denied".to_owned()),
+        Fetched::Failed("ListRolePolicies was denied".to_owned()),
     );
     let boundary_unknown = world(|_, profile| {
-        profile.role.as_mut().expect("given").tags = Read::Failed("denied".to_owned());
+        profile.role.as_mut().expect("given").tags = Fetched::Failed("denied".to_owned());
     });
     const ALL_BUT_DOCUMENTS: &str =
         r#"{"Effect":"Allow","Action":"*","NotResource":"arn:aws:ssm:*:*:document/*"}"#;
@@ -184,7 +187,7 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
         r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:ec2:*:*:Instance/*"}"#;
     const ON_BUCKETS: &str = r#"{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::*"}"#;
     let mut unread_beside = policies(true, &[]);
-    unread_beside.managed_policies = one(CORE, Read::Failed("denied".to_owned()));
+    unread_beside.managed_policies = one(CORE, Fetched::Failed("denied".to_owned()));
     let mut of_other_role = denied(PING);
     of_other_role.role = Some("AWSSystemsManagerDefaultEC2InstanceManagementRole".to_owned());
     let no_role = world(|_, profile| profile.role = None);
@@ -241,7 +244,7 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
             ),
             (
                 "boundary not read",
-                bounded(Read::Failed("denied".to_owned())),
+                bounded(Fetched::Failed("denied".to_owned())),
                 denied(PING),
             ),
             ("boundary not known", boundary_unknown, denied(PING)),
@@ -274,12 +277,12 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
             (
                 "no action in the log",
                 policies(false, &[]),
-                Clues::default(),
+                ErrorDetails::default(),
             ),
             (
                 "no action in the log, all allowed",
                 policies(true, &[]),
-                Clues::default(),
+                ErrorDetails::default(),
             ),
             (
                 "a guardrail that may deny, and nothing that allows",
@@ -394,7 +397,7 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
     });
     let mut on_logged_resource = simulated(|answer| deny(answer, CHANNEL));
     for read in on_logged_resource.simulations.values_mut() {
-        let Read::Found(simulated) = read else {
+        let Fetched::Found(simulated) = read else {
             continue;
         };
         for answer in &mut simulated.actions {
@@ -405,7 +408,7 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
     }
     let mut silent = simulated(|_| {});
     for read in silent.simulations.values_mut() {
-        let Read::Found(simulated) = read else {
+        let Fetched::Found(simulated) = read else {
             continue;
         };
         simulated.actions.clear();
@@ -485,7 +488,7 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
             (
                 "a channel, on the resource that the log names",
                 on_logged_resource,
-                Clues {
+                ErrorDetails {
                     resource: Some(LOGGED_CHANNEL.to_owned()),
                     ..denied(CHANNEL)
                 },

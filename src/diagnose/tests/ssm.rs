@@ -4,15 +4,15 @@ use super::checks::run_with;
 use super::world::{finding, instance_id, role, second, world};
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::check::CheckName;
-use crate::diagnose::facts::{Facts, Read, RegistrationFacts};
-use crate::diagnose::verdict::{Diagnosed, Standing};
+use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
+use crate::diagnose::verdict::{Diagnosed, FaultState};
 use crate::diagnose::{Home, diagnose};
-use crate::finding::Clues;
+use crate::finding::ErrorDetails;
 use Cause::*;
 
 /// The evidence ends at `second(1)`.
-fn pinged(status: &str, at: i64) -> Read<RegistrationFacts> {
-    Read::Found(RegistrationFacts {
+fn pinged(status: &str, at: i64) -> Fetched<RegistrationFacts> {
+    Fetched::Found(RegistrationFacts {
         id: instance_id(1),
         ping_status: status.to_owned(),
         last_ping: Some(second(at)),
@@ -20,23 +20,23 @@ fn pinged(status: &str, at: i64) -> Read<RegistrationFacts> {
     })
 }
 
-fn registered(read: Read<RegistrationFacts>) -> Facts {
+fn registered(read: Fetched<RegistrationFacts>) -> Facts {
     let mut facts = world(|_, _| {});
     facts.registrations = [(instance_id(1), read)].into();
     facts
 }
 
-fn dhmc(setting: Read<&str>, role: Option<Read<&str>>) -> Facts {
+fn dhmc(setting: Fetched<&str>, role: Option<Fetched<&str>>) -> Facts {
     let mut facts = world(|_, _| {});
     facts.dhmc_setting = Some(match setting {
-        Read::Found(value) => Read::Found(value.to_owned()),
-        Read::Missing => Read::Missing,
-        Read::Failed(why) => Read::Failed(why),
+        Fetched::Found(value) => Fetched::Found(value.to_owned()),
+        Fetched::Missing => Fetched::Missing,
+        Fetched::Failed(why) => Fetched::Failed(why),
     });
     facts.dhmc_role = role.map(|read| match read {
-        Read::Found(trust) => Read::Found(self::role(trust)),
-        Read::Missing => Read::Missing,
-        Read::Failed(why) => Read::Failed(why),
+        Fetched::Found(trust) => Fetched::Found(self::role(trust)),
+        Fetched::Missing => Fetched::Missing,
+        Fetched::Failed(why) => Fetched::Failed(why),
     });
     facts
 }
@@ -44,12 +44,12 @@ fn dhmc(setting: Read<&str>, role: Option<Read<&str>>) -> Facts {
 fn shown(check: CheckName, rows: &[(&str, Facts)]) -> String {
     let mut text = String::new();
     for (title, facts) in rows {
-        let result = run_with(check, facts, &Clues::default());
-        let sign = result
-            .sign
-            .map_or("-".to_owned(), |sign| format!("{sign:?}"));
+        let result = run_with(check, facts, &ErrorDetails::default());
+        let observation = result
+            .observation
+            .map_or("-".to_owned(), |observation| format!("{observation:?}"));
         text.push_str(&format!(
-            "{title}: {:?} {sign}\n    {}\n",
+            "{title}: {:?} {observation}\n    {}\n",
             result.status, result.note
         ));
     }
@@ -62,7 +62,7 @@ const ON: &str = "service-role/AWSSystemsManagerDefaultEC2InstanceManagementRole
 
 #[test]
 fn registration_tells_when_the_agent_last_reported() {
-    let never = Read::Found(RegistrationFacts {
+    let never = Fetched::Found(RegistrationFacts {
         id: instance_id(1),
         ping_status: "Inactive".to_owned(),
         last_ping: None,
@@ -81,10 +81,10 @@ fn registration_tells_when_the_agent_last_reported() {
                 registered(pinged("Paused", -3600)),
             ),
             ("no ping", registered(never)),
-            ("not known", registered(Read::Missing)),
+            ("not known", registered(Fetched::Missing)),
             (
                 "denied",
-                registered(Read::Failed(
+                registered(Fetched::Failed(
                     "DescribeInstanceInformation was denied".to_owned(),
                 )),
             ),
@@ -101,51 +101,62 @@ fn default_host_management_is_judged_by_its_setting_and_role() {
     const EVERY_AWS: &str =
         r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}}"#;
     const TWICE: &str = r#"{"Statement":{"Effect":"Deny","Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
-    let found = |trust| Some(Read::Found(trust));
+    let found = |trust| Some(Fetched::Found(trust));
     let text = shown(
         CheckName::Dhmc,
         &[
-            ("off", dhmc(Read::Found("$None"), None)),
-            ("on", dhmc(Read::Found(ON), found(TRUSTS_SSM))),
-            ("role gone", dhmc(Read::Found(ON), Some(Read::Missing))),
-            ("role of EC2", dhmc(Read::Found(ON), found(TRUSTS_EC2))),
-            ("on condition", dhmc(Read::Found(ON), found(CONDITIONED))),
-            ("for everyone", dhmc(Read::Found(ON), found(EVERYONE))),
+            ("off", dhmc(Fetched::Found("$None"), None)),
+            ("on", dhmc(Fetched::Found(ON), found(TRUSTS_SSM))),
+            (
+                "role gone",
+                dhmc(Fetched::Found(ON), Some(Fetched::Missing)),
+            ),
+            ("role of EC2", dhmc(Fetched::Found(ON), found(TRUSTS_EC2))),
+            ("on condition", dhmc(Fetched::Found(ON), found(CONDITIONED))),
+            ("for everyone", dhmc(Fetched::Found(ON), found(EVERYONE))),
             (
                 "for every AWS principal",
-                dhmc(Read::Found(ON), found(EVERY_AWS)),
+                dhmc(Fetched::Found(ON), found(EVERY_AWS)),
             ),
-            ("an effect twice", dhmc(Read::Found(ON), found(TWICE))),
-            ("not JSON", dhmc(Read::Found(ON), found("?"))),
+            ("an effect twice", dhmc(Fetched::Found(ON), found(TWICE))),
+            ("not JSON", dhmc(Fetched::Found(ON), found("?"))),
             (
                 "role denied",
-                dhmc(Read::Found(ON), Some(Read::Failed("denied".to_owned()))),
+                dhmc(
+                    Fetched::Found(ON),
+                    Some(Fetched::Failed("denied".to_owned())),
+                ),
             ),
             (
                 "setting denied",
-                dhmc(Read::Failed("denied".to_owned()), None),
+                dhmc(Fetched::Failed("denied".to_owned()), None),
             ),
         ],
     );
     insta::assert_snapshot!(text);
 }
 
-fn verdict(candidates: &[Cause], change: impl FnOnce(&mut Clues), facts: &Facts) -> Diagnosed {
+fn verdict(
+    candidates: &[Cause],
+    change: impl FnOnce(&mut ErrorDetails),
+    facts: &Facts,
+) -> Diagnosed {
     let mut finding = finding(1, candidates, Confidence::Likely);
-    change(&mut finding.clues);
+    change(&mut finding.error_details);
     diagnose(vec![finding], facts, &Home::default()).remove(0)
 }
 
 #[test]
 fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
     let since = || pinged("Online", 300);
-    let ping = |clues: &mut Clues| {
-        clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
-        clues.service = Some("ssm".to_owned());
+    let ping = |error_details: &mut ErrorDetails| {
+        error_details.action = Some("ssm:UpdateInstanceInformation".to_owned());
+        error_details.service = Some("ssm".to_owned());
     };
-    let messages = |clues: &mut Clues| clues.service = Some("ssmmessages".to_owned());
-    type Change = fn(&mut Clues);
-    let table: &[(&[Cause], Change, Read<RegistrationFacts>, bool)] = &[
+    let messages =
+        |error_details: &mut ErrorDetails| error_details.service = Some("ssmmessages".to_owned());
+    type Change = fn(&mut ErrorDetails);
+    let table: &[(&[Cause], Change, Fetched<RegistrationFacts>, bool)] = &[
         (&[ClockSkew], |_| {}, since(), true),
         (&[CredentialsExpired], |_| {}, since(), true),
         (&[ImdsUnreachable, ImdsDisabled], |_| {}, since(), true),
@@ -154,8 +165,13 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
         (&[PermissionMissing], ping, since(), true),
         (&[PermissionMissing], messages, since(), false),
         (&[ClockSkew], |_| {}, pinged("Online", 1), false),
-        (&[ClockSkew], |_| {}, Read::Missing, false),
-        (&[ClockSkew], |_| {}, Read::Failed("late".to_owned()), false),
+        (&[ClockSkew], |_| {}, Fetched::Missing, false),
+        (
+            &[ClockSkew],
+            |_| {},
+            Fetched::Failed("late".to_owned()),
+            false,
+        ),
         // What reporting does not need is not settled by it.
         (&[HostDiskFull], |_| {}, since(), false),
         (&[ChannelFailure, EndpointUnreachable], ping, since(), false),
@@ -164,7 +180,7 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
         let verdict = verdict(candidates, change, &registered(read.clone()));
         let at = recovered.then(|| second(300));
         assert_eq!(verdict.recovered_at, at, "{candidates:?} {read:?}");
-        let right = verdict.standing == Standing::AlreadyRight;
+        let right = verdict.fault_state == FaultState::NotObserved;
         assert!(right || !recovered, "{candidates:?}");
     }
 }
@@ -178,8 +194,8 @@ fn a_fault_that_the_agent_outlives_for_hours_stands_although_it_reports() {
     let verdict = verdict(&[ImdsDisabled], |_| {}, &facts);
     assert_eq!(verdict.confidence, Confidence::Confirmed);
     assert_eq!(
-        (verdict.standing, verdict.recovered_at),
-        (Standing::Standing, None)
+        (verdict.fault_state, verdict.recovered_at),
+        (FaultState::Active, None)
     );
     let detail = verdict.detail.expect("one");
     assert!(detail.contains("still reports"), "{detail}");
@@ -187,20 +203,20 @@ fn a_fault_that_the_agent_outlives_for_hours_stands_although_it_reports() {
 
 #[test]
 fn default_host_management_is_at_fault_only_when_nothing_else_can_be() {
-    let off = dhmc(Read::Found("$None"), None);
+    let off = dhmc(Fetched::Found("$None"), None);
     let alone = verdict(&[DhmcNotConfigured], |_| {}, &off);
     assert_eq!(alone.confidence, Confidence::Confirmed);
     // The role cannot be judged: the profile may as well be what is wrong.
     let mut doubtful = off.clone();
     for read in doubtful.profiles.values_mut() {
-        *read = Read::Failed("denied".to_owned());
+        *read = Fetched::Failed("denied".to_owned());
     }
     let open = verdict(&[DhmcNotConfigured, RoleNotAssumable], |_| {}, &doubtful);
     assert_ne!(open.confidence, Confidence::Confirmed);
-    let on = dhmc(Read::Found(ON), Some(Read::Found(TRUSTS_SSM)));
+    let on = dhmc(Fetched::Found(ON), Some(Fetched::Found(TRUSTS_SSM)));
     let right = verdict(&[DhmcNotConfigured], |_| {}, &on);
-    assert_eq!(right.standing, Standing::AlreadyRight);
-    let broken = dhmc(Read::Found(ON), Some(Read::Missing));
+    assert_eq!(right.fault_state, FaultState::NotObserved);
+    let broken = dhmc(Fetched::Found(ON), Some(Fetched::Missing));
     let broken = verdict(&[DhmcRoleBroken], |_| {}, &broken);
     assert_eq!(
         (broken.cause, broken.confidence),

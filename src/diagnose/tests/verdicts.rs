@@ -1,8 +1,8 @@
 use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, finding, instance_id, node, second, world};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::check::Sign;
-use crate::diagnose::facts::{Facts, Read};
-use crate::diagnose::verdict::{Diagnosed, Standing, effect};
+use crate::diagnose::check::Observation;
+use crate::diagnose::facts::{Facts, Fetched};
+use crate::diagnose::verdict::{Diagnosed, FaultState, implications};
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
 use crate::finding::Finding;
 use crate::finding::{Denied, DenyReason, Principal};
@@ -37,13 +37,13 @@ fn trust(policy: &'static str) -> Facts {
     world(|_, p| p.role.as_mut().expect("given").trust_policy = policy.to_owned())
 }
 
-fn profile_read(read: Read<crate::diagnose::facts::ProfileFacts>) -> Facts {
+fn profile_read(read: Fetched<crate::diagnose::facts::ProfileFacts>) -> Facts {
     let mut facts = world(|_, _| {});
     facts.profiles.insert("Web".to_owned(), read);
     facts
 }
 
-fn only(read: Read<crate::diagnose::facts::InstanceFacts>) -> Facts {
+fn only(read: Fetched<crate::diagnose::facts::InstanceFacts>) -> Facts {
     Facts {
         instances: [(instance_id(1), read)].into(),
         ..Facts::default()
@@ -72,7 +72,7 @@ fn live_state_decides_between_the_candidates_of_a_bare_log() {
         ),
         (
             "profile deleted",
-            profile_read(Read::Missing),
+            profile_read(Fetched::Missing),
             Confirmed,
             &[StaleInstanceProfile, ImdsUnreachable],
         ),
@@ -108,24 +108,24 @@ fn live_state_decides_between_the_candidates_of_a_bare_log() {
         ),
         (
             "the profile could not be read",
-            profile_read(Read::Failed(late.to_owned())),
+            profile_read(Fetched::Failed(late.to_owned())),
             Undetermined,
             &[RoleNotAssumable, ImdsUnreachable, StaleInstanceProfile],
         ),
         (
             "nothing could be read",
-            only(Read::Failed(late.to_owned())),
+            only(Fetched::Failed(late.to_owned())),
             Undetermined,
             BARE,
         ),
-        ("unknown to EC2", only(Read::Missing), Undetermined, BARE),
+        ("unknown to EC2", only(Fetched::Missing), Undetermined, BARE),
     ];
     for (title, facts, confidence, candidates) in table {
         let verdict = undetermined(BARE, &facts);
         assert_eq!(verdict.confidence, confidence, "{title}");
         assert_eq!(verdict.candidates, candidates, "{title}");
         assert_eq!(verdict.cause, candidates[0], "{title}");
-        assert_eq!(verdict.standing, Standing::Standing, "{title}");
+        assert_eq!(verdict.fault_state, FaultState::Active, "{title}");
     }
 }
 
@@ -143,7 +143,7 @@ fn candidates_that_are_all_refuted_are_already_right() {
         (&[RoleNotAssumable, NoInstanceProfile], Undetermined),
     ] {
         let verdict = verdict(finding(1, candidates, confidence), &world(|_, _| {}));
-        assert_eq!(verdict.standing, Standing::AlreadyRight);
+        assert_eq!(verdict.fault_state, FaultState::NotObserved);
         assert_eq!(verdict.confidence, Undetermined);
         assert_eq!(verdict.candidates, candidates);
     }
@@ -152,7 +152,7 @@ fn candidates_that_are_all_refuted_are_already_right() {
 #[test]
 fn a_right_trust_policy_with_a_refusal_in_the_log_is_a_stale_association() {
     let mut by_code = finding(1, BARE, Undetermined);
-    by_code.clues.code = Some("AssumeRoleUnauthorizedAccess".to_owned());
+    by_code.error_details.code = Some("AssumeRoleUnauthorizedAccess".to_owned());
     let by_line = finding(1, &[RoleNotAssumable, StaleInstanceProfile], Likely);
     for finding in [by_code, by_line] {
         let verdict = verdict(finding, &world(|_, _| {}));
@@ -183,7 +183,7 @@ fn a_trust_policy_that_a_repair_put_right_is_told_as_that() {
         &repaired,
     );
     assert_eq!(verdict.cause, RoleNotAssumable);
-    assert_eq!(verdict.standing, Standing::AlreadyRight);
+    assert_eq!(verdict.fault_state, FaultState::NotObserved);
     assert_eq!(verdict.scope.kind, ScopeKind::Role);
 }
 
@@ -210,27 +210,27 @@ fn a_metadata_service_that_said_it_was_off_and_is_on_is_put_right_until_later_li
     let candidates = &[ImdsDisabled, ProxyFailure, ImdsUnreachable];
     let mut open = undetermined(candidates, &world(|_, _| {}));
     assert_eq!(open.cause, ImdsDisabled);
-    assert_eq!(open.standing, Standing::AlreadyRight);
+    assert_eq!(open.fault_state, FaultState::NotObserved);
     open.rule_out(ImdsUnreachable);
     assert_eq!(open.cause, ImdsDisabled, "of another cause");
     open.rule_out(ImdsDisabled);
     assert_eq!(open.candidates, [ProxyFailure, ImdsUnreachable]);
     assert_eq!(open.cause, ProxyFailure);
-    assert_eq!(open.standing, Standing::Standing);
+    assert_eq!(open.fault_state, FaultState::Active);
     assert_eq!(open.scope.kind, ScopeKind::Node);
 
     // An instance that is gone needs nothing, whatever was logged when.
     let gone = world(|i, _| i.state = "terminated".to_owned());
     let mut gone = undetermined(candidates, &gone);
     gone.rule_out(ImdsDisabled);
-    assert_eq!(gone.standing, Standing::AlreadyRight);
+    assert_eq!(gone.fault_state, FaultState::NotObserved);
 }
 
 #[test]
 fn a_gone_instance_needs_nothing() {
     let gone = world(|i, _| i.state = "terminated".to_owned());
     let verdict = verdict(finding(1, &[ImdsDisabled], Likely), &gone);
-    assert_eq!(verdict.standing, Standing::AlreadyRight);
+    assert_eq!(verdict.fault_state, FaultState::NotObserved);
     assert_eq!(verdict.severity, Severity::Low);
 }
 
@@ -253,7 +253,7 @@ fn details_say_what_follows() {
         ("stale association", verdict(refused, &right)),
         ("already right", undetermined(&[ImdsDisabled], &right)),
         ("gone", undetermined(BARE, &gone)),
-        ("unknown", undetermined(BARE, &only(Read::Missing))),
+        ("unknown", undetermined(BARE, &only(Fetched::Missing))),
         ("one fault", undetermined(BARE, &imds_off())),
     ]
     .iter()
@@ -295,37 +295,37 @@ fn what_may_heal_by_itself_is_quiet_until_it_is_proved() {
 
 #[test]
 fn no_sign_refutes_what_it_confirms() {
-    for sign in [
-        Sign::InstanceUnknown,
-        Sign::InstanceGone,
-        Sign::InstanceStopped,
-        Sign::InstanceUp,
-        Sign::ImdsDisabled,
-        Sign::ImdsEnabled,
-        Sign::NoProfile,
-        Sign::ProfileAttached,
-        Sign::ProfileDeleted,
-        Sign::ProfileRecreated,
-        Sign::ProfileWithoutRole,
-        Sign::ProfileSound,
-        Sign::TrustAllows,
-        Sign::TrustAllowsByRepair,
-        Sign::TrustRefuses,
-        Sign::DnsOff,
-        Sign::WayBlocked,
-        Sign::PermissionLacking,
-        Sign::PermissionGranted,
-        Sign::EndpointPolicyRefuses,
-        Sign::EndpointPolicyAllows,
-        Sign::DhmcRoleUnusable,
-        Sign::DhmcOff,
-        Sign::DhmcOn,
-        Sign::DhmcSound,
-        Sign::PingedSince,
+    for observation in [
+        Observation::InstanceUnknown,
+        Observation::InstanceGone,
+        Observation::InstanceStopped,
+        Observation::InstanceUp,
+        Observation::ImdsDisabled,
+        Observation::ImdsEnabled,
+        Observation::NoProfile,
+        Observation::ProfileAttached,
+        Observation::ProfileDeleted,
+        Observation::ProfileRecreated,
+        Observation::ProfileWithoutRole,
+        Observation::ProfileSound,
+        Observation::TrustAllows,
+        Observation::TrustAllowsByRepair,
+        Observation::TrustRefuses,
+        Observation::DnsOff,
+        Observation::WayBlocked,
+        Observation::PermissionLacking,
+        Observation::PermissionGranted,
+        Observation::EndpointPolicyRefuses,
+        Observation::EndpointPolicyAllows,
+        Observation::DhmcRoleUnusable,
+        Observation::DhmcOff,
+        Observation::DhmcOn,
+        Observation::DhmcSound,
+        Observation::PingedSince,
     ] {
-        let effect = effect(sign);
-        if let Some(cause) = effect.confirms {
-            assert!(!effect.refutes.contains(&cause), "{sign:?}");
+        let implications = implications(observation);
+        if let Some(cause) = implications.confirms {
+            assert!(!implications.refutes.contains(&cause), "{observation:?}");
         }
     }
 }
@@ -351,7 +351,7 @@ fn the_scope_is_the_thing_to_fix() {
 
     // The role that a log line names groups nodes until the live role is known.
     let (_, log) = scope(&[RoleNotAssumable], |f| {
-        f.clues.role = Some("Admin".to_owned());
+        f.error_details.role = Some("Admin".to_owned());
     });
     assert_eq!(log, of(ScopeKind::Role, "Admin"));
     let live = undetermined(&[RoleNotAssumable], &trust(TRUSTS_LAMBDA)).scope;
@@ -363,17 +363,17 @@ fn the_scope_is_the_thing_to_fix() {
         (of(ScopeKind::Role, "MySSMRole"), on_node.clone())
     );
     let (live, log) = scope(&[PermissionMissing], |f| {
-        f.clues.role = Some("Denied".to_owned());
+        f.error_details.role = Some("Denied".to_owned());
     });
     let denied = of(ScopeKind::Role, "Denied");
     assert_eq!((live, log), (denied.clone(), denied));
 
     // Where AWS names the policy that denies, that is to be changed, and no role.
     let (live, log) = scope(&[PermissionMissing], |f| {
-        f.clues.role = Some("Denied".to_owned());
-        f.clues.reason = Some(DenyReason::ServiceControlPolicy);
-        f.clues.denied = vec![Denied {
-            reason: f.clues.reason,
+        f.error_details.role = Some("Denied".to_owned());
+        f.error_details.reason = Some(DenyReason::ServiceControlPolicy);
+        f.error_details.denied = vec![Denied {
+            reason: f.error_details.reason,
             explicit: true,
             policy: Some(
                 "arn:aws:organizations::111122223333:policy/o-a1b2c3d4e5/service_control_policy/p-1a2b3c4d"
@@ -386,12 +386,12 @@ fn the_scope_is_the_thing_to_fix() {
     assert_eq!((live, log), (policy.clone(), policy));
     // What an IAM user was denied concerns no role.
     let (live, log) = scope(&[PermissionMissing], |f| {
-        f.clues.principal = Some(Principal::User("alice".to_owned()));
+        f.error_details.principal = Some(Principal::User("alice".to_owned()));
     });
     assert_eq!((live, log), (on_node.clone(), on_node.clone()));
 
     let (live, log) = scope(&[EndpointUnreachable], |f| {
-        f.clues.service = Some("ssm".to_owned());
+        f.error_details.service = Some("ssm".to_owned());
     });
     assert_eq!(live, of(ScopeKind::ServiceInSubnet, "ssm/subnet-1"));
     assert_eq!(log, of(ScopeKind::ServiceOnNode, &format!("ssm/{id}")));
@@ -400,7 +400,7 @@ fn the_scope_is_the_thing_to_fix() {
     assert_eq!((live, log), (of(ScopeKind::Vpc, "vpc-1"), on_node));
 
     let (_, log) = scope(&[Throttled], |f| {
-        f.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+        f.error_details.action = Some("ssm:UpdateInstanceInformation".to_owned());
     });
     assert_eq!(
         log,
@@ -416,7 +416,7 @@ fn the_scope_is_the_thing_to_fix() {
 
     // The id is part of incident keys that a table may hold.
     let (_, log) = scope(&[Unrecognised], |f| {
-        f.clues.template = Some("disk <N> is gone".to_owned());
+        f.error_details.template = Some("disk <N> is gone".to_owned());
     });
     assert_eq!(log, of(ScopeKind::Template, "0eccbfd0d7d3"));
 

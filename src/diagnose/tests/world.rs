@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::facts::{
-    AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, Facts, GroupFacts, GroupRule,
-    ImdsFacts, InstanceFacts, InterfaceFacts, NetworkPlace, Peer, PolicyNames, Ports, ProfileFacts,
-    ProfileRef, Protocol, Read, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
-    VpcFacts,
+    AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts,
+    GroupRule, ImdsFacts, InstanceFacts, InterfaceFacts, NetworkPlace, Peer, PolicyNames, Ports,
+    ProfileFacts, ProfileRef, Protocol, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget,
+    SubnetFacts, VpcFacts,
 };
-use crate::finding::{Clues, Finding, SignatureCount};
-use crate::node::{AccountId, InstanceId, NamedBy, Node, NodeId, Region};
+use crate::finding::{ErrorDetails, Finding, SignatureCount};
+use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
 
 pub(crate) const TRUSTS_EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 pub(crate) const TRUSTS_LAMBDA: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -27,7 +27,7 @@ pub(crate) fn instance_id(number: u32) -> InstanceId {
 pub(crate) fn node(number: u32) -> Node {
     Node {
         id: NodeId::Instance(instance_id(number)),
-        named_by: NamedBy::Stream,
+        id_source: IdSource::Stream,
         account: AccountId::parse("111122223333"),
         region: Region::parse("eu-central-1"),
     }
@@ -73,7 +73,7 @@ pub(crate) fn role(trust_policy: &str) -> RoleFacts {
         arn: "arn:aws:iam::111122223333:role/MySSMRole".to_owned(),
         path: "/".to_owned(),
         trust_policy: trust_policy.to_owned(),
-        tags: Read::Found(BTreeMap::new()),
+        tags: Fetched::Found(BTreeMap::new()),
         boundary: None,
     }
 }
@@ -92,12 +92,12 @@ pub(crate) fn world(change: impl FnOnce(&mut InstanceFacts, &mut ProfileFacts)) 
     let (mut instance, mut profile) = (instance(1), profile());
     change(&mut instance, &mut profile);
     let mut facts = Facts {
-        instances: BTreeMap::from([(instance_id(1), Read::Found(instance))]),
-        profiles: BTreeMap::from([("Web".to_owned(), Read::Found(profile))]),
+        instances: BTreeMap::from([(instance_id(1), Fetched::Found(instance))]),
+        profiles: BTreeMap::from([("Web".to_owned(), Fetched::Found(profile))]),
         ..Facts::default()
     };
     network(&mut facts);
-    facts.simulations = one("MySSMRole", Read::Failed("not allowed".to_owned()));
+    facts.simulations = one("MySSMRole", Fetched::Failed("not allowed".to_owned()));
     facts.policy_names = found(
         "MySSMRole",
         PolicyNames {
@@ -166,12 +166,12 @@ fn network(facts: &mut Facts) {
     facts.dns_hostnames = found("vpc-1", true);
 }
 
-pub(crate) fn one<T>(id: &str, read: Read<T>) -> BTreeMap<String, Read<T>> {
+pub(crate) fn one<T>(id: &str, read: Fetched<T>) -> BTreeMap<String, Fetched<T>> {
     BTreeMap::from([(id.to_owned(), read)])
 }
 
-pub(crate) fn found<T>(id: &str, value: T) -> BTreeMap<String, Read<T>> {
-    one(id, Read::Found(value))
+pub(crate) fn found<T>(id: &str, value: T) -> BTreeMap<String, Fetched<T>> {
+    one(id, Fetched::Found(value))
 }
 
 pub(crate) fn nat() -> RouteTarget {
@@ -266,7 +266,7 @@ pub(crate) fn world_with_endpoint(change: impl FnOnce(&mut Facts, &mut EndpointF
     let own = group("sg-endpoint", &["tcp:443 10.0.0.0/16"], &[]);
     facts
         .groups
-        .insert("sg-endpoint".to_owned(), Read::Found(own));
+        .insert("sg-endpoint".to_owned(), Fetched::Found(own));
     change(&mut facts, &mut endpoint);
     facts.endpoints = found("vpc-1", vec![endpoint]);
     facts
@@ -282,7 +282,7 @@ pub(crate) fn finding(number: u32, candidates: &[Cause], confidence: Confidence)
         candidates: candidates.to_vec(),
         confidence,
         severity: candidates[0].severity(),
-        clues: Clues::default(),
+        error_details: ErrorDetails::default(),
         evidence: Vec::new(),
         signatures: vec![SignatureCount {
             id: "some-signature".to_owned(),

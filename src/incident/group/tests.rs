@@ -1,13 +1,13 @@
-use super::{Incident, MANY_NODES, gather};
+use super::{Incident, MANY_NODES, group_into_incidents};
 use crate::cause::{Cause, Confidence, Severity};
 use crate::diagnose::facts::Facts;
 use crate::diagnose::tests::world::{TRUSTS_LAMBDA, finding, instance, profile, role, second};
-use crate::diagnose::verdict::Standing;
+use crate::diagnose::verdict::FaultState;
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
 use crate::finding::{Denied, Evidence, Finding, Principal};
-use crate::node::{NamedBy, NodeId};
+use crate::node::{IdSource, NodeId};
 
-use crate::diagnose::facts::Read;
+use crate::diagnose::facts::Fetched;
 use Cause::*;
 use Confidence::{Confirmed, Likely, Undetermined};
 
@@ -17,11 +17,11 @@ fn fleet(count: u32) -> Facts {
     profile.role = Some(role(TRUSTS_LAMBDA));
     Facts {
         instances: (1..=count)
-            .map(|n| (instance(n).id, Read::Found(instance(n))))
+            .map(|n| (instance(n).id, Fetched::Found(instance(n))))
             .collect(),
-        profiles: [("Web".to_owned(), Read::Found(profile))].into(),
+        profiles: [("Web".to_owned(), Fetched::Found(profile))].into(),
         registrations: (1..=count)
-            .map(|n| (instance(n).id, Read::Missing))
+            .map(|n| (instance(n).id, Fetched::Missing))
             .collect(),
         ..Facts::default()
     }
@@ -32,7 +32,7 @@ fn refused(number: u32) -> Finding {
 }
 
 fn incidents(findings: Vec<Finding>, facts: &Facts) -> Vec<Incident> {
-    gather(diagnose(findings, facts, &Home::default()))
+    group_into_incidents(diagnose(findings, facts, &Home::default()))
 }
 
 fn record(at: i64, text: &str) -> Evidence {
@@ -61,7 +61,7 @@ fn many_instances_on_one_broken_role_are_one_incident() {
     let nodes: Vec<&str> = one.nodes().map(|node| node.id.as_str()).collect();
     let ids: Vec<String> = (1..=3).map(|n| instance(n).id.to_string()).collect();
     assert_eq!(nodes, ids);
-    assert!(one.hits.iter().all(|hit| hit.confirmed));
+    assert!(one.affected.iter().all(|hit| hit.confirmed));
     assert_eq!(
         one.role.as_ref().map(|r| r.name.as_str()),
         Some("MySSMRole")
@@ -98,10 +98,10 @@ fn many_nodes_make_a_high_cause_critical() {
     }
     let disks = (1..=many).map(|n| {
         let mut throttled = finding(n, &[Throttled], Likely);
-        throttled.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
+        throttled.error_details.action = Some("ssm:UpdateInstanceInformation".to_owned());
         throttled
     });
-    let found = gather(diagnose_by_log(disks.collect()));
+    let found = group_into_incidents(diagnose_by_log(disks.collect()));
     assert_eq!((found.len(), found[0].severity), (1, Severity::Medium));
 }
 
@@ -115,7 +115,7 @@ fn a_decided_incident_takes_in_the_undecided_finding_it_explains() {
     proven.evidence = vec![record(1, "cannot assume")];
     let other_node = finding(2, &bare, Undetermined);
     let other_cause = finding(1, &[DnsFailure, EndpointUnreachable], Undetermined);
-    let found = gather(diagnose_by_log(vec![
+    let found = group_into_incidents(diagnose_by_log(vec![
         symptom,
         proven,
         other_node,
@@ -129,9 +129,9 @@ fn a_decided_incident_takes_in_the_undecided_finding_it_explains() {
     let texts: Vec<&str> = one.evidence.iter().map(|e| e.text.as_str()).collect();
     assert_eq!(texts, ["cannot assume", "no credentials"]);
     assert_eq!((one.first, one.last), (second(0), second(9)));
-    assert_eq!(one.hits.len(), 1);
+    assert_eq!(one.affected.len(), 1);
     assert_eq!(
-        one.hits[0].log_candidates,
+        one.affected[0].log_candidates,
         [
             RoleNotAssumable,
             StaleInstanceProfile,
@@ -147,7 +147,7 @@ fn evidence_is_at_most_three_records_each_once() {
     first.evidence = vec![record(1, "a"), record(1, "a"), record(2, "a")];
     let mut second = finding(1, &[HostDiskFull], Likely);
     second.evidence = vec![record(3, "b"), record(4, "c")];
-    let found = gather(diagnose_by_log(vec![first, second]));
+    let found = group_into_incidents(diagnose_by_log(vec![first, second]));
     let texts: Vec<&str> = found[0].evidence.iter().map(|e| e.text.as_str()).collect();
     assert_eq!(texts, ["a", "a", "b"]);
     assert_eq!(found[0].signatures[0].count, 2);
@@ -156,13 +156,13 @@ fn evidence_is_at_most_three_records_each_once() {
 #[test]
 fn the_best_authority_for_a_node_is_kept() {
     let mut by_text = finding(1, &[HostDiskFull], Likely);
-    by_text.node.named_by = NamedBy::Text;
-    let found = gather(diagnose_by_log(vec![
+    by_text.node.id_source = IdSource::Text;
+    let found = group_into_incidents(diagnose_by_log(vec![
         by_text,
         finding(1, &[HostDiskFull], Likely),
     ]));
-    assert_eq!(found[0].hits.len(), 1);
-    assert_eq!(found[0].hits[0].node.named_by, NamedBy::Stream);
+    assert_eq!(found[0].affected.len(), 1);
+    assert_eq!(found[0].affected[0].node.id_source, IdSource::Stream);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn the_retry_is_that_of_the_newest_finding_that_tells_one() {
     new.last = second(5);
     let mut silent = finding(1, &[RoleNotAssumable], Likely);
     silent.last = second(6);
-    let found = gather(diagnose_by_log(vec![old, new, silent]));
+    let found = group_into_incidents(diagnose_by_log(vec![old, new, silent]));
     assert_eq!(found[0].retry_in_seconds, Some(1_654));
 }
 
@@ -197,10 +197,10 @@ fn a_node_named_like_a_role_is_not_that_role() {
 fn an_incident_holds_what_all_its_nodes_were_denied() {
     let denied = |number, action: &str| {
         let mut one = finding(number, &[PermissionMissing], Likely);
-        one.clues.role = Some("MySSMRole".to_owned());
-        one.clues.principal = Some(Principal::Role("MySSMRole".to_owned()));
-        one.clues.action = Some(action.to_owned());
-        one.clues.denied = vec![Denied {
+        one.error_details.role = Some("MySSMRole".to_owned());
+        one.error_details.principal = Some(Principal::Role("MySSMRole".to_owned()));
+        one.error_details.action = Some(action.to_owned());
+        one.error_details.denied = vec![Denied {
             action: Some(action.to_owned()),
             ..Denied::default()
         }];
@@ -208,9 +208,9 @@ fn an_incident_holds_what_all_its_nodes_were_denied() {
     };
     let list = "ssm:ListInstanceAssociations";
     let ping = "ssm:UpdateInstanceInformation";
-    let found = gather(diagnose_by_log(vec![denied(1, ping), denied(2, list)]));
+    let found = group_into_incidents(diagnose_by_log(vec![denied(1, ping), denied(2, list)]));
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].clues.denied_actions(), [ping, list]);
+    assert_eq!(found[0].error_details.denied_actions(), [ping, list]);
     assert_eq!(
         found[0].title,
         "The role MySSMRole lacks ssm:UpdateInstanceInformation and 1 more"
@@ -222,9 +222,9 @@ fn titles_say_what_is_wrong() {
     let mut lines = Vec::new();
     for cause in Cause::ALL {
         let mut finding = finding(1, &[*cause], Likely);
-        finding.clues.service = Some("ssm".to_owned());
+        finding.error_details.service = Some("ssm".to_owned());
         lines.extend(
-            gather(diagnose_by_log(vec![finding]))
+            group_into_incidents(diagnose_by_log(vec![finding]))
                 .into_iter()
                 .map(|i| i.title),
         );
@@ -232,20 +232,20 @@ fn titles_say_what_is_wrong() {
     let open = finding(1, &[ImdsDisabled, NoInstanceProfile], Undetermined);
     let right = finding(1, &[ImdsDisabled], Likely);
     let mut denied = finding(1, &[PermissionMissing], Likely);
-    denied.clues.action = Some("ssm:UpdateInstanceInformation".to_owned());
-    denied.clues.role = Some("MySSMRole".to_owned());
+    denied.error_details.action = Some("ssm:UpdateInstanceInformation".to_owned());
+    denied.error_details.role = Some("MySSMRole".to_owned());
     let mut hostile = denied.clone();
-    hostile.clues.action = Some("ssm:<https://example.com|x>".to_owned());
+    hostile.error_details.action = Some("ssm:<https://example.com|x>".to_owned());
     lines.push(String::new());
     for finding in [open, denied, hostile] {
         lines.extend(
-            gather(diagnose_by_log(vec![finding]))
+            group_into_incidents(diagnose_by_log(vec![finding]))
                 .into_iter()
                 .map(|i| i.title),
         );
     }
     let found = incidents(vec![right], &fleet(1));
-    assert_eq!(found[0].standing, Standing::AlreadyRight);
+    assert_eq!(found[0].fault_state, FaultState::NotObserved);
     lines.extend(found.into_iter().map(|i| i.title));
     let titles = lines.join("\n");
     insta::assert_snapshot!(titles);

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Happened, Over, State, Telling, Why};
+use super::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::verdict::Standing;
+use crate::diagnose::verdict::FaultState;
 use crate::finding::Recovered;
-use crate::finding::{Clues, Finding};
-use crate::incident::group::{Hit, Incident, by_nodes};
+use crate::finding::{ErrorDetails, Finding};
+use crate::incident::group::{AffectedNode, Incident, by_nodes};
 use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::shared::{WITHIN, shared_key, shared_scope};
 use crate::node::{AccountId, Node, NodeId, Region};
@@ -47,13 +47,13 @@ pub(super) struct Entry {
     perhaps_ours: bool,
     /// When it was first seen or made right, as long as it stays so.
     right_since: Option<Timestamp>,
-    nodes: BTreeMap<NodeKey, Trace>,
+    nodes: BTreeMap<NodeKey, NodeStatus>,
     told: Option<Told>,
     /// The severity of the last batch alone.
     batch_severity: Severity,
     /// The end was told too: kept so that a late or repeated batch of old
     /// evidence does not open it anew.
-    pub(super) over_told: bool,
+    pub(super) resolved_notified: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,7 +69,7 @@ pub(super) struct Told {
 
 /// What is known of one node of an incident.
 #[derive(Debug, Clone)]
-struct Trace {
+struct NodeStatus {
     /// The candidates of the node's findings that joined.
     candidates: BTreeSet<Cause>,
     /// Newest evidence.
@@ -104,7 +104,7 @@ impl Entry {
             severity: incident.severity,
             title: incident.title.clone(),
             confirmed: false,
-            subject: Subject::of(&incident.clues),
+            subject: Subject::of(&incident.error_details),
             shared: None,
             grew_at: now,
             opened_at: now,
@@ -116,7 +116,7 @@ impl Entry {
             nodes: BTreeMap::new(),
             told,
             batch_severity: incident.severity,
-            over_told: false,
+            resolved_notified: false,
         }
     }
 
@@ -130,19 +130,19 @@ impl Entry {
         self.shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
-        for hit in &incident.hits {
+        for hit in &incident.affected {
             let trace = self.nodes.entry(NodeKey::of(&hit.node)).or_insert_with(|| {
                 self.grew_at = now;
-                Trace {
+                NodeStatus {
                     candidates: BTreeSet::new(),
                     last: hit.last,
                     recovered_at: None,
                     right_since: None,
                 }
             });
-            trace.right_since = match incident.standing {
-                Standing::Standing => None,
-                Standing::AlreadyRight => trace.right_since.or(Some(now)),
+            trace.right_since = match incident.fault_state {
+                FaultState::Active => None,
+                FaultState::NotObserved => trace.right_since.or(Some(now)),
             };
             trace.candidates.extend(&hit.log_candidates);
             trace.last = trace.last.max(hit.last);
@@ -162,7 +162,7 @@ impl Entry {
         let as_shown = match self.state {
             State::Open => true,
             State::Resolved => self.nodes.values().all(|trace| trace.right_since.is_some()),
-            State::Repaired | State::RepairFailed | State::BrokenAgain => false,
+            State::Repaired | State::RepairFailed | State::Recurred => false,
         };
         let untouched = self.written_at.is_none() && !self.perhaps_ours;
         self.stands() && as_shown && untouched && within(self.opened_at, now)
@@ -207,7 +207,7 @@ impl Entry {
 
     /// Many nodes make it critical, whether one batch brings them or many do.
     fn over_its_life(&self) -> Severity {
-        let since = |trace: &&Trace| trace.recovered_at.is_none_or(|at| at > self.opened_at);
+        let since = |trace: &&NodeStatus| trace.recovered_at.is_none_or(|at| at > self.opened_at);
         by_nodes(
             self.batch_severity,
             self.nodes.values().filter(since).count(),
@@ -220,7 +220,7 @@ impl Entry {
         self.state = State::Open;
         self.right_since = None;
         self.told = None;
-        self.over_told = false;
+        self.resolved_notified = false;
         self.severity = self.over_its_life();
     }
 
@@ -242,7 +242,7 @@ impl Entry {
         self.state = if kept { self.state } else { state };
         self.right_since = match self.state {
             State::Repaired | State::Resolved => self.right_since.or(Some(now)),
-            State::Open | State::RepairFailed | State::BrokenAgain => None,
+            State::Open | State::RepairFailed | State::Recurred => None,
         };
     }
 
@@ -264,7 +264,7 @@ impl Entry {
     }
 
     /// Since when the thing at fault is right: of many nodes each has its own.
-    fn right_since_on(&self, trace: Option<&Trace>) -> Option<Timestamp> {
+    fn right_since_on(&self, trace: Option<&NodeStatus>) -> Option<Timestamp> {
         if self.scope.kind == ScopeKind::Nodes {
             trace?.right_since
         } else {
@@ -284,33 +284,38 @@ impl Entry {
     /// How many nodes it stands on. Of many that are right those count whose
     /// log has spoken of it since.
     fn count(&self) -> usize {
-        let standing = self.nodes.values().filter(|t| t.recovered_at.is_none());
+        let fault_state = self.nodes.values().filter(|t| t.recovered_at.is_none());
         let right = self.scope.kind == ScopeKind::Nodes && self.state == State::Resolved;
-        standing
+        fault_state
             .filter(|trace| !right || !settles(trace.right_since, trace.last))
             .count()
     }
 
     /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.
-    pub(super) fn telling(&self, stands: bool, reminder: Duration, now: Timestamp) -> Telling {
+    pub(super) fn telling(
+        &self,
+        stands: bool,
+        reminder: Duration,
+        now: Timestamp,
+    ) -> NotifyDecision {
         let Some(told) = self.told else {
             return if self.is_due() || (stands && self.is_news()) {
-                Telling::Speak(Why::Opened)
+                NotifyDecision::Send(NotifyReason::Opened)
             } else {
-                Telling::Suppress
+                NotifyDecision::Suppress
             };
         };
         if self.has_untold_write() {
-            return Telling::Speak(Why::StateChanged);
+            return NotifyDecision::Send(NotifyReason::StateChanged);
         }
-        if self.over_told {
-            return Telling::Suppress;
+        if self.resolved_notified {
+            return NotifyDecision::Suppress;
         }
         if told.state != self.state {
-            return Telling::Speak(Why::StateChanged);
+            return NotifyDecision::Send(NotifyReason::StateChanged);
         }
         if !stands {
-            return Telling::Suppress;
+            return NotifyDecision::Suppress;
         }
         let count = self.count();
         let many_more = count >= told.nodes * GROWTH_FACTOR && count >= told.nodes + GROWTH_LEAST;
@@ -319,29 +324,29 @@ impl Entry {
         // Late evidence of further nodes says nothing new about what is right.
         let right = matches!(self.state, State::Repaired | State::Resolved);
         if grown && (!right || self.scope.kind == ScopeKind::Nodes) {
-            return Telling::Speak(Why::Grew);
+            return NotifyDecision::Send(NotifyReason::Grew);
         }
         // What was put right and has shown nothing since is no longer open.
         if self.is_quiet() {
-            return Telling::Suppress;
+            return NotifyDecision::Suppress;
         }
         let silent = now.duration_since(told.at);
         if Duration::try_from(silent).is_ok_and(|silent| silent >= reminder) {
-            return Telling::Speak(Why::Reminder);
+            return NotifyDecision::Send(NotifyReason::Reminder);
         }
-        Telling::Suppress
+        NotifyDecision::Suppress
     }
 
     /// Whether `finding` is one that joined before: the same node, nothing
     /// that sets it apart, the same candidates. What is over takes in only
     /// evidence from before the recovery.
-    pub(super) fn takes_in(&self, finding: &Finding) -> bool {
-        let same = |trace: &Trace| {
+    pub(super) fn matches_finding(&self, finding: &Finding) -> bool {
+        let same = |trace: &NodeStatus| {
             (finding.candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
-                && (!self.over_told || trace.recovered_at >= Some(finding.last))
+                && (!self.resolved_notified || trace.recovered_at >= Some(finding.last))
         };
         let trace = self.nodes.get(&NodeKey::of(&finding.node));
-        self.subject.fits(&Subject::of(&finding.clues)) && trace.is_some_and(same)
+        self.subject.fits(&Subject::of(&finding.error_details)) && trace.is_some_and(same)
     }
 
     /// Whether a write was sent of which no message is out.
@@ -357,7 +362,7 @@ impl Entry {
                 && match self.state {
                     State::Open => false,
                     State::Resolved => self.perhaps_ours,
-                    State::Repaired | State::RepairFailed | State::BrokenAgain => true,
+                    State::Repaired | State::RepairFailed | State::Recurred => true,
                 })
     }
 
@@ -369,7 +374,7 @@ impl Entry {
     }
 
     /// Marks as told what the reader now knows.
-    pub(super) fn mark_told(&mut self, now: Timestamp) {
+    pub(super) fn mark_notified(&mut self, now: Timestamp) {
         self.told = Some(Told {
             at: now,
             state: self.state,
@@ -391,7 +396,7 @@ impl Entry {
         match self.told {
             _ if self.is_due() => 3,
             None => 0,
-            Some(_) if self.over_told => 1,
+            Some(_) if self.resolved_notified => 1,
             Some(_) => 2,
         }
     }
@@ -399,7 +404,7 @@ impl Entry {
     /// About how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         /// A node's share of a map that is half full, and what hangs on it.
-        const PER_NODE: usize = 2 * (size_of::<NodeKey>() + size_of::<Trace>()) + 96;
+        const PER_NODE: usize = 2 * (size_of::<NodeKey>() + size_of::<NodeStatus>()) + 96;
         let ids: usize = self.nodes.keys().map(|node| node.id.as_str().len()).sum();
         size_of::<Self>()
             + self.scope.id.len()
@@ -411,7 +416,7 @@ impl Entry {
 
     /// Whether it may be forgotten once nothing of it stands: nobody was told
     /// of it, and nothing was done about it that is still to be told.
-    pub(super) fn leaves_no_trace(&self) -> bool {
+    pub(super) fn can_be_dropped(&self) -> bool {
         !self.stands() && self.told.is_none() && !self.is_due()
     }
 
@@ -446,7 +451,7 @@ impl Entry {
 
     /// The node's finding turned out to come from something else. It stays
     /// where a repair is still to be told.
-    pub(super) fn leave(&mut self, hit: &Hit) {
+    pub(super) fn leave(&mut self, hit: &AffectedNode) {
         let node = NodeKey::of(&hit.node);
         let same = self.nodes.get(&node).is_some_and(|trace| {
             (hit.log_candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
@@ -457,14 +462,14 @@ impl Entry {
     }
 
     /// Its end, when it is over, was told, and its end was not.
-    pub(super) fn over(&self, key: &str) -> Option<Over> {
-        if self.stands() || self.told.is_none() || self.over_told {
+    pub(super) fn over(&self, key: &str) -> Option<ResolvedIncident> {
+        if self.stands() || self.told.is_none() || self.resolved_notified {
             return None;
         }
-        let over_at = (self.nodes.values())
+        let resolved_at = (self.nodes.values())
             .filter_map(|trace| trace.recovered_at)
             .max()?;
-        Some(Over {
+        Some(ResolvedIncident {
             key: key.to_owned(),
             cause: self.cause,
             scope: self.scope.clone(),
@@ -472,11 +477,11 @@ impl Entry {
             title: self.title.clone(),
             nodes: self.reported_nodes(|_, _| true),
             opened_at: self.opened_at,
-            over_at,
+            resolved_at,
         })
     }
 
-    fn standing(&self) -> usize {
+    fn fault_state(&self) -> usize {
         let nodes = self.nodes.values();
         nodes.filter(|trace| trace.recovered_at.is_none()).count()
     }
@@ -487,7 +492,7 @@ impl Entry {
     }
 
     pub(super) fn stands(&self) -> bool {
-        self.standing() > 0
+        self.fault_state() > 0
     }
 
     /// The nodes that have not recovered and those of `incident`, sorted.
@@ -496,7 +501,7 @@ impl Entry {
         self.reported_nodes(|node, trace| trace.recovered_at.is_none() || hit.contains(node))
     }
 
-    fn reported_nodes(&self, which: impl Fn(&NodeKey, &Trace) -> bool) -> NodeList {
+    fn reported_nodes(&self, which: impl Fn(&NodeKey, &NodeStatus) -> bool) -> NodeList {
         let nodes = self.nodes.iter().filter(|(node, trace)| which(node, trace));
         NodeList::of(nodes.map(|(node, _)| NodeEntry {
             id: node.id.as_str().to_owned(),
@@ -528,10 +533,10 @@ impl NodeKey {
 }
 
 impl Subject {
-    pub(super) fn of(clues: &Clues) -> Self {
+    pub(super) fn of(error_details: &ErrorDetails) -> Self {
         Self {
-            service: clues.service.clone(),
-            action: clues.action.clone(),
+            service: error_details.service.clone(),
+            action: error_details.action.clone(),
         }
     }
 

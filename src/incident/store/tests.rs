@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cause::ScopeKind;
-use crate::finding::{Clues, Finding};
-use crate::incident::group::Hit;
-use crate::node::{AccountId, NamedBy, Node, NodeId, Region};
+use crate::finding::{ErrorDetails, Finding};
+use crate::incident::group::AffectedNode;
+use crate::node::{AccountId, IdSource, Node, NodeId, Region};
 
 mod bounds;
 mod shared;
@@ -25,14 +25,14 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 fn node(number: u32) -> Node {
     Node {
         id: NodeId::parse(&format!("i-{number:017x}")).unwrap(),
-        named_by: NamedBy::Stream,
+        id_source: IdSource::Stream,
         account: AccountId::parse("123456789012"),
         region: Region::parse("eu-central-1"),
     }
 }
 
 fn incident(scope: &str, nodes: &[u32], last: Timestamp, confidence: Confidence) -> Incident {
-    let hit = |number: &u32| Hit {
+    let hit = |number: &u32| AffectedNode {
         node: node(*number),
         last,
         confirmed: confidence == Confidence::Confirmed,
@@ -48,13 +48,13 @@ fn incident(scope: &str, nodes: &[u32], last: Timestamp, confidence: Confidence)
         },
         severity: Severity::High,
         confidence,
-        standing: Standing::Standing,
+        fault_state: FaultState::Active,
         title: "EC2 may not assume the role".to_owned(),
         detail: None,
-        hits: nodes.iter().map(hit).collect(),
+        affected: nodes.iter().map(hit).collect(),
         signatures: vec![],
         evidence: vec![],
-        clues: Clues::default(),
+        error_details: ErrorDetails::default(),
         checks: vec![],
         first: last,
         last,
@@ -82,14 +82,14 @@ pub(super) fn recovered(number: u32, when: Timestamp) -> Recovered {
     }
 }
 
-fn finding(number: u32, last: Timestamp, clues: Clues) -> Diagnosed {
+fn finding(number: u32, last: Timestamp, error_details: ErrorDetails) -> Diagnosed {
     Diagnosed {
         finding: Finding {
             node: node(number),
             candidates: ROLE_SERIES.to_vec(),
             confidence: Confidence::Undetermined,
             severity: Severity::High,
-            clues,
+            error_details,
             evidence: vec![],
             signatures: vec![],
             first: last,
@@ -106,7 +106,7 @@ fn finding(number: u32, last: Timestamp, clues: Clues) -> Diagnosed {
         confidence: Confidence::Undetermined,
         severity: Severity::High,
         recovered_at: None,
-        standing: Standing::Standing,
+        fault_state: FaultState::Active,
         detail: None,
         checks: vec![],
         live: Default::default(),
@@ -129,10 +129,10 @@ pub(super) fn tell(
     incident: &Incident,
     happened: impl Into<Happened>,
     now: Timestamp,
-) -> Telling {
+) -> NotifyDecision {
     let decision = store.decide(incident, happened, now);
-    if let Telling::Speak(why) = decision.telling {
-        store.mark_told(&incident.key, why, now);
+    if let NotifyDecision::Send(why) = decision.telling {
+        store.mark_notified(&incident.key, why, now);
     }
     decision.telling
 }
@@ -147,14 +147,14 @@ fn store_told(incident: &Incident, state: State, now: Timestamp) -> Store {
     }
     assert_eq!(
         tell(&mut store, incident, state, now),
-        Telling::Speak(Why::Opened)
+        NotifyDecision::Send(NotifyReason::Opened)
     );
     store
 }
 
-pub(super) const OPEN: Telling = Telling::Speak(Why::Opened);
-pub(super) const CHANGED: Telling = Telling::Speak(Why::StateChanged);
-pub(super) const SILENT: Telling = Telling::Suppress;
+pub(super) const OPEN: NotifyDecision = NotifyDecision::Send(NotifyReason::Opened);
+pub(super) const CHANGED: NotifyDecision = NotifyDecision::Send(NotifyReason::StateChanged);
+pub(super) const SILENT: NotifyDecision = NotifyDecision::Suppress;
 
 #[test]
 fn a_told_incident_is_silent_until_the_reminder() {
@@ -163,9 +163,9 @@ fn a_told_incident_is_silent_until_the_reminder() {
     for (now, expected) in [
         (20, SILENT),
         (9 + day, SILENT),
-        (10 + day, Telling::Speak(Why::Reminder)),
+        (10 + day, NotifyDecision::Send(NotifyReason::Reminder)),
         (11 + day, SILENT),
-        (10 + 2 * day, Telling::Speak(Why::Reminder)),
+        (10 + 2 * day, NotifyDecision::Send(NotifyReason::Reminder)),
     ] {
         let telling = tell(&mut store, &confirmed(&[1], at(now)), State::Open, at(now));
         assert_eq!(telling, expected, "after {now} s");
@@ -178,7 +178,7 @@ fn what_was_put_right_is_reminded_of_only_when_it_shows_again() {
     for (last, expected) in [
         (0, SILENT),
         (70, SILENT),
-        (71, Telling::Speak(Why::Reminder)),
+        (71, NotifyDecision::Send(NotifyReason::Reminder)),
     ] {
         let mut store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(10));
         let telling = tell(
@@ -198,22 +198,22 @@ fn a_message_that_failed_is_due_again() {
         let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(now));
         assert_eq!(decision.telling, OPEN);
     }
-    store.mark_told(&confirmed(&[1], at(0)).key, Why::Opened, at(3));
+    store.mark_notified(&confirmed(&[1], at(0)).key, NotifyReason::Opened, at(3));
     let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(4));
     assert_eq!(decision.telling, SILENT);
 }
 
 #[test]
 fn changes_of_state_speak_once_each() {
-    use State::{BrokenAgain, Open, RepairFailed, Repaired, Resolved};
+    use State::{Open, Recurred, RepairFailed, Repaired, Resolved};
     let mut store = Store::new(DAY);
     for (step, (state, expected)) in [
         (Repaired, OPEN),
         (Repaired, SILENT),
         // Found right later: still this function's repair.
         (Resolved, SILENT),
-        (BrokenAgain, CHANGED),
-        (BrokenAgain, SILENT),
+        (Recurred, CHANGED),
+        (Recurred, SILENT),
         (Resolved, CHANGED),
         (Resolved, SILENT),
         (Repaired, CHANGED),
@@ -237,7 +237,7 @@ fn looking_without_result_changes_nothing_for_the_reader() {
         State::Repaired,
         State::Resolved,
         State::RepairFailed,
-        State::BrokenAgain,
+        State::Recurred,
     ] {
         let mut store = store_told(&confirmed(&[1], at(0)), state, at(0));
         let telling = tell(&mut store, &guessed(&[1], at(1)), State::Open, at(1));
@@ -260,11 +260,11 @@ fn looking_without_result_changes_nothing_for_the_reader() {
 fn growth_speaks_when_the_nodes_double_and_are_many() {
     for (told, seen, expected) in [
         (1, 4, SILENT),
-        (1, 5, Telling::Speak(Why::Grew)),
+        (1, 5, NotifyDecision::Send(NotifyReason::Grew)),
         (5, 9, SILENT),
-        (5, 10, Telling::Speak(Why::Grew)),
+        (5, 10, NotifyDecision::Send(NotifyReason::Grew)),
         (100, 199, SILENT),
-        (100, 200, Telling::Speak(Why::Grew)),
+        (100, 200, NotifyDecision::Send(NotifyReason::Grew)),
     ] {
         let nodes: Vec<u32> = (1..=seen).collect();
         for (state, expected) in [
@@ -289,7 +289,7 @@ fn nodes_of_earlier_batches_are_counted_and_named() {
         assert_eq!(decision.nodes.count, number as usize);
     }
     let decision = store.decide(&confirmed(&[5], at(2)), State::Open, at(2));
-    assert_eq!(decision.telling, Telling::Speak(Why::Grew));
+    assert_eq!(decision.telling, NotifyDecision::Send(NotifyReason::Grew));
     let ids: Vec<&str> = decision
         .nodes
         .listed
@@ -309,10 +309,10 @@ fn it_is_over_when_the_last_node_has_recovered() {
     assert_eq!(over.len(), 1);
     assert_eq!(over[0].cause, Cause::RoleNotAssumable);
     assert_eq!(over[0].nodes.count, 2);
-    assert_eq!((over[0].opened_at, over[0].over_at), (at(5), at(12)));
+    assert_eq!((over[0].opened_at, over[0].resolved_at), (at(5), at(12)));
     // Until it is told it is given again, also without a recovery.
     assert_eq!(store.recover(&[]), over);
-    store.mark_told(&over[0].key, Why::Over, at(13));
+    store.mark_notified(&over[0].key, NotifyReason::Resolved, at(13));
     assert_eq!(store.recover(&[recovered(2, at(12))]), []);
 }
 
@@ -364,18 +364,18 @@ fn what_comes_back_after_its_end_opens_anew_and_old_evidence_does_not() {
         let late = tell(&mut store, &guessed(&[1], at(0)), State::Open, at(12));
         assert_eq!(late, SILENT);
         assert_eq!(store.recover(&[]), over);
-        store.mark_told(&over[0].key, Why::Over, at(13));
+        store.mark_notified(&over[0].key, NotifyReason::Resolved, at(13));
         let telling = tell(&mut store, &incident, State::Open, at(20));
-        assert_eq!(telling, expected, "{:?}", incident.hits);
+        assert_eq!(telling, expected, "{:?}", incident.affected);
     }
 }
 
 #[test]
 fn an_undecided_finding_joins_what_it_joined_before() {
     let store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
-    let before = finding(1, at(5), Clues::default());
+    let before = finding(1, at(5), ErrorDetails::default());
     let mut joined = before.clone();
-    store.join(&mut joined);
+    store.attach_to_open(&mut joined);
     assert_eq!(joined.cause, Cause::RoleNotAssumable);
     assert_eq!(joined.scope, confirmed(&[1], at(0)).scope);
     assert_eq!(
@@ -390,18 +390,18 @@ fn an_undecided_finding_joins_what_it_joined_before() {
     let mut proved = before.clone();
     proved.confidence = Confidence::Confirmed;
     for stranger in [
-        finding(2, at(5), Clues::default()),
+        finding(2, at(5), ErrorDetails::default()),
         other_candidates,
         ruled_out.clone(),
         proved,
     ] {
         let mut after = stranger.clone();
-        store.join(&mut after);
+        store.attach_to_open(&mut after);
         assert_eq!(after, stranger);
     }
     // With everything right it is that incident which is right.
-    ruled_out.standing = Standing::AlreadyRight;
-    store.join(&mut ruled_out);
+    ruled_out.fault_state = FaultState::NotObserved;
+    store.attach_to_open(&mut ruled_out);
     assert_eq!(ruled_out.cause, Cause::RoleNotAssumable);
 }
 
@@ -409,36 +409,40 @@ fn an_undecided_finding_joins_what_it_joined_before() {
 fn evidence_from_before_the_repair_points_to_no_further_cause() {
     let store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(10));
     let open = store_told(&confirmed(&[1], at(0)), State::Open, at(10));
-    for (store, last, cause, standing) in [
-        (&store, 0, Cause::RoleNotAssumable, Standing::AlreadyRight),
-        (&store, 70, Cause::RoleNotAssumable, Standing::AlreadyRight),
-        (&store, 71, Cause::NoInstanceProfile, Standing::Standing),
-        (&open, 0, Cause::NoInstanceProfile, Standing::Standing),
+    for (store, last, cause, fault_state) in [
+        (&store, 0, Cause::RoleNotAssumable, FaultState::NotObserved),
+        (&store, 70, Cause::RoleNotAssumable, FaultState::NotObserved),
+        (&store, 71, Cause::NoInstanceProfile, FaultState::Active),
+        (&open, 0, Cause::NoInstanceProfile, FaultState::Active),
     ] {
-        let mut late = finding(1, at(last), Clues::default());
+        let mut late = finding(1, at(last), ErrorDetails::default());
         late.candidates = vec![Cause::NoInstanceProfile];
         late.confidence = Confidence::Likely;
-        store.join(&mut late);
-        assert_eq!((late.cause, late.standing), (cause, standing), "{last}");
+        store.attach_to_open(&mut late);
+        assert_eq!(
+            (late.cause, late.fault_state),
+            (cause, fault_state),
+            "{last}"
+        );
     }
 }
 
 #[test]
 fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
-    let service = |name: &str| Clues {
+    let service = |name: &str| ErrorDetails {
         service: Some(name.to_owned()),
-        ..Clues::default()
+        ..ErrorDetails::default()
     };
     let mut ssm = incident("ssm", &[1], at(0), Confidence::Confirmed);
-    ssm.clues = service("ssm");
+    ssm.error_details = service("ssm");
     let mut messages = incident("ssmmessages", &[1], at(0), Confidence::Confirmed);
-    messages.clues = service("ssmmessages");
+    messages.error_details = service("ssmmessages");
     let mut store = store_told(&ssm, State::Open, at(0));
     assert_eq!(tell(&mut store, &messages, State::Open, at(1)), OPEN);
     assert_eq!(tell(&mut store, &ssm, State::Open, at(2)), SILENT);
     for name in ["ssm", "ssmmessages"] {
         let mut joined = finding(1, at(3), service(name));
-        store.join(&mut joined);
+        store.attach_to_open(&mut joined);
         assert_eq!(joined.scope.id, name);
     }
 }
@@ -447,13 +451,13 @@ fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
 fn another_role_joins_nothing_that_was_opened_for_the_role_before_it() {
     let store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
     for (role, joins) in [(None, true), (Some("web"), true), (Some("web2"), false)] {
-        let clues = Clues {
+        let error_details = ErrorDetails {
             role: role.map(str::to_owned),
-            ..Clues::default()
+            ..ErrorDetails::default()
         };
-        let mut denied = finding(1, at(3), clues);
+        let mut denied = finding(1, at(3), error_details);
         denied.scope.id = "its own".to_owned();
-        store.join(&mut denied);
+        store.attach_to_open(&mut denied);
         assert_eq!(denied.scope.id == "web", joins, "{role:?}");
     }
 }
@@ -523,7 +527,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(State::Repaired),
         Just(State::Resolved),
         Just(State::RepairFailed),
-        Just(State::BrokenAgain)
+        Just(State::Recurred)
     ];
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let batch = (0..3u8, 0..6u32, state, flags).prop_map(
@@ -560,16 +564,16 @@ proptest! {
                         ..state.into()
                     };
                     let first = store.decide(&incident, happened, now).telling;
-                    prop_assert!(!written || first != Telling::Suppress);
-                    if let Telling::Speak(why) = first {
-                        prop_assert!(why != Why::Over);
+                    prop_assert!(!written || first != NotifyDecision::Suppress);
+                    if let NotifyDecision::Send(why) = first {
+                        prop_assert!(why != NotifyReason::Resolved);
                         if published {
-                            store.mark_told(&incident.key, why, now);
+                            store.mark_notified(&incident.key, why, now);
                             told.insert(incident.key.clone());
                         }
                     }
                     let second = store.decide(&incident, happened, now).telling;
-                    let expected = if published { Telling::Suppress } else { first };
+                    let expected = if published { NotifyDecision::Suppress } else { first };
                     prop_assert_eq!(second, expected);
                 }
                 Step::Recovery { node, published } => {
@@ -578,7 +582,7 @@ proptest! {
                     prop_assert_eq!(&store.recover(&[recovered(node, now)]), &over);
                     if published {
                         for over in &over {
-                            store.mark_told(&over.key, Why::Over, now);
+                            store.mark_notified(&over.key, NotifyReason::Resolved, now);
                         }
                         prop_assert_eq!(store.recover(&[]), vec![]);
                     }

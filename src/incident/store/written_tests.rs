@@ -18,7 +18,7 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
         Some(State::Resolved),
         Some(State::Repaired),
         Some(State::RepairFailed),
-        Some(State::BrokenAgain),
+        Some(State::Recurred),
     ] {
         let mut store = Store::new(DAY);
         if let Some(before) = before {
@@ -33,7 +33,10 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
             let incident = confirmed(&[1], at(now));
             let happened = written(state, at(now));
             let failed = store.decide(&incident, happened, at(now)).telling;
-            assert!(matches!(failed, Telling::Speak(_)), "{before:?} {now}");
+            assert!(
+                matches!(failed, NotifyDecision::Send(_)),
+                "{before:?} {now}"
+            );
             let first = tell(&mut store, &incident, happened, at(now + 1));
             assert_eq!(first, failed, "a message that failed is due again");
             let again = tell(&mut store, &incident, happened, at(now + 2));
@@ -52,7 +55,7 @@ fn a_write_whose_message_failed_outlives_recovery_and_end() {
     let happened = written(State::Repaired, at(5));
     store.decide(&confirmed(&[1], at(4)), happened, at(5));
     for over in store.recover(&[recovered(1, at(10))]) {
-        store.mark_told(&over.key, Why::Over, at(11));
+        store.mark_notified(&over.key, NotifyReason::Resolved, at(11));
     }
     let retry = tell(&mut store, &guessed(&[1], at(4)), happened, at(12));
     assert_eq!(retry, CHANGED);
@@ -68,7 +71,7 @@ fn what_was_not_looked_at_changes_nothing() {
         observed: false,
         ..written(State::Repaired, at(0))
     };
-    for state in [State::Repaired, State::BrokenAgain, State::RepairFailed] {
+    for state in [State::Repaired, State::Recurred, State::RepairFailed] {
         let mut store = Store::new(DAY);
         let happened = written(state, at(0));
         tell(&mut store, &confirmed(&[1], at(0)), happened, at(0));
@@ -85,7 +88,7 @@ fn an_old_answer_after_the_end_opens_nothing_anew() {
     let happened = written(State::Repaired, at(0));
     tell(&mut store, &confirmed(&[1], at(0)), happened, at(0));
     for over in store.recover(&[recovered(1, at(10))]) {
-        store.mark_told(&over.key, Why::Over, at(11));
+        store.mark_notified(&over.key, NotifyReason::Resolved, at(11));
     }
     let old_answer = Happened {
         observed: false,

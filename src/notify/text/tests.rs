@@ -7,7 +7,7 @@ use crate::advice::sample::{self, INSTANCE, at};
 use crate::cause::{Cause, Scope, ScopeKind, Severity};
 use crate::diagnose::check::{CheckName, CheckResult};
 use crate::finding::Evidence;
-use crate::incident::store::{State, Why};
+use crate::incident::store::{NotifyReason, State};
 use crate::node::NodeId;
 
 const NOW: &str = "2026-11-23T05:01:30Z";
@@ -17,7 +17,7 @@ struct Told {
     nodes: Vec<NodeEntry>,
     plan: PlanSummary,
     outcome: Outcome,
-    news: News,
+    kind: NotificationKind,
 }
 
 impl Told {
@@ -36,7 +36,7 @@ impl Told {
                     .to_owned(),
             },
             outcome: sample::nothing_done(),
-            news: News::Opened,
+            kind: NotificationKind::Opened,
         }
     }
 
@@ -46,7 +46,7 @@ impl Told {
             &NodeList::of(self.nodes.clone()),
             &self.plan,
             &self.outcome,
-            self.news,
+            self.kind,
             at(NOW),
         )
     }
@@ -85,7 +85,7 @@ fn check(check: CheckName, status: CheckStatus, note: &str) -> CheckResult {
         check,
         status,
         note: note.to_owned(),
-        sign: None,
+        observation: None,
         fault: None,
     }
 }
@@ -195,8 +195,8 @@ fn endpoint_unreachable() -> Told {
         "The address that was dialled, 10.0.1.7, is private: an interface endpoint is in the way."
             .to_owned(),
     );
-    incident.clues.host = Some("ssm.eu-central-1.amazonaws.com".to_owned());
-    incident.clues.dialled = "10.0.1.7".parse().ok();
+    incident.error_details.host = Some("ssm.eu-central-1.amazonaws.com".to_owned());
+    incident.error_details.remote_ip = "10.0.1.7".parse().ok();
     incident.evidence = vec![evidence(
         "ERROR",
         "HealthCheck",
@@ -213,7 +213,7 @@ fn imds_disabled_while_repairs_are_off() {
 #[test]
 fn imds_repaired() {
     let mut told = imds_disabled();
-    told.news = News::Repaired;
+    told.kind = NotificationKind::Repaired;
     told.outcome.status = OutcomeStatus::Repaired;
     told.outcome.detail = Some(
         "HttpEndpoint of i-0123456789abcdef0 was disabled and is enabled now, as read again after the change. HttpTokens is optional: IMDSv1 answers too."
@@ -229,8 +229,8 @@ fn imds_repaired() {
 fn what_somebody_else_put_right_is_resolved_and_not_repaired() {
     let mut told = imds_disabled();
     told.incident.confidence = Confidence::Undetermined;
-    told.incident.standing = Standing::AlreadyRight;
-    told.news = News::of(Why::StateChanged, State::Resolved);
+    told.incident.fault_state = FaultState::NotObserved;
+    told.kind = NotificationKind::of(NotifyReason::StateChanged, State::Resolved);
     told.outcome.status = OutcomeStatus::AlreadyRight;
     let message = told.message();
     assert!(
@@ -263,7 +263,7 @@ fn a_role_that_many_instances_share() {
 #[test]
 fn a_repair_that_failed() {
     let mut told = role_not_assumable(3);
-    told.news = News::RepairFailed;
+    told.kind = NotificationKind::RepairFailed;
     told.outcome.status = OutcomeStatus::Failed;
     told.outcome.detail = Some(
         "UpdateAssumeRolePolicy was denied (AccessDenied), and the trust policy stands as it was."
@@ -275,7 +275,7 @@ fn a_repair_that_failed() {
 #[test]
 fn the_role_repaired() {
     let mut told = role_not_assumable(3);
-    told.news = News::Repaired;
+    told.kind = NotificationKind::Repaired;
     told.outcome.status = OutcomeStatus::Repaired;
     told.outcome.detail =
         Some("The trust policy of the role MySSMRole now lets EC2 assume it.".to_owned());
@@ -356,7 +356,7 @@ fn a_permission_that_is_missing() {
             ..report("i-0fedcba9876543210")
         },
     ];
-    told.news = News::Grew;
+    told.kind = NotificationKind::Grew;
     insta::assert_snapshot!(told.mail());
 }
 
@@ -372,7 +372,7 @@ fn throttling_is_a_reminder() {
         "error when calling AWS APIs. error details - ThrottlingException: Rate exceeded\n\tstatus code: 400, request id: c7a8114f-02e5-49ff-9bbf-3db760a1143a",
     )];
     let mut told = Told::of(incident);
-    told.news = News::Reminder;
+    told.kind = NotificationKind::Reminder;
     insta::assert_snapshot!(told.mail());
 }
 
@@ -391,7 +391,7 @@ fn a_hybrid_node_that_is_no_longer_registered() {
 #[test]
 fn what_the_log_says_and_live_state_does_not_show() {
     let mut told = imds_disabled();
-    told.incident.standing = Standing::AlreadyRight;
+    told.incident.fault_state = FaultState::NotObserved;
     told.incident.confidence = Confidence::Likely;
     told.incident.title =
         "The instance metadata service of i-0123456789abcdef0 is switched off, says the log; live state does not show it"
@@ -441,7 +441,7 @@ fn the_functions_own_log_holds_three_lines_of_an_agent() {
             &NodeList::of(told.nodes.clone()),
             &told.plan,
             &told.outcome,
-            told.news,
+            told.kind,
             at(NOW),
         );
         let quoted = message.body.lines().filter(|line| line.starts_with("  |"));
@@ -452,7 +452,7 @@ fn the_functions_own_log_holds_three_lines_of_an_agent() {
 
 #[test]
 fn an_incident_that_is_over() {
-    let over = Over {
+    let over = ResolvedIncident {
         key: "123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0".to_owned(),
         cause: Cause::ImdsDisabled,
         scope: Scope {
@@ -463,9 +463,9 @@ fn an_incident_that_is_over() {
         title: "The instance metadata service of i-0123456789abcdef0 is switched off".to_owned(),
         nodes: NodeList::of([report(INSTANCE)]),
         opened_at: at("2026-11-23T04:19:04Z"),
-        over_at: at("2026-11-23T04:58:00Z"),
+        resolved_at: at("2026-11-23T04:58:00Z"),
     };
-    insta::assert_snapshot!(mail(&render_over(&over, at(NOW))));
+    insta::assert_snapshot!(mail(&render_resolved(&over, at(NOW))));
 }
 
 #[test]

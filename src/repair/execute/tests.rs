@@ -215,7 +215,7 @@ async fn run(action: RepairAction, mode: RepairMode, script: Script) -> Run {
 async fn run_for(action: RepairAction, mode: RepairMode, script: Script, time: Duration) -> Run {
     let (aws, clients) = aws(script).await;
     let incident = open_incident(action);
-    let locks = Locks {
+    let guardrails = Guardrails {
         mode,
         ..open_locks()
     };
@@ -223,11 +223,11 @@ async fn run_for(action: RepairAction, mode: RepairMode, script: Script, time: D
     let task = Task {
         incident: &incident,
         clients: &clients,
-        locks: &locks,
+        guardrails: &guardrails,
         now: now(),
         until: Instant::now() + time,
     };
-    let (plan, outcome) = carry_out(task, &mut memory).await;
+    let (plan, outcome) = execute(task, &mut memory).await;
     Run {
         aws,
         plan,
@@ -368,15 +368,15 @@ async fn without_an_audit_line_nothing_is_written() {
     let (aws, mut clients) = aws(script.into()).await;
     clients.audit = |_| Err(std::io::ErrorKind::BrokenPipe.into());
     let incident = open_incident(RepairAction::EnableImdsEndpoint);
-    let locks = open_locks();
+    let guardrails = open_locks();
     let task = Task {
         incident: &incident,
         clients: &clients,
-        locks: &locks,
+        guardrails: &guardrails,
         now: now(),
         until: Instant::now() + Duration::from_secs(60),
     };
-    let (_, outcome) = carry_out(task, &mut RepairMemory::default()).await;
+    let (_, outcome) = execute(task, &mut RepairMemory::default()).await;
     assert_eq!(outcome.status, OutcomeStatus::Refused);
     assert_eq!(aws.apis(), [DESCRIBE]);
 }
@@ -396,15 +396,15 @@ async fn a_write_leaves_one_audit_line_before_it_and_one_after() {
         }
     };
     let incident = open_incident(RepairAction::EnableImdsEndpoint);
-    let locks = open_locks();
+    let guardrails = open_locks();
     let task = Task {
         incident: &incident,
         clients: &clients,
-        locks: &locks,
+        guardrails: &guardrails,
         now: now(),
         until: Instant::now() + Duration::from_secs(60),
     };
-    let (_, outcome) = carry_out(task, &mut RepairMemory::default()).await;
+    let (_, outcome) = execute(task, &mut RepairMemory::default()).await;
     assert_eq!(outcome.status, OutcomeStatus::Repaired);
     let detail = outcome.detail.unwrap();
     assert!(detail.contains("could not be written"), "{detail}");
@@ -481,22 +481,22 @@ async fn what_was_tried_is_not_tried_again_within_the_hour() {
         ];
         let (aws, clients) = aws(script.into()).await;
         let incident = open_incident(RepairAction::EnableImdsEndpoint);
-        let locks = open_locks();
+        let guardrails = open_locks();
         let task = Task {
             incident: &incident,
             clients: &clients,
-            locks: &locks,
+            guardrails: &guardrails,
             now: now(),
             until: Instant::now() + Duration::from_secs(60),
         };
         let mut memory = RepairMemory::default();
-        carry_out(task, &mut memory).await;
+        execute(task, &mut memory).await;
         // What is read a minute later is no old answer.
         let later = Task {
             now: now().checked_add(Duration::from_secs(60)).unwrap(),
             ..task
         };
-        let (plan, outcome) = carry_out(later, &mut memory).await;
+        let (plan, outcome) = execute(later, &mut memory).await;
         assert!(matches!(plan, Plan::Advise(_)), "{plan:?}");
         assert_eq!(outcome.status, status);
         assert_eq!(aws.bodies(MODIFY).len(), 1);

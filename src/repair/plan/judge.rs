@@ -1,9 +1,9 @@
 //! What live state says about the resource itself, the locks aside.
 
-use super::{Locks, Present};
+use super::{CurrentState, Guardrails};
 use crate::cause::ScopeKind;
 use crate::config::REPAIR_TAG_KEY;
-use crate::diagnose::facts::Read;
+use crate::diagnose::facts::Fetched;
 use crate::incident::group::Incident;
 use crate::repair::action::Action;
 use crate::repair::reason::{Reason, Resource};
@@ -24,7 +24,7 @@ pub(super) enum Judged<'a> {
     },
 }
 
-pub(super) fn imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
+pub(super) fn imds<'a>(incident: &Incident, live: CurrentState<'a>) -> Judged<'a> {
     let id = incident.scope.id.as_str();
     let resource = Resource::Instance(id.to_owned());
     let facts = (incident.scope.kind == ScopeKind::Instance)
@@ -67,7 +67,7 @@ pub(super) fn imds<'a>(incident: &Incident, live: Present<'a>) -> Judged<'a> {
 /// instance's tag.
 pub(super) fn switched_on<'a>(
     incident: &Incident,
-    live: Present<'a>,
+    live: CurrentState<'a>,
 ) -> Option<(Action, Option<&'a str>)> {
     let facts = (live.instances.iter()).find(|facts| facts.id.as_str() == incident.scope.id)?;
     let before = facts.imds.clone().filter(|_| facts.managed_by.is_none())?;
@@ -78,7 +78,11 @@ pub(super) fn switched_on<'a>(
     Some((action, facts.tags.get(REPAIR_TAG_KEY).map(String::as_str)))
 }
 
-pub(super) fn trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -> Judged<'a> {
+pub(super) fn trust<'a>(
+    incident: &Incident,
+    live: CurrentState<'a>,
+    guardrails: &Guardrails,
+) -> Judged<'a> {
     let name = incident.scope.id.as_str();
     let resource = Resource::Role(name.to_owned());
     let role = live
@@ -91,7 +95,7 @@ pub(super) fn trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -
         name,
         path: &role.path,
         arn: &role.arn,
-        partition: locks.region.partition(),
+        partition: guardrails.region.partition(),
     };
     let action = |edit| Action::TrustEc2 {
         role: name.to_owned(),
@@ -101,9 +105,9 @@ pub(super) fn trust<'a>(incident: &Incident, live: Present<'a>, locks: &Locks) -
         Ok(edit) => Judged::Repairable {
             action: action(edit),
             tags: match &role.tags {
-                Read::Found(tags) => Ok(tags.get(REPAIR_TAG_KEY).map(String::as_str)),
-                Read::Missing => Err("IAM does not know the role"),
-                Read::Failed(why) => Err(why),
+                Fetched::Found(tags) => Ok(tags.get(REPAIR_TAG_KEY).map(String::as_str)),
+                Fetched::Missing => Err("IAM does not know the role"),
+                Fetched::Failed(why) => Err(why),
             },
             resource,
         },

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::cause::{Cause, Scope, ScopeKind, Severity};
 use crate::config::REPAIR_TAG_KEY;
-use crate::diagnose::facts::{ImdsFacts, Read};
-use crate::finding::Clues;
+use crate::diagnose::facts::{Fetched, ImdsFacts};
+use crate::finding::ErrorDetails;
 use crate::node::{Node, NodeId};
 use crate::repair::outcome::Outcome;
 
@@ -24,8 +24,8 @@ pub(in crate::repair) fn region() -> Region {
     Region::parse("eu-central-1").unwrap()
 }
 
-pub(in crate::repair) fn open_locks() -> Locks {
-    Locks {
+pub(in crate::repair) fn open_locks() -> Guardrails {
+    Guardrails {
         mode: RepairMode::Repair,
         actions: RepairAction::ALL.iter().copied().collect(),
         tag_value: "allow".to_owned(),
@@ -36,11 +36,11 @@ pub(in crate::repair) fn open_locks() -> Locks {
     }
 }
 
-fn good_hit(cause: Cause) -> Hit {
-    Hit {
+fn good_hit(cause: Cause) -> AffectedNode {
+    AffectedNode {
         node: Node {
             id: NodeId::parse(INSTANCE).unwrap(),
-            named_by: NamedBy::Stream,
+            id_source: IdSource::Stream,
             account: AccountId::parse(OWN),
             region: Some(region()),
         },
@@ -81,12 +81,12 @@ fn role(document: &str, tag: Option<&str>) -> RoleFacts {
         arn: "arn:aws:iam::123456789012:role/web".to_owned(),
         path: "/".to_owned(),
         trust_policy: document.to_owned(),
-        tags: Read::Found(tags(tag)),
+        tags: Fetched::Found(tags(tag)),
         boundary: None,
     }
 }
 
-fn incident(action: RepairAction, hits: Vec<Hit>) -> Incident {
+fn incident(action: RepairAction, affected: Vec<AffectedNode>) -> Incident {
     let (cause, kind, id) = match action {
         RepairAction::EnableImdsEndpoint => (Cause::ImdsDisabled, ScopeKind::Instance, INSTANCE),
         RepairAction::TrustEc2 => (Cause::RoleNotAssumable, ScopeKind::Role, "web"),
@@ -101,13 +101,13 @@ fn incident(action: RepairAction, hits: Vec<Hit>) -> Incident {
         },
         severity: Severity::High,
         confidence: Confidence::Confirmed,
-        standing: Standing::Standing,
+        fault_state: FaultState::Active,
         title: "wrong".to_owned(),
         detail: None,
-        hits,
+        affected,
         signatures: vec![],
         evidence: vec![],
-        clues: Clues::default(),
+        error_details: ErrorDetails::default(),
         checks: vec![],
         first: ago(90),
         last: ago(60),
@@ -157,10 +157,16 @@ pub(in crate::repair) fn remembering(attempts: impl IntoIterator<Item = Attempt>
 
 pub(in crate::repair) fn planned(
     incident: &Incident,
-    locks: &Locks,
+    guardrails: &Guardrails,
     memory: &RepairMemory,
 ) -> Plan {
-    plan(incident, Present::of(incident), locks, memory, now())
+    plan(
+        incident,
+        CurrentState::of(incident),
+        guardrails,
+        memory,
+        now(),
+    )
 }
 
 pub(in crate::repair) fn planned_open(incident: &Incident) -> Plan {
@@ -181,18 +187,18 @@ struct Position {
 
 struct Case {
     incident: Incident,
-    locks: Locks,
+    guardrails: Guardrails,
     attempts: Vec<Attempt>,
 }
 
 impl Case {
-    fn hit(&mut self) -> &mut Hit {
-        &mut self.incident.hits[0]
+    fn hit(&mut self) -> &mut AffectedNode {
+        &mut self.incident.affected[0]
     }
 
     fn tag(&mut self, value: Option<&str>) {
         self.incident.instances[0].tags = tags(value);
-        self.incident.role.as_mut().unwrap().tags = Read::Found(tags(value));
+        self.incident.role.as_mut().unwrap().tags = Fetched::Found(tags(value));
     }
 
     fn action(&self) -> RepairAction {
@@ -216,8 +222,8 @@ const LOCKS: &[Lock] = &[
     Lock {
         positions: &[
             open(|_| {}),
-            open(|case| case.locks.mode = RepairMode::DryRun),
-            shut("Advise", |case| case.locks.mode = RepairMode::Advise),
+            open(|case| case.guardrails.mode = RepairMode::DryRun),
+            shut("Advise", |case| case.guardrails.mode = RepairMode::Advise),
         ],
     },
     Lock {
@@ -225,7 +231,7 @@ const LOCKS: &[Lock] = &[
             open(|_| {}),
             shut("ActionNotListed", |case| {
                 let action = case.action();
-                case.locks.actions.remove(&action);
+                case.guardrails.actions.remove(&action);
             }),
         ],
     },
@@ -249,12 +255,12 @@ const LOCKS: &[Lock] = &[
     Lock {
         positions: &[
             open(|_| {}),
-            open(|case| case.hit().node.named_by = NamedBy::Caller),
+            open(|case| case.hit().node.id_source = IdSource::Caller),
             shut("NamedByText", |case| {
-                case.hit().node.named_by = NamedBy::Text
+                case.hit().node.id_source = IdSource::Text
             }),
             shut("NotAnInstance", |case| {
-                case.hit().node.named_by = NamedBy::Nobody
+                case.hit().node.id_source = IdSource::Nobody
             }),
         ],
     },
@@ -266,7 +272,7 @@ const LOCKS: &[Lock] = &[
             }),
             shut("Account", |case| {
                 case.hit().node.account = None;
-                case.locks.account = None;
+                case.guardrails.account = None;
             }),
         ],
     },
@@ -318,7 +324,7 @@ const LOCKS: &[Lock] = &[
         positions: &[
             open(|_| {}),
             shut("Capped", |case| {
-                case.locks.max_repairs = 1;
+                case.guardrails.max_repairs = 1;
                 let action = case.action();
                 let mut other = attempt(action, OutcomeStatus::Repaired, ago(5));
                 other.target = "another".to_owned();
@@ -340,7 +346,7 @@ fn name(reason: &Reason) -> String {
 fn check(action: RepairAction, positions: &[Position]) -> Option<RepairMode> {
     let mut case = Case {
         incident: open_incident(action),
-        locks: open_locks(),
+        guardrails: open_locks(),
         attempts: vec![],
     };
     for position in positions {
@@ -350,12 +356,15 @@ fn check(action: RepairAction, positions: &[Position]) -> Option<RepairMode> {
         .filter_map(|position| position.closed)
         .collect();
     let memory = remembering(case.attempts);
-    match planned(&case.incident, &case.locks, &memory) {
+    match planned(&case.incident, &case.guardrails, &memory) {
         Plan::Repair(permit) => {
             assert!(closed.is_empty(), "{action} went through {closed:?}");
             assert_eq!(permit.action().kind(), action);
-            assert_eq!(permit.is_rehearsal(), case.locks.mode == RepairMode::DryRun);
-            Some(case.locks.mode)
+            assert_eq!(
+                permit.is_dry_run(),
+                case.guardrails.mode == RepairMode::DryRun
+            );
+            Some(case.guardrails.mode)
         }
         Plan::Advise(advice) => {
             let names: Vec<String> = advice.reasons.iter().map(name).collect();
@@ -417,7 +426,10 @@ fn every_position_of_a_lock_holds_or_gives_way() {
 #[test]
 fn a_tag_that_cannot_be_read_closes_the_lock() {
     let mut incident = open_incident(RepairAction::TrustEc2);
-    for unread in [Read::Missing, Read::Failed("GetRole was denied".to_owned())] {
+    for unread in [
+        Fetched::Missing,
+        Fetched::Failed("GetRole was denied".to_owned()),
+    ] {
         incident.role.as_mut().unwrap().tags = unread;
         match planned_open(&incident) {
             Plan::Advise(advice) => {
@@ -433,13 +445,13 @@ fn a_tag_that_cannot_be_read_closes_the_lock() {
 
 #[test]
 fn one_node_that_opens_all_its_locks_is_enough_for_a_role() {
-    let closed: [fn(&mut Hit); 4] = [
+    let closed: [fn(&mut AffectedNode); 4] = [
         |hit| hit.confirmed = false,
         |hit| hit.last = ago(1_000_000),
-        |hit| hit.node.named_by = NamedBy::Text,
+        |hit| hit.node.id_source = IdSource::Text,
         |hit| hit.node.id = NodeId::parse("mi-0123456789abcdef0").unwrap(),
     ];
-    let mut hits: Vec<Hit> = (closed.iter())
+    let mut affected: Vec<AffectedNode> = (closed.iter())
         .map(|close| {
             let mut hit = good_hit(Cause::RoleNotAssumable);
             close(&mut hit);
@@ -447,10 +459,10 @@ fn one_node_that_opens_all_its_locks_is_enough_for_a_role() {
         })
         .collect();
     // No one of them is enough, nor are all of them together.
-    let held = planned_open(&incident(RepairAction::TrustEc2, hits.clone()));
+    let held = planned_open(&incident(RepairAction::TrustEc2, affected.clone()));
     assert!(matches!(&held, Plan::Advise(advice) if advice.reasons == [Reason::NotConfirmed]));
-    hits.push(good_hit(Cause::RoleNotAssumable));
-    let free = planned_open(&incident(RepairAction::TrustEc2, hits));
+    affected.push(good_hit(Cause::RoleNotAssumable));
+    let free = planned_open(&incident(RepairAction::TrustEc2, affected));
     assert!(matches!(free, Plan::Repair(_)), "{free:?}");
 }
 
@@ -460,8 +472,8 @@ fn the_metadata_endpoint_is_opened_only_for_the_instances_own_log() {
     other.node.id = NodeId::parse("i-00000000000000001").unwrap();
     let mut hybrid = good_hit(Cause::ImdsDisabled);
     hybrid.node.id = NodeId::parse("mi-0123456789abcdef0").unwrap();
-    for hits in [vec![], vec![other], vec![hybrid]] {
-        let held = planned_open(&incident(RepairAction::EnableImdsEndpoint, hits));
+    for affected in [vec![], vec![other], vec![hybrid]] {
+        let held = planned_open(&incident(RepairAction::EnableImdsEndpoint, affected));
         assert!(matches!(&held, Plan::Advise(advice) if advice.reasons == [Reason::NotAnInstance]));
     }
 }

@@ -112,13 +112,13 @@ fn a_trust_policy_that_may_not_be_edited_is_told_and_left_alone() {
 fn in_china_the_statement_is_only_advised() {
     let mut incident = open_incident(RepairAction::TrustEc2);
     let china = Region::parse("cn-north-1").unwrap();
-    incident.hits[0].node.region = Some(china.clone());
-    let locks = Locks {
+    incident.affected[0].node.region = Some(china.clone());
+    let guardrails = Guardrails {
         region: china.clone(),
         ..open_locks()
     };
-    let plan = planned(&incident, &locks, &RepairMemory::default());
-    let outcome = outcome::without_write(&plan, &locks);
+    let plan = planned(&incident, &guardrails, &RepairMemory::default());
+    let outcome = outcome::without_write(&plan, &guardrails);
     assert_eq!(outcome.status, OutcomeStatus::Refused);
     let command = outcome.command.unwrap();
     assert!(command.contains("ec2.amazonaws.com.cn"), "{command}");
@@ -129,7 +129,7 @@ fn what_was_done_is_recognised_and_told_again() {
     for action in RepairAction::ALL {
         let right = |incident: &mut Incident| {
             incident.confidence = Confidence::Undetermined;
-            incident.standing = Standing::AlreadyRight;
+            incident.fault_state = FaultState::NotObserved;
             incident.instances[0]
                 .imds
                 .as_mut()
@@ -157,7 +157,7 @@ fn what_was_done_is_recognised_and_told_again() {
             (Some(Repaired), 10, &unread, Repaired, State::Repaired),
             (Some(Failed), 10, &unread, Failed, State::RepairFailed),
             (None, 0, &unread, Refused, State::Open),
-            (Some(Repaired), 60, &broken, Refused, State::BrokenAgain),
+            (Some(Repaired), 60, &broken, Refused, State::Recurred),
             // So soon after the change it may be an old answer.
             (Some(Repaired), 59, &broken, Repaired, State::Repaired),
             (
@@ -197,7 +197,7 @@ fn our_own_statement_is_recognised_without_memory() {
         .unwrap()
         .trust_policy
         .clone_from(&edit.new_document);
-    incident.standing = Standing::AlreadyRight;
+    incident.fault_state = FaultState::NotObserved;
     let plan = planned_open(&incident);
     let outcome = outcome::without_write(&plan, &open_locks());
     assert_eq!(outcome.status, OutcomeStatus::Repaired);
@@ -211,8 +211,8 @@ fn our_own_statement_is_recognised_without_memory() {
 fn switched_on() -> Incident {
     let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
     incident.confidence = Confidence::Undetermined;
-    incident.hits[0].confirmed = false;
-    incident.standing = Standing::AlreadyRight;
+    incident.affected[0].confirmed = false;
+    incident.fault_state = FaultState::NotObserved;
     let imds = incident.instances[0].imds.as_mut().unwrap();
     imds.endpoint_enabled = true;
     incident
@@ -234,23 +234,23 @@ fn an_endpoint_that_may_be_this_functions_doing_is_told_with_its_undo() {
 
 #[test]
 fn an_endpoint_that_this_function_could_not_have_enabled_is_not_told_as_its_doing() {
-    type Change = fn(&mut Incident, &mut Locks);
+    type Change = fn(&mut Incident, &mut Guardrails);
     let closed: [Change; 10] = [
-        |_, locks| locks.mode = RepairMode::Advise,
-        |_, locks| locks.mode = RepairMode::DryRun,
-        |_, locks| locks.actions.clear(),
-        |_, locks| locks.max_repairs = 0,
-        |_, locks| locks.account = None,
+        |_, guardrails| guardrails.mode = RepairMode::Advise,
+        |_, guardrails| guardrails.mode = RepairMode::DryRun,
+        |_, guardrails| guardrails.actions.clear(),
+        |_, guardrails| guardrails.max_repairs = 0,
+        |_, guardrails| guardrails.account = None,
         |incident, _| incident.instances[0].tags.clear(),
         |incident, _| incident.instances[0].managed_by = Some("eks.amazonaws.com".to_owned()),
-        |incident, _| incident.hits[0].last = ago(3_600),
-        |incident, _| incident.hits[0].node.named_by = NamedBy::Text,
-        |incident, _| incident.hits[0].log_candidates = vec![Cause::NoInstanceProfile],
+        |incident, _| incident.affected[0].last = ago(3_600),
+        |incident, _| incident.affected[0].node.id_source = IdSource::Text,
+        |incident, _| incident.affected[0].log_candidates = vec![Cause::NoInstanceProfile],
     ];
     for (number, change) in closed.into_iter().enumerate() {
-        let (mut incident, mut locks) = (switched_on(), open_locks());
-        change(&mut incident, &mut locks);
-        let plan = planned(&incident, &locks, &RepairMemory::default());
+        let (mut incident, mut guardrails) = (switched_on(), open_locks());
+        change(&mut incident, &mut guardrails);
+        let plan = planned(&incident, &guardrails, &RepairMemory::default());
         let by_others = Plan::NotNeeded(NotNeeded::AlreadyRight(Some(
             RepairAction::EnableImdsEndpoint,
         )));
@@ -285,7 +285,7 @@ fn what_was_not_read_is_not_told_as_if_it_were() {
         let plan = planned(&unread, &open_locks(), &memory);
         let outcome = outcome::without_write(&plan, &open_locks());
         assert_eq!(outcome.status, OutcomeStatus::Refused);
-        assert_eq!(outcome::state(&plan, &outcome), State::BrokenAgain);
+        assert_eq!(outcome::state(&plan, &outcome), State::Recurred);
     }
 }
 
@@ -293,7 +293,7 @@ fn what_was_not_read_is_not_told_as_if_it_were() {
 fn a_late_retry_still_tells_what_the_attempt_did() {
     let mut incident = switched_on();
     incident.last = ago(5_000);
-    incident.hits[0].last = ago(5_000);
+    incident.affected[0].last = ago(5_000);
     let done = attempt(
         RepairAction::EnableImdsEndpoint,
         OutcomeStatus::Repaired,
@@ -307,36 +307,36 @@ fn a_late_retry_still_tells_what_the_attempt_did() {
 
 #[test]
 fn outcomes_without_a_write_say_what_held() {
-    let status = |locks: Locks, cause: Cause, memory: RepairMemory| {
+    let status = |guardrails: Guardrails, cause: Cause, memory: RepairMemory| {
         let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
         incident.cause = cause;
-        let plan = planned(&incident, &locks, &memory);
-        outcome::without_write(&plan, &locks).status
+        let plan = planned(&incident, &guardrails, &memory);
+        outcome::without_write(&plan, &guardrails).status
     };
-    let off = Locks {
+    let off = Guardrails {
         mode: RepairMode::Advise,
         ..open_locks()
     };
-    let none = Locks {
+    let none = Guardrails {
         max_repairs: 0,
         ..open_locks()
     };
-    let unlisted = Locks {
+    let unlisted = Guardrails {
         actions: BTreeSet::new(),
         ..open_locks()
     };
-    let both = Locks {
+    let both = Guardrails {
         max_repairs: 0,
         ..unlisted.clone()
     };
-    for (locks, cause, expected) in [
+    for (guardrails, cause, expected) in [
         (off, Cause::ImdsDisabled, OutcomeStatus::None),
         (open_locks(), Cause::Throttled, OutcomeStatus::None),
         (none, Cause::ImdsDisabled, OutcomeStatus::Capped),
         (unlisted, Cause::ImdsDisabled, OutcomeStatus::Refused),
         (both, Cause::ImdsDisabled, OutcomeStatus::Refused),
     ] {
-        assert_eq!(status(locks, cause, RepairMemory::default()), expected);
+        assert_eq!(status(guardrails, cause, RepairMemory::default()), expected);
     }
 }
 
@@ -345,15 +345,16 @@ fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
     let lines: Vec<String> = (RepairAction::ALL.iter())
         .zip([RepairMode::Repair, RepairMode::DryRun])
         .map(|(action, mode)| {
-            let locks = Locks {
+            let guardrails = Guardrails {
                 mode,
                 ..open_locks()
             };
             let incident = open_incident(*action);
-            let Plan::Repair(permit) = planned(&incident, &locks, &RepairMemory::default()) else {
+            let Plan::Repair(permit) = planned(&incident, &guardrails, &RepairMemory::default())
+            else {
                 panic!("every lock is open");
             };
-            audit::line(&permit, &incident.key, &locks, now())
+            audit::line(&permit, &incident.key, &guardrails, now())
         })
         .collect();
     let outcome = attempt(
@@ -365,8 +366,8 @@ fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
     let Plan::Repair(permit) = planned_open(&incident) else {
         panic!("every lock is open");
     };
-    let (key, locks) = (&incident.key, open_locks());
-    let after = audit::outcome_line(&permit, key, &locks, now(), &outcome.outcome);
+    let (key, guardrails) = (&incident.key, open_locks());
+    let after = audit::outcome_line(&permit, key, &guardrails, now(), &outcome.outcome);
     insta::assert_snapshot!(after, @r#"{"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"outcome":"repaired","detail":"It was so.","undo":"undo it"}"#);
     insta::assert_snapshot!(lines.join("\n"), @r#"
     {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"before":{"HttpEndpoint":"disabled","HttpPutResponseHopLimit":1,"HttpTokens":"required"},"send":{"HttpEndpoint":"enabled","InstanceId":"i-0123456789abcdef0"},"undo":"aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1"}

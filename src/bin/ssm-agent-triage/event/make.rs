@@ -108,7 +108,7 @@ pub fn subscription(message: &DataMessage) -> String {
 }
 
 /// The decoded message; an array when there are several.
-pub fn plain(messages: &[DataMessage]) -> String {
+pub fn sanitize(messages: &[DataMessage]) -> String {
     match messages {
         [message] => pretty(message),
         several => pretty(several),
@@ -202,7 +202,7 @@ fn pretty<T: Serialize + ?Sized>(value: &T) -> String {
 mod tests {
     use proptest::prelude::*;
     use ssm_agent_triage::batch::Batch;
-    use ssm_agent_triage::decode::{Message, Surroundings};
+    use ssm_agent_triage::decode::{DecodeContext, Message};
     use ssm_agent_triage::receive::{Kind, receive};
 
     use super::super::split::{Split, split};
@@ -225,7 +225,7 @@ mod tests {
 
     /// What the function reads out of `event`: stream, Region, times and texts.
     fn read_back(event: &str) -> (Kind, Vec<Seen>) {
-        let around = Surroundings {
+        let around = DecodeContext {
             max_decoded_bytes: 1 << 30,
             own_account: None,
             own_region: None,
@@ -280,8 +280,8 @@ mod tests {
         for (event, kind, copies) in [
             (subscription(&make()), Kind::Subscription, 1),
             (kinesis, Kind::Kinesis, 2),
-            (plain(&[make()]), Kind::Direct, 1),
-            (plain(&[make(), make()]), Kind::Direct, 2),
+            (sanitize(&[make()]), Kind::Direct, 1),
+            (sanitize(&[make(), make()]), Kind::Direct, 2),
         ] {
             assert_eq!(read_back(&event), (kind, vec![expected.clone(); copies]));
         }
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_decoded_message_is_what_cloudwatch_logs_writes() {
-        insta::assert_snapshot!(plain(&[message(LOG, Split::Records, None)]));
+        insta::assert_snapshot!(sanitize(&[message(LOG, Split::Records, None)]));
     }
 
     #[test]

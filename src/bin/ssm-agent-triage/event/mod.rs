@@ -138,7 +138,7 @@ fn run_make(args: &MakeArgs) -> Result<String, String> {
     Ok(match args.form {
         Form::Subscription => messages.iter().map(make::subscription).collect(),
         Form::Kinesis => make::kinesis(&messages, &args.account, args.region.as_ref()),
-        Form::Plain => make::plain(&messages),
+        Form::Plain => make::sanitize(&messages),
     })
 }
 

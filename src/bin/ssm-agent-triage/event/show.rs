@@ -4,9 +4,9 @@ use std::fmt::{self, Write};
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::Batch;
-use ssm_agent_triage::decode::{DecodeError, Message, Subscription, Surroundings};
+use ssm_agent_triage::decode::{DecodeContext, DecodeError, Message, Subscription};
 use ssm_agent_triage::receive::{Delivery, Kind, ReceiveError, receive};
-use ssm_agent_triage::text::sanitize::plain;
+use ssm_agent_triage::text::sanitize::sanitize;
 
 use crate::{Output, UNREADABLE};
 
@@ -17,7 +17,7 @@ const MAX_DECODED_BYTES: u64 = 1 << 30;
 /// place and makes the exit status 2.
 pub fn show(event: &str) -> Result<Output, ReceiveError> {
     let deliveries = receive(event)?;
-    let around = Surroundings {
+    let around = DecodeContext {
         max_decoded_bytes: MAX_DECODED_BYTES,
         own_account: None,
         own_region: None,
@@ -60,7 +60,7 @@ pub fn show(event: &str) -> Result<Output, ReceiveError> {
 fn payload(
     page: &mut Page,
     delivery: Delivery<'_>,
-    around: &Surroundings,
+    around: &DecodeContext,
 ) -> Result<usize, DecodeError> {
     if let Some(number) = &delivery.sequence_number {
         page.field("sequence", number);
@@ -133,7 +133,7 @@ fn head(page: &mut Page, batch: &Batch<'_>, subscription: &Subscription<'_>) {
 /// One event: its time before the first line, the others below it.
 fn lines(page: &mut Page, at: Option<Timestamp>, message: &str) {
     let mut time = at.map(clock);
-    for line in plain(message).split('\n') {
+    for line in sanitize(message).split('\n') {
         match &mut time {
             Some(time) => {
                 page.line(format_args!("{time:24} | {line}"));
@@ -160,7 +160,7 @@ impl Page {
     }
 
     fn field(&mut self, name: &str, value: &str) {
-        let value = plain(value);
+        let value = sanitize(value);
         self.line(format_args!("{name:10}  {}", value.replace('\n', " ")));
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use ssm_agent_triage::text::sanitize::plain;
+use ssm_agent_triage::text::sanitize::sanitize;
 
 use format::Foreign;
 use utf16::Utf16;
@@ -29,7 +29,7 @@ pub fn name_of(path: &Path) -> String {
 
 /// Text from outside, such as a name, for a message.
 pub fn one_line(text: &str) -> String {
-    plain(text).replace('\n', " ")
+    sanitize(text).replace('\n', " ")
 }
 
 pub fn is_stdin(path: &Path) -> bool {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ssm_agent_triage::node::{NamedBy, NodeId};
+use ssm_agent_triage::node::{IdSource, NodeId};
 
 use crate::input::{FileId, cannot_read, file_id, is_stdin, name_of, one_line, stdin_once};
 
@@ -21,7 +21,7 @@ pub struct Inputs {
 #[derive(Debug, PartialEq)]
 pub struct NodeLogs {
     pub id: NodeId,
-    pub named_by: NamedBy,
+    pub id_source: IdSource,
     pub files: Vec<PathBuf>,
 }
 
@@ -51,9 +51,9 @@ pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String
         if !files.is_empty() {
             of_folders.extend(match (named, node_of_folder(folder)) {
                 (Some(id), _) => vec![of_caller(id, files)],
-                (None, (id, NamedBy::Stream)) => vec![NodeLogs {
+                (None, (id, IdSource::Stream)) => vec![NodeLogs {
                     id,
-                    named_by: NamedBy::Stream,
+                    id_source: IdSource::Stream,
                     files,
                 }],
                 (None, folder) => by_node(files, folder),
@@ -93,7 +93,7 @@ fn is_new(known: &mut HashSet<FileId>, path: &Path) -> bool {
 fn of_caller(id: &NodeId, files: Vec<PathBuf>) -> NodeLogs {
     NodeLogs {
         id: id.clone(),
-        named_by: NamedBy::Caller,
+        id_source: IdSource::Caller,
         files,
     }
 }
@@ -104,7 +104,7 @@ fn named_in(file: &Path) -> Option<NodeId> {
 }
 
 /// The id that every file's name begins with, if they agree.
-fn node_of_files(files: &[PathBuf]) -> (NodeId, NamedBy) {
+fn node_of_files(files: &[PathBuf]) -> (NodeId, IdSource) {
     let first = files.first().and_then(|path| named_in(path));
     match first {
         Some(first)
@@ -112,16 +112,16 @@ fn node_of_files(files: &[PathBuf]) -> (NodeId, NamedBy) {
                 .iter()
                 .all(|path| named_in(path).as_ref() == Some(&first)) =>
         {
-            (first, NamedBy::Stream)
+            (first, IdSource::Stream)
         }
-        Some(_) | None => (NodeId::Unknown("this node".into()), NamedBy::Nobody),
+        Some(_) | None => (NodeId::Unknown("this node".into()), IdSource::Nobody),
     }
 }
 
 /// The files by the nodes that their names begin with, in the order of first
 /// sight, where those are several; else all of them as the one node `together`.
 /// A file that names no node is then that node's, too.
-fn by_node(files: Vec<PathBuf>, together: (NodeId, NamedBy)) -> Vec<NodeLogs> {
+fn by_node(files: Vec<PathBuf>, together: (NodeId, IdSource)) -> Vec<NodeLogs> {
     let mut ids: Vec<NodeId> = Vec::new();
     for id in files.iter().filter_map(|file| named_in(file)) {
         if !ids.contains(&id) {
@@ -131,13 +131,13 @@ fn by_node(files: Vec<PathBuf>, together: (NodeId, NamedBy)) -> Vec<NodeLogs> {
     let several = ids.len() > 1;
     let mut nodes: Vec<NodeLogs> = Vec::new();
     for file in files {
-        let (id, named_by) = (named_in(&file).filter(|_| several))
-            .map_or_else(|| together.clone(), |id| (id, NamedBy::Stream));
+        let (id, id_source) = (named_in(&file).filter(|_| several))
+            .map_or_else(|| together.clone(), |id| (id, IdSource::Stream));
         match nodes.iter_mut().find(|node| node.id == id) {
             Some(node) => node.files.push(file),
             None => nodes.push(NodeLogs {
                 id,
-                named_by,
+                id_source,
                 files: vec![file],
             }),
         }
@@ -145,14 +145,14 @@ fn by_node(files: Vec<PathBuf>, together: (NodeId, NamedBy)) -> Vec<NodeLogs> {
     nodes
 }
 
-fn node_of_folder(folder: &Path) -> (NodeId, NamedBy) {
+fn node_of_folder(folder: &Path) -> (NodeId, IdSource) {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = whole
         .file_name()
         .map_or_else(|| name_of(folder), |name| one_line(&name.to_string_lossy()));
     match NodeId::from_stream_name(&name) {
-        Some(id) => (id, NamedBy::Stream),
-        None => (NodeId::Unknown(name.into()), NamedBy::Nobody),
+        Some(id) => (id, IdSource::Stream),
+        None => (NodeId::Unknown(name.into()), IdSource::Nobody),
     }
 }
 
@@ -237,12 +237,12 @@ mod tests {
                 vec![
                     NodeLogs {
                         id: NodeId::Unknown("this node".into()),
-                        named_by: NamedBy::Nobody,
+                        id_source: IdSource::Nobody,
                         files: vec!["a.log".into(), "-".into()],
                     },
                     NodeLogs {
                         id: NodeId::Unknown("web-1".into()),
-                        named_by: NamedBy::Nobody,
+                        id_source: IdSource::Nobody,
                         files: vec![
                             web.join("amazon-ssm-agent.log"),
                             web.join("amazon-ssm-agent.log.1.gz"),
@@ -251,7 +251,7 @@ mod tests {
                     },
                     NodeLogs {
                         id: node("i-0123456789abcdef0"),
-                        named_by: NamedBy::Stream,
+                        id_source: IdSource::Stream,
                         files: vec![named.join("a.log")],
                     },
                 ],
@@ -277,43 +277,43 @@ mod tests {
                 &["x.log"][..],
                 Some("i-12345678"),
                 "i-12345678",
-                NamedBy::Caller,
+                IdSource::Caller,
             ),
-            (&["d/i-12345678.log"], None, "i-12345678", NamedBy::Stream),
+            (&["d/i-12345678.log"], None, "i-12345678", IdSource::Stream),
             (
                 &["i-12345678.log", "i-12345678-errors.log"],
                 None,
                 "i-12345678",
-                NamedBy::Stream,
+                IdSource::Stream,
             ),
             (
                 &["i-12345678.log", "errors.log"],
                 None,
                 "this node",
-                NamedBy::Nobody,
+                IdSource::Nobody,
             ),
             (
                 &["i-12345678.log", "i-87654321.log"],
                 Some("i-12345678"),
                 "i-12345678",
-                NamedBy::Caller,
+                IdSource::Caller,
             ),
-            (&["-"], None, "this node", NamedBy::Nobody),
+            (&["-"], None, "this node", IdSource::Nobody),
         ] {
             let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
             let named = named.map(node);
             let found = nodes(&paths, named.as_ref()).unwrap().nodes;
             assert_eq!(found.len(), 1);
-            assert_eq!((found[0].id.as_str(), found[0].named_by), (id, by));
+            assert_eq!((found[0].id.as_str(), found[0].id_source), (id, by));
         }
     }
 
     #[test]
     fn files_that_name_different_nodes_are_different_nodes() {
-        let shown = |nodes: Vec<NodeLogs>| -> Vec<(String, NamedBy, Vec<String>)> {
+        let shown = |nodes: Vec<NodeLogs>| -> Vec<(String, IdSource, Vec<String>)> {
             let of = |node: NodeLogs| {
                 let files = node.files.iter().map(|file| name_of(file)).collect();
-                (node.id.to_string(), node.named_by, files)
+                (node.id.to_string(), node.id_source, files)
             };
             nodes.into_iter().map(of).collect()
         };
@@ -325,9 +325,9 @@ mod tests {
         assert_eq!(
             shown(nodes(&paths, None).unwrap().nodes),
             [
-                (one.to_owned(), NamedBy::Stream, files(&[named[0], more])),
-                (two.to_owned(), NamedBy::Stream, files(&[named[1]])),
-                ("this node".to_owned(), NamedBy::Nobody, files(&[named[2]])),
+                (one.to_owned(), IdSource::Stream, files(&[named[0], more])),
+                (two.to_owned(), IdSource::Stream, files(&[named[1]])),
+                ("this node".to_owned(), IdSource::Nobody, files(&[named[2]])),
             ]
         );
 

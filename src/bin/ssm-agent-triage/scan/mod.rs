@@ -11,9 +11,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
-use ssm_agent_triage::correlate::stream::Reading;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::diagnose::diagnose_by_log;
-use ssm_agent_triage::incident::group::{Incident, gather};
+use ssm_agent_triage::incident::group::{Incident, group_into_incidents};
 use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
 use crate::arguments::{account, node, region};
@@ -66,7 +66,7 @@ enum Format {
 
 /// What all nodes' logs say together.
 pub struct Verdict {
-    pub reading: Reading,
+    pub reading: BatchAnalysis,
     pub incidents: Vec<Incident>,
     /// Nodes and files that were read, be it in part.
     pub nodes: usize,
@@ -107,8 +107,10 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     }
     let nodes = readings.len();
     let mut reading = together(readings);
-    let incidents = gather(diagnose_by_log(std::mem::take(&mut reading.findings)));
-    let loud = incidents.iter().any(|incident| incident.severity.is_loud());
+    let incidents = group_into_incidents(diagnose_by_log(std::mem::take(&mut reading.findings)));
+    let loud = incidents
+        .iter()
+        .any(|incident| incident.severity.is_actionable());
     let status = match (unread.is_empty(), loud) {
         (false, _) => UNREADABLE,
         (true, true) => 1,
@@ -148,7 +150,7 @@ fn without_record(logs: &NodeLogs, node: &NodeReading) -> Option<String> {
 }
 
 /// The readings of all nodes as one; one node's is itself.
-fn together(readings: Vec<Reading>) -> Reading {
+fn together(readings: Vec<BatchAnalysis>) -> BatchAnalysis {
     let mut readings = readings.into_iter();
     let mut all = readings.next().unwrap_or_default();
     for reading in readings {

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::path::Path;
 
 use jiff::Timestamp;
-use ssm_agent_triage::correlate::stream::{NodeReader, Reading};
+use ssm_agent_triage::correlate::stream::{BatchAnalysis, NodeAnalyzer};
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::node::{AccountId, Node, Region};
 
@@ -24,7 +24,7 @@ pub struct Origin<'a> {
 
 /// What the files of one node say.
 pub struct NodeReading {
-    pub reading: Reading,
+    pub reading: BatchAnalysis,
     /// Files that were read, be it in part.
     pub files: usize,
     /// For each file that could not be read, or not to its end, why.
@@ -54,10 +54,10 @@ pub fn read(
         }
     }
     let files = sources.len();
-    let mut reader = NodeReader::new(engine.matcher());
+    let mut reader = NodeAnalyzer::new(engine.matcher());
     while let Some(source) = earliest(&mut sources) {
         if let Some(record) = source.records.next() {
-            reader.apply(&record, Some(&source.name));
+            reader.ingest(&record, Some(&source.name));
             progress.step();
         }
     }
@@ -67,7 +67,7 @@ pub fn read(
     }));
     let node = Node {
         id: logs.id.clone(),
-        named_by: logs.named_by,
+        id_source: logs.id_source,
         account: origin.account.cloned(),
         region: origin.region.cloned(),
     };

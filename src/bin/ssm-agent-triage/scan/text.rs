@@ -32,7 +32,7 @@ pub fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> Strin
         .incidents
         .iter()
         .filter(|incident| incident.cause != Cause::Unrecognised)
-        .partition(|incident| incident.severity.is_loud());
+        .partition(|incident| incident.severity.is_actionable());
     headline(&mut page, verdict, loud.len(), quiet.len());
     unread(&mut page, verdict);
     for (number, incident) in (1..).zip(loud.iter().chain(&quiet)) {

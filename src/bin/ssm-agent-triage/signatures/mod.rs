@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{Kind, Part};
-use ssm_agent_triage::text::sanitize::plain;
+use ssm_agent_triage::text::sanitize::sanitize;
 
 use crate::Output;
 use crate::terminal::Style;
@@ -68,7 +68,7 @@ fn parts() -> PossibleValuesParser {
 pub fn run(args: Args) -> Result<Output, String> {
     let mut output = answer(args)?;
     // A file of signatures is text from outside, as a log is.
-    output.text = plain(&output.text).into_owned();
+    output.text = sanitize(&output.text).into_owned();
     Ok(output)
 }
 

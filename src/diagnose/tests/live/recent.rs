@@ -32,7 +32,7 @@ impl Sequence {
         (facts, self.fleet.asked())
     }
 
-    fn asks(&self, findings: &[Finding]) -> Vec<String> {
+    fn queries(&self, findings: &[Finding]) -> Vec<String> {
         self.read(findings, KEPT).1
     }
 }
@@ -46,7 +46,7 @@ fn what_many_batches_ask_for_is_read_a_few_times() {
     let sequence = Sequence::default();
     let (facts, first) = sequence.read(&all_of(1), KEPT);
     for _ in 1..ASKED_BEFORE {
-        assert_eq!(sequence.asks(&all_of(1)), first);
+        assert_eq!(sequence.queries(&all_of(1)), first);
     }
     for _ in 0..10 {
         let (kept, asked) = sequence.read(&all_of(1), KEPT);
@@ -65,14 +65,14 @@ fn what_many_batches_ask_for_is_read_a_few_times() {
 #[test]
 fn what_must_be_new_or_was_forgotten_is_read_again() {
     let sequence = Sequence::default();
-    let first = sequence.asks(&all_of(1));
+    let first = sequence.queries(&all_of(1));
     for _ in 0..ASKED_BEFORE {
-        sequence.asks(&all_of(1));
+        sequence.queries(&all_of(1));
     }
-    assert_eq!(sequence.asks(&all_of(1)), [""; 0]);
+    assert_eq!(sequence.queries(&all_of(1)), [""; 0]);
     assert_eq!(sequence.read(&all_of(1), Duration::ZERO).1, first);
     sequence.kept.forget();
-    assert_eq!(sequence.asks(&all_of(1)), first);
+    assert_eq!(sequence.queries(&all_of(1)), first);
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn a_denial_stands_for_the_next_and_no_answer_does_not() {
     ] {
         let sequence = Sequence::of(fleet);
         for _ in 0..ASKED_BEFORE {
-            sequence.asks(&findings);
+            sequence.queries(&findings);
         }
-        let asked = sequence.asks(&findings);
+        let asked = sequence.queries(&findings);
         let again = asked.contains(&"DescribeInstances 1".to_owned());
         assert_eq!(again, !stands);
     }
@@ -108,9 +108,9 @@ fn a_denial_stands_for_the_next_and_no_answer_does_not() {
 fn what_is_kept_is_bounded() {
     let sequence = Sequence::default();
     for _ in 0..=ASKED_BEFORE {
-        sequence.asks(&all_of(1_000));
+        sequence.queries(&all_of(1_000));
     }
-    let again = sequence.asks(&all_of(1_000));
+    let again = sequence.queries(&all_of(1_000));
     let of_instances = |call: &String| call.starts_with("DescribeInstances ");
     assert!(again.iter().any(of_instances), "a thousand are not kept");
 }

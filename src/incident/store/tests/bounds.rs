@@ -18,7 +18,7 @@ fn try_event(store: &mut Store, all: u32, room: usize, now: Timestamp) -> Vec<u3
         .collect();
     let sent: Vec<u32> = due.into_iter().take(room).collect();
     for number in &sent {
-        store.mark_told(&named(number).key, Why::Opened, now);
+        store.mark_notified(&named(number).key, NotifyReason::Opened, now);
     }
     store.trim();
     sent
@@ -111,14 +111,14 @@ fn many_nodes_make_it_critical_over_its_life() {
             10.. => Severity::Critical,
         };
         assert_eq!(decision.severity, expected, "{number} nodes");
-        if let Telling::Speak(why) = decision.telling {
-            store.mark_told(&guessed(&[number], at(now)).key, why, at(now));
+        if let NotifyDecision::Send(why) = decision.telling {
+            store.mark_notified(&guessed(&[number], at(now)).key, why, at(now));
         }
     }
     // What was over before says nothing about what comes back.
     let all: Vec<Recovered> = (1..=12).map(|n| recovered(n, at(20))).collect();
     let over = store.recover(&all);
-    store.mark_told(&over[0].key, Why::Over, at(21));
+    store.mark_notified(&over[0].key, NotifyReason::Resolved, at(21));
     let again = store.decide(&guessed(&[1], at(30)), State::Open, at(30));
     assert_eq!((again.telling, again.severity), (OPEN, Severity::High));
 }
@@ -127,7 +127,11 @@ fn many_nodes_make_it_critical_over_its_life() {
 fn becoming_critical_speaks() {
     let nodes = |count| (1..=count).collect::<Vec<u32>>();
     let mut store = store_told(&confirmed(&nodes(7), at(0)), State::Open, at(0));
-    for (count, expected) in [(9, SILENT), (10, Telling::Speak(Why::Grew)), (11, SILENT)] {
+    for (count, expected) in [
+        (9, SILENT),
+        (10, NotifyDecision::Send(NotifyReason::Grew)),
+        (11, SILENT),
+    ] {
         let telling = tell(
             &mut store,
             &confirmed(&nodes(count), at(1)),

@@ -13,14 +13,14 @@ fn behind_proxy(number: u32, proxy: u8, last: i64) -> Incident {
         id: id.clone(),
     };
     one.key = format!("123456789012/eu-central-1/proxy-failure/node:{id}");
-    one.clues.dialled = Some(std::net::IpAddr::from([10, 0, 0, proxy]));
+    one.error_details.remote_ip = Some(std::net::IpAddr::from([10, 0, 0, proxy]));
     one
 }
 
 /// The same, and live state shows nothing wrong with the node.
 fn right(number: u32, last: i64) -> Incident {
     Incident {
-        standing: Standing::AlreadyRight,
+        fault_state: FaultState::NotObserved,
         ..behind_proxy(number, 1, last)
     }
 }
@@ -34,9 +34,9 @@ fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incid
         let mut one = singles[places[0]].clone();
         one.key = format!("123456789012/eu-central-1/proxy-failure/nodes:{}", scope.id);
         one.scope = scope;
-        one.hits = places
+        one.affected = places
             .iter()
-            .flat_map(|place| singles[*place].hits.clone())
+            .flat_map(|place| singles[*place].affected.clone())
             .collect();
         for place in &places {
             incidents[*place] = None;
@@ -45,9 +45,9 @@ fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incid
     }
     let incidents: Vec<Incident> = incidents.into_iter().flatten().collect();
     let decided = incidents.into_iter().map(|incident| {
-        let state = match incident.standing {
-            Standing::Standing => State::Open,
-            Standing::AlreadyRight => State::Resolved,
+        let state = match incident.fault_state {
+            FaultState::Active => State::Open,
+            FaultState::NotObserved => State::Resolved,
         };
         let decision = store.decide(&incident, state, now);
         (incident, decision)
@@ -59,20 +59,20 @@ fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incid
 fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
     let decided = unsent(store, singles, now);
     for (incident, decision) in &decided {
-        if let Telling::Speak(why) = decision.telling {
-            store.mark_told(&incident.key, why, now);
+        if let NotifyDecision::Send(why) = decision.telling {
+            store.mark_notified(&incident.key, why, now);
         }
     }
     decided
 }
 
 /// The scopes of what speaks, why, and of how many nodes.
-fn spoken(decided: &[(Incident, Decision)]) -> Vec<(ScopeKind, Why, usize)> {
+fn spoken(decided: &[(Incident, Decision)]) -> Vec<(ScopeKind, NotifyReason, usize)> {
     let speaks = decided
         .iter()
         .filter_map(|(incident, decision)| match decision.telling {
-            Telling::Speak(why) => Some((incident.scope.kind, why, decision.nodes.count)),
-            Telling::Suppress => None,
+            NotifyDecision::Send(why) => Some((incident.scope.kind, why, decision.nodes.count)),
+            NotifyDecision::Suppress => None,
         });
     speaks.collect()
 }
@@ -104,23 +104,23 @@ fn nodes_that_come_one_by_one_grow_one_list() {
     for number in 1..=40 {
         let now = at(10 * i64::from(number));
         for (incident, decision) in batch(&mut store, &[behind_proxy(number, 1, 0)], now) {
-            if let Telling::Speak(why) = decision.telling {
+            if let NotifyDecision::Send(why) = decision.telling {
                 spoken.push((incident.scope.kind, why, decision.nodes.count));
             }
         }
     }
     use ScopeKind::{Node, Nodes};
     let expected = [
-        (Node, Why::Opened, 1),
-        (Node, Why::Opened, 1),
-        (Node, Why::Opened, 1),
-        (Node, Why::Opened, 1),
-        (Node, Why::Opened, 1),
-        (Nodes, Why::Opened, 6),
+        (Node, NotifyReason::Opened, 1),
+        (Node, NotifyReason::Opened, 1),
+        (Node, NotifyReason::Opened, 1),
+        (Node, NotifyReason::Opened, 1),
+        (Node, NotifyReason::Opened, 1),
+        (Nodes, NotifyReason::Opened, 6),
         // Critical from here on.
-        (Nodes, Why::Grew, 10),
-        (Nodes, Why::Grew, 20),
-        (Nodes, Why::Grew, 40),
+        (Nodes, NotifyReason::Grew, 10),
+        (Nodes, NotifyReason::Grew, 20),
+        (Nodes, NotifyReason::Grew, 40),
     ];
     assert_eq!(spoken, expected);
 }
@@ -188,7 +188,7 @@ fn nodes_recover_one_by_one_and_the_list_is_over_with_the_last() {
     let mut over = Vec::new();
     for number in 1..=8 {
         for ended in store.recover(&[healed(number)]) {
-            store.mark_told(&ended.key, Why::Over, at(21));
+            store.mark_notified(&ended.key, NotifyReason::Resolved, at(21));
             over.push((number, ended.scope.kind, ended.nodes.count));
         }
     }
@@ -222,7 +222,7 @@ fn many_nodes_that_are_right_are_one_message_once_their_logs_go_on() {
     assert_eq!(spoken(&batch(&mut store, &all(130), at(131))), []);
     // … and lines of long after the first look are one message.
     let decided = batch(&mut store, &all(200), at(201));
-    let list = (ScopeKind::Nodes, Why::Opened, 40);
+    let list = (ScopeKind::Nodes, NotifyReason::Opened, 40);
     assert_eq!(spoken(&decided), [list]);
     assert_eq!(decided[0].1.nodes.listed.len(), 40);
     assert_eq!(spoken(&batch(&mut store, &all(300), at(301))), []);
@@ -240,7 +240,7 @@ fn what_was_seen_right_far_apart_and_shows_again_together_is_one_message() {
     }
     let now = 3_600 * 50;
     let all: Vec<Incident> = (1..=40).map(|n| right(n, now)).collect();
-    let list = (ScopeKind::Nodes, Why::Opened, 40);
+    let list = (ScopeKind::Nodes, NotifyReason::Opened, 40);
     assert_eq!(spoken(&batch(&mut store, &all, at(now))), [list]);
 }
 
@@ -257,13 +257,16 @@ fn each_of_many_nodes_has_its_own_moment_at_which_it_was_seen_right() {
     }
     // One that goes on is notified with the list it is in.
     let decided = batch(&mut store, &[right(7, 900)], at(901));
-    assert_eq!(spoken(&decided), [(ScopeKind::Nodes, Why::Opened, 40)]);
+    assert_eq!(
+        spoken(&decided),
+        [(ScopeKind::Nodes, NotifyReason::Opened, 40)]
+    );
     // Further ones that go on make it grow; late lines of further ones do not.
     let late: Vec<Incident> = (41..=60).map(|n| right(n, 905)).collect();
     assert_eq!(spoken(&batch(&mut store, &late, at(906))), []);
     let more: Vec<Incident> = (8..=12).map(|n| right(n, 950)).collect();
     let grew = spoken(&batch(&mut store, &more, at(951)));
-    assert_eq!(grew, [(ScopeKind::Nodes, Why::Grew, 60)]);
+    assert_eq!(grew, [(ScopeKind::Nodes, NotifyReason::Grew, 60)]);
 }
 
 #[test]
@@ -271,18 +274,18 @@ fn one_node_that_is_right_says_nothing_of_the_others() {
     let mut store = Store::new(DAY);
     let all: Vec<Incident> = (1..=40).map(|n| behind_proxy(n, 1, 0)).collect();
     let list = batch(&mut store, &all, at(1))[0].0.clone();
-    for (standing, last) in [(Standing::AlreadyRight, 20), (Standing::Standing, 20)] {
-        let mut found = finding(3, at(last), list.clues.clone());
-        (found.cause, found.standing) = (list.cause, standing);
+    for (fault_state, last) in [(FaultState::NotObserved, 20), (FaultState::Active, 20)] {
+        let mut found = finding(3, at(last), list.error_details.clone());
+        (found.cause, found.fault_state) = (list.cause, fault_state);
         found.candidates = vec![list.cause];
         found.scope = behind_proxy(3, 1, 0).scope;
         let own = found.scope.clone();
-        store.join(&mut found);
-        let expected = match standing {
-            Standing::Standing => &list.scope,
-            Standing::AlreadyRight => &own,
+        store.attach_to_open(&mut found);
+        let expected = match fault_state {
+            FaultState::Active => &list.scope,
+            FaultState::NotObserved => &own,
         };
-        assert_eq!(&found.scope, expected, "{standing:?}");
+        assert_eq!(&found.scope, expected, "{fault_state:?}");
     }
     assert_eq!(spoken(&batch(&mut store, &[right(3, 20)], at(30))), []);
     assert_eq!(spoken(&batch(&mut store, &all, at(40))), []);
@@ -294,7 +297,7 @@ fn what_was_notified_by_itself_ends_by_itself() {
     let open: Vec<Incident> = (1..=5).map(|n| behind_proxy(n, 1, 0)).collect();
     assert_eq!(spoken(&batch(&mut store, &open, at(1))).len(), 5);
     let all: Vec<Incident> = (1..=20).map(|n| right(n, 2)).collect();
-    let ended = [(ScopeKind::Node, Why::StateChanged, 1); 5];
+    let ended = [(ScopeKind::Node, NotifyReason::StateChanged, 1); 5];
     assert_eq!(spoken(&batch(&mut store, &all, at(60))), ended);
 }
 
@@ -317,7 +320,7 @@ fn what_may_be_our_doing_keeps_its_own_message_until_it_is_out() {
 
 #[test]
 fn what_was_written_is_in_no_list_of_what_is_open() {
-    for state in [State::Repaired, State::RepairFailed, State::BrokenAgain] {
+    for state in [State::Repaired, State::RepairFailed, State::Recurred] {
         let mut store = Store::new(DAY);
         for number in 1..=3 {
             let written = Happened {
@@ -331,7 +334,10 @@ fn what_was_written_is_in_no_list_of_what_is_open() {
         assert_eq!(store.shared(&few.iter().collect::<Vec<_>>(), at(1)), []);
         let many: Vec<Incident> = (4..=12).map(|n| behind_proxy(n, 1, 0)).collect();
         let decided = batch(&mut store, &many, at(1));
-        assert_eq!(spoken(&decided), [(ScopeKind::Nodes, Why::Opened, 9)]);
+        assert_eq!(
+            spoken(&decided),
+            [(ScopeKind::Nodes, NotifyReason::Opened, 9)]
+        );
     }
 }
 
@@ -399,8 +405,8 @@ impl Run {
         let decided = unsent(&mut self.store, &singles, at(now));
         let speaks = spoken(&decided).len();
         for (incident, decision) in decided {
-            if let (Telling::Speak(why), true) = (decision.telling, sent) {
-                self.store.mark_told(&incident.key, why, at(now));
+            if let (NotifyDecision::Send(why), true) = (decision.telling, sent) {
+                self.store.mark_notified(&incident.key, why, at(now));
                 self.name(&decision.nodes);
             }
         }
@@ -435,7 +441,8 @@ impl Run {
             ..recovered(number, at(now))
         };
         for over in self.store.recover(&[healed]) {
-            self.store.mark_told(&over.key, Why::Over, at(now));
+            self.store
+                .mark_notified(&over.key, NotifyReason::Resolved, at(now));
             self.name(&over.nodes);
         }
     }

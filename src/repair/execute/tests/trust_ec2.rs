@@ -12,7 +12,7 @@ fn repaired_policy() -> String {
     let memory = RepairMemory::default();
     match plan(
         &incident,
-        Present::of(&incident),
+        CurrentState::of(&incident),
         &open_locks(),
         &memory,
         now(),

@@ -457,7 +457,7 @@ impl NodeState {
         self.open = fault_state;
         // What another fault explained has no incident that could be over.
         let told = over.iter().filter(|open| {
-            !open.pending && !over.iter().any(|other| explain::explains(other, open))
+            (!open.pending || open.bare) && !over.iter().any(|other| explain::explains(other, open))
         });
         let mut recovered: Vec<Recovered> = told
             .map(|open| Recovered {

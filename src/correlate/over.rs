@@ -23,7 +23,8 @@ const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 impl NodeState {
     /// What was tried right before `at` has not healed: a later try would be
     /// written between the two. Of the attempts to find an identity that is the
-    /// last alone.
+    /// last alone, where no batch between may be missing. What is bare waits for a
+    /// later try: that another line of its own follows excludes no cause.
     pub(super) fn settle(&mut self, part: Part, at: Timestamp) {
         let before_next = match part {
             Part::Identity => BETWEEN_TRIES,
@@ -34,11 +35,13 @@ impl NodeState {
         };
         let attempts = self.open.iter().filter(|open| attempt(open));
         let last_attempt = attempts.map(|open| open.last).max();
+        let batch = self.batch;
         for open in &mut self.open {
             let since = at.duration_since(open.last);
-            let earlier = attempt(open) && last_attempt.is_some_and(|last| open.last < last);
+            let not_the_last = attempt(open)
+                && (open.batch < batch || last_attempt.is_some_and(|last| open.last < last));
             if open.part == part
-                && !(open.cut || earlier)
+                && !(open.cut || open.bare || not_the_last)
                 && SignedDuration::ZERO <= since
                 && since <= before_next
             {

@@ -218,7 +218,7 @@ fn batches_of_other_sizes_lost_doubled_late_or_dealt_raise_no_false_alarm() {
 /// Here an error and the warning with its cause come apart.
 #[test]
 fn small_batches_lost_doubled_late_or_dealt_raise_no_false_alarm() {
-    let wrong = false_alarms(&[10, 5], each_kind);
+    let wrong = false_alarms(&[13, 10, 7, 5, 4], each_kind);
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{wrong}",
@@ -229,11 +229,15 @@ fn small_batches_lost_doubled_late_or_dealt_raise_no_false_alarm() {
 /// The first that a new environment sees of a node that is denied its credentials.
 #[test]
 fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
-    let line = |time: &str| {
-        format!(
+    let line = |time: &str| match time.split_once(" wait ") {
+        Some((time, wait)) => format!(
+            "2023-01-25 {time} INFO [CredentialRefresher] Sleeping for {wait} before retrying \
+             retrieve credentials"
+        ),
+        None => format!(
             "2023-01-25 {time} ERROR [CredentialRefresher] Retrieve credentials produced error: \
              no valid credentials could be retrieved for ec2 identity"
-        )
+        ),
     };
     let loud_after = |batches: &[&[&str]]| {
         let pieces: Vec<String> = batches.concat().into_iter().map(line).collect();
@@ -257,4 +261,9 @@ fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
         loud_after(&[&["09:56:19"], &["10:26:19"], &["10:56:19"]]),
         [0, 1, 1]
     );
+    // The wait belongs to the same try, whose first line may have named the cause.
+    let one_try = ["09:56:19", "09:56:19 wait 1s"];
+    let next_try = ["09:56:20", "09:56:20 wait 2s"];
+    assert_eq!(loud_after(&[&one_try, &next_try]), [0, 0]);
+    assert_eq!(loud_after(&[&[one_try, next_try].concat()]), [1]);
 }

@@ -47,12 +47,12 @@ SEED ?= $(shell date +%s)
 .PHONY: fuzz
 fuzz: prerequisites ## Run the property tests at length: no input panics, no cut changes a verdict
 	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
-		cargo test --locked --no-default-features --lib --bins --test lab
+		cargo test --locked --no-default-features --features cli --lib --bins --test lab
 
 .PHONY: lint
 lint: format-check validate announce ## Check formatting, clippy and the template
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --no-default-features --lib --bins --benches -- -D warnings
+	cargo clippy --locked --no-default-features --features cli --lib --bins --benches -- -D warnings
 
 .PHONY: format-check
 format-check: prerequisites

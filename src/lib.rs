@@ -5,7 +5,7 @@
 //! # The way of the data
 //!
 //! Stages stand here in the order in which data meets them. All that judges is
-//! pure: the clock, the environment and AWS come in at the edge, in `main.rs`,
+//! pure: the clock, the environment and AWS come in at the edge, in `bin`,
 //! `handler`, `aws` and what of `diagnose` and `repair` makes calls.
 //!
 //! | stage | from | to |
@@ -44,6 +44,8 @@ pub mod advice;
 pub mod aws;
 pub mod batch;
 pub mod cause;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod command;
 pub mod config;
 pub mod correlate;

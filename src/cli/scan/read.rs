@@ -4,15 +4,15 @@ use std::fs;
 use std::io::BufRead;
 use std::path::Path;
 
+use crate::correlate::stream::{BatchAnalysis, NodeAnalyzer};
+use crate::engine::Engine;
+use crate::node::{AccountId, Node, Region};
 use jiff::Timestamp;
-use ssm_agent_triage::correlate::stream::{BatchAnalysis, NodeAnalyzer};
-use ssm_agent_triage::engine::Engine;
-use ssm_agent_triage::node::{AccountId, Node, Region};
 
 use super::inputs::NodeLogs;
 use super::progress::Progress;
 use super::records::Records;
-use crate::input::{ends_early, is_stdin, name_of, open};
+use crate::cli::input::{ends_early, is_stdin, name_of, open};
 
 /// Where the logs come from, as the command line says.
 pub struct Origin<'a> {

@@ -6,13 +6,13 @@ mod split;
 
 use std::path::{Path, PathBuf};
 
+use crate::node::{AccountId, NodeId, Region};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
-use crate::Output;
-use crate::arguments::{account, region};
-use crate::input::{name_of, read_text, stdin_once};
+use crate::cli::Output;
+use crate::cli::arguments::{account, region};
+use crate::cli::input::{name_of, read_text, stdin_once};
 use make::Stream;
 use split::Split;
 

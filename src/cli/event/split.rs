@@ -1,8 +1,8 @@
 //! Raw log text → events with times.
 
+use crate::record::{Joiner, read_stamp};
 use clap::ValueEnum;
 use jiff::Timestamp;
-use ssm_agent_triage::record::{Joiner, read_stamp};
 
 /// What becomes one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ssm_agent_triage::node::{IdSource, NodeId};
+use crate::node::{IdSource, NodeId};
 
-use crate::input::{FileId, cannot_read, file_id, is_stdin, name_of, one_line, stdin_once};
+use crate::cli::input::{FileId, cannot_read, file_id, is_stdin, name_of, one_line, stdin_once};
 
 /// What the arguments come to.
 #[derive(Debug, PartialEq, Default)]

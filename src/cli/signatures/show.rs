@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use ssm_agent_triage::notify::layout::wrap;
-use ssm_agent_triage::signature::{Kind, Signature};
+use crate::notify::layout::wrap;
+use crate::signature::{Kind, Signature};
 
 /// The signature of this id; the error names the nearest ones.
 pub fn render(signatures: &[Signature], id: &str, width: usize) -> Result<String, String> {
@@ -117,8 +117,8 @@ fn nearest<'s>(signatures: &'s [Signature], id: &str) -> Vec<&'s str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signatures::tests::sample;
-    use ssm_agent_triage::signature::builtin;
+    use crate::cli::signatures::tests::sample;
+    use crate::signature::builtin;
 
     #[test]
     fn a_signature_is_shown_with_its_examples() {

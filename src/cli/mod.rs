@@ -11,8 +11,8 @@ mod terminal;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::text::sanitize::sanitize;
 use clap::{Parser, Subcommand};
-use ssm_agent_triage::text::sanitize::sanitize;
 
 /// Tells why the AWS Systems Manager Agent of a node stopped working.
 #[derive(Parser)]
@@ -33,7 +33,8 @@ enum Command {
 /// Exit status when the input cannot be read; clap's own for a wrong command line.
 const UNREADABLE: u8 = 2;
 
-fn main() -> ExitCode {
+/// Runs the tool on the arguments of this process.
+pub fn run() -> ExitCode {
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         // A refusal repeats arguments, which may be the names of files.

@@ -1,22 +1,22 @@
 //! The verdict as text: what is wrong first, then the lines that show it, what
 //! to do, and what only looked bad.
 
+use crate::advice::{self, Step};
+use crate::cause::{Cause, Confidence, Severity};
+use crate::correlate::unknown::MAX_TEMPLATES;
+use crate::finding::{Evidence, Unrecognised};
+use crate::incident::group::Incident;
+use crate::notify::layout::wrap;
+use crate::record::Level;
+use crate::signature::Signature;
+use crate::text::quote;
+use crate::text::redact::redact_line;
 use jiff::Timestamp;
-use ssm_agent_triage::advice::{self, Step};
-use ssm_agent_triage::cause::{Cause, Confidence, Severity};
-use ssm_agent_triage::correlate::unknown::MAX_TEMPLATES;
-use ssm_agent_triage::finding::{Evidence, Unrecognised};
-use ssm_agent_triage::incident::group::Incident;
-use ssm_agent_triage::notify::layout::wrap;
-use ssm_agent_triage::record::Level;
-use ssm_agent_triage::signature::Signature;
-use ssm_agent_triage::text::quote;
-use ssm_agent_triage::text::redact::redact_line;
 
 use super::Verdict;
 use super::json::untouched;
-use crate::input::one_line;
-use crate::terminal::Style;
+use crate::cli::input::one_line;
+use crate::cli::terminal::Style;
 
 /// Kinds of harmless and unrecognised records that are listed; the others are
 /// counted.

@@ -1,9 +1,9 @@
 //! The verdict as the report that the function answers, too.
 
-use ssm_agent_triage::repair::outcome::{Outcome, OutcomeStatus};
-use ssm_agent_triage::repair::plan::PlanSummary;
-use ssm_agent_triage::report::Notified;
-use ssm_agent_triage::report::build;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
+use crate::repair::plan::PlanSummary;
+use crate::report::Notified;
+use crate::report::build;
 
 use super::Verdict;
 

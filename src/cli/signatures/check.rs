@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ssm_agent_triage::signature::{
+use crate::signature::{
     CatalogueError, Fault, Matcher, Signature, builtin, disproved, parse, recognised, with_file,
 };
 
-use crate::input::{name_of, read_strictly, stdin_once};
-use crate::{Output, UNREADABLE};
+use crate::cli::input::{name_of, read_strictly, stdin_once};
+use crate::cli::{Output, UNREADABLE};
 
 /// Exit status when a file has a fault.
 const FAULTY: u8 = 1;
@@ -201,7 +201,7 @@ fn plural(count: usize, noun: &str) -> String {
 mod tests {
     use std::fs;
 
-    use ssm_agent_triage::engine::Engine;
+    use crate::engine::Engine;
 
     use super::*;
 

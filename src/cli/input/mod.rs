@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use crate::text::sanitize::sanitize;
 use flate2::read::MultiGzDecoder;
-use ssm_agent_triage::text::sanitize::sanitize;
 
 use format::Foreign;
 use utf16::Utf16;

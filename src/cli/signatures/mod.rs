@@ -6,14 +6,14 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
+use crate::engine::Engine;
+use crate::signature::{Kind, Part};
+use crate::text::sanitize::sanitize;
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
-use ssm_agent_triage::engine::Engine;
-use ssm_agent_triage::signature::{Kind, Part};
-use ssm_agent_triage::text::sanitize::sanitize;
 
-use crate::Output;
-use crate::terminal::Style;
+use crate::cli::Output;
+use crate::cli::terminal::Style;
 
 /// A file of further signatures: the variable that the function has, too.
 const OWN: &str = "TRIAGE_SIGNATURES";
@@ -118,7 +118,7 @@ fn own_file() -> Option<PathBuf> {
 
 #[cfg(test)]
 pub mod tests {
-    use ssm_agent_triage::signature::{Signature, parse};
+    use crate::signature::{Signature, parse};
 
     /// Three signatures that use every key.
     pub fn sample() -> Vec<Signature> {

@@ -5,12 +5,12 @@
 
 use std::io::Write;
 
+use crate::node::{AccountId, Partition, Region};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
-use ssm_agent_triage::node::{AccountId, Partition, Region};
 
 use super::split::Timed;
 
@@ -200,10 +200,10 @@ fn pretty<T: Serialize + ?Sized>(value: &T) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::batch::Batch;
+    use crate::decode::{DecodeContext, Message};
+    use crate::receive::{Kind, receive};
     use proptest::prelude::*;
-    use ssm_agent_triage::batch::Batch;
-    use ssm_agent_triage::decode::{DecodeContext, Message};
-    use ssm_agent_triage::receive::{Kind, receive};
 
     use super::super::split::{Split, split};
     use super::*;

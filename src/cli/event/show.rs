@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write};
 
+use crate::batch::Batch;
+use crate::decode::{DecodeContext, DecodeError, Message, Subscription};
+use crate::receive::{Delivery, Kind, ReceiveError, receive};
+use crate::text::sanitize::sanitize;
 use jiff::Timestamp;
-use ssm_agent_triage::batch::Batch;
-use ssm_agent_triage::decode::{DecodeContext, DecodeError, Message, Subscription};
-use ssm_agent_triage::receive::{Delivery, Kind, ReceiveError, receive};
-use ssm_agent_triage::text::sanitize::sanitize;
 
-use crate::{Output, UNREADABLE};
+use crate::cli::{Output, UNREADABLE};
 
 /// Enough for whatever may be put on a Lambda function: its memory ends at 10 GB.
 const MAX_DECODED_BYTES: u64 = 1 << 30;

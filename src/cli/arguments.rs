@@ -1,6 +1,6 @@
 //! Values of command-line options that have a grammar.
 
-use ssm_agent_triage::node::{AccountId, NodeId, Region};
+use crate::node::{AccountId, NodeId, Region};
 
 pub fn account(text: &str) -> Result<AccountId, String> {
     AccountId::parse(text).ok_or_else(|| "an account id is 12 digits".to_owned())

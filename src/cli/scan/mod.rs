@@ -9,17 +9,17 @@ mod text;
 
 use std::path::PathBuf;
 
+use crate::correlate::stream::BatchAnalysis;
+use crate::diagnose::diagnose_by_log;
+use crate::incident::group::{Incident, group_into_incidents};
+use crate::node::{AccountId, NodeId, Region};
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
-use ssm_agent_triage::correlate::stream::BatchAnalysis;
-use ssm_agent_triage::diagnose::diagnose_by_log;
-use ssm_agent_triage::incident::group::{Incident, group_into_incidents};
-use ssm_agent_triage::node::{AccountId, NodeId, Region};
 
-use crate::arguments::{account, node, region};
-use crate::input::name_of;
-use crate::terminal::Style;
-use crate::{Output, UNREADABLE, signatures};
+use crate::cli::arguments::{account, node, region};
+use crate::cli::input::name_of;
+use crate::cli::terminal::Style;
+use crate::cli::{Output, UNREADABLE, signatures};
 use inputs::NodeLogs;
 use progress::Progress;
 use read::{NodeReading, Origin};

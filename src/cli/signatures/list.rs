@@ -1,6 +1,6 @@
 //! The catalogue as a list.
 
-use ssm_agent_triage::signature::{Kind, Part, Signature};
+use crate::signature::{Kind, Part, Signature};
 
 /// One line for each signature of `kind` and `part`, in the order of the catalogue.
 pub fn render(signatures: &[Signature], kind: Option<Kind>, part: Option<Part>) -> String {
@@ -47,8 +47,8 @@ fn causes(signature: &Signature) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signatures::tests::sample;
-    use ssm_agent_triage::signature::builtin;
+    use crate::cli::signatures::tests::sample;
+    use crate::signature::builtin;
 
     #[test]
     fn the_list_is_of_one_line_each_in_columns() {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
+use crate::record::unwrap::clean;
+use crate::record::{Joiner, Record};
 use jiff::Timestamp;
-use ssm_agent_triage::record::unwrap::clean;
-use ssm_agent_triage::record::{Joiner, Record};
 
 /// Lines are taken in pieces of about this size.
 const CHUNK: usize = 256 * 1024;

@@ -14,7 +14,6 @@ pub mod facts;
 pub mod live;
 mod needs;
 mod network;
-mod policy;
 mod query;
 mod result;
 mod scope;

@@ -8,7 +8,7 @@ use crate::command::{ArgKind, Command};
 use crate::config::RepairAction;
 use crate::diagnose::facts::ImdsFacts;
 use crate::node::{InstanceId, Region};
-use crate::trust_policy::Edit;
+use crate::policy::Edit;
 
 /// One write, with the state that it starts from.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,7 +130,7 @@ fn trust_policy(role: &str, document: &str) -> String {
 mod tests {
     use super::*;
     use crate::node::Partition;
-    use crate::trust_policy::{RoleRef, plan_edit};
+    use crate::policy::{RoleRef, plan_edit};
 
     fn region() -> Region {
         Region::parse("eu-central-1").unwrap()

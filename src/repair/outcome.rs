@@ -11,7 +11,7 @@ use crate::config::RepairMode;
 use crate::incident::group::Incident;
 use crate::incident::store::{Happened, State};
 
-use crate::trust_policy::remove_ours;
+use crate::policy::remove_ours;
 
 /// What came of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize)]

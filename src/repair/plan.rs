@@ -23,8 +23,8 @@ use crate::diagnose::facts::{InstanceFacts, RoleFacts};
 use crate::diagnose::verdict::FaultState;
 use crate::incident::group::{AffectedNode, Incident};
 use crate::node::{AccountId, IdSource, InstanceId, Region};
+use crate::policy::has_ours;
 use crate::repair::outcome::OutcomeStatus;
-use crate::trust_policy::has_ours;
 
 /// What the operator allows, and where the function itself runs.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,8 +10,8 @@ use crate::cause::Cause;
 use crate::config::{REPAIR_TAG_KEY, RepairAction};
 use crate::diagnose::facts::ImdsBar;
 use crate::node::{AccountId, Region};
+use crate::policy::Refusal;
 use crate::repair::outcome::Outcome;
-use crate::trust_policy::Refusal;
 
 /// A lock that is closed, or something about the resource that forbids the
 /// repair whatever the locks say.

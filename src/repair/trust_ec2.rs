@@ -9,8 +9,8 @@ use super::plan::{CurrentState, Guardrails, Plan, plan};
 use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::live::AwsReader;
+use crate::policy::{Edit, same_policy};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
-use crate::trust_policy::{Edit, same_policy};
 
 /// How long IAM may go on giving the old policy.
 const PATIENCE: Duration = Duration::from_secs(8);

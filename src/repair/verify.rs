@@ -4,8 +4,8 @@
 use super::action::Action;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
+use crate::policy::{Edit, has_ours, same_policy};
 use crate::repair::outcome::OutcomeStatus;
-use crate::trust_policy::{Edit, has_ours, same_policy};
 
 /// What a read after the write shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::diagnose::facts::{Fetched, ImdsFacts};
     use crate::node::{InstanceId, Partition};
-    use crate::trust_policy::{RoleRef, plan_edit};
+    use crate::policy::{RoleRef, plan_edit};
 
     const ID: &str = "i-0123456789abcdef0";
     const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}"#;

@@ -1,10 +1,9 @@
 //! Is Default Host Management on, and can Systems Manager use its role?
 
-use super::trust_policy::as_clause;
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::Fetched;
-use crate::trust_policy::{Judgement, Service, judge_for};
+use crate::policy::{PolicyDecision, Service, may_assume};
 
 const NAME: CheckName = CheckName::Dhmc;
 
@@ -51,24 +50,23 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
             CheckStatus::Unknown,
             ", which was not asked about".to_owned(),
         ),
-        Some(Fetched::Found(role)) => match judge_for(
+        Some(Fetched::Found(role)) => match may_assume(
             Service::SystemsManager,
             &role.trust_policy,
             subject.partition,
         ) {
-            Judgement::Allowed { .. } => {
+            PolicyDecision::Allowed(_) => {
                 let note = format!(
                     "Default Host Management is on, and its role {name} trusts Systems Manager."
                 );
                 CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::DhmcSound))
             }
-            Judgement::NotAllowed { .. } => failed("which does not trust ssm.amazonaws.com"),
-            Judgement::CannotJudge { because } => on(
+            PolicyDecision::Denied(_) | PolicyDecision::NotAllowed => {
+                failed("which does not trust ssm.amazonaws.com")
+            }
+            PolicyDecision::Unclear(why) => on(
                 CheckStatus::Unknown,
-                format!(
-                    "; whether it trusts Systems Manager cannot be judged: {}",
-                    as_clause(because.trim_end_matches('.'))
-                ),
+                format!("; could not determine whether it trusts Systems Manager: {why}"),
             ),
         },
     }

@@ -6,8 +6,8 @@ use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
 use crate::diagnose::network::path::table_of;
 use crate::diagnose::network::table::leads_to_other_networks;
-use crate::diagnose::policy::{Caller, Document, Request, Says, says};
 use crate::finding::DenyReason;
+use crate::policy::{Caller, Document, PolicyDecision, Request, evaluate};
 
 const NAME: CheckName = CheckName::EndpointPolicy;
 
@@ -78,7 +78,7 @@ fn of_call(
     }
     let unsigned = UNSIGNED.iter().any(|one| one.eq_ignore_ascii_case(action));
     let (who, caller) = if unsigned {
-        ("any node".to_owned(), Some(Caller::Unsigned))
+        ("any node".to_owned(), Caller::Unsigned)
     } else {
         let role = subject.own_role(NAME, instance)?;
         let other = error_details
@@ -89,13 +89,14 @@ fn of_call(
             let why = "the log names another role than the instance's";
             return Err(unknown(why.to_owned()));
         }
-        let caller = role.account().map(|account| match endpoint.gateway {
-            true => Caller::AtGateway,
-            false => Caller::Role {
+        let caller = match (role.account(), endpoint.gateway) {
+            (_, true) => Caller::AtGateway,
+            (Some(account), false) => Caller::Role {
                 arn: &role.arn,
                 account,
             },
-        });
+            (None, false) => Caller::Attached,
+        };
         (format!("the role {}", role.name), caller)
     };
     let id = &endpoint.id;
@@ -108,10 +109,7 @@ fn of_call(
         resource: resource.unwrap_or("*"),
         caller,
     };
-    let document = Document {
-        name: "the endpoint's policy",
-        text,
-    };
+    let policy = Document::parse("the endpoint's policy", text);
     let failed = |what: String| {
         let note = if unsigned {
             format!("{what} {NO_PRINCIPAL}")
@@ -122,24 +120,25 @@ fn of_call(
         let observation = Observation::EndpointPolicyRefuses;
         CheckResult::failed(NAME, note, observation, Fault::EndpointPolicy { endpoint })
     };
-    Ok(match says(&[document], &request) {
-        Says::Allowed(_) if !is_used => unknown(format!(
+    Ok(match evaluate(&[policy], &request) {
+        PolicyDecision::Allowed(_) if !is_used => unknown(format!(
             "{id} allows it, but private DNS of {id} is off: look for the endpoint that the calls \
              go through"
         )),
-        Says::Allowed(_) => CheckResult::new(
+        PolicyDecision::Allowed(_) => CheckResult::new(
             NAME,
             CheckStatus::Ok,
             format!("The policy of the endpoint {id} lets {who} call {action}."),
             Some(Observation::EndpointPolicyAllows),
         ),
-        Says::Denied(by) => failed(format!(
-            "The endpoint {id} denies {action} to {who}, by {by}."
+        PolicyDecision::Denied(at) => failed(format!(
+            "The endpoint {id} denies {action} to {who}, by {}.",
+            at.in_full()
         )),
-        Says::Nothing => failed(format!(
+        PolicyDecision::NotAllowed => failed(format!(
             "No statement of the policy of the endpoint {id} lets {who} call {action}."
         )),
-        Says::Unclear(why) => unknown(format!("{id}: {why}")),
+        PolicyDecision::Unclear(why) => unknown(format!("{id}: {why}")),
     })
 }
 

@@ -16,8 +16,8 @@ use crate::diagnose::called_on::{CalledOn, Place};
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
 use crate::diagnose::facts::{Decision, Doubt, Facts, Fetched, RoleFacts, Simulated, known};
-use crate::diagnose::policy::{Document, Request, Says, says};
 use crate::finding::{DenyReason, Principal};
+use crate::policy::{Caller, Document, PolicyDecision, Request, evaluate};
 
 const NAME: CheckName = CheckName::Permissions;
 
@@ -356,7 +356,7 @@ fn may_on(on: &CalledOn, facts: &Facts, role: &RoleFacts, action: &str, place: &
 
 fn by_simulation(
     simulated: &Simulated,
-    policies: &Policies<'_>,
+    policies: &Policies,
     action: &str,
     arn: &str,
     place: &Place<'_>,
@@ -410,113 +410,78 @@ fn by_simulation(
     May::Unclear(why)
 }
 
-/// The role's own policies and its boundary, as far as they were read.
-struct Policies<'a> {
-    facts: &'a Facts,
-    role: &'a RoleFacts,
-    documents: Result<Texts<'a>, String>,
+/// The role's own policies and its boundary: each, or why it is not known.
+struct Policies {
+    own: Vec<Policy>,
+    boundary: Option<Policy>,
 }
 
-impl<'a> Policies<'a> {
-    fn of(facts: &'a Facts, role: &'a RoleFacts) -> Self {
-        Self {
-            facts,
-            role,
-            documents: documents(facts, role),
-        }
+type Policy = Result<Document, String>;
+
+impl Policies {
+    fn of(facts: &Facts, role: &RoleFacts) -> Self {
+        let name = &role.name;
+        let read = |text: Option<&Fetched<String>>, title: String| {
+            Document::parse(&title, known(text, &title)?).map_err(|e| e.to_string())
+        };
+        let names = known(
+            facts.policy_names.get(name),
+            &format!("the list of policies of the role {name}"),
+        );
+        let own = match names {
+            Err(why) => vec![Err(why)],
+            Ok(names) => {
+                let attached = names.attached.iter().map(|arn| {
+                    let title = format!("the policy {}", arn.rsplit('/').next().unwrap_or(arn));
+                    read(facts.managed_policies.get(arn), title)
+                });
+                let inline = names.inline.iter().map(|policy| {
+                    let key = (name.clone(), policy.clone());
+                    let title = format!("the inline policy {policy}");
+                    read(facts.inline_policies.get(&key), title)
+                });
+                attached.chain(inline).collect()
+            }
+        };
+        let boundary = match (&role.boundary, &role.tags) {
+            (Some(arn), _) => {
+                let text = facts.managed_policies.get(arn);
+                Some(read(text, format!("the boundary {arn}")))
+            }
+            (None, Fetched::Found(_)) => None,
+            // Only GetRole, which gives the tags too, tells the boundary.
+            (None, Fetched::Missing | Fetched::Failed(_)) => Some(Err(format!(
+                "whether the role {name} has a permissions boundary could not be read"
+            ))),
+        };
+        Self { own, boundary }
     }
 
     fn are_read(&self) -> bool {
-        self.documents.is_ok()
+        self.own.iter().any(Result::is_ok)
     }
 
     fn may(&self, action: &str, arn: &str) -> May {
         let request = Request {
             action,
             resource: arn,
-            caller: None,
+            caller: Caller::Attached,
         };
-        let own = match &self.documents {
-            Ok((texts, unread)) => {
-                let documents: Vec<Document<'_>> = texts
-                    .iter()
-                    .map(|(name, text)| Document { name, text })
-                    .collect();
-                match (says(&documents, &request), unread) {
-                    (Says::Denied(by), _) => return May::Denied(by),
-                    (_, Some(why)) => Says::Unclear(why.clone()),
-                    (said, None) => said,
-                }
-            }
-            Err(why) => Says::Unclear(why.clone()),
+        let own = match evaluate(&self.own, &request) {
+            PolicyDecision::Denied(at) => return May::Denied(at.in_full()),
+            PolicyDecision::NotAllowed => return May::Missing,
+            PolicyDecision::Allowed(_) => May::Yes,
+            PolicyDecision::Unclear(why) => May::Unclear(why),
         };
-        if own == Says::Nothing {
-            return May::Missing;
-        }
         // What the boundary stops for certain is stopped whatever the role's
         // own policies leave open.
-        match (bounded(self.facts, self.role, &request), own) {
-            (Says::Denied(by), _) => May::Bounded(format!("denies, by {by},")),
-            (Says::Nothing, _) => May::Bounded("does not allow".to_owned()),
-            (_, Says::Unclear(why)) | (Says::Unclear(why), _) => May::Unclear(why),
-            (Says::Allowed(_), Says::Allowed(_) | Says::Denied(_) | Says::Nothing) => May::Yes,
+        let boundary = self.boundary.as_ref();
+        match boundary.map(|one| evaluate(std::slice::from_ref(one), &request)) {
+            Some(PolicyDecision::Denied(at)) => May::Bounded(format!("denies, by {at},")),
+            Some(PolicyDecision::NotAllowed) => May::Bounded("does not allow".to_owned()),
+            Some(PolicyDecision::Unclear(why)) if own == May::Yes => May::Unclear(why),
+            Some(PolicyDecision::Unclear(_) | PolicyDecision::Allowed(_)) | None => own,
         }
-    }
-}
-
-/// The role's policies by name, and why one of them could not be read.
-type Texts<'a> = (Vec<(String, &'a str)>, Option<String>);
-
-fn documents<'a>(facts: &'a Facts, role: &RoleFacts) -> Result<Texts<'a>, String> {
-    let name = &role.name;
-    let names = known(
-        facts.policy_names.get(name),
-        &format!("the list of policies of the role {name}"),
-    )?;
-    let mut texts: Vec<(String, &str)> = Vec::new();
-    let mut unread = None;
-    let attached = names.attached.iter().map(|arn| {
-        let title = format!("the policy {}", arn.rsplit('/').next().unwrap_or(arn));
-        (facts.managed_policies.get(arn), title)
-    });
-    let inline = names.inline.iter().map(|policy| {
-        let key = (name.clone(), policy.clone());
-        (
-            facts.inline_policies.get(&key),
-            format!("the inline policy {policy}"),
-        )
-    });
-    for (read, title) in attached.chain(inline) {
-        match known(read, &title) {
-            Ok(text) => texts.push((title, text.as_str())),
-            Err(why) => unread = unread.or(Some(why)),
-        }
-    }
-    Ok((texts, unread))
-}
-
-/// What the permissions boundary says; without one everything is allowed.
-fn bounded(facts: &Facts, role: &RoleFacts, request: &Request<'_>) -> Says {
-    match (&role.boundary, &role.tags) {
-        (Some(arn), _) => match known(
-            facts.managed_policies.get(arn),
-            &format!("the boundary {arn}"),
-        ) {
-            Ok(text) => says(
-                &[Document {
-                    name: "the boundary",
-                    text,
-                }],
-                request,
-            ),
-            Err(why) => Says::Unclear(why),
-        },
-        (None, Fetched::Found(_)) => Says::Allowed("no boundary".to_owned()),
-        // Only GetRole, which gives the tags too, tells the boundary.
-        (None, Fetched::Missing | Fetched::Failed(_)) => Says::Unclear(format!(
-            "whether the role {} has a permissions boundary could not be read",
-            role.name
-        )),
     }
 }
 

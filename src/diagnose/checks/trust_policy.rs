@@ -2,7 +2,7 @@
 
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
-use crate::trust_policy::{self, Judgement};
+use crate::policy::{PolicyDecision, Service, has_ours, may_assume, whom_it_allows};
 
 const NAME: CheckName = CheckName::TrustPolicy;
 
@@ -16,38 +16,33 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         Err(result) => return result,
     };
     let name = &role.name;
-    match trust_policy::judge(&role.trust_policy, subject.partition) {
-        Judgement::Allowed { by } => {
-            let observation = match trust_policy::has_ours(&role.trust_policy) {
+    let (policy, partition) = (&role.trust_policy, subject.partition);
+    let failed = |why: String| {
+        let note = format!("Role {name}: {why}.");
+        CheckResult::new(
+            NAME,
+            CheckStatus::Failed,
+            note,
+            Some(Observation::TrustRefuses),
+        )
+    };
+    match may_assume(Service::Ec2, policy, partition) {
+        PolicyDecision::Allowed(at) => {
+            let observation = match has_ours(policy) {
                 Some(_) => Observation::TrustAllowsByRepair,
                 None => Observation::TrustAllows,
             };
-            let note = format!("The trust policy of the role {name} lets EC2 assume it ({by}).");
+            let note = format!("The trust policy of the role {name} lets EC2 assume it ({at}).");
             CheckResult::new(NAME, CheckStatus::Ok, note, Some(observation))
         }
-        Judgement::NotAllowed { why, blocking: _ } => CheckResult::new(
+        PolicyDecision::Denied(at) => failed(format!("{} denies it to EC2", at.in_full())),
+        PolicyDecision::NotAllowed => failed(format!(
+            "no statement of the trust policy lets EC2 assume it; {}",
+            whom_it_allows(Service::Ec2, policy, partition)
+        )),
+        PolicyDecision::Unclear(why) => CheckResult::unknown(
             NAME,
-            CheckStatus::Failed,
-            format!("Role {name}: {}", as_clause(&why)),
-            Some(Observation::TrustRefuses),
+            format!("Could not determine whether EC2 may assume the role {name}: {why}."),
         ),
-        Judgement::CannotJudge { because } => CheckResult::new(
-            NAME,
-            CheckStatus::Unknown,
-            format!(
-                "Whether EC2 may assume the role {name} cannot be judged: {}",
-                as_clause(&because)
-            ),
-            None,
-        ),
-    }
-}
-
-/// A sentence that goes on after a colon.
-pub(super) fn as_clause(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => String::new(),
     }
 }

@@ -181,9 +181,9 @@ fn trust_policy_judges_the_role_of_the_instances_own_profile() {
         let policy = policy.to_owned();
         world(|_, p| p.role.as_mut().expect("given").trust_policy = policy)
     };
-    let repaired = crate::trust_policy::plan_edit(
+    let repaired = crate::policy::plan_edit(
         TRUSTS_LAMBDA,
-        &crate::trust_policy::RoleRef {
+        &crate::policy::RoleRef {
             name: "MySSMRole",
             arn: "arn:aws:iam::111122223333:role/MySSMRole",
             path: "/",

@@ -166,9 +166,9 @@ fn a_right_trust_policy_with_a_refusal_in_the_log_is_a_stale_association() {
 fn a_trust_policy_that_a_repair_put_right_is_told_as_that() {
     let repaired = world(|_, p| {
         let role = p.role.as_mut().expect("given");
-        role.trust_policy = crate::trust_policy::plan_edit(
+        role.trust_policy = crate::policy::plan_edit(
             TRUSTS_LAMBDA,
-            &crate::trust_policy::RoleRef {
+            &crate::policy::RoleRef {
                 name: "MySSMRole",
                 arn: "arn:aws:iam::111122223333:role/MySSMRole",
                 path: "/",

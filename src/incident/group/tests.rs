@@ -73,7 +73,7 @@ fn many_instances_on_one_broken_role_are_one_incident() {
     i-00000000000000001 is running. The same holds for 2 more.
     Systems Manager knows no node i-00000000000000001 in this account and Region: its agent has never registered, or was deregistered. The same holds for 2 more.
     i-00000000000000001 has the instance profile Web with the role MySSMRole. The same holds for 2 more.
-    Role MySSMRole: no statement of the trust policy lets ec2.amazonaws.com call sts:AssumeRole; its Allow statements name "lambda.amazonaws.com".
+    Role MySSMRole: no statement of the trust policy lets EC2 assume it; its Allow statements name "lambda.amazonaws.com".
     "#);
 }
 

@@ -5,9 +5,9 @@ use crate::cause::ScopeKind;
 use crate::config::REPAIR_TAG_KEY;
 use crate::diagnose::facts::Fetched;
 use crate::incident::group::Incident;
+use crate::policy::{Refusal, RoleRef, plan_edit};
 use crate::repair::action::Action;
 use crate::repair::reason::{Reason, Resource};
-use crate::trust_policy::{Refusal, RoleRef, plan_edit};
 
 /// What may be done about the resource, as it is.
 pub(super) enum Judged<'a> {

@@ -1,37 +1,42 @@
-//! Resource patterns held against the ARNs that an action is checked on.
+//! Patterns with `*` and `?`: of actions and services, which have no case, and
+//! of resources, held against the ARNs that an action is checked on.
 //!
-//! A pattern is certain only where it matches as IAM documents it: with regard
+//! A resource pattern is certain only where it matches as IAM documents it: with regard
 //! to case, and segment by segment ("IAM JSON policy elements: Resource" says
 //! that a `*` at the end of a segment *can* reach beyond the colon, and that
 //! the service segment takes no wildcard). What matches only more loosely, or
 //! holds a policy variable, is a doubt.
 
-/// How far a pattern reaches over the ARNs that an asked text stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// It matches each of them.
-    All,
-    /// It matches some of them, or may.
-    Some,
-    /// It matches none of them.
+/// How much of the ARNs that an asked text stands for a pattern matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Coverage {
     None,
+    /// Some of them, or it may.
+    Some,
+    All,
 }
 
 /// `asked` is an ARN in which `*` stands for any text, or `*` alone where
 /// nothing is known of it.
-pub(super) fn reach(pattern: &str, asked: &str) -> Reach {
+pub(super) fn coverage(pattern: &str, asked: &str) -> Coverage {
     if pattern == "*" || (!pattern.contains("${") && by_segment(pattern, asked)) {
-        return Reach::All;
+        return Coverage::All;
     }
     if asked == "*" {
-        return Reach::Some;
+        return Coverage::Some;
     }
     let loosely = variables_open(pattern).to_ascii_lowercase();
     if meet(loosely.as_bytes(), asked.to_ascii_lowercase().as_bytes()) {
-        Reach::Some
+        Coverage::Some
     } else {
-        Reach::None
+        Coverage::None
     }
+}
+
+/// Whether `text`, in which `*` does not occur, matches `pattern`, as actions do
+/// ("IAM JSON policy elements: Action").
+pub(super) fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
+    covers(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
 }
 
 /// `arn:partition:service:region:account:resource`; the last holds colons too.
@@ -122,34 +127,71 @@ mod tests {
     const INSTANCE: &str = "arn:aws:ec2:eu-central-1:111122223333:instance/i-0123456789abcdef0";
 
     #[test]
+    fn patterns_match_as_iam_reads_them() {
+        for pattern in [
+            "sts:AssumeRole",
+            "STS:assumerole",
+            "sts:*",
+            "*",
+            "**",
+            "sts:Assume*",
+            "sts:?ssumeRole",
+            "*:AssumeRole",
+            "sts:AssumeRole*",
+            "s*s:*e*Role",
+        ] {
+            assert!(
+                matches_ignoring_case(pattern, "sts:AssumeRole"),
+                "{pattern}"
+            );
+        }
+        for pattern in [
+            "",
+            "sts:AssumeRoleWithSAML",
+            "sts:AssumeRole?",
+            "sts:TagSession",
+            "sts:assume",
+            "ts:AssumeRole",
+            "iam:*",
+            "*WithSAML",
+            "é*",
+        ] {
+            assert!(
+                !matches_ignoring_case(pattern, "sts:AssumeRole"),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
     fn a_pattern_is_certain_by_segment_and_case_and_else_a_doubt() {
         for (pattern, expected) in [
-            ("*", Reach::All),
-            (INSTANCE, Reach::All),
-            ("arn:aws:ec2:*:*:instance/*", Reach::All),
-            ("arn:aws*:ec2:eu-*-?:1111*:instance/i-0123*", Reach::All),
-            ("arn:*:ec2:*:*:*", Reach::All),
+            ("*", Coverage::All),
+            (INSTANCE, Coverage::All),
+            ("arn:aws:ec2:*:*:instance/*", Coverage::All),
+            ("arn:aws*:ec2:eu-*-?:1111*:instance/i-0123*", Coverage::All),
+            ("arn:*:ec2:*:*:*", Coverage::All),
             // Matched only across a colon, or by a wildcard for the service.
-            ("arn:aws:ec2:*", Reach::Some),
-            ("arn:aws:ec2:*instance/*", Reach::Some),
-            ("arn:*", Reach::Some),
-            ("arn:aws:*:*:*:instance/*", Reach::Some),
+            ("arn:aws:ec2:*", Coverage::Some),
+            ("arn:aws:ec2:*instance/*", Coverage::Some),
+            ("arn:*", Coverage::Some),
+            ("arn:aws:*:*:*:instance/*", Coverage::Some),
             // Matched only without regard to case.
-            ("arn:aws:ec2:*:*:Instance/*", Reach::Some),
-            ("ARN:aws:ec2:*:*:instance/*", Reach::Some),
+            ("arn:aws:ec2:*:*:Instance/*", Coverage::Some),
+            ("ARN:aws:ec2:*:*:instance/*", Coverage::Some),
             // Variables.
-            ("${ec2:SourceInstanceARN}", Reach::Some),
-            ("arn:aws:ec2:*:*:instance/${aws:userid}", Reach::Some),
-            ("arn:aws:s3:::logs/${aws:userid}", Reach::None),
-            ("${unclosed", Reach::Some),
+            ("${ec2:SourceInstanceARN}", Coverage::Some),
+            ("arn:aws:ec2:*:*:instance/${aws:userid}", Coverage::Some),
+            ("arn:aws:s3:::logs/${aws:userid}", Coverage::None),
+            ("${unclosed", Coverage::Some),
             // Others.
-            ("", Reach::None),
-            ("arn:aws:ec2:*:*:instance/i-1*", Reach::None),
-            ("arn:aws:ec2:us-east-1:*:instance/*", Reach::None),
-            ("arn:aws:ec2:::instance/*", Reach::None),
-            ("arn:aws:ssm:*:*:managed-instance/*", Reach::None),
+            ("", Coverage::None),
+            ("arn:aws:ec2:*:*:instance/i-1*", Coverage::None),
+            ("arn:aws:ec2:us-east-1:*:instance/*", Coverage::None),
+            ("arn:aws:ec2:::instance/*", Coverage::None),
+            ("arn:aws:ssm:*:*:managed-instance/*", Coverage::None),
         ] {
-            assert_eq!(reach(pattern, INSTANCE), expected, "{pattern}");
+            assert_eq!(coverage(pattern, INSTANCE), expected, "{pattern}");
         }
     }
 
@@ -157,17 +199,17 @@ mod tests {
     fn where_many_arns_are_asked_about_a_pattern_must_take_all_of_them() {
         const ASKED: &str = "arn:aws:ssm:eu-central-1:*:document/*";
         for (pattern, expected) in [
-            ("arn:aws:ssm:*:*:document/*", Reach::All),
-            ("arn:aws:ssm:eu-central-1:*:*", Reach::All),
-            ("arn:aws:ssm:*:*:document/AWS-*", Reach::Some),
-            ("arn:aws:ssm:*:111122223333:document/*", Reach::Some),
-            ("arn:aws:ssm:*:*:document/?", Reach::Some),
-            ("arn:aws:ssm:*:*:*/AWS-RunPatchBaseline", Reach::Some),
-            ("arn:aws:ssm:*:*:association/*", Reach::None),
-            ("arn:aws:ec2:*:*:instance/*", Reach::None),
+            ("arn:aws:ssm:*:*:document/*", Coverage::All),
+            ("arn:aws:ssm:eu-central-1:*:*", Coverage::All),
+            ("arn:aws:ssm:*:*:document/AWS-*", Coverage::Some),
+            ("arn:aws:ssm:*:111122223333:document/*", Coverage::Some),
+            ("arn:aws:ssm:*:*:document/?", Coverage::Some),
+            ("arn:aws:ssm:*:*:*/AWS-RunPatchBaseline", Coverage::Some),
+            ("arn:aws:ssm:*:*:association/*", Coverage::None),
+            ("arn:aws:ec2:*:*:instance/*", Coverage::None),
         ] {
-            assert_eq!(reach(pattern, ASKED), expected, "{pattern}");
+            assert_eq!(coverage(pattern, ASKED), expected, "{pattern}");
         }
-        assert_eq!(reach("arn:aws:ssm:*:*:document/*", "*"), Reach::Some);
+        assert_eq!(coverage("arn:aws:ssm:*:*:document/*", "*"), Coverage::Some);
     }
 }

@@ -4,7 +4,10 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Judgement, Refusal, RoleRef, has_ours, judge, plan_edit, remove_ours, same_policy};
+use super::{
+    PolicyDecision, Refusal, RoleRef, Service, has_ours, may_assume, plan_edit, remove_ours,
+    same_policy,
+};
 use crate::node::Partition;
 
 /// One value or a list, as texts of JSON.
@@ -250,7 +253,7 @@ proptest! {
         policy in policy(mostly_harmless()), partition in partitions()
     ) {
         if let Some(edit) = planned(&policy, partition) {
-            let is_allowed = matches!(judge(&edit.new_document, partition), Judgement::Allowed { .. });
+            let is_allowed = matches!(may_assume(Service::Ec2, &edit.new_document, partition), PolicyDecision::Allowed(_));
             prop_assert!(is_allowed);
             prop_assert_eq!(has_ours(&edit.new_document), Some(edit.sid));
             let again = plan_edit(&edit.new_document, &role(partition));
@@ -307,7 +310,7 @@ proptest! {
     fn whitespace_and_the_order_of_members_change_nothing(policy in policy(any_statement()), partition in partitions()) {
         let other = spaced(&read(&policy).to_string());
         prop_assert!(same_policy(&policy, &other));
-        prop_assert_eq!(judge(&policy, partition), judge(&other, partition));
+        prop_assert_eq!(may_assume(Service::Ec2, &policy, partition), may_assume(Service::Ec2, &other, partition));
         prop_assert_eq!(
             plan_edit(&policy, &role(partition)).is_ok(),
             plan_edit(&other, &role(partition)).is_ok()
@@ -381,10 +384,10 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn everything(text: &str, partition: Partition) {
-    let judgement = judge(text, partition);
+    let decision = may_assume(Service::Ec2, text, partition);
     let plan = plan_edit(text, &role(partition));
     if serde_json::from_str::<Value>(text).is_err() {
-        assert!(matches!(judgement, Judgement::CannotJudge { .. }));
+        assert!(matches!(decision, PolicyDecision::Unclear(_)));
         assert!(matches!(plan, Err(Refusal::Unreadable(_))));
     }
     if let Err(refusal) = plan {

@@ -1,34 +1,30 @@
 //! Policies as IAM words them, and what they surely say.
 
-use crate::diagnose::policy::{Caller, Document, Request, Says, says};
+use super::{Caller, Document, DocumentError, PolicyDecision, Request, evaluate};
 
 const INSTANCE: &str = "arn:aws:ec2:eu-central-1:111122223333:instance/i-0123456789abcdef0";
 const PING: &str = "ssm:UpdateInstanceInformation";
 
-fn said(statements: &str, caller: bool) -> &'static str {
+fn decided(statements: &str, caller: Caller<'_>) -> &'static str {
     let text = format!(r#"{{"Version":"2012-10-17","Statement":{statements}}}"#);
-    let document = Document {
-        name: "the policy Own",
-        text: &text,
-    };
-    let caller = caller.then_some(Caller::Role {
-        arn: "arn:aws:iam::111122223333:role/MySSMRole",
-        account: "111122223333",
-    });
     let request = Request {
         action: PING,
         resource: INSTANCE,
         caller,
     };
-    name(&says(&[document], &request))
+    name(&evaluate(&[policy(&text)], &request))
 }
 
-fn name(says: &Says) -> &'static str {
-    match says {
-        Says::Denied(_) => "denied",
-        Says::Allowed(_) => "allowed",
-        Says::Nothing => "nothing",
-        Says::Unclear(_) => "unclear",
+fn policy(text: &str) -> Result<Document, DocumentError> {
+    Document::parse("the policy Own", text)
+}
+
+fn name(decision: &PolicyDecision) -> &'static str {
+    match decision {
+        PolicyDecision::Denied(_) => "denied",
+        PolicyDecision::Allowed(_) => "allowed",
+        PolicyDecision::NotAllowed => "not allowed",
+        PolicyDecision::Unclear(_) => "unclear",
     }
 }
 
@@ -63,12 +59,12 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "another action",
             r#"{"Effect":"Allow","Action":"ssm:ListAssociations","Resource":"*"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "a shorter action",
             r#"{"Effect":"Allow","Action":"ssm:UpdateInstance","Resource":"*"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "all but another",
@@ -78,7 +74,7 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "all but this",
             r#"{"Effect":"Allow","NotAction":["ssm:*"],"Resource":"*"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "this instance",
@@ -88,12 +84,12 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "other nodes",
             r#"{"Effect":"Allow","Action":"ssm:*","Resource":"arn:aws:ssm:*:*:managed-instance/*"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "a bucket",
             r#"{"Effect":"Allow","Action":"*","Resource":["arn:aws:s3:::logs/*"]}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "a variable",
@@ -108,7 +104,7 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "all resources but this",
             r#"{"Effect":"Allow","Action":"ssm:*","NotResource":"arn:aws:ec2:*:*:instance/*"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "all resources but perhaps this",
@@ -128,7 +124,7 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
         (
             "a conditioned denial and nothing that allows",
             r#"{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "a condition",
@@ -185,15 +181,19 @@ fn statements_are_read_as_iam_reads_them_or_not_at_all() {
             r#"{"Effect":"Allow","Action":7,"Resource":"*"}"#,
             "unclear",
         ),
-        ("no statement", "[]", "nothing"),
+        ("no statement", "[]", "not allowed"),
         ("not a statement", r#""x""#, "unclear"),
     ] {
-        assert_eq!(said(statements, false), expected, "{title}");
+        assert_eq!(decided(statements, Caller::Attached), expected, "{title}");
     }
 }
 
 #[test]
 fn principals_count_where_the_policy_is_a_resources() {
+    let role = Caller::Role {
+        arn: "arn:aws:iam::111122223333:role/MySSMRole",
+        account: "111122223333",
+    };
     for (title, principal, expected) in [
         ("everyone", r#""Principal":"*""#, "allowed"),
         ("everyone in AWS", r#""Principal":{"AWS":"*"}"#, "allowed"),
@@ -215,12 +215,12 @@ fn principals_count_where_the_policy_is_a_resources() {
         (
             "another role",
             r#""Principal":{"AWS":"arn:aws:iam::111122223333:role/Other"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "another account",
             r#""Principal":{"AWS":"444455556666"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "a session",
@@ -230,7 +230,7 @@ fn principals_count_where_the_policy_is_a_resources() {
         (
             "a service",
             r#""Principal":{"Service":"ec2.amazonaws.com"}"#,
-            "nothing",
+            "not allowed",
         ),
         (
             "all but",
@@ -240,25 +240,27 @@ fn principals_count_where_the_policy_is_a_resources() {
         ("nobody", r#""Sid":"x""#, "unclear"),
     ] {
         let statement = format!(r#"{{"Effect":"Allow","Action":"*","Resource":"*",{principal}}}"#);
-        assert_eq!(said(&statement, true), expected, "{title}");
+        assert_eq!(decided(&statement, role), expected, "{title}");
     }
 }
 
 #[test]
 fn one_document_that_cannot_be_read_leaves_only_denials_certain() {
-    let document = |text| Document { name: "p", text };
     let request = Request {
         action: PING,
         resource: INSTANCE,
-        caller: None,
+        caller: Caller::Attached,
     };
     let allow = r#"{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
     let deny = r#"{"Statement":{"Sid":"NoSsm","Effect":"Deny","Action":"ssm:*","Resource":"*"}}"#;
-    let both = says(&[document("{"), document(allow)], &request);
+    let both = evaluate(&[policy("{"), policy(allow)], &request);
     assert_eq!(name(&both), "unclear");
-    let denied = says(&[document("{"), document(deny)], &request);
-    assert_eq!(denied, Says::Denied("the statement NoSsm of p".to_owned()));
-    assert_eq!(says(&[], &request), Says::Nothing);
+    let PolicyDecision::Denied(at) = evaluate(&[policy("{"), policy(deny)], &request) else {
+        panic!("the Deny is certain");
+    };
+    assert_eq!(at.in_full(), "statement \"NoSsm\" of the policy Own");
+    let none: [Result<Document, DocumentError>; 0] = [];
+    assert_eq!(evaluate(&none, &request), PolicyDecision::NotAllowed);
 }
 
 #[test]
@@ -266,19 +268,13 @@ fn an_action_without_resources_of_its_own_is_plain_only_on_all() {
     let request = Request {
         action: "ssmmessages:CreateControlChannel",
         resource: "*",
-        caller: None,
+        caller: Caller::Attached,
     };
     let on = |resource: &str| {
         let text = format!(
             r#"{{"Statement":{{"Effect":"Allow","Action":"ssmmessages:*","Resource":"{resource}"}}}}"#
         );
-        name(&says(
-            &[Document {
-                name: "p",
-                text: &text,
-            }],
-            &request,
-        ))
+        name(&evaluate(&[policy(&text)], &request))
     };
     assert_eq!(on("*"), "allowed");
     assert_eq!(on("arn:aws:ssmmessages:*:*:control-channel/*"), "unclear");

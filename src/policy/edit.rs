@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::node::Partition;
-
 use super::document::{
-    Actions, Document, DocumentError, Effect, Place, Principal, PrincipalKind, Principals,
-    Statement, shown,
+    Document, DocumentError, Effect, PrincipalKind, Principals, Statement, StatementRef,
+    is_account, quoted, statements,
 };
-use super::json::{self, Json};
-use super::judge::{
-    ASSUME_ROLE, Doubt, Judgement, Reach, Service, judge_document, names_service, reach,
-};
+use super::evaluate::{Doubt, PolicyDecision, StatementMatch, decide};
+use super::service::{Service, resembles};
+use super::trust::{ASSUME_ROLE, parse, request};
+use crate::node::Partition;
 
 /// The Sid of the statement that [`plan_edit`] appends; where it is taken,
 /// `No2`, `No3` … follows it.
@@ -59,8 +57,10 @@ pub enum Refusal {
     #[error(
         "EC2 may already assume the role, in {by}: nothing to add. If the agent still gets no credentials, associate the instance profile with the instance again."
     )]
-    AlreadyRight { by: Place },
-    #[error("{0} Correct it by hand in the IAM console, which names the fault.")]
+    AlreadyRight { by: StatementRef },
+    #[error(
+        "It cannot be read: {0}. Correct it by hand in the IAM console, which names the fault."
+    )]
     Unreadable(DocumentError),
     #[error(
         "AWS manages the roles under {path} and nobody else may edit them. Attach an instance profile with a role of your own."
@@ -71,33 +71,33 @@ pub enum Refusal {
     )]
     HostManagementRole,
     #[error(
-        "In {place} the role trusts Systems Manager, so it serves hybrid nodes or Default Host Management and should not be opened to EC2. Attach an instance profile with a role of its own."
+        "In {at} the role trusts Systems Manager, so it serves hybrid nodes or Default Host Management and should not be opened to EC2. Attach an instance profile with a role of its own."
     )]
-    TrustsSystemsManager { place: Place },
+    TrustsSystemsManager { at: StatementRef },
     #[error(
-        "In {place} the role trusts ecs-tasks.amazonaws.com, so it belongs to ECS tasks and should not be opened to EC2. Attach an instance profile with a role of its own."
+        "In {at} the role trusts ecs-tasks.amazonaws.com, so it belongs to ECS tasks and should not be opened to EC2. Attach an instance profile with a role of its own."
     )]
-    TrustsEcsTasks { place: Place },
+    TrustsEcsTasks { at: StatementRef },
     #[error(
-        "A Deny in {place} covers EC2, or may cover it, and an added Allow does not undo a Deny. Ask the owner of the policy whether EC2 is meant to be denied, and narrow or remove the Deny by hand."
+        "A Deny in {at} covers EC2, or may cover it, and an added Allow does not undo a Deny. Ask the owner of the policy whether EC2 is meant to be denied, and narrow or remove the Deny by hand."
     )]
-    DenyCanMatch { place: Place },
+    DenyCanMatch { at: StatementRef },
     #[error(
-        "The policy uses NotPrincipal in {place}, which AWS does not support in trust policies. Replace it by hand with the principals that are meant."
+        "The policy uses NotPrincipal in {at}, which AWS does not support in trust policies. Replace it by hand with the principals that are meant."
     )]
-    NotPrincipal { place: Place },
+    NotPrincipal { at: StatementRef },
     #[error(
-        "The policy already allows EC2 in {place}, under a condition that somebody chose. Check by hand whether EC2 can meet the condition, and change it there."
+        "The policy already allows EC2 in {at}, under a condition that somebody chose. Check by hand whether EC2 can meet the condition, and change it there."
     )]
-    ConditionedAllow { place: Place },
+    ConditionedAllow { at: StatementRef },
     #[error(
-        "{because} Check it by hand, and name the EC2 service as a principal if that is meant."
+        "Whether EC2 may assume the role could not be determined: {0}. Check it by hand, and name the EC2 service as a principal if that is meant."
     )]
-    CannotJudge { because: String },
+    Unclear(String),
     #[error(
-        "In {place} the principal {principal} is neither an account nor an ARN; IAM shows a deleted user or role like this and refuses the policy when it is sent back. Remove that principal by hand and let EC2 assume the role in the same change."
+        "In {at} the principal {principal} is neither an account nor an ARN; IAM shows a deleted user or role like this and refuses the policy when it is sent back. Remove that principal by hand and let EC2 assume the role in the same change."
     )]
-    DeadPrincipal { place: Place, principal: String },
+    DeadPrincipal { at: StatementRef, principal: String },
     #[error(
         "Outside the partitions aws and aws-us-gov trust policies are only advised on. Append this statement by hand: {}", .would_do.statement
     )]
@@ -108,15 +108,19 @@ pub enum Refusal {
 /// (URL-decoded), or why none is made. How long a trust policy may be is for
 /// IAM to say: the account's quota can be raised.
 pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
-    let policy = Document::parse(document).map_err(Refusal::Unreadable)?;
-    let judgement = judge_document(Service::Ec2, &policy, role.partition);
-    if let Judgement::Allowed { by } = judgement {
+    let policy = parse(document).map_err(Refusal::Unreadable)?;
+    let decision = decide(
+        &policy.statements,
+        None,
+        &request(Service::Ec2, role.partition),
+    );
+    if let PolicyDecision::Allowed(by) = decision {
         return Err(Refusal::AlreadyRight { by });
     }
     refuse_role(role)?;
     refuse_meaning(&policy, role.partition)?;
-    if let Judgement::CannotJudge { because } = judgement {
-        return Err(Refusal::CannotJudge { because });
+    if let PolicyDecision::Unclear(why) = decision {
+        return Err(Refusal::Unclear(why));
     }
     refuse_owner(&policy)?;
     refuse_dead_principal(&policy)?;
@@ -140,40 +144,30 @@ pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
 /// `None` when no statement with this Sid is exactly what we write, when it is
 /// the only one (a policy must have one), or when `document` cannot be read.
 pub fn remove_ours(document: &str, sid: &str) -> Option<String> {
-    let policy = Document::parse(document).ok()?;
-    let index = policy
-        .statements
-        .iter()
-        .position(|s| is_ours(s) && s.sid.as_deref() == Some(sid))?;
+    let policy = parse(document).ok()?;
+    let is_this = |one: &Statement| is_ours(one) && one.sid.as_deref() == Some(sid);
+    let index = policy.statements.iter().position(is_this)?;
     if policy.statements.len() == 1 {
         return None;
     }
-    let compact = json::compact(document);
-    let place = json::member(&compact, "Statement")?;
-    let list = compact.get(place.clone())?;
-    let kept: Vec<&str> = json::items(list)
-        .into_iter()
-        .enumerate()
-        .filter(|(at, _)| *at != index)
-        .filter_map(|(_, item)| list.get(item))
-        .collect();
-    let (before, after) = (compact.get(..place.start)?, compact.get(place.end..)?);
-    Some(format!("{before}[{}]{after}", kept.join(",")))
+    let document = compact(document);
+    Some(with_statements(&document, |statements| {
+        statements.remove(index);
+    }))
 }
 
 /// The Sid of the first statement in `document` that is exactly what
 /// [`plan_edit`] writes, so that a retry knows its own change.
 pub fn has_ours(document: &str) -> Option<String> {
-    let policy = Document::parse(document).ok()?;
-    policy.statements.iter().find(|s| is_ours(s))?.sid.clone()
+    let policy = parse(document).ok()?;
+    policy.statements.into_iter().find(is_ours)?.sid
 }
 
-/// Whether two policies mean the same to IAM: whitespace, the order of members
-/// and of values in a list, and a list around a single value do not matter.
-/// A text that is not JSON is the same only as itself.
+/// Whether two policies mean the same to IAM. A text that is not a policy is
+/// the same only as itself.
 pub fn same_policy(a: &str, b: &str) -> bool {
-    match (Json::parse(a), Json::parse(b)) {
-        (Ok(a), Ok(b)) => a.canonical() == b.canonical(),
+    match (parse(a), parse(b)) {
+        (Ok(a), Ok(b)) => a == b,
         (Ok(_), Err(_)) | (Err(_), Ok(_)) | (Err(_), Err(_)) => a == b,
     }
 }
@@ -197,38 +191,40 @@ fn refuse_role(role: &RoleRef<'_>) -> Result<(), Refusal> {
 
 fn refuse_meaning(policy: &Document, partition: Partition) -> Result<(), Refusal> {
     for statement in &policy.statements {
-        let place = || statement.place.clone();
-        if statement.principals == Principals::AllBut {
-            return Err(Refusal::NotPrincipal { place: place() });
+        let at = statement.at.clone();
+        if statement.principals == Some(Principals::AllBut) {
+            return Err(Refusal::NotPrincipal { at });
         }
-        match (statement.effect, reach(statement, Service::Ec2, partition)) {
-            (Effect::Deny, Reach::Reaches | Reach::Doubtful(_)) => {
-                return Err(Refusal::DenyCanMatch { place: place() });
+        match (
+            statement.effect,
+            statement.matches(&request(Service::Ec2, partition)),
+        ) {
+            (Effect::Deny, StatementMatch::Yes | StatementMatch::Unclear(_)) => {
+                return Err(Refusal::DenyCanMatch { at });
             }
-            (Effect::Allow, Reach::Doubtful(Doubt::Condition)) => {
-                return Err(Refusal::ConditionedAllow { place: place() });
+            (Effect::Allow, StatementMatch::Unclear(Doubt::Condition)) => {
+                return Err(Refusal::ConditionedAllow { at });
             }
-            (Effect::Allow, Reach::Doubtful(_) | Reach::Reaches)
-            | (Effect::Allow | Effect::Deny, Reach::Misses) => {}
+            (Effect::Allow, StatementMatch::Unclear(_) | StatementMatch::Yes)
+            | (Effect::Allow | Effect::Deny, StatementMatch::No) => {}
         }
     }
     Ok(())
 }
 
 fn refuse_owner(policy: &Document) -> Result<(), Refusal> {
-    for statement in &policy.statements {
-        let trusts = |service| {
-            statement.effect == Effect::Allow
-                && principals(statement)
-                    .iter()
-                    .any(|p| p.kind == PrincipalKind::Service && names_service(&p.value, service))
-        };
-        let place = || statement.place.clone();
-        if trusts("ssm") {
-            return Err(Refusal::TrustsSystemsManager { place: place() });
+    for statement in policy
+        .statements
+        .iter()
+        .filter(|one| one.effect == Effect::Allow)
+    {
+        let mut services = principals(statement, PrincipalKind::Service);
+        let at = statement.at.clone();
+        if services.clone().any(|name| resembles(name, "ssm")) {
+            return Err(Refusal::TrustsSystemsManager { at });
         }
-        if trusts("ecs-tasks") {
-            return Err(Refusal::TrustsEcsTasks { place: place() });
+        if services.any(|name| resembles(name, "ecs-tasks")) {
+            return Err(Refusal::TrustsEcsTasks { at });
         }
     }
     Ok(())
@@ -237,95 +233,104 @@ fn refuse_owner(policy: &Document) -> Result<(), Refusal> {
 /// IAM replaces the ARN of a deleted user or role by its unique id (`AIDA…`,
 /// `AROA…`), and takes nothing but `*`, an account or an ARN back.
 fn refuse_dead_principal(policy: &Document) -> Result<(), Refusal> {
-    let alive = |value: &str| {
-        value == "*"
-            || value.starts_with("arn:")
-            || (value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit()))
-    };
+    let is_dead = |name: &&str| *name != "*" && !name.starts_with("arn:") && !is_account(name);
     for statement in &policy.statements {
-        for principal in principals(statement) {
-            if principal.kind == PrincipalKind::Aws && !alive(&principal.value) {
-                return Err(Refusal::DeadPrincipal {
-                    place: statement.place.clone(),
-                    principal: shown(&principal.value),
-                });
-            }
+        if let Some(name) = principals(statement, PrincipalKind::Aws).find(is_dead) {
+            return Err(Refusal::DeadPrincipal {
+                at: statement.at.clone(),
+                principal: quoted(name),
+            });
         }
     }
     Ok(())
 }
 
-fn principals(statement: &Statement) -> &[Principal] {
-    match &statement.principals {
-        Principals::Only(principals) => principals,
-        Principals::Everyone | Principals::AllBut => &[],
-    }
-}
-
 /// `document` is the text that `policy` was read from.
 fn append(document: &str, policy: &Document, partition: Partition) -> Edit {
     let sid = free_sid(policy);
-    let statement = format!(
-        r#"{{"Sid":"{sid}","Effect":"Allow","Principal":{{"Service":"{}"}},"Action":"{ASSUME_ROLE}"}}"#,
-        Service::Ec2.principal(partition)
-    );
-    let previous_document = json::compact(document);
-    let place = json::member(&previous_document, "Statement")
-        .expect("a document that parsed as a policy has the member Statement");
-    let (before, rest) = previous_document.split_at(place.start);
-    let (present, after) = rest.split_at(place.len());
-    let new_document = match present.strip_suffix(']') {
-        Some(open) => format!("{before}{open},{statement}]{after}"),
-        None => format!("{before}[{present},{statement}]{after}"),
-    };
+    let statement = our_statement(&sid, partition);
+    let previous_document = compact(document);
     Edit {
-        new_document,
-        statement,
+        new_document: with_statements(&previous_document, |statements| statements.push(&statement)),
         undo: Undo {
             remove_sid: sid.clone(),
             previous_document,
         },
+        statement,
         sid,
     }
+}
+
+/// The policy `document`, compact, with other statements: every byte around
+/// them and of those that are kept stays.
+fn with_statements<'a>(document: &'a str, change: impl FnOnce(&mut Vec<&'a str>)) -> String {
+    let read = statements(document);
+    let (all, mut each) = read.expect("what parsed as a policy is one when it is compact");
+    change(&mut each);
+    // `all` is a part of `document`.
+    let start = all.as_ptr() as usize - document.as_ptr() as usize;
+    let (before, after) = (&document[..start], &document[start + all.len()..]);
+    format!("{before}[{}]{after}", each.join(","))
+}
+
+/// `text`, which is valid JSON, without the whitespace between its parts.
+/// Strings keep every byte, escapes too.
+fn compact(text: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        let kept = in_string || !c.is_ascii_whitespace();
+        in_string ^= *c == '"' && !escaped;
+        escaped = in_string && *c == '\\' && !escaped;
+        kept
+    };
+    text.chars().filter(keep).collect()
 }
 
 fn free_sid(policy: &Document) -> String {
     let sids = policy.statements.iter().filter_map(|s| s.sid.as_deref());
     let sids: BTreeSet<String> = sids.map(str::to_ascii_lowercase).collect();
-    let taken = |sid: &str| sids.contains(&sid.to_ascii_lowercase());
-    let mut sid = OUR_SID.to_owned();
-    let mut number = 1_u32;
-    while taken(&sid) {
-        number += 1;
-        sid = format!("{OUR_SID}No{number}");
-    }
-    sid
+    let numbered = (2_u32..).map(|number| format!("{OUR_SID}No{number}"));
+    let mut names = [OUR_SID.to_owned()].into_iter().chain(numbered);
+    let free = names.find(|sid| !sids.contains(&sid.to_ascii_lowercase()));
+    free.expect("there are more numbers than statements")
 }
 
-/// Whether the statement is, word for word, one that [`append`] writes.
+/// The statement that lets EC2 in, compact JSON.
+fn our_statement(sid: &str, partition: Partition) -> String {
+    format!(
+        r#"{{"Sid":"{sid}","Effect":"Allow","Principal":{{"Service":"{}"}},"Action":"{ASSUME_ROLE}"}}"#,
+        Service::Ec2.principal(partition)
+    )
+}
+
+/// Whether the statement is, in any partition, what [`append`] writes.
 fn is_ours(statement: &Statement) -> bool {
-    let ec2 = |principal: &Principal| {
-        principal.kind == PrincipalKind::Service
-            && Partition::ALL
-                .iter()
-                .any(|partition| Service::Ec2.principal(*partition) == principal.value)
-    };
-    statement.sid.as_deref().is_some_and(is_our_sid)
-        && statement.effect == Effect::Allow
-        && !statement.has_condition
-        && matches!(principals(statement), [only] if ec2(only))
-        && matches!(&statement.actions, Actions::Only(actions) if *actions == [ASSUME_ROLE])
+    let sid = statement.sid.as_deref().filter(|sid| is_our_sid(sid));
+    sid.is_some_and(|sid| {
+        Partition::ALL.iter().any(|partition| {
+            let ours = our_statement(sid, *partition);
+            Statement::parse(&ours, statement.at.clone()).as_ref() == Ok(statement)
+        })
+    })
 }
 
 fn is_our_sid(sid: &str) -> bool {
-    match sid.strip_prefix(OUR_SID) {
-        Some("") => true,
-        Some(rest) => rest
-            .strip_prefix("No")
-            .and_then(|number| number.parse::<u32>().ok())
-            .is_some_and(|number| number > 1 && rest == format!("No{number}")),
-        None => false,
-    }
+    let number = |rest: &str| {
+        rest.strip_prefix("No")?
+            .parse()
+            .ok()
+            .filter(|n: &u32| *n > 1)
+    };
+    sid.strip_prefix(OUR_SID).is_some_and(|rest| {
+        rest.is_empty() || number(rest).is_some_and(|n| rest == format!("No{n}"))
+    })
+}
+
+fn principals(statement: &Statement, kind: PrincipalKind) -> impl Iterator<Item = &str> + Clone {
+    statement
+        .principals
+        .iter()
+        .flat_map(move |named| named.of(kind))
 }
 
 fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
@@ -386,7 +391,7 @@ mod tests {
         assert_eq!(remove_ours(&edit.new_document, OUR_SID), None);
         assert_eq!(
             remove_ours(&edit.new_document, &edit.sid),
-            Some(json::compact(document))
+            Some(compact(document))
         );
     }
 
@@ -451,5 +456,13 @@ mod tests {
             assert!(!same_policy(base, &other), "{other}");
         }
         assert!(same_policy("not JSON", "not JSON"));
+    }
+
+    #[test]
+    fn whitespace_goes_only_between_the_parts() {
+        assert_eq!(
+            compact("{ \"a b\" :\r\n[ 1 ,\t\" \\\" , \\\\\" ] }"),
+            "{\"a b\":[1,\" \\\" , \\\\\"]}"
+        );
     }
 }

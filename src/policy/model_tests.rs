@@ -1,4 +1,4 @@
-//! The judges of permission and trust policies, held against a model that
+//! The decisions on permission and trust policies, held against a model that
 //! knows nothing but how IAM puts statements together.
 //!
 //! Each pattern of the pools stands beside what it means for the one request
@@ -10,9 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::diagnose::policy::{Document, Request, Says, says};
+use super::{Caller, Document, PolicyDecision, Request, Service, evaluate, may_assume};
 use crate::node::Partition;
-use crate::trust_policy::{Judgement, Service, judge_for};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Truth {
@@ -128,7 +127,7 @@ fn patterns(pool: &'static [Pattern]) -> impl Strategy<Value = (Value, Vec<Truth
     })
 }
 
-/// A statement of `Implications` and `Condition`, to which the rest is added.
+/// A statement of `Effect` and `Condition`, to which the rest is added.
 fn outline() -> impl Strategy<Value = Statement> {
     (any::<bool>(), prop::bool::weighted(0.3)).prop_map(|(allow, conditioned)| {
         let mut json = json!({"Effect": if allow { "Allow" } else { "Deny" }});
@@ -227,38 +226,38 @@ fn document(statements: &[Statement]) -> String {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
+fn answered(decision: PolicyDecision) -> Answer {
+    match decision {
+        PolicyDecision::Allowed(_) => Answer::Allowed,
+        PolicyDecision::Denied(_) | PolicyDecision::NotAllowed => Answer::NotAllowed,
+        PolicyDecision::Unclear(_) => Answer::Unclear,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn permissions_are_judged_as_every_truth_value_of_the_unknown_agrees(
+    fn permissions_are_decided_as_every_truth_value_of_the_unknown_agrees(
         statements in prop::collection::vec(of_permissions(), 1..5), cut in any::<prop::sample::Index>()
     ) {
         prop_assume!(open(&statements) <= FEW);
         let (one, other) = statements.split_at(cut.index(statements.len()));
         let texts = [document(one), document(other)];
-        let documents = texts.each_ref().map(|text| Document { name: "a policy", text });
-        let request = Request { action: ACTION, resource: INSTANCE, caller: None };
-        let said = match says(&documents, &request) {
-            Says::Allowed(_) => Answer::Allowed,
-            Says::Denied(_) | Says::Nothing => Answer::NotAllowed,
-            Says::Unclear(_) => Answer::Unclear,
-        };
+        let policies = texts.each_ref().map(|text| Document::parse("a policy", text));
+        let request = Request { action: ACTION, resource: INSTANCE, caller: Caller::Attached };
+        let said = answered(evaluate(&policies, &request));
         prop_assert_eq!(said, answer(&statements), "{:?}", texts);
     }
 
     #[test]
-    fn trust_is_judged_as_every_truth_value_of_the_unknown_agrees(
+    fn trust_is_decided_as_every_truth_value_of_the_unknown_agrees(
         statements in prop::collection::vec(of_trust(), 1..5)
     ) {
         prop_assume!(open(&statements) <= FEW);
         for (service, prefix) in [(Service::Ec2, "ec2"), (Service::SystemsManager, "ssm")] {
             let text = document(&statements).replace("SERVICE", prefix);
-            let said = match judge_for(service, &text, Partition::Aws) {
-                Judgement::Allowed { .. } => Answer::Allowed,
-                Judgement::NotAllowed { .. } => Answer::NotAllowed,
-                Judgement::CannotJudge { .. } => Answer::Unclear,
-            };
+            let said = answered(may_assume(service, &text, Partition::Aws));
             prop_assert_eq!(said, answer(&statements), "{}", text);
         }
     }

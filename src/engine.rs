@@ -1,5 +1,6 @@
 //! The engine: batches in, findings out. Once loaded, pure but for the state that it is handed.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use crate::batch::{Batch, Source};
 use crate::correlate::states::StreamStates;
 use crate::correlate::stream::{BatchAnalysis, StreamAnalyzer};
-use crate::signature::{self, CatalogueError, Matcher, Signature};
+use crate::signature::{self, CatalogueError, Entry, Matcher, Signature};
 
 /// Recognises, joins and correlates.
 #[derive(Debug)]
@@ -32,10 +33,22 @@ fn advice(fault: &std::io::Error) -> &'static str {
     }
 }
 
+/// The signatures of an operator's own file.
+///
+/// # Errors
+/// When the file cannot be read; all faults of what stands in it.
+pub fn entries(path: &Path) -> Result<Vec<Entry>, LoadError> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(signature::parse(&name, &text)?),
+        Err(fault) => Err(LoadError::Unreadable { path: name, fault }),
+    }
+}
+
 impl Engine {
     /// The engine with the product's own catalogue.
     pub fn new() -> Result<Self, CatalogueError> {
-        signature::builtin().and_then(Self::with)
+        Self::with(signature::builtin())
     }
 
     /// The engine with the product's own catalogue and, when a path is given,
@@ -44,14 +57,9 @@ impl Engine {
     /// # Errors
     /// When the file cannot be read; all faults of what stands in it.
     pub fn load(own: Option<&Path>) -> Result<Self, LoadError> {
-        let mut signatures = signature::builtin()?;
+        let mut signatures = Cow::Borrowed(signature::builtin());
         if let Some(path) = own {
-            let name = path.display().to_string();
-            let text = fs::read_to_string(path).map_err(|fault| LoadError::Unreadable {
-                path: name.clone(),
-                fault,
-            })?;
-            signatures = signature::with_file(signatures, &name, &text)?;
+            signature::merge(signatures.to_mut(), &entries(path)?);
         }
         Ok(Self::with(signatures)?)
     }
@@ -60,7 +68,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Matcher::new`].
-    pub fn with(signatures: Vec<Signature>) -> Result<Self, CatalogueError> {
+    pub fn with(signatures: impl Into<Cow<'static, [Signature]>>) -> Result<Self, CatalogueError> {
         Ok(Self {
             matcher: Matcher::new(signatures)?,
         })

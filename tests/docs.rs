@@ -65,9 +65,10 @@ fn the_settings_are_those_of_the_code() {
 #[test]
 fn unsafe_code_is_forbidden_in_every_target() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("is text");
-    let manifest: toml::Table = manifest.parse().expect("is TOML");
+    let manifest = toml::de::DeTable::parse(&manifest).expect("is TOML");
+    let rust = &manifest.get_ref()["lints"].get_ref()["rust"];
     assert_eq!(
-        manifest["lints"]["rust"]["unsafe_code"].as_str(),
+        rust.get_ref()["unsafe_code"].get_ref().as_str(),
         Some("forbid")
     );
 }

@@ -101,7 +101,7 @@ pub fn literals(bytes: usize, signatures: &[Signature]) -> String {
     let mut text = String::with_capacity(bytes + 300_000);
     while text.len() < bytes {
         text.push_str("2026-11-23 04:19:04.1234 WARN no start of a signature: ");
-        for texts in signatures.iter().map(|signature| &signature.contains) {
+        for texts in signatures.iter().map(|signature| signature.contains) {
             for literal in texts {
                 text.push_str(literal);
                 text.push(' ');
@@ -117,23 +117,24 @@ pub fn literals(bytes: usize, signatures: &[Signature]) -> String {
 pub fn signatures(builtin: &[Signature], count: usize) -> Vec<Signature> {
     if count <= builtin.len() {
         return (0..count)
-            .map(|index| builtin[index * builtin.len() / count].clone())
+            .map(|index| builtin[index * builtin.len() / count])
             .collect();
     }
-    let turned = |texts: &mut Vec<String>, by: usize| {
-        for text in texts {
+    let turned = |texts: &mut &'static [&'static str], by: usize| {
+        let turned = texts.iter().map(|text| {
             let mut words: Vec<&str> = text.split(' ').collect();
             let by = by % words.len();
             words.rotate_left(by);
-            *text = words.join(" ");
-        }
+            &*words.join(" ").leak()
+        });
+        *texts = turned.collect::<Vec<_>>().leak();
     };
     (0..count)
         .map(|index| {
-            let mut signature = builtin[index % builtin.len()].clone();
+            let mut signature = builtin[index % builtin.len()];
             let round = index / builtin.len();
             if round > 0 {
-                signature.id = format!("{}-{round}", signature.id);
+                signature.id = format!("{}-{round}", signature.id).leak();
                 turned(&mut signature.starts, round);
                 turned(&mut signature.contains, round);
             }

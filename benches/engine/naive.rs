@@ -16,14 +16,14 @@ impl<'s> OneByOne<'s> {
         let signatures = signatures
             .iter()
             .map(|signature| {
-                let alternatives = |texts: &[String]| -> String {
+                let alternatives = |texts: &[&str]| -> String {
                     let texts: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();
                     texts.join("|")
                 };
-                let pattern = match (&signature.pattern, signature.starts.is_empty()) {
-                    (Some(pattern), _) => pattern.clone(),
-                    (None, false) => format!("^(?:{})", alternatives(&signature.starts)),
-                    (None, true) => alternatives(&signature.contains),
+                let pattern = match (signature.pattern, signature.starts.is_empty()) {
+                    (Some(pattern), _) => pattern.to_owned(),
+                    (None, false) => format!("^(?:{})", alternatives(signature.starts)),
+                    (None, true) => alternatives(signature.contains),
                 };
                 let regex = Regex::new(&pattern).expect("escaped texts, or a pattern that loads");
                 (signature, regex)

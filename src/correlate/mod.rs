@@ -260,7 +260,7 @@ impl NodeState {
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
                 self.channel
-                    .lost(open::evidence(record, place), &signature.id, self.batch);
+                    .lost(open::evidence(record, place), signature.id, self.batch);
             }
             Some(Role::ChannelStatus) => {
                 let certain = self.saw_before(record.at);
@@ -440,7 +440,7 @@ impl NodeState {
     }
 
     fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
-        let clears = &found.signature.clears;
+        let clears = found.signature.clears;
         let live = matches!(
             found.signature.role,
             Some(Role::Connected | Role::ChannelOpened)
@@ -463,7 +463,7 @@ impl NodeState {
             .map(|open| Recovered {
                 node: String::new(),
                 cause: open.causes.lead(),
-                signature: found.signature.id.clone(),
+                signature: found.signature.id.to_owned(),
                 at: record.at,
             })
             .collect();

@@ -61,7 +61,7 @@ impl ActiveFault {
             failure: found.failure.as_ref().map(|failure| failure.kind),
             error_details: error_details(record, found),
             signatures: vec![SignatureCount {
-                id: found.signature.id.clone(),
+                id: found.signature.id.to_owned(),
                 count: 1,
                 first: record.at,
                 last: record.at,

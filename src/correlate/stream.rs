@@ -165,7 +165,7 @@ impl<'e> NodeAnalyzer<'e> {
             Some(found) => {
                 let effect = self.node.ingest(&folded, &found, place);
                 if effect == Ingested::NoChange && matches!(found.signature.kind, Kind::Benign) {
-                    self.count_benign(&found.signature.id);
+                    self.count_benign(found.signature.id);
                 }
                 if let Ingested::Recovered(recovered) = effect {
                     self.recovered.extend(recovered);

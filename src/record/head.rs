@@ -4,48 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::Origin;
+use super::level::Level;
 use super::text::{after_byte, split_at_byte};
-
-/// A level of the agent's logger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Level {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-    Critical,
-}
-
-impl Level {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trace => "TRACE",
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warn => "WARN",
-            Self::Error => "ERROR",
-            Self::Critical => "CRITICAL",
-        }
-    }
-
-    pub fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "TRACE" => Self::Trace,
-            "DEBUG" => Self::Debug,
-            "INFO" => Self::Info,
-            "WARN" => Self::Warn,
-            "ERROR" => Self::Error,
-            "CRITICAL" => Self::Critical,
-            _ => return None,
-        })
-    }
-
-    /// Whether a record of this level may be read by a signature that names no level.
-    pub fn is_trouble(self) -> bool {
-        self >= Self::Warn
-    }
-}
 
 /// The start of a record, taken off its line.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::head::{self, Level};
+use super::head;
+use super::level::Level;
 use super::text::{cut, without_last};
 use super::transport::{self, Producer};
 use super::{Origin, Record, Tags};

@@ -3,17 +3,19 @@
 
 mod head;
 mod join;
+mod level;
 mod normalized;
 mod tags;
 mod text;
 mod transport;
 pub mod unwrap;
 
-pub use head::{Level, read_stamp};
+pub use head::read_stamp;
 pub use join::{Joiner, Limits, starts_timed_record};
-pub use normalized::{NormalizedRecord, fold};
+pub use level::Level;
+pub use normalized::NormalizedRecord;
 pub use tags::{Tags, begins_with_tag};
-pub use text::{cut, lines, without_last};
+pub use text::{cut, fold, lines, without_last};
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Cuts at ASCII bytes, which never lie within a character. The standard
+//! Text on one line, and cuts at ASCII bytes, which never lie within a character. The standard
 //! library's own search takes any pattern and costs more than the line is long.
 
 /// The parts of `text` between line ends; a last empty one is kept.
@@ -52,13 +52,100 @@ pub fn trimmed_start(text: &str) -> &str {
     }
 }
 
+/// One line of text as `Record::flat` has it.
+pub fn fold(line: &str) -> String {
+    let mut flat = String::with_capacity(line.len());
+    fold_into(&mut flat, line);
+    flat
+}
+
+/// Adds `line` to `flat` as [`fold`] has it, after a blank.
+pub fn fold_into(flat: &mut String, line: &str) {
+    let mut blank = flat.as_bytes().last() == Some(&b' ');
+    if !flat.is_empty() && !blank {
+        flat.push(' ');
+        blank = true;
+    }
+    let mut rest = line;
+    while !rest.is_empty() {
+        let plain = rest
+            .bytes()
+            .take_while(|byte| match byte {
+                b'!'..=b'~' => {
+                    blank = false;
+                    true
+                }
+                b' ' => !std::mem::replace(&mut blank, true),
+                _ => false,
+            })
+            .count();
+        flat.push_str(&rest[..plain]);
+        let mut others = rest[plain..].chars();
+        if let Some(character) = others.next() {
+            match character {
+                '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => {
+                    flat.push('"');
+                    blank = false;
+                }
+                '\u{2018}' | '\u{2019}' => {
+                    flat.push('\'');
+                    blank = false;
+                }
+                c if c.is_whitespace() || c.is_control() => {
+                    if flat.as_bytes().last() != Some(&b' ') {
+                        flat.push(' ');
+                    }
+                    blank = true;
+                }
+                c => {
+                    flat.push(c);
+                    blank = false;
+                }
+            }
+        }
+        rest = others.as_str();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    #[test]
+    fn white_space_folds_and_quotes_become_plain() {
+        for (line, flat) in [
+            ("a b", "a b"),
+            ("a  b\t\tc \u{a0} d", "a b c d"),
+            (" a", " a"),
+            ("a \u{201c}b\u{201d}\u{2019}s", "a \"b\"'s"),
+            ("\u{e9} \u{1b}[31m", "\u{e9} [31m"),
+            ("", ""),
+        ] {
+            assert_eq!(fold(line), flat, "{line:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn folding_is_by_character_whatever_the_runs(line in r"( |a|\t|\u{a0}|\u{e9}|\u{201c}|\PC){0,40}") {
+            let mut expected = String::new();
+            for character in line.chars() {
+                match character {
+                    '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{ab}' | '\u{bb}' => expected.push('"'),
+                    '\u{2018}' | '\u{2019}' => expected.push('\''),
+                    c if c.is_whitespace() || c.is_control() => {
+                        if !expected.ends_with(' ') {
+                            expected.push(' ');
+                        }
+                    }
+                    c => expected.push(c),
+                }
+            }
+            prop_assert_eq!(fold(&line), expected);
+        }
+
         #[test]
         fn cuts_are_those_of_the_standard_library(text in r"( |\n|\r|a|\u{a0}|\u{e9}|\PC){0,12}") {
             prop_assert_eq!(lines(&text).collect::<Vec<_>>(), text.split('\n').collect::<Vec<_>>());

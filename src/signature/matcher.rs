@@ -1,5 +1,6 @@
 //! Finds the signature of a record: one literal search, then the few candidates.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -39,7 +40,7 @@ impl Match<'_> {
 /// candidate first needs it.
 #[derive(Debug)]
 pub struct Matcher {
-    signatures: Vec<Signature>,
+    signatures: Cow<'static, [Signature]>,
     patterns: Vec<OnceLock<Option<Regex>>>,
     /// Texts that start a message, for records of WARN and above.
     trouble: Starts,
@@ -55,7 +56,8 @@ impl Matcher {
     /// # Errors
     /// When the texts under `contains` are too many or too long to be searched
     /// for at once.
-    pub fn new(signatures: Vec<Signature>) -> Result<Self, CatalogueError> {
+    pub fn new(signatures: impl Into<Cow<'static, [Signature]>>) -> Result<Self, CatalogueError> {
+        let signatures = signatures.into();
         let of_levels =
             |levels: [Level; 3]| {
                 Starts::new(signatures.iter().enumerate().filter(move |(_, signature)| {
@@ -68,8 +70,8 @@ impl Matcher {
         let mut anywhere_owner = Vec::new();
         for (index, signature) in signatures.iter().enumerate() {
             if signature.starts.is_empty() {
-                for text in &signature.contains {
-                    anywhere_texts.push(text.as_str());
+                for text in signature.contains {
+                    anywhere_texts.push(*text);
                     anywhere_owner.push(index);
                 }
             }
@@ -131,7 +133,7 @@ impl Matcher {
             || signature
                 .components
                 .iter()
-                .any(|component| record.tags.iter().any(|tag| tag == component));
+                .any(|component| record.tags.iter().any(|tag| tag == *component));
         signature.reads(record.level)
             && speaks
             && (signature.contains.is_empty()
@@ -149,7 +151,7 @@ impl Matcher {
     }
 
     fn pattern(&self, index: usize) -> Option<&Regex> {
-        let text = self.signatures[index].pattern.as_deref()?;
+        let text = self.signatures[index].pattern?;
         // What does not compile is no sound entry: no file with one loads, and no
         // test of the catalogue passes.
         self.patterns[index]
@@ -165,7 +167,7 @@ impl Matcher {
             Kind::Recovery | Kind::Benign => None,
         };
         let fixed = (
-            signature.causes.clone(),
+            signature.causes.to_vec(),
             !signature.undecided,
             signature.severity,
         );
@@ -277,7 +279,7 @@ impl Starts {
     fn new<'s>(signatures: impl Iterator<Item = (usize, &'s Signature)>) -> Self {
         let mut owners: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, signature) in signatures {
-            for text in &signature.starts {
+            for text in signature.starts {
                 owners.entry(text).or_default().push(index);
             }
         }

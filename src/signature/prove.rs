@@ -2,26 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::{Matcher, Signature};
+use super::{Entry, Matcher, Signature};
 use crate::record::{Joiner, NormalizedRecord, Record, lines};
 
 /// Longer examples are cut in a reason.
 const SHOWN: usize = 120;
 
-/// Every example of `signature` that does not hold: a text that it must
+/// Every example of `entry` that does not hold: a text that it must
 /// recognise and does not, or the other way round.
-pub fn disproved(matcher: &Matcher, signature: &Signature) -> Vec<String> {
+pub fn disproved(matcher: &Matcher, entry: &Entry) -> Vec<String> {
+    let id = entry.signature.id;
     let mut reasons = Vec::new();
-    for text in &signature.matches {
+    for text in entry.documentation.matches {
         let found = recognised(matcher, text);
-        if found.iter().flatten().any(|one| one.id == signature.id) {
+        if found.iter().flatten().any(|one| one.id == id) {
             continue;
         }
-        let others: Vec<&str> = found
-            .iter()
-            .flatten()
-            .map(|other| other.id.as_str())
-            .collect();
+        let others: Vec<&str> = found.iter().flatten().map(|other| other.id).collect();
         let instead = match (found.is_empty(), others.is_empty()) {
             (true, _) => "no record of the agent is in it".to_owned(),
             (false, true) => "no signature recognises it".to_owned(),
@@ -29,9 +26,9 @@ pub fn disproved(matcher: &Matcher, signature: &Signature) -> Vec<String> {
         };
         reasons.push(format!("matches {:?}: {instead}", shown(text)));
     }
-    for text in &signature.rejects {
+    for text in entry.documentation.rejects {
         let found = recognised(matcher, text);
-        if found.iter().flatten().any(|one| one.id == signature.id) {
+        if found.iter().flatten().any(|one| one.id == id) {
             reasons.push(format!(
                 "rejects {:?}: this signature recognises it",
                 shown(text)
@@ -73,15 +70,18 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::{builtin, parse, with_file};
+    use crate::signature::{builtin, builtin_entries, merge, parse};
 
     #[test]
     fn every_signature_recognises_its_own_examples() {
-        let matcher = builtin()
-            .and_then(Matcher::new)
-            .unwrap_or_else(|faults| panic!("{faults}"));
-        for signature in matcher.signatures() {
-            assert_eq!(disproved(&matcher, signature), [""; 0], "{}", signature.id);
+        let matcher = Matcher::new(builtin()).expect("few texts");
+        for entry in builtin_entries() {
+            assert_eq!(
+                disproved(&matcher, &entry),
+                [""; 0],
+                "{}",
+                entry.signature.id
+            );
         }
     }
 
@@ -101,9 +101,9 @@ matches = [
 ]
 rejects = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
 "#;
-        let known = builtin().unwrap_or_else(|faults| panic!("{faults}"));
-        let all = with_file(known, "own.toml", own).unwrap_or_else(|faults| panic!("{faults}"));
         let own = parse("own.toml", own).unwrap_or_else(|faults| panic!("{faults}"));
+        let mut all = builtin().to_vec();
+        merge(&mut all, &own);
         insta::assert_snapshot!(disproved(&Matcher::new(all).expect("few texts"), &own[0]).join("\n"), @r#"
         matches "2024-11-04 10:00:07.0137 INFO own check failed": no signature recognises it
         matches "own check failed": no record of the agent is in it

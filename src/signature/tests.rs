@@ -10,9 +10,7 @@ use crate::cause::Cause;
 use crate::record::{Joiner, NormalizedRecord, Record};
 
 fn catalogue() -> Matcher {
-    builtin()
-        .and_then(Matcher::new)
-        .unwrap_or_else(|faults| panic!("{faults}"))
+    Matcher::new(builtin()).expect("few texts")
 }
 
 /// The records of a log text, as the joiner gives them.
@@ -30,7 +28,7 @@ fn records(text: &str) -> Vec<Record<'_>> {
 /// asked first: unless it asks for more than the start, the later is never reached.
 #[test]
 fn no_signature_is_hidden_by_an_equal_start() {
-    let signatures = builtin().unwrap_or_else(|faults| panic!("{faults}"));
+    let signatures = builtin();
     let mut hidden = Vec::new();
     for (index, earlier) in signatures.iter().enumerate() {
         for later in &signatures[index + 1..] {

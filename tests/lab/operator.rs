@@ -15,8 +15,8 @@ use ssm_agent_triage::signature::{self, Kind, Part, Role};
 use super::shapes::source;
 
 fn engine(own: &str) -> Option<Engine> {
-    let builtin = signature::builtin().expect("the catalogue loads");
-    let signatures = signature::with_file(builtin, "own.toml", own).ok()?;
+    let mut signatures = signature::builtin().to_vec();
+    signature::merge(&mut signatures, &signature::parse("own.toml", own).ok()?);
     Engine::with(signatures).ok()
 }
 

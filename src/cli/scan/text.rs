@@ -265,7 +265,7 @@ fn benign(page: &mut Page, verdict: &Verdict, catalogue: &[Signature]) {
     let mut seen: Vec<(u64, &Signature)> = catalogue
         .iter()
         .filter(|signature| looks_bad(signature))
-        .filter_map(|signature| Some((*verdict.reading.benign.get(&signature.id)?, signature)))
+        .filter_map(|signature| Some((*verdict.reading.benign.get(signature.id)?, signature)))
         .collect();
     if seen.is_empty() {
         return;

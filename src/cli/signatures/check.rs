@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::signature::{
-    CatalogueError, Fault, Matcher, Signature, builtin, disproved, parse, recognised, with_file,
+    CatalogueError, Entry, Fault, Matcher, Signature, builtin, builtin_entries, disproved, merge,
+    parse, recognised,
 };
 
 use crate::cli::input::{name_of, read_strictly, stdin_once};
@@ -17,19 +18,18 @@ const FAULTY: u8 = 1;
 /// One file, sound by itself.
 struct Own {
     file: String,
-    signatures: Vec<Signature>,
+    entries: Vec<Entry>,
 }
 
 /// Checks the files, or the built-in catalogue when there are none.
 pub fn run(files: &[PathBuf]) -> Result<Output, String> {
     stdin_once(files)?;
     let sentence = |faults: CatalogueError| faults.to_string();
-    let known = builtin().map_err(sentence)?;
     if files.is_empty() {
-        return Ok(answer(&builtin_alone(known).map_err(sentence)?));
+        return Ok(answer(&builtin_alone().map_err(sentence)?));
     }
     let mut check = Check {
-        all: known.clone(),
+        all: builtin().to_vec(),
         ..Check::default()
     };
     let mut unread = Vec::new();
@@ -39,7 +39,7 @@ pub fn run(files: &[PathBuf]) -> Result<Output, String> {
             Err(why) => unread.push(why),
         }
     }
-    check.prove(&known).map_err(sentence)?;
+    check.prove().map_err(sentence)?;
     let mut output = answer(&check);
     if !unread.is_empty() {
         output.status = UNREADABLE;
@@ -61,40 +61,41 @@ struct Check {
 
 impl Check {
     fn add(&mut self, file: &str, text: &str) {
-        let read =
-            parse(file, text).and_then(|own| Ok((own, with_file(self.all.clone(), file, text)?)));
-        match read {
-            Ok((signatures, all)) => {
-                self.all = all;
+        match parse(file, text) {
+            Ok(entries) => {
+                merge(&mut self.all, &entries);
                 self.own.push(Own {
                     file: file.to_owned(),
-                    signatures,
+                    entries,
                 });
             }
             Err(CatalogueError(faults)) => self.faults.extend(faults),
         }
     }
 
-    fn prove(&mut self, known: &[Signature]) -> Result<(), CatalogueError> {
+    fn prove(&mut self) -> Result<(), CatalogueError> {
         let matcher = Matcher::new(self.all.clone())?;
         let own: BTreeSet<&str> = self
             .own
             .iter()
-            .flat_map(|own| &own.signatures)
-            .map(|one| one.id.as_str())
+            .flat_map(|own| &own.entries)
+            .map(|one| one.signature.id)
             .collect();
         for file in &self.own {
-            let faults = examples(&file.file, &matcher, &file.signatures);
+            let faults = examples(&file.file, &matcher, &file.entries);
             if faults.is_empty() {
-                self.summary.push(sound(file, known));
+                self.summary.push(sound(file));
             }
             self.faults.extend(faults);
         }
-        for one in known.iter().filter(|one| !own.contains(one.id.as_str())) {
-            for taker in takers(&matcher, one) {
+        for one in builtin_entries() {
+            let id = one.signature.id;
+            if own.contains(id) {
+                continue;
+            }
+            for taker in takers(&matcher, &one) {
                 self.notes.push(format!(
-                    "{taker} also takes lines that {} recognises without it",
-                    one.id
+                    "{taker} also takes lines that {id} recognises without it"
                 ));
             }
         }
@@ -102,13 +103,13 @@ impl Check {
     }
 }
 
-fn builtin_alone(known: Vec<Signature>) -> Result<Check, CatalogueError> {
-    let matcher = Matcher::new(known)?;
-    let signatures = matcher.signatures();
-    let faults = examples("built-in", &matcher, signatures);
-    let count = signatures.iter().map(number_of_examples).sum();
+fn builtin_alone() -> Result<Check, CatalogueError> {
+    let matcher = Matcher::new(builtin())?;
+    let entries = builtin_entries();
+    let faults = examples("built-in", &matcher, &entries);
+    let count = entries.iter().map(number_of_examples).sum();
     let summary = if faults.is_empty() {
-        vec![proven("built-in", signatures.len(), count)]
+        vec![proven("built-in", entries.len(), count)]
     } else {
         Vec::new()
     };
@@ -119,13 +120,13 @@ fn builtin_alone(known: Vec<Signature>) -> Result<Check, CatalogueError> {
     })
 }
 
-fn examples(file: &str, matcher: &Matcher, signatures: &[Signature]) -> Vec<Fault> {
-    signatures
+fn examples(file: &str, matcher: &Matcher, entries: &[Entry]) -> Vec<Fault> {
+    entries
         .iter()
         .flat_map(|one| {
             disproved(matcher, one).into_iter().map(|reason| Fault {
                 file: file.to_owned(),
-                entry: one.id.clone(),
+                entry: one.signature.id.to_owned(),
                 reason,
             })
         })
@@ -133,27 +134,27 @@ fn examples(file: &str, matcher: &Matcher, signatures: &[Signature]) -> Vec<Faul
 }
 
 /// The other signatures that take an example of `one` for themselves.
-fn takers<'m>(matcher: &'m Matcher, one: &Signature) -> BTreeSet<&'m str> {
-    one.matches
+fn takers(matcher: &Matcher, one: &Entry) -> BTreeSet<&'static str> {
+    (one.documentation.matches)
         .iter()
         .filter_map(|text| {
             let found = recognised(matcher, text);
-            let ids: Vec<&str> = found.iter().flatten().map(|it| it.id.as_str()).collect();
-            (!ids.contains(&one.id.as_str())).then_some(ids)
+            let ids: Vec<&str> = found.iter().flatten().map(|it| it.id).collect();
+            (!ids.contains(&one.signature.id)).then_some(ids)
         })
         .flatten()
         .collect()
 }
 
-fn sound(own: &Own, known: &[Signature]) -> String {
+fn sound(own: &Own) -> String {
     let replaced: Vec<&str> = own
-        .signatures
+        .entries
         .iter()
-        .map(|one| one.id.as_str())
-        .filter(|id| known.iter().any(|one| one.id == *id))
+        .map(|one| one.signature.id)
+        .filter(|id| builtin().iter().any(|one| one.id == *id))
         .collect();
-    let count = own.signatures.iter().map(number_of_examples).sum();
-    let mut said = proven(&own.file, own.signatures.len(), count);
+    let count = own.entries.iter().map(number_of_examples).sum();
+    let mut said = proven(&own.file, own.entries.len(), count);
     if !replaced.is_empty() {
         let _ = write!(said, "; in place of the built-in {}", replaced.join(", "));
     }
@@ -168,8 +169,8 @@ fn proven(file: &str, signatures: usize, examples: usize) -> String {
     )
 }
 
-fn number_of_examples(one: &Signature) -> usize {
-    one.matches.len() + one.rejects.len()
+fn number_of_examples(one: &Entry) -> usize {
+    one.documentation.matches.len() + one.documentation.rejects.len()
 }
 
 fn answer(check: &Check) -> Output {
@@ -273,7 +274,7 @@ matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
         assert_eq!((status, complaint), (1, None));
         let faults: Vec<&str> = text.lines().collect();
         assert_eq!(faults.len(), 4, "{text}");
-        assert!(faults[0].starts_with("0.toml: own-check-failed: cause \"gremlins\""));
+        assert!(faults[0].starts_with("0.toml: own-check-failed: causes \"gremlins\""));
         assert!(faults[1].starts_with("1.toml: line 1: "), "{text}");
         assert!(
             faults[2].starts_with("2.toml: own-check-failed: matches "),

@@ -6,8 +6,8 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::Engine;
-use crate::signature::{Kind, Part};
+use crate::engine::{Engine, entries};
+use crate::signature::{Kind, Part, builtin_entries};
 use crate::text::sanitize::sanitize;
 use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
@@ -86,9 +86,13 @@ fn answer(args: Args) -> Result<Output, String> {
             )))
         }
         Command::Show { id } => {
-            let engine = engine_with(own.as_deref())?;
+            let mut entries = match own {
+                Some(own) => entries(&own).map_err(|fault| fault.to_string())?,
+                None => Vec::new(),
+            };
+            entries.extend(builtin_entries());
             let width = Style::of_standard_output().width;
-            show::render(engine.signatures(), &id, width).map(Output::success)
+            show::render(&entries, &id, width).map(Output::success)
         }
         Command::Check { files } => {
             let files = if files.is_empty() {
@@ -118,10 +122,10 @@ fn own_file() -> Option<PathBuf> {
 
 #[cfg(test)]
 pub mod tests {
-    use crate::signature::{Signature, parse};
+    use crate::signature::{Entry, parse};
 
     /// Three signatures that use every key.
-    pub fn sample() -> Vec<Signature> {
+    pub fn sample() -> Vec<Entry> {
         let text = r#"
 [[signature]]
 id = "own-check-failed"
@@ -136,13 +140,9 @@ contains = ["because of"]
 excludes = ["as it should"]
 pattern = "(?P<why>[a-z]+)$"
 checks = ["instance-state"]
-advice = ["Run the check by hand."]
-verify = "The check runs."
-undo = "Nothing to undo."
 false_positives = "while the host is set up"
 references = ["Our handbook, chapter 7"]
 versions = "3.2.582-"
-retry = "after an hour"
 matches = ["2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of\n\tsomething"]
 rejects = ["2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of that, as it should"]
 

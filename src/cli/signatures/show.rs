@@ -3,18 +3,19 @@
 use std::fmt::Write as _;
 
 use crate::notify::layout::wrap;
-use crate::signature::{Kind, Signature};
+use crate::signature::{Entry, Kind, Signature};
 
-/// The signature of this id; the error names the nearest ones.
-pub fn render(signatures: &[Signature], id: &str, width: usize) -> Result<String, String> {
-    let Some(one) = signatures.iter().find(|one| one.id == id) else {
+/// The first entry of this id; the error names the nearest ones.
+pub fn render(entries: &[Entry], id: &str, width: usize) -> Result<String, String> {
+    let Some(entry) = entries.iter().find(|entry| entry.signature.id == id) else {
         return Err(format!(
             "no signature is called {id:?}; the nearest are {}",
-            nearest(signatures, id).join(", ")
+            nearest(entries, id).join(", ")
         ));
     };
-    let mut page = format!("{}\n\n{}\n\n", one.id, wrap(&one.title, "", "", width));
-    for (name, value) in fields(one) {
+    let one = &entry.signature;
+    let mut page = format!("{}\n\n{}\n\n", one.id, wrap(one.title, "", "", width));
+    for (name, value) in fields(entry) {
         if !value.is_empty() {
             let _ = writeln!(
                 page,
@@ -23,17 +24,17 @@ pub fn render(signatures: &[Signature], id: &str, width: usize) -> Result<String
             );
         }
     }
-    texts(&mut page, "Message begins with one of", &one.starts);
-    texts(&mut page, "Message holds one of", &one.contains);
-    texts(&mut page, "Message holds none of", &one.excludes);
+    texts(&mut page, "Message begins with one of", one.starts);
+    texts(&mut page, "Message holds one of", one.contains);
+    texts(&mut page, "Message holds none of", one.excludes);
     texts(&mut page, "Message matches", one.pattern.as_slice());
-    texts(&mut page, "Advice", &one.advice);
-    texts(&mut page, "Recognises", &one.matches);
-    texts(&mut page, "Does not recognise", &one.rejects);
+    texts(&mut page, "Recognises", entry.documentation.matches);
+    texts(&mut page, "Does not recognise", entry.documentation.rejects);
     Ok(page)
 }
 
-fn fields(one: &Signature) -> [(&'static str, String); 15] {
+fn fields(entry: &Entry) -> [(&'static str, String); 12] {
+    let (one, about) = (&entry.signature, &entry.documentation);
     let names = |names: Vec<&str>| names.join(", ");
     [
         ("kind", one.kind.to_string()),
@@ -53,16 +54,13 @@ fn fields(one: &Signature) -> [(&'static str, String); 15] {
             "clears",
             names(one.clears.iter().map(|part| part.as_str()).collect()),
         ),
-        ("checks", one.checks.join(", ")),
-        ("retries", one.retry.clone().unwrap_or_default()),
+        ("checks", about.checks.join(", ")),
         (
             "harmless when",
-            one.false_positives.clone().unwrap_or_default(),
+            about.false_positives.unwrap_or_default().to_owned(),
         ),
-        ("verify", one.verify.clone().unwrap_or_default()),
-        ("undo", one.undo.clone().unwrap_or_default()),
-        ("agents", one.versions.clone().unwrap_or_default()),
-        ("see", one.references.join("; ")),
+        ("agents", about.versions.unwrap_or_default().to_owned()),
+        ("see", about.references.join("; ")),
     ]
 }
 
@@ -91,7 +89,7 @@ fn levels(one: &Signature) -> String {
 }
 
 /// A heading with texts as they are written: never wrapped, to be copied.
-fn texts(page: &mut String, heading: &str, texts: &[String]) {
+fn texts(page: &mut String, heading: &str, texts: &[&str]) {
     if texts.is_empty() {
         return;
     }
@@ -104,12 +102,13 @@ fn texts(page: &mut String, heading: &str, texts: &[String]) {
     }
 }
 
-fn nearest<'s>(signatures: &'s [Signature], id: &str) -> Vec<&'s str> {
-    let mut ids: Vec<&str> = signatures.iter().map(|one| one.id.as_str()).collect();
+fn nearest(entries: &[Entry], id: &str) -> Vec<&'static str> {
+    let mut ids: Vec<&str> = entries.iter().map(|entry| entry.signature.id).collect();
     ids.sort_by_key(|known| {
         let part = known.contains(id) || id.contains(known);
         (!part, strsim::damerau_levenshtein(known, id))
     });
+    ids.dedup();
     ids.truncate(3);
     ids
 }
@@ -118,7 +117,7 @@ fn nearest<'s>(signatures: &'s [Signature], id: &str) -> Vec<&'s str> {
 mod tests {
     use super::*;
     use crate::cli::signatures::tests::sample;
-    use crate::signature::builtin;
+    use crate::signature::builtin_entries;
 
     #[test]
     fn a_signature_is_shown_with_its_examples() {
@@ -135,10 +134,7 @@ mod tests {
           levels         WARN and above
           tags           Own
           checks         instance-state
-          retries        after an hour
           harmless when  while the host is set up
-          verify         The check runs.
-          undo           Nothing to undo.
           agents         3.2.582-
           see            Our handbook, chapter 7
 
@@ -154,9 +150,6 @@ mod tests {
           Message matches
               (?P<why>[a-z]+)$
 
-          Advice
-              Run the check by hand.
-
           Recognises
               2024-11-04 10:00:07.0137 ERROR [Own] own check failed because of
                 	something
@@ -168,10 +161,10 @@ mod tests {
 
     #[test]
     fn every_signature_can_be_shown() {
-        let catalogue = builtin().unwrap_or_else(|faults| panic!("{faults}"));
-        for one in &catalogue {
-            let page = render(&catalogue, &one.id, 100).expect("is known");
-            assert!(page.starts_with(&format!("{}\n\n", one.id)), "{page}");
+        let catalogue = builtin_entries();
+        for id in catalogue.iter().map(|entry| entry.signature.id) {
+            let page = render(&catalogue, id, 100).expect("is known");
+            assert!(page.starts_with(&format!("{id}\n\n")), "{page}");
             assert!(page.contains("\n  Recognises\n      "), "{page}");
         }
     }

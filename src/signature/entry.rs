@@ -1,0 +1,157 @@
+//! What an entry of the catalogue says.
+
+use crate::cause::{Cause, Severity, closed_names};
+use crate::record::Level;
+
+closed_names! {
+    /// What a record of this signature says.
+    Kind {
+        /// Points at a cause.
+        Fault = "fault",
+        /// Something fails; the cause is elsewhere.
+        Symptom = "symptom",
+        /// Proves that something works again.
+        Recovery = "recovery",
+        /// Harmless, whatever it looks like.
+        Benign = "benign",
+    }
+}
+
+closed_names! {
+    /// The part of the agent's work that a record speaks of. Parts stand in the
+    /// order in which they need each other: a fault of an earlier part explains
+    /// the symptoms of a later one.
+    Part {
+        Host = "host",
+        Config = "config",
+        Core = "core",
+        Identity = "identity",
+        Credentials = "credentials",
+        Registration = "registration",
+        Health = "health",
+        Worker = "worker",
+        ControlChannel = "control-channel",
+        Messages = "messages",
+        Associations = "associations",
+        Command = "command",
+        Session = "session",
+        Output = "output",
+        Inventory = "inventory",
+        Update = "update",
+    }
+}
+
+closed_names! {
+    /// What a record means to the correlation beyond its kind.
+    Role {
+        /// One of three attempts to find an identity at start.
+        IdentityAttempt = "identity-attempt",
+        /// The agent gave up finding an identity.
+        IdentityGivenUp = "identity-given-up",
+        /// The agent has its identity: the metadata service answered, or a registration was read.
+        IdentityTaken = "identity-taken",
+        /// A hybrid registration could not be read; the metadata errors after it are no fault of their own.
+        RegistrationLost = "registration-lost",
+        /// The instance profile did not work; Default Host Management is tried next.
+        ProfileRefused = "profile-refused",
+        /// A live call to Systems Manager succeeded with the instance's credentials.
+        Connected = "connected",
+        /// The control channel is open.
+        ChannelOpened = "channel-opened",
+        /// The control channel was lost; it normally reopens within seconds.
+        ChannelLost = "channel-lost",
+        /// A reconnect attempt ended; without a reopened socket it failed.
+        ChannelStatus = "channel-status",
+        /// A worker process is gone.
+        WorkerGone = "worker-gone",
+        /// The agent was told to stop.
+        Stopping = "stopping",
+        /// The agent starts.
+        Starting = "starting",
+        /// When the agent tries again; capture `wait`.
+        Waiting = "waiting",
+        /// The agent's version; capture `version`.
+        Version = "version",
+        /// The agent begins to list its proxy environment.
+        ProxyListing = "proxy-listing",
+        /// The node runs on Azure: its metadata service is not EC2's.
+        OnAzure = "on-azure",
+        /// A client of Session Manager wrote it, on another machine than the node.
+        Client = "client",
+        /// A variable of the proxy environment; captures `variable` and `proxy`.
+        ProxySet = "proxy-set",
+    }
+}
+
+/// What recognises a record, and what it means. The texts live as long as the
+/// program: they are compiled in, or come from the one file that an operator
+/// may name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Signature {
+    /// Lower-case words joined by hyphens; unique.
+    pub id: &'static str,
+    /// What it means, in a few plain words.
+    pub title: &'static str,
+    pub kind: Kind,
+    pub part: Part,
+    pub role: Option<Role>,
+    /// The causes it points at, likeliest first. Where the error inside the text
+    /// is known, that error decides instead, unless `text_decides`.
+    pub causes: &'static [Cause],
+    /// The fixed text decides; an error inside is not consulted.
+    pub text_decides: bool,
+    /// Whether the causes stand side by side.
+    pub undecided: bool,
+    pub severity: Option<Severity>,
+    /// Levels it may read; empty means WARN and above.
+    pub levels: &'static [Level],
+    /// Tags of which the record must have one; empty means any record.
+    pub components: &'static [&'static str],
+    /// Texts of which one starts the message.
+    pub starts: &'static [&'static str],
+    /// Texts of which one stands anywhere in the folded message; with no
+    /// `starts`, one of them is searched for.
+    pub contains: &'static [&'static str],
+    /// Texts that must not stand in the folded message.
+    pub excludes: &'static [&'static str],
+    /// A regular expression over the folded message, for captures or shape.
+    pub pattern: Option<&'static str>,
+    /// The parts that this recovery proves to work again.
+    pub clears: &'static [Part],
+}
+
+impl Signature {
+    /// Whether it reads records of this level at all.
+    pub fn reads(&self, level: Level) -> bool {
+        if self.levels.is_empty() {
+            level.is_trouble()
+        } else {
+            self.levels.contains(&level)
+        }
+    }
+}
+
+/// What an entry says to people, and the examples that prove it: nothing that
+/// the engine reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Documentation {
+    /// The checks that settle it.
+    pub checks: &'static [&'static str],
+    /// When a record of it is harmless.
+    pub false_positives: Option<&'static str>,
+    /// Where it is documented.
+    pub references: &'static [&'static str],
+    /// Agent versions that write it, as in `3.2.582-` or `-3.0.655`.
+    pub versions: Option<&'static str>,
+    /// Log text in which it must recognise a record.
+    pub matches: &'static [&'static str],
+    /// Log text in which it must recognise none.
+    pub rejects: &'static [&'static str],
+}
+
+/// One entry of the catalogue, or of an operator's file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    pub signature: Signature,
+    pub documentation: Documentation,
+}

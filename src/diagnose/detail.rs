@@ -2,13 +2,16 @@
 //! and what follows from it.
 
 use super::check::{CheckName, CheckResult, Observation};
-use super::verdict::{Decision, FaultState, Live, implications};
+use super::checks::registration::stops_reporting;
+use super::verdict::{Decision, FaultState, Live, implications, is_outlived};
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::check::CheckStatus;
+use crate::finding::Finding;
 
 pub(super) fn detail(
     cause: Cause,
     decision: &Decision,
+    finding: &Finding,
     signs: &[Observation],
     checks: &[CheckResult],
     live: &Live,
@@ -33,12 +36,19 @@ pub(super) fn detail(
         sentences.extend(fault_state(cause, decision, signs, live));
         sentences.extend(narrowed(cause, decision, checks));
         sentences.extend(nothing_in_the_way(cause, decision, checks));
-        if saw(Observation::PingedSince) && decision.confidence == Confidence::Confirmed {
-            sentences.push(
-                "The agent still reports to Systems Manager, on credentials that it holds from \
-                 before; they last some hours."
-                    .to_owned(),
-            );
+        if saw(Observation::PingedSince)
+            && is_outlived(cause)
+            && stops_reporting(cause, &finding.error_details)
+        {
+            let on_what = if decision.confidence == Confidence::Confirmed {
+                "on credentials that it holds from before; they last some hours"
+            } else {
+                "which excludes nothing: it can for some hours, on credentials that it holds from \
+                 before"
+            };
+            sentences.push(format!(
+                "The agent still reports to Systems Manager, {on_what}."
+            ));
         }
         sentences.extend(also_wrong(cause, decision, checks));
     }

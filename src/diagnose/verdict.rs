@@ -1,7 +1,7 @@
 //! From a finding and the results of its checks to a cause: one table of what
 //! each sign means, one function that applies it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::check::{CheckName, CheckResult, Observation};
 use super::checks::registration::stops_reporting;
@@ -123,6 +123,10 @@ pub fn recovered(diagnosed: &[Diagnosed]) -> Vec<Recovered> {
     diagnosed.iter().filter_map(recovery).collect()
 }
 
+/// The credentials of an instance profile live for six hours, those of Default
+/// Host Management and of a hybrid node for one.
+const CREDENTIALS_LIVE: SignedDuration = SignedDuration::from_hours(6);
+
 /// What a sign means for the candidates of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Implications {
@@ -181,7 +185,7 @@ pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnos
         .filter_map(|result| result.observation)
         .collect();
     signs.sort_unstable();
-    let decision = rank_candidates(&finding, &signs);
+    let decision = rank_candidates(&finding, &signs, live.last_ping);
     let cause = decision.candidates.first().copied();
     let cause = cause.unwrap_or(Cause::Unrecognised);
     let gone = signs.contains(&Observation::InstanceGone);
@@ -197,7 +201,7 @@ pub fn decide(finding: Finding, checks: Vec<CheckResult>, live: Live) -> Diagnos
         scope: scope(cause, &finding, &live, fault),
         recovered_at: live.last_ping.filter(|_| decision.recovered),
         severity: severity(cause, &finding, decision.confidence, gone),
-        detail: detail::detail(cause, &decision, &signs, &checks, &live),
+        detail: detail::detail(cause, &decision, &finding, &signs, &checks, &live),
         cause,
         candidates: decision.candidates,
         confidence: decision.confidence,
@@ -219,7 +223,11 @@ pub(super) struct Decision {
 }
 
 /// `signs` in the order of [`Observation`].
-fn rank_candidates(finding: &Finding, signs: &[Observation]) -> Decision {
+fn rank_candidates(
+    finding: &Finding,
+    signs: &[Observation],
+    last_ping: Option<Timestamp>,
+) -> Decision {
     let named = &finding.candidates;
     let saw = |observation: Observation| signs.contains(&observation);
     let as_logged = |fault_state| Decision {
@@ -251,9 +259,12 @@ fn rank_candidates(finding: &Finding, signs: &[Observation]) -> Decision {
         .filter(|cause| !confirmed.contains(cause) && !refuted(cause))
         .copied()
         .collect();
-    let stops = |cause: &Cause| stops_reporting(*cause, &finding.error_details);
-    let outlived = confirmed.iter().any(|cause| is_outlived(*cause));
-    if saw(Observation::PingedSince) && named.iter().all(stops) && !outlived {
+    let renewed = last_ping.is_some_and(|at| at.duration_since(finding.last) > CREDENTIALS_LIVE);
+    let disproved = |cause: &Cause| {
+        stops_reporting(*cause, &finding.error_details)
+            && (!is_outlived(*cause) || renewed && !confirmed.contains(cause))
+    };
+    if saw(Observation::PingedSince) && named.iter().all(disproved) {
         return Decision {
             recovered: true,
             ..as_logged(FaultState::NotObserved)
@@ -327,14 +338,20 @@ fn rank_candidates(finding: &Finding, signs: &[Observation]) -> Decision {
 }
 
 /// The agent goes on reporting for hours while such a fault stands, on the
-/// credentials that it holds from before.
-fn is_outlived(cause: Cause) -> bool {
+/// credentials that it holds from before: of the role that it had then, where the
+/// present one is denied.
+pub(super) fn is_outlived(cause: Cause) -> bool {
     matches!(
         cause,
         Cause::ImdsDisabled
+            | Cause::ImdsUnreachable
             | Cause::NoInstanceProfile
             | Cause::StaleInstanceProfile
             | Cause::RoleNotAssumable
+            | Cause::PermissionMissing
+            | Cause::DhmcNotConfigured
+            | Cause::DhmcRoleBroken
+            | Cause::RegistrationInvalid
     )
 }
 

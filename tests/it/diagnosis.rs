@@ -187,10 +187,10 @@ async fn an_agent_that_has_reported_since_is_well() {
     let scene = Scene::new().await;
     let (one, other) = (scene.healthy_instance().await, scene.dark_instance().await);
     let late = [scene.role_refused(&one), scene.imds_off(&other)];
-    // Two pages, as the service cuts them.
+    // Two pages, as the service cuts them. The one agent has needed new credentials since.
     let proxy = &scene.account.proxy;
     let action = "DescribeInstanceInformation";
-    let first = json!({"InstanceInformationList": [registered(&one, ping(&late[0], 60))],
+    let first = json!({"InstanceInformationList": [registered(&one, ping(&late[0], 7 * 3600))],
         "NextToken": "more"});
     let second = json!({"InstanceInformationList": [registered(&other, ping(&late[1], 60))]});
     proxy.rule(action, 0, 1, answer(first));

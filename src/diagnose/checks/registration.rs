@@ -31,10 +31,11 @@ pub const CAUSES: &[Cause] = &[
     Cause::RegistrationInvalid,
 ];
 
-/// Whether the agent cannot report (UpdateInstanceInformation) while `cause`
-/// stands, as the log tells it.
+/// Whether the agent cannot report (UpdateInstanceInformation) while `cause` is
+/// active, as the log tells it. Where its clock is wrong the times of the log are
+/// too, and nothing is known to be later.
 pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
-    if !CAUSES.contains(&cause) {
+    if !CAUSES.contains(&cause) || cause == Cause::ClockSkew {
         return false;
     }
     let to_ssm = || match (&error_details.action, error_details.service.as_deref()) {

@@ -149,6 +149,7 @@ fn verdict(
 #[test]
 fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
     let since = || pinged("Online", 300);
+    let next_day = || pinged("Online", 7 * 3600);
     let ping = |error_details: &mut ErrorDetails| {
         error_details.action = Some("ssm:UpdateInstanceInformation".to_owned());
         error_details.service = Some("ssm".to_owned());
@@ -157,17 +158,30 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
         |error_details: &mut ErrorDetails| error_details.service = Some("ssmmessages".to_owned());
     type Change = fn(&mut ErrorDetails);
     let table: &[(&[Cause], Change, Fetched<RegistrationFacts>, bool)] = &[
-        (&[ClockSkew], |_| {}, since(), true),
         (&[CredentialsExpired], |_| {}, since(), true),
-        (&[ImdsUnreachable, ImdsDisabled], |_| {}, since(), true),
         (&[EndpointUnreachable], ping, since(), true),
         (&[EndpointUnreachable], messages, since(), false),
-        (&[PermissionMissing], ping, since(), true),
-        (&[PermissionMissing], messages, since(), false),
-        (&[ClockSkew], |_| {}, pinged("Online", 1), false),
-        (&[ClockSkew], |_| {}, Fetched::Missing, false),
+        // For hours it reports on credentials that it holds from before.
+        (&[ImdsUnreachable, ImdsDisabled], |_| {}, since(), false),
+        (&[ImdsUnreachable, ImdsDisabled], |_| {}, next_day(), true),
+        (&[RoleNotAssumable], |_| {}, since(), false),
+        (&[RegistrationInvalid], |_| {}, since(), false),
+        (&[DhmcNotConfigured], |_| {}, since(), false),
         (
-            &[ClockSkew],
+            &[CredentialsExpired, ImdsUnreachable],
+            |_| {},
+            since(),
+            false,
+        ),
+        (&[PermissionMissing], ping, since(), false),
+        (&[PermissionMissing], ping, next_day(), true),
+        (&[PermissionMissing], messages, next_day(), false),
+        // The log's times are of the clock that is wrong.
+        (&[ClockSkew], |_| {}, next_day(), false),
+        (&[CredentialsExpired], |_| {}, pinged("Online", 1), false),
+        (&[CredentialsExpired], |_| {}, Fetched::Missing, false),
+        (
+            &[CredentialsExpired],
             |_| {},
             Fetched::Failed("late".to_owned()),
             false,
@@ -178,8 +192,11 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
     ];
     for (candidates, change, read, recovered) in table {
         let verdict = verdict(candidates, change, &registered(read.clone()));
-        let at = recovered.then(|| second(300));
-        assert_eq!(verdict.recovered_at, at, "{candidates:?} {read:?}");
+        assert_eq!(
+            verdict.recovered_at.is_some(),
+            *recovered,
+            "{candidates:?} {read:?}"
+        );
         let right = verdict.fault_state == FaultState::NotObserved;
         assert!(right || !recovered, "{candidates:?}");
     }
@@ -187,18 +204,45 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
 
 #[test]
 fn a_fault_that_the_agent_outlives_for_hours_stands_although_it_reports() {
-    let mut facts = world(|instance, _| {
+    let off = world(|instance, _| {
         instance.imds.as_mut().expect("given").endpoint_enabled = false;
     });
-    facts.registrations = [(instance_id(1), pinged("Online", 300))].into();
-    let verdict = verdict(&[ImdsDisabled], |_| {}, &facts);
-    assert_eq!(verdict.confidence, Confidence::Confirmed);
-    assert_eq!(
-        (verdict.fault_state, verdict.recovered_at),
-        (FaultState::Active, None)
-    );
-    let detail = verdict.detail.expect("one");
-    assert!(detail.contains("still reports"), "{detail}");
+    for (mut facts, cause, seconds, confidence, says) in [
+        (
+            off.clone(),
+            ImdsDisabled,
+            300,
+            Confidence::Confirmed,
+            "; they last",
+        ),
+        (
+            off,
+            ImdsDisabled,
+            7 * 3600,
+            Confidence::Confirmed,
+            "; they last",
+        ),
+        (
+            world(|_, _| {}),
+            ImdsUnreachable,
+            300,
+            Confidence::Likely,
+            "excludes nothing",
+        ),
+    ] {
+        facts.registrations = [(instance_id(1), pinged("Online", seconds))].into();
+        let verdict = verdict(&[cause], |_| {}, &facts);
+        assert_eq!(verdict.confidence, confidence);
+        assert_eq!(
+            (verdict.fault_state, verdict.recovered_at),
+            (FaultState::Active, None)
+        );
+        let detail = verdict.detail.expect("one");
+        assert!(
+            detail.contains("still reports") && detail.contains(says),
+            "{detail}"
+        );
+    }
 }
 
 #[test]

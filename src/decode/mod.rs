@@ -8,6 +8,7 @@ mod gzip;
 mod json;
 mod message;
 mod partial;
+mod wire;
 
 #[cfg(test)]
 pub(crate) use gzip::tests;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::json::{Text, object, text, text_or_digits};
-use super::message::{EventId, LogEvent, Origin, Payload};
+use super::wire::{EventId, LogEvent, Origin, Payload};
 
 /// Reads every field and event apart from the others.
 ///

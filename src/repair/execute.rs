@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::action::{Action, action_for};
 use super::audit;
+use super::conclude::{is_recurred, without_write};
 use super::memory::{Attempt, RepairMemory};
-use super::outcome::{is_recurred, without_write};
 use super::plan::{CurrentState, Guardrails, Permit, Plan, plan};
 use super::verify::{self, Seen};
 use super::{imds, trust_ec2};

@@ -4,7 +4,7 @@
 //! done; it is pure, and only it makes the permit that a write needs.
 //! [`action`] holds what each repair sends and how it is undone, [`reason`] why
 //! one is kept back, [`memory`] what was done before, [`verify`] what AWS's
-//! answer means, [`outcome`] what the reader is told. `execute` puts them in
+//! answer means, [`conclude`] what came of a plan, as an [`outcome`]. `execute` puts them in
 //! order, with one file for each repair.
 //!
 //! To add a repair, name it in `config::RepairAction` and follow the compiler:
@@ -12,6 +12,7 @@
 
 pub mod action;
 pub mod audit;
+pub mod conclude;
 #[cfg(feature = "aws")]
 pub mod execute;
 #[cfg(feature = "aws")]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::conclude::{happened, is_recurred, without_write};
 use super::memory::{Attempt, RepairMemory};
-use super::outcome::{happened, is_recurred, without_write};
 use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_locks, region};
 use super::plan::{CurrentState, Guardrails, Plan, plan};
 use crate::batch::{Batch, Event, Source};

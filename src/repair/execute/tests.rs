@@ -16,7 +16,7 @@ mod trust_ec2;
 use super::*;
 use crate::config::{RepairAction, RepairMode};
 use crate::incident::store::State;
-use crate::repair::outcome::state;
+use crate::repair::conclude::state;
 use crate::repair::plan::tests::{INSTANCE, NOBODY, now, open_incident, open_locks};
 
 /// What the server does with one call; the last one of a script goes on.

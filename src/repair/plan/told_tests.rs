@@ -8,7 +8,7 @@ use crate::cause::{Cause, ScopeKind};
 use crate::config::{RepairAction, RepairMode};
 use crate::diagnose::facts::ImdsFacts;
 use crate::incident::store::State;
-use crate::repair::{audit, outcome};
+use crate::repair::{audit, conclude};
 
 fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
     let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
@@ -118,7 +118,7 @@ fn in_china_the_statement_is_only_advised() {
         ..open_locks()
     };
     let plan = planned(&incident, &guardrails, &RepairMemory::default());
-    let outcome = outcome::without_write(&plan, &guardrails);
+    let outcome = conclude::without_write(&plan, &guardrails);
     assert_eq!(outcome.status, OutcomeStatus::Refused);
     let command = outcome.command.unwrap();
     assert!(command.contains("ec2.amazonaws.com.cn"), "{command}");
@@ -175,9 +175,9 @@ fn what_was_done_is_recognised_and_told_again() {
             let memory =
                 remembering(remembered.map(|status| attempt(*action, status, ago(seconds))));
             let plan = planned(&incident, &open_locks(), &memory);
-            let outcome = outcome::without_write(&plan, &open_locks());
+            let outcome = conclude::without_write(&plan, &open_locks());
             assert_eq!(outcome.status, status, "{action} {remembered:?} {plan:?}");
-            assert_eq!(outcome::state(&plan, &outcome), state);
+            assert_eq!(conclude::state(&plan, &outcome), state);
         }
     }
 }
@@ -199,7 +199,7 @@ fn our_own_statement_is_recognised_without_memory() {
         .clone_from(&edit.new_document);
     incident.fault_state = FaultState::NotObserved;
     let plan = planned_open(&incident);
-    let outcome = outcome::without_write(&plan, &open_locks());
+    let outcome = conclude::without_write(&plan, &open_locks());
     assert_eq!(outcome.status, OutcomeStatus::Repaired);
     insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r#"
     Already done in an earlier attempt: the statement SsmAgentTriageTrustEc2 in the trust policy of the role web is this function's own.
@@ -222,10 +222,10 @@ fn switched_on() -> Incident {
 fn an_endpoint_that_may_be_this_functions_doing_is_told_with_its_undo() {
     let incident = switched_on();
     let plan = planned_open(&incident);
-    let outcome = outcome::without_write(&plan, &open_locks());
+    let outcome = conclude::without_write(&plan, &open_locks());
     assert_eq!(outcome.status, OutcomeStatus::AlreadyRight);
     let memory = RepairMemory::default();
-    assert!(outcome::happened(&incident, &plan, &outcome, &memory).perhaps_ours);
+    assert!(conclude::happened(&incident, &plan, &outcome, &memory).perhaps_ours);
     insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r"
     The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Every lock for its repair is open, so most likely this function enabled it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
     aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1
@@ -275,17 +275,17 @@ fn what_was_not_read_is_not_told_as_if_it_were() {
         let mut done = attempt(*action, OutcomeStatus::Repaired, ago(10));
         let memory = remembering([done.clone()]);
         let plan = planned(&unread, &open_locks(), &memory);
-        let outcome = outcome::without_write(&plan, &open_locks());
+        let outcome = conclude::without_write(&plan, &open_locks());
         let detail = outcome.detail.clone().unwrap();
         assert!(detail.contains("was not read"), "{detail}");
-        assert!(!outcome::happened(&unread, &plan, &outcome, &memory).observed);
+        assert!(!conclude::happened(&unread, &plan, &outcome, &memory).observed);
         // Found broken since: not told as repaired at all.
         done.undone = true;
         let memory = remembering([done]);
         let plan = planned(&unread, &open_locks(), &memory);
-        let outcome = outcome::without_write(&plan, &open_locks());
+        let outcome = conclude::without_write(&plan, &open_locks());
         assert_eq!(outcome.status, OutcomeStatus::Refused);
-        assert_eq!(outcome::state(&plan, &outcome), State::Recurred);
+        assert_eq!(conclude::state(&plan, &outcome), State::Recurred);
     }
 }
 
@@ -300,7 +300,7 @@ fn a_late_retry_still_tells_what_the_attempt_did() {
         ago(4_900),
     );
     let plan = planned(&incident, &open_locks(), &remembering([done]));
-    let outcome = outcome::without_write(&plan, &open_locks());
+    let outcome = conclude::without_write(&plan, &open_locks());
     assert_eq!(outcome.status, OutcomeStatus::Repaired, "{plan:?}");
     assert_eq!(outcome.undo.as_deref(), Some("undo it"));
 }
@@ -311,7 +311,7 @@ fn outcomes_without_a_write_say_what_held() {
         let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
         incident.cause = cause;
         let plan = planned(&incident, &guardrails, &memory);
-        outcome::without_write(&plan, &guardrails).status
+        conclude::without_write(&plan, &guardrails).status
     };
     let off = Guardrails {
         mode: RepairMode::Advise,

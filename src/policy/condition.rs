@@ -39,36 +39,13 @@ fn is_of_the_principal(key: &str) -> bool {
 
 /// What `operator` makes of a key that the call does not carry.
 fn on_absent(operator: &str, values: &Value) -> Option<bool> {
-    const POSITIVE: &[&str] = &[
-        "StringEquals",
-        "StringEqualsIgnoreCase",
-        "StringLike",
-        "NumericEquals",
-        "NumericLessThan",
-        "NumericLessThanEquals",
-        "NumericGreaterThan",
-        "NumericGreaterThanEquals",
-        "DateEquals",
-        "DateLessThan",
-        "DateLessThanEquals",
-        "DateGreaterThan",
-        "DateGreaterThanEquals",
-        "Bool",
-        "BinaryEquals",
-        "IpAddress",
-        "ArnEquals",
-        "ArnLike",
-    ];
-    const NEGATED: &[&str] = &[
-        "StringNotEquals",
-        "StringNotEqualsIgnoreCase",
-        "StringNotLike",
-        "NumericNotEquals",
-        "DateNotEquals",
-        "NotIpAddress",
-        "ArnNotEquals",
-        "ArnNotLike",
-    ];
+    const KNOWN: &str = "StringEquals StringEqualsIgnoreCase StringLike StringNotEquals \
+                         StringNotEqualsIgnoreCase StringNotLike NumericEquals NumericNotEquals \
+                         NumericLessThan NumericLessThanEquals NumericGreaterThan \
+                         NumericGreaterThanEquals DateEquals DateNotEquals DateLessThan \
+                         DateLessThanEquals DateGreaterThan DateGreaterThanEquals Bool \
+                         BinaryEquals IpAddress NotIpAddress ArnEquals ArnNotEquals ArnLike \
+                         ArnNotLike";
     if operator == "Null" {
         return match values {
             Value::String(text) => text.parse().ok(),
@@ -76,23 +53,17 @@ fn on_absent(operator: &str, values: &Value) -> Option<bool> {
             _ => None,
         };
     }
-    let (set, name) = match operator.split_once(':') {
-        Some((set, name)) => (Some(set), name),
-        None => (None, operator),
-    };
-    let (name, if_exists) = match name.strip_suffix("IfExists") {
-        Some(name) => (name, true),
-        None => (name, false),
-    };
-    let negated = NEGATED.contains(&name);
-    if !negated && !POSITIVE.contains(&name) {
+    let (set, name) = operator.rsplit_once(':').unwrap_or(("", operator));
+    let bare = name.strip_suffix("IfExists");
+    let (name, if_exists) = (bare.unwrap_or(name), bare.is_some());
+    if !KNOWN.split(' ').any(|known| known == name) {
         return None;
     }
     match (set, if_exists) {
-        (None, if_exists) => Some(negated || if_exists),
-        (Some("ForAllValues"), _) => Some(true),
-        (Some("ForAnyValue"), false) => Some(false),
-        (Some(_), _) => None,
+        ("", if_exists) => Some(if_exists || name.contains("Not")),
+        ("ForAllValues", _) => Some(true),
+        ("ForAnyValue", false) => Some(false),
+        (_, _) => None,
     }
 }
 

@@ -55,20 +55,6 @@ pub(super) enum Principals {
     AllBut,
 }
 
-impl Principals {
-    /// Those of one kind that are named.
-    pub(super) fn of(&self, kind: PrincipalKind) -> impl Iterator<Item = &str> + Clone {
-        let named = match self {
-            Self::Named(named) => named.0.get(&kind),
-            Self::Everyone | Self::AllBut => None,
-        };
-        named
-            .into_iter()
-            .flat_map(|names| &names.0)
-            .map(String::as_str)
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 pub(super) enum PrincipalKind {
     #[serde(rename = "AWS")]
@@ -217,43 +203,43 @@ impl<'a, Name: Ord + fmt::Debug> Members<'a, Name> {
 pub(super) fn statements(policy: &str) -> Result<(&str, Vec<&str>), String> {
     let policy: Members<'_, Top> = serde_json::from_str(policy).map_err(|e| e.to_string())?;
     let all: &RawValue = policy.get(Top::Statement)?.ok_or("it has no Statement")?;
-    let listed = match all.get().starts_with('[') {
-        true => policy
-            .get::<Vec<&RawValue>>(Top::Statement)?
-            .unwrap_or_default(),
+    let listed: Vec<&RawValue> = match all.get().starts_with('[') {
+        true => policy.get(Top::Statement)?.unwrap_or_default(),
         false => vec![all],
     };
     Ok((all.get(), listed.into_iter().map(RawValue::get).collect()))
 }
 
 impl Statement {
+    /// The principals of one kind that it names.
+    pub(super) fn named(&self, kind: PrincipalKind) -> impl Iterator<Item = &str> + Clone {
+        let names = match &self.principals {
+            Some(Principals::Named(named)) => named.0.get(&kind),
+            Some(Principals::Everyone | Principals::AllBut) | None => None,
+        };
+        names.into_iter().flat_map(|one| &one.0).map(String::as_str)
+    }
+
     /// The statement that `text` is, or what stands against it.
     pub(super) fn parse(text: &str, at: StatementRef) -> Result<Self, String> {
         let of: Members<'_, Element> = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let both = |name| format!("it has both {name:?} and Not{name:?}");
         let patterns = |name: Element, not: Element| match (of.get(name)?, of.get(not)?) {
             (Some(_), Some(_)) => Err(both(name)),
-            (Some(listed), None) => Ok(Some(Patterns {
-                all_but: false,
-                listed,
-            })),
-            (None, Some(listed)) => Ok(Some(Patterns {
-                all_but: true,
-                listed,
-            })),
             (None, None) => Ok(None),
+            (only, but) => Ok(Some(Patterns {
+                all_but: but.is_some(),
+                listed: only.or(but).unwrap_or_default(),
+            })),
         };
-        let named: Option<&RawValue> = of.get(Element::Principal)?;
-        let others: Option<&RawValue> = of.get(Element::NotPrincipal)?;
-        let principals = match (named.map(RawValue::get), others) {
-            (Some(_), Some(_)) => return Err(both(Element::Principal)),
-            (None, Some(_)) => Some(Principals::AllBut),
-            (Some(text), None)
-                if serde_json::from_str(text).is_ok_and(|all: String| all == "*") =>
-            {
-                Some(Principals::Everyone)
-            }
-            (_, None) => of.get(Element::Principal)?.map(Principals::Named),
+        let named = match of.get::<String>(Element::Principal) {
+            Ok(Some(all)) if all == "*" => Some(Principals::Everyone),
+            Ok(_) | Err(_) => of.get(Element::Principal)?.map(Principals::Named),
+        };
+        let principals = match (named, of.0.contains_key(&Element::NotPrincipal)) {
+            (Some(_), true) => return Err(both(Element::Principal)),
+            (None, true) => Some(Principals::AllBut),
+            (named, false) => named,
         };
         Ok(Self {
             at,
@@ -268,7 +254,7 @@ impl Statement {
 }
 
 /// One string or a list of strings, at least one.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(try_from = "Value")]
 pub(super) struct Strings(pub(super) BTreeSet<String>);
 
@@ -281,11 +267,11 @@ impl TryFrom<Value> for Strings {
             one => vec![one],
         };
         let strings = items.iter().map(|item| item.as_str().map(str::to_owned));
-        let strings = strings.collect::<Option<BTreeSet<String>>>();
-        let strings = strings.filter(|strings| !strings.is_empty());
-        strings
-            .map(Self)
-            .ok_or("expected a string or a list of strings")
+        let strings: BTreeSet<String> = strings.collect::<Option<_>>().unwrap_or_default();
+        match strings.is_empty() {
+            true => Err("expected a string or a list of strings"),
+            false => Ok(Self(strings)),
+        }
     }
 }
 
@@ -322,13 +308,7 @@ impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for U
 /// Text out of a document for a sentence: one line, not too long.
 pub(super) fn plain(text: &str) -> String {
     const LONGEST: usize = 200;
-    let printable = |c: char| {
-        if c.is_ascii_graphic() || c == ' ' {
-            c
-        } else {
-            '?'
-        }
-    };
+    let printable = |c: char| Some(c).filter(|c| matches!(c, ' '..='~')).unwrap_or('?');
     let mut line: String = text.chars().take(LONGEST).map(printable).collect();
     if text.chars().nth(LONGEST).is_some() {
         line.push_str("...");

@@ -6,7 +6,7 @@ use super::document::{
     Document, DocumentError, Effect, PrincipalKind, Principals, Statement, StatementRef,
     is_account, quoted, statements,
 };
-use super::evaluate::{Doubt, PolicyDecision, StatementMatch, decide};
+use super::evaluate::{Doubt, PolicyDecision, Request, StatementMatch, decide};
 use super::service::{Service, resembles};
 use super::trust::{ASSUME_ROLE, parse, request};
 use crate::node::Partition;
@@ -36,16 +36,9 @@ pub struct Edit {
     pub new_document: String,
     /// The appended statement, compact JSON.
     pub statement: String,
-    /// The Sid of the appended statement.
+    /// The Sid of the appended statement, which [`remove_ours`] takes out
+    /// whatever else has changed since.
     pub sid: String,
-    pub undo: Undo,
-}
-
-/// How to take the edit back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undo {
-    /// The statement that [`remove_ours`] takes out, whatever else has changed since.
-    pub remove_sid: String,
     /// The policy as it was, compact JSON. Sending it loses what others have
     /// changed since.
     pub previous_document: String,
@@ -109,33 +102,26 @@ pub enum Refusal {
 /// IAM to say: the account's quota can be raised.
 pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
     let policy = parse(document).map_err(Refusal::Unreadable)?;
-    let decision = decide(
-        &policy.statements,
-        None,
-        &request(Service::Ec2, role.partition),
-    );
-    if let PolicyDecision::Allowed(by) = decision {
-        return Err(Refusal::AlreadyRight { by });
-    }
-    refuse_role(role)?;
-    refuse_meaning(&policy, role.partition)?;
-    if let PolicyDecision::Unclear(why) = decision {
-        return Err(Refusal::Unclear(why));
-    }
-    refuse_owner(&policy)?;
-    refuse_dead_principal(&policy)?;
-
-    let edit = append(document, &policy, role.partition);
-    match role.partition {
-        Partition::Aws | Partition::UsGov => Ok(edit),
-        Partition::China
-        | Partition::Iso
-        | Partition::IsoB
-        | Partition::IsoE
-        | Partition::IsoF
-        | Partition::Eusc
-        | Partition::Unknown => Err(Refusal::OtherPartition {
-            would_do: Box::new(edit),
+    let request = request(Service::Ec2, role.partition);
+    let each =
+        |refuse: &dyn Fn(&Statement) -> Option<Refusal>| policy.statements.iter().find_map(refuse);
+    let refusal = match decide(&policy.statements, None, &request) {
+        PolicyDecision::Allowed(by) => Some(Refusal::AlreadyRight { by }),
+        decision => refuse_role(role)
+            .or_else(|| each(&|one| refuse_meaning(one, &request)))
+            .or_else(|| match decision {
+                PolicyDecision::Unclear(why) => Some(Refusal::Unclear(why)),
+                _ => None,
+            })
+            .or_else(|| each(&refuse_owner))
+            .or_else(|| each(&refuse_dead_principal)),
+    };
+    let edit = || append(document, &policy, role.partition);
+    match (refusal, role.partition) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Partition::Aws | Partition::UsGov) => Ok(edit()),
+        (None, _) => Err(Refusal::OtherPartition {
+            would_do: Box::new(edit()),
         }),
     }
 }
@@ -172,77 +158,59 @@ pub fn same_policy(a: &str, b: &str) -> bool {
     }
 }
 
-fn refuse_role(role: &RoleRef<'_>) -> Result<(), Refusal> {
-    for path in ["/aws-service-role/", "/aws-reserved/"] {
-        let by_path = starts_with_ignoring_case(role.path, path);
-        let by_arn = role
-            .arn
-            .split_once(":role")
-            .is_some_and(|(_, rest)| starts_with_ignoring_case(rest, path));
-        if by_path || by_arn {
-            return Err(Refusal::ReservedPath { path });
-        }
-    }
-    if role.name.eq_ignore_ascii_case(HOST_MANAGEMENT_ROLE) {
-        return Err(Refusal::HostManagementRole);
-    }
-    Ok(())
+fn refuse_role(role: &RoleRef<'_>) -> Option<Refusal> {
+    let arn = role.arn.to_ascii_lowercase();
+    let by_arn = arn.split_once(":role").map_or("", |(_, rest)| rest);
+    let by_path = role.path.to_ascii_lowercase();
+    let is_under = |path: &&str| by_path.starts_with(path) || by_arn.starts_with(path);
+    let reserved = ["/aws-service-role/", "/aws-reserved/"]
+        .into_iter()
+        .find(is_under);
+    let host_management = role.name.eq_ignore_ascii_case(HOST_MANAGEMENT_ROLE);
+    reserved
+        .map(|path| Refusal::ReservedPath { path })
+        .or(host_management.then_some(Refusal::HostManagementRole))
 }
 
-fn refuse_meaning(policy: &Document, partition: Partition) -> Result<(), Refusal> {
-    for statement in &policy.statements {
-        let at = statement.at.clone();
-        if statement.principals == Some(Principals::AllBut) {
-            return Err(Refusal::NotPrincipal { at });
-        }
-        match (
-            statement.effect,
-            statement.matches(&request(Service::Ec2, partition)),
-        ) {
-            (Effect::Deny, StatementMatch::Yes | StatementMatch::Unclear(_)) => {
-                return Err(Refusal::DenyCanMatch { at });
-            }
-            (Effect::Allow, StatementMatch::Unclear(Doubt::Condition)) => {
-                return Err(Refusal::ConditionedAllow { at });
-            }
-            (Effect::Allow, StatementMatch::Unclear(_) | StatementMatch::Yes)
-            | (Effect::Allow | Effect::Deny, StatementMatch::No) => {}
-        }
+fn refuse_meaning(statement: &Statement, request: &Request<'_>) -> Option<Refusal> {
+    let at = statement.at.clone();
+    if statement.principals == Some(Principals::AllBut) {
+        return Some(Refusal::NotPrincipal { at });
     }
-    Ok(())
+    match (statement.effect, statement.matches(request)) {
+        (Effect::Deny, StatementMatch::Yes | StatementMatch::Unclear(_)) => {
+            Some(Refusal::DenyCanMatch { at })
+        }
+        (Effect::Allow, StatementMatch::Unclear(Doubt::Condition)) => {
+            Some(Refusal::ConditionedAllow { at })
+        }
+        (Effect::Allow, StatementMatch::Unclear(_) | StatementMatch::Yes)
+        | (Effect::Allow | Effect::Deny, StatementMatch::No) => None,
+    }
 }
 
-fn refuse_owner(policy: &Document) -> Result<(), Refusal> {
-    for statement in policy
-        .statements
-        .iter()
-        .filter(|one| one.effect == Effect::Allow)
-    {
-        let mut services = principals(statement, PrincipalKind::Service);
-        let at = statement.at.clone();
-        if services.clone().any(|name| resembles(name, "ssm")) {
-            return Err(Refusal::TrustsSystemsManager { at });
-        }
-        if services.any(|name| resembles(name, "ecs-tasks")) {
-            return Err(Refusal::TrustsEcsTasks { at });
-        }
+fn refuse_owner(statement: &Statement) -> Option<Refusal> {
+    let at = statement.at.clone();
+    let mut services = statement.named(PrincipalKind::Service);
+    if statement.effect == Effect::Deny {
+        None
+    } else if services.clone().any(|name| resembles(name, "ssm")) {
+        Some(Refusal::TrustsSystemsManager { at })
+    } else {
+        let ecs = services.any(|name| resembles(name, "ecs-tasks"));
+        ecs.then_some(Refusal::TrustsEcsTasks { at })
     }
-    Ok(())
 }
 
 /// IAM replaces the ARN of a deleted user or role by its unique id (`AIDA…`,
 /// `AROA…`), and takes nothing but `*`, an account or an ARN back.
-fn refuse_dead_principal(policy: &Document) -> Result<(), Refusal> {
+fn refuse_dead_principal(statement: &Statement) -> Option<Refusal> {
     let is_dead = |name: &&str| *name != "*" && !name.starts_with("arn:") && !is_account(name);
-    for statement in &policy.statements {
-        if let Some(name) = principals(statement, PrincipalKind::Aws).find(is_dead) {
-            return Err(Refusal::DeadPrincipal {
-                at: statement.at.clone(),
-                principal: quoted(name),
-            });
-        }
-    }
-    Ok(())
+    let name = statement.named(PrincipalKind::Aws).find(is_dead)?;
+    Some(Refusal::DeadPrincipal {
+        at: statement.at.clone(),
+        principal: quoted(name),
+    })
 }
 
 /// `document` is the text that `policy` was read from.
@@ -252,10 +220,7 @@ fn append(document: &str, policy: &Document, partition: Partition) -> Edit {
     let previous_document = compact(document);
     Edit {
         new_document: with_statements(&previous_document, |statements| statements.push(&statement)),
-        undo: Undo {
-            remove_sid: sid.clone(),
-            previous_document,
-        },
+        previous_document,
         statement,
         sid,
     }
@@ -315,27 +280,12 @@ fn is_ours(statement: &Statement) -> bool {
 }
 
 fn is_our_sid(sid: &str) -> bool {
-    let number = |rest: &str| {
-        rest.strip_prefix("No")?
-            .parse()
-            .ok()
-            .filter(|n: &u32| *n > 1)
+    let is_number = |n: &str| {
+        n.parse::<u32>()
+            .is_ok_and(|number| number > 1 && number.to_string() == n)
     };
-    sid.strip_prefix(OUR_SID).is_some_and(|rest| {
-        rest.is_empty() || number(rest).is_some_and(|n| rest == format!("No{n}"))
-    })
-}
-
-fn principals(statement: &Statement, kind: PrincipalKind) -> impl Iterator<Item = &str> + Clone {
-    statement
-        .principals
-        .iter()
-        .flat_map(move |named| named.of(kind))
-}
-
-fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    sid.strip_prefix(OUR_SID)
+        .is_some_and(|rest| rest.is_empty() || rest.strip_prefix("No").is_some_and(is_number))
 }
 
 #[cfg(test)]

@@ -148,22 +148,16 @@ pub(super) enum Doubt {
 
 impl Statement {
     pub(super) fn matches(&self, request: &Request<'_>) -> StatementMatch {
-        let listed = &self.actions.listed.0;
-        let named = listed
-            .iter()
-            .any(|pattern| matches_ignoring_case(pattern, request.action));
-        if named == self.actions.all_but {
+        let is_named = |pattern: &String| matches_ignoring_case(pattern, request.action);
+        if self.actions.listed.0.iter().any(is_named) == self.actions.all_but {
             return StatementMatch::No;
         }
         let unsigned = matches!(request.caller, Caller::Unsigned);
-        let condition = match self
-            .condition
-            .as_ref()
-            .map(|one| condition::holds(one, unsigned))
-        {
-            None | Some(Some(true)) => StatementMatch::Yes,
-            Some(Some(false)) => StatementMatch::No,
-            Some(None) => StatementMatch::Unclear(Doubt::Condition),
+        let holds = |condition| condition::holds(condition, unsigned);
+        let condition = match self.condition.as_ref().map_or(Some(true), holds) {
+            Some(true) => StatementMatch::Yes,
+            Some(false) => StatementMatch::No,
+            None => StatementMatch::Unclear(Doubt::Condition),
         };
         let parts = [
             self.names_resource(request.resource),
@@ -187,12 +181,8 @@ impl Statement {
         let Some(resources) = &self.resources else {
             return StatementMatch::Yes;
         };
-        let best = resources
-            .listed
-            .0
-            .iter()
-            .map(|pattern| coverage(pattern, asked))
-            .max();
+        let covered = |pattern: &String| coverage(pattern, asked);
+        let best = resources.listed.0.iter().map(covered).max();
         match (best.unwrap_or(Coverage::None), resources.all_but) {
             (Coverage::All, true) | (Coverage::None, false) => StatementMatch::No,
             (Coverage::All, false) | (Coverage::None, true) => StatementMatch::Yes,
@@ -202,33 +192,30 @@ impl Statement {
     }
 
     fn names_caller(&self, caller: Caller<'_>) -> StatementMatch {
-        if matches!(caller, Caller::Attached) {
-            return StatementMatch::Yes;
-        }
-        let named = match (&self.principals, caller) {
-            (None, _) => return StatementMatch::Unclear(Doubt::NoPrincipal),
-            (Some(Principals::AllBut), _) => return StatementMatch::Unclear(Doubt::NotPrincipal),
-            (Some(Principals::Everyone), Caller::Service { .. })
-                if self.effect == Effect::Allow =>
-            {
+        let is_service = matches!(caller, Caller::Service { .. });
+        match (&self.principals, caller, self.effect) {
+            (_, Caller::Attached, _) => return StatementMatch::Yes,
+            (None, _, _) => return StatementMatch::Unclear(Doubt::NoPrincipal),
+            (Some(Principals::AllBut), _, _) => {
+                return StatementMatch::Unclear(Doubt::NotPrincipal);
+            }
+            (Some(Principals::Everyone), _, Effect::Allow) if is_service => {
                 return StatementMatch::Unclear(Doubt::Everyone);
             }
-            (Some(Principals::Everyone), _) => return StatementMatch::Yes,
-            (Some(named @ Principals::Named(_)), _) => named,
-        };
-        if let Caller::Service { service, partition } = caller {
-            return names_service(named, service, partition);
+            (Some(Principals::Everyone), _, _) => return StatementMatch::Yes,
+            (Some(Principals::Named(_)), _, _) => {}
         }
-        let names: Vec<&str> = named.of(PrincipalKind::Aws).collect();
+        let names: Vec<&str> = self.named(PrincipalKind::Aws).collect();
         let (arn, account) = match caller {
+            Caller::Service { service, partition } => {
+                return self.names_service(service, partition);
+            }
             _ if names.contains(&"*") => return StatementMatch::Yes,
             // Services and identity providers are not this caller.
             _ if names.is_empty() => return StatementMatch::No,
             Caller::Role { arn, account } => (arn, account),
             Caller::AtGateway => return StatementMatch::Unclear(Doubt::AtGateway),
-            Caller::Attached | Caller::Unsigned | Caller::Service { .. } => {
-                return StatementMatch::No;
-            }
+            Caller::Attached | Caller::Unsigned => return StatementMatch::No,
         };
         let root = format!(":iam::{account}:root");
         let is_caller = |name: &&str| [arn, account].contains(name) || name.ends_with(&root);
@@ -240,6 +227,22 @@ impl Statement {
             StatementMatch::Unclear(Doubt::SomePrincipals)
         }
     }
+    fn names_service(&self, service: Service, partition: Partition) -> StatementMatch {
+        let mut services = self.named(PrincipalKind::Service);
+        if services.clone().any(|name| service.is(name, partition)) {
+            return StatementMatch::Yes;
+        }
+        if self.named(PrincipalKind::Aws).any(|name| name == "*") {
+            return StatementMatch::Unclear(Doubt::Everyone);
+        }
+        match services.find(|name| service.may_be(name, partition)) {
+            Some(name) => {
+                let asked = service.principal(partition);
+                StatementMatch::Unclear(Doubt::LikeTheService(quoted(name), asked))
+            }
+            None => StatementMatch::No,
+        }
+    }
 }
 
 /// Whether the name stands for one role or account, by its form.
@@ -248,21 +251,4 @@ fn is_one_other(name: &str) -> bool {
     plain && name.contains(":iam::") && name.contains(":role/")
         || name.ends_with(":root")
         || is_account(name)
-}
-
-fn names_service(named: &Principals, service: Service, partition: Partition) -> StatementMatch {
-    let mut services = named.of(PrincipalKind::Service);
-    if services.clone().any(|name| service.is(name, partition)) {
-        return StatementMatch::Yes;
-    }
-    if named.of(PrincipalKind::Aws).any(|name| name == "*") {
-        return StatementMatch::Unclear(Doubt::Everyone);
-    }
-    match services.find(|name| service.may_be(name, partition)) {
-        Some(name) => StatementMatch::Unclear(Doubt::LikeTheService(
-            quoted(name),
-            service.principal(partition),
-        )),
-        None => StatementMatch::No,
-    }
 }

@@ -31,9 +31,7 @@ mod statement_tests;
 mod table_tests;
 
 pub use document::{Document, DocumentError, StatementRef};
-pub use edit::{
-    Edit, OUR_SID, Refusal, RoleRef, Undo, has_ours, plan_edit, remove_ours, same_policy,
-};
+pub use edit::{Edit, OUR_SID, Refusal, RoleRef, has_ours, plan_edit, remove_ours, same_policy};
 pub use evaluate::{Caller, PolicyDecision, Request, evaluate};
 pub use service::Service;
 pub use trust::{may_assume, whom_it_allows};

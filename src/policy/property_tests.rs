@@ -265,11 +265,11 @@ proptest! {
     #[test]
     fn an_undo_gives_the_policy_back(policy in policy(mostly_harmless()), partition in partitions()) {
         if let Some(edit) = planned(&policy, partition) {
-            let undone = remove_ours(&edit.new_document, &edit.undo.remove_sid);
+            let undone = remove_ours(&edit.new_document, &edit.sid);
             let undone = undone.expect("our statement is there, and not alone");
             prop_assert!(same_policy(&undone, &policy), "{}", undone);
             prop_assert_eq!(statements(&read(&undone)), statements(&read(&policy)));
-            prop_assert_eq!(read(&edit.undo.previous_document), read(&policy));
+            prop_assert_eq!(read(&edit.previous_document), read(&policy));
         }
     }
 

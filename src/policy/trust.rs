@@ -60,10 +60,7 @@ pub fn whom_it_allows(service: Service, text: &str, partition: Partition) -> Str
     let statements = policy.iter().flat_map(|policy| &policy.statements);
     for statement in statements.filter(|one| one.effect == Effect::Allow) {
         for kind in KINDS {
-            let Some(principals) = &statement.principals else {
-                continue;
-            };
-            for name in principals.of(kind) {
+            for name in statement.named(kind) {
                 if service.is(name, partition) {
                     let why = match kind {
                         PrincipalKind::Service => "the service, but not that action",

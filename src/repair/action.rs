@@ -63,7 +63,7 @@ impl Action {
                 "HttpPutResponseHopLimit": before.hop_limit,
             }),
             Self::TrustEc2 { edit, .. } => json!({
-                "AssumeRolePolicyDocument": edit.undo.previous_document,
+                "AssumeRolePolicyDocument": edit.previous_document,
             }),
         }
     }
@@ -94,9 +94,7 @@ impl Action {
     pub fn undo(&self, region: &Region) -> String {
         match self {
             Self::EnableImdsEndpoint { instance, .. } => endpoint(instance, "disabled", region),
-            Self::TrustEc2 { role, edit } => {
-                undo_trust(role, &edit.sid, &edit.undo.previous_document)
-            }
+            Self::TrustEc2 { role, edit } => undo_trust(role, &edit.sid, &edit.previous_document),
         }
     }
 }

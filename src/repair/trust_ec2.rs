@@ -41,7 +41,7 @@ pub(super) async fn plan_again(
         role: Some(&role),
     };
     let again = plan(task.incident, current, task.guardrails, memory, task.now);
-    let same = same_policy(&role.trust_policy, &edit.undo.previous_document);
+    let same = same_policy(&role.trust_policy, &edit.previous_document);
     if matches!(again, Plan::Repair(_)) && !same {
         return Err("Somebody changed the trust policy while it was being looked at, so nothing was written. The next batch of the same fault is judged on the new policy.".to_owned());
     }

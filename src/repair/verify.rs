@@ -46,9 +46,7 @@ pub fn trust_seen(read: &Result<RoleFacts, CallError>, edit: &Edit) -> Seen {
         {
             Seen::InEffect
         }
-        Ok(role) if same_policy(&role.trust_policy, &edit.undo.previous_document) => {
-            Seen::Unchanged
-        }
+        Ok(role) if same_policy(&role.trust_policy, &edit.previous_document) => Seen::Unchanged,
         Ok(_) => Seen::Overwritten,
     }
 }

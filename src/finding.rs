@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::cause::{Cause, Confidence, Severity};
+use crate::failure::{Denied, DenyReason, Principal};
 use crate::node::{AccountId, Node, Region};
 
 /// One thing that is wrong on one node, as far as its log can tell.
@@ -204,52 +205,6 @@ impl ErrorDetails {
     pub fn denying_policy(&self) -> Option<(DenyReason, &str)> {
         (self.denied.iter()).find_map(|one| Some((one.reason?, one.policy.as_deref()?)))
     }
-}
-
-/// One call that was denied, as far as the text of the denial goes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Denied {
-    /// `ssm:UpdateInstanceInformation`.
-    pub action: Option<String>,
-    pub resource: Option<String>,
-    pub reason: Option<DenyReason>,
-    /// A statement denies it by name; otherwise nothing of that kind allows it.
-    pub explicit: bool,
-    /// The ARN of the policy that denies, one of possibly several.
-    pub policy: Option<String>,
-}
-
-/// The caller that a denial names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// A role, or a session of it.
-    Role(String),
-    /// Path and name of an IAM user: `people/alice`.
-    User(String),
-    Federated(String),
-    /// The account itself.
-    Root,
-    /// `ec2.amazonaws.com`.
-    Service(String),
-    /// The credentials that EC2 gives each instance for Default Host Management
-    /// (`assumed-role/aws:ec2-instance/…`).
-    InstanceIdentity,
-}
-
-/// The kind of policy that an AccessDenied message blames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum DenyReason {
-    IdentityPolicy,
-    PermissionsBoundary,
-    ServiceControlPolicy,
-    ResourceControlPolicy,
-    SessionPolicy,
-    VpcEndpointPolicy,
-    ResourcePolicy,
-    /// The trust policy of the role that was to be assumed.
-    RoleTrustPolicy,
-    /// "with an explicit deny" without saying where.
-    ExplicitDeny,
 }
 
 /// A node that works again, by the cause that was open and the signature that proves it.

@@ -6,8 +6,9 @@ use super::denial;
 use crate::cause::{Confidence, ScopeKind};
 use crate::command::{ArgKind, Command};
 use crate::diagnose::check::Fault;
+use crate::failure::Principal;
 use crate::failure::address_class::{AddressClass, class_of};
-use crate::finding::{ErrorDetails, Principal, SignatureCount};
+use crate::finding::{ErrorDetails, SignatureCount};
 use crate::incident::group::Incident;
 use crate::node::{NodeId, Partition};
 

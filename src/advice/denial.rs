@@ -5,7 +5,7 @@ use super::case::Case;
 use super::identity::attach_core;
 use super::permission::{CORE_ACTIONS, endpoint_policy_denies};
 use crate::command::{ArgKind, Command};
-use crate::finding::{DenyReason, Principal};
+use crate::failure::{DenyReason, Principal};
 
 pub(super) fn permission_missing(case: &Case) -> Vec<Step> {
     let caller = case.caller_in_words();

@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn each_reason_of_a_denial_has_its_own_first_step() {
-        use crate::finding::DenyReason;
+        use crate::failure::DenyReason;
         let mut seen = Vec::new();
         for reason in [
             None,

@@ -4,7 +4,8 @@ use super::check::Fault;
 use super::verdict::Live;
 use crate::cause::{Cause, Scope, ScopeKind};
 use crate::correlate::unknown;
-use crate::finding::{Finding, Principal};
+use crate::failure::Principal;
+use crate::finding::Finding;
 use crate::node::{Node, NodeId};
 
 /// The scope of `cause` for this finding. While the role, the subnet or the

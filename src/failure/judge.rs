@@ -1,8 +1,8 @@
 //! From a failure to the causes it points at.
 
+use super::DenyReason;
 use super::{Failure, Kind, Service};
 use crate::cause::{Cause, Severity};
-use crate::finding::DenyReason;
 
 /// The causes a failure points at, likeliest first.
 #[derive(Debug, Clone, PartialEq)]

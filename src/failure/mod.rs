@@ -13,12 +13,12 @@ mod judge;
 mod phrase;
 
 pub use address::Service;
+pub use denial::{Denied, DenyReason, Principal};
 pub use judge::{Verdict, verdict};
 
 use std::net::IpAddr;
 
 use self::answer::{Answer, Answerer};
-use crate::finding::{Denied, DenyReason, Principal};
 use crate::node::{AccountId, Region};
 
 /// One error, as far as its text tells.

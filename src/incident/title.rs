@@ -3,7 +3,8 @@
 use crate::cause::{Cause, Confidence, Scope, ScopeKind};
 use crate::diagnose::verdict::FaultState;
 use crate::failure::Service;
-use crate::finding::{DenyReason, ErrorDetails, Principal};
+use crate::failure::{DenyReason, Principal};
+use crate::finding::ErrorDetails;
 
 /// The title of an incident: its subject line and first sentence.
 pub(super) fn title(

@@ -6,7 +6,7 @@ use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
 use crate::diagnose::network::path::table_of;
 use crate::diagnose::network::table::leads_to_other_networks;
-use crate::finding::DenyReason;
+use crate::failure::DenyReason;
 use crate::policy::{Caller, Document, PolicyDecision, Request, evaluate};
 
 const NAME: CheckName = CheckName::EndpointPolicy;

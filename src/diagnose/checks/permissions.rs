@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 use crate::diagnose::called_on::{CalledOn, Place};
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
-use crate::diagnose::facts::{Decision, Doubt, Facts, Fetched, RoleFacts, Simulated, known};
-use crate::finding::{DenyReason, Principal};
+use crate::diagnose::facts::{Decision, Doubt, Fetched, RoleFacts, Simulated, known};
+use crate::failure::{DenyReason, Principal};
 use crate::policy::{Caller, Document, PolicyDecision, Request, evaluate};
 
 const NAME: CheckName = CheckName::Permissions;
@@ -133,49 +133,44 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     if critical.is_empty() {
         return Err(CheckResult::unknown(NAME, not_judged(name, &logged)));
     }
-    let may = |action: &'static str| may(subject.facts, role, subject, action);
-    let decisive: Vec<(&str, May)> = critical
-        .iter()
-        .map(|action| (*action, may(action)))
-        .collect();
+    let permissions = Permissions::of(subject, role);
+    let may = |action: &'static str| (action, permissions.may(action, subject));
+    let decisive: Vec<(&str, May)> = critical.iter().copied().map(may).collect();
     let mut missing: Vec<String> = Vec::new();
-    for action in critical.iter().chain(NEEDED.iter()) {
-        if may(action) == May::Missing && !missing.iter().any(|known| known == action) {
-            missing.push((*action).to_owned());
+    for (action, may) in critical.iter().chain(NEEDED).copied().map(may) {
+        if may == May::Missing && !missing.iter().any(|known| known == action) {
+            missing.push(action.to_owned());
         }
     }
-    for (action, may) in &decisive {
-        let denied = |what: &str, policy: &str| {
-            CheckResult::failed(
-                NAME,
-                format!("{what} {action} to the role {name}."),
-                Observation::PermissionLacking,
-                Fault::PolicyDenies {
-                    role: name.clone(),
-                    action: (*action).to_owned(),
-                    policy: policy.to_owned(),
-                },
-            )
-        };
-        match may {
-            May::Denied(by) => return Ok(denied(&format!("{} denies", capital(by)), by)),
-            May::Bounded(how) => {
-                let boundary = role.boundary.as_deref().unwrap_or("of the role");
-                let what = format!("The permissions boundary {boundary} {how}");
-                return Ok(denied(&what, boundary));
-            }
-            May::Missing => {
+    if let Some((action, may)) = decisive.iter().find(|(_, may)| may.stops()) {
+        let boundary = role.boundary.as_deref().unwrap_or("of the role");
+        let (what, policy) = match may {
+            May::Denied(by) => (format!("{} denies", capital(by)), by.as_str()),
+            May::Bounded(how) => (
+                format!("The permissions boundary {boundary} {how}"),
+                boundary,
+            ),
+            May::Yes | May::Missing | May::Unclear(_) => {
                 return Ok(lacking(name, missing, Some(Observation::PermissionLacking)));
             }
-            May::Yes | May::Unclear(_) => {}
-        }
+        };
+        return Ok(CheckResult::failed(
+            NAME,
+            format!("{what} {action} to the role {name}."),
+            Observation::PermissionLacking,
+            Fault::PolicyDenies {
+                role: name.clone(),
+                action: (*action).to_owned(),
+                policy: policy.to_owned(),
+            },
+        ));
     }
-    if let Some((action, May::Unclear(why))) = decisive
-        .iter()
-        .find(|(_, may)| matches!(may, May::Unclear(_)))
-    {
-        let note = format!("Whether the role {name} may call {action} cannot be judged: {why}.");
-        return Err(CheckResult::unknown(NAME, note));
+    for (action, may) in &decisive {
+        if let May::Unclear(why) = may {
+            let note =
+                format!("Could not determine whether the role {name} may call {action}: {why}.");
+            return Err(CheckResult::unknown(NAME, note));
+        }
     }
     if !missing.is_empty() {
         // The log's own complaint is put right, and another is to come.
@@ -194,8 +189,8 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     };
     let reasons = error_details.denied.iter().filter_map(|one| one.reason);
     let mut reasons = error_details.reason.into_iter().chain(reasons);
-    if let Some(reason) = reasons.find(|reason| !seen_from_here(*reason)) {
-        let note = format!("{what}; {}.", elsewhere(reason));
+    if let Some(elsewhere) = reasons.find_map(elsewhere) {
+        let note = format!("{what}; {elsewhere}.");
         return Err(CheckResult::unknown(NAME, note));
     }
     if !others.is_empty() {
@@ -252,65 +247,26 @@ fn lacking(role: &str, actions: Vec<String>, observation: Option<Observation>) -
     }
 }
 
-/// Whether what the log blames would show in what was read.
-fn seen_from_here(reason: DenyReason) -> bool {
+/// What the log blames that would not show in what was read: a clause.
+fn elsewhere(reason: DenyReason) -> Option<&'static str> {
     match reason {
-        DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary => true,
-        DenyReason::ServiceControlPolicy
-        | DenyReason::ResourceControlPolicy
-        | DenyReason::RoleTrustPolicy
-        | DenyReason::SessionPolicy
-        | DenyReason::VpcEndpointPolicy
-        | DenyReason::ResourcePolicy
-        | DenyReason::ExplicitDeny => false,
-    }
-}
-
-fn elsewhere(reason: DenyReason) -> &'static str {
-    match reason {
+        DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary => None,
         DenyReason::ServiceControlPolicy | DenyReason::ResourceControlPolicy => {
-            "the log names a policy of the organisation, which is not seen from this account"
+            Some("the log names a policy of the organisation, which is not seen from this account")
         }
-        DenyReason::SessionPolicy => "the log names a session policy, which IAM does not keep",
-        DenyReason::VpcEndpointPolicy => "the log names the policy of a VPC endpoint",
-        DenyReason::ResourcePolicy => "the log names the policy of the resource",
-        DenyReason::RoleTrustPolicy => "the log names the trust policy of the role to be assumed",
-        DenyReason::ExplicitDeny | DenyReason::IdentityPolicy | DenyReason::PermissionsBoundary => {
+        DenyReason::SessionPolicy => {
+            Some("the log names a session policy, which IAM does not keep")
+        }
+        DenyReason::VpcEndpointPolicy => Some("the log names the policy of a VPC endpoint"),
+        DenyReason::ResourcePolicy => Some("the log names the policy of the resource"),
+        DenyReason::RoleTrustPolicy => {
+            Some("the log names the trust policy of the role to be assumed")
+        }
+        DenyReason::ExplicitDeny => Some(
             "the log names an explicit denial, which a policy of the organisation or the resource \
-             may hold"
-        }
+             may hold",
+        ),
     }
-}
-
-fn may(facts: &Facts, role: &RoleFacts, subject: &Subject<'_>, action: &str) -> May {
-    let (Some(partition), Some(region), Some(account)) =
-        (subject.partition.arn(), subject.region, role.account())
-    else {
-        return May::Unclear("the ARNs that it is checked on are not known".to_owned());
-    };
-    let place = Place {
-        partition,
-        region: region.as_str(),
-        account,
-        instance: subject.instance.as_str(),
-    };
-    // Once for each resource that the log names, else for the documented ones.
-    let named = subject.error_details.denied_calls();
-    let named = named.filter(|(denied, _)| denied.eq_ignore_ascii_case(action));
-    let mut logged: BTreeSet<Option<&str>> = named.map(|(_, resource)| resource).collect();
-    if logged.is_empty() {
-        logged.insert(None);
-    }
-    let each: Vec<May> = logged
-        .into_iter()
-        .map(|resource| {
-            let on = place.called_on(action, resource).unwrap_or_default();
-            may_on(&on, facts, role, action, &place)
-        })
-        .collect();
-    let worst = each.iter().find(|may| may.stops());
-    let worst = worst.or_else(|| each.iter().find(|may| **may != May::Yes));
-    worst.cloned().unwrap_or(May::Yes)
 }
 
 impl May {
@@ -322,113 +278,26 @@ impl May {
     }
 }
 
-/// What the role may do where the action is checked `on` these.
-fn may_on(on: &CalledOn, facts: &Facts, role: &RoleFacts, action: &str, place: &Place<'_>) -> May {
-    let simulated = facts.simulations.get(&role.name).and_then(Fetched::found);
-    let policies = Policies::of(facts, role);
-    let may = |arn: &String| match simulated {
-        Some(simulated) => by_simulation(simulated, &policies, action, arn, place),
-        None => policies.may(action, arn),
-    };
-    let [all, perhaps, one_of] =
-        [&on.all, &on.perhaps, &on.one_of].map(|arns| arns.iter().map(may).collect::<Vec<May>>());
-    if let Some(stopped) = all.iter().find(|may| may.stops()) {
-        return stopped.clone();
-    }
-    if let Some(first) = one_of.first()
-        && one_of.iter().all(May::stops)
-    {
-        return first.clone();
-    }
-    let mut every = all.iter().chain(&perhaps).chain(&one_of);
-    if let Some(unclear) = every.find(|may| matches!(may, May::Unclear(_))) {
-        return unclear.clone();
-    }
-    let undocumented = on.perhaps.iter().zip(&perhaps);
-    let undocumented = undocumented.chain(on.one_of.iter().zip(&one_of));
-    match undocumented.into_iter().find(|(_, may)| may.stops()) {
-        Some((arn, _)) => May::Unclear(format!(
-            "it is not allowed on {arn}, and whether it is checked on that is not documented"
-        )),
-        None => May::Yes,
-    }
-}
-
-fn by_simulation(
-    simulated: &Simulated,
-    policies: &Policies,
-    action: &str,
-    arn: &str,
-    place: &Place<'_>,
-) -> May {
-    // One question may stand for all instances.
-    let any = Place {
-        instance: "*",
-        ..*place
-    };
-    let any = (arn == place.instance_arn()).then(|| any.instance_arn());
-    let answer = simulated.answer(action, arn).or_else(|| {
-        let any = any.as_deref()?;
-        simulated.answer(action, any)
-    });
-    let Some(answer) = answer else {
-        return match policies.may(action, arn) {
-            May::Unclear(_) => May::Unclear("IAM's simulator did not answer for it".to_owned()),
-            certain => certain,
-        };
-    };
-    let policy = || match answer.policies.first() {
-        Some(policy) => format!("the policy {policy}"),
-        None => "a policy".to_owned(),
-    };
-    let Some(doubt) = answer.doubt() else {
-        return match (answer.decision, answer.boundary_allows) {
-            (Decision::Allowed, _) => May::Yes,
-            (Decision::ExplicitDeny, _) => May::Denied(policy()),
-            (Decision::ImplicitDeny, Some(false)) => May::Bounded("does not allow".to_owned()),
-            (Decision::ImplicitDeny, _) => May::Missing,
-        };
-    };
-    let why = match (doubt, policies.may(action, arn)) {
-        // What the role's own policies leave out no other policy gives.
-        (_, stopped @ (May::Denied(_) | May::Bounded(_) | May::Missing)) => return stopped,
-        (Doubt::Organization, _) => {
-            "a policy of the organisation may stop it, which the simulator does not tell for \
-             certain"
-                .to_owned()
-        }
-        (Doubt::Context | Doubt::Resource, May::Yes) => return May::Yes,
-        (Doubt::Context | Doubt::Resource, May::Unclear(why)) if policies.are_read() => why,
-        (Doubt::Context, May::Unclear(_)) => {
-            "a condition decides, whose values are not known here".to_owned()
-        }
-        (Doubt::Resource, May::Unclear(_)) => format!(
-            "IAM was asked for {}, for which nothing allows it, and a policy may name one of them",
-            answer.resource
-        ),
-    };
-    May::Unclear(why)
-}
-
-/// The role's own policies and its boundary: each, or why it is not known.
-struct Policies {
+/// All that is known of what a role may do.
+struct Permissions<'a> {
+    /// Its own policies: each, or why it is not known.
     own: Vec<Policy>,
     boundary: Option<Policy>,
+    simulated: Option<&'a Simulated>,
+    /// For the ARNs that its calls are checked on.
+    place: Option<Place<'a>>,
 }
 
 type Policy = Result<Document, String>;
 
-impl Policies {
-    fn of(facts: &Facts, role: &RoleFacts) -> Self {
-        let name = &role.name;
+impl<'a> Permissions<'a> {
+    fn of(subject: &Subject<'a>, role: &'a RoleFacts) -> Self {
+        let (facts, name) = (subject.facts, &role.name);
         let read = |text: Option<&Fetched<String>>, title: String| {
             Document::parse(&title, known(text, &title)?).map_err(|e| e.to_string())
         };
-        let names = known(
-            facts.policy_names.get(name),
-            &format!("the list of policies of the role {name}"),
-        );
-        let own = match names {
+        let listed = format!("the list of policies of the role {name}");
+        let own = match known(facts.policy_names.get(name), &listed) {
             Err(why) => vec![Err(why)],
             Ok(names) => {
                 let attached = names.attached.iter().map(|arn| {
@@ -454,14 +323,129 @@ impl Policies {
                 "whether the role {name} has a permissions boundary could not be read"
             ))),
         };
-        Self { own, boundary }
+        let place = || {
+            Some(Place {
+                partition: subject.partition.arn()?,
+                region: subject.region?.as_str(),
+                account: role.account()?,
+                instance: subject.instance.as_str(),
+            })
+        };
+        Self {
+            own,
+            boundary,
+            simulated: facts.simulations.get(name).and_then(Fetched::found),
+            place: place(),
+        }
     }
 
-    fn are_read(&self) -> bool {
-        self.own.iter().any(Result::is_ok)
+    /// What the role may do about `action`, once for each resource that the log
+    /// names, else for the documented ones.
+    fn may(&self, action: &str, subject: &Subject<'_>) -> May {
+        let Some(place) = &self.place else {
+            return May::Unclear("the ARNs that it is checked on are not known".to_owned());
+        };
+        let named = subject.error_details.denied_calls();
+        let named = named.filter(|(denied, _)| denied.eq_ignore_ascii_case(action));
+        let mut logged: BTreeSet<Option<&str>> = named.map(|(_, resource)| resource).collect();
+        if logged.is_empty() {
+            logged.insert(None);
+        }
+        let on = |logged| place.called_on(action, logged).unwrap_or_default();
+        let each = logged
+            .into_iter()
+            .map(|logged| self.may_on(&on(logged), action, place));
+        let each: Vec<May> = each.collect();
+        let worst = each.iter().find(|may| may.stops());
+        let worst = worst.or_else(|| each.iter().find(|may| **may != May::Yes));
+        worst.cloned().unwrap_or(May::Yes)
     }
 
-    fn may(&self, action: &str, arn: &str) -> May {
+    /// What it may do where the action is checked `on` these.
+    fn may_on(&self, on: &CalledOn, action: &str, place: &Place<'_>) -> May {
+        let may = |arn: &'_ String| (arn.clone(), self.by_simulation(action, arn, place));
+        let [all, perhaps, one_of] = [&on.all, &on.perhaps, &on.one_of]
+            .map(|arns| arns.iter().map(may).collect::<Vec<(String, May)>>());
+        let stops = |(_, may): &&(String, May)| may.stops();
+        if let Some((_, stopped)) = all.iter().find(stops) {
+            return stopped.clone();
+        }
+        if let Some((_, first)) = one_of.first()
+            && one_of.iter().all(|one| stops(&one))
+        {
+            return first.clone();
+        }
+        let mut every = all.iter().chain(&perhaps).chain(&one_of);
+        if let Some((_, unclear)) = every.find(|(_, may)| matches!(may, May::Unclear(_))) {
+            return unclear.clone();
+        }
+        match perhaps.iter().chain(&one_of).find(stops) {
+            Some((arn, _)) => May::Unclear(format!(
+                "it is not allowed on {arn}, and whether it is checked on that is not documented"
+            )),
+            None => May::Yes,
+        }
+    }
+
+    fn by_simulation(&self, action: &str, arn: &str, place: &Place<'_>) -> May {
+        let Some(simulated) = self.simulated else {
+            return self.by_policies(action, arn);
+        };
+        // One question may stand for all instances.
+        let any = (arn == place.instance_arn()).then(|| {
+            let any = Place {
+                instance: "*",
+                ..*place
+            };
+            any.instance_arn()
+        });
+        let answer = [Some(arn), any.as_deref()].into_iter().flatten();
+        let Some(answer) = answer
+            .filter_map(|arn| simulated.answer(action, arn))
+            .next()
+        else {
+            return match self.by_policies(action, arn) {
+                May::Unclear(_) => May::Unclear("IAM's simulator did not answer for it".to_owned()),
+                certain => certain,
+            };
+        };
+        let Some(doubt) = answer.doubt() else {
+            let policy = answer.policies.first();
+            let policy = policy.map_or("a policy".to_owned(), |name| format!("the policy {name}"));
+            return match (answer.decision, answer.boundary_allows) {
+                (Decision::Allowed, _) => May::Yes,
+                (Decision::ExplicitDeny, _) => May::Denied(policy),
+                (Decision::ImplicitDeny, Some(false)) => May::Bounded("does not allow".to_owned()),
+                (Decision::ImplicitDeny, _) => May::Missing,
+            };
+        };
+        let why = match (doubt, self.by_policies(action, arn)) {
+            // What the role's own policies leave out no other policy gives.
+            (_, stopped @ (May::Denied(_) | May::Bounded(_) | May::Missing)) => return stopped,
+            (Doubt::Organization, _) => {
+                "a policy of the organisation may stop it, which the simulator does not tell for \
+                 certain"
+                    .to_owned()
+            }
+            (Doubt::Context | Doubt::Resource, May::Yes) => return May::Yes,
+            (Doubt::Context | Doubt::Resource, May::Unclear(why))
+                if self.own.iter().any(Result::is_ok) =>
+            {
+                why
+            }
+            (Doubt::Context, May::Unclear(_)) => {
+                "a condition decides, whose values are not known here".to_owned()
+            }
+            (Doubt::Resource, May::Unclear(_)) => format!(
+                "IAM was asked for {}, for which nothing allows it, and a policy may name one of \
+                 them",
+                answer.resource
+            ),
+        };
+        May::Unclear(why)
+    }
+
+    fn by_policies(&self, action: &str, arn: &str) -> May {
         let request = Request {
             action,
             resource: arn,
@@ -475,8 +459,8 @@ impl Policies {
         };
         // What the boundary stops for certain is stopped whatever the role's
         // own policies leave open.
-        let boundary = self.boundary.as_ref();
-        match boundary.map(|one| evaluate(std::slice::from_ref(one), &request)) {
+        let boundary = self.boundary.as_ref().map(std::slice::from_ref);
+        match boundary.map(|boundary| evaluate(boundary, &request)) {
             Some(PolicyDecision::Denied(at)) => May::Bounded(format!("denies, by {at},")),
             Some(PolicyDecision::NotAllowed) => May::Bounded("does not allow".to_owned()),
             Some(PolicyDecision::Unclear(why)) if own == May::Yes => May::Unclear(why),

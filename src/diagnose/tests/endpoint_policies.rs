@@ -8,7 +8,8 @@ use super::world::{found, group, world, world_with_endpoint};
 use crate::diagnose::check::CheckName;
 use crate::diagnose::check::CheckStatus::{Failed, Ok, Unknown};
 use crate::diagnose::facts::{EndpointFacts, Facts, Fetched};
-use crate::finding::{DenyReason, ErrorDetails};
+use crate::failure::DenyReason;
+use crate::finding::ErrorDetails;
 use crate::node::Region;
 
 #[test]

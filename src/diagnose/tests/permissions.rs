@@ -6,7 +6,8 @@ use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{CheckName, Fault};
 use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::facts::{Decision, Facts, Fetched, PolicyNames, Simulated, SimulatedAction};
-use crate::finding::{Denied, DenyReason, ErrorDetails};
+use crate::failure::{Denied, DenyReason};
+use crate::finding::ErrorDetails;
 
 pub(super) const PING: &str = "ssm:UpdateInstanceInformation";
 const STATUS: &str = "ssm:UpdateInstanceAssociationStatus";

@@ -1,7 +1,7 @@
 //! Whom and what a denial names by ARN ("IAM identifiers" in the IAM User Guide, "Resource types
 //! defined by AWS Organizations" in the Service Authorization Reference).
 
-use crate::finding::{DenyReason, Principal};
+use super::{DenyReason, Principal};
 use crate::node::AccountId;
 
 /// The caller in `User: …`, and its account.

@@ -4,7 +4,8 @@ use crate::diagnose::facts::Facts;
 use crate::diagnose::tests::world::{TRUSTS_LAMBDA, finding, instance, profile, role, second};
 use crate::diagnose::verdict::FaultState;
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
-use crate::finding::{Denied, Evidence, Finding, Principal};
+use crate::failure::{Denied, Principal};
+use crate::finding::{Evidence, Finding};
 use crate::node::{IdSource, NodeId};
 
 use crate::diagnose::facts::Fetched;

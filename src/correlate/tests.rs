@@ -422,3 +422,37 @@ fn a_killed_worker_is_over_once_the_agent_has_worked_on() {
     assert_eq!(reading.findings, []);
     assert_eq!(reading.recovered[0].cause, Cause::AgentWorker);
 }
+
+#[test]
+fn a_policy_that_denies_the_registration_for_dhmc_matters_little_and_is_not_called_harmless() {
+    let denied = |tail: &str| {
+        let line = format!(
+            "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance \
+             API: AccessDeniedException: User: \
+             arn:aws:sts::123456789012:assumed-role/aws:ec2-instance/i-0123456789abcdef0 is not \
+             authorized to perform: ssm:RegisterManagedInstance{tail}\n"
+        );
+        let reading = read(&at("04:00:01.0000", &line));
+        let finding = reading.findings.first();
+        finding.map(|finding| (finding.candidates[0], finding.severity))
+    };
+    let here = " on resource: arn:aws:ssm:us-east-1:123456789012:*";
+    for (tail, cause) in [
+        (
+            "because no VPC endpoint policy allows the ssm:RegisterManagedInstance action",
+            Cause::EndpointPolicyDenies,
+        ),
+        (
+            "with an explicit deny in a VPC endpoint policy",
+            Cause::EndpointPolicyDenies,
+        ),
+        (
+            "with an explicit deny in a service control policy",
+            Cause::PermissionMissing,
+        ),
+    ] {
+        let found = denied(&format!("{here} {tail}"));
+        assert_eq!(found, Some((cause, Severity::Low)), "{tail}");
+    }
+    assert_eq!(denied(""), None);
+}

@@ -370,8 +370,11 @@ fn log_convicts_trust(finding: &Finding) -> bool {
 }
 
 fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool) -> Severity {
-    // How much these two matter depends on what they stop, which the log says.
-    let by_log = matches!(cause, Cause::PermissionMissing | Cause::EndpointUnreachable);
+    // How much these matter depends on what they stop, which the log says.
+    let by_log = matches!(
+        cause,
+        Cause::PermissionMissing | Cause::EndpointPolicyDenies | Cause::EndpointUnreachable
+    );
     let as_logged = finding.candidates.first() == Some(&cause);
     let of_output = matches!(
         finding.error_details.service.as_deref(),

@@ -186,7 +186,7 @@ impl Matcher {
                     (
                         verdict.causes,
                         verdict.decided,
-                        verdict.severity.or(signature.severity),
+                        verdict.severity.into_iter().chain(signature.severity).min(),
                     )
                 }
             }

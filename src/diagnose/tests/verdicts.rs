@@ -1,4 +1,8 @@
-use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, finding, instance_id, node, second, world};
+use super::permissions::denied_by;
+use super::world::{
+    TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, finding, instance_id, node, second, world,
+    world_with_endpoint,
+};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::check::Observation;
 use crate::diagnose::facts::{Facts, Fetched};
@@ -280,6 +284,18 @@ fn severity_follows_the_cause_that_is_found() {
     let mut minor = finding(1, &[EndpointUnreachable], Likely);
     minor.severity = Severity::Low;
     assert_eq!(verdict(minor, &world(|_, _| {})).severity, Severity::Low);
+
+    let lists =
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ssm:List*","Resource":"*"}]}"#;
+    let facts = world_with_endpoint(|_, endpoint| endpoint.policy = Some(lists.to_owned()));
+    let mut minor = finding(1, &[EndpointPolicyDenies], Likely);
+    minor.severity = Severity::Low;
+    minor.error_details = denied_by(DenyReason::VpcEndpointPolicy);
+    let proved = verdict(minor, &facts);
+    assert_eq!(
+        (proved.confidence, proved.severity),
+        (Confirmed, Severity::Low)
+    );
 }
 
 #[test]

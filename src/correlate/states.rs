@@ -1,7 +1,10 @@
 //! What is carried per log stream from invocation to invocation, and how much
 //! of it is kept.
 
-use std::collections::BTreeMap;
+use std::hash::RandomState;
+use std::num::NonZeroUsize;
+
+use clru::{CLruCache, CLruCacheConfig, WeightScale};
 
 use super::NodeState;
 use crate::batch::Source;
@@ -9,7 +12,8 @@ use crate::record::Joiner;
 
 /// What all states together may hold. A stream with a fault open holds some 10 KB,
 /// one that is well less than one.
-pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_BYTES: NonZeroUsize =
+    NonZeroUsize::new(16 * 1024 * 1024).expect("16 MiB are not zero");
 
 /// What is carried of one stream: the record that its last batch left open, and
 /// what is known of its node.
@@ -21,24 +25,21 @@ pub struct StreamState {
 
 /// The states of the streams that this execution environment has seen. They are
 /// bounded in bytes: what was not seen for longest goes first.
-#[derive(Debug, Clone, Default)]
-pub struct StreamStates {
-    states: BTreeMap<StreamKey, Entry>,
-    /// By last use, oldest first.
-    by_use: BTreeMap<u64, StreamKey>,
-    uses: u64,
-    bytes: usize,
-}
+#[derive(Debug)]
+pub struct StreamStates(CLruCache<StreamKey, StreamState, RandomState, Bytes>);
 
-#[derive(Debug, Clone)]
-struct Entry {
-    state: StreamState,
-    used: u64,
-    bytes: usize,
+#[derive(Debug, Clone, Copy)]
+struct Bytes;
+
+impl WeightScale<StreamKey, StreamState> for Bytes {
+    fn weight(&self, key: &StreamKey, state: &StreamState) -> usize {
+        // The key stands in the cache's list and in its index.
+        2 * key.bytes() + state.bytes()
+    }
 }
 
 /// Account, Region, log group, log stream.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct StreamKey(String, String, String, String);
 
 impl StreamKey {
@@ -70,45 +71,34 @@ impl StreamState {
     }
 }
 
+impl Default for StreamStates {
+    fn default() -> Self {
+        Self(CLruCache::with_config(
+            CLruCacheConfig::new(MAX_BYTES).with_scale(Bytes),
+        ))
+    }
+}
+
 impl StreamStates {
     /// What all states hold, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.0.weight()
     }
 
     /// The state that a batch of this stream continues; a new one where nothing
-    /// is known of it. It is taken out: a reader that never finishes costs what
-    /// was known, and leaves no half-read state.
+    /// is known of it. It is taken out: an analyzer that never finishes costs
+    /// what was known, and leaves no half-read state.
     pub(crate) fn take(&mut self, source: &Source) -> StreamState {
-        self.remove(&StreamKey::of(source)).unwrap_or_default()
+        self.0.pop(&StreamKey::of(source)).unwrap_or_default()
     }
 
     /// Keeps the state in which a stream was left. One that is complete leaves
-    /// none, nor does one of which nothing is known.
+    /// none, nor does one of which nothing is known, or which alone would take
+    /// more than all may.
     pub fn save(&mut self, source: &Source, state: StreamState) {
-        if source.complete || state.joiner.open().is_none() && state.node.can_be_dropped() {
-            return;
+        let is_needed = state.joiner.open().is_some() || !state.node.can_be_dropped();
+        if is_needed && !source.complete {
+            let _ = self.0.put_with_weight(StreamKey::of(source), state);
         }
-        let key = StreamKey::of(source);
-        self.remove(&key);
-        self.uses += 1;
-        // Once under each index.
-        let bytes = state.bytes() + 2 * key.bytes() + size_of::<Entry>();
-        self.bytes += bytes;
-        self.by_use.insert(self.uses, key.clone());
-        let used = self.uses;
-        self.states.insert(key, Entry { state, used, bytes });
-        while self.bytes > MAX_BYTES
-            && let Some(oldest) = self.by_use.values().next().cloned()
-        {
-            self.remove(&oldest);
-        }
-    }
-
-    fn remove(&mut self, key: &StreamKey) -> Option<StreamState> {
-        let kept = self.states.remove(key)?;
-        self.by_use.remove(&kept.used);
-        self.bytes -= kept.bytes;
-        Some(kept.state)
     }
 }

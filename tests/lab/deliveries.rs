@@ -131,7 +131,9 @@ fn tables() -> impl Iterator<Item = Case> {
 
 /// The reading of each delivery.
 fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<BatchAnalysis> {
-    let mut environments = vec![StreamStates::default(); ENVIRONMENTS];
+    let mut environments = std::iter::repeat_with(StreamStates::default)
+        .take(ENVIRONMENTS)
+        .collect::<Vec<_>>();
     deliveries
         .iter()
         .map(|(batch, environment)| {

@@ -16,19 +16,13 @@ export SAM_CLI_TELEMETRY := 0
 export __SAM_CLI_APP_DIR := $(CURDIR)/.tools/sam
 export PYTHONDONTWRITEBYTECODE := 1
 
-# With an integration test among the targets cargo counts the features that the
-# tests ask of shared crates. Without it `make run` and `make test` would each
-# build the AWS SDK for themselves.
-CARGO_BUILD := cargo build --locked --bins --test it
-
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: tools announce ## Show the whole product on this machine: a small broken fleet, told as a story
-	@$(CARGO_BUILD)
-	@$(VENV)/bin/python -m demo
+run: tools announce ## Show the whole product on this machine: a small broken fleet, diagnosed and repaired
+	@RUST_BACKTRACE=0 cargo test --locked --test it demo:: -- --quiet --nocapture
 
 .PHONY: test
 test: tools announce ## Run all tests
@@ -77,7 +71,7 @@ deploy: build ## Deploy to AWS; asks for the parameters the first time
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools .run .aws-sam
+	rm -rf target .tools .aws-sam
 
 .PHONY: tools
 tools: $(VENV)/.ready $(RIE)

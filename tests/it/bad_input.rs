@@ -1,26 +1,23 @@
 //! Input that is no input: each kind its own error, returned so that the retry
 //! and the failure destination get it; and what is turned away quietly.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::account::Account;
 use crate::support::answer::incidents;
 use crate::support::events::{Delivery, payload, subscription};
 use crate::support::logs;
-use crate::support::runtime::{Failure, Function};
+use crate::support::runtime::Function;
 
-async fn refused(function: &mut Function, event: &Value) -> Failure {
-    match function.invoke(event).await {
-        Err(failure) => failure,
-        Ok(answer) => panic!("{event} was taken: {answer:#}"),
-    }
+fn logged(account: &Account, text: &str) -> Delivery {
+    Delivery::new(account, "i-0123456789abcdef0", text)
 }
 
 #[tokio::test]
 async fn each_kind_of_broken_payload_has_an_error_of_its_own() {
     let account = Account::fresh().await;
     let mut function = Function::start(&account, &[("TRIAGE_MAX_DECODED_BYTES", "64KiB")]).await;
-    let whole = Delivery::new(&account, "i-0123456789abcdef0", logs::IMDS_OFF).payload();
+    let whole = logged(&account, logs::IMDS_OFF).payload();
     let truncated = payload_cut_in_half(&whole);
     let bomb = payload(&vec![b' '; 64 * 1024 * 1000]);
     let events = [
@@ -36,7 +33,7 @@ async fn each_kind_of_broken_payload_has_an_error_of_its_own() {
     ];
     let mut seen = Vec::new();
     for (kind, event) in &events {
-        let failure = refused(&mut function, event).await;
+        let failure = function.failure(event).await;
         assert!(!failure.error_type.contains("::"), "{kind}: {failure:?}");
         assert!(
             !failure.message.to_lowercase().contains("panic"),
@@ -49,17 +46,14 @@ async fn each_kind_of_broken_payload_has_an_error_of_its_own() {
         seen.push(failure.message);
     }
     // The environment is sound after all of it.
-    let event = Delivery::new(&account, "i-0123456789abcdef0", logs::HEALTHY).subscription();
-    let report = function
-        .invoke(&event)
-        .await
-        .expect("a good batch is handled");
+    let event = logged(&account, logs::HEALTHY);
+    let report = function.handle(&event).await;
     assert!(incidents(&report).is_empty());
     assert_eq!(account.proxy.calls(), []);
 }
 
 #[tokio::test]
-async fn anything_else_is_told_what_is_expected() {
+async fn an_unknown_event_gets_an_error_that_names_what_is_expected() {
     let account = Account::fresh().await;
     let mut function = Function::start(&account, &[]).await;
     let strangers = [
@@ -72,13 +66,13 @@ async fn anything_else_is_told_what_is_expected() {
         json!({"log": 7}),
     ];
     for event in &strangers {
-        let failure = refused(&mut function, event).await;
+        let failure = function.failure(event).await;
         assert!(
             !failure.message.is_empty() && !failure.error_type.contains("::"),
             "{event}: {failure:?}"
         );
     }
-    let failure = refused(&mut function, &json!({"hello": "world"})).await;
+    let failure = function.failure(&json!({"hello": "world"})).await;
     for name in ["awslogs", "Kinesis", "log"] {
         assert!(
             failure.message.contains(name),
@@ -103,8 +97,9 @@ async fn a_control_message_succeeds_quietly() {
             "message": "CWL CONTROL MESSAGE: Checking health of destination Lambda function."
         }]
     });
-    let event = subscription(&payload(control.to_string().as_bytes()));
-    let report = function.invoke(&event).await.expect("the probe succeeds");
+    let report = function
+        .handle(&subscription(&payload(control.to_string().as_bytes())))
+        .await;
     assert!(incidents(&report).is_empty());
     assert_eq!(account.proxy.calls(), []);
 }
@@ -114,12 +109,9 @@ async fn the_functions_own_log_group_is_turned_away() {
     let account = Account::fresh().await;
     let settings = [("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ssm-agent-triage")];
     let mut function = Function::start(&account, &settings).await;
-    let mut own = Delivery::new(&account, "i-0123456789abcdef0", logs::IMDS_OFF);
+    let mut own = logged(&account, logs::IMDS_OFF);
     own.group = "/aws/lambda/ssm-agent-triage".to_owned();
-    let report = function
-        .invoke(&own.subscription())
-        .await
-        .expect("turned away, not failed");
+    let report = function.handle(&own).await;
     assert!(incidents(&report).is_empty(), "{report:#}");
     assert_eq!(account.proxy.calls(), []);
 }
@@ -128,17 +120,14 @@ async fn the_functions_own_log_group_is_turned_away() {
 async fn bytes_that_are_no_utf8_are_read_all_the_same() {
     let account = Account::fresh().await;
     let mut function = Function::start(&account, &[]).await;
-    let delivery = Delivery::new(&account, "i-0123456789abcdef0", logs::IMDS_OFF);
+    let delivery = logged(&account, logs::IMDS_OFF);
     let mut bytes = delivery.message().to_string().into_bytes();
     let place = bytes
         .windows(9)
         .position(|window| window == b"Forbidden")
         .expect("the log says so");
     bytes[place + 8] = 0xff;
-    let report = function
-        .invoke(&subscription(&payload(&bytes)))
-        .await
-        .expect("bad bytes are replaced");
+    let report = function.handle(&subscription(&payload(&bytes))).await;
     assert_eq!(incidents(&report).len(), 1);
 }
 
@@ -146,7 +135,7 @@ async fn bytes_that_are_no_utf8_are_read_all_the_same() {
 async fn a_malformed_event_costs_no_other_and_is_counted() {
     let account = Account::fresh().await;
     let mut function = Function::start(&account, &[]).await;
-    let mut message = Delivery::new(&account, "i-0123456789abcdef0", logs::IMDS_OFF).message();
+    let mut message = logged(&account, logs::IMDS_OFF).message();
     let events = message["logEvents"].as_array_mut().expect("a list");
     for event in events.iter_mut() {
         event["timestamp"] = json!(event["timestamp"].to_string());
@@ -154,7 +143,7 @@ async fn a_malformed_event_costs_no_other_and_is_counted() {
     events.insert(0, json!({"id": "a", "timestamp": 1.5, "message": null}));
     events.push(json!({"message": 7}));
     let event = subscription(&payload(message.to_string().as_bytes()));
-    let report = function.invoke(&event).await.expect("the rest is read");
+    let report = function.handle(&event).await;
     assert_eq!(incidents(&report).len(), 1, "{report:#}");
     assert_eq!(report["source"]["unreadable"], 2, "{report:#}");
     let line = function.line_with("without a readable message");
@@ -166,11 +155,7 @@ async fn a_wrong_setting_stops_the_start_with_one_clear_line() {
     let account = Account::fresh().await;
     let settings = [("TRIAGE_REPAIR", "everything")];
     let mut function = Function::start(&account, &settings).await;
-    let event = Delivery::new(&account, "i-0123456789abcdef0", logs::HEALTHY).subscription();
-    function
-        .invoke(&event)
-        .await
-        .expect_err("the function does not start");
+    function.failure(&logged(&account, logs::HEALTHY)).await;
     let line = function.line_with("TRIAGE_REPAIR");
     assert!(
         line.contains("everything") && line.contains("dry-run"),

@@ -7,47 +7,33 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::account::Account;
-use crate::support::answer::{check, incident_of, incidents, nodes, only_incident};
-use crate::support::events::{Delivery, kinesis};
-use crate::support::proxy::{Effect, query_error};
+use crate::support::answer::{check, checks, incident_of, incidents, nodes};
+use crate::support::events::{Delivery, records};
+use crate::support::planted::{Find, MEMBERS, PlantedFleet};
+use crate::support::proxy::{Effect, ec2_denied, ec2_error, json_answer};
 use crate::support::runtime::Function;
-use crate::support::scene::{Scene, together};
-use crate::support::suspects::{Find, Fleet, MEMBERS};
+use crate::support::scene::Scene;
 
-const TELL_ALL: (&str, &str) = ("TRIAGE_MIN_SEVERITY", "info");
-
-fn answer(body: Value) -> Effect {
-    Effect::Answer(StatusCode::OK, body.to_string())
-}
-
-/// What the test server cannot do: nobody has registered, and the simulator
-/// may not be asked.
-fn stand_in(account: &Account) {
-    let nobody = answer(json!({"InstanceInformationList": []}));
-    account.proxy.on("DescribeInstanceInformation", nobody);
-    let denied = query_error(403, "AccessDenied", "not for this role");
-    account.proxy.on("SimulatePrincipalPolicy", denied);
-}
+const ANY_SEVERITY: (&str, &str) = ("TRIAGE_MIN_SEVERITY", "info");
 
 /// The notes of the checks that failed.
 fn failed_notes(incident: &Value) -> Vec<&str> {
-    let checks = incident["checks"].as_array().into_iter().flatten();
-    checks
+    checks(incident)
+        .iter()
         .filter(|check| check["status"] == "failed")
         .filter_map(|check| check["note"].as_str())
         .collect()
 }
 
 #[tokio::test]
-async fn each_planted_fault_is_convicted_by_its_resource_and_nothing_else_is() {
+async fn each_planted_fault_is_confirmed_by_its_resource_and_nothing_else_is() {
     let account = Account::fresh().await;
-    let fleet = Fleet::build(&account, 1).await;
-    stand_in(&account);
-    let mut function = Function::start(&account, &[TELL_ALL]).await;
-    let event = together(&fleet.deliveries(&account));
-    let report = function.invoke(&event).await.expect("handled");
+    let fleet = PlantedFleet::build(&account, 1).await;
+    account.proxy.stand_in_for_ssm_and_simulator();
+    let mut function = Function::start(&account, &[ANY_SEVERITY]).await;
+    let report = function.handle(&fleet.deliveries(&account)).await;
 
-    let convictable: BTreeSet<&str> = MEMBERS
+    let blamable: BTreeSet<&str> = MEMBERS
         .iter()
         .flat_map(|member| match member.find {
             Find::Proved(_, resources) => resources,
@@ -79,7 +65,7 @@ async fn each_planted_fault_is_convicted_by_its_resource_and_nothing_else_is() {
         };
         assert_eq!(incident["cause"], cause, "{}", member.name);
         let notes = failed_notes(incident).join("\n");
-        let blamed: BTreeSet<&str> = convictable
+        let blamed: BTreeSet<&str> = blamable
             .iter()
             .copied()
             .filter(|resource| notes.contains(resource))
@@ -100,14 +86,13 @@ async fn each_planted_fault_is_convicted_by_its_resource_and_nothing_else_is() {
 async fn as_one_kinesis_event_the_fleet_gets_a_proved_message_for_each_planted_fault() {
     let account = Account::fresh().await;
     let mailbox = account.mailbox().await;
-    let fleet = Fleet::build(&account, 1).await;
-    stand_in(&account);
+    let fleet = PlantedFleet::build(&account, 1).await;
+    account.proxy.stand_in_for_ssm_and_simulator();
     let topic = ("TRIAGE_TOPIC_ARN", mailbox.topic.as_str());
-    let mut function = Function::start(&account, &[topic, TELL_ALL]).await;
-    let deliveries = fleet.deliveries(&account);
-    let payloads: Vec<String> = deliveries.iter().map(Delivery::payload).collect();
-    let handled = function.invoke(&kinesis(&account, &payloads)).await;
-    assert_eq!(handled.expect("handled"), json!({"batchItemFailures": []}));
+    let mut function = Function::start(&account, &[topic, ANY_SEVERITY]).await;
+    let event = records(&account, &fleet.deliveries(&account));
+    let handled = function.handle(&event).await;
+    assert_eq!(handled, json!({"batchItemFailures": []}));
 
     let mails = mailbox.take().await;
     let proved: Vec<_> = mails
@@ -144,16 +129,12 @@ async fn calls_grow_with_what_is_shared_and_not_with_instances() {
     let mut counts = Vec::new();
     for copies in [1, 2] {
         let account = Account::fresh().await;
-        let fleet = Fleet::build(&account, copies).await;
-        stand_in(&account);
-        let payloads: Vec<String> = fleet
-            .deliveries(&account)
-            .iter()
-            .map(Delivery::payload)
-            .collect();
-        let mut function = Function::start(&account, &[TELL_ALL]).await;
-        let event = kinesis(&account, &payloads);
-        let handled = function.invoke(&event).await.expect("handled");
+        let fleet = PlantedFleet::build(&account, copies).await;
+        account.proxy.stand_in_for_ssm_and_simulator();
+        let mut function = Function::start(&account, &[ANY_SEVERITY]).await;
+        let handled = function
+            .handle(&records(&account, &fleet.deliveries(&account)))
+            .await;
         assert_eq!(handled, json!({"batchItemFailures": []}));
         let mut count = counted(&account);
         // Systems Manager takes fifty nodes a call.
@@ -188,15 +169,14 @@ async fn an_agent_that_has_reported_since_is_well() {
     let (one, other) = (scene.healthy_instance().await, scene.dark_instance().await);
     let late = [scene.role_refused(&one), scene.imds_off(&other)];
     // Two pages, as the service cuts them. The one agent has needed new credentials since.
-    let proxy = &scene.account.proxy;
+    let proxy = &scene.proxy;
     let action = "DescribeInstanceInformation";
     let first = json!({"InstanceInformationList": [registered(&one, ping(&late[0], 7 * 3600))],
         "NextToken": "more"});
     let second = json!({"InstanceInformationList": [registered(&other, ping(&late[1], 60))]});
-    proxy.rule(action, 0, 1, answer(first));
-    proxy.on(action, answer(second));
-    let mut function = scene.function(&[]).await;
-    let report = function.invoke(&together(&late)).await.expect("handled");
+    proxy.rule(action, 0, 1, json_answer(first));
+    proxy.on(action, json_answer(second));
+    let report = scene.handle(&[], &late).await;
     assert_eq!(proxy.calls_of(action).len(), 2);
     let well = incident_of(&report, &one);
     assert_eq!(check(well, "ssm-registration"), Some("ok"));
@@ -297,29 +277,19 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
     ] {
         let scene = Scene::new().await;
         let id = scene.healthy_instance().await;
-        let all = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "*", "Resource": "*"}]});
-        scene
-            .account
-            .iam()
-            .put_role_policy()
-            .role_name("Sound")
-            .policy_name("All")
-            .policy_document(all.to_string())
-            .send()
-            .await
-            .expect("the role takes a policy");
-        let proxy = &scene.account.proxy;
+        let all = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}]);
+        scene.put_role_policy("Sound", all).await;
+        let proxy = &scene.proxy;
         let action = "SimulatePrincipalPolicy";
         proxy.rule(action, 0, 1, simulated(decision, more, false));
         proxy.on(action, simulated(decision, more, true));
         proxy.on(
             "DescribeInstanceInformation",
-            answer(json!({"InstanceInformationList": []})),
+            json_answer(json!({"InstanceInformationList": []})),
         );
-        let mut function = scene.function(&[TELL_ALL]).await;
-        let log = Delivery::new(&scene.account, &id, DENIED);
-        let report = function.invoke(&together(&[log])).await.expect("handled");
+        let mut function = scene.function(&[ANY_SEVERITY]).await;
+        let log = scene.log(&id, DENIED);
+        let report = function.handle(&log).await;
         let incident = incident_of(&report, &id);
         assert_eq!(check(incident, "permissions"), Some(status), "{incident:#}");
         assert!(incident.to_string().contains(says), "{incident:#}");
@@ -337,14 +307,14 @@ async fn the_simulator_is_asked_without_the_organisation_and_on_each_actions_own
     const ON_CHANNEL: &str = "2024-11-04 10:22:31 ERROR [MessageGatewayService] Failed to get controlchannel token, error: CreateControlChannel failed with error: createControlChannel request failed: unexpected response from the service <AccessDeniedException>\n  <Message>User: arn:aws:sts::ACCOUNT:assumed-role/Sound/i-0123456789abcdef0 is not authorized to perform: ssmmessages:CreateControlChannel on resource: arn:aws:ssmmessages:us-east-1:ACCOUNT:control-channel/x</Message>\n</AccessDeniedException>\n";
     let scene = Scene::new().await;
     let id = scene.healthy_instance().await;
-    let proxy = &scene.account.proxy;
+    let proxy = &scene.proxy;
     proxy.on("SimulatePrincipalPolicy", simulated("allowed", "", true));
-    let nobody = answer(json!({"InstanceInformationList": []}));
+    let nobody = json_answer(json!({"InstanceInformationList": []}));
     proxy.on("DescribeInstanceInformation", nobody);
-    let mut function = scene.function(&[TELL_ALL]).await;
-    let log = ON_CHANNEL.replace("ACCOUNT", &scene.account.id);
-    let log = Delivery::new(&scene.account, &id, &log);
-    function.invoke(&together(&[log])).await.expect("handled");
+    let mut function = scene.function(&[ANY_SEVERITY]).await;
+    let log = ON_CHANNEL.replace("ACCOUNT", &scene.id);
+    let log = scene.log(&id, &log);
+    function.handle(&log).await;
     let mut on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for call in proxy.calls_of("SimulatePrincipalPolicy") {
         let field = |name: &str| call.fields.get(name).cloned();
@@ -369,7 +339,7 @@ async fn the_simulator_is_asked_without_the_organisation_and_on_each_actions_own
             .map(|(_, action)| action.clone());
         on.entry(resource).or_default().extend(actions);
     }
-    let account = &scene.account.id;
+    let account = &scene.id;
     let of = |arn: &str| {
         let actions = on.get(&format!("arn:aws:{arn}").replace("ACCOUNT", account));
         actions.map_or(String::new(), |set| {
@@ -406,44 +376,32 @@ async fn default_host_management_is_read_from_its_setting() {
     ] {
         let scene = Scene::new().await;
         let id = scene.healthy_instance().await;
-        stand_in(&scene.account);
+        scene.proxy.stand_in_for_ssm_and_simulator();
         let setting = json!({"ServiceSetting": {
             "SettingId": "/ssm/managed-instance/default-ec2-instance-management-role",
             "SettingValue": value, "Status": "Customized"}});
-        scene.account.proxy.on("GetServiceSetting", answer(setting));
-        let mut function = scene.function(&[TELL_ALL]).await;
-        let log = Delivery::new(&scene.account, &id, NO_DHMC);
-        let report = function.invoke(&together(&[log])).await.expect("handled");
+        scene.proxy.on("GetServiceSetting", json_answer(setting));
+        let mut function = scene.function(&[ANY_SEVERITY]).await;
+        let log = scene.log(&id, NO_DHMC);
+        let report = function.handle(&log).await;
         let incident = incident_of(&report, &id);
         assert_eq!(check(incident, "dhmc"), Some(status), "{incident:#}");
         assert!(incident.to_string().contains(says), "{incident:#}");
-        assert_eq!(scene.account.proxy.calls_of("GetServiceSetting").len(), 1);
+        assert_eq!(scene.proxy.calls_of("GetServiceSetting").len(), 1);
     }
 }
 
 #[tokio::test]
 async fn denied_and_throttled_looks_are_unknown_and_say_so() {
     let account = Account::fresh().await;
-    let fleet = Fleet::build(&account, 1).await;
-    stand_in(&account);
-    let denied = || crate::support::proxy::ec2_error(403, "UnauthorizedOperation", "not you");
-    let slow = || crate::support::proxy::ec2_error(503, "RequestLimitExceeded", "slow down");
-    account.proxy.on("DescribeSecurityGroups", denied());
-    account.proxy.on("DescribeRouteTables", slow());
-    let shut = fleet
-        .instances
-        .iter()
-        .find(|(_, index)| MEMBERS[*index].name == "nothing out");
-    let (id, _) = shut.expect("the fleet has one");
-    let of_it = |delivery: &Delivery| delivery.stream == *id;
-    let log: Vec<Delivery> = fleet
-        .deliveries(&account)
-        .into_iter()
-        .filter(of_it)
-        .collect();
-    let mut function = Function::start(&account, &[TELL_ALL]).await;
-    let report = function.invoke(&together(&log)).await.expect("handled");
-    let incident = only_incident(&report);
+    let fleet = PlantedFleet::build(&account, 1).await;
+    account.proxy.stand_in_for_ssm_and_simulator();
+    let slow = ec2_error(503, "RequestLimitExceeded", "slow down");
+    account.proxy.on("DescribeSecurityGroups", ec2_denied());
+    account.proxy.on("DescribeRouteTables", slow);
+    let log = fleet.deliveries_of(&account, &["nothing out"]);
+    let mut function = Function::start(&account, &[ANY_SEVERITY]).await;
+    let incident = &function.incident(&log).await;
     assert_ne!(incident["confidence"], "confirmed");
     assert_eq!(check(incident, "egress"), Some("unknown"));
     assert_eq!(check(incident, "route"), Some("unknown"));
@@ -458,10 +416,7 @@ async fn a_look_that_breaks_off_is_unknown_in_few_words() {
     let scene = Scene::new().await;
     let id = scene.dark_instance().await;
     // The test server breaks on this call, and answers with a page.
-    let mut function = scene.function(&[]).await;
-    let event = together(&[scene.imds_off(&id)]);
-    let report = function.invoke(&event).await.expect("handled");
-    let incident = only_incident(&report);
+    let incident = &scene.incident(&[], &scene.imds_off(&id)).await;
     assert_eq!(incident["confidence"], "confirmed");
     assert_eq!(check(incident, "ssm-registration"), Some("unknown"));
     let text = incident.to_string();

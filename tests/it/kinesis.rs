@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::events::{kinesis, payload};
+use crate::support::events::{Delivery, kinesis, payload, records};
 use crate::support::proxy::query_error;
 use crate::support::scene::{REPAIR, Scene};
 
@@ -12,24 +12,20 @@ async fn one_broken_record_fails_alone() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     let event = kinesis(
-        &scene.account,
+        &scene,
         &[
             "%%% not base64 %%%".to_owned(),
             scene.imds_off(&dark).payload(),
             payload(b"not JSON"),
         ],
     );
-    let mut function = scene.function(REPAIR).await;
-    let answer = function
-        .invoke(&event)
-        .await
-        .expect("the records are handled");
+    let answer = scene.handle(REPAIR, &event).await;
     let failed = json!({"batchItemFailures": [
         {"itemIdentifier": "seq-0"},
         {"itemIdentifier": "seq-2"},
     ]});
     assert_eq!(answer, failed);
-    assert!(scene.account.imds_is_on(&dark).await);
+    assert!(scene.imds_is_on(&dark).await);
     assert_eq!(scene.mailbox.take().await.len(), 1);
 }
 
@@ -38,7 +34,7 @@ async fn a_record_with_fields_of_the_wrong_type_fails_alone() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     let mut event = kinesis(
-        &scene.account,
+        &scene,
         &[
             payload(b"unread"),
             payload(b"unread"),
@@ -54,55 +50,44 @@ async fn a_record_with_fields_of_the_wrong_type_fails_alone() {
     if let Some(fields) = records[2]["kinesis"].as_object_mut() {
         fields.retain(|key, _| kept.contains(&key.as_str()));
     }
-    let mut function = scene.function(REPAIR).await;
-    let answer = function.invoke(&event).await.expect("handled");
+    let answer = scene.handle(REPAIR, &event).await;
     let failed = json!({"batchItemFailures": [
         {"itemIdentifier": "4959033827149025660"},
         {"itemIdentifier": "4959"},
     ]});
     assert_eq!(answer, failed);
-    assert!(scene.account.imds_is_on(&dark).await);
+    assert!(scene.imds_is_on(&dark).await);
 }
 
 #[tokio::test]
 async fn records_of_many_streams_make_one_incident() {
     let scene = Scene::new().await;
-    let on_role = scene.broken_role("MySSMRole", 3).await;
-    let payloads: Vec<String> = on_role
-        .iter()
-        .map(|id| scene.role_refused(id).payload())
-        .collect();
-    let mut function = scene.function(REPAIR).await;
-    let answer = function
-        .invoke(&kinesis(&scene.account, &payloads))
-        .await
-        .expect("handled");
+    let on_role = scene.refused_instances::<3>().await;
+    let deliveries: Vec<Delivery> = on_role.iter().map(|id| scene.role_refused(id)).collect();
+    let answer = scene.handle(REPAIR, &records(&scene, &deliveries)).await;
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    assert_eq!(scene.account.writes().len(), 1);
-    let mails = scene.mailbox.take().await;
-    assert_eq!(mails.len(), 1);
+    assert_eq!(scene.writes().len(), 1);
+    let mail = scene.mailbox.take_only().await;
     for id in &on_role {
-        assert!(mails[0].text.contains(id.as_str()));
+        assert!(mail.text.contains(id.as_str()));
     }
 }
 
 #[tokio::test]
-async fn records_whose_incident_could_not_be_told_come_again() {
+async fn records_whose_incident_could_not_be_notified_come_again() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
-    let event = kinesis(&scene.account, &[scene.imds_off(&dark).payload()]);
+    let event = records(&scene, &[scene.imds_off(&dark)]);
     let refused = query_error(500, "InternalError", "try again");
-    scene.account.proxy.on("Publish", refused);
+    scene.proxy.on("Publish", refused);
     let mut function = scene.function(REPAIR).await;
     match function.invoke(&event).await {
         Ok(answer) => assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], "seq-0"),
         Err(failure) => assert!(failure.message.contains(&dark), "{failure:?}"),
     }
-    scene.account.proxy.clear_rules();
-    let answer = function.invoke(&event).await.expect("the retry is handled");
+    scene.proxy.clear_rules();
+    let answer = function.handle(&event).await;
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    let mails = scene.mailbox.take().await;
-    assert_eq!(mails.len(), 1);
-    assert!(mails[0].text.contains(&dark));
-    assert_eq!(scene.account.writes().len(), 1);
+    assert!(scene.mailbox.take_only().await.text.contains(&dark));
+    assert_eq!(scene.writes().len(), 1);
 }

@@ -3,28 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::answer::{incidents, nodes, outcome};
-use crate::support::events::Delivery;
-use crate::support::fleet::{Launch, Mail};
-use crate::support::proxy::ec2_error;
-use crate::support::scene::{ADVISE, REPAIR, Scene, dark, together};
-
-fn state(mail: &Mail) -> &str {
-    let state = mail.attributes.iter().find(|(name, _)| name == "state");
-    state.map_or("", |(_, value)| value)
-}
-
-fn undo_of(instance: &str) -> String {
-    format!(
-        "aws ec2 modify-instance-metadata-options --instance-id {instance} --http-endpoint disabled"
-    )
-}
+use crate::support::answer::{incidents, nodes, outcome, undo_of};
+use crate::support::instances::Launch;
+use crate::support::mailbox::Mail;
+use crate::support::proxy::ec2_denied;
+use crate::support::scene::{ADVISE, REPAIR, Scene};
 
 /// So many instances as `launch` makes them.
 async fn launched(scene: &Scene, count: usize, launch: Launch<'_>) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..count {
-        ids.push(scene.account.launch(launch).await);
+        ids.push(scene.launch(launch).await);
     }
     ids
 }
@@ -33,27 +22,20 @@ async fn launched(scene: &Scene, count: usize, launch: Launch<'_>) -> Vec<String
 async fn written_nodes_keep_their_own_messages_beside_a_list() {
     for others in [5, 7] {
         let scene = Scene::new().await;
-        let tagged = launched(&scene, 3, dark()).await;
-        let untagged = Launch {
-            tag: None,
-            ..dark()
-        };
-        let untagged = launched(&scene, others, untagged).await;
-        let all: Vec<Delivery> = (tagged.iter().chain(&untagged))
-            .map(|id| scene.imds_off(id))
-            .collect();
-        let mut function = scene.function(REPAIR).await;
-        let report = function.invoke(&together(&all)).await.expect("handled");
-        assert_eq!(scene.account.writes().len(), 3);
+        let tagged = launched(&scene, 3, Launch::DARK).await;
+        let untagged = launched(&scene, others, Launch::DARK_UNTAGGED).await;
+        let all = scene.all_imds_off(tagged.iter().chain(&untagged));
+        let report = scene.handle(REPAIR, &all).await;
+        assert_eq!(scene.writes().len(), 3);
 
         let mails = scene.mailbox.take().await;
         let (repaired, open): (Vec<&Mail>, Vec<&Mail>) =
-            mails.iter().partition(|mail| state(mail) == "repaired");
+            mails.iter().partition(|mail| mail.state() == "repaired");
         assert_eq!(repaired.len(), 3, "{mails:#?}");
         for id in &tagged {
             let own: Vec<_> = (mails.iter()).filter(|m| m.text.contains(id)).collect();
             assert_eq!(own.len(), 1, "{id}");
-            assert_eq!(state(own[0]), "repaired");
+            assert_eq!(own[0].state(), "repaired");
             assert!(own[0].text.contains(&undo_of(id)), "{}", own[0].text);
         }
         let messages = if others > 5 { 1 } else { others };
@@ -76,14 +58,9 @@ async fn what_is_right_now_is_one_list_and_what_may_be_our_doing_is_not() {
         (REPAIR, Some("allow"), COUNT),
     ] {
         let scene = Scene::new().await;
-        let lit = Launch {
-            tag,
-            ..Launch::default()
-        };
-        let ids = launched(&scene, COUNT, lit).await;
-        let all: Vec<Delivery> = ids.iter().map(|id| scene.imds_off(id)).collect();
-        let mut function = scene.function(settings).await;
-        let report = function.invoke(&together(&all)).await.expect("handled");
+        let ids = launched(&scene, COUNT, Launch { tag, ..Launch::LIT }).await;
+        let all = scene.all_imds_off(&ids);
+        let report = scene.handle(settings, &all).await;
         let expected = if messages == 0 { 1 } else { COUNT };
         assert_eq!(incidents(&report).len(), expected, "{report:#}");
         assert!(
@@ -96,20 +73,18 @@ async fn what_is_right_now_is_one_list_and_what_may_be_our_doing_is_not() {
             let own = mails.iter().filter(|mail| mail.text.contains(&undo_of(id)));
             assert_eq!(own.count(), 1, "{id}");
         }
-        assert_eq!(scene.account.writes().len(), 0);
+        assert_eq!(scene.writes().len(), 0);
     }
 }
 
 #[tokio::test]
 async fn sixty_batches_that_cannot_be_looked_into_are_a_few_messages() {
     let scene = Scene::new().await;
-    let denied = ec2_error(403, "UnauthorizedOperation", "You are not authorized");
-    scene.account.proxy.on("DescribeInstances", denied);
+    scene.proxy.on("DescribeInstances", ec2_denied());
     let mut function = scene.function(ADVISE).await;
     let ids: Vec<String> = (1..=60).map(|n| format!("i-{n:017x}")).collect();
     for id in &ids {
-        let event = scene.imds_off(id).subscription();
-        function.invoke(&event).await.expect("handled");
+        function.handle(&scene.imds_off(id)).await;
     }
     let mails = scene.mailbox.take().await;
     // By themselves, then the list and its growth.

@@ -1,16 +1,17 @@
 //! Integration tests: one binary, because linking the EC2 SDK takes long.
 
 mod bad_input;
+mod demo;
 mod diagnosis;
+mod guardrails;
 mod kinesis;
 mod lists;
 mod live_state;
-mod locks;
 mod memory;
+mod messages;
 mod peers;
 mod permissions;
 mod replay;
-mod story;
 mod support;
 mod volume;
 mod wire;

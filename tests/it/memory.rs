@@ -47,7 +47,7 @@ impl<'s> Hostile<'s> {
     fn payload(&self, stream: usize) -> String {
         let head = json!({
             "messageType": "DATA_MESSAGE",
-            "owner": self.scene.account.id,
+            "owner": self.scene.id,
             "logGroup": "/ssm/agent",
             "logStream": format!("i-{stream:017x}"),
             "subscriptionFilters": ["ssm-agent-triage"],
@@ -76,7 +76,7 @@ impl<'s> Hostile<'s> {
     /// The Kinesis event of these streams, one record each.
     fn event(&self, streams: Range<usize>) -> Value {
         let payloads: Vec<String> = streams.map(|stream| self.payload(stream)).collect();
-        kinesis(&self.scene.account, &payloads)
+        kinesis(self.scene, &payloads)
     }
 }
 
@@ -94,8 +94,8 @@ fn letters(mut number: usize) -> String {
 /// The function once all that it loads at its first batch is loaded.
 async fn warm(scene: &Scene) -> Function {
     let mut function = scene.function(ADVISE).await;
-    let quiet = scene.healthy("i-0123456789abcdef0").subscription();
-    function.invoke(&quiet).await.expect("handled");
+    let quiet = scene.healthy("i-0123456789abcdef0");
+    function.handle(&quiet).await;
     function
 }
 
@@ -104,7 +104,7 @@ async fn most_for(scene: &Scene, events: impl Iterator<Item = Value>) -> usize {
     let mut function = warm(scene).await;
     let idle = function.memory().now;
     for event in events {
-        let answer = function.invoke(&event).await.expect("handled");
+        let answer = function.handle(&event).await;
         assert_eq!(answer, json!({"batchItemFailures": []}));
     }
     function.memory().peak.saturating_sub(idle)
@@ -122,7 +122,7 @@ async fn an_event_of_hostile_streams_is_read_in_bounded_memory() {
 async fn an_event_of_one_hostile_stream_is_read_in_bounded_memory() {
     let scene = Scene::new().await;
     let payload = Hostile::new(&scene, RECORD_BYTES).payload(0);
-    let event = kinesis(&scene.account, &vec![payload; RECORDS]);
+    let event = kinesis(&scene, &vec![payload; RECORDS]);
     let most = most_for(&scene, [event].into_iter()).await;
     assert!(most < MOST, "{} MiB above idle", most / MIB);
 }

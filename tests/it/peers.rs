@@ -1,8 +1,10 @@
 //! The test server and the proxy themselves: what the other tests rely on.
 
 use crate::support::account::Account;
-use crate::support::fleet::{Launch, trusting_another_account, trusting_ec2};
-use crate::support::proxy::{Effect, ec2_error};
+use crate::support::instances::Launch;
+use crate::support::proxy::{Effect, ec2_denied};
+use crate::support::roles::{trusting_another_account, trusting_ec2};
+use crate::support::scene::MODIFY;
 
 #[tokio::test]
 async fn each_test_has_an_account_of_its_own() {
@@ -19,12 +21,7 @@ async fn each_test_has_an_account_of_its_own() {
 #[tokio::test]
 async fn a_lost_answer_is_carried_out_and_a_broken_request_is_not() {
     let account = Account::fresh().await;
-    let id = account
-        .launch(Launch {
-            imds_off: true,
-            ..Launch::default()
-        })
-        .await;
+    let id = account.launch(Launch::DARK).await;
     let modify = async || {
         let config = aws_sdk_ec2::Config::builder()
             .behavior_version(aws_sdk_ec2::config::BehaviorVersion::latest())
@@ -43,18 +40,12 @@ async fn a_lost_answer_is_carried_out_and_a_broken_request_is_not() {
             .send()
             .await
     };
-    let action = "ModifyInstanceMetadataOptions";
 
-    account.proxy.rule(action, 0, 1, Effect::Break);
+    account.proxy.rule(MODIFY, 0, 1, Effect::Break);
     modify().await.expect_err("the request is broken off");
     assert!(!account.imds_is_on(&id).await);
 
-    account.proxy.rule(
-        action,
-        0,
-        1,
-        ec2_error(403, "UnauthorizedOperation", "not you"),
-    );
+    account.proxy.rule(MODIFY, 0, 1, ec2_denied());
     let refused = modify()
         .await
         .expect_err("the answer is a refusal")
@@ -62,7 +53,7 @@ async fn a_lost_answer_is_carried_out_and_a_broken_request_is_not() {
     assert_eq!(refused.meta().code(), Some("UnauthorizedOperation"));
     assert!(!account.imds_is_on(&id).await);
 
-    account.proxy.rule(action, 0, 1, Effect::LoseAnswer);
+    account.proxy.rule(MODIFY, 0, 1, Effect::LoseAnswer);
     modify().await.expect_err("the answer is lost");
     assert!(account.imds_is_on(&id).await);
 
@@ -89,10 +80,9 @@ async fn what_is_published_arrives_in_the_mailbox() {
         .send()
         .await
         .expect("the topic takes a message");
-    let mails = mailbox.take().await;
-    assert_eq!(mails.len(), 1);
+    let mail = mailbox.take_only().await;
     assert_eq!(
-        (mails[0].subject.as_str(), mails[0].text.as_str()),
+        (mail.subject.as_str(), mail.text.as_str()),
         ("a subject", "a text")
     );
     assert_eq!(mailbox.take().await, []);

@@ -3,18 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use hyper::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use ssm_agent_triage::diagnose::check::CHECKS;
 
 use crate::support::account::Account;
-use crate::support::answer::incidents;
+use crate::support::answer::{checks, incidents};
 use crate::support::events::Delivery;
 use crate::support::moto;
-use crate::support::proxy::{Effect, query_error};
+use crate::support::planted::PlantedFleet;
+use crate::support::roles::policy;
 use crate::support::runtime::Function;
-use crate::support::scene::together;
-use crate::support::suspects::{Fleet, MEMBERS};
 
 /// Of these the answers are played back: the test server has none.
 const PLAYED_BACK: [&str; 4] = [
@@ -54,15 +52,14 @@ struct Guarded<'a> {
     account: &'a Account,
     peer: &'static str,
     key: (String, String),
-    event: Value,
+    logs: Vec<Delivery>,
 }
 
 impl Guarded<'_> {
     /// The checks that are unknown, when `actions` are allowed.
     async fn unknown_under(&self, actions: &BTreeSet<&str>) -> BTreeSet<String> {
         moto::enforce(self.peer, false).await;
-        let policy = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": actions, "Resource": "*"}]});
+        let policy = policy(json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}]));
         let request = self.account.iam().put_user_policy().user_name("function");
         let request = request
             .policy_name("reads")
@@ -76,14 +73,10 @@ impl Guarded<'_> {
         ];
         let mut function = Function::start(self.account, &settings).await;
         moto::enforce(self.peer, true).await;
-        let report = function.invoke(&self.event).await.expect("handled");
-        let checks = incidents(&report)
-            .iter()
-            .filter_map(|one| one["checks"].as_array());
-        let unknown = checks
-            .flatten()
-            .filter(|check| check["status"] == "unknown");
-        unknown
+        let report = function.handle(&self.logs).await;
+        let checks = incidents(&report).iter().flat_map(checks);
+        checks
+            .filter(|check| check["status"] == "unknown")
             .filter_map(|check| Some(check["check"].as_str()?.to_owned()))
             .collect()
     }
@@ -93,12 +86,8 @@ impl Guarded<'_> {
 async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unknown() {
     let (_server, peer) = moto::of_its_own();
     let account = Account::fresh_on(peer, "us-east-1").await;
-    let fleet = Fleet::build(&account, 1).await;
-    let nobody = json!({"InstanceInformationList": []}).to_string();
-    let nobody = Effect::Answer(StatusCode::OK, nobody);
-    account.proxy.on("DescribeInstanceInformation", nobody);
-    let simulator = query_error(403, "AccessDenied", "not for this role");
-    account.proxy.on("SimulatePrincipalPolicy", simulator);
+    let fleet = PlantedFleet::build(&account, 1).await;
+    account.proxy.stand_in_for_ssm_and_simulator();
 
     let iam = account.iam();
     let made = iam.create_user().user_name("function").send().await;
@@ -106,19 +95,6 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
     let key = iam.create_access_key().user_name("function").send().await;
     let key = key.expect("the key is made");
     let key = key.access_key().expect("the key");
-    let asking: Vec<&str> = fleet
-        .instances
-        .iter()
-        .filter(|(_, index)| ASKING.contains(&MEMBERS[*index].name))
-        .map(|(id, _)| id.as_str())
-        .collect();
-    let of_asking = |delivery: &Delivery| asking.contains(&delivery.stream.as_str());
-    let logs: Vec<Delivery> = fleet
-        .deliveries(&account)
-        .into_iter()
-        .filter(of_asking)
-        .collect();
-    assert_eq!(logs.len(), ASKING.len());
     let guarded = Guarded {
         account: &account,
         peer,
@@ -126,7 +102,7 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
             key.access_key_id().to_owned(),
             key.secret_access_key().to_owned(),
         ),
-        event: together(&logs),
+        logs: fleet.deliveries_of(&account, &ASKING),
     };
 
     let all = template_reads();

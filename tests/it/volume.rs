@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::support::events::{Delivery, kinesis};
-use crate::support::proxy::{Effect, ec2_error, query_error};
+use crate::support::answer::incident_of;
+use crate::support::events::{Delivery, records};
+use crate::support::proxy::{Effect, ec2_denied, sns_denied};
 use crate::support::runtime::{Failure, Function};
-use crate::support::scene::{ADVISE, Scene, together};
+use crate::support::scene::{ADVISE, Scene};
 
 /// As long as the template gives the function.
 const MINUTE: (&str, &str) = ("AWS_LAMBDA_FUNCTION_TIMEOUT", "60");
@@ -17,9 +18,9 @@ const MINUTE: (&str, &str) = ("AWS_LAMBDA_FUNCTION_TIMEOUT", "60");
 /// One Kinesis event in which each of `count` hybrid nodes is denied under a
 /// role of its own: as many things to fix, and nothing of EC2 to be read.
 fn denied(scene: &Scene, count: usize) -> Value {
-    let payloads: Vec<String> = (0..count)
+    let deliveries: Vec<Delivery> = (0..count)
         .map(|number| {
-            let (node, account) = (format!("mi-{number:017x}"), &scene.account.id);
+            let (node, account) = (format!("mi-{number:017x}"), &scene.id);
             let line = format!(
                 "2026-11-23 04:19:04.0900 ERROR [HealthCheck] error when calling AWS APIs. error \
                  details - AccessDeniedException: User: \
@@ -28,10 +29,10 @@ fn denied(scene: &Scene, count: usize) -> Value {
                  arn:aws:ssm:us-east-1:{account}:managed-instance/{node} because no \
                  identity-based policy allows the ssm:UpdateInstanceInformation action"
             );
-            Delivery::new(&scene.account, &node, &line).payload()
+            scene.log(&node, &line)
         })
         .collect();
-    kinesis(&scene.account, &payloads)
+    records(scene, &deliveries)
 }
 
 async fn start(scene: &Scene, timeout: (&str, &str)) -> Function {
@@ -50,7 +51,7 @@ async fn alone() -> MutexGuard<'static, ()> {
 /// How often each subject was sent so far, as far as the function knows.
 fn sent(scene: &Scene) -> BTreeMap<String, usize> {
     let mut subjects = BTreeMap::new();
-    for call in scene.account.proxy.taken_of("Publish") {
+    for call in scene.proxy.taken_of("Publish") {
         let subject = call.fields.get("Subject").cloned().unwrap_or_default();
         *subjects.entry(subject).or_default() += 1;
     }
@@ -96,10 +97,10 @@ async fn all_are_sent_once(count: usize) {
     let mut function = start(&scene, MINUTE).await;
     delivered_until_handled(&scene, &mut function, &event, count).await;
 
-    scene.account.proxy.forget();
-    let again = function.invoke(&event).await.expect("a copy is handled");
+    scene.proxy.forget();
+    let again = function.handle(&event).await;
     assert_eq!(again, json!({"batchItemFailures": []}));
-    assert_eq!(scene.account.proxy.calls(), []);
+    assert_eq!(scene.proxy.calls(), []);
 }
 
 #[tokio::test]
@@ -120,14 +121,10 @@ async fn what_was_sent_is_remembered_when_the_rest_is_refused() {
     let event = denied(&scene, ALL);
     let mut function = start(&scene, MINUTE).await;
     for accepted in [300, 100] {
-        let refused = query_error(403, "AuthorizationError", "not authorized");
-        let proxy = &scene.account.proxy;
-        proxy.rule("Publish", accepted, usize::MAX, refused);
-        let failure = function.invoke(&event).await;
-        not_sent(
-            &failure.expect_err("some are refused"),
-            ALL - sent(&scene).len(),
-        );
+        let proxy = &scene.proxy;
+        proxy.rule("Publish", accepted, usize::MAX, sns_denied());
+        let failure = function.failure(&event).await;
+        not_sent(&failure, ALL - sent(&scene).len());
         proxy.clear_rules();
     }
     delivered_until_handled(&scene, &mut function, &event, ALL).await;
@@ -139,11 +136,11 @@ async fn the_deadline_is_kept_when_the_topic_does_not_answer() {
     let scene = Scene::new().await;
     let event = denied(&scene, 400);
     let silent = Effect::Then(Box::new(|| Box::pin(std::future::pending())));
-    scene.account.proxy.on("Publish", silent);
+    scene.proxy.on("Publish", silent);
     let mut function = start(&scene, ("AWS_LAMBDA_FUNCTION_TIMEOUT", "6")).await;
-    let failure = function.invoke(&event).await.expect_err("nothing is sent");
+    let failure = function.failure(&event).await;
     not_sent(&failure, 400);
-    scene.account.proxy.clear_rules();
+    scene.proxy.clear_rules();
     delivered_until_handled(&scene, &mut function, &event, 400).await;
 }
 
@@ -151,12 +148,10 @@ async fn the_deadline_is_kept_when_the_topic_does_not_answer() {
 async fn an_incident_is_critical_by_the_nodes_of_all_batches() {
     let scene = Scene::new().await;
     let mut function = start(&scene, MINUTE).await;
-    let on_role = scene.broken_role("MySSMRole", 10).await;
+    let on_role = scene.refused_instances::<10>().await;
     let mut severities = Vec::new();
     for id in &on_role {
-        let event = scene.role_refused(id).subscription();
-        let report = function.invoke(&event).await.expect("the batch is handled");
-        let incident = crate::support::answer::only_incident(&report);
+        let incident = &function.incident(&scene.role_refused(id)).await;
         severities.push((
             incident["severity"].as_str().unwrap_or_default().to_owned(),
             incident["node_count"].as_u64().unwrap_or_default(),
@@ -173,14 +168,14 @@ async fn an_incident_is_critical_by_the_nodes_of_all_batches() {
 async fn batches_about_one_broken_role_share_their_reads() {
     const ROUNDS: usize = 20;
     let scene = Scene::new().await;
-    let on_role = scene.broken_role("MySSMRole", 2).await;
+    let on_role = scene.refused_instances::<2>().await;
     let mut function = start(&scene, MINUTE).await;
-    scene.account.proxy.forget();
+    scene.proxy.forget();
     let began = std::time::Instant::now();
     for round in 0..ROUNDS {
-        let event = scene.role_refused(&on_role[round % 2]).subscription();
-        let report = function.invoke(&event).await.expect("the batch is handled");
-        let incident = crate::support::answer::only_incident(&report);
+        let incident = &function
+            .incident(&scene.role_refused(&on_role[round % 2]))
+            .await;
         assert_eq!(incident["confidence"], "confirmed", "{incident:#}");
     }
     // As often again in each minute that a busy machine takes.
@@ -190,7 +185,7 @@ async fn batches_about_one_broken_role_share_their_reads() {
         ("GetRole", 4),
         ("DescribeInstances", 8),
     ] {
-        let calls = scene.account.proxy.calls_of(call).len();
+        let calls = scene.proxy.calls_of(call).len();
         assert!(
             (1..=most * minutes).contains(&calls),
             "{calls} times {call}"
@@ -203,15 +198,12 @@ async fn nothing_is_called_right_by_what_was_read_before() {
     let scene = Scene::new().await;
     let lit = scene.healthy_instance().await;
     let mut function = start(&scene, MINUTE).await;
-    let event = scene.imds_off(&lit).subscription();
-    let report = function.invoke(&event).await.expect("the batch is handled");
-    let incident = crate::support::answer::only_incident(&report);
+    let incident = &function.incident(&scene.imds_off(&lit)).await;
     assert_ne!(incident["confidence"], "confirmed", "{incident:#}");
 
-    scene.account.set_imds(&lit, false).await;
-    let event = scene.imds_off(&lit).subscription();
-    let report = function.invoke(&event).await.expect("the batch is handled");
-    let incident = crate::support::answer::incident_of(&report, &lit);
+    scene.set_imds(&lit, false).await;
+    let report = function.handle(&scene.imds_off(&lit)).await;
+    let incident = incident_of(&report, &lit);
     assert_eq!(incident["cause"], "imds-disabled", "{incident:#}");
     assert_eq!(incident["confidence"], "confirmed", "{incident:#}");
 }
@@ -219,14 +211,12 @@ async fn nothing_is_called_right_by_what_was_read_before() {
 #[tokio::test]
 async fn nodes_that_show_the_same_are_one_message_with_a_list() {
     let scene = Scene::new().await;
-    let denied = ec2_error(403, "UnauthorizedOperation", "You are not authorized");
-    scene.account.proxy.on("DescribeInstances", denied);
+    scene.proxy.on("DescribeInstances", ec2_denied());
     let ids: Vec<String> = (1..=12).map(|n| format!("i-{n:017x}")).collect();
-    let all: Vec<Delivery> = ids.iter().map(|id| scene.imds_off(id)).collect();
+    let all = scene.all_imds_off(&ids);
 
     let mut function = start(&scene, MINUTE).await;
-    let report = function.invoke(&together(&all)).await.expect("handled");
-    let incident = crate::support::answer::only_incident(&report);
+    let incident = &function.incident(&all).await;
     assert_eq!(incident["node_count"], 12, "{incident:#}");
     let mails = scene.mailbox.take().await;
     assert_eq!(mails.len(), 1, "{mails:#?}");
@@ -235,8 +225,7 @@ async fn nodes_that_show_the_same_are_one_message_with_a_list() {
     // One by one, in another environment: five by themselves, then the list.
     let mut function = start(&scene, MINUTE).await;
     for delivery in &all[..8] {
-        let event = delivery.subscription();
-        function.invoke(&event).await.expect("handled");
+        function.handle(delivery).await;
     }
     let mails = scene.mailbox.take().await;
     let counts: Vec<bool> = (mails.iter())

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::answer::{only_incident, outcome};
-use crate::support::fleet::Launch;
+use crate::support::answer::outcome;
+use crate::support::instances::Launch;
 use crate::support::runtime::Function;
-use crate::support::scene::{REPAIR, Scene, together};
+use crate::support::scene::{REPAIR, Scene};
 
 #[tokio::test]
 async fn only_the_id_and_the_endpoint_are_sent_to_ec2() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     let mut function = scene.function(REPAIR).await;
-    let event = scene.imds_off(&dark).subscription();
-    function.invoke(&event).await.expect("the batch is handled");
-    let writes = scene.account.writes();
+    function.handle(&scene.imds_off(&dark)).await;
+    let writes = scene.writes();
     assert_eq!(writes.len(), 1, "{writes:#?}");
     assert_eq!(writes[0].name(), "ec2:ModifyInstanceMetadataOptions");
     let expected = [("HttpEndpoint", "enabled"), ("InstanceId", &dark)];
@@ -53,22 +52,13 @@ async fn the_other_statements_of_the_trust_policy_survive_as_they_were() {
             }
         ]
     });
-    scene
-        .account
-        .role_with_profile("Busy", &trust, Some("allow"))
-        .await;
-    let launch = Launch {
-        profile: Some("Busy"),
-        ..Launch::default()
-    };
-    let instance = scene.account.launch(launch).await;
+    scene.role_with_profile("Busy", &trust, Some("allow")).await;
+    let instance = scene.launch(Launch::with_profile("Busy")).await;
 
-    let mut function = scene.function(REPAIR).await;
-    let event = scene.role_refused(&instance).subscription();
-    let report = function.invoke(&event).await.expect("the batch is handled");
-    assert_eq!(outcome(only_incident(&report)), "repaired", "{report:#}");
+    let incident = &scene.incident(REPAIR, &scene.role_refused(&instance)).await;
+    assert_eq!(outcome(incident), "repaired", "{incident:#}");
 
-    let writes = scene.account.writes();
+    let writes = scene.writes();
     assert_eq!(writes.len(), 1);
     assert_eq!(writes[0].name(), "iam:UpdateAssumeRolePolicy");
     let fields: Vec<&str> = writes[0].fields.keys().map(String::as_str).collect();
@@ -82,21 +72,18 @@ async fn the_other_statements_of_the_trust_policy_survive_as_they_were() {
     assert_eq!(added["Principal"], json!({"Service": "ec2.amazonaws.com"}));
     assert_eq!(added["Action"], "sts:AssumeRole");
     assert!(added["Sid"].is_string());
-    assert_eq!(scene.account.trust_policy("Busy").await, sent);
+    assert_eq!(scene.trust_policy("Busy").await, sent);
 }
 
 #[tokio::test]
 async fn one_role_is_written_once_however_many_instances_are_on_it() {
     let scene = Scene::new().await;
-    let on_role = scene.broken_role("MySSMRole", 5).await;
+    let on_role = scene.refused_instances::<5>().await;
     let deliveries: Vec<_> = on_role.iter().map(|id| scene.role_refused(id)).collect();
     let mut function = scene.function(REPAIR).await;
-    function
-        .invoke(&together(&deliveries))
-        .await
-        .expect("the batch is handled");
-    assert_eq!(scene.account.writes().len(), 1);
-    let proxy = &scene.account.proxy;
+    function.handle(&deliveries).await;
+    assert_eq!(scene.writes().len(), 1);
+    let proxy = &scene.proxy;
     assert_eq!(proxy.calls_of("Publish").len(), 1);
     let looked = proxy.calls_of("DescribeInstances");
     assert_eq!(looked.len(), 1, "one look for all instances");
@@ -114,16 +101,14 @@ async fn a_healthy_batch_asks_aws_nothing() {
     let scene = Scene::new().await;
     let healthy = scene.healthy_instance().await;
     let mut function = scene.function(REPAIR).await;
-    let event = scene.healthy(&healthy).subscription();
-    function.invoke(&event).await.expect("the batch is handled");
-    assert_eq!(scene.account.proxy.calls(), []);
+    function.handle(&scene.healthy(&healthy)).await;
+    assert_eq!(scene.proxy.calls(), []);
 }
 
 #[tokio::test]
 async fn only_a_fifo_topic_is_given_a_group_and_a_deduplication_id() {
     let scene = Scene::new().await;
     let fifo = scene
-        .account
         .sns()
         .create_topic()
         .name("ssm-agent-triage.fifo")
@@ -133,13 +118,13 @@ async fn only_a_fifo_topic_is_given_a_group_and_a_deduplication_id() {
         .expect("the topic is made");
     let fifo = fifo.topic_arn().expect("a topic has an ARN");
     let dark = scene.dark_instance().await;
-    let event = scene.imds_off(&dark).subscription();
+    let event = scene.imds_off(&dark);
     for (topic, expected) in [(scene.mailbox.topic.as_str(), false), (fifo, true)] {
-        scene.account.proxy.forget();
+        scene.proxy.forget();
         let settings = [("TRIAGE_TOPIC_ARN", topic)];
-        let mut function = Function::start(&scene.account, &settings).await;
-        function.invoke(&event).await.expect("the batch is handled");
-        let published = scene.account.proxy.calls_of("Publish");
+        let mut function = Function::start(&scene, &settings).await;
+        function.handle(&event).await;
+        let published = scene.proxy.calls_of("Publish");
         assert_eq!(published.len(), 1);
         for name in ["MessageGroupId", "MessageDeduplicationId"] {
             assert_eq!(

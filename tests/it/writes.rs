@@ -5,32 +5,10 @@
 use hyper::StatusCode;
 use serde_json::Value;
 
-use crate::support::answer::{incident_of, only_incident, outcome};
-use crate::support::events::Delivery;
-use crate::support::fleet::{Launch, Mail};
-use crate::support::proxy::{Effect, query_error};
-use crate::support::scene::{ADVISE, REPAIR, Scene, dark, together};
-
-const MODIFY: &str = "ModifyInstanceMetadataOptions";
-const UPDATE: &str = "UpdateAssumeRolePolicy";
-
-fn state(mail: &Mail) -> &str {
-    let state = mail.attributes.iter().find(|(name, _)| name == "state");
-    state.map_or("", |(_, value)| value)
-}
-
-/// The only mail since the last look.
-async fn only_mail(scene: &Scene) -> Mail {
-    let mut mails = scene.mailbox.take().await;
-    assert_eq!(mails.len(), 1, "{mails:#?}");
-    mails.remove(0)
-}
-
-fn undo_of(instance: &str) -> String {
-    format!(
-        "aws ec2 modify-instance-metadata-options --instance-id {instance} --http-endpoint disabled"
-    )
-}
+use crate::support::answer::{incident_of, outcome, undo_of};
+use crate::support::instances::Launch;
+use crate::support::proxy::{Effect, sns_denied};
+use crate::support::scene::{ADVISE, MODIFY, REPAIR, Scene, UPDATE};
 
 fn claims_that_nothing_changed(text: &str) -> bool {
     text.to_lowercase().contains("nothing was changed")
@@ -40,49 +18,37 @@ fn claims_that_nothing_changed(text: &str) -> bool {
 async fn a_repair_whose_message_failed_is_notified_with_its_undo_by_a_fresh_environment() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
-    let refused = query_error(403, "AuthorizationError", "No.");
-    scene.account.proxy.on("Publish", refused);
-    let event = scene.imds_off(&dark).subscription();
+    scene.proxy.on("Publish", sns_denied());
+    let event = scene.imds_off(&dark);
     let mut first = scene.function(REPAIR).await;
-    let failure = first.invoke(&event).await.expect_err("no message went out");
+    let failure = first.failure(&event).await;
     assert!(failure.message.contains(&undo_of(&dark)), "{failure:?}");
-    assert_eq!(scene.account.writes().len(), 1);
+    assert_eq!(scene.writes().len(), 1);
     drop(first);
 
-    scene.account.proxy.clear_rules();
+    scene.proxy.clear_rules();
     let mut second = scene.function(REPAIR).await;
-    let report = second.invoke(&event).await.expect("the retry is handled");
-    let incident = only_incident(&report);
+    let incident = &second.incident(&event).await;
     assert_eq!(incident["cause"], "imds-disabled", "{incident:#}");
     assert_eq!(incident["notified"], "sent");
-    let mail = only_mail(&scene).await;
+    let mail = scene.mailbox.take_only().await;
     assert!(mail.text.contains(&undo_of(&dark)), "{}", mail.text);
     assert!(!claims_that_nothing_changed(&mail.text), "{}", mail.text);
     assert!(mail.text.contains("earlier attempt"), "{}", mail.text);
-    assert_eq!(state(&mail), "resolved");
+    assert_eq!(mail.state(), "resolved");
 
     // Further deliveries say no more, and nothing is written again.
-    second.invoke(&event).await.expect("a copy is handled");
+    second.handle(&event).await;
     assert_eq!(scene.mailbox.take().await, []);
-    assert_eq!(scene.account.writes().len(), 1);
+    assert_eq!(scene.writes().len(), 1);
 }
 
 #[tokio::test]
 async fn what_only_others_can_have_changed_is_nobodys_repair() {
     let scene = Scene::new().await;
     for (settings, tag) in [(ADVISE, Some("allow")), (REPAIR, None)] {
-        let lit = scene
-            .account
-            .launch(Launch {
-                imds_off: false,
-                tag,
-                ..dark()
-            })
-            .await;
-        let mut function = scene.function(settings).await;
-        let event = scene.imds_off(&lit).subscription();
-        let report = function.invoke(&event).await.expect("the batch is handled");
-        let incident = only_incident(&report);
+        let lit = scene.launch(Launch { tag, ..Launch::LIT }).await;
+        let incident = &scene.incident(settings, &scene.imds_off(&lit)).await;
         assert_eq!(outcome(incident), "already-right", "{incident:#}");
         assert_eq!(incident["outcome"]["undo"], Value::Null);
         assert_eq!(scene.mailbox.take().await, [], "it is right, and stays so");
@@ -101,53 +67,38 @@ async fn a_write_whose_answer_cannot_be_read_is_settled_by_reading() {
     ];
     for (number, effect) in unreadable.into_iter().enumerate() {
         let scene = Scene::new().await;
-        let dark = scene.dark_instance().await;
-        let on_role = scene.broken_role("MySSMRole", 1).await;
-        scene.account.proxy.on(MODIFY, effect());
-        scene.account.proxy.on(UPDATE, effect());
-        let mut function = scene.function(REPAIR).await;
-        let event = together(&[scene.imds_off(&dark), scene.role_refused(&on_role[0])]);
-        let report = function.invoke(&event).await.expect("the batch is handled");
-        for node in [&dark, &on_role[0]] {
+        let (nodes, event) = scene.both_faults().await;
+        scene.proxy.on(MODIFY, effect());
+        scene.proxy.on(UPDATE, effect());
+        let report = scene.handle(REPAIR, &event).await;
+        for node in &nodes {
             let incident = incident_of(&report, node);
             assert_eq!(outcome(incident), "repaired", "{number}: {incident:#}");
         }
         let mails = scene.mailbox.take().await;
         assert_eq!(mails.len(), 2, "{number}: {mails:#?}");
         for mail in &mails {
-            assert_eq!(state(mail), "repaired", "{number}");
+            assert_eq!(mail.state(), "repaired", "{number}");
             assert!(!claims_that_nothing_changed(&mail.text), "{}", mail.text);
         }
-        assert_eq!(
-            scene.account.writes().len(),
-            2,
-            "{number}: one attempt each"
-        );
+        assert_eq!(scene.writes().len(), 2, "{number}: one attempt each");
     }
 }
 
 #[tokio::test]
 async fn a_write_of_an_environment_that_had_only_found_it_right_is_notified() {
     let scene = Scene::new().await;
-    let instance = scene
-        .account
-        .launch(Launch {
-            imds_off: false,
-            ..dark()
-        })
-        .await;
+    let instance = scene.launch(Launch::LIT).await;
     let mut function = scene.function(REPAIR).await;
-    let event = scene.imds_off(&instance).subscription();
-    function.invoke(&event).await.expect("the batch is handled");
-    let before = only_mail(&scene).await;
-    assert_eq!(state(&before), "resolved");
+    function.handle(&scene.imds_off(&instance)).await;
+    let before = scene.mailbox.take_only().await;
+    assert_eq!(before.state(), "resolved");
 
-    scene.account.set_imds(&instance, false).await;
-    let event = scene.imds_off(&instance).subscription();
-    let report = function.invoke(&event).await.expect("the batch is handled");
-    assert_eq!(outcome(only_incident(&report)), "repaired", "{report:#}");
-    let mail = only_mail(&scene).await;
-    assert_eq!(state(&mail), "repaired");
+    scene.set_imds(&instance, false).await;
+    let incident = &function.incident(&scene.imds_off(&instance)).await;
+    assert_eq!(outcome(incident), "repaired", "{incident:#}");
+    let mail = scene.mailbox.take_only().await;
+    assert_eq!(mail.state(), "repaired");
     assert!(mail.text.contains(&undo_of(&instance)), "{}", mail.text);
 }
 
@@ -156,9 +107,9 @@ async fn an_old_answer_soon_after_the_repair_is_no_new_fault() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     let mut function = scene.function(REPAIR).await;
-    let event = scene.imds_off(&dark).subscription();
-    function.invoke(&event).await.expect("the batch is handled");
-    assert_eq!(state(&only_mail(&scene).await), "repaired");
+    let event = scene.imds_off(&dark);
+    function.handle(&event).await;
+    assert_eq!(scene.mailbox.take_only().await.state(), "repaired");
 
     let old = |body: String| {
         body.replace(
@@ -166,14 +117,10 @@ async fn an_old_answer_soon_after_the_repair_is_no_new_fault() {
             "<httpEndpoint>disabled</httpEndpoint>",
         )
     };
-    scene
-        .account
-        .proxy
-        .on("DescribeInstances", Effect::Edit(old));
-    let report = function.invoke(&event).await.expect("a copy is handled");
-    let incident = only_incident(&report);
+    scene.proxy.on("DescribeInstances", Effect::Edit(old));
+    let incident = &function.incident(&event).await;
     assert_eq!(incident["notified"], "suppressed", "{incident:#}");
-    assert_eq!(scene.account.writes().len(), 1);
+    assert_eq!(scene.writes().len(), 1);
     assert_eq!(scene.mailbox.take().await, []);
 }
 
@@ -182,8 +129,7 @@ async fn a_write_leaves_an_audit_line_with_its_outcome() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     let mut function = scene.function(REPAIR).await;
-    let event = scene.imds_off(&dark).subscription();
-    function.invoke(&event).await.expect("the batch is handled");
+    function.handle(&scene.imds_off(&dark)).await;
     let log = function.log();
     let audits: Vec<Value> = log
         .lines()
@@ -204,11 +150,10 @@ async fn a_role_swapped_for_another_that_is_denied_too_is_notified() {
     for role in ["First", "Second"] {
         let text = format!(
             "2026-11-23 04:19:04.8188 ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: User: arn:aws:sts::{account}:assumed-role/{role}/{instance} is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:{account}:instance/{instance} because no identity-based policy allows the ssm:UpdateInstanceInformation action",
-            account = scene.account.id,
+            account = scene.id,
         );
-        let event = Delivery::new(&scene.account, &instance, &text).subscription();
-        function.invoke(&event).await.expect("the batch is handled");
-        let mail = only_mail(&scene).await;
+        function.handle(&scene.log(&instance, &text)).await;
+        let mail = scene.mailbox.take_only().await;
         assert!(mail.subject.contains(role), "{}", mail.subject);
     }
 }

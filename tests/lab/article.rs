@@ -8,7 +8,7 @@ use ssm_agent_triage::cause::Confidence;
 use ssm_agent_triage::correlate::states::StreamStates;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
-use super::verdict::ENGINE;
+use super::verdict::{ENGINE, candidates};
 
 fn read(name: &str) -> BatchAnalysis {
     let path = format!("{}/events/{name}.log", env!("CARGO_MANIFEST_DIR"));
@@ -33,14 +33,7 @@ fn loud(name: &str) -> Vec<(String, Confidence)> {
         .findings
         .iter()
         .filter(|finding| finding.severity.is_actionable())
-        .map(|finding| {
-            let causes: Vec<&str> = finding
-                .candidates
-                .iter()
-                .map(|cause| cause.as_str())
-                .collect();
-            (causes.join(","), finding.confidence)
-        })
+        .map(|finding| (candidates(finding), finding.confidence))
         .collect()
 }
 

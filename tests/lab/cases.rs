@@ -1,7 +1,7 @@
 //! Whole logs of the real agent under known faults, in every shape.
 
 use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
-use super::verdict::{Loud, fixture, loud, optional_fixture, summary};
+use super::verdict::{Loud, assert_none, fixture, loud, optional_fixture, summary};
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 pub struct Case {
@@ -109,12 +109,7 @@ fn faults(case: &Case) -> Vec<String> {
 
 fn assert_right(table: &str, folder: &'static str) {
     let wrong: Vec<String> = cases(table, folder).iter().flat_map(faults).collect();
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert_none(&wrong);
 }
 
 #[test]

@@ -2,8 +2,6 @@
 //! dealt to several execution environments. That may cost a verdict; it never
 //! makes a false one.
 
-use std::fmt::Write;
-
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event};
 use ssm_agent_triage::correlate::states::StreamStates;
@@ -11,7 +9,7 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::cases::{Case, cases};
 use super::shapes::{events, lines, records, source, syslog, with_errors};
-use super::verdict::{ENGINE, fixture, loud, optional_fixture};
+use super::verdict::{ENGINE, assert_none, fixture, loud, optional_fixture};
 
 /// Which batch goes to which execution environment, in the order of arrival.
 type Payloads = Vec<(usize, usize)>;
@@ -161,8 +159,8 @@ fn shapes(case: &Case) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Payloads)>) -> String {
-    let mut wrong = String::new();
+fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Payloads)>) -> Vec<String> {
+    let mut wrong = Vec::new();
     for case in tables() {
         for (shape, pieces) in shapes(&case) {
             let before: &[&str] = if (case.name.as_str(), shape) == (MENDED.0, MENDED.1) {
@@ -182,13 +180,11 @@ fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Payloads)>) ->
                         Some((index, case.false_alarm(&loud)?))
                     });
                     if let Some((index, fault)) = fault {
-                        writeln!(
-                            wrong,
+                        wrong.push(format!(
                             "{} ({shape} by {size}, {fate}, delivery {}): {fault}",
                             case.name,
                             index + 1
-                        )
-                        .expect("writing to a string");
+                        ));
                     }
                 }
             }
@@ -199,33 +195,18 @@ fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Payloads)>) ->
 
 #[test]
 fn batches_of_20_lost_doubled_late_or_dealt_raise_no_false_alarm() {
-    let wrong = false_alarms(&[20], many);
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{wrong}",
-        wrong.lines().count()
-    );
+    assert_none(&false_alarms(&[20], many));
 }
 
 #[test]
 fn batches_of_other_sizes_lost_doubled_late_or_dealt_raise_no_false_alarm() {
-    let wrong = false_alarms(&[50, 200], many);
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{wrong}",
-        wrong.lines().count()
-    );
+    assert_none(&false_alarms(&[50, 200], many));
 }
 
 /// Here an error and the warning with its cause come apart.
 #[test]
 fn small_batches_lost_doubled_late_or_dealt_raise_no_false_alarm() {
-    let wrong = false_alarms(&[13, 10, 7, 5, 4], each_kind);
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{wrong}",
-        wrong.lines().count()
-    );
+    assert_none(&false_alarms(&[13, 10, 7, 5, 4], each_kind));
 }
 
 /// The first that a new environment sees of a node that is denied its credentials.

@@ -21,7 +21,7 @@ struct Excerpt {
 #[test]
 fn verdicts() {
     let mut all = String::new();
-    let mut tell = |name: &str, pieces: &[String]| {
+    let mut record = |name: &str, pieces: &[String]| {
         let summary = summary(&at_once(pieces));
         let text = if summary.is_empty() {
             "nothing".to_owned()
@@ -37,17 +37,17 @@ fn verdicts() {
     ] {
         for row in fixture(table).lines().skip(1) {
             let name = row.split('\t').next().unwrap_or_default();
-            tell(name, &records(&fixture(&format!("{folder}/{name}.log"))));
+            record(name, &records(&fixture(&format!("{folder}/{name}.log"))));
         }
     }
     for row in fixture("wild/wild.jsonl").lines() {
         let excerpt: Excerpt = serde_json::from_str(row).expect("a row of wild.jsonl");
-        tell(&excerpt.id, &excerpt.lines);
+        record(&excerpt.id, &excerpt.lines);
     }
     for table in ["lines.jsonl", "v2/lines.jsonl"] {
         for row in fixture(table).lines() {
             let line: Line = serde_json::from_str(row).expect("a row of lines.jsonl");
-            tell(&line.id, std::slice::from_ref(&line.line));
+            record(&line.id, std::slice::from_ref(&line.line));
         }
     }
     insta::assert_snapshot!(all);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ssm_agent_triage::cause::{Cause, Confidence};
 
 use super::shapes::at_once;
-use super::verdict::{fixture, loud, summary};
+use super::verdict::{assert_none, fixture, loud, summary};
 
 #[derive(serde::Deserialize)]
 struct Line {
@@ -92,15 +92,6 @@ fn table_of(table: &str) -> Vec<Line> {
         .lines()
         .map(|row| serde_json::from_str(row).expect("a row of a table of lines"))
         .collect()
-}
-
-fn assert_none(wrong: &[String]) {
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
 }
 
 #[test]

@@ -49,23 +49,30 @@ fn counted(finding: &Finding) -> Loud {
     Loud(causes.iter().map(|cause| cause.as_str()).collect())
 }
 
+/// The candidates of a finding, the likeliest first.
+pub fn candidates(finding: &Finding) -> String {
+    let causes = finding.candidates.iter().map(|cause| cause.as_str());
+    causes.collect::<Vec<_>>().join(",")
+}
+
+/// Fails with all that is wrong, a line for each.
+pub fn assert_none(wrong: &[String]) {
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
 /// One line per finding, for people and for the golden file.
 pub fn summary(reading: &BatchAnalysis) -> Vec<String> {
     let mut lines: Vec<String> = reading
         .findings
         .iter()
         .map(|finding| {
-            let causes: Vec<&str> = finding
-                .candidates
-                .iter()
-                .map(|cause| cause.as_str())
-                .collect();
-            format!(
-                "{} {} {}",
-                finding.severity,
-                finding.confidence,
-                causes.join(",")
-            )
+            let causes = candidates(finding);
+            format!("{} {} {causes}", finding.severity, finding.confidence)
         })
         .collect();
     lines.extend(

@@ -1,7 +1,7 @@
 //! Excerpts that people pasted somewhere: wrapped, masked and cut.
 
 use super::shapes::at_once;
-use super::verdict::{fixture, loud, summary};
+use super::verdict::{assert_none, fixture, loud, summary};
 
 #[derive(serde::Deserialize)]
 struct Excerpt {
@@ -70,10 +70,5 @@ fn excerpts_agree_with_what_was_known() {
             ));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert_none(&wrong);
 }

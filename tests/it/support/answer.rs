@@ -39,9 +39,34 @@ pub fn outcome(incident: &Value) -> &str {
     incident["outcome"]["status"].as_str().unwrap_or_default()
 }
 
+/// The reason of the plan for an incident.
+pub fn reason(incident: &Value) -> &str {
+    incident["plan"]["reason"].as_str().unwrap_or_default()
+}
+
+pub fn checks(incident: &Value) -> &[Value] {
+    incident["checks"].as_array().map_or(&[], Vec::as_slice)
+}
+
 /// The status of one check of an incident.
 pub fn check<'a>(incident: &'a Value, name: &str) -> Option<&'a str> {
-    let checks = incident["checks"].as_array()?;
-    let check = checks.iter().find(|check| check["check"] == name)?;
-    check["status"].as_str()
+    one_check(incident, name)?["status"].as_str()
+}
+
+/// The note of one check of an incident; empty where there is none.
+pub fn note<'a>(incident: &'a Value, name: &str) -> &'a str {
+    let check = one_check(incident, name);
+    check.and_then(|check| check["note"].as_str()).unwrap_or("")
+}
+
+fn one_check<'a>(incident: &'a Value, name: &str) -> Option<&'a Value> {
+    let mut checks = checks(incident).iter();
+    checks.find(|check| check["check"] == name)
+}
+
+/// The command that switches the metadata service of `instance` off again.
+pub fn undo_of(instance: &str) -> String {
+    format!(
+        "aws ec2 modify-instance-metadata-options --instance-id {instance} --http-endpoint disabled"
+    )
 }

@@ -11,6 +11,43 @@ use serde_json::{Value, json};
 
 use super::account::Account;
 
+/// What the function can be invoked with.
+pub trait Event {
+    fn event(&self) -> Value;
+}
+
+impl Event for Value {
+    fn event(&self) -> Value {
+        self.clone()
+    }
+}
+
+/// As CloudWatch Logs delivers it.
+impl Event for Delivery {
+    fn event(&self) -> Value {
+        subscription(&self.payload())
+    }
+}
+
+/// Several deliveries in one invocation by hand.
+impl Event for [Delivery] {
+    fn event(&self) -> Value {
+        self.iter().map(Delivery::message).collect()
+    }
+}
+
+impl Event for Vec<Delivery> {
+    fn event(&self) -> Value {
+        self.as_slice().event()
+    }
+}
+
+impl<const N: usize> Event for [Delivery; N] {
+    fn event(&self) -> Value {
+        self.as_slice().event()
+    }
+}
+
 /// What one log stream has to say, each line an event of its own, one second
 /// apart, the last one a moment ago.
 #[derive(Clone)]
@@ -68,11 +105,6 @@ impl Delivery {
         })
     }
 
-    /// What CloudWatch Logs sends to a function.
-    pub fn subscription(&self) -> Value {
-        subscription(&self.payload())
-    }
-
     /// gzip, then base64: the data of a subscription and of a Kinesis record.
     pub fn payload(&self) -> String {
         payload(self.message().to_string().as_bytes())
@@ -91,6 +123,12 @@ pub fn gzip(decoded: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(decoded).expect("a Vec takes every byte");
     gzip.finish().expect("a Vec takes every byte")
+}
+
+/// Each delivery as a Kinesis record.
+pub fn records(account: &Account, deliveries: &[Delivery]) -> Value {
+    let payloads: Vec<String> = deliveries.iter().map(Delivery::payload).collect();
+    kinesis(account, &payloads)
 }
 
 /// What a Kinesis event source mapping sends: one record per payload, the

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, IamInstanceProfileSpecification, InstanceType, IpPermission, IpRange,
-    Ipv6Range, NewDhcpConfiguration, PortRange, RuleAction, UserIdGroupPair, VpcEndpointType,
+    AttributeBooleanValue, IpPermission, IpRange, Ipv6Range, NewDhcpConfiguration, PortRange,
+    RuleAction, UserIdGroupPair, VpcEndpointType,
 };
 
 use super::account::Account;
@@ -17,13 +17,6 @@ pub struct Vpc<'a> {
     /// The second byte of its addresses.
     number: u8,
     subnets: u8,
-}
-
-/// Where an instance is launched.
-pub struct Place<'a> {
-    pub subnet: &'a str,
-    pub group: &'a str,
-    pub profile: &'a str,
 }
 
 impl Account {
@@ -57,30 +50,6 @@ impl Account {
             number,
             subnets: 0,
         }
-    }
-
-    /// Launches an instance there and returns its id.
-    pub async fn launch_in(&self, place: &Place<'_>) -> String {
-        let mut request = self
-            .ec2()
-            .run_instances()
-            .image_id("ami-12c6146b")
-            .instance_type(InstanceType::T3Micro)
-            .min_count(1)
-            .max_count(1)
-            .subnet_id(place.subnet)
-            .security_group_ids(place.group);
-        if !place.profile.is_empty() {
-            let profile = IamInstanceProfileSpecification::builder().name(place.profile);
-            request = request.iam_instance_profile(profile.build());
-        }
-        let launched = request.send().await.expect("the instance starts");
-        let id = launched.instances()[0]
-            .instance_id()
-            .expect("its id")
-            .to_owned();
-        self.set_imds(&id, true).await;
-        id
     }
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use serde_json::{Value, json};
 
 use super::http::{Body, Server, client, forward};
 
@@ -170,6 +171,14 @@ impl Proxy {
         });
     }
 
+    /// What the test server cannot do: no node is registered with Systems
+    /// Manager, and the policy simulator may not be asked.
+    pub fn stand_in_for_ssm_and_simulator(&self) {
+        let nobody = json_answer(json!({"InstanceInformationList": []}));
+        self.on("DescribeInstanceInformation", nobody);
+        self.on("SimulatePrincipalPolicy", iam_denied());
+    }
+
     pub fn clear_rules(&self) {
         self.log.lock().expect("no holder panics").rules.clear();
     }
@@ -250,7 +259,11 @@ fn answer(status: StatusCode, body: &str) -> Response<Body> {
     response
 }
 
-/// How EC2 tells the account's metadata defaults.
+pub fn json_answer(body: Value) -> Effect {
+    Effect::Answer(StatusCode::OK, body.to_string())
+}
+
+/// How EC2 gives the account's metadata defaults.
 pub fn metadata_defaults(of_account: &str) -> Effect {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
@@ -278,6 +291,21 @@ pub fn query_error(status: u16, code: &str, message: &str) -> Effect {
          </Error><RequestId>5f6b7c1e-0000-4000-8000-000000000002</RequestId></ErrorResponse>"
     );
     Effect::Answer(code_of(status), body)
+}
+
+/// EC2 denies the caller an action.
+pub fn ec2_denied() -> Effect {
+    ec2_error(403, "UnauthorizedOperation", "You are not authorized")
+}
+
+/// IAM denies the caller an action.
+pub fn iam_denied() -> Effect {
+    query_error(403, "AccessDenied", "You are not authorized")
+}
+
+/// SNS denies the caller an action.
+pub fn sns_denied() -> Effect {
+    query_error(403, "AuthorizationError", "You are not authorized")
 }
 
 fn code_of(status: u16) -> StatusCode {

@@ -16,6 +16,8 @@ use hyper::{Method, Request};
 use serde_json::Value;
 
 use super::account::Account;
+use super::answer::only_incident;
+use super::events::Event;
 use super::http::{HttpClient, Server, client, forward};
 use super::process::{Guarded, Memory, PATIENCE, memory_of_child, tool};
 
@@ -116,8 +118,30 @@ impl Function {
     }
 
     /// Invokes the function and waits for its answer.
-    pub async fn invoke(&mut self, event: &Value) -> Result<Value, Failure> {
-        self.invoke_text(event.to_string()).await
+    pub async fn invoke(&mut self, event: &(impl Event + ?Sized)) -> Result<Value, Failure> {
+        self.invoke_text(event.event().to_string()).await
+    }
+
+    /// The answer to an event that is handled.
+    pub async fn handle(&mut self, event: &(impl Event + ?Sized)) -> Value {
+        match self.invoke(event).await {
+            Ok(answer) => answer,
+            Err(failure) => panic!("the event is not handled: {failure:?}\n{}", self.log()),
+        }
+    }
+
+    /// The only incident of an event that is handled.
+    pub async fn incident(&mut self, event: &(impl Event + ?Sized)) -> Value {
+        let report = self.handle(event).await;
+        only_incident(&report).clone()
+    }
+
+    /// The failure of an event that is not handled.
+    pub async fn failure(&mut self, event: &(impl Event + ?Sized)) -> Failure {
+        match self.invoke(event).await {
+            Err(failure) => failure,
+            Ok(answer) => panic!("the event is handled: {answer:#}"),
+        }
     }
 
     /// Like [`Function::invoke`], with a payload that need not be JSON.

@@ -1,5 +1,5 @@
-//! A fleet as data: each member with what is broken about it, what its log
-//! says, and what the function is to find.
+//! A fleet with a planted fault of every kind, as data: each member with what
+//! is broken about it, what its log says, and what the function is to find.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,12 +8,13 @@ use serde_json::json;
 
 use super::account::Account;
 use super::events::Delivery;
-use super::fleet::{trusting_another_account, trusting_ec2};
+use super::instances::Launch;
 use super::logs;
-use super::network::{Place, Vpc};
+use super::network::Vpc;
+use super::roles::{policy, trusting_another_account, trusting_ec2};
 
 /// One kind of instance of the fleet. Names stand for what is built once and
-/// shared: subnets, groups and roles by their names in [`Fleet::build`].
+/// shared: subnets, groups and roles by their names in [`PlantedFleet::build`].
 pub struct Member {
     pub name: &'static str,
     subnet: &'static str,
@@ -54,7 +55,7 @@ use Find::{Nothing, Proved};
 
 const fn member(
     name: &'static str,
-    (subnet, group, role): (&'static str, &'static str, &'static str),
+    [subnet, group, role]: [&'static str; 3],
     log: Log,
     find: Find,
 ) -> Member {
@@ -69,181 +70,48 @@ const fn member(
     }
 }
 
-const fn dark(member: Member) -> Member {
+/// A member whose metadata service is off.
+const fn dark(name: &'static str, place: [&'static str; 3], log: Log, find: Find) -> Member {
     Member {
         imds_off: true,
-        ..member
+        ..member(name, place, log, find)
     }
 }
 
 /// The fleet. Other members may be added, with what is built for them below.
+#[rustfmt::skip]
 pub const MEMBERS: &[Member] = &[
-    dark(member(
-        "IMDS off",
-        ("nat", "open", "Sound"),
-        Log::ImdsOff,
-        Proved("imds-disabled", &["itself"]),
-    )),
-    dark(member(
-        "IMDS off, no profile",
-        ("nat", "open", ""),
-        Log::ImdsOff,
-        Proved("imds-disabled", &["itself"]),
-    )),
-    member(
-        "no profile",
-        ("nat", "open", ""),
-        Log::NoCredentials,
-        Proved("no-instance-profile", &["itself"]),
-    ),
-    member(
-        "profile without role",
-        ("nat", "open", "Empty"),
-        Log::NoCredentials,
-        Proved("stale-instance-profile", &["itself"]),
-    ),
-    member(
-        "role for another account",
-        ("nat", "open", "Refusing"),
-        Log::NoCredentials,
-        Proved("role-not-assumable", &["Refusing"]),
-    ),
-    member(
-        "role without policy",
-        ("nat", "open", "Bare"),
-        Log::Denied,
-        Proved("permission-missing", &["Bare"]),
-    ),
-    member(
-        "role denied by statement",
-        ("nat", "open", "Denied"),
-        Log::Denied,
-        Proved("permission-missing", &["Denied"]),
-    ),
-    member(
-        "role bounded",
-        ("nat", "open", "Bounded"),
-        Log::Denied,
-        Proved("permission-missing", &["Bounded"]),
-    ),
-    member(
-        "nothing out",
-        ("nat", "shut", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["shut"]),
-    ),
-    member(
-        "only port 80 out",
-        ("nat2", "http", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["http"]),
-    ),
-    member(
-        "only IPv6 out",
-        ("nat3", "six", "Sound"),
-        Log::Public("ssmmessages"),
-        Proved("endpoint-unreachable", &["six"]),
-    ),
-    member(
-        "no route, main table",
-        ("main", "open", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["main-table"]),
-    ),
-    member(
-        "no public address",
-        ("igw", "open", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["igw-table"]),
-    ),
-    member(
-        "ACL, requests",
-        ("acl-out", "open", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["acl-out-acl"]),
-    ),
-    member(
-        "ACL, answers",
-        ("acl-back", "open", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["acl-back-acl"]),
-    ),
-    member(
-        "no route and nothing out",
-        ("main2", "shut", "Sound"),
-        Log::Public("ssm"),
-        Proved("endpoint-unreachable", &["main-table", "shut"]),
-    ),
-    member(
-        "endpoint shut",
-        ("inner", "inner-open", "Sound"),
-        Log::Endpoint("ssmmessages"),
-        Proved("endpoint-unreachable", &["ssmmessages-endpoint"]),
-    ),
-    member(
-        "endpoint without name",
-        ("inner", "inner-open", "Sound"),
-        Log::Public("ec2messages"),
-        Proved("endpoint-unreachable", &["ec2messages-endpoint"]),
-    ),
-    member(
-        "endpoint's policy",
-        ("strict", "strict-open", "Sound"),
-        Log::DeniedByEndpoint,
-        Proved("endpoint-policy-denies", &["strict-endpoint"]),
-    ),
-    member(
-        "no names",
-        ("deaf", "deaf-open", "Sound"),
-        Log::NoSuchHost,
-        Proved("dns-failure", &["deaf-vpc"]),
-    ),
-    member(
-        "well, blames IMDS",
-        ("nat", "open", "Sound"),
-        Log::ImdsOff,
-        Nothing,
-    ),
-    member(
-        "well, blames credentials",
-        ("nat", "open", "Sound"),
-        Log::NoCredentials,
-        Nothing,
-    ),
-    member(
-        "well, blames its policies",
-        ("nat", "open", "Sound"),
-        Log::Denied,
-        Nothing,
-    ),
-    member(
-        "well, blames the network",
-        ("nat4", "open", "Sound"),
-        Log::Public("ssm"),
-        Nothing,
-    ),
-    member(
-        "well, blames an endpoint",
-        ("inner", "inner-open", "Sound"),
-        Log::Endpoint("ssm"),
-        Nothing,
-    ),
-    member(
-        "well, blames names",
-        ("nat", "open", "Sound"),
-        Log::NoSuchHost,
-        Nothing,
-    ),
-    member(
-        "policy on a condition",
-        ("nat", "open", "Conditioned"),
-        Log::Denied,
-        Nothing,
-    ),
+    dark("IMDS off", ["nat", "open", "Sound"], Log::ImdsOff, Proved("imds-disabled", &["itself"])),
+    dark("IMDS off, no profile", ["nat", "open", ""], Log::ImdsOff, Proved("imds-disabled", &["itself"])),
+    member("no profile", ["nat", "open", ""], Log::NoCredentials, Proved("no-instance-profile", &["itself"])),
+    member("profile without role", ["nat", "open", "Empty"], Log::NoCredentials, Proved("stale-instance-profile", &["itself"])),
+    member("role for another account", ["nat", "open", "Refusing"], Log::NoCredentials, Proved("role-not-assumable", &["Refusing"])),
+    member("role without policy", ["nat", "open", "Bare"], Log::Denied, Proved("permission-missing", &["Bare"])),
+    member("role denied by statement", ["nat", "open", "Denied"], Log::Denied, Proved("permission-missing", &["Denied"])),
+    member("role bounded", ["nat", "open", "Bounded"], Log::Denied, Proved("permission-missing", &["Bounded"])),
+    member("nothing out", ["nat", "shut", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["shut"])),
+    member("only port 80 out", ["nat2", "http", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["http"])),
+    member("only IPv6 out", ["nat3", "six", "Sound"], Log::Public("ssmmessages"), Proved("endpoint-unreachable", &["six"])),
+    member("no route, main table", ["main", "open", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["main-table"])),
+    member("no public address", ["igw", "open", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["igw-table"])),
+    member("ACL, requests", ["acl-out", "open", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["acl-out-acl"])),
+    member("ACL, answers", ["acl-back", "open", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["acl-back-acl"])),
+    member("no route and nothing out", ["main2", "shut", "Sound"], Log::Public("ssm"), Proved("endpoint-unreachable", &["main-table", "shut"])),
+    member("endpoint shut", ["inner", "inner-open", "Sound"], Log::Endpoint("ssmmessages"), Proved("endpoint-unreachable", &["ssmmessages-endpoint"])),
+    member("endpoint without name", ["inner", "inner-open", "Sound"], Log::Public("ec2messages"), Proved("endpoint-unreachable", &["ec2messages-endpoint"])),
+    member("endpoint's policy", ["strict", "strict-open", "Sound"], Log::DeniedByEndpoint, Proved("endpoint-policy-denies", &["strict-endpoint"])),
+    member("no names", ["deaf", "deaf-open", "Sound"], Log::NoSuchHost, Proved("dns-failure", &["deaf-vpc"])),
+    member("well, blames IMDS", ["nat", "open", "Sound"], Log::ImdsOff, Nothing),
+    member("well, blames credentials", ["nat", "open", "Sound"], Log::NoCredentials, Nothing),
+    member("well, blames its policies", ["nat", "open", "Sound"], Log::Denied, Nothing),
+    member("well, blames the network", ["nat4", "open", "Sound"], Log::Public("ssm"), Nothing),
+    member("well, blames an endpoint", ["inner", "inner-open", "Sound"], Log::Endpoint("ssm"), Nothing),
+    member("well, blames names", ["nat", "open", "Sound"], Log::NoSuchHost, Nothing),
+    member("policy on a condition", ["nat", "open", "Conditioned"], Log::Denied, Nothing),
 ];
 
 /// The fleet in an account, `copies` of each member.
-pub struct Fleet {
+pub struct PlantedFleet {
     /// Each instance with its place in [`MEMBERS`].
     pub instances: Vec<(String, usize)>,
     /// What was built, by name.
@@ -252,7 +120,7 @@ pub struct Fleet {
     account: String,
 }
 
-impl Fleet {
+impl PlantedFleet {
     pub async fn build(account: &Account, copies: usize) -> Self {
         let mut fleet = Self {
             instances: Vec::new(),
@@ -266,15 +134,14 @@ impl Fleet {
         fleet.others(account).await;
         for (index, member) in MEMBERS.iter().enumerate() {
             for _ in 0..copies {
-                let place = Place {
-                    subnet: &fleet.names[member.subnet],
-                    group: &fleet.names[member.group],
-                    profile: member.role,
+                let names = &fleet.names;
+                let launch = Launch {
+                    profile: (!member.role.is_empty()).then_some(member.role),
+                    imds_off: member.imds_off,
+                    network: Some((&names[member.subnet], &names[member.group])),
+                    ..Launch::default()
                 };
-                let id = account.launch_in(&place).await;
-                if member.imds_off {
-                    account.set_imds(&id, false).await;
-                }
+                let id = account.launch(launch).await;
                 fleet.instances.push((id, index));
             }
         }
@@ -295,7 +162,6 @@ impl Fleet {
             ("Bounded", Some(json!([all]))),
             ("Conditioned", Some(conditioned)),
         ];
-        let iam = account.iam();
         for (name, statements) in policies {
             let trust = match name {
                 "Refusing" => trusting_another_account(),
@@ -304,14 +170,11 @@ impl Fleet {
             account.role_with_profile(name, &trust, None).await;
             self.names.insert(name, name.to_owned());
             if let Some(statements) = statements {
-                let document = json!({"Version": "2012-10-17", "Statement": statements});
-                let request = iam.put_role_policy().role_name(name).policy_name("Own");
-                let request = request.policy_document(document.to_string());
-                request.send().await.expect("the policy is put");
+                account.put_role_policy(name, statements).await;
             }
         }
-        let lists = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "ssm:List*", "Resource": "*"}]});
+        let lists = policy(json!([{"Effect": "Allow", "Action": "ssm:List*", "Resource": "*"}]));
+        let iam = account.iam();
         let boundary = iam.create_policy().policy_name("Lists");
         let boundary = boundary.policy_document(lists.to_string()).send().await;
         let boundary = boundary.expect("the boundary is made");
@@ -325,8 +188,7 @@ impl Fleet {
             .send()
             .await
             .expect("the role is bounded");
-        let empty = iam.create_instance_profile().instance_profile_name("Empty");
-        empty.send().await.expect("the profile is made");
+        account.profile("Empty").await;
     }
 
     /// A VPC whose ways lead out.
@@ -411,8 +273,8 @@ impl Fleet {
                 &["out -1 0.0.0.0/0", "in tcp:443 10.2.0.0/16"],
             )
             .await;
-        let lists = json!({"Version": "2012-10-17", "Statement": {
-            "Effect": "Allow", "Principal": "*", "Action": "ssm:List*", "Resource": "*"}});
+        let lists = policy(json!({
+            "Effect": "Allow", "Principal": "*", "Action": "ssm:List*", "Resource": "*"}));
         let policy = lists.to_string();
         let (endpoint, _) = strict
             .endpoint("ssm", &subnet, &open, true, Some(&policy))
@@ -476,6 +338,18 @@ impl Fleet {
                  ssm.us-east-1.amazonaws.com on 10.3.0.2:53: no such host\n"
                 .to_owned(),
         }
+    }
+
+    /// The members of these names only.
+    pub fn deliveries_of(&self, account: &Account, names: &[&str]) -> Vec<Delivery> {
+        let mut deliveries = self.deliveries(account);
+        let mut indices = self.instances.iter().map(|(_, index)| *index);
+        deliveries.retain(|_| {
+            let index = indices.next().expect("one delivery for each instance");
+            names.contains(&MEMBERS[index].name)
+        });
+        assert_eq!(deliveries.len(), names.len(), "{names:?}");
+        deliveries
     }
 
     /// The id or name of a resource that a member is to be blamed on.

@@ -3,12 +3,9 @@
 
 use jiff::SignedDuration;
 
-use super::open::ActiveFault;
+use super::open::{ActiveFault, WINDOW};
 use crate::cause::Cause;
 use crate::signature::{Kind, Part, Role};
-
-/// The agent waits up to an hour between two tries.
-pub const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
 /// Records of one attempt are this close.
 const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(10);
@@ -44,7 +41,7 @@ const HOST_ORDER: [Part; 9] = [
 
 /// Whether `fault` explains `other`, so that `other` needs no incident of its own.
 pub fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
-    if fault.kind != Kind::Fault {
+    if fault.kind != Kind::Fault || !near(fault, other) {
         return false;
     }
     // A hybrid registration that cannot be read makes the agent try EC2's
@@ -75,7 +72,7 @@ pub fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
         return true;
     }
     let guess = other.kind == Kind::Symptom || !other.decided;
-    if !guess || std::ptr::eq(fault, other) || !near(fault, other) {
+    if !guess || std::ptr::eq(fault, other) {
         return false;
     }
     let firmer = fault.decided || !other.decided && other.kind == Kind::Symptom;
@@ -94,10 +91,11 @@ pub fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
             && needs(&CONNECTIVITY_ORDER, fault, other)
 }
 
-/// Whether the two stand in one window: the agent's longest wait between two tries.
-fn near(fault: &ActiveFault, other: &ActiveFault) -> bool {
+/// Whether `other`, as it is seen now, and `fault` are within one window: the
+/// agent's longest wait between two tries.
+pub fn near(fault: &ActiveFault, other: &ActiveFault) -> bool {
     let gap = other
-        .first
+        .since
         .max(fault.first)
         .duration_since(other.last.min(fault.last));
     gap <= WINDOW

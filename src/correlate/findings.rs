@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::explain::explains;
+use super::explain::{explains, near};
 use super::open::{ActiveFault, add_count};
 use super::{IDENTITY_HOLDS, IdentityKind, NodeState};
 use crate::cause::candidates::Candidates;
@@ -91,6 +91,7 @@ impl NodeState {
             evidence: loss.evidence.clone(),
             first: loss.first,
             last: loss.last,
+            since: loss.first,
             pending: false,
             bare: false,
             cut: false,
@@ -339,7 +340,10 @@ fn same_incident(lead: &ActiveFault, open: &ActiveFault) -> bool {
                 || lead.error_details.principal.is_none()
                 || open.error_details.principal.is_none());
     }
-    !lead.decided && !open.decided && lead.causes.iter().any(|cause| open.causes.contains(cause))
+    !lead.decided
+        && !open.decided
+        && near(lead, open)
+        && lead.causes.iter().any(|cause| open.causes.contains(cause))
 }
 
 fn severity_of_both(lead: &ActiveFault, open: &ActiveFault) -> Severity {

@@ -427,7 +427,7 @@ impl NodeState {
             .filter(|open| {
                 leads_to_credentials(open.part)
                     && (before(open.last, JUST_LOGGED)
-                        || open.part == Part::Credentials && before(open.last, explain::WINDOW))
+                        || open.part == Part::Credentials && before(open.last, open::WINDOW))
             })
             .max_by_key(|open| (open.last, open.kind == Kind::Fault, open.decided));
         match fault {

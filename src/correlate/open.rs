@@ -1,6 +1,6 @@
 //! One fault or symptom that stands open on a node.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cause::candidates::Candidates;
 use crate::cause::{Cause, Severity};
@@ -12,6 +12,9 @@ use crate::signature::{Kind, Match, Part, Role};
 /// So much of a record is quoted: the longest that the agent writes, seventeen
 /// lines with the metadata service's page in them, is 1.3 KB.
 pub const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
+
+/// The agent waits up to an hour between two tries.
+pub const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
 /// A fault or symptom with all the records that speak of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,9 @@ pub struct ActiveFault {
     pub evidence: Vec<Evidence>,
     pub first: Timestamp,
     pub last: Timestamp,
+    /// The first record after the longest silence that one fault may keep: what was
+    /// before it may have been another's.
+    pub since: Timestamp,
     /// It may heal by itself within seconds, as boot races and fallbacks do.
     pub pending: bool,
     /// It names no failure, and the log right before each record of it was not
@@ -69,6 +75,7 @@ impl ActiveFault {
             evidence: vec![evidence(record, place)],
             first: record.at,
             last: record.at,
+            since: record.at,
             pending: false,
             bare: false,
             cut: record.cut,
@@ -136,6 +143,11 @@ impl ActiveFault {
         self.cut &= other.cut;
         self.bare &= other.bare;
         self.severity = self.severity.max(other.severity);
+        if other.first.duration_since(self.last) > WINDOW {
+            self.since = other.since;
+        } else if self.since.duration_since(other.last) <= WINDOW {
+            self.since = self.since.min(other.since);
+        }
         if other.first < self.first {
             self.first = other.first;
         }

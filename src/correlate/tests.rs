@@ -385,6 +385,39 @@ fn a_fault_explains_only_what_stands_near_it() {
         at("09:00:02.0000", NO_CREDENTIALS),
     ];
     assert_eq!(loud(&read(&far.concat())).len(), 2);
+    // The same symptom, seen beside the fault and again when long nothing was.
+    let again = [
+        at("04:00:01.0000", throttled),
+        at("04:00:02.0000", NO_CREDENTIALS),
+        at("09:00:02.0000", NO_CREDENTIALS),
+    ];
+    assert_eq!(loud(&read(&again.concat())).len(), 2);
+    // Without a silence it goes on.
+    let hours = ["05:00", "06:00", "07:00", "08:00", "09:00"];
+    let goes_on = hours.map(|hour| at(&format!("{hour}:02.0000"), NO_CREDENTIALS));
+    let all = [near.concat(), goes_on.concat()].concat();
+    assert_eq!(loud(&read(&all)), ["throttled (likely)"]);
+}
+
+#[test]
+fn a_metadata_service_that_was_silent_hours_before_it_was_switched_off_is_a_fault_of_its_own() {
+    let silent = "ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: RequestError: send request failed\ncaused by: Put \"http://169.254.169.254/latest/api/token\": dial tcp 169.254.169.254:80: connect: no route to host\n";
+    let off = "ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled\ncaused by: 403 Forbidden: Forbidden\n\tstatus code: 403, request id: \n";
+    let causes = |between: &str| {
+        let listing = [
+            "Proxy environment variables:",
+            "https_proxy: ",
+            "http_proxy: ",
+            "no_proxy: ",
+        ];
+        let listing = listing.map(|line| at("04:00:00.0000", &format!("INFO {line}\n")));
+        let log = [at("04:00:01.0000", silent), at(between, off)];
+        let reading = read(&[listing.concat(), log.concat()].concat());
+        let causes = reading.findings.iter().map(|finding| finding.candidates[0]);
+        causes.collect::<Vec<_>>()
+    };
+    assert_eq!(causes("04:00:02.0000"), [Cause::ImdsDisabled]);
+    assert_eq!(causes("12:00:00.0000").len(), 2);
 }
 
 #[test]

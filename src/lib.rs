@@ -16,7 +16,7 @@
 //! | [`failure`] | the error text inside a record | what failed, where, for whom, and why |
 //! | [`signature`] | a record | the catalogue entry that recognises it |
 //! | [`incident`] | recognised records | findings per node; after diagnosis, incidents: one cause at one scope |
-//! | [`policy`] | IAM policies | what they decide about a request; the one statement that would let EC2 assume a role |
+//! | `policy` | IAM policies | what they decide about a request; the one statement that would let EC2 assume a role |
 //! | [`diagnose`] | findings and live state | a cause, proved or likely or undetermined |
 //! | [`repair`] | an incident, live state, the locks | a plan; with a permit, the least write, read back |
 //! | [`advice`] | an incident | steps with commands that are ready to run |
@@ -59,7 +59,7 @@ pub mod handler;
 pub mod incident;
 pub mod node;
 pub mod notify;
-pub mod policy;
+pub(crate) mod policy;
 pub mod receive;
 pub mod record;
 pub mod repair;

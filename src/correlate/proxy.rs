@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use crate::signature::Match;
 
 /// Where the metadata service is reached.
@@ -67,16 +69,10 @@ fn spares_metadata(no_proxy: &str) -> bool {
                 .unwrap_or(entry)
                 .parse()
                 .is_ok_and(|address: Ipv4Addr| address == METADATA)
-            || holds_metadata(entry).unwrap_or(false)
+            || entry
+                .parse()
+                .is_ok_and(|range: Ipv4Net| range.contains(&METADATA))
     })
-}
-
-fn holds_metadata(range: &str) -> Option<bool> {
-    let (address, bits) = range.split_once('/')?;
-    let (address, bits): (Ipv4Addr, u32) = (address.parse().ok()?, bits.parse().ok()?);
-    let shift = 32_u32.checked_sub(bits)?;
-    let part = |address: Ipv4Addr| u64::from(address.to_bits()) >> shift;
-    Some(part(address) == part(METADATA))
 }
 
 #[cfg(test)]

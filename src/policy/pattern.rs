@@ -26,17 +26,17 @@ pub(super) fn coverage(pattern: &str, asked: &str) -> Coverage {
         return Coverage::Some;
     }
     let loosely = variables_open(pattern).to_ascii_lowercase();
-    if meet(loosely.as_bytes(), asked.to_ascii_lowercase().as_bytes()) {
-        Coverage::Some
-    } else {
-        Coverage::None
+    match matches(&loosely, &asked.to_ascii_lowercase(), true) {
+        true => Coverage::Some,
+        false => Coverage::None,
     }
 }
 
 /// Whether `text`, in which `*` does not occur, matches `pattern`, as actions do
 /// ("IAM JSON policy elements: Action").
 pub(super) fn matches_ignoring_case(pattern: &str, text: &str) -> bool {
-    covers(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    matches(&pattern, &text, false)
 }
 
 /// `arn:partition:service:region:account:resource`; the last holds colons too.
@@ -49,55 +49,29 @@ fn by_segment(pattern: &str, asked: &str) -> bool {
     patterns.len() == SEGMENTS
         && asked.len() == SEGMENTS
         && !patterns[SERVICE].contains(['*', '?'])
-        && patterns.iter().zip(&asked).all(|(p, a)| covers(p, a))
+        && patterns
+            .iter()
+            .zip(&asked)
+            .all(|(p, a)| matches(p, a, false))
 }
 
-/// Whether `pattern` matches whatever text `asked` stands for: a `*` of
-/// `asked` is taken only by a `*` of the pattern.
-fn covers(pattern: &str, asked: &str) -> bool {
-    let (pattern, asked) = (pattern.as_bytes(), asked.as_bytes());
-    let (mut p, mut a) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while a < asked.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                retry = Some((p + 1, a));
-                p += 1;
-            }
-            Some(c) if *c == asked[a] || (*c == b'?' && asked[a] != b'*') => {
-                p += 1;
-                a += 1;
-            }
-            Some(_) | None => match retry {
-                Some((after_star, from)) => {
-                    retry = Some((after_star, from + 1));
-                    p = after_star;
-                    a = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
-/// Whether some text is matched by both. To the pattern colons are characters
-/// like others; what a `*` of `asked` stands for holds none, as the ids of the
-/// agent's resources do not.
-fn meet(pattern: &[u8], asked: &[u8]) -> bool {
-    // `row[a]`: the pattern so far and `asked[..a]` have a text in common.
+/// Whether `pattern` matches the texts that `asked` stands for: all of them, so
+/// that a `*` of `asked` is taken only by a `*` of the pattern, or `any`. To the
+/// pattern colons are characters like others; what a `*` of `asked` stands for
+/// holds none, as the ids of the agent's resources do not.
+fn matches(pattern: &str, asked: &str, any: bool) -> bool {
+    // `row[a]`: the pattern so far matches `asked[..a]`.
     let mut row = vec![true];
-    for c in asked {
-        row.push(*c == b'*' && row[row.len() - 1]);
+    for c in asked.bytes() {
+        row.push(any && c == b'*' && row[row.len() - 1]);
     }
-    for p in pattern {
-        let mut next = vec![*p == b'*' && row[0]];
-        for (at, c) in asked.iter().enumerate() {
+    for p in pattern.bytes() {
+        let mut next = vec![p == b'*' && row[0]];
+        for (at, c) in asked.bytes().enumerate() {
             let (above, before) = (row[at + 1], next[at]);
-            next.push(match (*p, *c) {
+            next.push(match (p, c) {
                 (b'*', _) => above || before,
-                (b':', b'*') => before,
-                (_, b'*') => above || before,
+                (_, b'*') => any && (before || (p != b':' && above)),
                 (b'?', _) => row[at],
                 (p, c) => row[at] && p == c,
             });
@@ -109,14 +83,12 @@ fn meet(pattern: &[u8], asked: &[u8]) -> bool {
 
 /// `pattern` with `*` for each policy variable.
 fn variables_open(pattern: &str) -> String {
-    let mut open = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(at) = rest.find("${") {
-        open.push_str(&rest[..at]);
+    let mut parts = pattern.split("${");
+    let mut open = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
         open.push('*');
-        rest = rest[at..].find('}').map_or("", |end| &rest[at + end + 1..]);
+        open.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
     }
-    open.push_str(rest);
     open
 }
 

@@ -1,6 +1,7 @@
 //! Policies as IAM words them, and what they surely say.
 
-use super::{Caller, Document, DocumentError, PolicyDecision, Request, evaluate};
+use super::document::DocumentError;
+use super::{Caller, Document, PolicyDecision, Request, evaluate};
 
 const INSTANCE: &str = "arn:aws:ec2:eu-central-1:111122223333:instance/i-0123456789abcdef0";
 const PING: &str = "ssm:UpdateInstanceInformation";

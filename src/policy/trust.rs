@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{Document, DocumentError, Effect, PrincipalKind, quoted};
+use super::document::{Document, DocumentError, Effect, PrincipalKind, Principals, quoted};
 use super::evaluate::{Caller, PolicyDecision, Request, evaluate};
 use super::service::Service;
 use crate::node::Partition;
@@ -49,29 +49,25 @@ pub(super) fn parse(text: &str) -> Result<Document, DocumentError> {
 /// role, a clause: where it names the service in vain, else whom it names, at
 /// most three of them.
 pub fn whom_it_allows(service: Service, text: &str, partition: Partition) -> String {
-    const KINDS: [PrincipalKind; 4] = [
-        PrincipalKind::Service,
-        PrincipalKind::Aws,
-        PrincipalKind::Federated,
-        PrincipalKind::CanonicalUser,
-    ];
     let mut names: BTreeSet<String> = BTreeSet::new();
     let policy = parse(text);
     let statements = policy.iter().flat_map(|policy| &policy.statements);
     for statement in statements.filter(|one| one.effect == Effect::Allow) {
-        for kind in KINDS {
-            for name in statement.named(kind) {
-                if service.is(name, partition) {
-                    let why = match kind {
-                        PrincipalKind::Service => "the service, but not that action",
-                        PrincipalKind::Aws
-                        | PrincipalKind::Federated
-                        | PrincipalKind::CanonicalUser => "it, but not as a Service principal",
-                    };
-                    return format!("{} names {why}", statement.at);
-                }
-                names.insert(quoted(name));
+        let Some(Principals::Named(named)) = &statement.principals else {
+            continue;
+        };
+        let named = named.0.iter();
+        for (kind, name) in
+            named.flat_map(|(kind, names)| names.0.iter().map(move |name| (kind, name)))
+        {
+            if service.is(name, partition) {
+                let why = match kind {
+                    PrincipalKind::Service => "the service, but not that action",
+                    _ => "it, but not as a Service principal",
+                };
+                return format!("{} names {why}", statement.at);
             }
+            names.insert(quoted(name));
         }
     }
     let mut names: Vec<String> = names.into_iter().collect();

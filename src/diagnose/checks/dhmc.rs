@@ -12,7 +12,7 @@ const OFF: &str = "$None";
 
 pub fn judge(subject: &Subject<'_>) -> CheckResult {
     let unknown = |why: &str| {
-        let note = format!("The Default Host Management setting was not judged: {why}.");
+        let note = format!("Could not determine whether Default Host Management is on: {why}.");
         CheckResult::unknown(NAME, note)
     };
     let setting = match &subject.facts.dhmc_setting {

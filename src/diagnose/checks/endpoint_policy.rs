@@ -49,7 +49,7 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
 
 fn unknown(instance: &InstanceFacts, why: &str) -> CheckResult {
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
-    let note = format!("The policies of the endpoints of {vpc} are not judged: {why}.");
+    let note = format!("Could not determine what the endpoints of {vpc} allow: {why}.");
     CheckResult::unknown(NAME, note)
 }
 
@@ -109,7 +109,7 @@ fn of_call(
         resource: resource.unwrap_or("*"),
         caller,
     };
-    let policy = Document::parse("the endpoint's policy", text);
+    let policy = Document::parse(&format!("the policy of {id}"), text);
     let failed = |what: String| {
         let note = if unsigned {
             format!("{what} {NO_PRINCIPAL}")
@@ -132,13 +132,12 @@ fn of_call(
             Some(Observation::EndpointPolicyAllows),
         ),
         PolicyDecision::Denied(at) => failed(format!(
-            "The endpoint {id} denies {action} to {who}, by {}.",
-            at.in_full()
+            "The endpoint {id} denies {action} to {who}, by {at} of its policy."
         )),
         PolicyDecision::NotAllowed => failed(format!(
             "No statement of the policy of the endpoint {id} lets {who} call {action}."
         )),
-        PolicyDecision::Unclear(why) => unknown(format!("{id}: {why}")),
+        PolicyDecision::Unclear(why) => unknown(why),
     })
 }
 
@@ -212,7 +211,7 @@ fn the_one<'a>(
 ) -> Result<&'a EndpointFacts, String> {
     let works = |endpoint: &&'a EndpointFacts| endpoint.is_available();
     let working: Vec<&EndpointFacts> = endpoints.iter().copied().filter(works).collect();
-    let several = || format!("it has several endpoints for {service}");
+    let several = || format!("the VPC has several endpoints for {service}");
     let idle = endpoints
         .iter()
         .copied()

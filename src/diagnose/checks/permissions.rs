@@ -228,8 +228,8 @@ fn not_judged(role: &str, actions: &[&str]) -> String {
         actions => actions.join(", "),
     };
     format!(
-        "Whether the role {role} may call {actions} is not judged: it depends on the resource and \
-         its own policy too."
+        "Could not determine whether the role {role} may call {actions}: that depends on the \
+         resource and its own policy too."
     )
 }
 

@@ -104,7 +104,7 @@ fn the_scan_says_what_is_shown() {
         .current_dir(root())
         .output()
         .expect("the tool runs");
-    assert_eq!(scan.status.code(), Some(1), "a loud incident");
+    assert_eq!(scan.status.code(), Some(1), "an actionable incident");
     let example = block_after(README, "<!-- scan: events/role-not-assumable.log -->");
     let (command, example) = example.split_once('\n').expect("a command and its output");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! From log text to what is told, over several batches: engine, diagnosis,
+//! From log text to what is notified, over several batches: engine, diagnosis,
 //! store and gate as one, with live state in hand and the write played.
 
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::conclude::{happened, is_recurred, without_write};
 use super::memory::{Attempt, RepairMemory};
-use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_locks, region};
+use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_guardrails, region};
 use super::plan::{CurrentState, Guardrails, Plan, plan};
 use crate::batch::{Batch, Event, Source};
 use crate::config::REPAIR_TAG_KEY;
@@ -61,13 +61,13 @@ struct World {
     ec2_is_readable: bool,
 }
 
-/// What one batch came to: cause, outcome and telling of each incident, and
-/// what is over.
-type Told = Vec<(String, OutcomeStatus, NotifyDecision)>;
+/// What one batch came to: cause, outcome and notification of each incident,
+/// and what is resolved.
+type Decided = Vec<(String, OutcomeStatus, NotifyDecision)>;
 
 impl World {
     fn new() -> Self {
-        let guardrails = open_locks();
+        let guardrails = open_guardrails();
         Self {
             engine: Engine::new().unwrap(),
             streams: StreamStates::default(),
@@ -131,9 +131,9 @@ impl World {
         }
     }
 
-    /// Handles one batch whose lines were logged at `logged`; what speaks is
-    /// published when `sns_works`.
-    fn batch(&mut self, text: &str, logged: Timestamp, now: Timestamp, sns_works: bool) -> Told {
+    /// Handles one batch whose lines were logged at `logged`; what is notified
+    /// is published when `sns_works`.
+    fn batch(&mut self, text: &str, logged: Timestamp, now: Timestamp, sns_works: bool) -> Decided {
         let event = |line: &str| Event {
             id: Cow::Borrowed("1"),
             at: Some(logged),
@@ -159,7 +159,7 @@ impl World {
         for one in &mut diagnosed {
             self.store.attach_to_open(one);
         }
-        let mut told = Told::new();
+        let mut decided = Decided::new();
         for incident in group_into_incidents(diagnosed) {
             let current = CurrentState::of(&incident);
             let planned = plan(&incident, current, &self.guardrails, &self.memory, now);
@@ -189,27 +189,33 @@ impl World {
             let happened = happened(&incident, &planned, &outcome, &self.memory);
             let decision = self.store.decide(&incident, happened, now);
             self.publish(&incident.key, decision.telling, now, sns_works);
-            told.push((incident.cause.to_string(), outcome.status, decision.telling));
+            decided.push((incident.cause.to_string(), outcome.status, decision.telling));
         }
         for over in self.store.recover(&reading.recovered) {
-            let telling = NotifyDecision::Send(NotifyReason::Resolved);
-            self.publish(&over.key, telling, now, sns_works);
-            told.push((over.cause.to_string(), OutcomeStatus::None, telling));
+            let decision = NotifyDecision::Send(NotifyReason::Resolved);
+            self.publish(&over.key, decision, now, sns_works);
+            decided.push((over.cause.to_string(), OutcomeStatus::None, decision));
         }
-        told
+        decided
     }
 
-    fn publish(&mut self, key: &str, telling: NotifyDecision, now: Timestamp, sns_works: bool) {
-        if let (NotifyDecision::Send(why), true) = (telling, sns_works) {
+    fn publish(&mut self, key: &str, decision: NotifyDecision, now: Timestamp, sns_works: bool) {
+        if let (NotifyDecision::Send(why), true) = (decision, sns_works) {
             self.store.mark_notified(key, why, now);
         }
     }
 }
 
-const SPOKEN: NotifyDecision = NotifyDecision::Send(NotifyReason::Opened);
+fn sent(cause: &str, status: OutcomeStatus, reason: NotifyReason) -> Decided {
+    vec![(cause.to_owned(), status, NotifyDecision::Send(reason))]
+}
 
-fn one(cause: &str, status: OutcomeStatus, telling: NotifyDecision) -> Told {
-    vec![(cause.to_owned(), status, telling)]
+fn opened(cause: &str, status: OutcomeStatus) -> Decided {
+    sent(cause, status, NotifyReason::Opened)
+}
+
+fn suppressed(cause: &str, status: OutcomeStatus) -> Decided {
+    vec![(cause.to_owned(), status, NotifyDecision::Suppress)]
 }
 
 /// A fault with the log that it leaves.
@@ -235,6 +241,13 @@ const FAULTS: [Fault; 2] = [
 ];
 
 impl Fault {
+    /// An environment that meets it.
+    fn world(&self) -> World {
+        let mut world = World::new();
+        (self.break_it)(&mut world);
+        world
+    }
+
     /// The same log, `hours` later by its own clock.
     fn later(&self, hours: u8) -> String {
         let hour = |from: u8| format!(" {:02}:", from + hours);
@@ -244,122 +257,91 @@ impl Fault {
 }
 
 #[test]
-fn a_repaired_fault_is_told_once() {
-    for Fault {
-        cause,
-        log,
-        break_it,
-    } in FAULTS
-    {
-        let mut world = World::new();
-        break_it(&mut world);
+fn a_repaired_fault_is_notified_once() {
+    for fault in FAULTS {
+        let (cause, log) = (fault.cause, fault.log);
+        let mut world = fault.world();
         let first = world.batch(log, ago(60), now(), true);
-        assert_eq!(first, one(cause, OutcomeStatus::Repaired, SPOKEN));
+        assert_eq!(first, opened(cause, OutcomeStatus::Repaired));
         for later in 1..3 {
             let again = world.batch(log, ago(60), ago(-later), true);
-            let expected = one(cause, OutcomeStatus::Repaired, NotifyDecision::Suppress);
+            let expected = suppressed(cause, OutcomeStatus::Repaired);
             assert_eq!(again, expected, "delivery {later}");
         }
         // Days after, the same lines still tell of nothing new.
         let late = world.batch(log, ago(60), ago(-300_000), true);
-        let silent = |(_, _, telling): &(String, OutcomeStatus, NotifyDecision)| {
-            *telling == NotifyDecision::Suppress
+        let silent = |(_, _, decision): &(String, OutcomeStatus, NotifyDecision)| {
+            *decision == NotifyDecision::Suppress
         };
         assert!(late.iter().all(silent), "{late:?}");
     }
 }
 
 #[test]
-fn it_is_over_when_the_agent_is_back() {
-    let mut world = World::new();
-    (IMDS.break_it)(&mut world);
+fn it_is_resolved_when_the_agent_is_back() {
+    let mut world = IMDS.world();
     world.batch(IMDS.log, ago(60), now(), true);
-    let over = one(
-        IMDS.cause,
-        OutcomeStatus::None,
-        NotifyDecision::Send(NotifyReason::Resolved),
-    );
+    let over = sent(IMDS.cause, OutcomeStatus::None, NotifyReason::Resolved);
     assert_eq!(world.batch(RECOVERED, ago(-100), ago(-110), true), over);
     assert_eq!(world.batch(RECOVERED, ago(-100), ago(-120), true), []);
 }
 
 #[test]
-fn a_repair_whose_message_failed_is_told_on_the_retry() {
+fn a_repair_whose_message_failed_is_notified_on_the_retry() {
     for fault in FAULTS {
-        let Fault {
-            cause,
-            log,
-            break_it,
-        } = fault;
-        let mut world = World::new();
-        break_it(&mut world);
+        let (cause, log) = (fault.cause, fault.log);
+        let mut world = fault.world();
         for later in 0..3 {
-            let told = world.batch(log, ago(60), ago(-later * 60), false);
-            assert_eq!(told, one(cause, OutcomeStatus::Repaired, SPOKEN));
+            let decided = world.batch(log, ago(60), ago(-later * 60), false);
+            assert_eq!(decided, opened(cause, OutcomeStatus::Repaired));
         }
         // Also when the retry cannot look.
         world.ec2_is_readable = false;
-        let told = world.batch(log, ago(60), ago(-240), true);
-        assert_eq!(told, one(cause, OutcomeStatus::Repaired, SPOKEN));
+        let decided = world.batch(log, ago(60), ago(-240), true);
+        assert_eq!(decided, opened(cause, OutcomeStatus::Repaired));
         world.ec2_is_readable = true;
-        let told = world.batch(log, ago(60), ago(-300), true);
-        assert_eq!(
-            told,
-            one(cause, OutcomeStatus::Repaired, NotifyDecision::Suppress)
-        );
+        let decided = world.batch(log, ago(60), ago(-300), true);
+        assert_eq!(decided, suppressed(cause, OutcomeStatus::Repaired));
     }
 }
 
 #[test]
-fn what_breaks_again_within_the_hour_is_told_and_not_repaired_again() {
+fn what_breaks_again_within_the_hour_is_notified_and_not_repaired_again() {
     for fault in FAULTS {
-        let Fault {
-            cause,
-            log,
-            break_it,
-        } = fault;
-        let mut world = World::new();
-        break_it(&mut world);
+        let (cause, log) = (fault.cause, fault.log);
+        let mut world = fault.world();
         world.batch(log, ago(60), now(), true);
-        break_it(&mut world);
+        (fault.break_it)(&mut world);
         let again = world.batch(&fault.later(1), ago(-1_000), ago(-1_010), true);
-        let changed = NotifyDecision::Send(NotifyReason::StateChanged);
-        assert_eq!(again, one(cause, OutcomeStatus::Refused, changed));
+        let changed = NotifyReason::StateChanged;
+        assert_eq!(again, sent(cause, OutcomeStatus::Refused, changed));
         let silent = world.batch(&fault.later(2), ago(-1_100), ago(-1_110), true);
-        let expected = one(cause, OutcomeStatus::Refused, NotifyDecision::Suppress);
-        assert_eq!(silent, expected);
+        assert_eq!(silent, suppressed(cause, OutcomeStatus::Refused));
         let later = world.batch(&fault.later(3), ago(-3_600), ago(-3_610), true);
-        assert_eq!(later, one(cause, OutcomeStatus::Repaired, changed));
+        assert_eq!(later, sent(cause, OutcomeStatus::Repaired, changed));
     }
 }
 
 #[test]
 fn an_old_answer_soon_after_a_repair_is_no_new_fault() {
     for fault in FAULTS {
-        let mut world = World::new();
-        (fault.break_it)(&mut world);
+        let mut world = fault.world();
         world.batch(fault.log, ago(60), now(), true);
         // EC2 and IAM give the state from before the change once more.
         (fault.break_it)(&mut world);
         let again = world.batch(&fault.later(1), ago(-1), ago(-2), true);
-        let silent = one(
-            fault.cause,
-            OutcomeStatus::Repaired,
-            NotifyDecision::Suppress,
-        );
-        assert_eq!(again, silent);
+        assert_eq!(again, suppressed(fault.cause, OutcomeStatus::Repaired));
         // A minute later it is none.
         let again = world.batch(&fault.later(2), ago(-70), ago(-75), true);
-        let changed = NotifyDecision::Send(NotifyReason::StateChanged);
-        assert_eq!(again, one(fault.cause, OutcomeStatus::Refused, changed));
+        let changed = NotifyReason::StateChanged;
+        assert_eq!(again, sent(fault.cause, OutcomeStatus::Refused, changed));
     }
 }
 
 #[test]
-fn without_a_look_nothing_is_told_as_repaired() {
+fn without_a_look_nothing_is_reported_as_repaired() {
     for fault in FAULTS {
-        let mut world = World::new();
-        (fault.break_it)(&mut world);
+        let mut world = fault.world();
         world.batch(fault.log, ago(60), now(), true);
         (fault.break_it)(&mut world);
         let again = world.batch(&fault.later(1), ago(-100), ago(-110), true);
@@ -367,9 +349,9 @@ fn without_a_look_nothing_is_told_as_repaired() {
         // A late copy of the old lines, and a batch that brings nothing new.
         world.ec2_is_readable = false;
         for (log, logged) in [(fault.log, ago(60)), ("", ago(-120))] {
-            for (cause, outcome, telling) in world.batch(log, logged, ago(-130), true) {
+            for (cause, outcome, decision) in world.batch(log, logged, ago(-130), true) {
                 assert_ne!(outcome, OutcomeStatus::Repaired, "{cause}");
-                assert_eq!(telling, NotifyDecision::Suppress, "{cause}");
+                assert_eq!(decision, NotifyDecision::Suppress, "{cause}");
             }
         }
     }
@@ -379,23 +361,18 @@ fn without_a_look_nothing_is_told_as_repaired() {
 fn another_environment_finds_a_repaired_endpoint_on_and_opens_nothing_beside_it() {
     // The endpoint is on, and this environment remembers nothing.
     let mut world = World::new();
-    let told = world.batch(IMDS.log, ago(60), now(), true);
-    assert_eq!(told, one(IMDS.cause, OutcomeStatus::AlreadyRight, SPOKEN));
+    let decided = world.batch(IMDS.log, ago(60), now(), true);
+    assert_eq!(decided, opened(IMDS.cause, OutcomeStatus::AlreadyRight));
     // The agent's next start, before the repair took effect for it.
-    let told = world.batch(&IMDS.later(1), ago(-20), ago(-25), true);
-    let silent = one(
-        IMDS.cause,
-        OutcomeStatus::AlreadyRight,
-        NotifyDecision::Suppress,
-    );
-    assert_eq!(told, silent);
+    let decided = world.batch(&IMDS.later(1), ago(-20), ago(-25), true);
+    assert_eq!(decided, suppressed(IMDS.cause, OutcomeStatus::AlreadyRight));
     // Lines of long after the endpoint was seen to be on tell of something else.
-    let told = world.batch(&IMDS.later(2), ago(-200), ago(-210), true);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_ne!(told[0].0, IMDS.cause);
-    assert_eq!(told[0].2, SPOKEN);
+    let decided = world.batch(&IMDS.later(2), ago(-200), ago(-210), true);
+    assert_eq!(decided.len(), 1, "{decided:?}");
+    assert_ne!(decided[0].0, IMDS.cause);
+    assert_eq!(decided[0].2, NotifyDecision::Send(NotifyReason::Opened));
     let again = world.batch(&IMDS.later(3), ago(-300), ago(-310), true);
-    assert_eq!(again[0].0, told[0].0);
+    assert_eq!(again[0].0, decided[0].0);
     assert_eq!(again[0].2, NotifyDecision::Suppress);
 }
 
@@ -403,17 +380,12 @@ fn another_environment_finds_a_repaired_endpoint_on_and_opens_nothing_beside_it(
 fn what_is_right_at_first_sight_wakes_nobody_where_this_function_repairs_nothing() {
     let mut world = World::new();
     world.guardrails.mode = crate::config::RepairMode::Advise;
-    let told = world.batch(IMDS.log, ago(60), now(), true);
-    let silent = one(
-        IMDS.cause,
-        OutcomeStatus::AlreadyRight,
-        NotifyDecision::Suppress,
-    );
-    assert_eq!(told, silent);
+    let decided = world.batch(IMDS.log, ago(60), now(), true);
+    assert_eq!(decided, suppressed(IMDS.cause, OutcomeStatus::AlreadyRight));
 }
 
 #[test]
-fn every_write_is_told() {
+fn every_write_is_notified() {
     for fault in FAULTS {
         let mut world = World::new();
         // Right as this environment first looks …
@@ -423,10 +395,10 @@ fn every_write_is_told() {
         for hour in 1..4_u8 {
             (fault.break_it)(&mut world);
             let later = -4_000 * i64::from(hour);
-            let told = world.batch(&fault.later(hour), ago(later), ago(later - 10), true);
-            let (_, outcome, telling) = &told[0];
-            assert_eq!(*outcome, OutcomeStatus::Repaired, "{told:?}");
-            assert!(matches!(telling, NotifyDecision::Send(_)), "{told:?}");
+            let decided = world.batch(&fault.later(hour), ago(later), ago(later - 10), true);
+            let (_, outcome, decision) = &decided[0];
+            assert_eq!(*outcome, OutcomeStatus::Repaired, "{decided:?}");
+            assert!(matches!(decision, NotifyDecision::Send(_)), "{decided:?}");
         }
     }
 }
@@ -434,21 +406,13 @@ fn every_write_is_told() {
 #[test]
 fn a_check_that_could_not_look_doubles_no_incident() {
     for fault in FAULTS {
-        let Fault {
-            cause,
-            log,
-            break_it,
-        } = fault;
-        let mut world = World::new();
+        let (cause, log) = (fault.cause, fault.log);
+        let mut world = fault.world();
         world.guardrails.mode = crate::config::RepairMode::Advise;
-        break_it(&mut world);
         let first = world.batch(log, ago(60), now(), true);
-        assert_eq!(first, one(cause, OutcomeStatus::None, SPOKEN));
+        assert_eq!(first, opened(cause, OutcomeStatus::None));
         world.ec2_is_readable = false;
         let throttled = world.batch(&fault.later(1), ago(30), ago(-10), true);
-        assert_eq!(
-            throttled,
-            one(cause, OutcomeStatus::None, NotifyDecision::Suppress)
-        );
+        assert_eq!(throttled, suppressed(cause, OutcomeStatus::None));
     }
 }

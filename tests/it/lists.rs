@@ -54,7 +54,7 @@ async fn what_is_right_now_is_one_list_and_what_may_be_our_doing_is_not() {
     for (settings, tag, messages) in [
         (ADVISE, None, 0),
         (REPAIR, None, 0),
-        // Every lock is open: each may have been written by another environment.
+        // No guardrail stops it: each may have been written by another environment.
         (REPAIR, Some("allow"), COUNT),
     ] {
         let scene = Scene::new().await;

@@ -27,7 +27,7 @@ fn read(name: &str) -> BatchAnalysis {
     ENGINE.read(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
-fn loud(name: &str) -> Vec<(String, Confidence)> {
+fn actionable(name: &str) -> Vec<(String, Confidence)> {
     let reading = read(name);
     reading
         .findings
@@ -74,7 +74,11 @@ fn every_sample_of_the_article_is_recognised_as_printed() {
             Confidence::Likely,
         ),
     ] {
-        assert_eq!(loud(name), [(causes.to_owned(), confidence)], "{name}");
+        assert_eq!(
+            actionable(name),
+            [(causes.to_owned(), confidence)],
+            "{name}"
+        );
     }
 }
 
@@ -118,14 +122,14 @@ fn every_test_event_has_its_verdict() {
         ("throttled", "throttled"),
         ("endpoint-timeout", "endpoint-unreachable"),
     ] {
-        let loud = loud(name);
+        let actionable = actionable(name);
         assert!(
-            loud.len() == 1 && loud[0].0.split(',').next() == Some(first),
-            "{name}: {loud:?}"
+            actionable.len() == 1 && actionable[0].0.split(',').next() == Some(first),
+            "{name}: {actionable:?}"
         );
     }
-    assert_eq!(loud("healthy"), []);
-    let mixed: Vec<String> = loud("mixed")
+    assert_eq!(actionable("healthy"), []);
+    let mixed: Vec<String> = actionable("mixed")
         .into_iter()
         .map(|(causes, _)| causes)
         .collect();

@@ -1,7 +1,7 @@
 //! Whole logs of the real agent under known faults, in every shape.
 
 use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
-use super::verdict::{Loud, assert_none, fixture, loud, optional_fixture, summary};
+use super::verdict::{Actionable, actionable, assert_none, fixture, optional_fixture, summary};
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 pub struct Case {
@@ -32,14 +32,17 @@ pub fn cases(table: &str, folder: &'static str) -> Vec<Case> {
 
 impl Case {
     /// What is wrong with a final verdict, if anything.
-    pub fn judge(&self, verdict: &[Loud]) -> Option<String> {
+    pub fn judge(&self, verdict: &[Actionable]) -> Option<String> {
         let missing: Vec<&str> = match self.required.as_str() {
             "-" | "?" => Vec::new(),
             required => required
                 .split(',')
                 .filter(|any| {
-                    !any.split('|')
-                        .any(|cause| verdict.iter().any(|loud| loud.0.contains(cause)))
+                    !any.split('|').any(|cause| {
+                        verdict
+                            .iter()
+                            .any(|actionable| actionable.0.contains(cause))
+                    })
                 })
                 .collect(),
         };
@@ -49,7 +52,7 @@ impl Case {
         self.false_alarm(verdict)
     }
 
-    pub fn false_alarm(&self, verdict: &[Loud]) -> Option<String> {
+    pub fn false_alarm(&self, verdict: &[Actionable]) -> Option<String> {
         let wanted = |cause: &str| {
             self.required
                 .split([',', '|'])
@@ -58,7 +61,7 @@ impl Case {
         };
         let wrong: Vec<String> = verdict
             .iter()
-            .filter(|loud| !loud.0.iter().any(|cause| wanted(cause)))
+            .filter(|actionable| !actionable.0.iter().any(|cause| wanted(cause)))
             .map(ToString::to_string)
             .collect();
         (self.required != "?" && !wrong.is_empty())
@@ -87,7 +90,7 @@ fn faults(case: &Case) -> Vec<String> {
     let mut wrong = Vec::new();
     for (shape, readings) in finals(case) {
         let last = readings.last().expect("a reading");
-        if let Some(fault) = case.judge(&loud(last)) {
+        if let Some(fault) = case.judge(&actionable(last)) {
             wrong.push(format!(
                 "{} ({shape}): {fault}; says {:?}",
                 case.name,
@@ -95,7 +98,7 @@ fn faults(case: &Case) -> Vec<String> {
             ));
         }
         for (index, reading) in readings.iter().enumerate() {
-            if let Some(fault) = case.false_alarm(&loud(reading)) {
+            if let Some(fault) = case.false_alarm(&actionable(reading)) {
                 wrong.push(format!(
                     "{} ({shape}, batch {}): {fault}",
                     case.name,

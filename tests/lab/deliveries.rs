@@ -9,7 +9,7 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::cases::{Case, cases};
 use super::shapes::{events, lines, records, source, syslog, with_errors};
-use super::verdict::{ENGINE, assert_none, fixture, loud, optional_fixture};
+use super::verdict::{ENGINE, actionable, assert_none, fixture, optional_fixture};
 
 /// Which batch goes to which execution environment, in the order of arrival.
 type Payloads = Vec<(usize, usize)>;
@@ -175,9 +175,11 @@ fn false_alarms(sizes: &[usize], fates: fn(usize) -> Vec<(String, Payloads)>) ->
                 for (fate, deliveries) in fates(batches.len()) {
                     let readings = read(&batches, &deliveries);
                     let fault = readings.iter().enumerate().find_map(|(index, reading)| {
-                        let mut loud = loud(reading);
-                        loud.retain(|loud| !loud.0.iter().any(|cause| before.contains(cause)));
-                        Some((index, case.false_alarm(&loud)?))
+                        let mut actionable = actionable(reading);
+                        actionable.retain(|actionable| {
+                            !actionable.0.iter().any(|cause| before.contains(cause))
+                        });
+                        Some((index, case.false_alarm(&actionable)?))
                     });
                     if let Some((index, fault)) = fault {
                         wrong.push(format!(
@@ -211,7 +213,7 @@ fn small_batches_lost_doubled_late_or_dealt_raise_no_false_alarm() {
 
 /// The first that a new environment sees of a node that is denied its credentials.
 #[test]
-fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
+fn a_series_of_bare_errors_is_actionable_in_its_first_batch() {
     let line = |time: &str| match time.split_once(" wait ") {
         Some((time, wait)) => format!(
             "2023-01-25 {time} INFO [CredentialRefresher] Sleeping for {wait} before retrying \
@@ -227,7 +229,7 @@ fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
         let events = events(&pieces);
         let mut states = StreamStates::default();
         let mut rest = events.as_slice();
-        let loud = batches.iter().map(|batch| {
+        let actionable = batches.iter().map(|batch| {
             let (events, later) = rest.split_at(batch.len());
             rest = later;
             let batch = Batch {
@@ -235,9 +237,9 @@ fn a_series_of_bare_errors_is_loud_in_its_first_batch() {
                 events: events.to_vec(),
             };
             let reading = ENGINE.read(&mut states, &batch, Timestamp::UNIX_EPOCH);
-            loud(&reading).len()
+            actionable(&reading).len()
         });
-        loud.collect::<Vec<usize>>()
+        actionable.collect::<Vec<usize>>()
     };
     assert_eq!(loud_after(&[&["09:56:19", "09:56:21", "09:56:25"]]), [1]);
     assert_eq!(

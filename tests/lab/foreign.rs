@@ -1,8 +1,8 @@
 //! Other programs name the same hosts and codes, and people's scripts print
-//! lines like the agent's: neither raises anything loud.
+//! lines like the agent's: neither raises anything actionable.
 
 use super::shapes::{at_once, lines};
-use super::verdict::{loud, summary};
+use super::verdict::{actionable, summary};
 
 const OTHERS: [(&str, &str); 15] = [
     (
@@ -73,7 +73,7 @@ fn other_programs_raise_nothing_loud() {
         for pieces in [vec![text.to_owned()], lines(text)] {
             let reading = at_once(&pieces);
             assert!(
-                loud(&reading).is_empty(),
+                actionable(&reading).is_empty(),
                 "{program}: {:?}",
                 summary(&reading)
             );

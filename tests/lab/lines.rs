@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ssm_agent_triage::cause::{Cause, Confidence};
 
 use super::shapes::at_once;
-use super::verdict::{assert_none, fixture, loud, summary};
+use super::verdict::{actionable, assert_none, fixture, summary};
 
 #[derive(serde::Deserialize)]
 struct Line {
@@ -48,7 +48,7 @@ fn faults(table: &str) -> Vec<String> {
             continue;
         };
         let reading = at_once(std::slice::from_ref(&line.line));
-        let verdict_of_line = loud(&reading);
+        let verdict_of_line = actionable(&reading);
         let named = |cause: &str| causes.iter().any(|known| known == cause);
         let fault = match verdict.as_str() {
             "fault" => {
@@ -72,7 +72,7 @@ fn faults(table: &str) -> Vec<String> {
                 });
                 alarms.then_some("alarms for another cause")
             }
-            _ => (!verdict_of_line.is_empty()).then_some("is loud"),
+            _ => (!verdict_of_line.is_empty()).then_some("is actionable"),
         };
         if let Some(fault) = fault {
             let text: String = line.line.chars().take(170).collect();
@@ -122,11 +122,14 @@ fn lines_of_the_second_sdk_raise_what_their_twins_raise() {
         let ambiguous = line
             .line
             .contains("StatusCode: 403, request to EC2 IMDS failed");
-        let raised = loud(&reading);
+        let raised = actionable(&reading);
         let same = if ambiguous {
-            raised.len() == 1 && loud(&first).iter().all(|one| one.0.is_subset(&raised[0].0))
+            raised.len() == 1
+                && actionable(&first)
+                    .iter()
+                    .all(|one| one.0.is_subset(&raised[0].0))
         } else {
-            raised == loud(&first)
+            raised == actionable(&first)
         };
         if line.class != twin.class || !same {
             wrong.push(format!(

@@ -2,7 +2,7 @@
 
 use super::cases::{Case, cases};
 use super::shapes::{at_once, records};
-use super::verdict::{fixture, loud, summary};
+use super::verdict::{actionable, fixture, summary};
 
 /// Reports whose wrapper or wording is not read yet.
 const NOT_YET_READ: [&str; 7] = [
@@ -27,7 +27,7 @@ fn reports_that_are_read_keep_their_verdict() {
     let all = cases("people/cases.tsv", "people");
     let judge = |case: &Case| {
         let reading = at_once(&records(&fixture(&format!("people/{}.log", case.name))));
-        let fault = case.judge(&loud(&reading))?;
+        let fault = case.judge(&actionable(&reading))?;
         Some(format!(
             "{}: {fault}; says {:?}",
             case.name,

@@ -21,18 +21,18 @@ pub fn optional_fixture(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// A loud finding as the lab counts it: by its cause, or by any candidate while undetermined.
+/// An actionable finding as the lab counts it: by its cause, or by any candidate while undetermined.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Loud(pub BTreeSet<&'static str>);
+pub struct Actionable(pub BTreeSet<&'static str>);
 
-impl std::fmt::Display for Loud {
+impl std::fmt::Display for Actionable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let causes: Vec<&str> = self.0.iter().copied().collect();
         f.write_str(&causes.join("|"))
     }
 }
 
-pub fn loud(reading: &BatchAnalysis) -> Vec<Loud> {
+pub fn actionable(reading: &BatchAnalysis) -> Vec<Actionable> {
     reading
         .findings
         .iter()
@@ -41,12 +41,12 @@ pub fn loud(reading: &BatchAnalysis) -> Vec<Loud> {
         .collect()
 }
 
-fn counted(finding: &Finding) -> Loud {
+fn counted(finding: &Finding) -> Actionable {
     let causes = match finding.confidence {
         Confidence::Undetermined => finding.candidates.as_slice(),
         Confidence::Likely | Confidence::Confirmed => &finding.candidates[..1],
     };
-    Loud(causes.iter().map(|cause| cause.as_str()).collect())
+    Actionable(causes.iter().map(|cause| cause.as_str()).collect())
 }
 
 /// The candidates of a finding, the likeliest first.

@@ -1,7 +1,7 @@
 //! Excerpts that people pasted somewhere: wrapped, masked and cut.
 
 use super::shapes::at_once;
-use super::verdict::{assert_none, fixture, loud, summary};
+use super::verdict::{actionable, assert_none, fixture, summary};
 
 #[derive(serde::Deserialize)]
 struct Excerpt {
@@ -42,13 +42,13 @@ fn excerpts_agree_with_what_was_known() {
     for row in fixture("wild/wild.jsonl").lines() {
         let excerpt: Excerpt = serde_json::from_str(row).expect("a row of wild.jsonl");
         let reading = at_once(&excerpt.lines);
-        let verdict = loud(&reading);
+        let verdict = actionable(&reading);
         let quiet = excerpt
             .labels
             .iter()
             .any(|l| matches!(l.as_str(), "benign" | "healthy" | "not_ssm_agent"));
         let fault = if quiet {
-            (!verdict.is_empty()).then_some("is loud")
+            (!verdict.is_empty()).then_some("is actionable")
         } else {
             let known: Vec<&str> = excerpt
                 .labels
@@ -58,7 +58,7 @@ fn excerpts_agree_with_what_was_known() {
                 .collect();
             let named = verdict
                 .iter()
-                .any(|loud| loud.0.iter().any(|cause| known.contains(cause)));
+                .any(|actionable| actionable.0.iter().any(|cause| known.contains(cause)));
             (!named).then_some("does not name the cause")
         };
         if let Some(fault) = fault {

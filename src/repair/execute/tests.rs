@@ -17,7 +17,7 @@ use super::*;
 use crate::config::{RepairAction, RepairMode};
 use crate::incident::store::State;
 use crate::repair::conclude::state;
-use crate::repair::plan::tests::{INSTANCE, NOBODY, now, open_incident, open_locks};
+use crate::repair::plan::tests::{INSTANCE, NOBODY, now, open_guardrails, open_incident};
 
 /// What the server does with one call; the last one of a script goes on.
 #[derive(Debug, Clone)]
@@ -213,17 +213,24 @@ async fn run(action: RepairAction, mode: RepairMode, script: Script) -> Run {
 }
 
 async fn run_for(action: RepairAction, mode: RepairMode, script: Script, time: Duration) -> Run {
-    let (aws, clients) = aws(script).await;
-    let incident = open_incident(action);
     let guardrails = Guardrails {
         mode,
-        ..open_locks()
+        ..open_guardrails()
     };
+    run_on(aws(script).await, action, &guardrails, time).await
+}
+
+async fn run_on(
+    (aws, clients): (Arc<Aws>, Clients),
+    action: RepairAction,
+    guardrails: &Guardrails,
+    time: Duration,
+) -> Run {
     let mut memory = RepairMemory::default();
     let task = Task {
-        incident: &incident,
+        incident: &open_incident(action),
         clients: &clients,
-        guardrails: &guardrails,
+        guardrails,
         now: now(),
         until: Instant::now() + time,
     };
@@ -234,6 +241,18 @@ async fn run_for(action: RepairAction, mode: RepairMode, script: Script, time: D
         outcome,
         memory,
     }
+}
+
+/// Switches the endpoint on, with this in place of the audit log.
+async fn audited(
+    script: [(&'static str, Vec<Answer>); 2],
+    audit: fn(&str) -> std::io::Result<()>,
+) -> Run {
+    let (aws, mut clients) = aws(script.into()).await;
+    clients.audit = audit;
+    let action = RepairAction::EnableImdsEndpoint;
+    let time = Duration::from_secs(60);
+    run_on((aws, clients), action, &open_guardrails(), time).await
 }
 
 async fn imds(script: [(&'static str, Vec<Answer>); 2]) -> Run {
@@ -365,28 +384,16 @@ async fn nothing_begins_without_time_to_see_it_through() {
 #[tokio::test]
 async fn without_an_audit_line_nothing_is_written() {
     let script = [(DESCRIBE, vec![off()]), (MODIFY, vec![modified()])];
-    let (aws, mut clients) = aws(script.into()).await;
-    clients.audit = |_| Err(std::io::ErrorKind::BrokenPipe.into());
-    let incident = open_incident(RepairAction::EnableImdsEndpoint);
-    let guardrails = open_locks();
-    let task = Task {
-        incident: &incident,
-        clients: &clients,
-        guardrails: &guardrails,
-        now: now(),
-        until: Instant::now() + Duration::from_secs(60),
-    };
-    let (_, outcome) = execute(task, &mut RepairMemory::default()).await;
-    assert_eq!(outcome.status, OutcomeStatus::Refused);
-    assert_eq!(aws.apis(), [DESCRIBE]);
+    let run = audited(script, |_| Err(std::io::ErrorKind::BrokenPipe.into())).await;
+    assert_eq!(run.outcome.status, OutcomeStatus::Refused);
+    assert_eq!(run.aws.apis(), [DESCRIBE]);
 }
 
 #[tokio::test]
 async fn a_write_leaves_one_audit_line_before_it_and_one_after() {
     static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let script = [(DESCRIBE, vec![off(), on()]), (MODIFY, vec![modified()])];
-    let (aws, mut clients) = aws(script.into()).await;
-    clients.audit = |line| {
+    let run = audited(script, |line| {
         let mut lines = LINES.lock().unwrap();
         lines.push(line.to_owned());
         // The second one cannot be written.
@@ -394,21 +401,12 @@ async fn a_write_leaves_one_audit_line_before_it_and_one_after() {
             1 => Ok(()),
             _ => Err(std::io::ErrorKind::BrokenPipe.into()),
         }
-    };
-    let incident = open_incident(RepairAction::EnableImdsEndpoint);
-    let guardrails = open_locks();
-    let task = Task {
-        incident: &incident,
-        clients: &clients,
-        guardrails: &guardrails,
-        now: now(),
-        until: Instant::now() + Duration::from_secs(60),
-    };
-    let (_, outcome) = execute(task, &mut RepairMemory::default()).await;
-    assert_eq!(outcome.status, OutcomeStatus::Repaired);
-    let detail = outcome.detail.unwrap();
+    })
+    .await;
+    assert_eq!(run.outcome.status, OutcomeStatus::Repaired);
+    let detail = run.detail();
     assert!(detail.contains("could not be written"), "{detail}");
-    assert_eq!(aws.bodies(MODIFY).len(), 1);
+    assert_eq!(run.aws.bodies(MODIFY).len(), 1);
     let lines: Vec<serde_json::Value> = (LINES.lock().unwrap().iter())
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -481,7 +479,7 @@ async fn what_was_tried_is_not_tried_again_within_the_hour() {
         ];
         let (aws, clients) = aws(script.into()).await;
         let incident = open_incident(RepairAction::EnableImdsEndpoint);
-        let guardrails = open_locks();
+        let guardrails = open_guardrails();
         let task = Task {
             incident: &incident,
             clients: &clients,

@@ -24,7 +24,7 @@ pub(in crate::repair) fn region() -> Region {
     Region::parse("eu-central-1").unwrap()
 }
 
-pub(in crate::repair) fn open_locks() -> Guardrails {
+pub(in crate::repair) fn open_guardrails() -> Guardrails {
     Guardrails {
         mode: RepairMode::Repair,
         actions: RepairAction::ALL.iter().copied().collect(),
@@ -170,7 +170,7 @@ pub(in crate::repair) fn planned(
 }
 
 pub(in crate::repair) fn planned_open(incident: &Incident) -> Plan {
-    planned(incident, &open_locks(), &RepairMemory::default())
+    planned(incident, &open_guardrails(), &RepairMemory::default())
 }
 
 /// One lock with its positions, the open one first.
@@ -346,7 +346,7 @@ fn name(reason: &Reason) -> String {
 fn check(action: RepairAction, positions: &[Position]) -> Option<RepairMode> {
     let mut case = Case {
         incident: open_incident(action),
-        guardrails: open_locks(),
+        guardrails: open_guardrails(),
         attempts: vec![],
     };
     for position in positions {

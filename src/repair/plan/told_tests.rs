@@ -1,7 +1,7 @@
 //! What the reader is told of instances and roles in every state.
 
 use super::tests::{
-    NOBODY, ago, attempt, now, open_incident, open_locks, planned, planned_open, remembering,
+    NOBODY, ago, attempt, now, open_guardrails, open_incident, planned, planned_open, remembering,
 };
 use super::*;
 use crate::cause::{Cause, ScopeKind};
@@ -115,7 +115,7 @@ fn in_china_the_statement_is_only_advised() {
     incident.affected[0].node.region = Some(china.clone());
     let guardrails = Guardrails {
         region: china.clone(),
-        ..open_locks()
+        ..open_guardrails()
     };
     let plan = planned(&incident, &guardrails, &RepairMemory::default());
     let outcome = conclude::without_write(&plan, &guardrails);
@@ -174,8 +174,8 @@ fn what_was_done_is_recognised_and_told_again() {
             change(&mut incident);
             let memory =
                 remembering(remembered.map(|status| attempt(*action, status, ago(seconds))));
-            let plan = planned(&incident, &open_locks(), &memory);
-            let outcome = conclude::without_write(&plan, &open_locks());
+            let plan = planned(&incident, &open_guardrails(), &memory);
+            let outcome = conclude::without_write(&plan, &open_guardrails());
             assert_eq!(outcome.status, status, "{action} {remembered:?} {plan:?}");
             assert_eq!(conclude::state(&plan, &outcome), state);
         }
@@ -199,7 +199,7 @@ fn our_own_statement_is_recognised_without_memory() {
         .clone_from(&edit.new_document);
     incident.fault_state = FaultState::NotObserved;
     let plan = planned_open(&incident);
-    let outcome = conclude::without_write(&plan, &open_locks());
+    let outcome = conclude::without_write(&plan, &open_guardrails());
     assert_eq!(outcome.status, OutcomeStatus::Repaired);
     insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r#"
     Already done in an earlier attempt: the statement SsmAgentTriageTrustEc2 in the trust policy of the role web is this function's own.
@@ -222,7 +222,7 @@ fn switched_on() -> Incident {
 fn an_endpoint_that_may_be_this_functions_doing_is_told_with_its_undo() {
     let incident = switched_on();
     let plan = planned_open(&incident);
-    let outcome = conclude::without_write(&plan, &open_locks());
+    let outcome = conclude::without_write(&plan, &open_guardrails());
     assert_eq!(outcome.status, OutcomeStatus::AlreadyRight);
     let memory = RepairMemory::default();
     assert!(conclude::happened(&incident, &plan, &outcome, &memory).perhaps_ours);
@@ -248,7 +248,7 @@ fn an_endpoint_that_this_function_could_not_have_enabled_is_not_told_as_its_doin
         |incident, _| incident.affected[0].log_candidates = vec![Cause::NoInstanceProfile],
     ];
     for (number, change) in closed.into_iter().enumerate() {
-        let (mut incident, mut guardrails) = (switched_on(), open_locks());
+        let (mut incident, mut guardrails) = (switched_on(), open_guardrails());
         change(&mut incident, &mut guardrails);
         let plan = planned(&incident, &guardrails, &RepairMemory::default());
         let by_others = Plan::NotNeeded(NotNeeded::AlreadyRight(Some(
@@ -262,7 +262,7 @@ fn an_endpoint_that_this_function_could_not_have_enabled_is_not_told_as_its_doin
 fn an_endpoint_that_aws_did_not_let_this_function_enable_is_not_told_as_its_doing() {
     let action = RepairAction::EnableImdsEndpoint;
     let refused = attempt(action, OutcomeStatus::Failed, ago(10));
-    let plan = planned(&switched_on(), &open_locks(), &remembering([refused]));
+    let plan = planned(&switched_on(), &open_guardrails(), &remembering([refused]));
     assert_eq!(plan, Plan::NotNeeded(NotNeeded::AlreadyRight(Some(action))));
 }
 
@@ -274,16 +274,16 @@ fn what_was_not_read_is_not_told_as_if_it_were() {
         (unread.instances, unread.role) = (vec![], None);
         let mut done = attempt(*action, OutcomeStatus::Repaired, ago(10));
         let memory = remembering([done.clone()]);
-        let plan = planned(&unread, &open_locks(), &memory);
-        let outcome = conclude::without_write(&plan, &open_locks());
+        let plan = planned(&unread, &open_guardrails(), &memory);
+        let outcome = conclude::without_write(&plan, &open_guardrails());
         let detail = outcome.detail.clone().unwrap();
         assert!(detail.contains("was not read"), "{detail}");
         assert!(!conclude::happened(&unread, &plan, &outcome, &memory).observed);
         // Found broken since: not told as repaired at all.
         done.undone = true;
         let memory = remembering([done]);
-        let plan = planned(&unread, &open_locks(), &memory);
-        let outcome = conclude::without_write(&plan, &open_locks());
+        let plan = planned(&unread, &open_guardrails(), &memory);
+        let outcome = conclude::without_write(&plan, &open_guardrails());
         assert_eq!(outcome.status, OutcomeStatus::Refused);
         assert_eq!(conclude::state(&plan, &outcome), State::Recurred);
     }
@@ -299,8 +299,8 @@ fn a_late_retry_still_tells_what_the_attempt_did() {
         OutcomeStatus::Repaired,
         ago(4_900),
     );
-    let plan = planned(&incident, &open_locks(), &remembering([done]));
-    let outcome = conclude::without_write(&plan, &open_locks());
+    let plan = planned(&incident, &open_guardrails(), &remembering([done]));
+    let outcome = conclude::without_write(&plan, &open_guardrails());
     assert_eq!(outcome.status, OutcomeStatus::Repaired, "{plan:?}");
     assert_eq!(outcome.undo.as_deref(), Some("undo it"));
 }
@@ -315,15 +315,15 @@ fn outcomes_without_a_write_say_what_held() {
     };
     let off = Guardrails {
         mode: RepairMode::Advise,
-        ..open_locks()
+        ..open_guardrails()
     };
     let none = Guardrails {
         max_repairs: 0,
-        ..open_locks()
+        ..open_guardrails()
     };
     let unlisted = Guardrails {
         actions: BTreeSet::new(),
-        ..open_locks()
+        ..open_guardrails()
     };
     let both = Guardrails {
         max_repairs: 0,
@@ -331,7 +331,7 @@ fn outcomes_without_a_write_say_what_held() {
     };
     for (guardrails, cause, expected) in [
         (off, Cause::ImdsDisabled, OutcomeStatus::None),
-        (open_locks(), Cause::Throttled, OutcomeStatus::None),
+        (open_guardrails(), Cause::Throttled, OutcomeStatus::None),
         (none, Cause::ImdsDisabled, OutcomeStatus::Capped),
         (unlisted, Cause::ImdsDisabled, OutcomeStatus::Refused),
         (both, Cause::ImdsDisabled, OutcomeStatus::Refused),
@@ -347,7 +347,7 @@ fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
         .map(|(action, mode)| {
             let guardrails = Guardrails {
                 mode,
-                ..open_locks()
+                ..open_guardrails()
             };
             let incident = open_incident(*action);
             let Plan::Repair(permit) = planned(&incident, &guardrails, &RepairMemory::default())
@@ -366,7 +366,7 @@ fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
     let Plan::Repair(permit) = planned_open(&incident) else {
         panic!("every lock is open");
     };
-    let (key, guardrails) = (&incident.key, open_locks());
+    let (key, guardrails) = (&incident.key, open_guardrails());
     let after = audit::outcome_line(&permit, key, &guardrails, now(), &outcome.outcome);
     insta::assert_snapshot!(after, @r#"{"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"outcome":"repaired","detail":"It was so.","undo":"undo it"}"#);
     insta::assert_snapshot!(lines.join("\n"), @r#"

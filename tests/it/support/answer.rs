@@ -16,15 +16,15 @@ pub fn only_incident(report: &Value) -> &Value {
     }
 }
 
-/// The incident that hits `node`.
+/// The incident that affects `node`.
 pub fn incident_of<'a>(report: &'a Value, node: &str) -> &'a Value {
     incidents(report)
         .iter()
         .find(|incident| nodes(incident).contains(&node))
-        .unwrap_or_else(|| panic!("no incident hits {node}: {report:#}"))
+        .unwrap_or_else(|| panic!("no incident affects {node}: {report:#}"))
 }
 
-/// The ids of the nodes that an incident hits.
+/// The ids of the nodes that an incident affects.
 pub fn nodes(incident: &Value) -> Vec<&str> {
     incident["nodes"]
         .as_array()

@@ -13,7 +13,7 @@ fn repaired_policy() -> String {
     match plan(
         &incident,
         CurrentState::of(&incident),
-        &open_locks(),
+        &open_guardrails(),
         &memory,
         now(),
     ) {

@@ -63,6 +63,44 @@ fn what_many_batches_ask_for_is_read_a_few_times() {
 }
 
 #[test]
+fn two_thousand_batches_about_one_broken_role_ask_a_few_times() {
+    let sequence = Sequence::default();
+    let began = Instant::now();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for batch in 0..2_000 {
+        let causes = [Cause::RoleNotAssumable, Cause::StaleInstanceProfile];
+        let findings = [finding(1 + batch % 2, &causes, Confidence::Likely)];
+        for call in sequence.queries(&findings) {
+            let (name, _) = call.split_once(' ').expect("what it is about follows");
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    // As often again in each minute that a busy machine takes.
+    let minutes = 1 + usize::try_from(began.elapsed().as_secs() / KEPT.as_secs()).expect("few");
+    let of_each_node = 2 * ASKED_BEFORE;
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "DescribeInstanceInformation",
+            "DescribeInstances",
+            "GetInstanceProfile",
+            "GetRole"
+        ]
+    );
+    for (name, count) in &counts {
+        let most = match name.as_str() {
+            "DescribeInstanceInformation" | "DescribeInstances" => of_each_node,
+            _ => ASKED_BEFORE,
+        };
+        assert!(
+            (most..=most * minutes).contains(count),
+            "{count} times {name}"
+        );
+    }
+}
+
+#[test]
 fn what_must_be_new_or_was_forgotten_is_read_again() {
     let sequence = Sequence::default();
     let first = sequence.queries(&all_of(1));

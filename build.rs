@@ -1,5 +1,5 @@
-//! Checks the catalogue of signatures and writes it as Rust, so that a program
-//! reads nothing of it when it starts. A fault of an entry stops the build.
+//! Checks the signatures and the sheets of causes and writes them as Rust, so
+//! that a program reads nothing of them when it starts. A fault stops the build.
 
 // The modules are the library's own; not all of them is used here.
 #![allow(dead_code, unused_imports)]
@@ -13,11 +13,23 @@ use std::{env, fs, io};
 use signature::entry::{Documentation, Entry, Signature};
 use signature::load::{CatalogueError, Fault, parse};
 
-use src::{cause, record, signature};
+use src::{cause, command, node, record, sheet, signature};
 
 /// The parts of the library that read an operator's file read the catalogue.
 mod src {
     pub mod cause;
+    pub mod command;
+    pub mod node;
+
+    pub mod sheet {
+        pub mod code;
+        pub mod read;
+        mod types;
+        mod words;
+
+        pub use types::*;
+        pub use words::*;
+    }
 
     pub mod record {
         mod level;
@@ -37,7 +49,12 @@ mod src {
 }
 
 fn main() -> io::Result<()> {
-    compile("src/signature/catalogue", "signatures.rs", signatures)
+    compile("src/signature/catalogue", "signatures.rs", signatures)?;
+    println!("cargo::rerun-if-changed=src/sheet/shared.toml");
+    let shared = fs::read_to_string("src/sheet/shared.toml")?;
+    compile("src/sheet/causes", "sheets.rs", |files| {
+        sheet::code::to_rust(&shared, files)
+    })
 }
 
 /// Writes what `to_rust` makes of the TOML files of `folder`, in the order of

@@ -1,5 +1,4 @@
-//! The closed list of root causes, with the kind of thing that must be fixed
-//! and the severity each one has by itself.
+//! The closed list of root causes. What is said of each stands in its sheet.
 
 pub mod candidates;
 
@@ -134,91 +133,6 @@ impl Severity {
 pub struct Scope {
     pub kind: ScopeKind,
     pub id: String,
-}
-
-impl Cause {
-    /// The severity the cause has by itself. `permission-missing` and
-    /// `endpoint-unreachable` depend on what they stop; their findings say so.
-    pub fn severity(self) -> Severity {
-        match self {
-            Self::ImdsDisabled
-            | Self::ImdsUnreachable
-            | Self::NoInstanceProfile
-            | Self::StaleInstanceProfile
-            | Self::RoleNotAssumable
-            | Self::PermissionMissing
-            | Self::EndpointPolicyDenies
-            | Self::EndpointUnreachable
-            | Self::DnsFailure
-            | Self::ProxyFailure
-            | Self::TlsFailure
-            | Self::ClockSkew
-            | Self::CredentialsExpired
-            | Self::CredentialsInvalid
-            | Self::RegistrationInvalid => Severity::High,
-            Self::DhmcNotConfigured
-            | Self::DhmcRoleBroken
-            | Self::Throttled
-            | Self::HostDiskFull
-            | Self::HostReadOnly
-            | Self::HostInotifyExhausted
-            | Self::HostPermission
-            | Self::HostMemory
-            | Self::HostNoexec
-            | Self::AgentCrash
-            | Self::AgentWorker
-            | Self::AgentDuplicate
-            | Self::AgentConfigInvalid
-            | Self::ChannelFailure => Severity::Medium,
-            Self::AgentOutdated
-            | Self::AgentUpdateFailed
-            | Self::SessionFailure
-            | Self::CommandFailure
-            | Self::OutputFailure
-            | Self::ServiceError
-            | Self::Unrecognised => Severity::Low,
-        }
-    }
-
-    /// The kind of scope once diagnosis knows everything. Until a role, subnet
-    /// or VPC is known the node stands in for it.
-    pub fn scope_kind(self) -> ScopeKind {
-        match self {
-            Self::ImdsDisabled
-            | Self::ImdsUnreachable
-            | Self::NoInstanceProfile
-            | Self::StaleInstanceProfile => ScopeKind::Instance,
-            Self::RoleNotAssumable | Self::PermissionMissing => ScopeKind::Role,
-            Self::EndpointPolicyDenies => ScopeKind::VpcEndpoint,
-            Self::DhmcNotConfigured | Self::DhmcRoleBroken => ScopeKind::AccountRegion,
-            Self::EndpointUnreachable => ScopeKind::ServiceInSubnet,
-            Self::DnsFailure => ScopeKind::Vpc,
-            Self::Throttled | Self::ServiceError => ScopeKind::AccountRegionApi,
-            Self::Unrecognised => ScopeKind::Template,
-            Self::ProxyFailure
-            | Self::TlsFailure
-            | Self::ClockSkew
-            | Self::CredentialsExpired
-            | Self::CredentialsInvalid
-            | Self::RegistrationInvalid
-            | Self::HostDiskFull
-            | Self::HostReadOnly
-            | Self::HostInotifyExhausted
-            | Self::HostPermission
-            | Self::HostMemory
-            | Self::HostNoexec
-            | Self::AgentCrash
-            | Self::AgentWorker
-            | Self::AgentDuplicate
-            | Self::AgentConfigInvalid
-            | Self::AgentOutdated
-            | Self::AgentUpdateFailed
-            | Self::ChannelFailure
-            | Self::SessionFailure
-            | Self::CommandFailure
-            | Self::OutputFailure => ScopeKind::Node,
-        }
-    }
 }
 
 #[cfg(test)]

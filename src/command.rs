@@ -218,7 +218,7 @@ pub fn quote(word: &str) -> String {
 /// taken away, and with every quote and every character beyond printable ASCII
 /// written as its escape: what a terminal shows is what the shell passes on.
 /// Order and repetition of keys stay as they are.
-fn json_word(document: &str) -> Option<String> {
+pub(crate) fn json_word(document: &str) -> Option<String> {
     serde_json::from_str::<serde::de::IgnoredAny>(document).ok()?;
     let mut word = String::with_capacity(document.len());
     let mut in_string = false;

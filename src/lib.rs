@@ -18,14 +18,14 @@
 //! | [`incident`] | recognised records | findings per node; after diagnosis, incidents: one cause at one scope |
 //! | `policy` | IAM policies | what they decide about a request; the one statement that would let EC2 assume a role |
 //! | [`diagnose`] | findings and live state | a cause, proved or likely or undetermined |
+//! | [`runbook`] | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
 //! | [`repair`] | an incident, live state, the locks | a plan; with a permit, the least write, read back |
-//! | [`advice`] | an incident | steps with commands that are ready to run |
 //! | [`notify`] | an incident, its plan and outcome | a message within the limits of SNS; the report's entry |
 //!
 //! [`engine`] puts the stages up to findings together, for the function and
 //! for the command-line tool alike; `handler` puts all of them together for
 //! one invocation. [`node`] holds what the others name nodes, accounts and
-//! Regions by, [`command`] quotes what a person pastes into a shell, and `aws`
+//! Regions by, [`cause`] the causes, [`sheet`] what is said of each, [`command`] quotes what a person pastes into a shell, and `aws`
 //! holds the narrow adapters to the SDK.
 //!
 //! # Settings
@@ -39,7 +39,6 @@
 //! `aws`, on by default, holds everything that needs the AWS SDK or the Lambda
 //! runtime. Without it the engine and the command-line tool build in seconds.
 
-pub mod advice;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod batch;
@@ -64,5 +63,7 @@ pub mod receive;
 pub mod record;
 pub mod repair;
 pub mod report;
+pub mod runbook;
+pub mod sheet;
 pub mod signature;
 pub mod text;

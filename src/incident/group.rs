@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::title::title;
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::account_region;
 use crate::diagnose::check::CheckStatus;
@@ -14,6 +13,7 @@ use crate::diagnose::facts::{InstanceFacts, RoleFacts};
 use crate::diagnose::verdict::{Diagnosed, FaultState};
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::node::{AccountId, Node, NodeId, Region};
+use crate::runbook;
 
 /// From this many nodes on, a cause of high severity is critical.
 pub const MANY_NODES: usize = 10;
@@ -183,14 +183,8 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
         .iter()
         .filter(|one| one.finding.retry_in_seconds.is_some())
         .max_by_key(|one| one.finding.last);
-    Some(Incident {
-        title: title(
-            lead.cause,
-            &scope,
-            &error_details,
-            lead.confidence,
-            fault_state,
-        ),
+    let mut incident = Incident {
+        title: String::new(),
         key: own_key,
         cause: lead.cause,
         candidates: lead.candidates.clone(),
@@ -214,7 +208,9 @@ fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
             .cloned(),
         affected,
         scope,
-    })
+    };
+    incident.title = runbook::title(&incident.situation());
+    Some(incident)
 }
 
 /// The severity of what hits so many nodes.

@@ -2,6 +2,8 @@
 
 pub mod group;
 pub mod nodes;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod shared;
+pub mod situation;
 pub mod store;
-pub mod title;

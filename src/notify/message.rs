@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::incident::store::{Happened, NotifyReason, State};
-use crate::incident::title::Doubt;
+use crate::runbook::Doubt;
 
 /// The longest subject, in characters.
 pub const SUBJECT_LENGTH: usize = 99;
@@ -237,17 +237,17 @@ mod tests {
 
     #[test]
     fn a_subject_keeps_its_doubt_and_shortens_what_is_in_doubt() {
-        let role = "EC2 may not assume the role of i-0123456789abcdef0";
-        let undecided = format!("{role}{}", Doubt::Undetermined.words());
+        let long = "No stable channel to Systems Manager from i-0123456789abcdef0";
+        let undecided = format!("{long}{}", Doubt::Undetermined.words());
         assert_eq!(
-            subject("[SSM high] ", &undecided, " (1 node)"),
-            format!("[SSM high] {role}: undetermined (1 node)"),
+            subject("[SSM medium] ", &undecided, " (10 nodes)"),
+            format!("[SSM medium] {long}: undetermined (10 nodes)"),
         );
-        let imds = "The instance metadata service of i-0123456789abcdef0 is switched off";
-        let not_seen = format!("{imds}{}", Doubt::NotSeenLive.words());
+        let title = "Default Host Management role does not work in 123456789012/eu-central-1";
+        let not_seen = format!("{title}{}", Doubt::NotSeenLive.words());
         assert_eq!(
-            subject("[SSM high] ", &not_seen, " (1 node)"),
-            "[SSM high] The instance metadata service of i-0123456789abcdef0 is switc...: not seen live (1 node)",
+            subject("[SSM medium] ", &not_seen, " (1 node)"),
+            "[SSM medium] Default Host Management role does not work in 123456789012/e...: not observed (1 node)",
         );
     }
 

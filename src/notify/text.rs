@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::layout::{TextBuilder, WIDTH, wrap};
 use super::message::{Message, NotificationKind, Subject};
-use crate::advice::{self, Advice, Step, clock, in_words};
 use crate::cause::Confidence;
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::verdict::FaultState;
@@ -15,6 +14,7 @@ use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::store::ResolvedIncident;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
+use crate::runbook::{Runbook, Step, clock, in_words};
 use crate::text::quote;
 use crate::text::redact::{one_line, redact_line};
 
@@ -70,7 +70,7 @@ fn compose(
     now: Timestamp,
     quoted: Quoted,
 ) -> Message {
-    let advice = advice::advise(incident, outcome);
+    let runbook = outcome.runbook(incident, Some(now));
     let title = one_line(&incident.title);
     let count = count(nodes.count);
     let mut page = TextBuilder::default();
@@ -87,12 +87,11 @@ fn compose(
     checks(&mut page, incident, outcome.status);
     page.heading("What was done");
     done(&mut page, plan, outcome);
-    steps(&mut page, &advice);
+    steps(&mut page, &runbook);
     page.heading("What happens next");
-    let recovery = advice::recovery(incident, Some(now));
-    page.prose(&recovery.retries);
-    page.prose(recovery.restart.sentence());
-    verify(&mut page, &advice);
+    page.prose(&runbook.next.retries);
+    page.prose(runbook.next.restart.sentence());
+    verify(&mut page, &runbook);
     if let Some(undo) = &outcome.undo {
         page.heading("How to undo the change");
         page.command(undo);
@@ -379,28 +378,28 @@ fn done(page: &mut TextBuilder, plan: &PlanSummary, outcome: &Outcome) {
     page.prose(&text);
 }
 
-fn steps(page: &mut TextBuilder, advice: &Advice) {
-    if advice.steps.is_empty() {
+fn steps(page: &mut TextBuilder, runbook: &Runbook) {
+    if runbook.steps.is_empty() {
         return;
     }
     page.heading("What to do");
-    for (index, step) in advice.steps.iter().enumerate() {
+    for (index, step) in runbook.steps.iter().enumerate() {
         let mark = format!("{}.", index + 1);
         page.item(&mark, &step.text);
         command(page, step);
     }
-    if !advice.by_cause.is_empty() {
+    if !runbook.by_cause.is_empty() {
         page.heading("And then, by what it is");
-        for step in &advice.by_cause {
+        for step in &runbook.by_cause {
             page.item("-", &step.text);
             command(page, step);
         }
     }
 }
 
-fn verify(page: &mut TextBuilder, advice: &Advice) {
+fn verify(page: &mut TextBuilder, runbook: &Runbook) {
     page.heading("How to verify");
-    for step in &advice.verify {
+    for step in &runbook.verify {
         page.item("-", &step.text);
         command(page, step);
     }

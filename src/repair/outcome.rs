@@ -1,6 +1,10 @@
 //! What came of a repair.
 
+use jiff::Timestamp;
 use serde::Serialize;
+
+use crate::incident::group::Incident;
+use crate::runbook::{self, Runbook, Situation};
 
 /// What came of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,4 +27,16 @@ pub enum OutcomeStatus {
     Failed,
     Unverified,
     Capped,
+}
+
+impl Outcome {
+    /// What to say of `incident` after this. `now` is left out where no clock counts.
+    pub fn runbook(&self, incident: &Incident, now: Option<Timestamp>) -> Runbook {
+        let situation = Situation {
+            repaired: self.status == OutcomeStatus::Repaired,
+            by_hand: self.command.as_deref(),
+            ..incident.situation()
+        };
+        runbook::expand(&situation, now)
+    }
 }

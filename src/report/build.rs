@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::advice::{self, Step};
 use crate::cause::Scope;
 use crate::finding::{Recovered, SourceSummary, Unrecognised};
 use crate::incident::group::Incident;
@@ -13,6 +12,7 @@ use crate::repair::plan::PlanSummary;
 use crate::report::{
     CheckReport, EvidenceReport, IncidentReport, Notified, Report, SCHEMA, SignatureReport,
 };
+use crate::runbook::Step;
 use crate::text::quote;
 use crate::text::redact::{one_line, redact, redact_line};
 
@@ -122,18 +122,17 @@ pub fn incident(
 /// its own; what each candidate calls for; how the agent comes back; how to
 /// verify.
 fn advice(incident: &Incident, outcome: &Outcome) -> Vec<String> {
-    let advice = advice::advise(incident, outcome);
-    let recovery = advice::recovery(incident, None);
-    let mut lines: Vec<String> = (advice.steps.iter())
-        .chain(&advice.by_cause)
+    let runbook = outcome.runbook(incident, None);
+    let mut lines: Vec<String> = (runbook.steps.iter())
+        .chain(&runbook.by_cause)
         .map(Step::line)
         .collect();
     lines.push(format!(
         "{} {}",
-        recovery.retries,
-        recovery.restart.sentence()
+        runbook.next.retries,
+        runbook.next.restart.sentence()
     ));
-    lines.extend((advice.verify.iter()).map(|step| format!("To verify. {}", step.line())));
+    lines.extend((runbook.verify.iter()).map(|step| format!("To verify. {}", step.line())));
     lines
 }
 
@@ -163,10 +162,10 @@ pub fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::advice::sample::{self, INSTANCE, at};
     use crate::cause::Cause;
     use crate::diagnose::check::CheckStatus;
     use crate::diagnose::check::{CheckName, CheckResult};
+    use crate::incident::sample::{self, INSTANCE, at};
     use crate::repair::outcome::OutcomeStatus;
 
     fn plan(reason: &str) -> PlanSummary {

@@ -38,7 +38,7 @@ async fn without_a_topic_the_message_is_printed() {
     let printed = printed.unwrap_or_else(|| panic!("no message on one line: {log}"));
     let subject = printed["subject"].as_str().unwrap_or_default();
     assert!(
-        subject.contains(&dark) && subject.contains("metadata"),
+        subject.contains(&dark) && subject.contains("IMDS"),
         "{printed}"
     );
     assert_eq!(scene.proxy.calls_of("Publish"), []);

@@ -82,9 +82,7 @@ fn the_policy_that_denies_is_named_and_shown() {
         " with an explicit deny in a service control policy: {arn}\n\tstatus code: 400, request id: c7a8114f-02e5-49ff-9bbf-3db760a1143a"
     ))]);
     assert!(
-        text.contains(
-            "1. HIGH The service control policy p-1a2b3c4d denies ssm:UpdateInstanceInformation to the role MySSMRole Likely"
-        ),
+        text.contains("1. HIGH SCP p-1a2b3c4d denies ssm:UpdateInstanceInformation Likely"),
         "{text}"
     );
     assert!(text.contains(arn), "{text}");

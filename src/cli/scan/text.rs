@@ -1,20 +1,19 @@
 //! The verdict as text: what is wrong first, then the lines that show it, what
 //! to do, and what only looked bad.
 
-use crate::advice::{self, Step};
 use crate::cause::{Cause, Confidence, Severity};
 use crate::correlate::unknown::MAX_TEMPLATES;
 use crate::finding::{Evidence, Unrecognised};
 use crate::incident::group::Incident;
 use crate::notify::layout::wrap;
 use crate::record::Level;
+use crate::runbook::{self, Step};
 use crate::signature::Signature;
 use crate::text::quote;
 use crate::text::redact::redact_line;
 use jiff::Timestamp;
 
 use super::Verdict;
-use super::json::untouched;
 use crate::cli::input::one_line;
 use crate::cli::terminal::Style;
 
@@ -176,25 +175,24 @@ fn one(page: &mut Page, number: usize, incident: &Incident) {
     for evidence in &incident.evidence {
         quoted(page, evidence);
     }
-    let advice = advice::advise(incident, &untouched());
+    let runbook = runbook::expand(&incident.situation(), None);
     page.heading("What to do");
-    for (at, step) in (1..).zip(&advice.steps) {
+    for (at, step) in (1..).zip(&runbook.steps) {
         page.step(&format!("{at}."), step);
     }
-    if !advice.by_cause.is_empty() {
+    if !runbook.by_cause.is_empty() {
         page.heading("And then, by what it is");
-        for step in &advice.by_cause {
+        for step in &runbook.by_cause {
             page.step("-", step);
         }
     }
     page.heading("How to verify");
-    for step in &advice.verify {
+    for step in &runbook.verify {
         page.step("-", step);
     }
-    let recovery = advice::recovery(incident, None);
     page.heading("When it comes back");
-    page.step("-", &said(recovery.retries));
-    page.step("-", &said(recovery.restart.sentence().to_owned()));
+    page.step("-", &said(runbook.next.retries));
+    page.step("-", &said(runbook.next.restart.sentence().to_owned()));
 }
 
 fn said(text: String) -> Step {

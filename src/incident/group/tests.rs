@@ -57,7 +57,7 @@ fn many_instances_on_one_broken_role_are_one_incident() {
         one.key,
         "111122223333/eu-central-1/role-not-assumable/role:MySSMRole"
     );
-    assert_eq!(one.title, "EC2 may not assume the role MySSMRole");
+    assert_eq!(one.title, "EC2 cannot assume role MySSMRole");
     assert_eq!((one.severity, one.confidence), (Severity::High, Confirmed));
     let nodes: Vec<&str> = one.nodes().map(|node| node.id.as_str()).collect();
     let ids: Vec<String> = (1..=3).map(|n| instance(n).id.to_string()).collect();

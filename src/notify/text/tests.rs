@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::advice::sample::{self, INSTANCE, at};
 use crate::cause::{Cause, Scope, ScopeKind, Severity};
 use crate::diagnose::check::{CheckName, CheckResult};
 use crate::finding::Evidence;
+use crate::incident::sample::{self, INSTANCE, at};
 use crate::incident::store::{NotifyReason, State};
 use crate::node::NodeId;
 
@@ -102,8 +102,7 @@ fn evidence(level: &'static str, component: &str, text: &str) -> Evidence {
 
 fn imds_disabled() -> Told {
     let mut incident = sample::incident(Cause::ImdsDisabled);
-    incident.title =
-        "The instance metadata service of i-0123456789abcdef0 is switched off".to_owned();
+    incident.title = "IMDS disabled on i-0123456789abcdef0".to_owned();
     incident.confidence = Confidence::Confirmed;
     incident.evidence = vec![evidence(
         "ERROR",
@@ -136,7 +135,7 @@ fn imds_disabled() -> Told {
 
 fn role_not_assumable(nodes: usize) -> Told {
     let mut incident = sample::incident(Cause::RoleNotAssumable);
-    incident.title = "EC2 may not assume the role MySSMRole".to_owned();
+    incident.title = "EC2 cannot assume role MySSMRole".to_owned();
     incident.confidence = Confidence::Confirmed;
     incident.severity = if nodes > 50 {
         Severity::Critical
@@ -190,7 +189,7 @@ fn role_not_assumable(nodes: usize) -> Told {
 
 fn endpoint_unreachable() -> Told {
     let mut incident = sample::incident(Cause::EndpointUnreachable);
-    incident.title = "The agent does not reach ssm from subnet-0a1b2c3d4e5f60718".to_owned();
+    incident.title = "ssm unreachable from subnet-0a1b2c3d4e5f60718".to_owned();
     incident.detail = Some(
         "The address that was dialled, 10.0.1.7, is private: an interface endpoint is in the way."
             .to_owned(),
@@ -296,9 +295,7 @@ fn an_undetermined_loss_of_credentials() {
         kind: ScopeKind::Node,
         id: INSTANCE.to_owned(),
     };
-    incident.title =
-        "EC2 may not assume the role of i-0123456789abcdef0: likeliest cause, not yet decided"
-            .to_owned();
+    incident.title = "No credentials on i-0123456789abcdef0, cause undetermined".to_owned();
     incident.instances.clear();
     incident.role = None;
     incident.evidence = vec![evidence(
@@ -394,8 +391,7 @@ fn what_the_log_says_and_live_state_does_not_show() {
     told.incident.fault_state = FaultState::NotObserved;
     told.incident.confidence = Confidence::Likely;
     told.incident.title =
-        "The instance metadata service of i-0123456789abcdef0 is switched off, says the log; live state does not show it"
-            .to_owned();
+        "IMDS disabled on i-0123456789abcdef0, live checks find nothing wrong now".to_owned();
     told.incident.checks[1] = check(
         CheckName::Imds,
         CheckStatus::Ok,
@@ -460,7 +456,7 @@ fn an_incident_that_is_over() {
             id: INSTANCE.to_owned(),
         },
         severity: Severity::High,
-        title: "The instance metadata service of i-0123456789abcdef0 is switched off".to_owned(),
+        title: "IMDS disabled on i-0123456789abcdef0".to_owned(),
         nodes: NodeList::of([report(INSTANCE)]),
         opened_at: at("2026-11-23T04:19:04Z"),
         resolved_at: at("2026-11-23T04:58:00Z"),

@@ -1,0 +1,393 @@
+//! Reads a sheet from its TOML, and refuses what is wrong in it. For `build.rs` and for tests: a
+//! text that is read stays in memory for good.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
+use super::{Choice, Next, Piece, Sheet, Step, Template, Test, When};
+use crate::cause::{Cause, ScopeKind, Severity};
+
+/// What several sheets use by name.
+#[derive(Debug)]
+pub struct Shared {
+    /// In the order in which they stand.
+    groups: Vec<(String, &'static [Step])>,
+    schedules: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawShared {
+    group: toml::Table,
+    schedule: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSheet {
+    severity: String,
+    scope: String,
+    fix: String,
+    #[serde(default)]
+    decide: Vec<String>,
+    next: Vec<RawNext>,
+    title: Vec<RawStep>,
+    summary: Vec<RawStep>,
+    step: Vec<RawStep>,
+    #[serde(default)]
+    fault: BTreeMap<String, Vec<RawStep>>,
+    #[serde(default)]
+    repaired: Vec<RawStep>,
+    verify: Vec<RawStep>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep {
+    #[serde(default)]
+    when: Vec<Clause>,
+    text: Option<String>,
+    run: Option<String>,
+    windows: Option<String>,
+    r#use: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNext {
+    #[serde(default)]
+    when: Vec<Clause>,
+    schedule: Option<String>,
+    retries: Option<String>,
+    #[serde(default = "yes")]
+    certain: bool,
+    restart: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One condition, or several of which one must hold.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Clause {
+    One(String),
+    Any(Vec<String>),
+}
+
+/// Reads `shared.toml`. Groups may use those that stand in the file, in any order.
+pub fn shared(text: &str) -> Result<Shared, String> {
+    let raw: RawShared = toml::from_str(text).map_err(|fault| fault.to_string())?;
+    let mut left = Vec::new();
+    // A table of the parser is sorted; the order of the file is that of the first mention.
+    let mut names: Vec<&String> = raw.group.keys().collect();
+    names.sort_by_key(|name| text.find(&format!("[[group.{name}]]")));
+    for name in names {
+        let steps: Vec<RawStep> = (raw.group[name].clone().try_into())
+            .map_err(|fault| format!("group {name}: {fault}"))?;
+        left.push((name.clone(), steps));
+    }
+    let order: Vec<String> = left.iter().map(|(name, _)| name.clone()).collect();
+    let mut done = Shared {
+        groups: Vec::new(),
+        schedules: raw.schedule,
+    };
+    while !left.is_empty() {
+        let before = left.len();
+        let mut later = Vec::new();
+        for (name, raw) in left {
+            let ready = (raw.iter().filter_map(|step| step.r#use.as_ref()))
+                .all(|used| done.group(used).is_ok());
+            if ready {
+                let steps = steps(&raw, &done).map_err(|fault| format!("group {name}: {fault}"))?;
+                done.groups.push((name, steps));
+            } else {
+                later.push((name, raw));
+            }
+        }
+        if later.len() == before {
+            let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(format!(
+                "these groups use one that does not exist, or one another: {}",
+                names.join(", ")
+            ));
+        }
+        left = later;
+    }
+    done.groups
+        .sort_by_key(|(name, _)| order.iter().position(|known| known == name));
+    Ok(done)
+}
+
+impl Shared {
+    /// The steps of a group, and its place in the file.
+    pub fn group(&self, name: &str) -> Result<(usize, &'static [Step]), String> {
+        let found = self.groups.iter().position(|(known, _)| known == name);
+        let place = found.ok_or_else(|| format!("no group is called {name:?}"))?;
+        Ok((place, self.groups[place].1))
+    }
+}
+
+/// Reads the sheet of the cause `name`.
+pub fn sheet(name: &str, text: &str, shared: &Shared) -> Result<Sheet, String> {
+    let cause = Cause::parse(name).ok_or("no cause has the name of this file")?;
+    let raw: RawSheet = toml::from_str(text).map_err(|fault| fault.to_string())?;
+    let mut faults = Vec::new();
+    for (kind, raw) in &raw.fault {
+        let kind = FaultKind::parse(kind).ok_or_else(|| format!("no fault is called {kind:?}"))?;
+        faults.push((kind, steps(raw, shared)?));
+    }
+    let decide: Result<Vec<_>, String> =
+        raw.decide.iter().map(|group| shared.group(group)).collect();
+    let next: Result<Vec<Next>, String> = raw.next.iter().map(|one| next(one, shared)).collect();
+    let sheet = Sheet {
+        cause,
+        severity: Severity::parse(&raw.severity)
+            .ok_or_else(|| format!("no severity is called {:?}", raw.severity))?,
+        scope: ScopeKind::parse(&raw.scope)
+            .ok_or_else(|| format!("no kind of scope is called {:?}", raw.scope))?,
+        titles: choices(&raw.title)?,
+        summaries: choices(&raw.summary)?,
+        steps: steps(&raw.step, shared)?,
+        faults: faults.leak(),
+        repaired: steps(&raw.repaired, shared)?,
+        fix: sentence(&raw.fix)?,
+        decide: decide?.leak(),
+        verify: steps(&raw.verify, shared)?,
+        next: next?.leak(),
+    };
+    for (what, is_empty) in [
+        ("step", sheet.steps.is_empty()),
+        ("verify", sheet.verify.is_empty()),
+    ] {
+        if is_empty {
+            return Err(format!("it has no [[{what}]]"));
+        }
+    }
+    if sheet.next.last().is_none_or(|next| !next.when.is_empty()) {
+        return Err("the last of next must stand without a condition".to_owned());
+    }
+    if sheet.titles.last().is_none_or(|one| !one.when.is_empty())
+        || sheet
+            .summaries
+            .last()
+            .is_none_or(|one| !one.when.is_empty())
+    {
+        return Err(
+            "the last title and the last summary must stand without a condition".to_owned(),
+        );
+    }
+    Ok(sheet)
+}
+
+fn choices(raw: &[RawStep]) -> Result<&'static [Choice], String> {
+    let mut choices = Vec::new();
+    for one in raw {
+        if one.run.is_some() || one.windows.is_some() || one.r#use.is_some() {
+            return Err("a title or summary is nothing but text".to_owned());
+        }
+        let text = one.text.as_deref().unwrap_or_default();
+        choices.push(Choice {
+            when: when(&one.when)?,
+            text: prose(text, true)?,
+        });
+    }
+    Ok(choices.leak())
+}
+
+fn steps(raw: &[RawStep], shared: &Shared) -> Result<&'static [Step], String> {
+    let mut steps = Vec::new();
+    for one in raw {
+        let own = when(&one.when)?;
+        match (&one.r#use, &one.text) {
+            (Some(group), None) if one.run.is_none() && one.windows.is_none() => {
+                for step in shared.group(group)?.1 {
+                    let when: Vec<_> = own.iter().chain(step.when).copied().collect();
+                    steps.push(Step {
+                        when: when.leak(),
+                        ..*step
+                    });
+                }
+            }
+            (None, Some(text)) => steps.push(Step {
+                when: own,
+                text: prose(text, false)?,
+                run: one.run.as_deref().map(command).transpose()?,
+                windows: one.windows.as_deref().map(command).transpose()?,
+            }),
+            (Some(group), _) => {
+                return Err(format!(
+                    "a step that uses {group} has nothing else but when"
+                ));
+            }
+            (None, None) => return Err("a step without text".to_owned()),
+        }
+    }
+    for step in &steps {
+        if step.windows.is_some() && step.run.is_none() {
+            return Err("windows stands beside run, or in a step of its own as run".to_owned());
+        }
+    }
+    Ok(steps.leak())
+}
+
+fn next(raw: &RawNext, shared: &Shared) -> Result<Next, String> {
+    let retries = match (&raw.schedule, &raw.retries) {
+        (Some(name), None) => {
+            (shared.schedules.get(name)).ok_or_else(|| format!("no schedule is called {name:?}"))?
+        }
+        (None, Some(retries)) => retries,
+        (Some(_), Some(_)) | (None, None) => {
+            return Err("next has either a schedule or retries".to_owned());
+        }
+    };
+    Ok(Next {
+        when: when(&raw.when)?,
+        retries: sentence(retries)?,
+        certain: raw.certain,
+        restart: Restart::parse(&raw.restart)
+            .ok_or_else(|| format!("restart cannot be {:?}", raw.restart))?,
+    })
+}
+
+fn when(raw: &[Clause]) -> Result<When, String> {
+    let mut all: Vec<&'static [Test]> = Vec::new();
+    for clause in raw {
+        let any: Result<Vec<Test>, String> = match clause {
+            Clause::One(one) => test(one).map(|one| vec![one]),
+            Clause::Any(any) => any.iter().map(|one| test(one)).collect(),
+        };
+        all.push(any?.leak());
+    }
+    Ok(all.leak())
+}
+
+fn test(text: &str) -> Result<Test, String> {
+    let (holds, name) = match text.strip_prefix('!') {
+        Some(rest) => (false, rest),
+        None => (true, text),
+    };
+    let unknown = || format!("no condition is called {name:?}");
+    let condition = match name.split_once(':') {
+        None => Condition::Flag(Flag::parse(name).ok_or_else(unknown)?),
+        Some(("known", of)) => Condition::Known(Placeholder::parse(of).ok_or_else(unknown)?),
+        Some(("scope", kind)) => Condition::Scope(ScopeKind::parse(kind).ok_or_else(unknown)?),
+        Some(("service", prefix)) => Condition::Service(keep(prefix)),
+        Some(("signature", id)) => Condition::Signature(keep(id)),
+        Some(("only-signature", id)) => Condition::OnlySignature(keep(id)),
+        Some(_) => return Err(unknown()),
+    };
+    Ok(Test { condition, holds })
+}
+
+/// Prose: one line, with values and words.
+fn prose(text: &str, is_title: bool) -> Result<Template, String> {
+    let pieces = pieces(sentence(text)?)?;
+    for piece in pieces {
+        if let Piece::Value(value) = piece {
+            match value.form() {
+                Form::Value(_) => {}
+                Form::Words if is_title || *value != Placeholder::At => {}
+                Form::Words | Form::Options | Form::Document | Form::Command => {
+                    return Err(format!("{{{value}}} cannot stand in {text:?}"));
+                }
+            }
+        }
+    }
+    Ok(pieces)
+}
+
+/// A command: one line, with values outside double quotes.
+fn command(text: &str) -> Result<Template, String> {
+    let pieces = pieces(sentence(text)?)?;
+    let (mut single, mut double) = (false, false);
+    for (at, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Text(text) => {
+                for c in text.chars() {
+                    match c {
+                        '\'' if !double => single = !single,
+                        '"' if !single => double = !double,
+                        _ => {}
+                    }
+                }
+            }
+            Piece::Value(value) => {
+                let ends = |piece: Option<&Piece>, at_space: fn(&str) -> bool| match piece {
+                    None => true,
+                    Some(Piece::Text(text)) => at_space(text),
+                    Some(Piece::Value(_)) => false,
+                };
+                let whole_word =
+                    ends(at.checked_sub(1).map(|at| &pieces[at]), |text| {
+                        text.ends_with(' ')
+                    }) && ends(pieces.get(at + 1), |text| text.starts_with([' ', ')']));
+                let fits = match value.form() {
+                    // A list of several values makes several words.
+                    Form::Value(_) if *value == Placeholder::Actions => whole_word && !double,
+                    Form::Value(_) if *value == Placeholder::Groups => whole_word && !double,
+                    Form::Value(_) => single || !double,
+                    Form::Document => whole_word && !single && !double,
+                    // Within "$(…)" quoting begins anew.
+                    Form::Options => whole_word && !single,
+                    Form::Command => pieces.len() == 1,
+                    Form::Words => false,
+                };
+                if !fits && !(double && text.contains("\"$(")) {
+                    return Err(format!("{{{value}}} cannot stand there in {text:?}"));
+                }
+            }
+        }
+    }
+    if single || double {
+        return Err(format!("a quote is left open in {text:?}"));
+    }
+    Ok(pieces)
+}
+
+fn pieces(text: &'static str) -> Result<Template, String> {
+    let mut pieces = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(open) = text[at..].find('{').map(|open| at + open) {
+        at = open + 1;
+        let Some(close) = text[at..].find('}').map(|close| at + close) else {
+            break;
+        };
+        let name = &text[at..close];
+        let is_name = !name.is_empty()
+            && (name.bytes()).all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
+        // curl's own: %{http_code}.
+        if !is_name || text[..open].ends_with('%') {
+            continue;
+        }
+        let value = Placeholder::parse(name)
+            .ok_or_else(|| format!("no placeholder is called {name:?}, in {text:?}"))?;
+        if from < open {
+            pieces.push(Piece::Text(&text[from..open]));
+        }
+        pieces.push(Piece::Value(value));
+        at = close + 1;
+        from = at;
+    }
+    if from < text.len() {
+        pieces.push(Piece::Text(&text[from..]));
+    }
+    Ok(pieces.leak())
+}
+
+/// One line with something in it.
+fn sentence(text: &str) -> Result<&'static str, String> {
+    if text.trim().is_empty() || text.trim() != text || text.contains('\n') || text.contains("  ") {
+        return Err(format!(
+            "text is one line, not empty, without spaces around it or two in a row: {text:?}"
+        ));
+    }
+    Ok(keep(text))
+}
+
+fn keep(text: &str) -> &'static str {
+    text.to_owned().leak()
+}

@@ -31,7 +31,7 @@
 //! # Settings
 //!
 //! Every environment variable stands in [`config::settings::SETTINGS`]. The
-//! table in README.md and the parameters of template.yaml are tested against
+//! table in docs/settings.md and the parameters of template.yaml are tested against
 //! it.
 //!
 //! # Features

@@ -10,6 +10,8 @@ use ssm_agent_triage::config::settings::settings_table;
 use ssm_agent_triage::node::{InstanceId, NodeId};
 
 const README: &str = include_str!("../README.md");
+const DEPLOY: &str = include_str!("../docs/deploy.md");
+const SETTINGS: &str = include_str!("../docs/settings.md");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -57,8 +59,8 @@ fn assert_excerpt(example: &str, whole: &str) {
 fn the_settings_are_those_of_the_code() {
     let table = settings_table();
     assert!(
-        README.contains(&format!("-->\n{table}\n")),
-        "the settings table of README.md is to be:\n{table}"
+        SETTINGS.contains(&format!("-->\n{table}\n")),
+        "the settings table of docs/settings.md is to be:\n{table}"
     );
 }
 
@@ -116,7 +118,7 @@ fn the_scan_says_what_is_shown() {
 
 #[test]
 fn the_shippers_configuration_names_nodes_and_keeps_records_whole() {
-    let configurations: Vec<serde_json::Value> = README
+    let configurations: Vec<serde_json::Value> = DEPLOY
         .split("```json\n")
         .skip(1)
         .map(|rest| rest.split_once("```").expect("its end").0)
@@ -209,7 +211,7 @@ fn every_make_target_that_is_named_exists() {
 #[test]
 fn every_parameter_that_is_named_exists() {
     let template = fs::read_to_string(root().join("template.yaml")).expect("is there");
-    let (_, table) = README
+    let (_, table) = DEPLOY
         .split_once("| parameter | default |")
         .expect("the table");
     let (table, _) = table.split_once("\n\n").expect("its end");

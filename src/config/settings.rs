@@ -178,7 +178,7 @@ pub const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// The settings as a Markdown table, as the README shows it.
+/// The settings as a Markdown table, as docs/settings.md shows it.
 pub fn settings_table() -> String {
     let mut table = String::from("| variable | default | meaning | allowed |\n|---|---|---|---|\n");
     for row in SETTINGS.iter().filter(|row| row.available) {

@@ -126,9 +126,9 @@ def test_a_record_that_fails_does_not_block_its_shard():
     }
 
 
-def test_the_readme_asks_of_a_mapping_what_the_template_sets():
-    readme = (TEMPLATE.parent / "README.md").read_text()
-    _, shown = readme.split("### From a Kinesis stream", 1)
+def test_the_docs_ask_of_a_mapping_what_the_template_sets():
+    page = (TEMPLATE.parent / "docs" / "deploy.md").read_text()
+    _, shown = page.split("## From a Kinesis stream", 1)
     shown = shown.split("```yaml\n", 1)[1].split("```", 1)[0]
     mapping = source()["Resources"]["StreamMapping"]["Properties"]
     for key, value in yaml_parse(shown).items():

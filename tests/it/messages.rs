@@ -1,6 +1,7 @@
 //! What is said of an incident, where, and when: the message, the printed
 //! message, the function's own log.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::answer::outcome;
@@ -60,7 +61,8 @@ async fn what_works_again_is_notified_once_as_resolved() {
     let scene = Scene::new().await;
     let refused = scene.refused_instance().await;
     let mut function = scene.function(ADVISE).await;
-    let fault = scene.role_refused(&refused);
+    let before = SignedDuration::from_mins(10);
+    let fault = scene.role_refused(&refused).aged(before);
     function.handle(&fault).await;
     assert_eq!(scene.mailbox.take().await.len(), 1);
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::account::Account;
 use super::events::Delivery;
 use super::instances::{Launch, TAG};
+use super::logs;
 use super::roles::{policy, trusting_ec2};
 
 pub struct Member {
@@ -17,7 +18,7 @@ pub struct Member {
     pub role: &'static str,
     /// What is wrong with it, for a reader.
     pub fault: &'static str,
-    /// A file below `events/`.
+    /// With the names that the logs below `events/` were written with.
     log: &'static str,
     imds_off: bool,
     tag: Option<&'static str>,
@@ -31,7 +32,7 @@ const DARK: Member = Member {
     name: "db-1",
     role: "app",
     fault: "its metadata endpoint is off; the tag allows a repair",
-    log: include_str!("../../../events/imds-disabled.log"),
+    log: logs::IMDS_OFF,
     imds_off: true,
     tag: Some("allow"),
     cause: Some("imds-disabled"),
@@ -64,7 +65,7 @@ pub const MEMBERS: [Member; 6] = [
         name: "app-1",
         role: "app",
         fault: "nothing is wrong with it",
-        log: include_str!("../../../events/healthy.log"),
+        log: logs::HEALTHY,
         imds_off: false,
         tag: None,
         cause: None,

@@ -105,17 +105,17 @@ pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
     let request = request(Service::Ec2, role.partition);
     let each =
         |refuse: &dyn Fn(&Statement) -> Option<Refusal>| policy.statements.iter().find_map(refuse);
-    let refusal = match decide(&policy.statements, None, &request) {
-        PolicyDecision::Allowed(by) => Some(Refusal::AlreadyRight { by }),
-        decision => refuse_role(role)
-            .or_else(|| each(&|one| refuse_meaning(one, &request)))
-            .or_else(|| match decision {
-                PolicyDecision::Unclear(why) => Some(Refusal::Unclear(why)),
-                _ => None,
-            })
-            .or_else(|| each(&refuse_owner))
-            .or_else(|| each(&refuse_dead_principal)),
+    let (right, unclear) = match decide(&policy.statements, None, &request) {
+        PolicyDecision::Allowed(by) => (Some(Refusal::AlreadyRight { by }), None),
+        PolicyDecision::Unclear(why) => (None, Some(Refusal::Unclear(why))),
+        PolicyDecision::Denied(_) | PolicyDecision::NotAllowed => (None, None),
     };
+    let refusal = right
+        .or_else(|| refuse_role(role))
+        .or_else(|| each(&|one| refuse_meaning(one, &request)))
+        .or(unclear)
+        .or_else(|| each(&refuse_owner))
+        .or_else(|| each(&refuse_dead_principal));
     let edit = || append(document, &policy, role.partition);
     match (refusal, role.partition) {
         (Some(refusal), _) => Err(refusal),

@@ -280,3 +280,22 @@ fn a_tar_archive_is_named_as_one() {
     let why = text(&output.stderr);
     assert!(why.contains("a tar archive; unpack it first"), "{why}");
 }
+
+#[test]
+fn a_runbook_is_shown_and_an_unknown_cause_is_refused() {
+    let shown = run(["runbook", "show", "imds-disabled", "--format", "json"]);
+    assert_eq!(shown.status.code(), Some(0));
+    let page: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    assert_eq!(page["severity"], "high");
+    let listed = text(&run(["runbook", "list", "--severity", "high"]).stdout);
+    assert!(listed.starts_with("imds-disabled  "), "{listed}");
+    assert!(!listed.contains("agent-outdated"), "{listed}");
+    let refused = run(["runbook", "show", "imds-disable"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("the nearest are imds-disabled, "));
+    let help = text(&run(["runbook", "--help"]).stdout);
+    assert!(
+        help.contains("ssm-agent-triage runbook show imds-disabled"),
+        "{help}"
+    );
+}

@@ -4,6 +4,7 @@
 mod arguments;
 mod event;
 mod input;
+mod runbook;
 mod scan;
 mod signatures;
 mod terminal;
@@ -28,6 +29,7 @@ enum Command {
     /// Makes test events of raw logs, and reads events back.
     Event(event::Args),
     Signatures(signatures::Args),
+    Runbook(runbook::Args),
 }
 
 /// Exit status when the input cannot be read; clap's own for a wrong command line.
@@ -48,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Event(args) => event::run(args),
         Command::Signatures(args) => signatures::run(args),
+        Command::Runbook(args) => runbook::run(args),
     };
     let written = outcome.and_then(|output| {
         let written = write(&output.text);
@@ -64,6 +67,18 @@ pub fn run() -> ExitCode {
             ExitCode::from(UNREADABLE)
         }
     }
+}
+
+/// The three of `names` that are nearest to `wanted`.
+fn nearest<'n>(names: impl IntoIterator<Item = &'n str>, wanted: &str) -> Vec<&'n str> {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_key(|known| {
+        let part = known.contains(wanted) || wanted.contains(known);
+        (!part, strsim::damerau_levenshtein(known, wanted))
+    });
+    names.dedup();
+    names.truncate(3);
+    names
 }
 
 fn write(answer: &str) -> Result<(), String> {

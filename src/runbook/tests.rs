@@ -389,7 +389,7 @@ fn what_the_log_says_comes_before_the_known_schedule() {
     assert!(
         recovery(&incident, Some(late))
             .retries
-            .ends_with(&format!("{}", schedule(Cause::RoleNotAssumable)))
+            .ends_with(schedule(Cause::RoleNotAssumable))
     );
     incident.retry_in_seconds = Some(u64::MAX);
     assert_eq!(

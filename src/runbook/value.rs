@@ -162,15 +162,12 @@ impl<'a> View<'a> {
                 .into_iter()
                 .take(1)
                 .collect(),
-            Placeholder::Endpoint => one(match self.fault {
-                Some(
-                    Fault::EndpointPolicy { endpoint }
-                    | Fault::EndpointState { endpoint }
-                    | Fault::PrivateDnsDisabled { endpoint }
-                    | Fault::EndpointSgBlocksInstance { endpoint, .. },
-                ) => Some(endpoint),
-                Some(_) | None => None,
-            }),
+            // The grammar of each takes its own kind of resource only.
+            Placeholder::Endpoint
+            | Placeholder::RouteTable
+            | Placeholder::NetworkAcl
+            | Placeholder::Boundary
+            | Placeholder::PolicyInWords => one(self.fault.map(Fault::resource)),
             Placeholder::BypassedEndpoint => {
                 one(
                     (self.of.checks.iter()).find_map(|check| match &check.fault {
@@ -179,28 +176,13 @@ impl<'a> View<'a> {
                     }),
                 )
             }
-            Placeholder::RouteTable => one(match self.fault {
-                Some(Fault::Route { table, .. } | Fault::NoPublicAddress { table }) => Some(table),
-                Some(_) | None => None,
-            }),
-            Placeholder::NetworkAcl => one(match self.fault {
-                Some(Fault::Acl { acl, .. }) => Some(acl),
-                Some(_) | None => None,
-            }),
             Placeholder::Host => own(self.host()),
             Placeholder::SsmmessagesHost => own(self.host_of("ssmmessages")),
             Placeholder::AgentBucket => own((self.host_of("s3").zip(self.region()))
                 .map(|(s3, region)| format!("amazon-ssm-{}.{s3}", region.as_str()))),
-            Placeholder::Ec2Principal => one(Some(match self.partition() {
-                Partition::China => "ec2.amazonaws.com.cn",
-                Partition::Aws
-                | Partition::UsGov
-                | Partition::Iso
-                | Partition::IsoB
-                | Partition::IsoE
-                | Partition::IsoF
-                | Partition::Eusc
-                | Partition::Unknown => "ec2.amazonaws.com",
+            Placeholder::Ec2Principal => one(Some(match self.partition() == Partition::China {
+                true => "ec2.amazonaws.com.cn",
+                false => "ec2.amazonaws.com",
             })),
             Placeholder::Service => one(Some(self.service())),
             Placeholder::Api => one(Some(
@@ -234,10 +216,6 @@ impl<'a> View<'a> {
                     .denying_policy()
                     .and_then(|(_, arn)| arn.rsplit('/').next()),
             }),
-            Placeholder::Boundary => one(match self.fault {
-                Some(Fault::PolicyDenies { policy, .. }) => Some(policy),
-                Some(_) | None => None,
-            }),
             Placeholder::CallerArn => own(self.caller_arn()),
             Placeholder::CallerAccount => one((error_details.account.as_ref())
                 .map(|account| account.as_str())
@@ -250,31 +228,18 @@ impl<'a> View<'a> {
             Placeholder::DhmcPolicy => {
                 own(self.managed("AmazonSSMManagedEC2InstanceDefaultPolicy"))
             }
-            Placeholder::PartitionRegion => own(match self.partition() {
-                Partition::Aws => None,
-                Partition::UsGov
-                | Partition::China
-                | Partition::Iso
-                | Partition::IsoB
-                | Partition::IsoE
-                | Partition::IsoF
-                | Partition::Eusc
-                | Partition::Unknown => {
-                    (self.region()).map(|region| format!("--region {}", region.as_str()))
-                }
-            }),
-            Placeholder::HealthRegion => one(match self.partition() {
-                Partition::Aws => Some("--region us-east-1"),
-                Partition::UsGov => Some("--region us-gov-west-1"),
-                Partition::China => Some("--region cn-northwest-1"),
-                // Where no endpoint is documented, the CLI's own Region.
-                Partition::Iso
-                | Partition::IsoB
-                | Partition::IsoE
-                | Partition::IsoF
-                | Partition::Eusc
-                | Partition::Unknown => None,
-            }),
+            Placeholder::PartitionRegion => own((self.region())
+                .filter(|_| self.partition() != Partition::Aws)
+                .map(|region| format!("--region {}", region.as_str()))),
+            // Elsewhere no endpoint is documented: the CLI's own Region.
+            Placeholder::HealthRegion => own([
+                (Partition::Aws, "us-east-1"),
+                (Partition::UsGov, "us-gov-west-1"),
+                (Partition::China, "cn-northwest-1"),
+            ]
+            .into_iter()
+            .find(|(partition, _)| *partition == self.partition())
+            .map(|(_, region)| format!("--region {region}"))),
             Placeholder::AllowDocument => vec![
                 json!({"Version": "2012-10-17", "Statement": [{
                     "Effect": "Allow",
@@ -288,7 +253,6 @@ impl<'a> View<'a> {
             Placeholder::FailedService => one(self.failed_service()),
             Placeholder::Action => own(self.action()),
             Placeholder::BlamedPolicy => one(self.blamed_policy()),
-            Placeholder::PolicyInWords => self.values(Placeholder::Boundary),
             Placeholder::TheRole => own(Some(self.the_role())),
             Placeholder::TheCaller => own(Some(self.the_caller())),
             Placeholder::Denies => one(Some(match self.flag(Flag::Explicit) {
@@ -423,25 +387,19 @@ impl<'a> View<'a> {
 
     fn at(&self) -> Option<String> {
         let scope = self.of.scope;
-        match scope.kind {
-            ScopeKind::Nodes => Some("several nodes".to_owned()),
+        Some(match scope.kind {
+            ScopeKind::Nodes => "several nodes".to_owned(),
             // Of an account, a Region and a call the parts that are known.
             ScopeKind::AccountRegion | ScopeKind::AccountRegionApi => {
                 let parts = scope.id.split('/').filter(|part| *part != "-");
-                Some(parts.collect::<Vec<_>>().join("/"))
+                Vec::from_iter(parts).join("/")
             }
             ScopeKind::ServiceInSubnet | ScopeKind::ServiceOnNode => {
                 let at = scope.id.split_once('/').map(|(_, at)| at);
-                Some(at.unwrap_or(&scope.id).to_owned())
+                at.unwrap_or(&scope.id).to_owned()
             }
-            ScopeKind::Instance
-            | ScopeKind::Role
-            | ScopeKind::Policy
-            | ScopeKind::VpcEndpoint
-            | ScopeKind::Vpc
-            | ScopeKind::Node
-            | ScopeKind::Template => Some(scope.id.clone()),
-        }
+            _ => scope.id.clone(),
+        })
     }
 
     fn failed_service(&self) -> Option<&'a str> {

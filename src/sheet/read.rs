@@ -300,46 +300,46 @@ fn prose(text: &str, is_title: bool) -> Result<Template, String> {
     Ok(pieces)
 }
 
-/// A command: one line, with values outside double quotes.
+/// A command: one line, with values outside double quotes; within "$(…)" quoting begins anew.
 fn command(text: &str) -> Result<Template, String> {
     let pieces = pieces(sentence(text)?)?;
-    let (mut single, mut double) = (false, false);
+    let (mut single, mut double, mut nested) = (false, false, false);
     for (at, piece) in pieces.iter().enumerate() {
-        match piece {
+        let value = match piece {
             Piece::Text(text) => {
-                for c in text.chars() {
+                for (place, c) in text.char_indices() {
                     match c {
                         '\'' if !double => single = !single,
-                        '"' if !single => double = !double,
+                        '"' if !single => {
+                            double = !double;
+                            nested = double && text[place..].starts_with("\"$(");
+                        }
                         _ => {}
                     }
                 }
+                continue;
             }
-            Piece::Value(value) => {
-                let ends = |piece: Option<&Piece>, at_space: fn(&str) -> bool| match piece {
-                    None => true,
-                    Some(Piece::Text(text)) => at_space(text),
-                    Some(Piece::Value(_)) => false,
-                };
-                let whole_word =
-                    ends(at.checked_sub(1).map(|at| &pieces[at]), |text| {
-                        text.ends_with(' ')
-                    }) && ends(pieces.get(at + 1), |text| text.starts_with([' ', ')']));
-                let fits = match value.form() {
-                    // A list of several values makes several words.
-                    Form::Value(_) if *value == Placeholder::Actions => whole_word && !double,
-                    Form::Value(_) if *value == Placeholder::Groups => whole_word && !double,
-                    Form::Value(_) => single || !double,
-                    Form::Document => whole_word && !single && !double,
-                    // Within "$(…)" quoting begins anew.
-                    Form::Options => whole_word && !single,
-                    Form::Command => pieces.len() == 1,
-                    Form::Words => false,
-                };
-                if !fits && !(double && text.contains("\"$(")) {
-                    return Err(format!("{{{value}}} cannot stand there in {text:?}"));
-                }
-            }
+            Piece::Value(value) => *value,
+        };
+        let is_end = |piece: Option<&Piece>, ends: fn(&str) -> bool| match piece {
+            None => true,
+            Some(Piece::Text(text)) => ends(text),
+            Some(Piece::Value(_)) => false,
+        };
+        let before = at.checked_sub(1).map(|before| &pieces[before]);
+        let whole_word = is_end(before, |text| text.ends_with(' '))
+            && is_end(pieces.get(at + 1), |text| text.starts_with([' ', ')']));
+        let bare = !single && (!double || nested);
+        // A list of several values makes several words.
+        let is_list = matches!(value, Placeholder::Actions | Placeholder::Groups);
+        let fits = match value.form() {
+            Form::Value(_) => (bare && (whole_word || !is_list)) || (single && !is_list),
+            Form::Document | Form::Options => whole_word && bare,
+            Form::Command => pieces.len() == 1,
+            Form::Words => false,
+        };
+        if !fits {
+            return Err(format!("{{{value}}} cannot stand there in {text:?}"));
         }
     }
     if single || double {

@@ -1,6 +1,8 @@
 //! What a sheet may say: the closed lists of its conditions and placeholders.
 
 use crate::cause::{ScopeKind, closed_names};
+use std::fmt;
+
 use crate::command::ArgKind;
 
 closed_names! {
@@ -211,6 +213,20 @@ pub enum Condition {
     Signature(&'static str),
     /// `only-signature:ID`: no other did.
     OnlySignature(&'static str),
+}
+
+/// As a sheet writes it.
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Known(value) => write!(f, "known:{value}"),
+            Self::Scope(kind) => write!(f, "scope:{kind}"),
+            Self::Service(prefix) => write!(f, "service:{prefix}"),
+            Self::Signature(id) => write!(f, "signature:{id}"),
+            Self::OnlySignature(id) => write!(f, "only-signature:{id}"),
+        }
+    }
 }
 
 closed_names! {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::cli::nearest;
 use crate::notify::layout::wrap;
 use crate::signature::{Entry, Kind, Signature};
 
@@ -10,7 +11,7 @@ pub fn render(entries: &[Entry], id: &str, width: usize) -> Result<String, Strin
     let Some(entry) = entries.iter().find(|entry| entry.signature.id == id) else {
         return Err(format!(
             "no signature is called {id:?}; the nearest are {}",
-            nearest(entries, id).join(", ")
+            nearest(entries.iter().map(|one| one.signature.id), id).join(", ")
         ));
     };
     let one = &entry.signature;
@@ -100,17 +101,6 @@ fn texts(page: &mut String, heading: &str, texts: &[&str]) {
             let _ = writeln!(page, "{indent}{line}");
         }
     }
-}
-
-fn nearest(entries: &[Entry], id: &str) -> Vec<&'static str> {
-    let mut ids: Vec<&str> = entries.iter().map(|entry| entry.signature.id).collect();
-    ids.sort_by_key(|known| {
-        let part = known.contains(id) || id.contains(known);
-        (!part, strsim::damerau_levenshtein(known, id))
-    });
-    ids.dedup();
-    ids.truncate(3);
-    ids
 }
 
 #[cfg(test)]

@@ -543,7 +543,13 @@ impl NodeState {
         let mut hasher = DefaultHasher::new();
         (stamp, record.level as u8, record.flat()).hash(&mut hasher);
         let hash = hasher.finish();
-        if let Some((_, batch)) = self.recent.iter_mut().find(|(known, _)| *known == hash) {
+        // Most records are new: a part at once, without a jump.
+        let (older, newer) = self.recent.as_mut_slices();
+        let mut parts = older.chunks_mut(16).chain(newer.chunks_mut(16));
+        let is_it = |(known, _): &(u64, u64)| *known == hash;
+        let part = parts.find(|part| part.iter().fold(false, |any, one| any | is_it(one)));
+        let known = part.and_then(|part| part.iter_mut().find(|one| is_it(one)));
+        if let Some((_, batch)) = known {
             return if std::mem::replace(batch, self.batch) == self.batch {
                 Known::FromThisBatch
             } else {

@@ -83,8 +83,8 @@ const VERBS: [&str; 7] = ["Post ", "Get ", "Put ", "Head ", "Delete ", "POST ", 
 /// The last URL that follows an HTTP verb, quoted or not (Go 1.14 began to
 /// quote): the deepest request of the chain. Without one, the last websocket URL.
 pub fn last_address(text: &str) -> Option<Address> {
-    let mut search_end = text.len();
-    while let Some(scheme) = text[..search_end].rfind("://") {
+    let schemes = memchr::memrchr_iter(b':', text.as_bytes());
+    for scheme in schemes.filter(|at| text[*at..].starts_with("://")) {
         let start = ["https", "http", "wss", "ws"]
             .iter()
             .find(|name| text[..scheme].ends_with(**name))
@@ -114,7 +114,6 @@ pub fn last_address(text: &str) -> Option<Address> {
                 });
             }
         }
-        search_end = scheme;
     }
     None
 }
@@ -172,7 +171,8 @@ pub fn remote_ip(text: &str) -> Option<IpAddr> {
             .split(|c: char| c.is_whitespace())
             .next()?
     } else {
-        let at = text.rfind("->")?;
+        let mut arrows = memchr::memrchr_iter(b'>', text.as_bytes());
+        let at = arrows.find_map(|end| text[..end].strip_suffix('-'))?.len();
         text[at + 2..].split(|c: char| c.is_whitespace()).next()?
     };
     let (host, _port) = socket.trim_end_matches([':', ',']).rsplit_once(':')?;

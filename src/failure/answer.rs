@@ -73,11 +73,17 @@ const WORDINGS: [Wording; 4] = [
 impl<'t> Answer<'t> {
     /// The last answer in the text: the deepest of a chain.
     pub fn last(text: &'t str) -> Option<Self> {
-        WORDINGS
-            .iter()
-            .filter_map(|wording| Some((text.rfind(wording.status)?, wording)))
-            .max_by_key(|(at, _)| *at)
-            .and_then(|(at, wording)| Self::read(&text[at + wording.status.len()..], wording))
+        let (colon, wording) = memchr::memrchr_iter(b':', text.as_bytes()).find_map(|colon| {
+            let wording = WORDINGS.iter().find(|wording| {
+                let words = wording.status.split_once(':');
+                words.is_some_and(|(before, after)| {
+                    text[..colon].ends_with(before) && text[colon + 1..].starts_with(after)
+                })
+            })?;
+            Some((colon, wording))
+        })?;
+        let (_, after) = wording.status.split_once(':')?;
+        Self::read(&text[colon + 1 + after.len()..], wording)
     }
 
     fn read(text: &'t str, wording: &Wording) -> Option<Self> {

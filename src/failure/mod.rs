@@ -139,14 +139,15 @@ pub enum Kind {
 /// Reads the error inside `flat`, the record's text on one line
 /// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
 pub fn read(flat: &str) -> Option<Failure> {
+    use phrase::Phrase as M;
     let seen = phrase::PhraseSet::scan(flat);
-    let address = address::last_address(flat);
-    let answer = Answer::last(flat);
+    let address = seen.find(M::Url, || address::last_address(flat));
+    let answer = seen.find(M::Status, || Answer::last(flat));
     if seen.is_empty() && address.is_none() && answer.is_none() {
         return None;
     }
     let kind = kind(flat, &seen, address.as_ref(), answer.as_ref())?;
-    let denial = denial::read(flat);
+    let denial = (seen.find(M::Denial, || Some(denial::read(flat)))).unwrap_or_default();
     let (host, service, region) = match address {
         Some(address) => (Some(address.host), address.service, address.region),
         None => (None, None, None),
@@ -156,7 +157,8 @@ pub fn read(flat: &str) -> Option<Failure> {
         _ => service,
     };
     // A URL is nearer to the error than the call around it.
-    let call = answer::call(flat).filter(|call| service.is_none_or(|one| one == call.service));
+    let call = seen.find(M::Call, || answer::call(flat));
+    let call = call.filter(|call| service.is_none_or(|one| one == call.service));
     let first = denial.denied.first().cloned().unwrap_or_default();
     let action = first
         .action
@@ -174,7 +176,7 @@ pub fn read(flat: &str) -> Option<Failure> {
         region: region.or(denial.region),
         remote_ip: address::remote_ip(flat),
         action,
-        role: denial.role.or_else(|| denial::unassumable_role(flat)),
+        role: (denial.role).or_else(|| seen.find(M::Assume, || denial::unassumable_role(flat))),
         account: denial.account,
         resource: first.resource,
         reason: first.reason,
@@ -247,7 +249,9 @@ fn unanswered(
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
     use phrase::Phrase as M;
-    let sent = address.is_some() || answer.is_some() || answer::call(flat).is_some();
+    let sent = address.is_some()
+        || answer.is_some()
+        || seen.find(M::Call, || answer::call(flat)).is_some();
     if sent && seen.has(M::ContextDeadline) {
         return Some(Kind::TimedOut);
     }

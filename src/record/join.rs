@@ -421,7 +421,9 @@ mod tests {
     }
 
     fn flats(text: &str) -> Vec<String> {
-        records(text).iter().map(Record::flat).collect()
+        (records(text).iter())
+            .map(|record| record.flat().into_owned())
+            .collect()
     }
 
     #[test]
@@ -571,7 +573,7 @@ mod tests {
             now(),
         );
         assert_eq!(
-            joiner.close().map(|record| record.flat()).as_deref(),
+            (joiner.close().map(|record| record.flat().into_owned())).as_deref(),
             Some(
                 "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF"
             )

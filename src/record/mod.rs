@@ -71,7 +71,7 @@ impl<'a> Record<'a> {
 
     /// The whole text after the tags as one line: white space folded, typographic
     /// quotes made plain, so that wrapped and run-on copies read alike.
-    pub fn flat(&self) -> String {
+    pub fn flat(&self) -> Cow<'_, str> {
         normalized::flat(self)
     }
 

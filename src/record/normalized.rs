@@ -1,17 +1,18 @@
 //! The text of a record on one line.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Deref;
 
 use super::Record;
-use super::text::fold_into;
+use super::text::{fold_into, is_folded};
 
 /// A record with its text on one line, which is made once and only when it is
 /// asked for: most records of a healthy log are passed over without it.
 #[derive(Debug)]
 pub struct NormalizedRecord<'r, 'a> {
     record: &'r Record<'a>,
-    flat: OnceCell<String>,
+    flat: OnceCell<Cow<'r, str>>,
 }
 
 impl<'r, 'a> NormalizedRecord<'r, 'a> {
@@ -36,7 +37,10 @@ impl<'a> Deref for NormalizedRecord<'_, 'a> {
     }
 }
 
-pub(super) fn flat(record: &Record<'_>) -> String {
+pub(super) fn flat<'r>(record: &'r Record<'_>) -> Cow<'r, str> {
+    if record.rest.is_empty() && is_folded(&record.message) {
+        return Cow::Borrowed(record.message.trim_end());
+    }
     let length =
         record.message.len() + record.rest.iter().map(|line| line.len() + 1).sum::<usize>();
     let mut flat = String::with_capacity(length);
@@ -45,5 +49,5 @@ pub(super) fn flat(record: &Record<'_>) -> String {
         fold_into(&mut flat, line);
     }
     flat.truncate(flat.trim_end().len());
-    flat
+    Cow::Owned(flat)
 }

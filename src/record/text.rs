@@ -59,26 +59,48 @@ pub fn fold(line: &str) -> String {
     flat
 }
 
+/// Whether [`fold`] leaves a line as it is, as it does most. One of other than
+/// ASCII letters is not looked at.
+pub fn is_folded(line: &str) -> bool {
+    folded_start(line.as_bytes(), &mut false) == line.len()
+}
+
+/// How many bytes stay as they are: printable, and no blank after a `blank`.
+fn folded_start(bytes: &[u8], blank: &mut bool) -> usize {
+    let mut from = 0;
+    if !(*blank && bytes.first() == Some(&b' ')) {
+        // Without a jump within a part, so that the compiler takes all of it at once.
+        while let Some(part) = bytes.get(from..from + 33)
+            && part.iter().zip(&part[1..]).fold(true, |stays, (a, b)| {
+                stays & matches!(a, b' '..=b'~') & ((*a != b' ') | (*b != b' '))
+            })
+        {
+            from += 32;
+        }
+    }
+    if from > 0 {
+        *blank = bytes[from - 1] == b' ';
+    }
+    let rest = bytes[from..].iter().take_while(|byte| match byte {
+        b'!'..=b'~' => {
+            *blank = false;
+            true
+        }
+        b' ' => !std::mem::replace(blank, true),
+        _ => false,
+    });
+    from + rest.count()
+}
+
 /// Adds `line` to `flat` as [`fold`] has it, after a blank.
 pub fn fold_into(flat: &mut String, line: &str) {
-    let mut blank = flat.as_bytes().last() == Some(&b' ');
-    if !flat.is_empty() && !blank {
+    if !flat.is_empty() && !flat.ends_with(' ') {
         flat.push(' ');
-        blank = true;
     }
+    let mut blank = !flat.is_empty();
     let mut rest = line;
     while !rest.is_empty() {
-        let plain = rest
-            .bytes()
-            .take_while(|byte| match byte {
-                b'!'..=b'~' => {
-                    blank = false;
-                    true
-                }
-                b' ' => !std::mem::replace(&mut blank, true),
-                _ => false,
-            })
-            .count();
+        let plain = folded_start(rest.as_bytes(), &mut blank);
         flat.push_str(&rest[..plain]);
         let mut others = rest[plain..].chars();
         if let Some(character) = others.next() {
@@ -124,6 +146,7 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(fold(line), flat, "{line:?}");
+            assert!(!is_folded(line) || line == flat, "{line:?}");
         }
     }
 
@@ -143,6 +166,7 @@ mod tests {
                     c => expected.push(c),
                 }
             }
+            prop_assert!(!is_folded(&line) || line == expected);
             prop_assert_eq!(fold(&line), expected);
         }
 

@@ -1,10 +1,11 @@
 //! Finds the signature of a record: one literal search, then the few candidates.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memmem::Finder;
 use regex::Regex;
 
 use super::{CatalogueError, Fault, Kind, Part, Signature};
@@ -23,7 +24,7 @@ pub struct Match<'s> {
     pub decided: bool,
     pub severity: Option<Severity>,
     /// Named captures of the signature's pattern.
-    pub captures: Vec<(String, String)>,
+    pub captures: Captures,
 }
 
 impl Match<'_> {
@@ -35,13 +36,38 @@ impl Match<'_> {
     }
 }
 
+/// What a signature searches for besides its start, built when it is first asked.
+#[derive(Debug)]
+struct Search {
+    contains: Vec<Finder<'static>>,
+    excludes: Vec<Finder<'static>>,
+    pattern: Option<Regex>,
+}
+
+impl Search {
+    fn new(signature: &Signature) -> Self {
+        let finders =
+            |texts: &'static [&'static str]| texts.iter().map(|text| Finder::new(*text)).collect();
+        Self {
+            contains: finders(signature.contains),
+            excludes: finders(signature.excludes),
+            // What does not compile is no sound entry: no file with one loads, and
+            // the build fails of a catalogue with one.
+            pattern: signature.pattern.and_then(|text| Regex::new(text).ok()),
+        }
+    }
+}
+
+/// The named captures of a signature's pattern.
+type Captures = Vec<(String, String)>;
+
 /// All signatures, ready to be asked. The cost of asking is linear in the text
 /// and flat in the number of signatures; an expression is compiled when a
 /// candidate first needs it.
 #[derive(Debug)]
 pub struct Matcher {
     signatures: Cow<'static, [Signature]>,
-    patterns: Vec<OnceLock<Option<Regex>>>,
+    searches: Vec<OnceLock<Search>>,
     /// Texts that start a message, for records of WARN and above.
     trouble: Starts,
     /// The few that may start one of INFO or below: most records of a healthy
@@ -49,7 +75,7 @@ pub struct Matcher {
     quiet: Starts,
     /// Texts anywhere, for signatures without a fixed start.
     anywhere: AhoCorasick,
-    anywhere_owner: Vec<usize>,
+    anywhere_owners: Vec<usize>,
 }
 
 impl Matcher {
@@ -66,28 +92,26 @@ impl Matcher {
             };
         let trouble = of_levels([Level::Warn, Level::Error, Level::Critical]);
         let quiet = of_levels([Level::Trace, Level::Debug, Level::Info]);
-        let mut anywhere_texts = Vec::new();
-        let mut anywhere_owner = Vec::new();
-        for (index, signature) in signatures.iter().enumerate() {
-            if signature.starts.is_empty() {
-                for text in signature.contains {
-                    anywhere_texts.push(*text);
-                    anywhere_owner.push(index);
-                }
-            }
-        }
+        let anywhere_owners: Vec<usize> = (signatures.iter().enumerate())
+            .filter(|(_, signature)| signature.starts.is_empty())
+            .map(|(index, _)| index)
+            .collect();
+        let texts: Vec<&str> = (anywhere_owners.iter())
+            .flat_map(|owner| signatures[*owner].contains)
+            .copied()
+            .collect();
         let anywhere = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(&anywhere_texts)
-            .map_err(|error| too_much(anywhere_texts.len(), &error))?;
-        let patterns = signatures.iter().map(|_| OnceLock::new()).collect();
+            .match_kind(MatchKind::LeftmostFirst)
+            .build(&texts)
+            .map_err(|error| too_much(texts.len(), &error))?;
+        let searches = signatures.iter().map(|_| OnceLock::new()).collect();
         Ok(Self {
             signatures,
-            patterns,
+            searches,
             trouble,
             quiet,
             anywhere,
-            anywhere_owner,
+            anywhere_owners,
         })
     }
 
@@ -98,7 +122,7 @@ impl Matcher {
     /// The signature of `record`: of those with a fixed start the one with the
     /// longest, else the first in the catalogue's order.
     pub fn recognise(&self, record: &NormalizedRecord<'_, '_>) -> Option<Match<'_>> {
-        let index = if record.level.is_trouble() {
+        let (index, captures) = if record.level.is_trouble() {
             self.trouble
                 .find(record.flat(), |index| self.fits(index, record))
                 .or_else(|| self.by_text(record))
@@ -106,62 +130,60 @@ impl Matcher {
             self.quiet
                 .find(&record.message, |index| self.fits(index, record))
         }?;
-        Some(self.read(index, record))
+        Some(self.read(index, record, captures))
     }
 
-    fn by_text(&self, record: &NormalizedRecord<'_, '_>) -> Option<usize> {
-        let mut best: Option<usize> = None;
-        let mut refused: Vec<usize> = Vec::new();
-        for found in self.anywhere.find_overlapping_iter(record.flat()) {
-            let owner = self.anywhere_owner[found.pattern().as_usize()];
-            // Each is asked once, however often its texts stand in the record.
-            if best.is_none_or(|index| owner < index) && !refused.contains(&owner) {
-                if self.fits(owner, record) {
-                    best = Some(owner);
-                } else {
-                    refused.push(owner);
-                }
-            }
-        }
-        best
+    /// The first signature without a fixed start, where any of their texts is there.
+    fn by_text(&self, record: &NormalizedRecord<'_, '_>) -> Option<(usize, Captures)> {
+        let some = self.anywhere.is_match(record.flat());
+        let mut owners = some.then_some(&self.anywhere_owners)?.iter();
+        owners.find_map(|owner| Some((*owner, self.fits(*owner, record)?)))
     }
 
-    /// Whether a signature that the literal search found holds in full.
-    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> bool {
+    /// The captures of a signature that the literal search found, if it holds in full.
+    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Option<Captures> {
         let signature = &self.signatures[index];
         let speaks = signature.components.is_empty()
             || signature
                 .components
                 .iter()
                 .any(|component| record.tags.iter().any(|tag| tag == *component));
-        signature.reads(record.level)
-            && speaks
-            && (signature.contains.is_empty()
-                || signature
-                    .contains
-                    .iter()
-                    .any(|text| record.flat().contains(text)))
-            && !signature
-                .excludes
-                .iter()
-                .any(|text| record.flat().contains(text))
-            && self
-                .pattern(index)
-                .is_none_or(|pattern| pattern.is_match(record.flat()))
+        if !(signature.reads(record.level) && speaks) {
+            return None;
+        }
+        if signature.contains.is_empty()
+            && signature.excludes.is_empty()
+            && signature.pattern.is_none()
+        {
+            return Some(Captures::new());
+        }
+        let search = self.searches[index].get_or_init(|| Search::new(signature));
+        let flat = record.flat();
+        let holds = |text: &Finder<'_>| text.find(flat.as_bytes()).is_some();
+        let holds = (search.contains.is_empty() || search.contains.iter().any(holds))
+            && !search.excludes.iter().any(holds);
+        match &search.pattern {
+            _ if !holds => None,
+            None => Some(Captures::new()),
+            Some(pattern) => {
+                let found = pattern.captures(flat)?;
+                let names = pattern.capture_names().flatten();
+                let named = |name: &str| {
+                    let value = found.name(name)?;
+                    Some((name.to_owned(), value.as_str().to_owned()))
+                };
+                Some(names.filter_map(named).collect())
+            }
+        }
     }
 
-    fn pattern(&self, index: usize) -> Option<&Regex> {
-        let text = self.signatures[index].pattern?;
-        // What does not compile is no sound entry: no file with one loads, and no
-        // test of the catalogue passes.
-        self.patterns[index]
-            .get_or_init(|| Regex::new(text).ok())
-            .as_ref()
-    }
-
-    fn read(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Match<'_> {
+    fn read(
+        &self,
+        index: usize,
+        record: &NormalizedRecord<'_, '_>,
+        captures: Captures,
+    ) -> Match<'_> {
         let signature = &self.signatures[index];
-        let captures = self.captures(index, record);
         let failure = match signature.kind {
             Kind::Fault | Kind::Symptom => failure::read(record.flat()),
             Kind::Recovery | Kind::Benign => None,
@@ -206,24 +228,6 @@ impl Matcher {
             captures,
         }
     }
-
-    fn captures(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Vec<(String, String)> {
-        let Some(pattern) = self.pattern(index) else {
-            return Vec::new();
-        };
-        let Some(found) = pattern.captures(record.flat()) else {
-            return Vec::new();
-        };
-        pattern
-            .capture_names()
-            .flatten()
-            .filter_map(|name| {
-                found
-                    .name(name)
-                    .map(|value| (name.to_owned(), value.as_str().to_owned()))
-            })
-            .collect()
-    }
 }
 
 /// What a session needs before it starts, such as its key, loses more than output.
@@ -253,7 +257,7 @@ fn too_much(texts: usize, error: &aho_corasick::BuildError) -> CatalogueError {
 /// by halving: building an automaton takes longer than reading a batch.
 #[derive(Debug)]
 struct Starts {
-    /// Sorted, each once.
+    /// Sorted; of equal ones the first signature's last.
     texts: Vec<Start>,
     /// The first letters of each: most messages of a healthy log have those of none.
     letters: Vec<u32>,
@@ -268,41 +272,39 @@ fn letters(text: &str) -> Option<u32> {
 
 #[derive(Debug)]
 struct Start {
-    text: String,
-    /// In the order of the catalogue.
-    owners: Vec<usize>,
-    /// The longest other text that this one starts with.
+    text: &'static str,
+    owner: usize,
+    /// The longest other text that this one starts with, or the same one of a
+    /// later signature.
     shorter: Option<usize>,
 }
 
 impl Starts {
     fn new<'s>(signatures: impl Iterator<Item = (usize, &'s Signature)>) -> Self {
-        let mut owners: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, signature) in signatures {
-            for text in signature.starts {
-                owners.entry(text).or_default().push(index);
-            }
-        }
-        let mut texts: Vec<Start> = Vec::with_capacity(owners.len());
-        for (text, owners) in owners {
-            let shorter = chain(&texts, texts.len().checked_sub(1))
-                .find(|index| text.starts_with(&texts[*index].text));
-            texts.push(Start {
-                text: text.to_owned(),
-                owners,
-                shorter,
-            });
+        let starts = |(owner, signature): (usize, &Signature)| {
+            signature.starts.iter().map(move |text| Start {
+                text,
+                owner,
+                shorter: None,
+            })
+        };
+        let mut texts: Vec<Start> = signatures.flat_map(starts).collect();
+        texts.sort_unstable_by_key(|start| (start.text, Reverse(start.owner)));
+        for index in 1..texts.len() {
+            let shorter = chain(&texts, Some(index - 1))
+                .find(|shorter| texts[index].text.starts_with(texts[*shorter].text));
+            texts[index].shorter = shorter;
         }
         let letters = texts
             .iter()
-            .map(|start| letters(&start.text).unwrap_or_default())
+            .map(|start| letters(start.text).unwrap_or_default())
             .collect();
         Self { texts, letters }
     }
 
     /// The signature with the longest start of `text` that `fits`; of those of
     /// one start the first.
-    fn find(&self, text: &str, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    fn find<T>(&self, text: &str, fits: impl Fn(usize) -> Option<T>) -> Option<(usize, T)> {
         let letters = letters(text)?;
         let from = self.letters.partition_point(|those| *those < letters);
         let alike = self.letters[from..]
@@ -314,14 +316,11 @@ impl Starts {
         }
         // Whatever `text` starts with is no later than `text`, and starts
         // everything between: it is in the chain of the last one before.
-        let end = from
-            + self.texts[from..from + alike].partition_point(|start| start.text.as_str() <= text);
+        let end = from + self.texts[from..from + alike].partition_point(|start| start.text <= text);
         chain(&self.texts, end.checked_sub(1))
             .map(|index| &self.texts[index])
-            .filter(|start| text.starts_with(&start.text))
-            .flat_map(|start| &start.owners)
-            .copied()
-            .find(|owner| fits(*owner))
+            .filter(|start| text.starts_with(start.text))
+            .find_map(|start| Some((start.owner, fits(start.owner)?)))
     }
 }
 

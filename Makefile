@@ -30,8 +30,9 @@ test: tools announce ## Run all tests
 	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/template
 
 .PHONY: bench
-bench: prerequisites ## Compare the engine's speed with decoding and plain regexes, over sizes and signatures
+bench: prerequisites ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, too
 	cargo bench --locked --no-default-features --bench engine
+	$(if $(BOOTSTRAP),cargo bench --locked --no-default-features --bench start -- $(abspath $(BOOTSTRAP) $(HELLO)))
 
 # Not coverage-guided: the property tests with many more cases, each time from
 # a new seed. `make fuzz CASES=100000` for longer.

@@ -6,6 +6,7 @@
 // What Cargo is told, it reads from the standard output.
 #![allow(clippy::print_stdout)]
 
+use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::{env, fs, io};
@@ -96,22 +97,17 @@ fn signatures(files: &[(String, String)]) -> Result<String, CatalogueError> {
     let mut faults = Vec::new();
     for (file, text) in files {
         match parse(file, text) {
-            Ok(more) => {
-                let known = |own: &&Entry| {
-                    entries
-                        .iter()
-                        .any(|one| one.signature.id == own.signature.id)
-                };
-                faults.extend(more.iter().filter(known).map(|twin| Fault {
-                    file: file.clone(),
-                    entry: twin.signature.id.to_owned(),
-                    reason: "the id stands in another file as well".to_owned(),
-                }));
-                entries.extend(more);
-            }
+            Ok(more) => entries.extend(more),
             Err(CatalogueError(more)) => faults.extend(more),
         }
     }
+    let mut ids = BTreeSet::new();
+    let twins = entries.iter().map(|entry| entry.signature.id);
+    faults.extend(twins.filter(|id| !ids.insert(*id)).map(|id| Fault {
+        file: "src/signature/catalogue".to_owned(),
+        entry: id.to_owned(),
+        reason: "the id stands in two files".to_owned(),
+    }));
     if !faults.is_empty() {
         return Err(CatalogueError(faults));
     }
@@ -131,30 +127,27 @@ fn signatures(files: &[(String, String)]) -> Result<String, CatalogueError> {
 }
 
 fn signature(one: &Signature) -> String {
-    let role = one.role.map(|role| format!("Some(Role::{role:?})"));
-    let severity = one.severity.map(|it| format!("Some(Severity::{it:?})"));
-    let none = || "None".to_owned();
+    let of = |list: &str, value: &dyn Debug| format!("{{ use {list}::*; {value:?} }}");
     format!(
-        "Signature {{ id: {:?}, title: {:?}, kind: Kind::{:?}, part: Part::{:?}, role: {}, \
-         causes: {}, text_decides: {}, undecided: {}, severity: {}, levels: {}, \
-         components: &{:?}, starts: &{:?}, contains: &{:?}, excludes: &{:?}, \
-         pattern: {:?}, clears: {} }},\n",
+        "Signature {{ id: {:?}, title: {:?}, kind: {}, part: {}, role: {}, causes: &{}, \
+         text_decides: {}, undecided: {}, severity: {}, levels: &{}, components: &{:?}, \
+         starts: &{:?}, contains: &{:?}, excludes: &{:?}, pattern: {:?}, clears: &{} }},\n",
         one.id,
         one.title,
-        one.kind,
-        one.part,
-        role.unwrap_or_else(none),
-        variants("Cause", one.causes),
+        of("Kind", &one.kind),
+        of("Part", &one.part),
+        of("Role", &one.role),
+        of("Cause", &one.causes),
         one.text_decides,
         one.undecided,
-        severity.unwrap_or_else(none),
-        variants("Level", one.levels),
+        of("Severity", &one.severity),
+        of("Level", &one.levels),
         one.components,
         one.starts,
         one.contains,
         one.excludes,
         one.pattern,
-        variants("Part", one.clears),
+        of("Part", &one.clears),
     )
 }
 
@@ -164,9 +157,4 @@ fn documentation(one: &Documentation) -> String {
          versions: {:?}, matches: &{:?}, rejects: &{:?} }},\n",
         one.checks, one.false_positives, one.references, one.versions, one.matches, one.rejects,
     )
-}
-
-fn variants<T: Debug>(of: &str, variants: &[T]) -> String {
-    let path = |variant| format!("{of}::{variant:?}, ");
-    format!("&[{}]", variants.iter().map(path).collect::<String>())
 }

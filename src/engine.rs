@@ -47,7 +47,7 @@ pub fn entries(path: &Path) -> Result<Vec<Entry>, LoadError> {
 
 impl Engine {
     /// The engine with the product's own catalogue.
-    pub fn new() -> Result<Self, CatalogueError> {
+    pub fn new() -> Self {
         Self::with(signature::builtin())
     }
 
@@ -61,17 +61,14 @@ impl Engine {
         if let Some(path) = own {
             signature::merge(signatures.to_mut(), &entries(path)?);
         }
-        Ok(Self::with(signatures)?)
+        Ok(Self::with(signatures))
     }
 
     /// The engine with these signatures.
-    ///
-    /// # Errors
-    /// As [`Matcher::new`].
-    pub fn with(signatures: impl Into<Cow<'static, [Signature]>>) -> Result<Self, CatalogueError> {
-        Ok(Self {
-            matcher: Matcher::new(signatures)?,
-        })
+    pub fn with(signatures: impl Into<Cow<'static, [Signature]>>) -> Self {
+        Self {
+            matcher: Matcher::new(signatures),
+        }
     }
 
     pub fn signatures(&self) -> &[Signature] {

@@ -42,8 +42,8 @@ fn main() {
 
 /// Broken fleets of 1, 100 and 1,000 nodes in one invocation, from log text to
 /// incidents; the answers of AWS are at hand.
-fn over_nodes(builtin: &[Signature]) {
-    let engine = Engine::with(builtin.to_vec()).expect("the catalogue loads");
+fn over_nodes(builtin: &'static [Signature]) {
+    let engine = Engine::with(builtin);
     println!("Reading, diagnosing and gathering a fleet whose nodes share a role and a subnet\n");
     println!(
         "  {:<8} {:>10} {:>12} {:>12} {:>14}",
@@ -68,8 +68,8 @@ fn over_nodes(builtin: &[Signature]) {
 }
 
 /// A whole delivery of 1 MB: base64, gunzip and JSON, then what follows them.
-fn against_decoding(builtin: &[Signature]) {
-    let engine = Engine::with(builtin.to_vec()).expect("the catalogue loads");
+fn against_decoding(builtin: &'static [Signature]) {
+    let engine = Engine::with(builtin);
     let naive = OneByOne::new(builtin);
     println!(
         "One delivery of 1 MB, base64 to verdict, with {} signatures",
@@ -118,7 +118,7 @@ fn against_decoding(builtin: &[Signature]) {
 }
 
 /// The same batch with few signatures, the catalogue's, and many.
-fn over_signatures(builtin: &[Signature]) {
+fn over_signatures(builtin: &'static [Signature]) {
     let counts = [60, builtin.len(), 600];
     println!("\nJoin, classify and correlate alone, over the number of signatures\n");
     println!(
@@ -131,9 +131,7 @@ fn over_signatures(builtin: &[Signature]) {
     );
     let engines: Vec<Engine> = counts
         .iter()
-        .map(|count| {
-            Engine::with(logs::signatures(builtin, *count)).expect("as short as the catalogue's")
-        })
+        .map(|count| Engine::with(logs::signatures(builtin, *count)))
         .collect();
     for (name, text) in [("healthy", logs::healthy(MB)), ("mixed", logs::mixed(MB))] {
         let payload = logs::payload(&text);
@@ -161,13 +159,13 @@ fn over_signatures(builtin: &[Signature]) {
 }
 
 /// What one byte costs in inputs of 1, 2, 4 and 8 MB, against the smallest.
-fn over_size(builtin: &[Signature]) {
+fn over_size(builtin: &'static [Signature]) {
     println!("\nTime per byte of join, classify and correlate over the size (1.0 is linear)\n");
     println!(
         "  {:<22} {:>10} {:>8} {:>8} {:>8} {:>8}",
         "log", "1 MB, ms", "1 MB", "2 MB", "4 MB", "8 MB"
     );
-    let engine = Engine::with(builtin.to_vec()).expect("the catalogue loads");
+    let engine = Engine::with(builtin);
     let kinds: [(&str, &dyn Fn(usize) -> String); 6] = [
         ("healthy", &logs::healthy),
         ("mixed", &logs::mixed),
@@ -204,7 +202,7 @@ fn over_size(builtin: &[Signature]) {
 }
 
 /// What the first event of an execution environment pays once.
-fn loading(builtin: &[Signature]) {
+fn loading(builtin: &'static [Signature]) {
     let timed = |mut work: Box<dyn FnMut()>| {
         let times = (0..ROUNDS)
             .map(|_| {
@@ -216,11 +214,10 @@ fn loading(builtin: &[Signature]) {
         median(times).as_secs_f64() * 1e3
     };
     println!("\nOnce per execution environment, at its first event\n");
-    let signatures = builtin.to_vec();
     println!(
         "  building the matcher  {:>8.3} ms",
         timed(Box::new(move || {
-            let _ = black_box(Matcher::new(signatures.clone()));
+            let _ = black_box(Matcher::new(builtin));
         }))
     );
 }

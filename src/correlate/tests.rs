@@ -11,7 +11,7 @@ use crate::correlate::states::StreamStates;
 use crate::correlate::stream::BatchAnalysis;
 use crate::engine::Engine;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().expect("the catalogue loads"));
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
 
 fn batch(text: &str, complete: bool) -> Batch<'_> {
     Batch {

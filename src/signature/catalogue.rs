@@ -1,6 +1,9 @@
 //! The catalogue as `build.rs` compiles it in. Only what is named of it comes
 //! into a program: no example comes into the function.
 
+// Each value is written in the scope of its list of names, used or not.
+#![allow(unused_imports)]
+
 use super::entry::{Documentation, Entry, Kind, Part, Role, Signature};
 use crate::cause::{Cause, Severity};
 use crate::record::Level;

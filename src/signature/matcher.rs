@@ -1,14 +1,13 @@
-//! Finds the signature of a record: one literal search, then the few candidates.
+//! Finds the signature of a record: by its start, then the few candidates in full.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem::Finder;
 use regex::Regex;
 
-use super::{CatalogueError, Fault, Kind, Part, Signature};
+use super::{Kind, Part, Signature};
 use crate::cause::{Cause, Severity};
 use crate::failure::{self, Failure};
 use crate::record::{Level, NormalizedRecord};
@@ -62,8 +61,8 @@ impl Search {
 type Captures = Vec<(String, String)>;
 
 /// All signatures, ready to be asked. The cost of asking is linear in the text
-/// and flat in the number of signatures; an expression is compiled when a
-/// candidate first needs it.
+/// and flat in the number of signatures with a fixed start; what a candidate
+/// searches for besides is built when it is first asked.
 #[derive(Debug)]
 pub struct Matcher {
     signatures: Cow<'static, [Signature]>,
@@ -73,16 +72,12 @@ pub struct Matcher {
     /// The few that may start one of INFO or below: most records of a healthy
     /// log are passed over at their first letters.
     quiet: Starts,
-    /// Texts anywhere, for signatures without a fixed start.
-    anywhere: AhoCorasick,
-    anywhere_owners: Vec<usize>,
+    /// The few without a fixed start, which are asked in turn.
+    anywhere: Vec<usize>,
 }
 
 impl Matcher {
-    /// # Errors
-    /// When the texts under `contains` are too many or too long to be searched
-    /// for at once.
-    pub fn new(signatures: impl Into<Cow<'static, [Signature]>>) -> Result<Self, CatalogueError> {
+    pub fn new(signatures: impl Into<Cow<'static, [Signature]>>) -> Self {
         let signatures = signatures.into();
         let of_levels =
             |levels: [Level; 3]| {
@@ -92,27 +87,18 @@ impl Matcher {
             };
         let trouble = of_levels([Level::Warn, Level::Error, Level::Critical]);
         let quiet = of_levels([Level::Trace, Level::Debug, Level::Info]);
-        let anywhere_owners: Vec<usize> = (signatures.iter().enumerate())
+        let anywhere = (signatures.iter().enumerate())
             .filter(|(_, signature)| signature.starts.is_empty())
             .map(|(index, _)| index)
             .collect();
-        let texts: Vec<&str> = (anywhere_owners.iter())
-            .flat_map(|owner| signatures[*owner].contains)
-            .copied()
-            .collect();
-        let anywhere = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .build(&texts)
-            .map_err(|error| too_much(texts.len(), &error))?;
         let searches = signatures.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self {
+        Self {
             signatures,
             searches,
             trouble,
             quiet,
             anywhere,
-            anywhere_owners,
-        })
+        }
     }
 
     pub fn signatures(&self) -> &[Signature] {
@@ -125,19 +111,15 @@ impl Matcher {
         let (index, captures) = if record.level.is_trouble() {
             self.trouble
                 .find(record.flat(), |index| self.fits(index, record))
-                .or_else(|| self.by_text(record))
+                .or_else(|| {
+                    let mut anywhere = self.anywhere.iter();
+                    anywhere.find_map(|index| Some((*index, self.fits(*index, record)?)))
+                })
         } else {
             self.quiet
                 .find(&record.message, |index| self.fits(index, record))
         }?;
         Some(self.read(index, record, captures))
-    }
-
-    /// The first signature without a fixed start, where any of their texts is there.
-    fn by_text(&self, record: &NormalizedRecord<'_, '_>) -> Option<(usize, Captures)> {
-        let some = self.anywhere.is_match(record.flat());
-        let mut owners = some.then_some(&self.anywhere_owners)?.iter();
-        owners.find_map(|owner| Some((*owner, self.fits(*owner, record)?)))
     }
 
     /// The captures of a signature that the literal search found, if it holds in full.
@@ -243,14 +225,6 @@ fn refused_session(causes: Vec<Cause>) -> Vec<Cause> {
         }
     }
     refused
-}
-
-fn too_much(texts: usize, error: &aho_corasick::BuildError) -> CatalogueError {
-    CatalogueError(vec![Fault {
-        file: "all files".to_owned(),
-        entry: "contains".to_owned(),
-        reason: format!("its {texts} texts cannot be searched for together: {error}; name fewer"),
-    }])
 }
 
 /// Texts that start a message, with the signatures they belong to, to be found

@@ -17,7 +17,7 @@ use super::shapes::source;
 fn engine(own: &str) -> Option<Engine> {
     let mut signatures = signature::builtin().to_vec();
     signature::merge(&mut signatures, &signature::parse("own.toml", own).ok()?);
-    Engine::with(signatures).ok()
+    Some(Engine::with(signatures))
 }
 
 /// Reads `log` whole, and cut after each line; every finding names a cause.

@@ -27,9 +27,10 @@ use crate::aws::{LiveState, Session};
 use crate::config::Config;
 use crate::correlate::states::StreamStates;
 use crate::decode::DecodeContext;
+use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::Facts;
 use crate::diagnose::live::{self, KEPT, Kept, Recent};
-use crate::diagnose::verdict::{Diagnosed, FaultState, recovered};
+use crate::diagnose::verdict::recovered;
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::engine::{Engine, LoadError};
 use crate::finding::{Finding, Recovered};
@@ -260,11 +261,11 @@ impl Handler {
         findings: Vec<Finding>,
         store: &Store,
         invocation: &Invocation,
-    ) -> (Vec<Diagnosed>, Vec<Recovered>) {
+    ) -> (Vec<Diagnosis>, Vec<Recovered>) {
         let facts = self.look(&findings, KEPT, invocation).await;
         let mut diagnosed = diagnose(findings, &facts, &invocation.home);
         // Nothing is found right by what was read before these lines came.
-        let again: Vec<&mut Diagnosed> = diagnosed
+        let again: Vec<&mut Diagnosis> = diagnosed
             .iter_mut()
             .filter(|one| one.finding.fresh && one.is_acquittal())
             .collect();
@@ -304,7 +305,7 @@ impl Handler {
 fn share(
     settled: Vec<Settled>,
     members: &[Vec<usize>],
-    diagnosed: &[Diagnosed],
+    diagnosed: &[Diagnosis],
     store: &Store,
     now: Timestamp,
 ) -> Vec<Settled> {

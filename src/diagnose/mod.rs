@@ -9,6 +9,7 @@ pub mod called_on;
 pub mod check;
 mod checks;
 mod detail;
+pub mod diagnosis;
 pub mod facts;
 #[cfg(feature = "aws")]
 pub mod live;
@@ -21,6 +22,7 @@ mod subject;
 pub mod verdict;
 
 pub use checks::endpoint_policy::UNSIGNED;
+pub use checks::{CHECKS, position};
 pub use needs::{Home, Needs, diagnose, diagnose_by_log};
 pub use scope::account_region;
 

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{CHECKS, Check, CheckResult, Query, Subject};
+use super::check::{Check, CheckResult, Query, Subject};
+use super::checks::CHECKS;
+use super::diagnosis::{Diagnosis, Live};
 use super::facts::{Facts, Fetched};
-use super::verdict::{Diagnosed, Live, decide};
+use super::verdict::decide;
 use crate::finding::Finding;
 use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
 
@@ -41,7 +43,7 @@ impl Needs {
             };
             let mut queries: BTreeSet<Query> = BTreeSet::new();
             for check in checks_for(finding) {
-                queries.extend(check.needs.iter().chain(check.uses));
+                queries.extend(check.queries());
             }
             if queries.is_empty() {
                 continue;
@@ -95,7 +97,7 @@ impl Needs {
 }
 
 /// The verdicts on `findings`, in their order, by what was read.
-pub fn diagnose(findings: Vec<Finding>, facts: &Facts, home: &Home) -> Vec<Diagnosed> {
+pub fn diagnose(findings: Vec<Finding>, facts: &Facts, home: &Home) -> Vec<Diagnosis> {
     findings
         .into_iter()
         .map(|finding| {
@@ -106,7 +108,7 @@ pub fn diagnose(findings: Vec<Finding>, facts: &Facts, home: &Home) -> Vec<Diagn
 }
 
 /// The verdicts of the log alone, where no AWS is at hand.
-pub fn diagnose_by_log(findings: Vec<Finding>) -> Vec<Diagnosed> {
+pub fn diagnose_by_log(findings: Vec<Finding>) -> Vec<Diagnosis> {
     findings
         .into_iter()
         .map(|finding| decide(finding, Vec::new(), Live::default()))
@@ -131,7 +133,7 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
         facts,
     };
     let results: Vec<CheckResult> = checks_for(finding)
-        .map(|check| (check.judge)(&subject))
+        .map(|check| check.run(&subject))
         .collect();
     if results.is_empty() {
         return (results, Live::default());
@@ -145,7 +147,8 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
     };
     (results, live)
 }
-/// An open finding without new evidence is told from memory: no check is run.
+
+/// No check is run for an open finding without new evidence.
 fn checks_for(finding: &Finding) -> impl Iterator<Item = &'static Check> {
     CHECKS
         .iter()
@@ -157,26 +160,24 @@ fn within_reach<'a>(node: &'a Node, home: &Home) -> Result<&'a InstanceId, Strin
     let id = match &node.id {
         NodeId::Instance(id) => id,
         NodeId::Hybrid(id) => {
-            return Err(format!(
-                "{id} is a hybrid node: nothing of EC2 concerns it."
-            ));
+            return Err(format!("{id} is a hybrid node: EC2 does not know it."));
         }
         NodeId::Unknown(_) => {
-            return Err("The log does not say which instance it is from.".to_owned());
+            return Err("The log does not name its instance.".to_owned());
         }
     };
     if let (Some(account), Some(own)) = (&node.account, &home.account)
         && account != own
     {
         return Err(format!(
-            "{id} is in the account {account}; this function looks at its own, {own}."
+            "{id} is in the account {account}; this function reads only its own, {own}."
         ));
     }
     if let (Some(region), Some(own)) = (&node.region, &home.region)
         && region != own
     {
         return Err(format!(
-            "{id} is in the Region {region}; this function looks at its own, {own}."
+            "{id} is in the Region {region}; this function reads only its own, {own}."
         ));
     }
     Ok(id)

@@ -1,53 +1,9 @@
 //! What a check answers: its status with a sentence, what that establishes,
 //! and the resource at fault.
 
-use std::fmt;
-
 use serde::Serialize;
 
-/// The checks, in the order in which a reader meets them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CheckName {
-    InstanceState,
-    Registration,
-    Imds,
-    InstanceProfile,
-    TrustPolicy,
-    Permissions,
-    Dhmc,
-    EndpointPolicy,
-    VpcEndpoint,
-    Egress,
-    Route,
-    NetworkAcl,
-    VpcDns,
-}
-
-impl CheckName {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InstanceState => "instance-state",
-            Self::Registration => "ssm-registration",
-            Self::Imds => "imds",
-            Self::InstanceProfile => "instance-profile",
-            Self::TrustPolicy => "trust-policy",
-            Self::Permissions => "permissions",
-            Self::Dhmc => "dhmc",
-            Self::EndpointPolicy => "vpc-endpoint-policy",
-            Self::VpcEndpoint => "vpc-endpoint",
-            Self::Egress => "egress",
-            Self::Route => "route",
-            Self::NetworkAcl => "network-acl",
-            Self::VpcDns => "vpc-dns",
-        }
-    }
-}
-
-impl fmt::Display for CheckName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::cause::Cause;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,67 +18,45 @@ pub enum CheckStatus {
 /// The result of one check on one node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
-    pub check: CheckName,
+    /// The name of the check.
+    pub check: &'static str,
     pub status: CheckStatus,
     /// One sentence that names the resource.
     pub note: String,
-    /// What was established, for the table of verdicts; `None` when the check
-    /// could not look or could not judge.
+    /// What was established; `None` when the check could not look or could not
+    /// decide.
     pub observation: Option<Observation>,
     /// What is to be changed, where that is one resource.
     pub fault: Option<Fault>,
 }
 
-/// What a check can establish about live state. Of several faults the one that
-/// stands first here explains those after it.
+/// What a check established, and what that implies for the candidates of a
+/// finding. The ones that a check can make stand at the top of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Observation {
-    /// EC2 does not know the instance in this account and Region.
-    InstanceUnknown,
-    /// Terminated or about to be.
-    InstanceGone,
-    /// Stopped or stopping.
-    InstanceStopped,
-    InstanceUp,
-    ImdsDisabled,
-    ImdsEnabled,
-    /// No instance profile is attached.
-    NoProfile,
-    /// A profile is attached; it could not be read further.
-    ProfileAttached,
-    /// The attached instance profile is deleted.
-    ProfileDeleted,
-    /// A profile of this name exists, but not the one that is attached.
-    ProfileRecreated,
-    /// The attached instance profile holds no role, or one that is deleted.
-    ProfileWithoutRole,
-    /// Profile and role exist; whether the association is fresh EC2 does not tell.
-    ProfileSound,
-    TrustAllows,
-    /// EC2 is let in by the statement that an earlier repair of ours added.
-    TrustAllowsByRepair,
-    TrustRefuses,
-    /// The VPC answers for no name.
-    DnsOff,
-    /// Something in AWS stands between the instance and the service.
-    WayBlocked,
-    /// The role may not do what the log says is denied.
-    PermissionLacking,
-    /// The role may do it.
-    PermissionGranted,
-    /// The endpoint's policy does not let the role do it.
-    EndpointPolicyRefuses,
-    /// It does, or no endpoint of the VPC is in the way.
-    EndpointPolicyAllows,
-    /// The role of Default Host Management is missing or not Systems Manager's.
-    DhmcRoleUnusable,
-    DhmcOff,
-    /// Default Host Management is on, whatever its role is worth.
-    DhmcOn,
-    /// It is on, and its role trusts Systems Manager.
-    DhmcSound,
-    /// The agent has reported since the newest evidence.
-    PingedSince,
+pub struct Observation {
+    pub name: &'static str,
+    pub confirms: Option<Cause>,
+    pub refutes: &'static [Cause],
+}
+
+impl Observation {
+    /// One that proves `cause`, and that the log did not come from `refutes`.
+    pub const fn confirms(name: &'static str, cause: Cause, refutes: &'static [Cause]) -> Self {
+        Self {
+            name,
+            confirms: Some(cause),
+            refutes,
+        }
+    }
+
+    /// One that excludes causes, or none.
+    pub const fn refutes(name: &'static str, refutes: &'static [Cause]) -> Self {
+        Self {
+            name,
+            confirms: None,
+            refutes,
+        }
+    }
 }
 
 /// The resource at fault, for the commands that show and change it.
@@ -204,44 +138,65 @@ impl Fault {
 }
 
 impl CheckResult {
-    pub fn new(
-        check: CheckName,
-        status: CheckStatus,
-        note: impl Into<String>,
-        observation: Option<Observation>,
-    ) -> Self {
+    /// A result without an observation. The check that is run adds its name.
+    pub fn new(status: CheckStatus, note: impl Into<String>) -> Self {
         Self {
-            check,
+            check: "",
             status,
             note: note.into(),
-            observation,
+            observation: None,
             fault: None,
         }
     }
 
-    pub fn ok(check: CheckName, note: impl Into<String>) -> Self {
-        Self::new(check, CheckStatus::Ok, note, None)
+    pub fn ok(note: impl Into<String>) -> Self {
+        Self::new(CheckStatus::Ok, note)
     }
 
-    /// What could not be looked at or judged, and what to look at instead.
-    pub fn unknown(check: CheckName, note: impl Into<String>) -> Self {
-        Self::new(check, CheckStatus::Unknown, note, None)
+    pub fn failed(note: impl Into<String>) -> Self {
+        Self::new(CheckStatus::Failed, note)
     }
 
-    pub fn skipped(check: CheckName, note: impl Into<String>) -> Self {
-        Self::new(check, CheckStatus::Skipped, note, None)
+    /// What could not be determined, and what to look at instead.
+    pub fn unknown(note: impl Into<String>) -> Self {
+        Self::new(CheckStatus::Unknown, note)
     }
 
-    /// A proven fault of one resource.
-    pub fn failed(
-        check: CheckName,
-        note: impl Into<String>,
-        observation: Observation,
-        fault: Fault,
-    ) -> Self {
+    pub fn skipped(note: impl Into<String>) -> Self {
+        Self::new(CheckStatus::Skipped, note)
+    }
+
+    pub fn observed(self, observation: Observation) -> Self {
+        Self {
+            observation: Some(observation),
+            ..self
+        }
+    }
+
+    pub fn at(self, fault: Fault) -> Self {
         Self {
             fault: Some(fault),
-            ..Self::new(check, CheckStatus::Failed, note, Some(observation))
+            ..self
         }
+    }
+
+    /// Of the check of this name.
+    pub fn of(self, check: &'static str) -> Self {
+        Self { check, ..self }
+    }
+
+    /// Whether it proves `cause`.
+    pub fn confirms(&self, cause: Cause) -> bool {
+        self.observation
+            .is_some_and(|observation| observation.confirms == Some(cause))
+    }
+}
+
+/// A clause as a sentence begins.
+pub fn capital(clause: &str) -> String {
+    let mut chars = clause.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
     }
 }

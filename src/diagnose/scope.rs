@@ -1,7 +1,7 @@
 //! What must be fixed for a cause, as closely as it is known.
 
-use super::check::Fault;
-use super::verdict::Live;
+use super::diagnosis::Live;
+use super::result::Fault;
 use crate::cause::{Cause, Scope, ScopeKind};
 use crate::correlate::unknown;
 use crate::failure::Principal;

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::facts::{Facts, Fetched, InstanceFacts, RoleFacts};
-use super::result::{CheckName, CheckResult};
-use crate::diagnose::check::CheckStatus;
+use super::result::CheckResult;
 use crate::finding::ErrorDetails;
 use crate::node::{InstanceId, Partition, Region};
 
@@ -24,46 +23,39 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// The instance as it is, or the result of a check that cannot look at
     /// one that is gone, unknown or could not be read.
-    pub fn existing_instance(&self, check: CheckName) -> Result<&'a InstanceFacts, CheckResult> {
+    pub fn existing_instance(&self) -> Result<&'a InstanceFacts, CheckResult> {
         let id = self.instance;
-        let (status, note) = match self.facts.instances.get(id) {
+        Err(match self.facts.instances.get(id) {
             Some(Fetched::Found(instance)) if instance.is_gone() => {
-                (CheckStatus::Skipped, format!("{id} is {}.", instance.state))
+                CheckResult::skipped(format!("{id} is {}.", instance.state))
             }
             Some(Fetched::Found(instance)) => return Ok(instance),
-            Some(Fetched::Missing) => (
-                CheckStatus::Skipped,
-                format!("EC2 does not know {id} in this account and Region."),
-            ),
-            Some(Fetched::Failed(why)) => (
-                CheckStatus::Unknown,
-                format!("Could not look at {id}: {why}."),
-            ),
-            None => (CheckStatus::Unknown, format!("{id} was not asked about.")),
-        };
-        Err(CheckResult::new(check, status, note, None))
+            Some(Fetched::Missing) => CheckResult::skipped(format!(
+                "EC2 returned no instance {id} in this account and Region."
+            )),
+            Some(Fetched::Failed(why)) => {
+                CheckResult::unknown(format!("Could not read {id}: {why}."))
+            }
+            None => CheckResult::unknown(format!("{id} was not read.")),
+        })
     }
 
     /// The instance while it runs: one that is stopped has given its public
-    /// address back, so that its network cannot be judged.
-    pub fn running_instance(&self, check: CheckName) -> Result<&'a InstanceFacts, CheckResult> {
-        let instance = self.existing_instance(check)?;
+    /// address back, so that its network cannot be evaluated.
+    pub fn running_instance(&self) -> Result<&'a InstanceFacts, CheckResult> {
+        let instance = self.existing_instance()?;
         match instance.state.as_str() {
             "running" => Ok(instance),
-            state => {
-                let note = format!("{} is {state}: its network is not judged.", instance.id);
-                Err(CheckResult::skipped(check, note))
-            }
+            state => Err(CheckResult::skipped(format!(
+                "{} is {state}: its network is not evaluated.",
+                instance.id
+            ))),
         }
     }
 
     /// The role of the instance's own profile, or the result of a check that
-    /// has none to judge.
-    pub fn own_role(
-        &self,
-        check: CheckName,
-        instance: &InstanceFacts,
-    ) -> Result<&'a RoleFacts, CheckResult> {
+    /// has none to evaluate.
+    pub fn own_role(&self, instance: &InstanceFacts) -> Result<&'a RoleFacts, CheckResult> {
         let id = &instance.id;
         let Some(role) = self.facts.role_of(instance) else {
             let unread = instance.profile.as_ref().is_some_and(|profile| {
@@ -73,14 +65,14 @@ impl<'a> Subject<'a> {
                 )
             });
             return Err(if unread {
-                CheckResult::unknown(check, format!("The role of {id} could not be found out."))
+                CheckResult::unknown(format!("Could not determine the role of {id}."))
             } else {
-                CheckResult::skipped(check, format!("{id} has no role to judge."))
+                CheckResult::skipped(format!("{id} has no role."))
             });
         };
         if role.tags == Fetched::Missing {
             let note = format!("The role {} does not exist.", role.name);
-            return Err(CheckResult::skipped(check, note));
+            return Err(CheckResult::skipped(note));
         }
         Ok(role)
     }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::account_region;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation};
+use crate::diagnose::check::{CheckResult, Fault, Observation};
+use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::diagnose::verdict::{Diagnosed, FaultState};
+use crate::diagnose::{account_region, position};
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::node::{AccountId, Node, NodeId, Region};
 use crate::runbook;
@@ -79,14 +79,14 @@ impl Incident {
 }
 
 /// The incidents that `diagnosed` make up: loudest first, then by key.
-pub fn group_into_incidents(diagnosed: Vec<Diagnosed>) -> Vec<Incident> {
+pub fn group_into_incidents(diagnosed: Vec<Diagnosis>) -> Vec<Incident> {
     let incidents = gather_with_members(&diagnosed).into_iter();
     incidents.map(|(incident, _)| incident).collect()
 }
 
 /// As [`gather`], each incident with the places of those that make it up.
-pub fn gather_with_members(diagnosed: &[Diagnosed]) -> Vec<(Incident, Vec<usize>)> {
-    let mut decided: BTreeMap<NodeKey<'_>, Vec<&Diagnosed>> = BTreeMap::new();
+pub fn gather_with_members(diagnosed: &[Diagnosis]) -> Vec<(Incident, Vec<usize>)> {
+    let mut decided: BTreeMap<NodeKey<'_>, Vec<&Diagnosis>> = BTreeMap::new();
     for one in diagnosed.iter().filter(|one| is_decided(one)) {
         let here = decided.entry(node_key(&one.finding.node)).or_default();
         here.push(one);
@@ -110,7 +110,7 @@ pub fn gather_with_members(diagnosed: &[Diagnosed]) -> Vec<(Incident, Vec<usize>
 
 /// One incident of `scope` for all that `members`, of incidents of one node
 /// each and of the same `cause`, make up.
-pub fn as_one(members: Vec<Diagnosed>, cause: Cause, scope: &Scope) -> Option<Incident> {
+pub fn as_one(members: Vec<Diagnosis>, cause: Cause, scope: &Scope) -> Option<Incident> {
     let mut members = members;
     for member in members.iter_mut().filter(|member| member.cause == cause) {
         member.scope = scope.clone();
@@ -121,7 +121,7 @@ pub fn as_one(members: Vec<Diagnosed>, cause: Cause, scope: &Scope) -> Option<In
 
 /// `account/region/cause/kind:id`. The kind keeps a node that is named like a
 /// role apart from that role.
-fn key(diagnosed: &Diagnosed) -> String {
+fn key(diagnosed: &Diagnosis) -> String {
     format!(
         "{}/{}/{}:{}",
         account_region(&diagnosed.finding.node),
@@ -133,7 +133,7 @@ fn key(diagnosed: &Diagnosed) -> String {
 
 /// Of the decided verdicts on the same node the one that explains an undecided
 /// one: its cause is among those still possible.
-fn explained_by<'a>(undecided: &Diagnosed, decided: &[&'a Diagnosed]) -> Option<&'a Diagnosed> {
+fn explained_by<'a>(undecided: &Diagnosis, decided: &[&'a Diagnosis]) -> Option<&'a Diagnosis> {
     if is_decided(undecided) || undecided.fault_state == FaultState::NotObserved {
         return None;
     }
@@ -144,7 +144,7 @@ fn explained_by<'a>(undecided: &Diagnosed, decided: &[&'a Diagnosed]) -> Option<
         .copied()
 }
 
-fn is_decided(diagnosed: &Diagnosed) -> bool {
+fn is_decided(diagnosed: &Diagnosis) -> bool {
     diagnosed.confidence != Confidence::Undetermined && diagnosed.fault_state == FaultState::Active
 }
 
@@ -156,7 +156,7 @@ fn node_key(node: &Node) -> NodeKey<'_> {
 }
 
 /// The incident of those that share `key`, or are explained by one that has it.
-fn incident(own_key: String, mut members: Vec<&Diagnosed>) -> Option<Incident> {
+fn incident(own_key: String, mut members: Vec<&Diagnosis>) -> Option<Incident> {
     members.sort_by_key(|one| {
         (
             key(one) != own_key,
@@ -223,9 +223,9 @@ pub fn by_nodes(severity: Severity, nodes: usize) -> Severity {
     }
 }
 
-fn affected(members: &[&Diagnosed]) -> Vec<AffectedNode> {
+fn affected(members: &[&Diagnosis]) -> Vec<AffectedNode> {
     let mut affected: Vec<AffectedNode> = Vec::new();
-    let mut sorted: Vec<&Diagnosed> = members.to_vec();
+    let mut sorted: Vec<&Diagnosis> = members.to_vec();
     // The most trustworthy naming of one node sorts first and is kept.
     sorted.sort_by_key(|one| {
         let node = &one.finding.node;
@@ -255,7 +255,7 @@ fn affected(members: &[&Diagnosed]) -> Vec<AffectedNode> {
     affected
 }
 
-fn signatures(members: &[&Diagnosed]) -> Vec<SignatureCount> {
+fn signatures(members: &[&Diagnosis]) -> Vec<SignatureCount> {
     let mut by_id: BTreeMap<&str, SignatureCount> = BTreeMap::new();
     for seen in members.iter().flat_map(|one| &one.finding.signatures) {
         by_id
@@ -272,7 +272,7 @@ fn signatures(members: &[&Diagnosed]) -> Vec<SignatureCount> {
     signatures
 }
 
-fn evidence(members: &[&Diagnosed]) -> Vec<Evidence> {
+fn evidence(members: &[&Diagnosis]) -> Vec<Evidence> {
     let mut quoted: Vec<Evidence> = Vec::new();
     for record in members.iter().flat_map(|one| &one.finding.evidence) {
         if quoted.len() == MAX_EVIDENCE {
@@ -290,13 +290,13 @@ fn evidence(members: &[&Diagnosed]) -> Vec<Evidence> {
 }
 
 /// One result for all nodes of which a check says the same.
-fn checks(members: &[&Diagnosed]) -> Vec<CheckResult> {
-    type Alike<'a> = (CheckName, u8, Option<Observation>, Option<&'a Fault>);
+fn checks(members: &[&Diagnosis]) -> Vec<CheckResult> {
+    type Alike<'a> = (usize, u8, Option<Observation>, Option<&'a Fault>);
     let mut alike: BTreeMap<Alike<'_>, Vec<&CheckResult>> = BTreeMap::new();
     for result in members.iter().flat_map(|one| &one.checks) {
         let results = alike
             .entry((
-                result.check,
+                position(result.check),
                 rank(result.status),
                 result.observation,
                 result.fault.as_ref(),
@@ -332,7 +332,7 @@ fn rank(status: CheckStatus) -> u8 {
     }
 }
 
-fn instances(members: &[&Diagnosed]) -> Vec<InstanceFacts> {
+fn instances(members: &[&Diagnosis]) -> Vec<InstanceFacts> {
     let found: BTreeMap<_, _> = members
         .iter()
         .filter_map(|one| one.live.instance.as_ref())

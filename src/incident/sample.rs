@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence, Scope, ScopeKind};
+use crate::diagnose::diagnosis::FaultState;
 use crate::diagnose::facts::{Fetched, ImdsFacts, InstanceFacts, ProfileRef, RoleFacts};
-use crate::diagnose::verdict::FaultState;
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::incident::group::{AffectedNode, Incident};
 use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};

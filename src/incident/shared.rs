@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::group::Incident;
 use crate::cause::{Cause, Scope, ScopeKind};
 use crate::diagnose::account_region;
-use crate::diagnose::verdict::FaultState;
+use crate::diagnose::diagnosis::FaultState;
 
 /// So many nodes may each be notified by itself; more of them are one incident …
 pub const HANDFUL: usize = 5;

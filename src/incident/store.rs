@@ -28,7 +28,7 @@ use receipt::Receipts;
 use super::group::Incident;
 use super::shared::{HANDFUL, is_of, shared_key, shared_scope};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::verdict::{Diagnosed, FaultState};
+use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::finding::Recovered;
 use crate::incident::nodes::NodeList;
 
@@ -179,7 +179,7 @@ impl Store {
     /// live state has ruled that incident's cause out, unless its evidence is
     /// from before the incident was put right: then it tells of what is right
     /// now, and not of the next cause in the row.
-    pub fn attach_to_open(&self, diagnosed: &mut Diagnosed) {
+    pub fn attach_to_open(&self, diagnosed: &mut Diagnosis) {
         if diagnosed.confidence == Confidence::Confirmed {
             return;
         }

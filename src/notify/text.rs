@@ -8,7 +8,7 @@ use super::layout::{TextBuilder, WIDTH, wrap};
 use super::message::{Message, NotificationKind, Subject};
 use crate::cause::Confidence;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::verdict::FaultState;
+use crate::diagnose::diagnosis::FaultState;
 use crate::incident::group::Incident;
 use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::store::ResolvedIncident;

@@ -98,7 +98,7 @@ pub fn incident(
             .checks
             .iter()
             .map(|check| CheckReport {
-                check: check.check.as_str().to_owned(),
+                check: check.check.to_owned(),
                 status: check.status,
                 note: redact_line(&check.note),
             })
@@ -163,8 +163,8 @@ pub fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
 mod tests {
     use super::*;
     use crate::cause::Cause;
+    use crate::diagnose::check::CheckResult;
     use crate::diagnose::check::CheckStatus;
-    use crate::diagnose::check::{CheckName, CheckResult};
     use crate::incident::sample::{self, INSTANCE, at};
     use crate::repair::outcome::OutcomeStatus;
 
@@ -178,7 +178,7 @@ mod tests {
 
     fn check(note: &str) -> CheckResult {
         CheckResult {
-            check: CheckName::Imds,
+            check: "imds",
             status: CheckStatus::Failed,
             note: note.to_owned(),
             observation: None,

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::cause::Confidence;
 use crate::diagnose::check::Fault;
-use crate::diagnose::verdict::{FaultState, implications};
+use crate::diagnose::diagnosis::FaultState;
 use crate::sheet::{self, FaultKind, Sheet};
 
 use expand::View;
@@ -131,8 +131,7 @@ fn at_fault(sheet: &Sheet, situation: &Situation<'_>) -> Vec<Step> {
     }
     let mut steps: Vec<Step> = Vec::new();
     for check in situation.checks {
-        let proves = (check.observation)
-            .is_some_and(|sign| implications(sign).confirms == Some(situation.cause));
+        let proves = check.confirms(situation.cause);
         let Some(fault) = check.fault.as_ref().filter(|_| proves) else {
             continue;
         };

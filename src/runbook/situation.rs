@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence, Scope};
 use crate::diagnose::check::CheckResult;
+use crate::diagnose::diagnosis::FaultState;
 use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::diagnose::verdict::FaultState;
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::node::Node;
 

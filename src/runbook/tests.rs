@@ -200,7 +200,7 @@ fn the_address_that_was_dialled_says_where_to_look_first() {
 
 #[test]
 fn an_endpoint_that_the_node_passed_by_sends_to_the_resolver() {
-    use crate::diagnose::check::{CheckName, CheckResult, Fault};
+    use crate::diagnose::check::{CheckResult, Fault};
     let mut incident = sample::incident(Cause::EndpointUnreachable);
     incident.error_details.remote_ip = "52.94.225.236".parse().ok();
     let open = advise(&incident, &sample::nothing_done());
@@ -208,7 +208,7 @@ fn an_endpoint_that_the_node_passed_by_sends_to_the_resolver() {
         fault: Some(Fault::EndpointBypassed {
             endpoint: "vpce-0a1b2c3d4e5f60718".to_owned(),
         }),
-        ..CheckResult::unknown(CheckName::VpcEndpoint, "It was passed by.")
+        ..CheckResult::unknown("It was passed by.")
     }];
     let passed = advise(&incident, &sample::nothing_done());
     for advice in [&open, &passed] {

@@ -3,7 +3,7 @@
 use super::Situation;
 use super::expand::View;
 use crate::cause::Confidence;
-use crate::diagnose::verdict::FaultState;
+use crate::diagnose::diagnosis::FaultState;
 use crate::sheet::{self, Choice, Sheet};
 
 /// The title of an incident: its subject line. It names only what is known, and ends in its doubt.

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::*;
-use crate::diagnose::check::Observation;
-use crate::diagnose::verdict::implications;
+use crate::diagnose::CHECKS;
 use crate::failure::Service;
 use crate::signature::builtin;
 
@@ -82,20 +81,8 @@ fn each_word_that_a_sheet_may_use_is_used() {
 
 /// The causes that a check can prove.
 fn provable() -> BTreeSet<Cause> {
-    let all = [
-        Observation::ImdsDisabled,
-        Observation::NoProfile,
-        Observation::ProfileDeleted,
-        Observation::TrustRefuses,
-        Observation::DnsOff,
-        Observation::WayBlocked,
-        Observation::PermissionLacking,
-        Observation::EndpointPolicyRefuses,
-        Observation::DhmcRoleUnusable,
-    ];
-    all.into_iter()
-        .filter_map(|one| implications(one).confirms)
-        .collect()
+    let observed = CHECKS.iter().flat_map(|check| check.observes);
+    observed.filter_map(|one| one.confirms).collect()
 }
 
 #[test]

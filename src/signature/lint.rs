@@ -5,24 +5,6 @@ use regex::Regex;
 use super::entry::{Entry, Kind, Role, Signature};
 use crate::record::{self, Level};
 
-/// The looks at live state that an entry may name.
-const CHECKS: [&str; 14] = [
-    "instance-state",
-    "imds",
-    "instance-profile",
-    "trust-policy",
-    "permissions",
-    "ssm-registration",
-    "network",
-    "dhmc",
-    "vpc-endpoint-policy",
-    "vpc-endpoint",
-    "egress",
-    "route",
-    "network-acl",
-    "vpc-dns",
-];
-
 /// Shorter texts stand in too many records to lead to a signature.
 const SHORTEST: usize = 3;
 
@@ -55,14 +37,6 @@ fn about_words(entry: &Entry, reasons: &mut Vec<String>) {
     }
     if signature.title.is_empty() {
         reasons.push("has no title".to_owned());
-    }
-    for check in entry.documentation.checks {
-        if !CHECKS.contains(check) {
-            reasons.push(format!(
-                "check {check:?} is not one of {}",
-                CHECKS.join(", ")
-            ));
-        }
     }
     if signature.kind == Kind::Recovery && signature.clears.is_empty() {
         reasons.push("is a recovery that clears no part".to_owned());
@@ -183,7 +157,6 @@ fn needed_capture(role: Role) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::check::CHECKS as LOOKS;
     use crate::signature::parse;
 
     fn entry(lines: &str) -> String {
@@ -196,13 +169,6 @@ mod tests {
         match parse("own.toml", text) {
             Ok(_) => Vec::new(),
             Err(faults) => faults.0.into_iter().map(|fault| fault.reason).collect(),
-        }
-    }
-
-    #[test]
-    fn every_check_that_is_made_may_be_named() {
-        for look in LOOKS {
-            assert!(CHECKS.contains(&look.name.as_str()), "{}", look.name);
         }
     }
 
@@ -231,10 +197,6 @@ mod tests {
             (
                 "starts = [\"It failed\"]\npattern = \"a*\"",
                 "matches the empty text",
-            ),
-            (
-                "starts = [\"It failed\"]\nchecks = [\"imds\", \"vpc\"]",
-                "check \"vpc\" is not one of instance-state, imds",
             ),
             (
                 "starts = [\"It failed\"]\ntext_decides = true",

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use ssm_agent_triage::diagnose::check::CHECKS;
+use ssm_agent_triage::diagnose::CHECKS;
 
 use crate::support::account::Account;
 use crate::support::answer::{checks, incidents};
@@ -114,7 +114,7 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
         let declaring: BTreeSet<String> = CHECKS
             .iter()
             .filter(|check| check.actions().any(|action| action == *taken))
-            .map(|check| check.name.as_str().to_owned())
+            .map(|check| check.name.to_owned())
             .collect();
         assert!(!unknown.is_empty(), "{taken} is not asked for");
         assert!(unknown.is_subset(&declaring), "{taken}: {unknown:?}");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::diagnose::CHECKS;
 use crate::signature::{
     CatalogueError, Entry, Fault, Matcher, Signature, builtin, builtin_entries, disproved, merge,
     parse, recognised,
@@ -122,13 +123,26 @@ fn examples(file: &str, matcher: &Matcher, entries: &[Entry]) -> Vec<Fault> {
     entries
         .iter()
         .flat_map(|one| {
-            disproved(matcher, one).into_iter().map(|reason| Fault {
+            let reasons = disproved(matcher, one)
+                .into_iter()
+                .chain(unknown_checks(one));
+            reasons.map(|reason| Fault {
                 file: file.to_owned(),
                 entry: one.signature.id.to_owned(),
                 reason,
             })
         })
         .collect()
+}
+
+/// The checks that an entry names and nothing makes. `network` stands for those
+/// of the path to a service.
+fn unknown_checks(one: &Entry) -> impl Iterator<Item = String> {
+    let names: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+    let unknown = move |name: &&&str| **name != "network" && !names.contains(*name);
+    (one.documentation.checks.iter())
+        .filter(unknown)
+        .map(|name| format!("no check is named {name:?}"))
 }
 
 /// The other signatures that take an example of `one` for themselves.
@@ -279,6 +293,14 @@ matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
             "{text}"
         );
         assert_eq!(faults[3], "3 faults");
+    }
+
+    #[test]
+    fn a_check_that_is_not_made_is_a_fault() {
+        let named = ENTRY.replace("causes", "checks = [\"imds\", \"vpc\"]\ncauses");
+        let (text, status, _) = checked(&[&named]);
+        assert!(text.contains("no check is named \"vpc\""), "{text}");
+        assert_eq!(status, 1);
     }
 
     #[test]

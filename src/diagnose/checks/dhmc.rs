@@ -1,73 +1,82 @@
 //! Is Default Host Management on, and can Systems Manager use its role?
 
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
-use crate::diagnose::facts::Fetched;
+use crate::cause::Cause;
+use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subject};
+use crate::diagnose::facts::{Fetched, known};
 use crate::policy::{PolicyDecision, Service, may_assume};
 
-const NAME: CheckName = CheckName::Dhmc;
+pub(crate) const CHECK: Check = Check {
+    name: "dhmc",
+    causes: &[Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
+    needs: &[Query::Dhmc],
+    uses: &[],
+    observes: &[ROLE_UNUSABLE, OFF, ON, SOUND],
+    evaluate,
+};
+
+/// The role is missing or not Systems Manager's.
+const ROLE_UNUSABLE: Observation = Observation::confirms(
+    "dhmc-role-unusable",
+    Cause::DhmcRoleBroken,
+    &[Cause::DhmcNotConfigured],
+);
+/// A fault only of a node that has nothing else.
+pub(crate) const OFF: Observation = Observation::refutes("dhmc-off", &[Cause::DhmcRoleBroken]);
+/// It is on, whatever its role is worth.
+const ON: Observation = Observation::refutes("dhmc-on", &[Cause::DhmcNotConfigured]);
+/// It is on, and its role trusts Systems Manager.
+const SOUND: Observation = Observation::refutes(
+    "dhmc-sound",
+    &[Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
+);
 
 /// What the setting holds while it is off.
-const OFF: &str = "$None";
+const SETTING_OFF: &str = "$None";
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let unknown = |why: &str| {
-        let note = format!("Could not determine whether Default Host Management is on: {why}.");
-        CheckResult::unknown(NAME, note)
-    };
-    let setting = match &subject.facts.dhmc_setting {
-        Some(Fetched::Found(setting)) => setting.trim(),
-        Some(Fetched::Missing) => return unknown("Systems Manager does not know it here"),
-        Some(Fetched::Failed(why)) => return unknown(why),
-        None => return unknown("it was not asked about"),
-    };
-    if setting.is_empty() || setting == OFF {
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let facts = subject.facts;
+    let setting = known(facts.dhmc_setting.as_ref(), "its service setting").map_err(|why| {
+        CheckResult::unknown(format!(
+            "Could not determine whether Default Host Management is on: {why}."
+        ))
+    })?;
+    let setting = setting.trim();
+    if setting.is_empty() || setting == SETTING_OFF {
         let note = "Default Host Management is off in this account and Region.";
-        return CheckResult::new(NAME, CheckStatus::Failed, note, Some(Observation::DhmcOff));
+        return Ok(CheckResult::failed(note).observed(OFF));
     }
     let name = setting.rsplit('/').next().unwrap_or(setting);
-    let on = |status, what: String| {
-        let note = format!("Default Host Management is on with the role {name}{what}.");
-        CheckResult::new(NAME, status, note, Some(Observation::DhmcOn))
+    let unclear = |why: &str| {
+        let note = format!(
+            "Default Host Management is on with the role {name}. Could not determine whether it \
+             trusts Systems Manager: {why}."
+        );
+        CheckResult::unknown(note).observed(ON)
     };
     let failed = |what: &str| {
         let note = format!("Default Host Management names the role {name}, {what}.");
         let role = name.to_owned();
-        CheckResult::failed(
-            NAME,
-            note,
-            Observation::DhmcRoleUnusable,
-            Fault::DhmcRole { role },
-        )
+        CheckResult::failed(note)
+            .observed(ROLE_UNUSABLE)
+            .at(Fault::DhmcRole { role })
     };
-    match &subject.facts.dhmc_role {
-        Some(Fetched::Missing) => failed("which does not exist"),
-        Some(Fetched::Failed(why)) => on(
-            CheckStatus::Unknown,
-            format!(", which could not be read: {why}"),
-        ),
-        None => on(
-            CheckStatus::Unknown,
-            ", which was not asked about".to_owned(),
-        ),
-        Some(Fetched::Found(role)) => match may_assume(
-            Service::SystemsManager,
-            &role.trust_policy,
-            subject.partition,
-        ) {
-            PolicyDecision::Allowed(_) => {
-                let note = format!(
-                    "Default Host Management is on, and its role {name} trusts Systems Manager."
-                );
-                CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::DhmcSound))
-            }
-            PolicyDecision::Denied(_) | PolicyDecision::NotAllowed => {
-                failed("which does not trust ssm.amazonaws.com")
-            }
-            PolicyDecision::Unclear(why) => on(
-                CheckStatus::Unknown,
-                format!("; could not determine whether it trusts Systems Manager: {why}"),
-            ),
-        },
+    if facts.dhmc_role == Some(Fetched::Missing) {
+        return Ok(failed("which does not exist"));
     }
+    let role = known(facts.dhmc_role.as_ref(), "it").map_err(|why| unclear(&why))?;
+    let decision = may_assume(
+        Service::SystemsManager,
+        &role.trust_policy,
+        subject.partition,
+    );
+    Ok(match decision {
+        PolicyDecision::Allowed(_) => CheckResult::ok(format!(
+            "Default Host Management is on, and its role {name} trusts Systems Manager."
+        ))
+        .observed(SOUND),
+        PolicyDecision::Denied(_) | PolicyDecision::NotAllowed => {
+            failed("which does not trust ssm.amazonaws.com")
+        }
+        PolicyDecision::Unclear(why) => unclear(&why),
+    })
 }

@@ -1,60 +1,52 @@
-//! Do the instance's security groups let it out to the service on 443?
+//! Do the instance's security groups allow egress to the service on 443?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
-use crate::diagnose::facts::{GroupFacts, known};
+use crate::diagnose::check::{Check, CheckResult, Fault, Query, Subject};
 use crate::diagnose::network::path::Traffic;
-use crate::diagnose::network::{Allows, group};
+use crate::diagnose::network::{Allows, BLOCKED, CAUSES, group};
 
-const NAME: CheckName = CheckName::Egress;
+pub(crate) const CHECK: Check = Check {
+    name: "egress",
+    causes: CAUSES,
+    // The endpoints decide where the path leads.
+    needs: &[
+        Query::Instance,
+        Query::SecurityGroups,
+        Query::Endpoints,
+        Query::Subnet,
+    ],
+    // They show whether a name may lead to a private network elsewhere.
+    uses: &[Query::RouteTables],
+    observes: &[BLOCKED],
+    evaluate,
+};
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    look(subject).unwrap_or_else(|result| result)
-}
-
-fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.running_instance(NAME)?;
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.running_instance()?;
     let id = &instance.id;
     let unknown = |why: String| {
-        let note = format!("Whether the security groups of {id} let it out is not told: {why}.");
-        CheckResult::unknown(NAME, note)
+        CheckResult::unknown(format!(
+            "Could not determine whether the security groups of {id} allow egress: {why}."
+        ))
     };
-    let ids = &instance.network.groups;
-    if ids.is_empty() {
-        return Err(unknown("EC2 names none".to_owned()));
-    }
+    let groups = &instance.network.groups;
     let traffic = Traffic::of(subject, instance);
-    let named = names(ids);
-    let mut unread = None;
-    let mut groups: Vec<&GroupFacts> = Vec::new();
-    for id in ids {
-        match known(subject.facts.groups.get(id), id) {
-            Ok(group) => groups.push(group),
-            Err(why) => unread = unread.or(Some(why)),
-        }
-    }
-    let rules = || groups.iter().flat_map(|group| &group.egress);
     let answer = traffic
-        .lets(|far| group::lets(rules(), far))
+        .allowed_by_groups(groups, |groups, far| {
+            group::allows(groups.iter().flat_map(|group| &group.egress), far)
+        })
         .map_err(unknown)?;
-    let target_label = traffic.target_label();
-    Ok(match (answer, unread) {
-        (Allows::Yes, _) => CheckResult::ok(
-            NAME,
-            format!("An outbound rule of {named} lets {id} out to {target_label} on 443."),
-        ),
-        (Allows::Maybe(why), _) | (Allows::No, Some(why)) => unknown(why),
-        (Allows::No, None) => CheckResult::failed(
-            NAME,
-            format!("No outbound rule of {named} lets {id} out to {target_label} on 443."),
-            Observation::WayBlocked,
-            Fault::Egress {
-                groups: ids.clone(),
-            },
-        ),
+    let (named, target) = (groups.join(", "), traffic.target_label());
+    Ok(match answer {
+        Allows::Yes => CheckResult::ok(format!(
+            "An outbound rule of {named} allows {id} to connect to {target} on 443."
+        )),
+        Allows::Maybe(why) => unknown(why),
+        Allows::No => CheckResult::failed(format!(
+            "No outbound rule of {named} allows {id} to connect to {target} on 443."
+        ))
+        .observed(BLOCKED)
+        .at(Fault::Egress {
+            groups: groups.clone(),
+        }),
     })
-}
-
-/// `sg-1`, or `sg-1, sg-2`.
-pub fn names(ids: &[String]) -> String {
-    ids.join(", ")
 }

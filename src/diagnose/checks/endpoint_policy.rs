@@ -1,15 +1,35 @@
 //! Does the policy of the VPC endpoint let the role make the call?
 
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
+use crate::cause::Cause;
+use crate::diagnose::check::{Check, CheckResult, CheckStatus, Fault, Observation, Query, Subject};
 use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
 use crate::diagnose::network::path::table_of;
 use crate::diagnose::network::table::leads_to_other_networks;
 use crate::failure::DenyReason;
-use crate::policy::{Caller, Document, PolicyDecision, Request, evaluate};
+use crate::policy::{self, Caller, Document, PolicyDecision, Request};
 
-const NAME: CheckName = CheckName::EndpointPolicy;
+pub(crate) const CHECK: Check = Check {
+    name: "vpc-endpoint-policy",
+    causes: &[Cause::EndpointPolicyDenies],
+    needs: &[
+        Query::Instance,
+        Query::Profile,
+        Query::Endpoints,
+        Query::Subnet,
+    ],
+    // A gateway endpoint carries what a route leads to it.
+    uses: &[Query::RouteTables],
+    observes: &[REFUSES, ALLOWS],
+    evaluate,
+};
+
+/// The endpoint's policy does not allow the role to make the call.
+const REFUSES: Observation =
+    Observation::confirms("endpoint-policy-refuses", Cause::EndpointPolicyDenies, &[]);
+/// It does, or no endpoint of the VPC has a say.
+const ALLOWS: Observation =
+    Observation::refutes("endpoint-policy-allows", &[Cause::EndpointPolicyDenies]);
 
 /// Calls of a node that has no credentials yet. They carry no IAM signature,
 /// so that an endpoint policy sees no principal and none of its keys.
@@ -20,21 +40,17 @@ pub const UNSIGNED: &[&str] = &[
 ];
 
 const NO_PRINCIPAL: &str = "The call is not signed, so it meets no condition on an aws:Principal \
-                            key; ssm:NodeAccountId and ssm:NodeOrgId are the keys that tell \
-                            whose node it is.";
-
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    look(subject).unwrap_or_else(|result| result)
-}
+                            key; ssm:NodeAccountId and ssm:NodeOrgId are the keys that \
+                            identify its owner.";
 
 /// By every call that the log names: one that is refused settles it, and all
 /// must pass for the policy to be cleared.
-fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.existing_instance(NAME)?;
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
     let calls = subject.error_details.denied_calls();
     let results: Vec<CheckResult> = calls
         .map(|(action, resource)| {
-            let one = of_call(subject, instance, action, resource);
+            let one = evaluate_call(subject, instance, action, resource);
             one.unwrap_or_else(|result| result)
         })
         .collect();
@@ -50,10 +66,10 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
 fn unknown(instance: &InstanceFacts, why: &str) -> CheckResult {
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
     let note = format!("Could not determine what the endpoints of {vpc} allow: {why}.");
-    CheckResult::unknown(NAME, note)
+    CheckResult::unknown(note)
 }
 
-fn of_call(
+fn evaluate_call(
     subject: &Subject<'_>,
     instance: &InstanceFacts,
     action: &str,
@@ -72,7 +88,7 @@ fn of_call(
     let is_used = endpoint.gateway || endpoint.private_dns;
     if !is_used && !blamed {
         return Err(unknown(format!(
-            "private DNS of {} is off, and the log does not tell whether calls go through it",
+            "private DNS of {} is disabled, and the log does not show whether calls go through it",
             endpoint.id
         )));
     }
@@ -80,7 +96,7 @@ fn of_call(
     let (who, caller) = if unsigned {
         ("any node".to_owned(), Caller::Unsigned)
     } else {
-        let role = subject.own_role(NAME, instance)?;
+        let role = subject.own_role(instance)?;
         let other = error_details
             .role
             .as_ref()
@@ -102,7 +118,7 @@ fn of_call(
     let id = &endpoint.id;
     // Without a policy of its own an endpoint allows everything.
     let Some(text) = endpoint.policy.as_deref().filter(|text| !text.is_empty()) else {
-        return Err(unknown(format!("EC2 gives no policy of {id}")));
+        return Err(unknown(format!("EC2 returned no policy of {id}")));
     };
     let request = Request {
         action,
@@ -116,26 +132,26 @@ fn of_call(
         } else {
             what
         };
-        let endpoint = id.clone();
-        let observation = Observation::EndpointPolicyRefuses;
-        CheckResult::failed(NAME, note, observation, Fault::EndpointPolicy { endpoint })
+        CheckResult::failed(note)
+            .observed(REFUSES)
+            .at(Fault::EndpointPolicy {
+                endpoint: id.clone(),
+            })
     };
-    Ok(match evaluate(&[policy], &request) {
+    Ok(match policy::evaluate(&[policy], &request) {
         PolicyDecision::Allowed(_) if !is_used => unknown(format!(
-            "{id} allows it, but private DNS of {id} is off: look for the endpoint that the calls \
+            "{id} allows it, but private DNS of {id} is disabled: look for the endpoint that the calls \
              go through"
         )),
-        PolicyDecision::Allowed(_) => CheckResult::new(
-            NAME,
-            CheckStatus::Ok,
-            format!("The policy of the endpoint {id} lets {who} call {action}."),
-            Some(Observation::EndpointPolicyAllows),
-        ),
+        PolicyDecision::Allowed(_) => CheckResult::ok(format!(
+            "The policy of the endpoint {id} allows {who} to call {action}."
+        ))
+        .observed(ALLOWS),
         PolicyDecision::Denied(at) => failed(format!(
             "The endpoint {id} denies {action} to {who}, by {at} of its policy."
         )),
         PolicyDecision::NotAllowed => failed(format!(
-            "No statement of the policy of the endpoint {id} lets {who} call {action}."
+            "No statement of the policy of the endpoint {id} allows {who} to call {action}."
         )),
         PolicyDecision::Unclear(why) => unknown(why),
     })
@@ -152,7 +168,7 @@ fn none_here(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> 
             "{none}: look for one in a VPC that is shared, peered or reached over a transit \
              gateway."
         );
-        return CheckResult::unknown(NAME, note);
+        return CheckResult::unknown(note);
     }
     let elsewhere = match reason {
         // AWS itself names something else that denies.
@@ -160,14 +176,9 @@ fn none_here(subject: &Subject<'_>, instance: &InstanceFacts, service: &str) -> 
         None => elsewhere(subject, instance, service),
     };
     if let Some(why) = elsewhere {
-        return CheckResult::unknown(NAME, format!("{none}, but {why}."));
+        return CheckResult::unknown(format!("{none}, but {why}."));
     }
-    CheckResult::new(
-        NAME,
-        CheckStatus::Ok,
-        format!("{none} whose policy could deny it."),
-        Some(Observation::EndpointPolicyAllows),
-    )
+    CheckResult::ok(format!("{none} whose policy could deny it.")).observed(ALLOWS)
 }
 
 /// Why calls may pass through an endpoint that is not the service's own in the

@@ -1,38 +1,41 @@
-//! Is the instance metadata service switched on?
+//! Is the instance metadata service enabled?
 
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
+use crate::cause::Cause;
+use crate::diagnose::check::{Check, CheckResult, Observation, Query, Subject};
 use crate::diagnose::facts::{Fetched, ImdsDefaults};
 
-const NAME: CheckName = CheckName::Imds;
+pub(crate) const CHECK: Check = Check {
+    name: "imds",
+    causes: &[Cause::ImdsDisabled, Cause::ImdsUnreachable],
+    needs: &[Query::Instance],
+    uses: &[Query::ImdsDefaults],
+    observes: &[DISABLED, ENABLED],
+    evaluate,
+};
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let instance = match subject.existing_instance(NAME) {
-        Ok(instance) => instance,
-        Err(result) => return result,
-    };
+const DISABLED: Observation = Observation::confirms(
+    "imds-disabled",
+    Cause::ImdsDisabled,
+    &[Cause::ImdsUnreachable],
+);
+pub(crate) const ENABLED: Observation =
+    Observation::refutes("imds-enabled", &[Cause::ImdsDisabled]);
+
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
     let id = &instance.id;
     let Some(imds) = &instance.imds else {
-        let note = format!("EC2 does not tell the metadata options of {id}.");
-        return CheckResult::new(NAME, CheckStatus::Unknown, note, None);
+        let note = format!("EC2 returned no metadata options of {id}.");
+        return Err(CheckResult::unknown(note));
     };
-    let pending = if imds.pending {
-        ", a change of which is pending"
-    } else {
-        ""
-    };
+    let pending = if imds.pending { ", change pending" } else { "" };
     if !imds.endpoint_enabled {
-        let wanted_by = instance.imds_defaults.as_ref().map(wanted_by);
+        let set_by = instance.imds_defaults.as_ref().map(set_by);
         let note = format!(
-            "The metadata service of {id} is switched off (HttpEndpoint is disabled{pending}).{}",
-            wanted_by.unwrap_or_default()
+            "The metadata service of {id} is disabled (HttpEndpoint disabled{pending}).{}",
+            set_by.unwrap_or_default()
         );
-        return CheckResult::new(
-            NAME,
-            CheckStatus::Failed,
-            note,
-            Some(Observation::ImdsDisabled),
-        );
+        return Ok(CheckResult::failed(note).observed(DISABLED));
     }
     let tokens = if imds.tokens_required {
         "required"
@@ -44,41 +47,40 @@ pub fn judge(subject: &Subject<'_>) -> CheckResult {
         None => String::new(),
     };
     let note = format!(
-        "The metadata service of {id} is switched on \
+        "The metadata service of {id} is enabled \
          (HttpEndpoint enabled, HttpTokens {tokens}{hops}{pending})."
     );
-    if imds.pending {
+    Ok(if imds.pending {
         // Until it is applied the metadata service may still be off ("State" in
         // the EC2 API reference, InstanceMetadataOptionsResponse).
-        return CheckResult::new(NAME, CheckStatus::Unknown, note, None);
-    }
-    CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::ImdsEnabled))
+        CheckResult::unknown(note)
+    } else {
+        CheckResult::ok(note).observed(ENABLED)
+    })
 }
 
-/// Who wants the endpoint off, and whether switching it on lasts: a sentence
+/// What set the endpoint to disabled, and whether enabling it lasts: a sentence
 /// with a blank before it.
-fn wanted_by(defaults: &Fetched<ImdsDefaults>) -> String {
+fn set_by(defaults: &Fetched<ImdsDefaults>) -> String {
     let defaults = match defaults {
         Fetched::Found(defaults) => defaults,
         Fetched::Missing => return String::new(),
         Fetched::Failed(why) => {
-            return format!(
-                " Could not determine whether the account's metadata defaults want it so: {why}."
-            );
+            return format!(" Could not determine the account's metadata defaults: {why}.");
         }
     };
     let mut text = match (defaults.endpoint_enabled, defaults.declared) {
         (Some(false), true) => {
-            " A declarative policy of the organization wants it so: the account's default for \
-             this Region is disabled, and cannot be changed within the account."
+            " A declarative policy of the organization sets it: the account default for this \
+             Region is disabled and cannot be changed within the account."
         }
         (Some(false), false) => {
-            " The account's default for this Region is disabled, too: instances that are launched \
-             later have it off again until the default is changed."
+            " The account default for this Region is disabled too: instances that are launched \
+             later have it disabled until the default is changed."
         }
         (Some(true) | None, _) => {
-            " The account's default for this Region does not switch it off: the launch of this \
-             instance did, or somebody after it."
+            " The account default for this Region does not disable it: it was disabled at launch \
+             or later."
         }
     }
     .to_owned();

@@ -1,77 +1,89 @@
-//! Is an instance profile attached, does it still exist, does it hold a role?
+//! Is an instance profile attached, does it still exist, does it contain a role?
 
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
-use crate::diagnose::facts::Fetched;
+use crate::cause::Cause;
+use crate::diagnose::check::{Check, CheckResult, Observation, Query, Subject};
+use crate::diagnose::facts::{Fetched, known};
+use crate::diagnose::result::capital;
 
-const NAME: CheckName = CheckName::InstanceProfile;
+pub(crate) const CHECK: Check = Check {
+    name: "instance-profile",
+    causes: &[
+        Cause::NoInstanceProfile,
+        Cause::StaleInstanceProfile,
+        Cause::RoleNotAssumable,
+        Cause::PermissionMissing,
+    ],
+    needs: &[Query::Instance, Query::Profile],
+    uses: &[],
+    observes: &[NONE, ATTACHED, DELETED, RECREATED, WITHOUT_ROLE, SOUND],
+    evaluate,
+};
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let instance = match subject.existing_instance(NAME) {
-        Ok(instance) => instance,
-        Err(result) => return result,
-    };
+const NONE: Observation = Observation::confirms(
+    "no-profile",
+    Cause::NoInstanceProfile,
+    &[Cause::StaleInstanceProfile, Cause::RoleNotAssumable],
+);
+/// One is attached; it could not be read further.
+pub(crate) const ATTACHED: Observation =
+    Observation::refutes("profile-attached", &[Cause::NoInstanceProfile]);
+/// The attached profile is deleted.
+const DELETED: Observation = stale("profile-deleted");
+/// A profile of this name exists, but not the one that is attached.
+const RECREATED: Observation = stale("profile-recreated");
+/// The attached profile contains no role, or one that is deleted.
+const WITHOUT_ROLE: Observation = stale("profile-without-role");
+/// Profile and role exist. EC2 does not say whether its association is fresh, so
+/// that a stale one is not refuted.
+const SOUND: Observation = Observation::refutes("profile-sound", &[Cause::NoInstanceProfile]);
+
+const fn stale(name: &'static str) -> Observation {
+    Observation::confirms(
+        name,
+        Cause::StaleInstanceProfile,
+        &[Cause::NoInstanceProfile, Cause::RoleNotAssumable],
+    )
+}
+
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
     let id = &instance.id;
-    let failed = |note: String, observation| {
-        CheckResult::new(NAME, CheckStatus::Failed, note, Some(observation))
-    };
     let Some(attached) = &instance.profile else {
-        return failed(
-            format!("No instance profile is attached to {id}."),
-            Observation::NoProfile,
-        );
+        let note = format!("No instance profile is attached to {id}.");
+        return Ok(CheckResult::failed(note).observed(NONE));
     };
     let name = &attached.name;
-    let unread = |why: &str| {
-        let note = format!("Could not look at the instance profile {name} of {id}: {why}.");
-        CheckResult::new(
-            NAME,
-            CheckStatus::Unknown,
-            note,
-            Some(Observation::ProfileAttached),
-        )
-    };
-    let profile = match subject.facts.profiles.get(name) {
-        Some(Fetched::Found(profile)) => profile,
-        Some(Fetched::Missing) => {
-            return failed(
-                format!("The instance profile {name}, attached to {id}, does not exist."),
-                Observation::ProfileDeleted,
-            );
-        }
-        Some(Fetched::Failed(why)) => return unread(why),
-        None => return unread("it was not asked about"),
-    };
+    let read = subject.facts.profiles.get(name);
+    if read == Some(&Fetched::Missing) {
+        let note = format!("The instance profile {name}, attached to {id}, does not exist.");
+        return Ok(CheckResult::failed(note).observed(DELETED));
+    }
+    let profile = known(read, &format!("the instance profile {name} of {id}"))
+        .map_err(|why| CheckResult::unknown(format!("{}.", capital(&why))).observed(ATTACHED))?;
     if is_profile_id(&attached.id) && is_profile_id(&profile.id) && attached.id != profile.id {
-        return failed(
-            format!(
-                "The instance profile {name} was deleted and created again: {id} still holds \
-                 {}, the profile of this name is {}.",
-                attached.id, profile.id
-            ),
-            Observation::ProfileRecreated,
+        let note = format!(
+            "The instance profile {name} was deleted and created again: {id} still has {}, the \
+             profile of this name is {}.",
+            attached.id, profile.id
         );
+        return Ok(CheckResult::failed(note).observed(RECREATED));
     }
-    match &profile.role {
-        None => failed(
-            format!("The instance profile {name} of {id} holds no role."),
-            Observation::ProfileWithoutRole,
-        ),
-        Some(role) if role.tags == Fetched::Missing => failed(
-            format!(
-                "The role {} of the instance profile {name} of {id} does not exist.",
-                role.name
-            ),
-            Observation::ProfileWithoutRole,
-        ),
-        Some(role) => {
-            let note = format!(
-                "{id} has the instance profile {name} with the role {}.",
-                role.name
-            );
-            CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::ProfileSound))
-        }
-    }
+    Ok(match &profile.role {
+        None => CheckResult::failed(format!(
+            "The instance profile {name} of {id} contains no role."
+        ))
+        .observed(WITHOUT_ROLE),
+        Some(role) if role.tags == Fetched::Missing => CheckResult::failed(format!(
+            "The role {} of the instance profile {name} of {id} does not exist.",
+            role.name
+        ))
+        .observed(WITHOUT_ROLE),
+        Some(role) => CheckResult::ok(format!(
+            "The instance profile {name} of {id} contains the role {}.",
+            role.name
+        ))
+        .observed(SOUND),
+    })
 }
 
 /// Only unique ids of instance profiles are compared ("IAM identifiers": the

@@ -1,27 +1,38 @@
-//! Does the network ACL of the instance's subnet let requests out and answers
-//! back in?
+//! Does the network ACL of the instance's subnet allow requests out and their
+//! responses back in?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Query, Subject};
 use crate::diagnose::facts::{AclFacts, known};
 use crate::diagnose::network::names::own_subnet;
 use crate::diagnose::network::path::{NetworkPath, Traffic};
-use crate::diagnose::network::{Allows, acl};
+use crate::diagnose::network::{Allows, BLOCKED, CAUSES, acl};
+use crate::diagnose::result::capital;
 
-const NAME: CheckName = CheckName::NetworkAcl;
+pub(crate) const CHECK: Check = Check {
+    name: "network-acl",
+    causes: CAUSES,
+    // The endpoints decide where the path leads.
+    needs: &[
+        Query::Instance,
+        Query::NetworkAcl,
+        Query::Endpoints,
+        Query::Subnet,
+    ],
+    uses: &[Query::RouteTables],
+    observes: &[BLOCKED],
+    evaluate,
+};
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    look(subject).unwrap_or_else(|result| result)
-}
-
-fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.running_instance(NAME)?;
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.running_instance()?;
     let id = &instance.id;
     let unknown = |why: String| {
-        let note = format!("Whether the network ACL before {id} lets it out is not told: {why}.");
-        CheckResult::unknown(NAME, note)
+        CheckResult::unknown(format!(
+            "Could not determine whether the network ACL of {id} allows its traffic: {why}."
+        ))
     };
     let (Some(vpc), Some(subnet)) = (&instance.vpc, instance.subnet.as_deref()) else {
-        return Err(unknown("EC2 does not tell its subnet".to_owned()));
+        return Err(unknown("EC2 returned no subnet".to_owned()));
     };
     own_subnet(subject, instance).map_err(unknown)?;
     let acls = known(
@@ -29,28 +40,26 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         &format!("the network ACLs of {vpc}"),
     )
     .map_err(unknown)?;
-    let before = |acl: &&AclFacts| acl.subnets.iter().any(|id| id == subnet);
-    let acl = acls
-        .iter()
-        .find(before)
-        .ok_or_else(|| unknown(format!("{vpc} shows none before {subnet}")))?;
+    let is_own = |acl: &&AclFacts| acl.subnets.iter().any(|id| id == subnet);
+    let acl = (acls.iter().find(is_own))
+        .ok_or_else(|| unknown(format!("{vpc} has none for {subnet}")))?;
     let traffic = Traffic::of(subject, instance);
+    let target = traffic.target_label();
     if let NetworkPath::Endpoint {
         endpoint,
         interfaces,
-    } = &traffic.way
+    } = &traffic.path
     {
-        // An ACL stands before a subnet, not between two of its members.
+        // An ACL applies to a subnet, not between two of its members.
         let inside = interfaces
             .iter()
             .filter(|interface| interface.subnet.as_deref() == Some(subnet))
             .count();
         if inside == interfaces.len() && inside > 0 {
-            let note = format!(
-                "{} is in {subnet} as {id} is: no network ACL lies between.",
-                traffic.target_label()
-            );
-            return Err(CheckResult::ok(NAME, capital(note)));
+            return Err(CheckResult::ok(format!(
+                "{} is in {subnet} like {id}: no network ACL applies.",
+                capital(&target)
+            )));
         }
         let may_be_inside = interfaces.is_empty() && endpoint.subnets.iter().any(|id| id == subnet);
         if inside > 0 || may_be_inside {
@@ -59,41 +68,31 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         }
     }
     let name = &acl.id;
-    let target_label = traffic.target_label();
-    let failed = |note: String| {
-        let fault = Fault::Acl {
+    let failed = |what: String| {
+        CheckResult::failed(format!(
+            "The network ACL {name} of {subnet} does not allow {what}."
+        ))
+        .observed(BLOCKED)
+        .at(Fault::Acl {
             acl: name.clone(),
             subnet: subnet.to_owned(),
-        };
-        CheckResult::failed(NAME, note, Observation::WayBlocked, fault)
+        })
     };
-    let out = traffic
-        .lets(|far| acl::lets_out(acl, far))
-        .map_err(unknown)?;
-    let back = traffic
-        .lets(|far| acl::allows_return_traffic(acl, far))
-        .map_err(unknown)?;
-    Ok(match (out, back) {
-        (Allows::No, _) => failed(format!(
-            "The network ACL {name} of {subnet} lets nothing out to {target_label} on 443."
-        )),
-        (_, Allows::No) => failed(format!(
-            "The network ACL {name} of {subnet} lets no answer of {target_label} back in to the ports \
-                 32768 to 65535."
-        )),
-        (Allows::Maybe(why), _) | (Allows::Yes, Allows::Maybe(why)) => {
-            unknown(format!("{why} ({name})"))
-        }
-        (Allows::Yes, Allows::Yes) => CheckResult::ok(
-            NAME,
-            format!("The network ACL {name} of {subnet} lets {target_label} pass, out and back."),
-        ),
-    })
-}
-
-fn capital(sentence: String) -> String {
-    match sentence.strip_prefix("the ") {
-        Some(rest) => format!("The {rest}"),
-        None => sentence,
-    }
+    let by = |allows: fn(&AclFacts, &_) -> Allows| {
+        traffic.allows(|far| allows(acl, far)).map_err(unknown)
+    };
+    Ok(
+        match (by(acl::allows_egress)?, by(acl::allows_return_traffic)?) {
+            (Allows::No, _) => failed(format!("egress to {target} on 443")),
+            (_, Allows::No) => failed(format!(
+                "return traffic from {target} to the ports 32768 to 65535"
+            )),
+            (Allows::Maybe(why), _) | (Allows::Yes, Allows::Maybe(why)) => {
+                unknown(format!("{why} ({name})"))
+            }
+            (Allows::Yes, Allows::Yes) => CheckResult::ok(format!(
+                "The network ACL {name} of {subnet} allows traffic to {target} and back."
+            )),
+        },
+    )
 }

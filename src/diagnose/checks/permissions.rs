@@ -12,14 +12,29 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::cause::Cause;
 use crate::diagnose::called_on::{CalledOn, Place};
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subject};
 use crate::diagnose::facts::{Decision, Doubt, Fetched, RoleFacts, Simulated, known};
+use crate::diagnose::result::capital;
 use crate::failure::{DenyReason, Principal};
-use crate::policy::{Caller, Document, PolicyDecision, Request, evaluate};
+use crate::policy::{self, Caller, Document, PolicyDecision, Request};
 
-const NAME: CheckName = CheckName::Permissions;
+pub(crate) const CHECK: Check = Check {
+    name: "permissions",
+    causes: &[Cause::PermissionMissing],
+    needs: &[Query::Instance, Query::Profile, Query::Permissions],
+    uses: &[Query::Role],
+    observes: &[LACKING, GRANTED],
+    evaluate,
+};
+
+/// The role may not do what the log says is denied.
+const LACKING: Observation =
+    Observation::confirms("permission-lacking", Cause::PermissionMissing, &[]);
+/// The role may do it.
+const GRANTED: Observation =
+    Observation::refutes("permission-granted", &[Cause::PermissionMissing]);
 
 /// Without it the agent is offline.
 const PING: &str = "ssm:UpdateInstanceInformation";
@@ -102,13 +117,9 @@ enum May {
     Unclear(String),
 }
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    look(subject).unwrap_or_else(|result| result)
-}
-
-fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.existing_instance(NAME)?;
-    let role = subject.own_role(NAME, instance)?;
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
+    let role = subject.own_role(instance)?;
     let name = &role.name;
     let error_details = subject.error_details;
     if let Some(denied) = &error_details.role
@@ -119,19 +130,19 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
              Host Management or a credentials file gives the agent that other role.",
             instance.id
         );
-        return Err(CheckResult::unknown(NAME, note));
+        return Err(CheckResult::unknown(note));
     }
     if !matches!(error_details.principal, None | Some(Principal::Role(_))) {
         let note = format!(
             "The log says that a caller was denied which is no role, so the permissions of the \
              role {name} do not decide."
         );
-        return Err(CheckResult::unknown(NAME, note));
+        return Err(CheckResult::unknown(note));
     }
     let logged = error_details.denied_actions();
     let critical = critical(&logged, error_details.service.as_deref());
     if critical.is_empty() {
-        return Err(CheckResult::unknown(NAME, not_judged(name, &logged)));
+        return Err(CheckResult::unknown(not_judged(name, &logged)));
     }
     let permissions = Permissions::of(subject, role);
     let may = |action: &'static str| (action, permissions.may(action, subject));
@@ -151,30 +162,29 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                 boundary,
             ),
             May::Yes | May::Missing | May::Unclear(_) => {
-                return Ok(lacking(name, missing, Some(Observation::PermissionLacking)));
+                return Ok(lacking(name, missing).observed(LACKING));
             }
         };
-        return Ok(CheckResult::failed(
-            NAME,
-            format!("{what} {action} to the role {name}."),
-            Observation::PermissionLacking,
-            Fault::PolicyDenies {
-                role: name.clone(),
-                action: (*action).to_owned(),
-                policy: policy.to_owned(),
-            },
-        ));
+        return Ok(
+            CheckResult::failed(format!("{what} {action} to the role {name}."))
+                .observed(LACKING)
+                .at(Fault::PolicyDenies {
+                    role: name.clone(),
+                    action: (*action).to_owned(),
+                    policy: policy.to_owned(),
+                }),
+        );
     }
     for (action, may) in &decisive {
         if let May::Unclear(why) = may {
             let note =
                 format!("Could not determine whether the role {name} may call {action}: {why}.");
-            return Err(CheckResult::unknown(NAME, note));
+            return Err(CheckResult::unknown(note));
         }
     }
     if !missing.is_empty() {
         // The log's own complaint is put right, and another is to come.
-        return Ok(lacking(name, missing, None));
+        return Ok(lacking(name, missing));
     }
     let (judged, others): (Vec<&str>, Vec<&str>) = logged
         .into_iter()
@@ -191,19 +201,13 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let mut reasons = error_details.reason.into_iter().chain(reasons);
     if let Some(elsewhere) = reasons.find_map(elsewhere) {
         let note = format!("{what}; {elsewhere}.");
-        return Err(CheckResult::unknown(NAME, note));
+        return Err(CheckResult::unknown(note));
     }
     if !others.is_empty() {
         let note = format!("{what}. {}", not_judged(name, &others));
-        return Err(CheckResult::unknown(NAME, note));
+        return Err(CheckResult::unknown(note));
     }
-    let observation = Some(Observation::PermissionGranted);
-    Ok(CheckResult::new(
-        NAME,
-        CheckStatus::Ok,
-        format!("{what}."),
-        observation,
-    ))
+    Ok(CheckResult::ok(format!("{what}.")).observed(GRANTED))
 }
 
 /// The actions that decide: those that the log says are denied, as far as they
@@ -233,18 +237,15 @@ fn not_judged(role: &str, actions: &[&str]) -> String {
     )
 }
 
-fn lacking(role: &str, actions: Vec<String>, observation: Option<Observation>) -> CheckResult {
+fn lacking(role: &str, actions: Vec<String>) -> CheckResult {
     let note = format!(
         "No policy of the role {role} allows {}.",
         actions.join(", ")
     );
-    CheckResult {
-        fault: Some(Fault::MissingActions {
-            role: role.to_owned(),
-            actions,
-        }),
-        ..CheckResult::new(NAME, CheckStatus::Failed, note, observation)
-    }
+    CheckResult::failed(note).at(Fault::MissingActions {
+        role: role.to_owned(),
+        actions,
+    })
 }
 
 /// What the log blames that would not show in what was read: a clause.
@@ -423,8 +424,7 @@ impl<'a> Permissions<'a> {
             // What the role's own policies leave out no other policy gives.
             (_, stopped @ (May::Denied(_) | May::Bounded(_) | May::Missing)) => return stopped,
             (Doubt::Organization, _) => {
-                "a policy of the organisation may stop it, which the simulator does not tell for \
-                 certain"
+                "a policy of the organisation may deny it, of which the simulator is not certain"
                     .to_owned()
             }
             (Doubt::Context | Doubt::Resource, May::Yes) => return May::Yes,
@@ -451,7 +451,7 @@ impl<'a> Permissions<'a> {
             resource: arn,
             caller: Caller::Attached,
         };
-        let own = match evaluate(&self.own, &request) {
+        let own = match policy::evaluate(&self.own, &request) {
             PolicyDecision::Denied(at) => return May::Denied(at.in_full()),
             PolicyDecision::NotAllowed => return May::Missing,
             PolicyDecision::Allowed(_) => May::Yes,
@@ -460,19 +460,11 @@ impl<'a> Permissions<'a> {
         // What the boundary stops for certain is stopped whatever the role's
         // own policies leave open.
         let boundary = self.boundary.as_ref().map(std::slice::from_ref);
-        match boundary.map(|boundary| evaluate(boundary, &request)) {
+        match boundary.map(|boundary| policy::evaluate(boundary, &request)) {
             Some(PolicyDecision::Denied(at)) => May::Bounded(format!("denies, by {at},")),
             Some(PolicyDecision::NotAllowed) => May::Bounded("does not allow".to_owned()),
             Some(PolicyDecision::Unclear(why)) if own == May::Yes => May::Unclear(why),
             Some(PolicyDecision::Unclear(_) | PolicyDecision::Allowed(_)) | None => own,
         }
-    }
-}
-
-fn capital(clause: &str) -> String {
-    let mut chars = clause.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
     }
 }

@@ -1,17 +1,25 @@
 //! Does Systems Manager know the node, and has it reported since?
 
-use jiff::Timestamp;
-
 use crate::cause::Cause;
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
-use crate::diagnose::facts::Fetched;
+use crate::diagnose::check::{Check, CheckResult, CheckStatus, Observation, Query, Subject};
+use crate::diagnose::facts::{Fetched, known};
+use crate::diagnose::result::capital;
 use crate::finding::ErrorDetails;
 
-const NAME: CheckName = CheckName::Registration;
+pub(crate) const CHECK: Check = Check {
+    name: "ssm-registration",
+    causes: CAUSES,
+    needs: &[Query::Registration],
+    uses: &[],
+    observes: &[PINGED_SINCE],
+    evaluate,
+};
+
+/// The agent has reported since the newest evidence.
+pub(crate) const PINGED_SINCE: Observation = Observation::refutes("pinged-since", &[]);
 
 /// The causes that may keep the agent from reporting.
-pub const CAUSES: &[Cause] = &[
+const CAUSES: &[Cause] = &[
     Cause::ImdsDisabled,
     Cause::ImdsUnreachable,
     Cause::NoInstanceProfile,
@@ -32,8 +40,8 @@ pub const CAUSES: &[Cause] = &[
 ];
 
 /// Whether the agent cannot report (UpdateInstanceInformation) while `cause` is
-/// active, as the log tells it. Where its clock is wrong the times of the log are
-/// too, and nothing is known to be later.
+/// active, by the log. Where its clock is wrong the times of the log are too, and
+/// nothing is known to be later.
 pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
     if !CAUSES.contains(&cause) || cause == Cause::ClockSkew {
         return false;
@@ -42,7 +50,7 @@ pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
         (Some(action), _) => action.eq_ignore_ascii_case("ssm:UpdateInstanceInformation"),
         (None, service) => service == Some("ssm"),
     };
-    let by_what_it_hits = [
+    let by_what_fails = [
         Cause::PermissionMissing,
         Cause::EndpointPolicyDenies,
         Cause::EndpointUnreachable,
@@ -50,55 +58,66 @@ pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
         Cause::ProxyFailure,
         Cause::TlsFailure,
     ];
-    !by_what_it_hits.contains(&cause) || to_ssm()
+    !by_what_fails.contains(&cause) || to_ssm()
 }
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
+/// The agent goes on reporting for hours while such a fault is active, on the
+/// credentials that it still has: of the role that it had then, where the present
+/// one is denied.
+pub fn is_outlived(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::ImdsDisabled
+            | Cause::ImdsUnreachable
+            | Cause::NoInstanceProfile
+            | Cause::StaleInstanceProfile
+            | Cause::RoleNotAssumable
+            | Cause::PermissionMissing
+            | Cause::DhmcNotConfigured
+            | Cause::DhmcRoleBroken
+            | Cause::RegistrationInvalid
+    )
+}
+
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let id = subject.instance;
-    let registration = match subject.facts.registrations.get(id) {
-        Some(Fetched::Found(registration)) => registration,
-        Some(Fetched::Missing) => {
-            let note = format!(
-                "Systems Manager knows no node {id} in this account and Region: its agent has \
-                 never registered, or was deregistered."
-            );
-            return CheckResult::new(NAME, CheckStatus::Failed, note, None);
-        }
-        Some(Fetched::Failed(why)) => {
-            let note = format!("What Systems Manager knows of {id} could not be read: {why}.");
-            return CheckResult::unknown(NAME, note);
-        }
-        None => return CheckResult::unknown(NAME, format!("{id} was not asked about.")),
-    };
+    let read = subject.facts.registrations.get(id);
+    if read == Some(&Fetched::Missing) {
+        return Ok(CheckResult::failed(format!(
+            "Systems Manager has no node {id} in this account and Region: its agent never \
+             registered, or it was deregistered."
+        )));
+    }
+    let registration = known(read, &format!("the registration of {id}"))
+        .map_err(|why| CheckResult::unknown(format!("{}.", capital(&why))))?;
     let status = &registration.ping_status;
     let version = match &registration.agent_version {
         Some(version) => format!(", agent {version}"),
         None => String::new(),
     };
     let Some(last) = registration.last_ping else {
-        let note = format!("Systems Manager lists {id} as {status}{version}, without a last ping.");
-        return CheckResult::unknown(NAME, note);
+        return Err(CheckResult::unknown(format!(
+            "Systems Manager lists {id} as {status}{version}, without a last ping."
+        )));
     };
-    let when = in_seconds(last);
+    let when = last.strftime("%Y-%m-%dT%H:%M:%SZ");
     if last > subject.last {
-        let note = format!(
-            "{id} has reported to Systems Manager at {when}, after the newest of these lines \
+        return Ok(CheckResult::ok(format!(
+            "{id} reported to Systems Manager at {when}, after the newest of these lines \
              ({status}{version})."
-        );
-        return CheckResult::new(NAME, CheckStatus::Ok, note, Some(Observation::PingedSince));
+        ))
+        .observed(PINGED_SINCE));
     }
-    let note = format!("{id} has last reported to Systems Manager at {when} ({status}{version}).");
     let is = |known: &str| status.eq_ignore_ascii_case(known);
-    let status = if is("Online") {
+    let outcome = if is("Online") {
         CheckStatus::Ok
     } else if is("ConnectionLost") || is("Inactive") {
         CheckStatus::Failed
     } else {
         CheckStatus::Unknown
     };
-    CheckResult::new(NAME, status, note, None)
-}
-
-fn in_seconds(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    Ok(CheckResult::new(
+        outcome,
+        format!("{id} last reported to Systems Manager at {when} ({status}{version})."),
+    ))
 }

@@ -1,48 +1,46 @@
-//! May EC2 assume the role of the instance's own profile?
+//! Can EC2 assume the role of the instance's own profile?
 
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Observation, Subject};
+use crate::cause::Cause;
+use crate::diagnose::check::{Check, CheckResult, Observation, Query, Subject};
 use crate::policy::{PolicyDecision, Service, has_ours, may_assume, whom_it_allows};
 
-const NAME: CheckName = CheckName::TrustPolicy;
+pub(crate) const CHECK: Check = Check {
+    name: "trust-policy",
+    causes: &[Cause::StaleInstanceProfile, Cause::RoleNotAssumable],
+    needs: &[Query::Instance, Query::Profile],
+    uses: &[Query::Role],
+    observes: &[ALLOWS, ALLOWS_BY_REPAIR, REFUSES],
+    evaluate,
+};
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    let instance = match subject.existing_instance(NAME) {
-        Ok(instance) => instance,
-        Err(result) => return result,
-    };
-    let role = match subject.own_role(NAME, instance) {
-        Ok(role) => role,
-        Err(result) => return result,
-    };
-    let name = &role.name;
-    let (policy, partition) = (&role.trust_policy, subject.partition);
-    let failed = |why: String| {
-        let note = format!("Role {name}: {why}.");
-        CheckResult::new(
-            NAME,
-            CheckStatus::Failed,
-            note,
-            Some(Observation::TrustRefuses),
-        )
-    };
-    match may_assume(Service::Ec2, policy, partition) {
-        PolicyDecision::Allowed(at) => {
-            let observation = match has_ours(policy) {
-                Some(_) => Observation::TrustAllowsByRepair,
-                None => Observation::TrustAllows,
-            };
-            let note = format!("The trust policy of the role {name} lets EC2 assume it ({at}).");
-            CheckResult::new(NAME, CheckStatus::Ok, note, Some(observation))
-        }
+pub(crate) const ALLOWS: Observation =
+    Observation::refutes("trust-allows", &[Cause::RoleNotAssumable]);
+/// EC2 is allowed by the statement that an earlier repair of ours added.
+pub(crate) const ALLOWS_BY_REPAIR: Observation =
+    Observation::refutes("trust-allows-by-repair", &[Cause::RoleNotAssumable]);
+const REFUSES: Observation = Observation::confirms("trust-refuses", Cause::RoleNotAssumable, &[]);
+
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
+    let role = subject.own_role(instance)?;
+    let (name, policy, partition) = (&role.name, &role.trust_policy, subject.partition);
+    let failed =
+        |why: String| CheckResult::failed(format!("Role {name}: {why}.")).observed(REFUSES);
+    Ok(match may_assume(Service::Ec2, policy, partition) {
+        PolicyDecision::Allowed(at) => CheckResult::ok(format!(
+            "The trust policy of the role {name} allows EC2 to assume it ({at})."
+        ))
+        .observed(match has_ours(policy) {
+            Some(_) => ALLOWS_BY_REPAIR,
+            None => ALLOWS,
+        }),
         PolicyDecision::Denied(at) => failed(format!("{} denies it to EC2", at.in_full())),
         PolicyDecision::NotAllowed => failed(format!(
-            "no statement of the trust policy lets EC2 assume it; {}",
+            "no statement of the trust policy allows EC2 to assume it; {}",
             whom_it_allows(Service::Ec2, policy, partition)
         )),
-        PolicyDecision::Unclear(why) => CheckResult::unknown(
-            NAME,
-            format!("Could not determine whether EC2 may assume the role {name}: {why}."),
-        ),
-    }
+        PolicyDecision::Unclear(why) => CheckResult::unknown(format!(
+            "Could not determine whether EC2 can assume the role {name}: {why}."
+        )),
+    })
 }

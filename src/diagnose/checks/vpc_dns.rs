@@ -1,30 +1,36 @@
-//! Does the VPC answer for names?
+//! Does the VPC resolve names?
 
-use crate::diagnose::check::{CheckName, CheckResult, Fault, Observation, Subject};
+use crate::cause::Cause;
+use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subject};
 use crate::diagnose::facts::{Facts, known};
 use crate::diagnose::network::names::endpoints_for;
 
-const NAME: CheckName = CheckName::VpcDns;
+pub(crate) const CHECK: Check = Check {
+    name: "vpc-dns",
+    causes: &[Cause::DnsFailure],
+    needs: &[Query::Instance, Query::Dns],
+    uses: &[Query::Endpoints, Query::Subnet],
+    observes: &[OFF],
+    evaluate,
+};
+
+/// The VPC's own resolver is off.
+const OFF: Observation = Observation::confirms("dns-off", Cause::DnsFailure, &[]);
 
 /// What EC2 calls its own resolver in a DHCP option set.
 const OF_THE_VPC: &str = "AmazonProvidedDNS";
 
-pub fn judge(subject: &Subject<'_>) -> CheckResult {
-    look(subject).unwrap_or_else(|result| result)
-}
-
-fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.existing_instance(NAME)?;
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
     let facts = subject.facts;
     let Some(vpc) = &instance.vpc else {
-        let note = format!("EC2 does not tell the VPC of {}.", instance.id);
-        return Err(CheckResult::unknown(NAME, note));
+        let note = format!("EC2 returned no VPC of {}.", instance.id);
+        return Err(CheckResult::unknown(note));
     };
     let unknown = |why: String| {
-        CheckResult::unknown(
-            NAME,
-            format!("Who resolves names in {vpc} is not told: {why}."),
-        )
+        CheckResult::unknown(format!(
+            "Could not determine which DNS servers {vpc} uses: {why}."
+        ))
     };
     let servers = name_servers(facts, vpc).map_err(unknown)?;
     let others: Vec<&str> = servers
@@ -34,11 +40,11 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         .collect();
     if !others.is_empty() {
         let note = format!(
-            "{vpc} hands out the DNS servers {}, which are not its own: see whether they know the \
-             name and can be reached.",
+            "{vpc} uses the DNS servers {}, which are not its own: see whether they know the name \
+             and can be reached.",
             others.join(", ")
         );
-        return Err(CheckResult::unknown(NAME, note));
+        return Err(CheckResult::unknown(note));
     }
     let support = known(
         facts.dns_support.get(vpc),
@@ -46,15 +52,11 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     )
     .map_err(unknown)?;
     if !support {
-        return Ok(CheckResult::failed(
-            NAME,
-            format!(
-                "{vpc} hands out its own DNS server, which is switched off (enableDnsSupport is \
-                 false)."
-            ),
-            Observation::DnsOff,
-            Fault::DnsSupport { vpc: vpc.clone() },
-        ));
+        return Ok(CheckResult::failed(format!(
+            "{vpc} uses its own DNS server, which is disabled (enableDnsSupport is false)."
+        ))
+        .observed(OFF)
+        .at(Fault::DnsSupport { vpc: vpc.clone() }));
     }
     let hostnames = facts.dns_hostnames.get(vpc).and_then(|read| read.found());
     let service = subject.error_details.service.as_deref().unwrap_or_default();
@@ -68,15 +70,15 @@ fn look(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     } else {
         format!("{vpc} resolves names itself (enableDnsSupport is true).")
     };
-    Ok(CheckResult::ok(NAME, note))
+    Ok(CheckResult::ok(note))
 }
 
-/// The DNS servers that the VPC hands out.
+/// The DNS servers of the VPC's DHCP options.
 fn name_servers<'a>(facts: &'a Facts, vpc: &str) -> Result<&'a [String], String> {
     let read = known(facts.vpcs.get(vpc), vpc)?;
     match &read.dhcp_options {
         // The set `default` hands out no option at all, so no server either:
-        // what instances use then is not told.
+        // what instances use then is not known.
         None => Err(format!("{vpc} has no DHCP option set")),
         Some(id) => {
             let options = known(

@@ -89,7 +89,7 @@ pub fn known<'a, T>(read: Option<&'a Fetched<T>>, what: &str) -> Result<&'a T, S
         Some(Fetched::Found(value)) => Ok(value),
         Some(Fetched::Missing) => Err(format!("{what} was not found")),
         Some(Fetched::Failed(why)) => Err(format!("{what} could not be read: {why}")),
-        None => Err(format!("{what} was not asked about")),
+        None => Err(format!("{what} was not read")),
     }
 }
 

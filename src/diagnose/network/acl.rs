@@ -16,7 +16,7 @@ const RETURN_PORTS: Ports = Ports {
 };
 
 /// Whether requests to port 443 may leave the subnet.
-pub fn lets_out(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
+pub fn allows_egress(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
     at_port(&in_order(acl, true), HTTPS, far)
 }
 
@@ -285,7 +285,7 @@ mod tests {
             ),
         ];
         for (title, entries, far, expected) in table {
-            let answer = lets_out(&acl(true, entries), far);
+            let answer = allows_egress(&acl(true, entries), far);
             assert_eq!(name(&answer), *expected, "{title}");
         }
     }

@@ -8,7 +8,7 @@ use crate::diagnose::facts::{GroupRule, Peer, Protocol};
 
 /// Whether one of `rules` lets a connection to port 443 through between the
 /// interface they stand before and `far`.
-pub fn lets<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &RemoteEnd<'_>) -> Allows {
+pub fn allows<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &RemoteEnd<'_>) -> Allows {
     let mut ranges: Vec<IpNet> = Vec::new();
     let mut unread = None;
     let for_https = rules.into_iter().filter(|rule| is_for_https(rule));
@@ -267,16 +267,16 @@ mod tests {
             ("no peer", rule("tcp", 443, 443, &[]), &public, no),
         ];
         for (title, rule, far, expected) in table {
-            let answer = match lets([rule], far) {
+            let answer = match allows([rule], far) {
                 Allows::Yes => yes,
                 Allows::Maybe(_) => maybe,
                 Allows::No => no,
             };
             assert_eq!(answer, *expected, "{title}");
         }
-        assert_eq!(lets([], &public), Allows::No);
+        assert_eq!(allows([], &public), Allows::No);
         let doubtful = rule("tcp", 443, 443, &["pl-1"]);
         let plain = rule("tcp", 443, 443, &["0.0.0.0/0"]);
-        assert_eq!(lets([&doubtful, &plain], &public), Allows::Yes);
+        assert_eq!(allows([&doubtful, &plain], &public), Allows::Yes);
     }
 }

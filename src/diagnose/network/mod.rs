@@ -1,7 +1,8 @@
-//! How rules apply to traffic on port 443: pure, and cautious. What cannot be
-//! told for certain is `Maybe`, never a yes or a no.
+//! How rules apply to traffic on port 443: pure, and cautious. What is not
+//! certain is `Maybe`, never a yes or a no.
 
 pub mod acl;
+pub mod egress_path;
 pub mod group;
 pub mod names;
 pub mod path;
@@ -13,17 +14,26 @@ mod property_tests;
 
 use ipnet::IpNet;
 
+use super::result::Observation;
+use crate::cause::Cause;
 use crate::failure::address_class::ALL_V4;
 use space::Family;
 
 /// The port of every service.
 pub const HTTPS: i32 = 443;
 
-/// Whether rules let traffic pass.
+/// The causes for which the path to a service is checked.
+pub const CAUSES: &[Cause] = &[Cause::EndpointUnreachable];
+
+/// Something in AWS blocks the path from the instance to the service.
+pub const BLOCKED: Observation =
+    Observation::confirms("path-blocked", Cause::EndpointUnreachable, &[]);
+
+/// Whether rules allow traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Allows {
     Yes,
-    /// Why it cannot be told: a clause.
+    /// Why it is not certain: a clause.
     Maybe(String),
     No,
 }

@@ -10,23 +10,25 @@ use super::space::{Family, parts, public};
 use super::table::{self, ListRoute};
 use super::{Allows, RemoteEnd};
 use crate::diagnose::facts::{
-    Destination, EndpointFacts, Facts, InstanceFacts, InterfaceFacts, RouteTableFacts, RouteTarget,
-    known,
+    Destination, EndpointFacts, Facts, GroupFacts, InstanceFacts, InterfaceFacts, RouteTableFacts,
+    RouteTarget, known,
 };
 use crate::diagnose::subject::Subject;
 use crate::failure::address_class::{ALL_V4, AddressClass, NAT64, class_of};
 use crate::finding::ErrorDetails;
 
-/// A connection as the log and the VPC's endpoints tell it.
-#[derive(Debug, Clone, PartialEq)]
+/// A connection, by the log and the VPC's endpoints.
+#[derive(Debug, Clone)]
 pub struct Traffic<'a> {
+    subject: Subject<'a>,
+    pub instance: &'a InstanceFacts,
     /// `ssm`, or "the service" where the log names none.
     pub service: &'a str,
     pub remote_ip: Option<IpAddr>,
     /// The interface endpoints of the VPC for the service, or why they are not
     /// known: a clause.
     pub endpoints: Result<Vec<&'a EndpointFacts>, String>,
-    pub way: NetworkPath<'a>,
+    pub path: NetworkPath<'a>,
     /// The far ends, one for each family that may be used; the likelier first.
     far: Result<Vec<RemoteEnd<'a>>, String>,
 }
@@ -40,7 +42,10 @@ pub enum NetworkPath<'a> {
         interfaces: Vec<&'a InterfaceFacts>,
     },
     Public,
-    /// Why it cannot be told: a clause.
+    /// The endpoint answers for the service's name, and the log dialled another
+    /// address.
+    Bypassed(&'a EndpointFacts, IpAddr),
+    /// Why it could not be determined: a clause.
     Unclear(String),
 }
 
@@ -55,28 +60,30 @@ impl<'a> Traffic<'a> {
             Some(service) => endpoints_for(subject, instance, service),
             None => Err("the log does not name the service".to_owned()),
         };
-        let way = way(error_details, subject.facts, instance, service, &endpoints);
+        let path = path(error_details, subject.facts, instance, service, &endpoints);
         let mut traffic = Self {
+            subject: *subject,
+            instance,
             service: service.unwrap_or("the service"),
             remote_ip: error_details
                 .remote_ip
                 .map(|address| address.to_canonical()),
             endpoints,
-            way,
+            path,
             far: Ok(Vec::new()),
         };
-        traffic.far = traffic.far_ends(subject, instance);
+        traffic.far = traffic.far_ends();
         traffic
     }
 
     /// The same connection to the service's public addresses.
-    pub fn past_endpoints(&self, subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
+    pub fn past_endpoints(&self) -> Self {
         let mut public = Self {
             remote_ip: None,
-            way: NetworkPath::Public,
+            path: NetworkPath::Public,
             ..self.clone()
         };
-        public.far = public.far_ends(subject, instance);
+        public.far = public.far_ends();
         public
     }
 
@@ -86,9 +93,9 @@ impl<'a> Traffic<'a> {
     }
 
     /// The answer of rules, over the families that the connection may use.
-    pub fn lets(&self, lets: impl Fn(&RemoteEnd<'a>) -> Allows) -> Result<Allows, String> {
+    pub fn allows(&self, allows: impl Fn(&RemoteEnd<'a>) -> Allows) -> Result<Allows, String> {
         let far = self.far()?;
-        let mut answers = far.iter().map(|far| (far.family(), lets(far)));
+        let mut answers = far.iter().map(|far| (far.family(), allows(far)));
         let Some((family, first)) = answers.next() else {
             return Err("no address family is common to both ends".to_owned());
         };
@@ -103,24 +110,45 @@ impl<'a> Traffic<'a> {
         })
     }
 
-    fn far_ends(
+    /// The answer of the security groups `ids`, of those that could be read.
+    pub fn allowed_by_groups(
         &self,
-        subject: &Subject<'a>,
-        instance: &'a InstanceFacts,
-    ) -> Result<Vec<RemoteEnd<'a>>, String> {
-        let mut ends = match &self.way {
-            NetworkPath::Unclear(why) => return Err(why.clone()),
+        ids: &[String],
+        allows: impl Fn(&[&'a GroupFacts], &RemoteEnd<'a>) -> Allows,
+    ) -> Result<Allows, String> {
+        if ids.is_empty() {
+            return Err("EC2 returned no security group".to_owned());
+        }
+        let read = ids
+            .iter()
+            .map(|id| known(self.subject.facts.groups.get(id), id));
+        let (groups, unread): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
+        let groups: Vec<&GroupFacts> = groups.into_iter().flatten().collect();
+        let answer = self.allows(|far| allows(&groups, far))?;
+        Ok(match (answer, unread.into_iter().find_map(Result::err)) {
+            (Allows::No, Some(why)) => Allows::Maybe(why),
+            (answer, _) => answer,
+        })
+    }
+
+    fn far_ends(&self) -> Result<Vec<RemoteEnd<'a>>, String> {
+        if let Some(why) = self.path.doubt() {
+            return Err(why);
+        }
+        let mut ends = match &self.path {
             NetworkPath::Endpoint {
                 endpoint,
                 interfaces,
-            } => self.of_endpoint(instance, endpoint, interfaces),
-            NetworkPath::Public => self.of_public(subject, instance),
+            } => self.of_endpoint(endpoint, interfaces),
+            NetworkPath::Public | NetworkPath::Bypassed(..) | NetworkPath::Unclear(_) => {
+                self.of_public()
+            }
         };
         // The family that was dialled is the one that the log is about.
         if let Some(remote_ip) = self.remote_ip {
             let family = Family::of(remote_ip.is_ipv4());
             ends.retain(|far| far.family() != family);
-            let (groups, list) = self.company(subject, instance);
+            let (groups, list) = self.company();
             let space = vec![IpNet::from(remote_ip)];
             ends.insert(
                 0,
@@ -135,7 +163,7 @@ impl<'a> Traffic<'a> {
             return Err(format!(
                 "{} has no address of a family that {} has: see whether its subnet uses DNS64 and \
                  a NAT gateway",
-                instance.id,
+                self.instance.id,
                 self.target_label()
             ));
         }
@@ -143,20 +171,17 @@ impl<'a> Traffic<'a> {
     }
 
     /// Which security groups and which prefix list the far end has.
-    fn company(
-        &self,
-        subject: &Subject<'a>,
-        instance: &InstanceFacts,
-    ) -> (&'a [String], Option<&'a str>) {
-        match &self.way {
+    fn company(&self) -> (&'a [String], Option<&'a str>) {
+        match &self.path {
             NetworkPath::Endpoint { endpoint, .. } => (&endpoint.groups, None),
-            NetworkPath::Public | NetworkPath::Unclear(_) => (&[], self.list(subject, instance)),
+            NetworkPath::Public | NetworkPath::Bypassed(..) | NetworkPath::Unclear(_) => {
+                (&[], self.list())
+            }
         }
     }
 
     fn of_endpoint(
         &self,
-        instance: &InstanceFacts,
         endpoint: &'a EndpointFacts,
         interfaces: &[&'a InterfaceFacts],
     ) -> Vec<RemoteEnd<'a>> {
@@ -174,7 +199,7 @@ impl<'a> Traffic<'a> {
             if addresses.is_empty() && family == Family::V4 {
                 space.push(ALL_V4);
             }
-            (has(instance, family) && !space.is_empty()).then_some(RemoteEnd {
+            (has(self.instance, family) && !space.is_empty()).then_some(RemoteEnd {
                 space,
                 groups: &endpoint.groups,
                 list: None,
@@ -186,11 +211,12 @@ impl<'a> Traffic<'a> {
             .collect()
     }
 
-    fn of_public(&self, subject: &Subject<'a>, instance: &InstanceFacts) -> Vec<RemoteEnd<'a>> {
-        let host = subject.error_details.host.as_deref().map(Host::of);
+    fn of_public(&self) -> Vec<RemoteEnd<'a>> {
+        let instance = self.instance;
+        let host = self.subject.error_details.host.as_deref().map(Host::of);
         let dual = host.as_ref().is_none_or(Host::has_ipv6);
-        let table = table_of(subject.facts, instance).ok();
-        let list = self.list(subject, instance);
+        let table = self.table().ok();
+        let list = self.list();
         let far = |space: Vec<IpNet>| RemoteEnd {
             space,
             groups: &[],
@@ -222,28 +248,29 @@ impl<'a> Traffic<'a> {
         ends
     }
 
+    /// The route table of the subnet, or why it is not known: a clause.
+    pub fn table(&self) -> Result<&'a RouteTableFacts, String> {
+        table_of(self.subject.facts, self.instance)
+    }
+
     /// The prefix list of a gateway endpoint for the service, by a route.
-    fn list(&self, subject: &Subject<'a>, instance: &InstanceFacts) -> Option<&'a str> {
-        let table = table_of(subject.facts, instance).ok()?;
+    fn list(&self) -> Option<&'a str> {
+        let table = self.table().ok()?;
         table.routes.iter().find_map(|route| {
             let (Destination::PrefixList(list), RouteTarget::GatewayEndpoint(id)) =
                 (&route.destination, &route.target)
             else {
                 return None;
             };
-            let carries = self.list_route(subject, instance, id) == ListRoute::Carries;
+            let carries = self.list_route(id) == ListRoute::Carries;
             carries.then_some(list.as_str())
         })
     }
 
     /// What a route by prefix list to the endpoint `id` means for this connection.
-    pub fn list_route(
-        &self,
-        subject: &Subject<'_>,
-        instance: &InstanceFacts,
-        id: &str,
-    ) -> ListRoute {
-        let of_vpc = instance.vpc.as_ref();
+    pub fn list_route(&self, id: &str) -> ListRoute {
+        let subject = &self.subject;
+        let of_vpc = self.instance.vpc.as_ref();
         let read = of_vpc.and_then(|vpc| subject.facts.endpoints.get(vpc)?.found());
         let endpoint = read.and_then(|all| all.iter().find(|endpoint| endpoint.id == id));
         // Only these two have gateway endpoints ("Gateway endpoints").
@@ -271,16 +298,12 @@ impl<'a> Traffic<'a> {
     /// The far end in words, as it ends a sentence.
     pub fn target_label(&self) -> String {
         let service = self.service;
-        match (&self.way, self.remote_ip) {
-            (NetworkPath::Endpoint { endpoint, .. }, _) => {
-                format!("the endpoint {} for {service}", endpoint.id)
-            }
-            (NetworkPath::Public | NetworkPath::Unclear(_), Some(address)) => {
-                format!("{service} at {address}")
-            }
-            (NetworkPath::Public | NetworkPath::Unclear(_), None) => {
-                format!("the public addresses of {service}")
-            }
+        if let NetworkPath::Endpoint { endpoint, .. } = &self.path {
+            return format!("the endpoint {} for {service}", endpoint.id);
+        }
+        match self.remote_ip {
+            Some(address) => format!("{service} at {address}"),
+            None => format!("the public addresses of {service}"),
         }
     }
 }
@@ -324,7 +347,7 @@ fn is_of_aws(service: &str) -> bool {
     !matches!(service, "imds" | "other" | "")
 }
 
-fn way<'a>(
+fn path<'a>(
     error_details: &ErrorDetails,
     facts: &'a Facts,
     instance: &InstanceFacts,
@@ -340,8 +363,7 @@ fn way<'a>(
     }
     if instance.network.more_interfaces {
         return unclear(
-            "the instance has several network interfaces, and which one is used is the host's \
-             matter",
+            "the instance has several network interfaces, and the host decides which one it uses",
         );
     }
     let Some(address) = error_details
@@ -372,9 +394,20 @@ fn way<'a>(
     }
 }
 
-/// How the doubt about an endpoint that was passed by begins.
-pub fn answers_for_the_name(endpoint: &str) -> String {
-    format!("the endpoint {endpoint} answers for the service's name")
+impl NetworkPath<'_> {
+    /// Why it is not certain: a clause.
+    pub fn doubt(&self) -> Option<String> {
+        match self {
+            Self::Endpoint { .. } | Self::Public => None,
+            Self::Bypassed(endpoint, address) => Some(format!(
+                "the endpoint {} answers for the service's name, yet the log dialled the public \
+                 address {address}: the node resolves names elsewhere, or the endpoint is newer \
+                 than the log; look at the resolver that the host uses first",
+                endpoint.id
+            )),
+            Self::Unclear(why) => Some(why.clone()),
+        }
+    }
 }
 
 /// A public address that was dialled although an endpoint is there to answer
@@ -389,12 +422,7 @@ fn dialled_outside<'a>(
         .iter()
         .find(|endpoint| host.as_ref().is_none_or(|host| host.may_lead_to(endpoint)));
     match answering {
-        Some(endpoint) if endpoint.private_dns => NetworkPath::Unclear(format!(
-            "{}, yet the log dialled the public address {address}: the node resolves names \
-             elsewhere, or the endpoint is newer than the log; look at the resolver that the host \
-             uses first",
-            answers_for_the_name(&endpoint.id)
-        )),
+        Some(endpoint) if endpoint.private_dns => NetworkPath::Bypassed(endpoint, address),
         Some(_) | None => NetworkPath::Public,
     }
 }

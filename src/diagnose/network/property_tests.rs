@@ -213,7 +213,7 @@ proptest! {
             false
         };
         let passing: Vec<bool> = samples(&space, &ranges).into_iter().map(passes).collect();
-        let answer = acl::lets_out(&facts, &far(&space));
+        let answer = acl::allows_egress(&facts, &far(&space));
         prop_assert!(agrees(&answer, &passing), "{answer:?} {passing:?}");
     }
 
@@ -233,7 +233,7 @@ proptest! {
         };
         let passing: Vec<bool> = samples(&space, &ranges).into_iter().map(passes).collect();
         let far = far(&space);
-        let answer = group::lets(&facts, &far);
+        let answer = group::allows(&facts, &far);
         prop_assert!(agrees(&answer, &passing), "{answer:?} {passing:?}");
         prop_assert_eq!(far.family(), Family::of(Span::of(space[0]).is_v4));
     }

@@ -1,19 +1,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::{TRUSTS_LAMBDA, TRUSTS_ON_CONDITION, instance_id, second, world};
-use crate::cause::Cause;
+use crate::diagnose::CHECKS;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CHECKS, CheckName, CheckResult, Observation, Subject};
+use crate::diagnose::check::{CheckResult, Subject};
+use crate::diagnose::checks::instance_profile;
 use crate::diagnose::facts::{Facts, Fetched};
 use crate::finding::ErrorDetails;
 use crate::node::{Partition, Region};
 
-fn run(name: CheckName, facts: &Facts) -> CheckResult {
+fn run(name: &'static str, facts: &Facts) -> CheckResult {
     run_with(name, facts, &ErrorDetails::default())
 }
 
 pub(super) fn run_with(
-    name: CheckName,
+    name: &'static str,
     facts: &Facts,
     error_details: &ErrorDetails,
 ) -> CheckResult {
@@ -28,7 +29,7 @@ pub(super) fn run_with(
         facts,
     };
     let check = CHECKS.iter().find(|check| check.name == name);
-    (check.expect("every check is listed").judge)(&subject)
+    check.expect("every check is listed").run(&subject)
 }
 
 fn denied() -> String {
@@ -49,14 +50,14 @@ fn with_profile(read: Fetched<crate::diagnose::facts::ProfileFacts>) -> Facts {
 }
 
 /// Every result as a line: status, sign, note.
-fn lines(name: CheckName, worlds: &[(&str, Facts)]) -> String {
+fn lines(name: &'static str, worlds: &[(&str, Facts)]) -> String {
     let mut text = String::new();
     for (title, facts) in worlds {
         let result = run(name, facts);
         assert_eq!(result.check, name);
         let observation = result
             .observation
-            .map_or("-".to_owned(), |s| format!("{s:?}"));
+            .map_or("-", |observation| observation.name);
         text.push_str(&format!(
             "{title}: {:?} {observation}\n    {}\n",
             result.status, result.note
@@ -69,7 +70,7 @@ fn lines(name: CheckName, worlds: &[(&str, Facts)]) -> String {
 fn instance_state_tells_what_became_of_the_instance() {
     let state = |state: &str| world(|i, _| i.state = state.to_owned());
     let notes = lines(
-        CheckName::InstanceState,
+        "instance-state",
         &[
             ("running", state("running")),
             ("starting", state("pending")),
@@ -96,7 +97,7 @@ fn instance_state_tells_what_became_of_the_instance() {
 #[test]
 fn imds_tells_the_options_that_stand_now() {
     let notes = lines(
-        CheckName::Imds,
+        "imds",
         &[
             ("on", world(|_, _| {})),
             (
@@ -140,7 +141,7 @@ fn imds_tells_the_options_that_stand_now() {
 #[test]
 fn instance_profile_tells_what_the_instance_holds() {
     let notes = lines(
-        CheckName::InstanceProfile,
+        "instance-profile",
         &[
             ("sound", world(|_, _| {})),
             ("none attached", world(|i, _| i.profile = None)),
@@ -192,7 +193,7 @@ fn trust_policy_judges_the_role_of_the_instances_own_profile() {
     )
     .expect("a plain document");
     let notes = lines(
-        CheckName::TrustPolicy,
+        "trust-policy",
         &[
             ("allowed", world(|_, _| {})),
             ("allowed by a repair", trust(&repaired.new_document)),
@@ -222,11 +223,8 @@ fn a_sign_is_given_only_by_a_check_that_looked() {
             (CheckStatus::Unknown, None)
         );
     }
-    let read_half = run(
-        CheckName::InstanceProfile,
-        &with_profile(Fetched::Failed(denied())),
-    );
-    assert_eq!(read_half.observation, Some(Observation::ProfileAttached));
+    let read_half = run("instance-profile", &with_profile(Fetched::Failed(denied())));
+    assert_eq!(read_half.observation, Some(instance_profile::ATTACHED));
 }
 
 /// The template of the stack gives exactly what the checks declare, and each
@@ -257,38 +255,30 @@ fn the_functions_role_may_read_what_the_checks_declare_and_no_more() {
 }
 
 #[test]
-fn the_list_holds_each_check_once_in_order() {
-    let names: Vec<CheckName> = CHECKS.iter().map(|check| check.name).collect();
-    let mut sorted = names.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    assert_eq!(names, sorted);
+fn every_check_has_a_name_of_its_own() {
+    let names: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(names.len(), CHECKS.len());
 }
 
+/// What each check can establish, and what that means: the table of verdicts.
 #[test]
-fn every_cause_that_a_check_confirms_runs_it() {
-    for (check, causes) in [
-        (CheckName::Imds, vec![Cause::ImdsDisabled]),
-        (
-            CheckName::InstanceProfile,
-            vec![Cause::NoInstanceProfile, Cause::StaleInstanceProfile],
-        ),
-        (CheckName::TrustPolicy, vec![Cause::RoleNotAssumable]),
-        (CheckName::Permissions, vec![Cause::PermissionMissing]),
-        (
-            CheckName::Dhmc,
-            vec![Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
-        ),
-        (CheckName::EndpointPolicy, vec![Cause::EndpointPolicyDenies]),
-        (CheckName::VpcEndpoint, vec![Cause::EndpointUnreachable]),
-        (CheckName::Egress, vec![Cause::EndpointUnreachable]),
-        (CheckName::Route, vec![Cause::EndpointUnreachable]),
-        (CheckName::NetworkAcl, vec![Cause::EndpointUnreachable]),
-        (CheckName::VpcDns, vec![Cause::DnsFailure]),
-    ] {
-        let check = CHECKS.iter().find(|c| c.name == check).expect("listed");
-        for cause in causes {
-            assert!(check.is_for(&[cause]), "{} for {cause}", check.name);
+fn the_checks_confirm_and_refute_what_this_table_says() {
+    let mut table = String::new();
+    for check in CHECKS {
+        table.push_str(&format!("{}\n", check.name));
+        for observation in check.observes {
+            let refutes: Vec<&str> = observation.refutes.iter().map(|one| one.as_str()).collect();
+            let confirms = observation.confirms.map_or("-", |one| one.as_str());
+            let name = observation.name;
+            table.push_str(&format!(
+                "    {name}: + {confirms} - {}\n",
+                refutes.join(", ")
+            ));
+            if let Some(cause) = observation.confirms {
+                assert!(check.is_for(&[cause]), "{} for {cause}", check.name);
+                assert!(!observation.refutes.contains(&cause), "{name}");
+            }
         }
     }
+    insta::assert_snapshot!(table);
 }

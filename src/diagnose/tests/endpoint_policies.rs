@@ -5,7 +5,6 @@ use super::endpoints::{gateway, with_gateway};
 use super::paths::{LOCAL, beyond, judged, to_ssm, with_routes};
 use super::permissions::{PING, denied, denied_both, denied_by, shown};
 use super::world::{found, group, world, world_with_endpoint};
-use crate::diagnose::check::CheckName;
 use crate::diagnose::check::CheckStatus::{Failed, Ok, Unknown};
 use crate::diagnose::facts::{EndpointFacts, Facts, Fetched};
 use crate::failure::DenyReason;
@@ -47,7 +46,7 @@ fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {
     let silent = world_with_endpoint(|_, endpoint| endpoint.policy = None);
     let endpoint_blamed = denied_by(DenyReason::VpcEndpointPolicy);
     let text = shown(
-        CheckName::EndpointPolicy,
+        "vpc-endpoint-policy",
         &[
             ("everything", world_with_endpoint(|_, _| {}), denied(PING)),
             ("lists only", with(lists), endpoint_blamed.clone()),
@@ -133,7 +132,7 @@ fn an_endpoint_that_calls_may_pass_by_convicts_nobody() {
     }
     let open = world_with_endpoint(|_, endpoint| endpoint.private_dns = false);
     judged(
-        CheckName::EndpointPolicy,
+        "vpc-endpoint-policy",
         &[
             ("the name leads to it", with(|_| {}), denied(PING), Failed),
             ("private DNS off", nameless(), denied(PING), Unknown),
@@ -160,7 +159,7 @@ fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
         ..denied(PING)
     };
     judged(
-        CheckName::EndpointPolicy,
+        "vpc-endpoint-policy",
         &[
             ("calls of the own Region", abroad(), denied(PING), Ok),
             ("calls of that Region", abroad(), called, Failed),
@@ -171,7 +170,7 @@ fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
         "sg-endpoint".to_owned(),
         Fetched::Found(group("sg-endpoint", &[], &[])),
     );
-    judged(CheckName::VpcEndpoint, &[("shut", shut, to_ssm(""), Ok)]);
+    judged("vpc-endpoint", &[("shut", shut, to_ssm(""), Ok)]);
 }
 
 #[test]
@@ -184,7 +183,7 @@ fn every_call_that_the_log_names_must_pass_for_a_policy_to_be_cleared() {
     let mut no_routes = lists.clone();
     no_routes.route_tables = super::world::one("vpc-1", unread());
     judged(
-        CheckName::EndpointPolicy,
+        "vpc-endpoint-policy",
         &[
             ("the first is allowed", lists.clone(), both(PING), Failed),
             (
@@ -216,7 +215,7 @@ fn an_endpoint_elsewhere_may_deny_where_the_vpc_has_none() {
     };
     let by_role = denied_by(DenyReason::IdentityPolicy);
     judged(
-        CheckName::EndpointPolicy,
+        "vpc-endpoint-policy",
         &[
             ("no other way", world(|_, _| {}), denied(PING), Ok),
             ("a transit gateway", hub(), denied(PING), Unknown),
@@ -242,7 +241,7 @@ fn a_principal_counts_only_where_it_is_read_as_the_caller() {
     const ACCOUNT: &str = r#"{"AWS":"111122223333"}"#;
     const ROLE: &str = r#"{"AWS":["arn:aws:iam::111122223333:role/MySSMRole"]}"#;
     judged(
-        CheckName::EndpointPolicy,
+        "vpc-endpoint-policy",
         &[
             ("the account", interface(ACCOUNT), denied(PING), Ok),
             ("the role", interface(ROLE), denied(PING), Ok),

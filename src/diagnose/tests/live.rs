@@ -13,9 +13,9 @@ use super::world::{
     world_with_endpoint,
 };
 use crate::cause::{Cause, Confidence};
+use crate::diagnose::CHECKS;
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CHECKS, Query};
+use crate::diagnose::check::{CheckStatus, Query};
 use crate::diagnose::facts::{
     AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts, ImdsDefaults,
     InstanceFacts, InterfaceFacts, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
@@ -460,7 +460,7 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
         let checks = verdicts.into_iter().flat_map(|verdict| verdict.checks);
         checks
             .filter(|result| result.status == CheckStatus::Unknown)
-            .map(|result| result.check.as_str())
+            .map(|result| result.check)
             .collect()
     };
     // Once the way leads to an endpoint whose addresses decide, once to public addresses.
@@ -488,7 +488,7 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
         let declaring: BTreeSet<&str> = CHECKS
             .iter()
             .filter(|check| check.actions().any(|declared| declared == action))
-            .map(|check| check.name.as_str())
+            .map(|check| check.name)
             .collect();
         let found = unknown(vec![no_simulator, call]);
         assert!(found.is_subset(&declaring), "{action}: {found:?}");
@@ -497,7 +497,7 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
             let mut needs = check.needs.iter().flat_map(|ask| ask.actions());
             needs.any(|needed| *needed == action)
         });
-        let needing: BTreeSet<&str> = needing.map(|check| check.name.as_str()).collect();
+        let needing: BTreeSet<&str> = needing.map(|check| check.name).collect();
         assert!(!found.is_disjoint(&needing), "{action}: {found:?}");
     }
 }
@@ -550,7 +550,7 @@ fn a_thousand_nodes_stay_within_a_short_deadline_and_say_what_is_unknown() {
             .checks
             .iter()
             .filter(|result| result.note.contains("the time for checks was up"))
-            .map(|result| result.check.as_str())
+            .map(|result| result.check)
             .collect();
         assert!(late.contains(&"ssm-registration"), "{late:?}");
         for result in &verdict.checks {

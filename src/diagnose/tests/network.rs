@@ -7,13 +7,12 @@ use super::world::{
     world_with_endpoint,
 };
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult, Fault};
+use crate::diagnose::check::{CheckResult, Fault};
 use crate::diagnose::facts::{
     AclEntry, DhcpFacts, Facts, Fetched, NetworkPlace, Ports, Protocol, RouteTarget, VpcFacts,
 };
 use crate::finding::ErrorDetails;
 use crate::node::Region;
-use CheckName::{Egress, NetworkAcl, Route, VpcDns, VpcEndpoint};
 
 /// The log timed out on ssm; `remote_ip` is empty when it does not say where.
 fn to_ssm(remote_ip: &str) -> ErrorDetails {
@@ -50,7 +49,7 @@ const PUBLIC: &str = "52.94.5.5";
 const PRIVATE: &str = "10.0.2.5";
 
 /// Each world judged by one check, as a person reads it.
-fn shown(check: CheckName, rows: &[(&str, Facts, ErrorDetails)]) -> String {
+fn shown(check: &'static str, rows: &[(&str, Facts, ErrorDetails)]) -> String {
     let mut text = String::new();
     for (title, facts, error_details) in rows {
         let result = run_with(check, facts, error_details);
@@ -102,7 +101,7 @@ fn egress_is_judged_by_all_groups_together() {
     nameless.service = None;
     let stopped = world(|instance, _| instance.state = "stopped".to_owned());
     let text = shown(
-        Egress,
+        "egress",
         &[
             ("everything out", egress(&["-1 0.0.0.0/0"]), to_ssm(PUBLIC)),
             ("443 out", egress(&["tcp:443 0.0.0.0/0"]), to_ssm("")),
@@ -195,7 +194,7 @@ fn the_route_that_the_subnet_really_uses_is_judged() {
     endpoints_unread.endpoints = one("vpc-1", Fetched::Failed("late".to_owned()));
     let s3 = RouteTarget::GatewayEndpoint("vpce-s3".to_owned());
     let text = shown(
-        Route,
+        "route",
         &[
             (
                 "NAT",
@@ -313,7 +312,7 @@ fn a_network_acl_must_let_requests_out_and_answers_in() {
     let mut unread = world(|_, _| {});
     unread.acls = one("vpc-1", Fetched::Failed("denied".to_owned()));
     let text = shown(
-        NetworkAcl,
+        "network-acl",
         &[
             ("the default", world(|_, _| {}), to_ssm(PUBLIC)),
             ("443 out, high ports in", only(https, high), to_ssm(PUBLIC)),
@@ -406,7 +405,7 @@ fn an_endpoint_must_be_available_named_and_open() {
         no_route(facts);
     });
     let text = shown(
-        VpcEndpoint,
+        "vpc-endpoint",
         &[
             (
                 "open to the VPC",
@@ -523,7 +522,7 @@ fn names_fail_in_the_vpc_only_when_its_own_resolver_is_off() {
         facts.dns_hostnames = found("vpc-1", false);
     });
     let text = shown(
-        VpcDns,
+        "vpc-dns",
         &[
             ("on", dns(Fetched::Found(true), own), to_ssm("")),
             ("off", dns(Fetched::Found(false), own), to_ssm("")),
@@ -567,7 +566,7 @@ fn names_fail_in_the_vpc_only_when_its_own_resolver_is_off() {
 fn a_world_in_which_all_is_right_convicts_nothing() {
     for facts in [world(|_, _| {}), world_with_endpoint(|_, _| {})] {
         for remote_ip in ["", PUBLIC, PRIVATE] {
-            for check in [Egress, Route, NetworkAcl, VpcEndpoint, VpcDns] {
+            for check in ["egress", "route", "network-acl", "vpc-endpoint", "vpc-dns"] {
                 let result = run_with(check, &facts, &to_ssm(remote_ip));
                 assert_ne!(result.status, CheckStatus::Failed, "{}", result.note);
             }

@@ -3,12 +3,11 @@
 
 use super::checks::run_with;
 use super::world::{address, found, group, nat, table, world, world_with_endpoint};
+use crate::diagnose::check::CheckResult;
 use crate::diagnose::check::CheckStatus;
-use crate::diagnose::check::{CheckName, CheckResult};
 use crate::diagnose::facts::{AclEntry, Facts, Fetched, Ports, Protocol, RouteTarget, SubnetFacts};
 use crate::finding::ErrorDetails;
 use crate::node::Region;
-use CheckName::{Egress, EndpointPolicy, NetworkAcl, Route, VpcEndpoint};
 use CheckStatus::{Failed, Ok, Unknown};
 
 pub(super) const LOCAL: (&str, RouteTarget) = ("10.0.0.0/16", RouteTarget::Local);
@@ -66,7 +65,7 @@ pub(super) const V6: &str = "2600:1f18:1::10";
 
 /// The table's answers, each with its title where it is another.
 pub(super) fn judged(
-    check: CheckName,
+    check: &'static str,
     rows: &[(&str, Facts, ErrorDetails, CheckStatus)],
 ) -> Vec<CheckResult> {
     let judge =
@@ -91,7 +90,7 @@ fn private_ranges_alone_let_nothing_out_to_the_public_way() {
     let mut unread_group = out(&["tcp:443 sg-hub"]);
     unread_group.route_tables.clear();
     judged(
-        Egress,
+        "egress",
         &[
             ("private ranges", out(&private), to_ssm(""), Failed),
             ("dialled", out(&private), to_ssm("52.94.1.1"), Failed),
@@ -140,8 +139,8 @@ fn the_name_of_an_endpoint_elsewhere_leads_to_no_public_address() {
         "vpce-0f-x-eu-central-1a.ssm.cn-north-1.vpce.amazonaws.com.cn",
     ] {
         let error_details = || to("ssm", name, "");
-        judged(Egress, &[(name, facts(), error_details(), Unknown)]);
-        judged(Route, &[(name, routes(), error_details(), Unknown)]);
+        judged("egress", &[(name, facts(), error_details(), Unknown)]);
+        judged("route", &[(name, routes(), error_details(), Unknown)]);
     }
 }
 
@@ -155,7 +154,7 @@ fn address_families_are_judged_apart() {
     };
     let s3 = to("s3", "logs.s3.dualstack.eu-central-1.amazonaws.com", "");
     judged(
-        Route,
+        "route",
         &[
             (
                 "both, IPv6 open",
@@ -214,7 +213,7 @@ fn address_families_are_judged_apart() {
     );
     let out = |addresses: &[&str], rules: &[&str]| with_egress(over_v6(at(addresses)), rules);
     judged(
-        Egress,
+        "egress",
         &[
             (
                 "both",
@@ -282,7 +281,7 @@ fn an_acl_is_judged_for_each_family_over_the_whole_list() {
         with_acl(facts, entries)
     };
     judged(
-        NetworkAcl,
+        "network-acl",
         &[
             (
                 "IPv6 only, denied",
@@ -348,7 +347,13 @@ fn what_another_account_shares_is_not_judged() {
     };
     let mut denied = to_ssm("");
     denied.action = Some("ssm:UpdateInstanceInformation".to_owned());
-    for check in [Egress, Route, NetworkAcl, VpcEndpoint, EndpointPolicy] {
+    for check in [
+        "egress",
+        "route",
+        "network-acl",
+        "vpc-endpoint",
+        "vpc-endpoint-policy",
+    ] {
         let note = run_with(check, &shared(world(|_, _| {})), &denied).note;
         assert!(note.contains("444455556666"), "{check}: {note}");
         let mut unread = shared(world(|_, _| {}));
@@ -360,7 +365,10 @@ fn what_another_account_shares_is_not_judged() {
     }
     // Its own security groups lie before the instance wherever it stands.
     let shut = with_egress(shared(world(|_, _| {})), &[]);
-    assert_eq!(run_with(Egress, &shut, &to_ssm("52.94.1.1")).status, Failed);
+    assert_eq!(
+        run_with("egress", &shut, &to_ssm("52.94.1.1")).status,
+        Failed
+    );
 }
 
 #[test]
@@ -380,10 +388,10 @@ fn a_static_route_wins_over_a_propagated_one() {
         facts
     };
     for reversed in [false, true] {
-        let result = run_with(Route, &both(reversed, false), &to_ssm("52.94.1.1"));
+        let result = run_with("route", &both(reversed, false), &to_ssm("52.94.1.1"));
         assert_eq!(result.status, Ok, "{}", result.note);
         assert!(result.note.contains("nat-1"), "{}", result.note);
-        let result = run_with(Route, &both(reversed, true), &to_ssm("52.94.1.1"));
+        let result = run_with("route", &both(reversed, true), &to_ssm("52.94.1.1"));
         assert_eq!(result.status, Unknown, "{}", result.note);
     }
 }
@@ -397,13 +405,13 @@ fn shared_address_space_and_mapped_addresses_are_private() {
         "::ffff:10.9.9.9",
         "64:ff9b::a09:909",
     ] {
-        let result = run_with(Egress, &facts(), &to_ssm(remote_ip));
+        let result = run_with("egress", &facts(), &to_ssm(remote_ip));
         assert_eq!(result.status, Unknown, "{remote_ip}: {}", result.note);
     }
     // A public address in IPv6 clothes is an IPv4 one.
     let open = with_egress(world(|_, _| {}), &["-1 0.0.0.0/0"]);
     assert_eq!(
-        run_with(Egress, &open, &to_ssm("::ffff:52.94.1.1")).status,
+        run_with("egress", &open, &to_ssm("::ffff:52.94.1.1")).status,
         Ok
     );
 }
@@ -415,7 +423,7 @@ fn routes_that_are_named_apart_stay_apart() {
         with_routes(world(|_, _| {}), &routes)
     };
     judged(
-        Route,
+        "route",
         &[
             ("both halves over one", halves(nat()), to_ssm(""), Ok),
             ("over two", halves(beyond("tgw-1")), to_ssm(""), Unknown),

@@ -3,7 +3,7 @@
 use super::checks::run_with;
 use super::world::{CORE, found, instance_id, one, world};
 use crate::diagnose::called_on::Place;
-use crate::diagnose::check::{CheckName, Fault};
+use crate::diagnose::check::Fault;
 use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::facts::{Decision, Facts, Fetched, PolicyNames, Simulated, SimulatedAction};
 use crate::failure::{Denied, DenyReason};
@@ -138,13 +138,13 @@ const LOGGED_CHANNEL: &str =
     "arn:aws:ssmmessages:eu-central-1:111122223333:control-channel/i-00000000000000001";
 const CERTAIN_CHANNELS: &str = r#"{"Effect":"Allow","Action":"ssmmessages:*","Resource":"arn:aws:ssmmessages:*:*:control-channel/*"}"#;
 
-pub(super) fn shown(check: CheckName, rows: &[(&str, Facts, ErrorDetails)]) -> String {
+pub(super) fn shown(check: &'static str, rows: &[(&str, Facts, ErrorDetails)]) -> String {
     let mut text = String::new();
     for (title, facts, error_details) in rows {
         let result = run_with(check, facts, error_details);
         let observation = result
             .observation
-            .map_or("-".to_owned(), |observation| format!("{observation:?}"));
+            .map_or("-", |observation| observation.name);
         let resource = result.fault.as_ref().map_or("-", Fault::resource);
         text.push_str(&format!(
             "{title}: {:?} {observation} {resource}\n    {}\n",
@@ -193,7 +193,7 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
     of_other_role.role = Some("AWSSystemsManagerDefaultEC2InstanceManagementRole".to_owned());
     let no_role = world(|_, profile| profile.role = None);
     let text = shown(
-        CheckName::Permissions,
+        "permissions",
         &[
             ("the managed policy", policies(true, &[]), denied(PING)),
             (
@@ -415,7 +415,7 @@ fn the_simulator_is_believed_where_it_was_given_all_it_asks_for() {
         simulated.actions.clear();
     }
     let text = shown(
-        CheckName::Permissions,
+        "permissions",
         &[
             ("allowed", simulated(|_| {}), denied(PING)),
             ("not allowed", simulated(not_allowed), denied(PING)),

@@ -3,9 +3,8 @@
 use super::checks::run_with;
 use super::world::{finding, instance_id, role, second, world};
 use crate::cause::{Cause, Confidence};
-use crate::diagnose::check::CheckName;
+use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
-use crate::diagnose::verdict::{Diagnosed, FaultState};
 use crate::diagnose::{Home, diagnose};
 use crate::finding::ErrorDetails;
 use Cause::*;
@@ -41,13 +40,13 @@ fn dhmc(setting: Fetched<&str>, role: Option<Fetched<&str>>) -> Facts {
     facts
 }
 
-fn shown(check: CheckName, rows: &[(&str, Facts)]) -> String {
+fn shown(check: &'static str, rows: &[(&str, Facts)]) -> String {
     let mut text = String::new();
     for (title, facts) in rows {
         let result = run_with(check, facts, &ErrorDetails::default());
         let observation = result
             .observation
-            .map_or("-".to_owned(), |observation| format!("{observation:?}"));
+            .map_or("-", |observation| observation.name);
         text.push_str(&format!(
             "{title}: {:?} {observation}\n    {}\n",
             result.status, result.note
@@ -69,7 +68,7 @@ fn registration_tells_when_the_agent_last_reported() {
         agent_version: None,
     });
     let text = shown(
-        CheckName::Registration,
+        "ssm-registration",
         &[
             ("since", registered(pinged("Online", 300))),
             ("before", registered(pinged("Online", 0))),
@@ -103,7 +102,7 @@ fn default_host_management_is_judged_by_its_setting_and_role() {
     const TWICE: &str = r#"{"Statement":{"Effect":"Deny","Effect":"Allow","Principal":{"Service":"ssm.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     let found = |trust| Some(Fetched::Found(trust));
     let text = shown(
-        CheckName::Dhmc,
+        "dhmc",
         &[
             ("off", dhmc(Fetched::Found("$None"), None)),
             ("on", dhmc(Fetched::Found(ON), found(TRUSTS_SSM))),
@@ -140,7 +139,7 @@ fn verdict(
     candidates: &[Cause],
     change: impl FnOnce(&mut ErrorDetails),
     facts: &Facts,
-) -> Diagnosed {
+) -> Diagnosis {
     let mut finding = finding(1, candidates, Confidence::Likely);
     change(&mut finding.error_details);
     diagnose(vec![finding], facts, &Home::default()).remove(0)

@@ -4,9 +4,8 @@ use super::world::{
     world_with_endpoint,
 };
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::check::Observation;
+use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::{Facts, Fetched};
-use crate::diagnose::verdict::{Diagnosed, FaultState, implications};
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
 use crate::failure::{Denied, DenyReason, Principal};
 use crate::finding::Finding;
@@ -23,13 +22,13 @@ const BARE: &[Cause] = &[
     StaleInstanceProfile,
 ];
 
-fn verdict(finding: Finding, facts: &Facts) -> Diagnosed {
+fn verdict(finding: Finding, facts: &Facts) -> Diagnosis {
     diagnose(vec![finding], facts, &Home::default())
         .pop()
         .expect("one for one")
 }
 
-fn undetermined(candidates: &[Cause], facts: &Facts) -> Diagnosed {
+fn undetermined(candidates: &[Cause], facts: &Facts) -> Diagnosis {
     verdict(finding(1, candidates, Undetermined), facts)
 }
 
@@ -307,43 +306,6 @@ fn what_may_heal_by_itself_is_quiet_until_it_is_proved() {
     assert_eq!((on.cause, on.severity), (ImdsUnreachable, Severity::Low));
     let off = verdict(early, &imds_off());
     assert_eq!((off.cause, off.severity), (ImdsDisabled, Severity::High));
-}
-
-#[test]
-fn no_sign_refutes_what_it_confirms() {
-    for observation in [
-        Observation::InstanceUnknown,
-        Observation::InstanceGone,
-        Observation::InstanceStopped,
-        Observation::InstanceUp,
-        Observation::ImdsDisabled,
-        Observation::ImdsEnabled,
-        Observation::NoProfile,
-        Observation::ProfileAttached,
-        Observation::ProfileDeleted,
-        Observation::ProfileRecreated,
-        Observation::ProfileWithoutRole,
-        Observation::ProfileSound,
-        Observation::TrustAllows,
-        Observation::TrustAllowsByRepair,
-        Observation::TrustRefuses,
-        Observation::DnsOff,
-        Observation::WayBlocked,
-        Observation::PermissionLacking,
-        Observation::PermissionGranted,
-        Observation::EndpointPolicyRefuses,
-        Observation::EndpointPolicyAllows,
-        Observation::DhmcRoleUnusable,
-        Observation::DhmcOff,
-        Observation::DhmcOn,
-        Observation::DhmcSound,
-        Observation::PingedSince,
-    ] {
-        let implications = implications(observation);
-        if let Some(cause) = implications.confirms {
-            assert!(!implications.refutes.contains(&cause), "{observation:?}");
-        }
-    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use super::{Incident, MANY_NODES, group_into_incidents};
 use crate::cause::{Cause, Confidence, Severity};
+use crate::diagnose::diagnosis::FaultState;
 use crate::diagnose::facts::Facts;
 use crate::diagnose::tests::world::{TRUSTS_LAMBDA, finding, instance, profile, role, second};
-use crate::diagnose::verdict::FaultState;
 use crate::diagnose::{Home, diagnose, diagnose_by_log};
 use crate::failure::{Denied, Principal};
 use crate::finding::{Evidence, Finding};
@@ -72,9 +72,9 @@ fn many_instances_on_one_broken_role_are_one_incident() {
     let notes: Vec<&str> = one.checks.iter().map(|check| check.note.as_str()).collect();
     insta::assert_snapshot!(notes.join("\n"), @r#"
     i-00000000000000001 is running. The same holds for 2 more.
-    Systems Manager knows no node i-00000000000000001 in this account and Region: its agent has never registered, or was deregistered. The same holds for 2 more.
-    i-00000000000000001 has the instance profile Web with the role MySSMRole. The same holds for 2 more.
-    Role MySSMRole: no statement of the trust policy lets EC2 assume it; its Allow statements name "lambda.amazonaws.com".
+    Systems Manager has no node i-00000000000000001 in this account and Region: its agent never registered, or it was deregistered. The same holds for 2 more.
+    The instance profile Web of i-00000000000000001 contains the role MySSMRole. The same holds for 2 more.
+    Role MySSMRole: no statement of the trust policy allows EC2 to assume it; its Allow statements name "lambda.amazonaws.com".
     "#);
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::verdict::FaultState;
+use crate::diagnose::diagnosis::FaultState;
 use crate::finding::Recovered;
 use crate::finding::{ErrorDetails, Finding};
 use crate::incident::group::{AffectedNode, Incident, by_nodes};

@@ -82,8 +82,8 @@ pub(super) fn recovered(number: u32, when: Timestamp) -> Recovered {
     }
 }
 
-fn finding(number: u32, last: Timestamp, error_details: ErrorDetails) -> Diagnosed {
-    Diagnosed {
+fn finding(number: u32, last: Timestamp, error_details: ErrorDetails) -> Diagnosis {
+    Diagnosis {
         finding: Finding {
             node: node(number),
             candidates: ROLE_SERIES.to_vec(),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cause::{Cause, Scope, ScopeKind, Severity};
-use crate::diagnose::check::{CheckName, CheckResult};
+use crate::diagnose::check::CheckResult;
 use crate::finding::Evidence;
 use crate::incident::sample::{self, INSTANCE, at};
 use crate::incident::store::{NotifyReason, State};
@@ -80,7 +80,7 @@ fn report(id: &str) -> NodeEntry {
     }
 }
 
-fn check(check: CheckName, status: CheckStatus, note: &str) -> CheckResult {
+fn check(check: &'static str, status: CheckStatus, note: &str) -> CheckResult {
     CheckResult {
         check,
         status,
@@ -111,12 +111,12 @@ fn imds_disabled() -> Told {
     )];
     incident.checks = vec![
         check(
-            CheckName::InstanceState,
+            "instance-state",
             CheckStatus::Ok,
             "i-0123456789abcdef0 is running.",
         ),
         check(
-            CheckName::Imds,
+            "imds",
             CheckStatus::Failed,
             "The metadata service of i-0123456789abcdef0 is switched off (HttpEndpoint is disabled).",
         ),
@@ -157,17 +157,17 @@ fn role_not_assumable(nodes: usize) -> Told {
     ];
     incident.checks = vec![
         check(
-            CheckName::InstanceProfile,
+            "instance-profile",
             CheckStatus::Ok,
             "The instance profile MyProfile of i-0123456789abcdef0 exists and holds the role MySSMRole.",
         ),
         check(
-            CheckName::TrustPolicy,
+            "trust-policy",
             CheckStatus::Failed,
             "The trust policy of the role MySSMRole lets nobody but lambda.amazonaws.com assume it.",
         ),
         check(
-            CheckName::Imds,
+            "imds",
             CheckStatus::Unknown,
             "DescribeInstances was denied (UnauthorizedOperation).",
         ),
@@ -304,7 +304,7 @@ fn an_undetermined_loss_of_credentials() {
         "Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity",
     )];
     incident.checks = vec![check(
-        CheckName::InstanceState,
+        "instance-state",
         CheckStatus::Unknown,
         "DescribeInstances was throttled (RequestLimitExceeded).",
     )];
@@ -316,11 +316,11 @@ fn what_several_checks_say_alike_stands_once_with_a_count() {
     let mut incident = sample::incident(Cause::RoleNotAssumable);
     let denied = "Could not look at i-1: DescribeInstances was denied.";
     incident.checks = vec![
-        check(CheckName::InstanceState, CheckStatus::Unknown, denied),
-        check(CheckName::Imds, CheckStatus::Unknown, denied),
-        check(CheckName::InstanceProfile, CheckStatus::Failed, denied),
-        check(CheckName::TrustPolicy, CheckStatus::Unknown, denied),
-        check(CheckName::Registration, CheckStatus::Unknown, "Another."),
+        check("instance-state", CheckStatus::Unknown, denied),
+        check("imds", CheckStatus::Unknown, denied),
+        check("instance-profile", CheckStatus::Failed, denied),
+        check("trust-policy", CheckStatus::Unknown, denied),
+        check("ssm-registration", CheckStatus::Unknown, "Another."),
     ];
     let body = Told::of(incident).message().body;
     let folded = body.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -393,7 +393,7 @@ fn what_the_log_says_and_live_state_does_not_show() {
     told.incident.title =
         "IMDS disabled on i-0123456789abcdef0, live checks find nothing wrong now".to_owned();
     told.incident.checks[1] = check(
-        CheckName::Imds,
+        "imds",
         CheckStatus::Ok,
         "The metadata service of i-0123456789abcdef0 is switched on (HttpEndpoint enabled, HttpTokens required).",
     );

@@ -1,7 +1,7 @@
 //! The steps where a check named the resource at fault.
 
 use super::*;
-use crate::diagnose::check::{CheckName, CheckResult, Observation};
+use crate::diagnose::check::{CheckResult, Observation};
 
 const ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 const GROUP: &str = "sg-0a1b2c3d4e5f60718";
@@ -12,14 +12,13 @@ fn advice(cause: Cause, fault: Fault) -> Runbook {
     let mut incident = sample::incident(cause);
     incident.confidence = Confidence::Confirmed;
     incident.instances[0].network.groups = vec!["sg-00000000000000001".to_owned()];
-    let sign = match cause {
-        Cause::PermissionMissing => Observation::PermissionLacking,
-        Cause::EndpointPolicyDenies => Observation::EndpointPolicyRefuses,
-        Cause::DnsFailure => Observation::DnsOff,
-        Cause::DhmcRoleBroken => Observation::DhmcRoleUnusable,
-        _ => Observation::WayBlocked,
+    let proved = match fault {
+        Fault::Egress { .. } => Cause::EndpointUnreachable,
+        _ => cause,
     };
-    let failed = CheckResult::failed(CheckName::Egress, "It is at fault.", sign, fault);
+    let failed = CheckResult::failed("It is at fault.")
+        .observed(Observation::confirms("fault", proved, &[]))
+        .at(fault);
     incident.checks = vec![failed];
     advise(&incident, &sample::nothing_done())
 }
@@ -126,13 +125,10 @@ fn a_call_without_a_signature_is_let_pass_by_whose_node_it_is() {
         let endpoint = Fault::EndpointPolicy {
             endpoint: ENDPOINT.to_owned(),
         };
-        let failed = CheckResult::failed(
-            CheckName::EndpointPolicy,
-            "It is at fault.",
-            Observation::EndpointPolicyRefuses,
-            endpoint,
-        );
         let cause = Cause::EndpointPolicyDenies;
+        let failed = CheckResult::failed("It is at fault.")
+            .observed(Observation::confirms("fault", cause, &[]))
+            .at(endpoint);
         let mut proved = sample::incident(cause);
         proved.confidence = Confidence::Confirmed;
         proved.checks = vec![failed];

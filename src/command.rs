@@ -35,8 +35,6 @@ pub enum ArgKind {
     VpcEndpointId,
     RouteTableId,
     NetworkAclId,
-    /// The association of an instance profile with an instance.
-    ProfileAssociationId,
     /// A DNS name or an address literal.
     Host,
     /// An endpoint prefix such as `ssmmessages`, or a word of an API's name.
@@ -64,7 +62,6 @@ impl ArgKind {
             Self::VpcEndpointId => "VPC_ENDPOINT_ID",
             Self::RouteTableId => "ROUTE_TABLE_ID",
             Self::NetworkAclId => "NETWORK_ACL_ID",
-            Self::ProfileAssociationId => "ASSOCIATION_ID",
             Self::Host => "HOST",
             Self::Service => "SERVICE",
             Self::Action => "ACTION",
@@ -94,7 +91,6 @@ impl ArgKind {
             Self::VpcEndpointId => is_resource_id(text, "vpce-"),
             Self::RouteTableId => is_resource_id(text, "rtb-"),
             Self::NetworkAclId => is_resource_id(text, "acl-"),
-            Self::ProfileAssociationId => is_resource_id(text, "iip-assoc-"),
             Self::Host => is_host(text),
             Self::Service => is_made_of(text, 64, "-"),
             Self::Action => text.split_once(':').is_some_and(|(service, name)| {
@@ -166,16 +162,6 @@ impl Command {
     /// Adds an option of ours and its value, or the placeholder of its grammar.
     pub fn option(self, name: &'static str, grammar: ArgKind, value: &str) -> Self {
         self.text(name).value(grammar, value)
-    }
-
-    /// As [`Command::option`], with the placeholder where nothing is known.
-    pub fn option_or_placeholder(
-        self,
-        name: &'static str,
-        grammar: ArgKind,
-        value: Option<&str>,
-    ) -> Self {
-        self.option(name, grammar, value.unwrap_or_default())
     }
 
     /// Adds an option of ours and a JSON document as one quoted word. Text that
@@ -273,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [ArgKind; 19] = [
+    const ALL: [ArgKind; 18] = [
         ArgKind::InstanceId,
         ArgKind::NodeId,
         ArgKind::AccountId,
@@ -288,7 +274,6 @@ mod tests {
         ArgKind::VpcEndpointId,
         ArgKind::RouteTableId,
         ArgKind::NetworkAclId,
-        ArgKind::ProfileAssociationId,
         ArgKind::Host,
         ArgKind::Service,
         ArgKind::Action,
@@ -312,7 +297,6 @@ mod tests {
             (ArgKind::VpcEndpointId, "vpce-0123456789abcdef0"),
             (ArgKind::RouteTableId, "rtb-01234567"),
             (ArgKind::NetworkAclId, "acl-01234567"),
-            (ArgKind::ProfileAssociationId, "iip-assoc-0123456789abcdef0"),
             (ArgKind::Host, "ssm.eu-central-1.amazonaws.com"),
             (ArgKind::Host, "fd00:ec2::254"),
             (ArgKind::Service, "ssmmessages"),
@@ -348,7 +332,7 @@ mod tests {
                 "ssm.eu-central-1.amazonaws.com",
                 "/ping",
             )
-            .option_or_placeholder("--interface", ArgKind::Host, None)
+            .option("--interface", ArgKind::Host, "")
             .to_string();
         assert_eq!(
             line,

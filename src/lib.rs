@@ -39,31 +39,34 @@
 //! `aws`, on by default, holds everything that needs the AWS SDK or the Lambda
 //! runtime. Without it the engine and the command-line tool build in seconds.
 
+// Repairs and messages have no user without the handler.
+#![cfg_attr(not(all(feature = "aws", feature = "cli")), allow(dead_code))]
+
 #[cfg(feature = "aws")]
-pub mod aws;
+pub(crate) mod aws;
 pub mod batch;
 pub mod cause;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod command;
+pub(crate) mod command;
 pub mod config;
 pub mod correlate;
 pub mod decode;
 pub mod diagnose;
 pub mod engine;
-pub mod failure;
+pub(crate) mod failure;
 pub mod finding;
 #[cfg(feature = "aws")]
 pub mod handler;
 pub mod incident;
 pub mod node;
-pub mod notify;
+pub(crate) mod notify;
 pub(crate) mod policy;
-pub mod receive;
+pub(crate) mod receive;
 pub mod record;
-pub mod repair;
-pub mod report;
-pub mod runbook;
-pub mod sheet;
+pub(crate) mod repair;
+pub(crate) mod report;
+pub(crate) mod runbook;
+pub(crate) mod sheet;
 pub mod signature;
-pub mod text;
+pub(crate) mod text;

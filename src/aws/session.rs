@@ -18,6 +18,7 @@ pub struct Session {
 }
 
 impl Session {
+    #[cfg(test)]
     /// With a configuration in hand instead of the environment's.
     pub fn of(config: SdkConfig) -> Self {
         Self {

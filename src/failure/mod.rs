@@ -14,7 +14,7 @@ mod phrase;
 
 pub use address::Service;
 pub use denial::{Denied, DenyReason, Principal};
-pub use judge::{Verdict, verdict};
+pub use judge::verdict;
 
 use std::net::IpAddr;
 

@@ -86,6 +86,7 @@ pub struct StatementRef {
 
 impl StatementRef {
     /// Counted from 1.
+    #[cfg(test)]
     pub fn position(&self) -> usize {
         self.position
     }

@@ -32,33 +32,6 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// `text` with the characters that a chat client reads as markup replaced by
-/// look-alikes: no mention, link, code span or emphasis can start in it.
-/// Underscores inside a word stay (`no_proxy`): no client reads those.
-pub fn for_chat(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut before: Option<char> = None;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let inside_word = before.is_some_and(char::is_alphanumeric)
-            && chars.peek().copied().is_some_and(char::is_alphanumeric);
-        out.push(match c {
-            '<' => '\u{2039}',
-            '>' => '\u{203a}',
-            '`' => '\u{2019}',
-            '*' => '\u{2217}',
-            '~' => '\u{223c}',
-            '_' if !inside_word => '\u{2017}',
-            '@' if !inside_word => '\u{ff20}',
-            '[' => '\u{27e6}',
-            ']' => '\u{27e7}',
-            other => other,
-        });
-        before = Some(c);
-    }
-    out
-}
-
 /// The first `most` characters of `text`, and a note of how many were cut.
 pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
@@ -117,14 +90,6 @@ mod tests {
     }
 
     #[test]
-    fn chat_markup_reads_as_text() {
-        assert_eq!(
-            for_chat("<!channel> <@U1> *b* _i_ `c` no_proxy [t](u) me@x @here"),
-            "‹!channel› ‹＠U1› ∗b∗ ‗i‗ ’c’ no_proxy ⟦t⟧(u) me@x ＠here"
-        );
-    }
-
-    #[test]
     fn text_is_cut_between_characters_with_a_note() {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöü äö", 3), "äöü [3 more characters cut]");
@@ -137,8 +102,6 @@ mod tests {
         fn no_character_that_acts_is_left(text in any::<String>()) {
             let out = sanitize(&text);
             prop_assert!(out.chars().all(|c| c == '\n' || !c.is_control() && !is_invisible(c)));
-            prop_assert_eq!(for_chat(&for_chat(&out)), for_chat(&out));
-            prop_assert!(!for_chat(&out).contains(['<', '>', '`', '*']));
         }
 
         #[test]

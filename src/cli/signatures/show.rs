@@ -34,13 +34,14 @@ pub fn render(entries: &[Entry], id: &str, width: usize) -> Result<String, Strin
     Ok(page)
 }
 
-fn fields(entry: &Entry) -> [(&'static str, String); 12] {
+fn fields(entry: &Entry) -> [(&'static str, String); 13] {
     let (one, about) = (&entry.signature, &entry.documentation);
     let names = |names: Vec<&str>| names.join(", ");
     [
         ("kind", one.kind.to_string()),
         ("part", one.part.to_string()),
         ("causes", causes(one)),
+        ("what to do", runbook(one).unwrap_or_default()),
         (
             "severity",
             one.severity.map(|it| it.to_string()).unwrap_or_default(),
@@ -63,6 +64,12 @@ fn fields(entry: &Entry) -> [(&'static str, String); 12] {
         ("agents", about.versions.unwrap_or_default().to_owned()),
         ("see", about.references.join("; ")),
     ]
+}
+
+/// The sheet of the likeliest cause.
+fn runbook(one: &Signature) -> Option<String> {
+    let cause = one.causes.first()?;
+    Some(format!("ssm-agent-triage runbook show {cause}"))
 }
 
 fn causes(one: &Signature) -> String {
@@ -120,6 +127,7 @@ mod tests {
           part           host
           causes         what the error inside the text says, else host-permission, host-disk-full,
                          host-noexec
+          what to do     ssm-agent-triage runbook show host-permission
           severity       low
           levels         WARN and above
           tags           Own

@@ -212,6 +212,7 @@ impl Handler {
                 outcome,
                 incident,
                 nodes: NodeList::default(),
+                since: now,
                 notified: Notified::BelowThreshold,
             });
         }
@@ -351,6 +352,7 @@ fn share(
             happened: first.happened,
             outcome: first.outcome.clone(),
             nodes: NodeList::default(),
+            since: first.since,
             notified: Notified::BelowThreshold,
         };
         for place in &places {

@@ -20,7 +20,7 @@
 //! | [`diagnose`] | findings and live state | a cause, proved or likely or undetermined |
 //! | [`runbook`] | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
 //! | [`repair`] | an incident, live state, the locks | a plan; with a permit, the least write, read back |
-//! | [`notify`] | an incident, its plan and outcome | a message within the limits of SNS; the report's entry |
+//! | [`notify`] | an incident, its plan and outcome | one content, a message in each format within the limits of SNS |
 //!
 //! [`engine`] puts the stages up to findings together, for the function and
 //! for the command-line tool alike; `handler` puts all of them together for

@@ -84,7 +84,7 @@ fn every_cause_is_named() {
 
 #[test]
 fn the_message_is_one_that_is_sent() {
-    let shown = "src/notify/text/snapshots/ssm_agent_triage__notify__text__tests__\
+    let shown = "src/notify/tests/snapshots/ssm_agent_triage__notify__tests__\
         imds_disabled_while_repairs_are_off.snap";
     let sent = fs::read_to_string(root().join(shown)).expect("the snapshot is there");
     let sent: Vec<&str> = sent

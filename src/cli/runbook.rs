@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::terminal::Style;
 use super::{Output, nearest};
 use crate::cause::{Cause, ScopeKind, Severity};
-use crate::notify::layout::wrap;
+use crate::notify::page::wrap;
 use crate::sheet::{self, Choice, Piece, SHEETS, Sheet, Step, Template, When};
 
 /// Shows the runbook of a cause: its title, what to do and when, how to verify, what happens next.

@@ -3,19 +3,13 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
+pub use crate::notify::page::Style;
+
 /// Columns of prose where nothing asks for fewer.
 const WIDEST: usize = 100;
 
 /// With fewer, most lines would be a word.
 const NARROWEST: usize = 24;
-
-/// How the text may look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    pub colour: bool,
-    /// Columns of prose; commands and single words may be longer.
-    pub width: usize,
-}
 
 impl Style {
     pub fn of_standard_output() -> Self {

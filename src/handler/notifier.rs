@@ -17,8 +17,10 @@ use crate::finding::Recovered;
 use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::incident::store::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, Store};
-use crate::notify::message::{Message, NotificationKind};
-use crate::notify::text;
+use crate::notify::content::Content;
+use crate::notify::format::{log, mail};
+use crate::notify::kind::NotificationKind;
+use crate::notify::message::{Message, subject};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::Notified;
@@ -48,13 +50,16 @@ impl Notifier {
         }
     }
 
-    async fn send(&self, message: &Message, until: Instant) -> Result<Notified, String> {
+    /// The error says why, and holds the message.
+    async fn send(&self, content: &Content, until: Instant) -> Result<Notified, (String, String)> {
         let Some(topic) = &self.topic else {
-            return match print(message) {
+            let line = log::render(content);
+            return match print(&line) {
                 Ok(()) => Ok(Notified::Printed),
-                Err(error) => Err(format!("The message could not be printed: {error}")),
+                Err(error) => Err((format!("The message could not be printed: {error}"), line)),
             };
         };
+        let message = Message::new(content, mail::render(content));
         let publication = Publication {
             subject: &message.subject,
             body: &message.body,
@@ -63,11 +68,12 @@ impl Notifier {
             group: &message.group,
             deduplication: &message.deduplication,
         };
-        match timeout_at(until, topic.publish(&self.session, publication)).await {
-            Ok(Ok(_)) => Ok(Notified::Sent),
-            Ok(Err(error)) => Err(format!("{} did not take it: {error}", topic.arn())),
-            Err(_) => Err(format!("{} did not take it in the time left", topic.arn())),
-        }
+        let why = match timeout_at(until, topic.publish(&self.session, publication)).await {
+            Ok(Ok(_)) => return Ok(Notified::Sent),
+            Ok(Err(error)) => format!("{} did not take it: {error}", topic.arn()),
+            Err(_) => format!("{} did not take it in the time left", topic.arn()),
+        };
+        Err((why, message.body))
     }
 }
 
@@ -91,6 +97,8 @@ pub struct Settled {
     pub happened: Happened,
     /// All nodes that it hits, those of earlier batches too.
     pub nodes: NodeList,
+    /// Its oldest evidence.
+    pub since: Timestamp,
     pub notified: Notified,
 }
 
@@ -126,6 +134,7 @@ impl<'a> Notifications<'a> {
             let decision = self.store.decide(&one.incident, one.happened, self.now);
             one.incident.severity = decision.severity;
             one.nodes = decision.nodes;
+            one.since = decision.since;
             one.notified = match decision.telling {
                 // What was, or may have been, written in the account is
                 // notified whatever its severity.
@@ -177,13 +186,10 @@ impl<'a> Notifications<'a> {
                 let Some((place, due)) = waiting.next() else {
                     break;
                 };
-                let message = due.message(self.notifier.topic.is_some(), self.now);
+                let content = due.content(self.now);
                 let (notifier, until) = (Arc::clone(self.notifier), self.budget.messages);
-                let subject = message.subject.clone();
-                let task = sending.spawn(async move {
-                    let sent = notifier.send(&message, until).await;
-                    sent.map_err(|why| (why, message.body))
-                });
+                let subject = subject(&content);
+                let task = sending.spawn(async move { notifier.send(&content, until).await });
                 under_way.insert(task.id(), (place, subject));
             }
             let (id, sent) = match sending.join_next_with_id().await {
@@ -220,24 +226,18 @@ impl<'a> Notifications<'a> {
 }
 
 impl Due<'_> {
-    fn message(&self, to_topic: bool, now: Timestamp) -> Message {
+    fn content(&self, now: Timestamp) -> Content {
         match self {
-            Self::Of(one, why) => {
-                let render = match to_topic {
-                    true => text::render,
-                    false => text::render_for_log,
-                };
-                let kind = NotificationKind::of(*why, one.happened);
-                render(
-                    &one.incident,
-                    &one.nodes,
-                    &one.plan,
-                    &one.outcome,
-                    kind,
-                    now,
-                )
-            }
-            Self::ResolvedIncident(over) => text::render_resolved(over, now),
+            Self::Of(one, why) => Content::of(
+                &one.incident,
+                &one.nodes,
+                &one.plan,
+                &one.outcome,
+                NotificationKind::of(*why, one.happened),
+                one.since,
+                Some(now),
+            ),
+            Self::ResolvedIncident(over) => Content::resolved(over, now),
         }
     }
 
@@ -272,9 +272,9 @@ pub fn wrote(status: OutcomeStatus) -> bool {
 }
 
 /// Unlike `println!` this does not panic when nobody reads.
-fn print(message: &Message) -> std::io::Result<()> {
+fn print(line: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", message.log_line())?;
+    writeln!(out, "{line}")?;
     out.flush()
 }

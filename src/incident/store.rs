@@ -94,6 +94,8 @@ pub struct Decision {
     /// By all nodes that the incident has hit since it opened, and not only by
     /// those of this batch.
     pub severity: Severity,
+    /// The oldest evidence since it opened.
+    pub since: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,9 +129,12 @@ pub struct ResolvedIncident {
     pub title: String,
     /// The nodes it had hit, sorted.
     pub nodes: NodeList,
-    pub opened_at: Timestamp,
+    /// The oldest evidence since it opened.
+    pub since: Timestamp,
     /// When the last of its nodes recovered, by the log.
     pub resolved_at: Timestamp,
+    /// The latest write of this function that is remembered.
+    pub written_at: Option<Timestamp>,
 }
 
 /// The incidents that this execution environment remembers.
@@ -307,7 +312,7 @@ impl Store {
         // An old answer soon after a repair is no sign that it has come back.
         let settling = !happened.observed && entry.is_settling(now);
         if stands && entry.resolved_notified && !settling {
-            entry.begin_anew(now);
+            entry.begin_anew(incident.first, now);
         }
         entry.enter(incident.confidence, happened, now);
         let nodes = entry.nodes_with(incident);
@@ -318,6 +323,7 @@ impl Store {
             telling: entry.telling(stands, self.reminder, now),
             nodes,
             severity: entry.severity,
+            since: entry.since,
         }
     }
 

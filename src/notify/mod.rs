@@ -1,9 +1,13 @@
-//! What is told, to whom it may be told, and in which words.
+//! What is notified, and in which words.
 //!
-//! [`text`] writes the message, [`message`] keeps it within what SNS allows,
-//! [`json`] writes the report. Log text goes out only through [`quote`] and
-//! [`redact`].
+//! [`content`] builds what a message says, once; each [`format`] arranges it;
+//! [`message`] keeps what is published within the limits of SNS.
 
-pub mod layout;
+pub mod content;
+pub mod format;
+pub mod kind;
 pub mod message;
-pub mod text;
+pub mod page;
+
+#[cfg(test)]
+mod tests;

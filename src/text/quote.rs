@@ -4,18 +4,6 @@
 use super::redact::redact;
 use super::sanitize::cut;
 
-/// Lines kept of the beginning of a record, where the agent says what failed …
-const HEAD_LINES: usize = 8;
-
-/// … and of its end, where the deepest cause stands.
-const TAIL_LINES: usize = 4;
-
-/// Characters kept of one line.
-const LINE_LENGTH: usize = 600;
-
-/// Characters kept of a line that must be short.
-const SHORT_LINE: usize = 240;
-
 /// Characters of a record that the report keeps.
 const RECORD_LENGTH: usize = 4_000;
 
@@ -23,52 +11,40 @@ const RECORD_LENGTH: usize = 4_000;
 /// no answer.
 const EMPTY_WORDS: &[&str] = &["", "caused by: :", "status code: 0, request id:"];
 
-/// The lines of `text` for a message. Never empty, no line is.
-pub fn lines(text: &str) -> Vec<String> {
-    let all = telling(text);
-    let short = |(_, line): &(usize, String)| cut(line, LINE_LENGTH).into_owned();
-    if all.len() <= HEAD_LINES + TAIL_LINES {
-        return all.iter().map(short).collect();
-    }
-    let (head, tail) = (&all[..HEAD_LINES], &all[all.len() - TAIL_LINES..]);
-    let left_out = tail[0].0 - head[HEAD_LINES - 1].0 - 1;
-    let mut kept: Vec<String> = head.iter().map(short).collect();
-    kept.push(format!("[{left_out} lines left out]"));
-    kept.extend(tail.iter().map(short));
-    kept
-}
-
-/// At most `most` of the lines of `text`, and never more than a short one each:
-/// the first ones and, where there is room for two, the last, which names the
-/// deepest cause.
-pub fn fewer(text: &str, most: usize) -> Vec<String> {
-    let mut lines = telling(text);
-    if lines.len() > most {
-        let last = (most > 1).then(|| lines.pop()).flatten();
-        lines.truncate(most - usize::from(last.is_some()));
-        lines.extend(last);
-    }
-    lines
-        .iter()
-        .map(|(_, line)| cut(line, SHORT_LINE).into_owned())
-        .collect()
-}
-
-/// The lines of `text` that say something, each with its number, redacted and
-/// whole. Never empty, no line is.
-fn telling(text: &str) -> Vec<(usize, String)> {
+/// The lines of `text` that say something, redacted and whole. Never empty, no
+/// line is.
+pub fn telling(text: &str) -> Vec<String> {
     let text = without_pages(&redact(text));
-    let mut lines: Vec<(usize, String)> = text
-        .lines()
-        .map(str::trim)
-        .enumerate()
-        .filter(|(_, line)| !EMPTY_WORDS.contains(line))
-        .map(|(number, line)| (number, line.to_owned()))
+    let mut lines: Vec<String> = (text.lines().map(str::trim))
+        .filter(|line| !EMPTY_WORDS.contains(line))
+        .map(str::to_owned)
         .collect();
     if lines.is_empty() {
-        lines.push((0, "(an empty record)".to_owned()));
+        lines.push("(an empty record)".to_owned());
     }
     lines
+}
+
+/// At most `most` of `lines`, one at least, and of each at most `length`
+/// characters: the first ones and, where there is room for two, the last, which
+/// names the deepest cause. What is left out is counted where it would stand.
+pub fn fewer(lines: &[String], most: usize, length: usize) -> Vec<String> {
+    let shown = |line: &String| cut(line, length).into_owned();
+    let most = most.max(1);
+    if lines.len() <= most {
+        return lines.iter().map(shown).collect();
+    }
+    let last = usize::from(most > 1);
+    let mut kept: Vec<String> = lines[..most - last].iter().map(shown).collect();
+    if let Some(before) = kept.last_mut() {
+        let left_out = match lines.len() - most {
+            1 => "1 line".to_owned(),
+            several => format!("{several} lines"),
+        };
+        before.push_str(&format!(" [{left_out} left out]"));
+    }
+    kept.extend(lines[lines.len() - last..].iter().map(shown));
+    kept
 }
 
 /// The record for the report: redacted and whole, unless it is very long.
@@ -93,8 +69,8 @@ fn without_pages(text: &str) -> String {
             .map_or(text.len(), |at| begin + at + "</html>".len());
         out.push_str(&text[from..begin]);
         match title(&text[begin..end], &lower[begin..end]) {
-            Some(title) => out.push_str(&format!("[a web page: {title}]")),
-            None => out.push_str("[a web page]"),
+            Some(title) => out.push_str(&format!("[web page: {title}]")),
+            None => out.push_str("[web page]"),
         }
         from = end;
     }
@@ -127,52 +103,35 @@ mod tests {
             <title>403 - Forbidden</title>\n </head>\n <body>\n\
             <h1>403 - Forbidden</h1>\n </body>\n</html>\n\n\tstatus code: 403, request id: ";
         assert_eq!(
-            lines(record),
+            telling(record),
             [
                 "Failed to get instance info from IMDS. Err: EC2MetadataError: failed",
-                "[a web page: 403 - Forbidden]",
+                "[web page: 403 - Forbidden]",
                 "status code: 403, request id:",
             ]
         );
-        assert_eq!(lines("x <html>no end"), ["x [a web page]"]);
+        assert_eq!(telling("x <html>no end"), ["x [web page]"]);
     }
 
     #[test]
-    fn beginning_and_deepest_cause_of_a_long_record_stay() {
-        let record: Vec<String> = (1..=40).map(|n| format!("line {n}")).collect();
-        let shown = lines(&record.join("\n"));
-        assert_eq!(shown.len(), HEAD_LINES + TAIL_LINES + 1);
-        assert_eq!(shown[0], "line 1");
-        assert_eq!(shown[HEAD_LINES], "[28 lines left out]");
-        assert_eq!(shown.last().map(String::as_str), Some("line 40"));
-        assert_eq!(lines("\n\n"), ["(an empty record)"]);
-    }
-
-    #[test]
-    fn of_a_few_lines_the_first_and_the_last_stay() {
-        assert_eq!(fewer("1\n2\n3\n4\n5", 3), ["1", "2", "5"]);
-        assert_eq!(fewer("1\n2\n3\n4\n5", 2), ["1", "5"]);
-        assert_eq!(fewer("1\n2\n3\n4\n5", 1), ["1"]);
-        assert_eq!(fewer("1\n2", 3), ["1", "2"]);
-        assert_eq!(fewer("", 3), ["(an empty record)"]);
-    }
-
-    #[test]
-    fn notes_count_all_that_was_left_out_of_the_record() {
+    fn of_many_lines_the_first_and_the_last_stay_and_the_others_are_counted() {
+        let shown = |text, most| fewer(&telling(text), most, 240);
+        let five = "1\n2\n3\n4\n5";
+        assert_eq!(shown(five, 3), ["1", "2 [2 lines left out]", "5"]);
+        assert_eq!(shown(five, 4), ["1", "2", "3 [1 line left out]", "5"]);
+        assert_eq!(shown(five, 2), ["1 [3 lines left out]", "5"]);
+        assert_eq!(shown(five, 1), ["1 [4 lines left out]"]);
+        assert_eq!(shown("1\n2", 3), ["1", "2"]);
+        assert_eq!(shown("\n\n", 3), ["(an empty record)"]);
         let long = "x".repeat(2000);
-        let cut_after =
-            |most: usize| format!("{} [{} more characters cut]", &long[..most], 2000 - most);
-        assert_eq!(lines(&long), [cut_after(LINE_LENGTH)]);
-        assert_eq!(fewer(&long, 3), [cut_after(SHORT_LINE)]);
-
-        let record: Vec<String> = (1..=40).map(|n| format!("line {n}\n")).collect();
-        assert_eq!(lines(&record.join("\n"))[HEAD_LINES], "[57 lines left out]");
+        let cut = format!("{} [1760 more characters cut]", &long[..240]);
+        assert_eq!(shown(&long, 3), [cut]);
     }
 
     #[test]
     fn lines_that_say_nothing_are_left_out() {
         assert_eq!(
-            lines("a\ncaused by: : \n\tstatus code: 0, request id: \ncaused by: b"),
+            telling("a\ncaused by: : \n\tstatus code: 0, request id: \ncaused by: b"),
             ["a", "caused by: b"]
         );
     }
@@ -182,8 +141,8 @@ mod tests {
         fn every_record_gives_a_few_plain_lines(
             text in "(<html>|</html>|<title>|</title>|<?xml|é|\\PC|\n| ){0,60}",
         ) {
-            let shown = lines(&text);
-            prop_assert!((1..=HEAD_LINES + TAIL_LINES + 1).contains(&shown.len()));
+            let shown = fewer(&telling(&text), 4, 600);
+            prop_assert!((1..=4).contains(&shown.len()));
             prop_assert!(shown.iter().all(|line| !line.is_empty() && !line.contains('\n')));
         }
     }

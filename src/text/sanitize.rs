@@ -1,5 +1,5 @@
-//! Text that only says what it says: no character of it acts on a terminal, a
-//! mail reader or a chat client, and a cut never splits a character.
+//! Text that only says what it says: no character of it acts on a terminal or a
+//! mail reader, and a cut never splits a character.
 
 use std::borrow::Cow;
 

@@ -220,7 +220,12 @@ async fn nodes_that_show_the_same_are_one_message_with_a_list() {
     assert_eq!(incident["node_count"], 12, "{incident:#}");
     let mails = scene.mailbox.take().await;
     assert_eq!(mails.len(), 1, "{mails:#?}");
-    assert!(ids.iter().all(|id| mails[0].text.contains(id.as_str())));
+    let named = ids.iter().filter(|id| mails[0].text.contains(id.as_str()));
+    assert_eq!(named.count(), 5, "{mails:#?}");
+    assert!(
+        mails[0].text.contains("Nodes: 12 nodes, the first 5: "),
+        "{mails:#?}"
+    );
 
     // One by one, in another environment: five by themselves, then the list.
     let mut function = start(&scene, MINUTE).await;

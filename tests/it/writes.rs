@@ -11,7 +11,7 @@ use crate::support::proxy::{Effect, sns_denied};
 use crate::support::scene::{ADVISE, MODIFY, REPAIR, Scene, UPDATE};
 
 fn claims_that_nothing_changed(text: &str) -> bool {
-    text.to_lowercase().contains("nothing was changed")
+    text.contains("\nChanged: nothing.") || text.contains("Nothing was changed")
 }
 
 #[tokio::test]

@@ -82,7 +82,9 @@ fn the_policy_that_denies_is_named_and_shown() {
         " with an explicit deny in a service control policy: {arn}\n\tstatus code: 400, request id: c7a8114f-02e5-49ff-9bbf-3db760a1143a"
     ))]);
     assert!(
-        text.contains("1. HIGH SCP p-1a2b3c4d denies ssm:UpdateInstanceInformation Likely"),
+        text.contains(
+            "1. HIGH SCP p-1a2b3c4d denies ssm:UpdateInstanceInformation Confidence: likely"
+        ),
         "{text}"
     );
     assert!(text.contains(arn), "{text}");
@@ -184,7 +186,7 @@ fn a_session_that_was_refused_did_not_lose_its_output() {
         assert!(text.contains("[session-failure]"), "{text}");
         assert!(text.contains(says), "{text}");
         assert!(!text.contains("The run itself went on"), "{text}");
-        let (_, verify) = text.split_once("How to verify").expect("a proof");
+        let (_, verify) = text.split_once(" Verify: ").expect("a proof");
         assert!(verify.contains("aws ssm start-session"), "{text}");
     }
     // The kind of policy that the denial names, and the two permissions on the key.

@@ -10,12 +10,7 @@ use super::Verdict;
 /// The report as JSON. `notified` is always `printed`: the tool tells whoever
 /// runs it, whatever the severity.
 pub fn render(verdict: Verdict) -> String {
-    let plan = PlanSummary {
-        kind: "advise",
-        action: None,
-        reason: "A log in hand is only read; nothing is checked or changed.".to_owned(),
-    };
-    let outcome = untouched();
+    let (plan, outcome) = untouched();
     let incidents = verdict
         .incidents
         .iter()
@@ -39,11 +34,17 @@ pub fn render(verdict: Verdict) -> String {
 }
 
 /// What becomes of an incident that is only read about.
-pub fn untouched() -> Outcome {
-    Outcome {
+pub fn untouched() -> (PlanSummary, Outcome) {
+    let plan = PlanSummary {
+        kind: "advise",
+        action: None,
+        reason: "A log in hand is only read; nothing is checked or changed.".to_owned(),
+    };
+    let outcome = Outcome {
         status: OutcomeStatus::None,
         detail: None,
         command: None,
         undo: None,
-    }
+    };
+    (plan, outcome)
 }

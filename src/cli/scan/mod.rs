@@ -228,11 +228,11 @@ mod tests {
             "123456789012",
         ]);
         assert_eq!(status, 1);
-        let (verdict, rest) = text.split_once("   What to do\n").expect("advice");
-        insta::assert_snapshot!(verdict);
-        assert!(rest.contains("\n        aws iam "), "{rest}");
-        for heading in ["   How to verify\n", "   When it comes back\n"] {
-            assert!(rest.contains(heading), "{rest}");
+        let (verdict, rest) = text.split_once("   FIX\n").expect("advice");
+        let (advice, evidence) = rest.split_once("   EVIDENCE\n").expect("evidence");
+        insta::assert_snapshot!(format!("{verdict}   […]\n\n   EVIDENCE\n{evidence}"));
+        for part in ["\n       aws iam ", "\n   NEXT\n", "\n   Verify: "] {
+            assert!(advice.contains(part), "{advice}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::nearest;
-use crate::notify::layout::wrap;
+use crate::notify::page::wrap;
 use crate::signature::{Entry, Kind, Signature};
 
 /// The first entry of this id; the error names the nearest ones.

@@ -39,6 +39,8 @@ pub(super) struct Entry {
     /// When it last hit a further node.
     grew_at: Timestamp,
     pub(super) opened_at: Timestamp,
+    /// Its oldest evidence since it opened.
+    pub(super) since: Timestamp,
     /// When a batch last brought it.
     pub(super) seen_at: Timestamp,
     state: State,
@@ -108,6 +110,7 @@ impl Entry {
             shared: None,
             grew_at: now,
             opened_at: now,
+            since: incident.first.min(now),
             seen_at: now,
             state: told.map_or(State::Open, |told| told.state),
             written_at: told.and_then(|told| told.written_at),
@@ -151,6 +154,9 @@ impl Entry {
                 trace.recovered_at = None;
                 stands = true;
             }
+        }
+        if stands {
+            self.since = self.since.min(incident.first);
         }
         self.severity = self.over_its_life();
         stands
@@ -214,9 +220,10 @@ impl Entry {
         )
     }
 
-    /// It was over and has come back.
-    pub(super) fn begin_anew(&mut self, now: Timestamp) {
+    /// It was over and has come back, by evidence of `first` and later.
+    pub(super) fn begin_anew(&mut self, first: Timestamp, now: Timestamp) {
         self.opened_at = now;
+        self.since = first.min(now);
         self.state = State::Open;
         self.right_since = None;
         self.told = None;
@@ -476,8 +483,9 @@ impl Entry {
             severity: self.severity,
             title: self.title.clone(),
             nodes: self.reported_nodes(|_, _| true),
-            opened_at: self.opened_at,
+            since: self.since,
             resolved_at,
+            written_at: self.written_at,
         })
     }
 

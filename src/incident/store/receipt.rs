@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::entry::{Entry, Told};
 use crate::incident::group::Incident;
+use crate::text::digest;
 
 /// How many receipts are kept: more than incidents fit into one Kinesis event.
 const MOST: usize = 20_000;
@@ -41,12 +42,4 @@ impl Receipts {
         self.order.retain(|other| *other != digest);
         (incident.last <= told.evidence).then_some(told)
     }
-}
-
-/// FNV-1a of 128 bits: no secret and no authority rests on it.
-fn digest(key: &str) -> u128 {
-    key.bytes()
-        .fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
-            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
-        })
 }

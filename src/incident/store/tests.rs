@@ -309,7 +309,7 @@ fn it_is_over_when_the_last_node_has_recovered() {
     assert_eq!(over.len(), 1);
     assert_eq!(over[0].cause, Cause::RoleNotAssumable);
     assert_eq!(over[0].nodes.count, 2);
-    assert_eq!((over[0].opened_at, over[0].resolved_at), (at(5), at(12)));
+    assert_eq!((over[0].since, over[0].resolved_at), (at(0), at(12)));
     // Until it is told it is given again, also without a recovery.
     assert_eq!(store.recover(&[]), over);
     store.mark_notified(&over[0].key, NotifyReason::Resolved, at(13));

@@ -1,0 +1,377 @@
+//! What a message says of one incident, before any format: built once, by the
+//! way that leads there. All text in it is redacted, on one line and not yet
+//! wrapped; a [`format`](super::format) only arranges it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::kind::NotificationKind;
+use crate::cause::{Cause, Confidence, Severity};
+use crate::diagnose::check::CheckStatus;
+use crate::diagnose::diagnosis::FaultState;
+use crate::finding::Evidence;
+use crate::incident::group::Incident;
+use crate::incident::nodes::{NodeEntry, NodeList};
+use crate::incident::store::ResolvedIncident;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
+use crate::repair::plan::PlanSummary;
+use crate::runbook::{Doubt, Runbook};
+use crate::text::quote;
+use crate::text::redact::{one_line, redact_line};
+use crate::text::sanitize::cut;
+
+/// From this age on a message says how old its evidence is.
+const OLD: SignedDuration = SignedDuration::from_hours(24);
+
+/// Records quoted in one message.
+const RECORDS: usize = 2;
+
+/// Nodes that are all named; of more the first [`FIRST_NODES`] are.
+const ALL_NODES: usize = 10;
+const FIRST_NODES: usize = 5;
+
+/// Characters shown of a Name tag, which may have 256.
+const NAME_LENGTH: usize = 40;
+
+/// The message of one incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    pub kind: NotificationKind,
+    pub cause: Cause,
+    pub severity: Severity,
+    /// What is wrong: the same over the life of the incident.
+    pub title: String,
+    /// What follows the title where the fault may not be so; else empty.
+    pub doubt: String,
+    /// What is wrong in a sentence, and the nodes.
+    pub summary: String,
+    /// What the diagnosis adds; may be empty.
+    pub detail: String,
+    /// How sure it is, and by what.
+    pub confidence: String,
+    /// Since when, how long, and when it was last logged.
+    pub since: String,
+    pub account: Option<String>,
+    pub region: Option<String>,
+    /// What this function wrote, or why it wrote nothing.
+    pub changed: String,
+    /// What to do, what happens next, and how to verify it.
+    pub runbook: Option<Runbook>,
+    /// Takes back what this function wrote.
+    pub undo: Option<String>,
+    /// At most [`RECORDS`], the proving one first.
+    pub evidence: Vec<Quote>,
+    /// What the checks found by status, a note that several share once.
+    pub checks: Vec<(CheckStatus, Vec<String>)>,
+    /// The checks are from before the repair.
+    pub repaired: bool,
+    /// The nodes with their Name tags: all of a few, the first of many.
+    pub nodes: String,
+    pub node_count: usize,
+    pub key: String,
+    /// What makes two messages of one incident the same.
+    pub identity: String,
+}
+
+/// A proving record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// Where it stands or comes from, when, and how old it is.
+    pub origin: String,
+    /// Whole lines, the first with level and component; never empty.
+    pub lines: Vec<String>,
+}
+
+impl Content {
+    /// What there is to say of `incident`: `nodes` are all that it hits, those
+    /// of earlier batches too, and `began` is its oldest evidence. Without a
+    /// `now`, times are those of the log's own clock.
+    pub fn of(
+        incident: &Incident,
+        nodes: &NodeList,
+        plan: &PlanSummary,
+        outcome: &Outcome,
+        kind: NotificationKind,
+        began: Timestamp,
+        now: Option<Timestamp>,
+    ) -> Self {
+        let status = outcome.status;
+        let runbook = outcome.runbook(incident, now);
+        let (confidence, doubt) = certainty(incident);
+        let title = one_line(Doubt::split(&incident.title).0);
+        let detail = (incident.detail.as_deref()).map_or(String::new(), redact_line);
+        Self {
+            kind,
+            cause: incident.cause,
+            severity: incident.severity,
+            summary: summary(incident, nodes, kind, &runbook.summary),
+            title,
+            doubt,
+            confidence,
+            since: now.map_or(String::new(), |now| since(began, incident.last, now)),
+            account: shared(nodes, |node| &node.account),
+            region: shared(nodes, |node| &node.region),
+            changed: changed(plan, outcome),
+            runbook: Some(runbook),
+            undo: outcome.undo.clone(),
+            evidence: evidence(&incident.evidence, now),
+            checks: checks(incident, &detail),
+            detail,
+            repaired: status == OutcomeStatus::Repaired,
+            nodes: list(nodes, |id| label(id, incident)),
+            node_count: nodes.count,
+            key: redact_line(&incident.key),
+            identity: format!("{kind:?} {status:?} {} {}", incident.last, nodes.count),
+        }
+    }
+
+    /// That an incident of which the reader was notified is over.
+    pub fn resolved(over: &ResolvedIncident, now: Timestamp) -> Self {
+        let (kind, nodes, end) = (NotificationKind::Resolved, &over.nodes, over.resolved_at);
+        let title = one_line(Doubt::split(&over.title).0);
+        let whose = match nodes.count {
+            1 => "Its node works again by its own log, since".to_owned(),
+            count => format!("All {count} nodes work again by their own logs, the last since"),
+        };
+        let (at, ago) = (minute(end), age(now.duration_since(end)));
+        let (began, lasted) = (minute(over.since), age(end.duration_since(over.since)));
+        Self {
+            kind,
+            cause: over.cause,
+            severity: over.severity,
+            summary: format!(
+                "Resolved. The fault: {title}. {whose} {at} ({ago} ago). Nothing to do."
+            ),
+            title,
+            doubt: String::new(),
+            detail: String::new(),
+            confidence: "resolved".to_owned(),
+            since: format!("{began}, for {lasted}."),
+            account: shared(nodes, |node| &node.account),
+            region: shared(nodes, |node| &node.region),
+            changed: match over.written_at.map(minute) {
+                Some(at) => format!("by this function, {at}. That message has the undo."),
+                None => "nothing that this function remembers.".to_owned(),
+            },
+            runbook: None,
+            undo: None,
+            evidence: Vec::new(),
+            checks: Vec::new(),
+            repaired: false,
+            nodes: list(nodes, redact_line),
+            node_count: nodes.count,
+            key: redact_line(&over.key),
+            identity: format!("{kind:?} {end}"),
+        }
+    }
+}
+
+/// How sure the incident is, and what follows its title when it is not.
+fn certainty(incident: &Incident) -> (String, String) {
+    let (sure, doubt) = match (incident.fault_state, incident.confidence) {
+        (FaultState::NotObserved, _) => ("by the log alone", ": not observed"),
+        (FaultState::Active, Confidence::Confirmed) => ("confirmed (live check)", ""),
+        (FaultState::Active, Confidence::Likely) => ("likely (the log alone)", ""),
+        (FaultState::Active, Confidence::Undetermined) => match incident.candidates.len() {
+            0 | 1 => ("undetermined (the log alone)", ": undetermined"),
+            several => {
+                let causes = format!("{several} possible causes");
+                return (format!("undetermined, {causes}"), format!(", {causes}"));
+            }
+        },
+    };
+    (sure.to_owned(), doubt.to_owned())
+}
+
+/// What is wrong and where, in a sentence or two. What is over, or may not be
+/// so, is named by its title, which claims no more than that.
+fn summary(incident: &Incident, nodes: &NodeList, kind: NotificationKind, sure: &str) -> String {
+    let (title, doubt) = Doubt::split(&incident.title);
+    let title = one_line(title);
+    let fault = match doubt {
+        None => one_line(sure),
+        Some(Doubt::Undetermined) => format!("{title}{}.", certainty(incident).1),
+        Some(Doubt::NotSeenLive) => {
+            format!("{title}, according to the log. Live checks find nothing wrong now.")
+        }
+    };
+    let mut text = match kind {
+        NotificationKind::Opened => fault,
+        NotificationKind::Repaired => format!("Repaired. The fault: {title}."),
+        NotificationKind::Resolved => format!("Resolved. The fault: {title}."),
+        NotificationKind::RepairFailed => format!("The repair failed. {fault}"),
+        NotificationKind::Grew => format!("More nodes than before. {fault}"),
+        NotificationKind::Reminder => format!("Still active. {fault}"),
+    };
+    match &nodes.listed[..] {
+        [only] => {
+            let (id, label) = (redact_line(&only.id), label(&only.id, incident));
+            text = match text.contains(&id) {
+                true => text.replacen(&id, &label, 1),
+                false => format!("{text} Affected: {label}."),
+            };
+        }
+        _ => text.push_str(&format!(" Affected: {} nodes.", nodes.count)),
+    }
+    text
+}
+
+fn since(began: Timestamp, newest: Timestamp, now: Timestamp) -> String {
+    let (first, last) = (minute(began), minute(newest));
+    let lasted = now.duration_since(began);
+    let lasted = match lasted.is_positive() {
+        true => format!(" ({})", age(lasted)),
+        false => String::new(),
+    };
+    let again = match last == first {
+        true => String::new(),
+        false => format!(", last logged {last}"),
+    };
+    let old = old(newest, now);
+    let old = old.map(|age| format!(" The newest log line is {age} old."));
+    format!("{first}{lasted}{again}.{}", old.unwrap_or_default())
+}
+
+/// The age of evidence that is not of today.
+fn old(at: Timestamp, now: Timestamp) -> Option<String> {
+    let old = now.duration_since(at);
+    (old > OLD).then(|| age(old))
+}
+
+/// What all listed nodes have in common.
+fn shared(nodes: &NodeList, of: impl Fn(&NodeEntry) -> &Option<String>) -> Option<String> {
+    let first = of(nodes.listed.first()?);
+    let mut listed = nodes.listed.iter();
+    listed
+        .all(|node| of(node) == first)
+        .then(|| first.clone())?
+}
+
+fn changed(plan: &PlanSummary, outcome: &Outcome) -> String {
+    let why = Some(plan.reason.as_str());
+    let (what, why) = match outcome.status {
+        OutcomeStatus::None => ("nothing.", why),
+        // An earlier attempt may have changed something.
+        OutcomeStatus::Refused | OutcomeStatus::Capped => ("nothing in this invocation.", why),
+        OutcomeStatus::AlreadyRight if outcome.undo.is_some() => {
+            ("nothing in this invocation.", None)
+        }
+        OutcomeStatus::AlreadyRight => ("nothing. Live checks find nothing to repair.", None),
+        OutcomeStatus::DryRun => ("nothing. TRIAGE_REPAIR is dry-run.", None),
+        OutcomeStatus::Repaired => ("repaired.", None),
+        OutcomeStatus::Failed => ("the repair failed.", None),
+        OutcomeStatus::Unverified => ("undetermined.", None),
+    };
+    let more = [why, outcome.detail.as_deref()].into_iter().flatten();
+    more.fold(what.to_owned(), |text, more| {
+        text + " " + &redact_line(more)
+    })
+}
+
+/// The quoted records: no line a second time.
+fn evidence(records: &[Evidence], now: Option<Timestamp>) -> Vec<Quote> {
+    let mut quoted: Vec<Quote> = Vec::new();
+    for record in records {
+        let mut lines = quote::telling(&record.text);
+        let component = match record.component.as_str() {
+            "" => String::new(),
+            component => format!("[{}] ", redact_line(component)),
+        };
+        lines[0] = format!("{} {component}{}", record.level, lines[0]);
+        let known = |line: &String| quoted.iter().any(|other| other.lines.contains(line));
+        if quoted.len() == RECORDS || known(&lines[0]) {
+            continue;
+        }
+        lines.retain(|line| !known(line));
+        let place = (record.place.as_deref()).map_or("Log".to_owned(), redact_line);
+        let at = record.at.strftime("%Y-%m-%d %H:%M:%S");
+        let (zone, old) = match now {
+            Some(now) => (" UTC", old(record.at, now)),
+            None => ("", None),
+        };
+        let old = old.map_or(String::new(), |age| format!(" ({age} old)"));
+        let origin = format!("{place}, {at}{zone}{old}");
+        quoted.push(Quote { origin, lines });
+    }
+    quoted
+}
+
+/// What the checks found, but for what `detail` says already.
+fn checks(incident: &Incident, detail: &str) -> Vec<(CheckStatus, Vec<String>)> {
+    use CheckStatus::{Failed, Ok, Skipped, Unknown};
+    let mut found = [Failed, Ok, Unknown, Skipped]
+        .map(|status| (status, Vec::new()))
+        .to_vec();
+    for (status, notes) in &mut found {
+        let checks = incident
+            .checks
+            .iter()
+            .filter(|check| check.status == *status);
+        let all: Vec<String> = checks.map(|check| redact_line(&check.note)).collect();
+        for (at, note) in all.iter().enumerate() {
+            let count = all.iter().filter(|other| *other == note).count();
+            match count {
+                _ if note == detail || all[..at].contains(note) => {}
+                1 => notes.push(note.clone()),
+                count => notes.push(format!("{note} ({count} checks)")),
+            }
+        }
+    }
+    found.retain(|(_, notes)| !notes.is_empty());
+    found
+}
+
+/// Each node with its account and Region, unless all have the same.
+fn list(nodes: &NodeList, label: impl Fn(&str) -> String) -> String {
+    let place = |node: &NodeEntry| Some((node.account.clone()?, node.region.clone()?));
+    let first = nodes.listed.first().and_then(place);
+    let same = nodes.listed.iter().all(|node| place(node) == first);
+    let named = |node: &NodeEntry| match place(node).filter(|_| !same) {
+        Some((account, region)) => format!("{} [{account}/{region}]", label(&node.id)),
+        None => label(&node.id),
+    };
+    let many = nodes.count > ALL_NODES;
+    let most = if many { FIRST_NODES } else { ALL_NODES };
+    let names: Vec<String> = nodes.listed.iter().take(most).map(named).collect();
+    match many {
+        true => format!(
+            "{} nodes, the first {most}: {}",
+            nodes.count,
+            names.join(", ")
+        ),
+        false => names.join(", "),
+    }
+}
+
+/// `i-0123456789abcdef0 (web-03)`, by the instance's Name tag.
+fn label(id: &str, incident: &Incident) -> String {
+    let mut instances = incident.instances.iter();
+    let tags = instances
+        .find(|instance| instance.id.as_str() == id)
+        .map(|found| &found.tags);
+    match tags
+        .and_then(|tags| tags.get("Name"))
+        .map(|name| one_line(name))
+    {
+        Some(name) if !name.is_empty() => {
+            format!("{} ({})", redact_line(id), cut(&name, NAME_LENGTH))
+        }
+        Some(_) | None => redact_line(id),
+    }
+}
+
+/// `2026-11-23 04:19 UTC`.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// One rounded unit of which there are at least two: `42 min`, `25 h`, `3 days`.
+fn age(span: SignedDuration) -> String {
+    let seconds = span.as_secs().unsigned_abs();
+    let rounded = |unit: u64| (seconds + unit / 2) / unit;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", rounded(60)),
+        7_200..172_800 => format!("{} h", rounded(3_600)),
+        _ => format!("{} days", rounded(86_400)),
+    }
+}

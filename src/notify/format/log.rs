@@ -1,0 +1,27 @@
+//! One JSON object on one line, for the function's own log, where a message
+//! goes for want of a topic: Lambda makes an event of each line. That log holds
+//! three short lines of an agent's at most.
+
+use super::mail;
+use crate::notify::content::Content;
+use crate::notify::message::Message;
+use crate::notify::page::Style;
+
+/// A paragraph is a line: the console wraps it.
+const STYLE: Style = Style {
+    colour: false,
+    width: usize::MAX,
+};
+
+/// The line, without its end. The body stands as a list of lines, which the
+/// console shows one below the other.
+pub fn render(content: &Content) -> String {
+    let message = Message::new(content, mail::body(content, STYLE, (3, 240)));
+    serde_json::json!({
+        "type": "message",
+        "subject": message.subject,
+        "attributes": message.attributes,
+        "body": message.body.lines().collect::<Vec<_>>(),
+    })
+    .to_string()
+}

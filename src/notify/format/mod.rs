@@ -1,0 +1,95 @@
+//! The forms in which a message leaves: one file each, and one line in
+//! [`FORMATS`]. The order of the sections is that in which a reader needs them.
+
+pub mod log;
+pub mod mail;
+pub mod terminal;
+
+use super::content::Content;
+use super::page::{Ink, Page, Style};
+use crate::diagnose::check::CheckStatus;
+use crate::runbook::Step;
+use crate::text::quote;
+
+/// Writes a message in one form.
+pub type Render = fn(&Content) -> String;
+
+/// Every format by its name.
+pub const FORMATS: &[(&str, Render)] = &[
+    ("mail", mail::render),
+    ("log", log::render),
+    ("terminal", |content| {
+        terminal::render(content, Style::PLAIN)
+    }),
+];
+
+/// Lines of an agent's log in one message, and characters of each.
+type Quoted = (usize, usize);
+
+const FOUR_LINES: Quoted = (4, 600);
+
+/// What to do, what happens next, and what proves it.
+fn sections(page: &mut Page, content: &Content, quoted: Quoted) {
+    if let Some(runbook) = &content.runbook {
+        page.heading("FIX");
+        if runbook.steps.is_empty() {
+            page.prose("Nothing to do.");
+        }
+        for (number, one) in (1..).zip(&runbook.steps) {
+            step(page, &format!("{number}. "), one);
+        }
+        if !runbook.by_cause.is_empty() {
+            page.prose("Then, by cause, most likely first:");
+        }
+        for one in &runbook.by_cause {
+            step(page, "", one);
+        }
+        if let Some(undo) = &content.undo {
+            page.prose("To undo the change:");
+            page.command(undo);
+        }
+        page.heading("NEXT");
+        let next = &runbook.next;
+        page.prose(&format!("{} {}", next.retries, next.restart.sentence()));
+        for one in &runbook.verify {
+            step(page, "Verify: ", one);
+        }
+    }
+    if !content.evidence.is_empty() || !content.checks.is_empty() {
+        page.heading("EVIDENCE");
+        evidence(page, content, quoted);
+    }
+}
+
+fn step(page: &mut Page, mark: &str, step: &Step) {
+    page.wrapped(&step.text, mark, "");
+    if let Some(command) = &step.command {
+        page.command(command);
+    }
+}
+
+fn evidence(page: &mut Page, content: &Content, (mut room, length): Quoted) {
+    for (after, record) in (0..content.evidence.len()).rev().zip(&content.evidence) {
+        // A line is left for each record that follows.
+        let lines = quote::fewer(&record.lines, room - after, length);
+        room -= lines.len();
+        page.painted(Ink::DIM, &format!("{}:", record.origin));
+        for line in &lines {
+            page.wrapped(line, "| ", "|   ");
+        }
+    }
+    let before = if content.repaired {
+        " before the repair"
+    } else {
+        ""
+    };
+    for (status, notes) in &content.checks {
+        let mark = match status {
+            CheckStatus::Failed => "Failed",
+            CheckStatus::Ok => "Ok",
+            CheckStatus::Unknown => "Could not determine",
+            CheckStatus::Skipped => "Skipped",
+        };
+        page.prose(&format!("{mark}{before}: {}", notes.join(" ")));
+    }
+}

@@ -1,0 +1,105 @@
+//! What a message is about in the life of its incident.
+
+use crate::incident::store::{Happened, NotifyReason, State};
+
+/// What a message says of its incident: the attribute `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NotificationKind {
+    Opened,
+    /// By a write of this function.
+    Repaired,
+    /// Live state shows it right, and this function changed nothing; or every
+    /// node works again by its own log.
+    Resolved,
+    RepairFailed,
+    /// It hits many more nodes.
+    Grew,
+    /// Still open, told again after a while.
+    Reminder,
+}
+
+impl NotificationKind {
+    /// From why the incident speaks, and what this invocation came to.
+    pub fn of(why: NotifyReason, happened: impl Into<Happened>) -> Self {
+        let happened = happened.into();
+        match (why, happened.state) {
+            (NotifyReason::Resolved, _) => Self::Resolved,
+            (NotifyReason::Opened, State::Resolved) if happened.perhaps_ours => Self::Resolved,
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::RepairFailed) => {
+                Self::RepairFailed
+            }
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::Repaired) => Self::Repaired,
+            (NotifyReason::StateChanged, State::Resolved) => Self::Resolved,
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::Open | State::Recurred)
+            | (NotifyReason::Opened, State::Resolved) => Self::Opened,
+            (NotifyReason::Grew, _) => Self::Grew,
+            (NotifyReason::Reminder, _) => Self::Reminder,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Repaired => "repaired",
+            Self::RepairFailed => "repair-failed",
+            Self::Grew => "grew",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_follows_from_why_and_state() {
+        for (why, state, kind) in [
+            (NotifyReason::Opened, State::Open, NotificationKind::Opened),
+            (
+                NotifyReason::Opened,
+                State::Repaired,
+                NotificationKind::Repaired,
+            ),
+            (
+                NotifyReason::Opened,
+                State::Resolved,
+                NotificationKind::Opened,
+            ),
+            (
+                NotifyReason::Opened,
+                State::RepairFailed,
+                NotificationKind::RepairFailed,
+            ),
+            (
+                NotifyReason::StateChanged,
+                State::Repaired,
+                NotificationKind::Repaired,
+            ),
+            (
+                NotifyReason::StateChanged,
+                State::Resolved,
+                NotificationKind::Resolved,
+            ),
+            (
+                NotifyReason::StateChanged,
+                State::Recurred,
+                NotificationKind::Opened,
+            ),
+            (NotifyReason::Grew, State::Open, NotificationKind::Grew),
+            (
+                NotifyReason::Reminder,
+                State::RepairFailed,
+                NotificationKind::Reminder,
+            ),
+            (
+                NotifyReason::Resolved,
+                State::Repaired,
+                NotificationKind::Resolved,
+            ),
+        ] {
+            assert_eq!(NotificationKind::of(why, state), kind, "{why:?} {state:?}");
+        }
+    }
+}

@@ -60,14 +60,6 @@ impl Doubt {
         }
     }
 
-    /// The same where there is little room.
-    pub fn short(self) -> &'static str {
-        match self {
-            Self::Undetermined => ": undetermined",
-            Self::NotSeenLive => ": not observed",
-        }
-    }
-
     /// A title without its doubt, and the doubt.
     pub fn split(title: &str) -> (&str, Option<Self>) {
         (Self::ALL.into_iter())

@@ -10,7 +10,7 @@ use super::terminal::Style;
 use super::{Output, nearest};
 use crate::cause::{Cause, ScopeKind, Severity};
 use crate::notify::page::wrap;
-use crate::sheet::{self, Choice, Piece, SHEETS, Sheet, Step, Template, When};
+use crate::sheet::{self, Piece, SHEETS, Sheet, Step, Template, When};
 
 /// Shows the runbook of a cause: its title, what to do and when, how to verify, what happens next.
 ///
@@ -129,8 +129,6 @@ fn page(sheet: &Sheet) -> Page {
         run: None,
         windows: None,
     };
-    let choices =
-        |all: &[Choice]| Vec::from_iter(all.iter().map(|one| item(one.when, words(one.text))));
     let steps = |all: &[Step]| {
         Vec::from_iter(all.iter().map(|step| Item {
             run: step.run.map(words),
@@ -139,8 +137,8 @@ fn page(sheet: &Sheet) -> Page {
         }))
     };
     let mut sections = vec![
-        ("Title".to_owned(), choices(sheet.titles)),
-        ("What is wrong".to_owned(), choices(sheet.summaries)),
+        ("Title".to_owned(), steps(sheet.titles)),
+        ("What is wrong".to_owned(), steps(sheet.summaries)),
     ];
     for (fault, own) in sheet.faults {
         sections.push((format!("What to do, if a check proves {fault}"), steps(own)));

@@ -27,7 +27,7 @@ fn schedule(cause: Cause) -> &'static str {
     sheet::of(cause).next.last().expect("the last").retries
 }
 
-fn each_advice() -> impl Iterator<Item = (Incident, Runbook)> {
+fn each_runbook() -> impl Iterator<Item = (Incident, Runbook)> {
     Cause::ALL.iter().flat_map(|cause| {
         [
             sample::incident(*cause),
@@ -36,8 +36,8 @@ fn each_advice() -> impl Iterator<Item = (Incident, Runbook)> {
             sample::undetermined(&[*cause, Cause::ImdsDisabled]),
         ]
         .map(|incident| {
-            let advice = advise(&incident, &sample::nothing_done());
-            (incident, advice)
+            let runbook = advise(&incident, &sample::nothing_done());
+            (incident, runbook)
         })
     })
 }
@@ -52,11 +52,11 @@ fn commands(runbook: &Runbook) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_cause_has_steps_a_command_and_a_way_to_verify() {
-    for (incident, advice) in each_advice() {
+    for (incident, runbook) in each_runbook() {
         let cause = incident.cause;
-        assert!(!advice.verify.is_empty(), "{cause}");
-        assert!(commands(&advice).next().is_some(), "{cause}");
-        for step in advice.steps.iter().chain(&advice.verify) {
+        assert!(!runbook.verify.is_empty(), "{cause}");
+        assert!(commands(&runbook).next().is_some(), "{cause}");
+        for step in runbook.steps.iter().chain(&runbook.verify) {
             assert!(!step.text.contains('\n'), "{cause}: {}", step.text);
             assert!(!step.text.contains("  "), "{cause}: {}", step.text);
             assert!(
@@ -65,7 +65,7 @@ fn every_cause_has_steps_a_command_and_a_way_to_verify() {
                 step.text
             );
         }
-        for command in commands(&advice) {
+        for command in commands(&runbook) {
             assert!(!command.contains('\n'), "{cause}: {command}");
             assert!(!command.contains("  "), "{cause}: {command}");
         }
@@ -73,9 +73,9 @@ fn every_cause_has_steps_a_command_and_a_way_to_verify() {
 }
 
 #[test]
-fn no_two_steps_of_an_advice_run_the_same() {
-    for (incident, advice) in each_advice() {
-        let mut seen: Vec<&str> = advice
+fn no_two_steps_of_a_runbook_run_the_same() {
+    for (incident, runbook) in each_runbook() {
+        let mut seen: Vec<&str> = runbook
             .steps
             .iter()
             .filter_map(|step| step.command.as_deref())
@@ -90,8 +90,8 @@ fn no_two_steps_of_an_advice_run_the_same() {
 #[test]
 fn commands_hold_the_real_ids() {
     let text = |cause| {
-        let advice = advise(&sample::incident(cause), &sample::nothing_done());
-        commands(&advice).collect::<Vec<_>>().join("\n")
+        let runbook = advise(&sample::incident(cause), &sample::nothing_done());
+        commands(&runbook).collect::<Vec<_>>().join("\n")
     };
     let imds = text(Cause::ImdsDisabled);
     assert!(imds.contains(
@@ -156,10 +156,10 @@ fn each_reason_of_a_denial_has_its_own_first_step() {
     ] {
         let mut incident = sample::incident(Cause::PermissionMissing);
         incident.error_details.reason = reason;
-        let advice = advise(&incident, &sample::nothing_done());
-        let changes = commands(&advice).any(|line| line.contains("attach-role-policy"));
+        let runbook = advise(&incident, &sample::nothing_done());
+        let changes = commands(&runbook).any(|line| line.contains("attach-role-policy"));
         assert_eq!(changes, reason.is_none(), "{reason:?}");
-        seen.push(format!("{reason:?}: {}", advice.steps[0].line()));
+        seen.push(format!("{reason:?}: {}", runbook.steps[0].line()));
     }
     insta::assert_snapshot!(seen.join("\n"));
 }
@@ -168,9 +168,9 @@ fn each_reason_of_a_denial_has_its_own_first_step() {
 fn an_action_that_the_core_policy_lacks_is_not_mended_by_it() {
     let mut incident = sample::incident(Cause::PermissionMissing);
     incident.error_details.action = Some("s3:PutObject".to_owned());
-    let advice = advise(&incident, &sample::nothing_done());
-    assert!(commands(&advice).all(|line| !line.contains("attach-role-policy")));
-    assert!(commands(&advice).any(|line| line.contains("--action-names s3:PutObject")));
+    let runbook = advise(&incident, &sample::nothing_done());
+    assert!(commands(&runbook).all(|line| !line.contains("attach-role-policy")));
+    assert!(commands(&runbook).any(|line| line.contains("--action-names s3:PutObject")));
 }
 
 #[test]
@@ -188,11 +188,11 @@ fn the_address_that_was_dialled_says_where_to_look_first() {
     ] {
         let mut incident = sample::incident(Cause::EndpointUnreachable);
         incident.error_details.remote_ip = remote_ip.parse().ok();
-        let advice = advise(&incident, &sample::nothing_done());
-        let aws = commands(&advice).find(|line| line.starts_with("aws "));
+        let runbook = advise(&incident, &sample::nothing_done());
+        let aws = commands(&runbook).find(|line| line.starts_with("aws "));
         assert!(aws.is_some_and(|line| line.contains(first)), "{remote_ip}");
         assert!(
-            commands(&advice).all(|line| !line.contains(never)),
+            commands(&runbook).all(|line| !line.contains(never)),
             "{remote_ip}"
         );
     }
@@ -211,8 +211,12 @@ fn an_endpoint_that_the_node_passed_by_sends_to_the_resolver() {
         ..CheckResult::unknown("It was passed by.")
     }];
     let passed = advise(&incident, &sample::nothing_done());
-    for advice in [&open, &passed] {
-        let text: Vec<&str> = advice.steps.iter().map(|step| step.text.as_str()).collect();
+    for runbook in [&open, &passed] {
+        let text: Vec<&str> = runbook
+            .steps
+            .iter()
+            .map(|step| step.text.as_str())
+            .collect();
         let text = text.join(" ");
         assert!(
             !text.contains("no interface endpoint is in the way"),
@@ -238,8 +242,8 @@ fn what_names_another_file_leaves_the_agents_own_alone() {
             id: id.to_owned(),
             ..incident.signatures[0].clone()
         }];
-        let advice = advise(&incident, &sample::nothing_done());
-        let lines: Vec<String> = advice.steps.iter().map(Step::line).collect();
+        let runbook = advise(&incident, &sample::nothing_done());
+        let lines: Vec<String> = runbook.steps.iter().map(Step::line).collect();
         (lines.join("\n"), recovery(&incident, None))
     };
     let (own, restart) = of("agent-configuration-not-loaded");
@@ -265,16 +269,18 @@ fn a_proxy_that_catches_the_metadata_address_is_told_first() {
     let mut incident = sample::incident(Cause::ProxyFailure);
     incident.error_details.service = Some("imds".to_owned());
     incident.error_details.host = Some("169.254.169.254".to_owned());
-    let advice = advise(&incident, &sample::nothing_done());
-    assert!(advice.steps[0].text.contains("metadata address"));
-    assert!(commands(&advice).any(|line| line.contains("https://ssm.eu-central-1.amazonaws.com/")));
+    let runbook = advise(&incident, &sample::nothing_done());
+    assert!(runbook.steps[0].text.contains("metadata address"));
+    assert!(
+        commands(&runbook).any(|line| line.contains("https://ssm.eu-central-1.amazonaws.com/"))
+    );
 }
 
 #[test]
 fn nothing_that_a_log_names_can_leave_its_place() {
     for cause in Cause::ALL {
-        let advice = advise(&sample::hostile(*cause), &sample::nothing_done());
-        for step in advice.steps.iter().chain(&advice.verify) {
+        let runbook = advise(&sample::hostile(*cause), &sample::nothing_done());
+        for step in runbook.steps.iter().chain(&runbook.verify) {
             assert!(!step.line().contains("evil"), "{cause}: {}", step.line());
         }
     }
@@ -290,9 +296,9 @@ fn a_hybrid_node_is_never_sent_to_ec2() {
         Cause::AgentCrash,
         Cause::HostDiskFull,
     ] {
-        let advice = advise(&sample::on_hybrid_node(cause), &sample::nothing_done());
+        let runbook = advise(&sample::on_hybrid_node(cause), &sample::nothing_done());
         assert!(
-            commands(&advice).all(|command| !command.starts_with("aws ec2")),
+            commands(&runbook).all(|command| !command.starts_with("aws ec2")),
             "{cause}"
         );
     }
@@ -303,12 +309,12 @@ fn the_command_of_a_repair_that_was_kept_back_is_the_step() {
     for cause in [Cause::ImdsDisabled, Cause::RoleNotAssumable] {
         let mut outcome = sample::nothing_done();
         outcome.command = Some("aws does it".to_owned());
-        let advice = advise(&sample::incident(cause), &outcome);
-        let writes = commands(&advice)
+        let runbook = advise(&sample::incident(cause), &outcome);
+        let writes = commands(&runbook)
             .filter(|line| line.contains("modify-") || line.contains("update-assume"));
         assert_eq!(writes.count(), 0, "{cause}");
         assert_eq!(
-            commands(&advice)
+            commands(&runbook)
                 .filter(|line| *line == "aws does it")
                 .count(),
             1
@@ -320,10 +326,10 @@ fn the_command_of_a_repair_that_was_kept_back_is_the_step() {
 fn what_is_repaired_needs_no_steps_but_the_agents_next_try() {
     let mut outcome = sample::nothing_done();
     outcome.status = OutcomeStatus::Repaired;
-    let advice = advise(&sample::incident(Cause::ImdsDisabled), &outcome);
-    assert!(advice.steps.is_empty());
-    let advice = advise(&sample::incident(Cause::RoleNotAssumable), &outcome);
-    let text: Vec<String> = advice.steps.iter().map(Step::line).collect();
+    let runbook = advise(&sample::incident(Cause::ImdsDisabled), &outcome);
+    assert!(runbook.steps.is_empty());
+    let runbook = advise(&sample::incident(Cause::RoleNotAssumable), &outcome);
+    let text: Vec<String> = runbook.steps.iter().map(Step::line).collect();
     insta::assert_snapshot!(text.join("\n"), @r"
     EC2 applies a changed trust policy within 1 h. To apply it now, find the association of the instance profile …
     aws ec2 describe-iam-instance-profile-associations --region eu-central-1 --filters 'Name=instance-id,Values=i-0123456789abcdef0' --query 'IamInstanceProfileAssociations[].[AssociationId,State,IamInstanceProfile.Arn,IamInstanceProfile.Id]' --output text
@@ -333,15 +339,15 @@ fn what_is_repaired_needs_no_steps_but_the_agents_next_try() {
 }
 
 #[test]
-fn the_advice_for_every_cause_reads_well() {
+fn the_runbook_of_every_cause_reads_well() {
     let mut all = String::new();
     for cause in Cause::ALL {
-        let advice = advise(&sample::incident(*cause), &sample::nothing_done());
+        let runbook = advise(&sample::incident(*cause), &sample::nothing_done());
         let _ = writeln!(all, "=== {cause}");
-        for step in &advice.steps {
+        for step in &runbook.steps {
             let _ = writeln!(all, "- {}", step.line().replace('\n', "\n    $ "));
         }
-        for step in &advice.verify {
+        for step in &runbook.verify {
             let _ = writeln!(all, "verify: {}", step.line().replace('\n', "\n    $ "));
         }
     }
@@ -357,9 +363,9 @@ fn an_undetermined_incident_begins_with_what_decides() {
         Cause::ImdsUnreachable,
         Cause::StaleInstanceProfile,
     ]);
-    let advice = advise(&incident, &sample::nothing_done());
-    let lines: Vec<String> = (advice.steps.iter())
-        .chain(&advice.by_cause)
+    let runbook = advise(&incident, &sample::nothing_done());
+    let lines: Vec<String> = (runbook.steps.iter())
+        .chain(&runbook.by_cause)
         .map(Step::line)
         .collect();
     insta::assert_snapshot!(lines.join("\n\n"));
@@ -465,8 +471,8 @@ fn spans_read_as_people_say_them() {
 fn azures_metadata_service_gets_no_steps_of_ec2() {
     let mut incident = sample::on_hybrid_node(Cause::ImdsUnreachable);
     incident.error_details.service = Some(Service::AzureMetadata.as_str().to_owned());
-    let advice = advise(&incident, &sample::nothing_done());
-    let all: Vec<String> = (advice.steps.iter().chain(&advice.verify))
+    let runbook = advise(&incident, &sample::nothing_done());
+    let all: Vec<String> = (runbook.steps.iter().chain(&runbook.verify))
         .map(|step| format!("{} {}", step.text, step.command.as_deref().unwrap_or("")))
         .collect();
     assert!(all.iter().any(|step| step.contains("Azure")), "{all:?}");
@@ -478,4 +484,120 @@ fn azures_metadata_service_gets_no_steps_of_ec2() {
     }
     let schedule = recovery(&incident, None);
     assert!(!format!("{schedule:?}").contains("three attempts"));
+}
+
+#[test]
+fn steps_follow_the_platform_that_the_log_shows() {
+    let (linux, windows) = ("df -h /var/lib/amazon/ssm", "Get-PSDrive");
+    for (text, shown, hidden) in [
+        (
+            r"mkdir C:\ProgramData\Amazon\SSM\InstanceData: not enough space",
+            vec![windows],
+            vec![linux],
+        ),
+        (
+            "mkdir /var/lib/amazon/ssm/i-0: no space left on device",
+            vec![linux],
+            vec![windows],
+        ),
+        ("no space left on device", vec![linux, windows], vec![]),
+    ] {
+        let mut incident = sample::incident(Cause::HostDiskFull);
+        incident.evidence[0].text = text.to_owned();
+        let runbook = advise(&incident, &sample::nothing_done());
+        let has = |words: &str| commands(&runbook).any(|line| line.contains(words));
+        assert!(shown.into_iter().all(has), "{text}");
+        assert!(!hidden.into_iter().any(has), "{text}");
+    }
+}
+
+#[test]
+fn a_proxy_in_use_comes_before_all_else_that_can_hide_the_metadata_service() {
+    let mut incident = sample::incident(Cause::ImdsUnreachable);
+    incident.error_details.proxied = true;
+    let runbook = advise(&incident, &sample::nothing_done());
+    assert!(runbook.steps[0].line().contains("no_proxy=169.254.169.254"));
+}
+
+#[test]
+fn a_container_has_a_role_of_its_own() {
+    for (host, role) in [
+        ("169.254.170.2", "The task role lacks"),
+        ("169.254.170.23", "The pod's role lacks"),
+        (
+            "ssm.eu-central-1.amazonaws.com",
+            "The role of i-0123456789abcdef0 lacks",
+        ),
+    ] {
+        let mut incident = sample::incident(Cause::PermissionMissing);
+        incident.role = None;
+        incident.scope.kind = crate::cause::ScopeKind::Node;
+        incident.error_details.host = Some(host.to_owned());
+        let title = advise(&incident, &sample::nothing_done()).title;
+        assert!(title.starts_with(role), "{title}");
+    }
+}
+
+#[test]
+fn a_title_names_only_what_is_known() {
+    use crate::cause::{Scope, ScopeKind};
+    for (cause, kind, id, words) in [
+        (
+            Cause::Throttled,
+            ScopeKind::AccountRegionApi,
+            "-/-/ssm:UpdateInstanceInformation",
+            "AWS throttles the SSM Agent: ssm:UpdateInstanceInformation",
+        ),
+        (
+            Cause::ServiceError,
+            ScopeKind::AccountRegionApi,
+            "-/eu-central-1/-",
+            "AWS service errors: eu-central-1",
+        ),
+        (
+            Cause::ServiceError,
+            ScopeKind::AccountRegionApi,
+            "-/-/-",
+            "AWS service errors",
+        ),
+        (
+            Cause::DhmcNotConfigured,
+            ScopeKind::AccountRegion,
+            "-/eu-central-1",
+            "Default Host Management is not configured in eu-central-1",
+        ),
+        (
+            Cause::DhmcRoleBroken,
+            ScopeKind::AccountRegion,
+            "-/-",
+            "Default Host Management role does not work",
+        ),
+        (
+            Cause::EndpointUnreachable,
+            ScopeKind::ServiceOnNode,
+            "-/i-0123456789abcdef0",
+            "AWS unreachable from i-0123456789abcdef0",
+        ),
+        (
+            Cause::EndpointUnreachable,
+            ScopeKind::Nodes,
+            "123456789012/eu-central-1",
+            "ssm unreachable from several nodes",
+        ),
+    ] {
+        let mut incident = sample::incident(cause);
+        incident.scope = Scope {
+            kind,
+            id: id.to_owned(),
+        };
+        assert_eq!(title(&incident.situation()), words);
+    }
+}
+
+#[test]
+fn every_title_is_a_subject_in_ascii() {
+    for cause in Cause::ALL {
+        let title = title(&sample::incident(*cause).situation());
+        assert!(title.is_ascii() && title.len() < 99, "{title}");
+    }
 }

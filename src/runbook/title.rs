@@ -4,7 +4,7 @@ use super::Situation;
 use super::expand::View;
 use crate::cause::Confidence;
 use crate::diagnose::diagnosis::FaultState;
-use crate::sheet::{self, Choice, Sheet};
+use crate::sheet::{self, Sheet, Step};
 
 /// The title of an incident: its subject line. It names only what is known, and ends in its doubt.
 pub fn title(situation: &Situation<'_>) -> String {
@@ -25,9 +25,9 @@ pub(super) fn summary(sheet: &Sheet, situation: &Situation<'_>) -> String {
 }
 
 /// The first that holds and of which everything is known.
-fn first(situation: &Situation<'_>, choices: &[Choice]) -> String {
+fn first(situation: &Situation<'_>, choices: &[Step]) -> String {
     let view = View::of(situation);
-    let stands = |choice: &&Choice| view.holds(choice.when) && view.knows_all(choice.text);
+    let stands = |choice: &&Step| view.holds(choice.when) && view.knows_all(choice.text);
     let chosen = choices.iter().find(stands).or(choices.last());
     chosen.map_or_else(String::new, |choice| view.text(choice.text))
 }

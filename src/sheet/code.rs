@@ -44,16 +44,8 @@ fn of_sheet(sheet: &Sheet) -> String {
         sheet.cause,
         sheet.severity,
         sheet.scope,
-        list(sheet.titles, |one| format!(
-            "Choice {{ when: {}, text: {} }}",
-            of_when(one.when),
-            of_template(one.text)
-        )),
-        list(sheet.summaries, |one| format!(
-            "Choice {{ when: {}, text: {} }}",
-            of_when(one.when),
-            of_template(one.text)
-        )),
+        list(sheet.titles, of_step),
+        list(sheet.summaries, of_step),
         list(sheet.steps, of_step),
         list(sheet.faults, |(kind, steps)| format!(
             "(FaultKind::{kind:?}, {})",

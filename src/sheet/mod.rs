@@ -11,7 +11,7 @@ mod tests;
 mod types;
 mod words;
 
-pub use types::{Choice, Next, Piece, Sheet, Step, Template, Test, When};
+pub use types::{Next, Piece, Sheet, Step, Template, Test, When};
 pub use words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
 
 use crate::cause::{Cause, ScopeKind, Severity};

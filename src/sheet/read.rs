@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
-use super::{Choice, Next, Piece, Sheet, Step, Template, Test, When};
+use super::{Next, Piece, Sheet, Step, Template, Test, When};
 use crate::cause::{Cause, ScopeKind, Severity};
 
 /// What several sheets use by name.
@@ -102,7 +102,8 @@ pub fn shared(text: &str) -> Result<Shared, String> {
             let ready = (raw.iter().filter_map(|step| step.r#use.as_ref()))
                 .all(|used| done.group(used).is_ok());
             if ready {
-                let steps = steps(&raw, &done).map_err(|fault| format!("group {name}: {fault}"))?;
+                let steps =
+                    steps(&raw, &done, false).map_err(|fault| format!("group {name}: {fault}"))?;
                 done.groups.push((name, steps));
             } else {
                 later.push((name, raw));
@@ -138,7 +139,7 @@ pub fn sheet(name: &str, text: &str, shared: &Shared) -> Result<Sheet, String> {
     let mut faults = Vec::new();
     for (kind, raw) in &raw.fault {
         let kind = FaultKind::parse(kind).ok_or_else(|| format!("no fault is called {kind:?}"))?;
-        faults.push((kind, steps(raw, shared)?));
+        faults.push((kind, steps(raw, shared, false)?));
     }
     let decide: Result<Vec<_>, String> =
         raw.decide.iter().map(|group| shared.group(group)).collect();
@@ -149,56 +150,37 @@ pub fn sheet(name: &str, text: &str, shared: &Shared) -> Result<Sheet, String> {
             .ok_or_else(|| format!("no severity is called {:?}", raw.severity))?,
         scope: ScopeKind::parse(&raw.scope)
             .ok_or_else(|| format!("no kind of scope is called {:?}", raw.scope))?,
-        titles: choices(&raw.title)?,
-        summaries: choices(&raw.summary)?,
-        steps: steps(&raw.step, shared)?,
+        titles: texts(&raw.title, shared)?,
+        summaries: texts(&raw.summary, shared)?,
+        steps: steps(&raw.step, shared, false)?,
         faults: faults.leak(),
-        repaired: steps(&raw.repaired, shared)?,
+        repaired: steps(&raw.repaired, shared, false)?,
         fix: sentence(&raw.fix)?,
         decide: decide?.leak(),
-        verify: steps(&raw.verify, shared)?,
+        verify: steps(&raw.verify, shared, false)?,
         next: next?.leak(),
     };
-    for (what, is_empty) in [
-        ("step", sheet.steps.is_empty()),
-        ("verify", sheet.verify.is_empty()),
-    ] {
-        if is_empty {
-            return Err(format!("it has no [[{what}]]"));
-        }
+    if sheet.steps.is_empty() || sheet.verify.is_empty() {
+        return Err("a sheet has steps, and a way to verify".to_owned());
     }
     if sheet.next.last().is_none_or(|next| !next.when.is_empty()) {
         return Err("the last of next must stand without a condition".to_owned());
     }
-    if sheet.titles.last().is_none_or(|one| !one.when.is_empty())
-        || sheet
-            .summaries
-            .last()
-            .is_none_or(|one| !one.when.is_empty())
-    {
-        return Err(
-            "the last title and the last summary must stand without a condition".to_owned(),
-        );
-    }
     Ok(sheet)
 }
 
-fn choices(raw: &[RawStep]) -> Result<&'static [Choice], String> {
-    let mut choices = Vec::new();
-    for one in raw {
-        if one.run.is_some() || one.windows.is_some() || one.r#use.is_some() {
-            return Err("a title or summary is nothing but text".to_owned());
-        }
-        let text = one.text.as_deref().unwrap_or_default();
-        choices.push(Choice {
-            when: when(&one.when)?,
-            text: prose(text, true)?,
-        });
+/// Titles or summaries: steps that are nothing but text, the last of which always stands.
+fn texts(raw: &[RawStep], shared: &Shared) -> Result<&'static [Step], String> {
+    let is_text = |one: &RawStep| one.run.is_none() && one.windows.is_none() && one.r#use.is_none();
+    if !raw.iter().all(is_text) || raw.last().is_none_or(|one| !one.when.is_empty()) {
+        return Err(
+            "titles and summaries are nothing but text, and the last has no condition".to_owned(),
+        );
     }
-    Ok(choices.leak())
+    steps(raw, shared, true)
 }
 
-fn steps(raw: &[RawStep], shared: &Shared) -> Result<&'static [Step], String> {
+fn steps(raw: &[RawStep], shared: &Shared, is_title: bool) -> Result<&'static [Step], String> {
     let mut steps = Vec::new();
     for one in raw {
         let own = when(&one.when)?;
@@ -214,7 +196,7 @@ fn steps(raw: &[RawStep], shared: &Shared) -> Result<&'static [Step], String> {
             }
             (None, Some(text)) => steps.push(Step {
                 when: own,
-                text: prose(text, false)?,
+                text: prose(text, is_title)?,
                 run: one.run.as_deref().map(command).transpose()?,
                 windows: one.windows.as_deref().map(command).transpose()?,
             }),

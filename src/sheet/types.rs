@@ -12,9 +12,9 @@ pub struct Sheet {
     /// What must be fixed, once diagnosis knows everything.
     pub scope: ScopeKind,
     /// The first that holds and of which every value is known is the title.
-    pub titles: &'static [Choice],
+    pub titles: &'static [Step],
     /// The same in a sentence or two.
-    pub summaries: &'static [Choice],
+    pub summaries: &'static [Step],
     pub steps: &'static [Step],
     /// What takes the place of `steps` where a check proved which resource is at fault.
     pub faults: &'static [(FaultKind, &'static [Step])],
@@ -30,14 +30,7 @@ pub struct Sheet {
     pub next: &'static [Next],
 }
 
-/// A text and when it stands.
-#[derive(Debug, Clone, Copy)]
-pub struct Choice {
-    pub when: When,
-    pub text: Template,
-}
-
-/// One thing to do.
+/// One thing to do; a title or a summary where it is nothing but text.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     pub when: When,

@@ -40,10 +40,11 @@ use crate::incident::store::{State, Store};
 use crate::node::AccountId;
 use crate::receive::{self, Kind, receive};
 use crate::repair::conclude::happened;
-use crate::repair::execute::{Clients, Task, execute};
+use crate::repair::execute::execute;
 use crate::repair::memory::RepairMemory;
 use crate::repair::plan::Guardrails;
 use crate::repair::plan::PlanSummary;
+use crate::repair::task::{Clients, Task};
 use crate::report::build;
 use crate::report::{Notified, Report};
 

@@ -10,22 +10,22 @@
 //!
 //! | stage | from | to |
 //! |---|---|---|
-//! | [`receive`] | an event in one of three forms | payloads, still packed |
+//! | `receive` | an event in one of three forms | payloads, still packed |
 //! | [`decode`] | a payload | [`batch`]es of log events that borrow from it |
 //! | [`record`] | lines of events | statements of the agent, continuation lines joined |
-//! | [`failure`] | the error text inside a record | what failed, where, for whom, and why |
+//! | `failure` | the error text inside a record | what failed, where, for whom, and why |
 //! | [`signature`] | a record | the catalogue entry that recognises it |
 //! | [`incident`] | recognised records | findings per node; after diagnosis, incidents: one cause at one scope |
 //! | `policy` | IAM policies | what they decide about a request; the one statement that would let EC2 assume a role |
 //! | [`diagnose`] | findings and live state | a cause, proved or likely or undetermined |
-//! | [`runbook`] | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
-//! | [`repair`] | an incident, live state, the locks | a plan; with a permit, the least write, read back |
-//! | [`notify`] | an incident, its plan and outcome | one content, a message in each format within the limits of SNS |
+//! | `runbook` | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
+//! | `repair` | an incident, live state, the guardrails | a plan; with its authorization, the least write, read back |
+//! | `notify` | an incident, its plan and outcome | one content, a message in each format within the limits of SNS |
 //!
 //! [`engine`] puts the stages up to findings together, for the function and
 //! for the command-line tool alike; `handler` puts all of them together for
 //! one invocation. [`node`] holds what the others name nodes, accounts and
-//! Regions by, [`cause`] the causes, [`sheet`] what is said of each, [`command`] quotes what a person pastes into a shell, and `aws`
+//! Regions by, [`cause`] the causes, `sheet` what is said of each, `command` quotes what a person pastes into a shell, and `aws`
 //! holds the narrow adapters to the SDK.
 //!
 //! # Settings

@@ -84,7 +84,7 @@ pub fn group_into_incidents(diagnosed: Vec<Diagnosis>) -> Vec<Incident> {
     incidents.map(|(incident, _)| incident).collect()
 }
 
-/// As [`gather`], each incident with the places of those that make it up.
+/// As [`group_into_incidents`], each incident with the places of those that make it up.
 pub fn gather_with_members(diagnosed: &[Diagnosis]) -> Vec<(Incident, Vec<usize>)> {
     let mut decided: BTreeMap<NodeKey<'_>, Vec<&Diagnosis>> = BTreeMap::new();
     for one in diagnosed.iter().filter(|one| is_decided(one)) {

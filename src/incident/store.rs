@@ -231,7 +231,7 @@ impl Store {
 
     /// Those of `incidents` that are to be notified as one, by the scope of that
     /// one: more than [`HANDFUL`] nodes have come to show the same within
-    /// [`WITHIN`], in this batch and those before, or did so earlier and further
+    /// [`WITHIN`](super::shared::WITHIN), in this batch and those before, or did so earlier and further
     /// ones join them. Each is given by its place.
     pub fn shared(&self, incidents: &[&Incident], now: Timestamp) -> Vec<(Scope, Vec<usize>)> {
         let mut groups: BTreeMap<String, (Scope, Vec<usize>)> = BTreeMap::new();

@@ -2,7 +2,7 @@
 //! boundary, the policies of VPC endpoints.
 //!
 //! Text comes in, values go out: no clock, no network, no AWS types. A policy
-//! is read once ([`Document::parse`]) and asked by [`evaluate`], whose answer
+//! is read once ([`Document::parse`]) and asked by [`evaluate()`], whose answer
 //! is a decision or the reason why there is none: what AWS does not document,
 //! or what depends on a condition, makes a statement unclear, and what is
 //! unclear is never a verdict and never leads to a write.

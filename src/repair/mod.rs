@@ -22,6 +22,8 @@ pub mod outcome;
 pub mod plan;
 pub mod reason;
 #[cfg(feature = "aws")]
+pub mod task;
+#[cfg(feature = "aws")]
 mod trust_ec2;
 pub mod verify;
 

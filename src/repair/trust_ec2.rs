@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::action::Action;
-use super::execute::{Task, in_time, poll_until_seen};
 use super::memory::RepairMemory;
 use super::plan::{CurrentState, Guardrails, Plan, plan};
+use super::task::{Task, in_time, poll_until_seen};
 use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::live::AwsReader;

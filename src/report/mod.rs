@@ -40,7 +40,7 @@ pub struct IncidentReport {
     pub severity: Severity,
     pub confidence: Confidence,
     pub title: String,
-    /// At most [`NODES_LISTED`], sorted.
+    /// At most [`NODES_LISTED`](crate::incident::nodes::NODES_LISTED), sorted.
     pub nodes: Vec<NodeEntry>,
     /// How many it hits in all.
     pub node_count: usize,

@@ -16,7 +16,7 @@ pub const MARKER: &str = "[redacted]";
 const PASSES: usize = 4;
 
 /// `text` with every secret the rules know replaced by [`MARKER`] and with
-/// [`plain`] characters only. Redacting twice changes nothing.
+/// [`sanitize`] characters only. Redacting twice changes nothing.
 ///
 /// The rules run until nothing changes. A text that will not settle was built
 /// to defeat them: all of it is withheld.

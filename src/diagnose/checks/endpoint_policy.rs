@@ -4,8 +4,8 @@ use crate::cause::Cause;
 use crate::diagnose::check::{Check, CheckResult, CheckStatus, Fault, Observation, Query, Subject};
 use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
-use crate::diagnose::network::path::table_of;
 use crate::diagnose::network::table::leads_to_other_networks;
+use crate::diagnose::network::table::table_of;
 use crate::failure::DenyReason;
 use crate::policy::{self, Caller, Document, PolicyDecision, Request};
 

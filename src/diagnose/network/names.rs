@@ -1,6 +1,6 @@
 //! Names of services, and the endpoints that answer for them.
 
-use super::path::table_of;
+use super::table::table_of;
 use crate::diagnose::facts::{
     Destination, EndpointFacts, Fetched, InstanceFacts, RouteTarget, known,
 };

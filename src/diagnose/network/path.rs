@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::names::{Host, endpoints_for};
 use super::space::{Family, parts, public};
-use super::table::{self, ListRoute};
+use super::table::{self, ListRoute, table_of};
 use super::{Allows, RemoteEnd};
 use crate::diagnose::facts::{
     Destination, EndpointFacts, Facts, GroupFacts, InstanceFacts, InterfaceFacts, RouteTableFacts,
@@ -324,22 +324,6 @@ pub fn has(instance: &InstanceFacts, family: Family) -> bool {
         .iter()
         .any(|at| Family::of(at.is_ipv4()) == family);
     of_family || (addresses.is_empty() && family == Family::V4)
-}
-
-/// The route table that the instance's subnet uses, or why it is not known: a clause.
-pub fn table_of<'a>(
-    facts: &'a Facts,
-    instance: &InstanceFacts,
-) -> Result<&'a RouteTableFacts, String> {
-    let (Some(vpc), Some(subnet)) = (&instance.vpc, &instance.subnet) else {
-        return Err(format!("EC2 returned no subnet of {}", instance.id));
-    };
-    let tables = known(
-        facts.route_tables.get(vpc),
-        &format!("the route tables of {vpc}"),
-    )?;
-    table::of_subnet(tables, subnet)
-        .ok_or_else(|| format!("{vpc} shows no route table that {subnet} uses"))
 }
 
 /// The endpoint prefix of a service that a connection can be judged for.

@@ -3,7 +3,9 @@
 use ipnet::IpNet;
 
 use super::space::parts;
-use crate::diagnose::facts::{Destination, RouteFacts, RouteTableFacts, RouteTarget};
+use crate::diagnose::facts::{
+    Destination, Facts, InstanceFacts, RouteFacts, RouteTableFacts, RouteTarget, known,
+};
 use crate::failure::address_class::{NAT64, private};
 
 /// The table that a subnet uses: its own, else the main one of the VPC.
@@ -169,6 +171,22 @@ pub fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
         };
         holds_private && beyond && !route.blackhole
     })
+}
+
+/// The route table that the instance's subnet uses, or why it is not known: a clause.
+pub fn table_of<'a>(
+    facts: &'a Facts,
+    instance: &InstanceFacts,
+) -> Result<&'a RouteTableFacts, String> {
+    let (Some(vpc), Some(subnet)) = (&instance.vpc, &instance.subnet) else {
+        return Err(format!("EC2 returned no subnet of {}", instance.id));
+    };
+    let tables = known(
+        facts.route_tables.get(vpc),
+        &format!("the route tables of {vpc}"),
+    )?;
+    of_subnet(tables, subnet)
+        .ok_or_else(|| format!("{vpc} shows no route table that {subnet} uses"))
 }
 
 #[cfg(test)]

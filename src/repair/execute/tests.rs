@@ -1,7 +1,8 @@
 //! The executors against a server that answers by a script, over real HTTP.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_ec2::config::Credentials;
@@ -14,10 +15,13 @@ use tokio::net::TcpListener;
 mod trust_ec2;
 
 use super::*;
+use crate::aws::{LiveState, Session};
 use crate::config::{RepairAction, RepairMode};
 use crate::incident::store::State;
 use crate::repair::conclude::state;
+use crate::repair::plan::Guardrails;
 use crate::repair::plan::tests::{INSTANCE, NOBODY, now, open_guardrails, open_incident};
+use crate::repair::task::Clients;
 
 /// What the server does with one call; the last one of a script goes on.
 #[derive(Debug, Clone)]

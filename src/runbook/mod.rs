@@ -13,7 +13,9 @@ mod tests;
 mod title;
 mod value;
 
-pub use next::{Recovery, clock, in_words};
+pub use next::Recovery;
+#[cfg(test)]
+use next::in_words;
 pub use situation::Situation;
 pub use title::{Doubt, title};
 

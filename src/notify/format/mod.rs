@@ -1,25 +1,27 @@
 //! The forms in which a message leaves: one file each, and one line in
-//! [`FORMATS`]. The order of the sections is that in which a reader needs them.
+//! `FORMATS`. The order of the sections is that in which a reader needs them.
 
 pub mod log;
 pub mod mail;
 pub mod terminal;
 
 use super::content::Content;
-use super::page::{Ink, Page, Style};
+use super::page::{Ink, Page};
 use crate::diagnose::check::CheckStatus;
 use crate::runbook::Step;
 use crate::text::quote;
 
 /// Writes a message in one form.
+#[cfg(test)]
 pub type Render = fn(&Content) -> String;
 
-/// Every format by its name.
+/// Every format by its name: the tests try each.
+#[cfg(test)]
 pub const FORMATS: &[(&str, Render)] = &[
     ("mail", mail::render),
     ("log", log::render),
     ("terminal", |content| {
-        terminal::render(content, Style::PLAIN)
+        terminal::render(content, super::page::Style::PLAIN)
     }),
 ];
 

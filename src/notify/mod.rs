@@ -1,6 +1,6 @@
 //! What is notified, and in which words.
 //!
-//! [`content`] builds what a message says, once; each [`format`] arranges it;
+//! [`content`] builds what a message says, once; each [`format`](mod@format) arranges it;
 //! [`message`] keeps what is published within the limits of SNS.
 
 pub mod content;

@@ -252,7 +252,7 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
                              <EvalResourceDecision>implicitDeny</EvalResourceDecision>\
                              <MissingContextValues><member>aws:PrincipalTag/x</member>\
                              </MissingContextValues></member></ResourceSpecificResults>";
-    const MAY_STOP: &str = "a policy of the organisation may stop it";
+    const MAY_DENY: &str = "a policy of the organisation may deny it";
     // The last: how often the policies themselves are listed.
     for (decision, more, status, says, listed) in [
         (
@@ -269,8 +269,8 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
             "The policy NoSsm denies",
             0,
         ),
-        ("implicitDeny", SCP, "unknown", MAY_STOP, 1),
-        ("explicitDeny", SCP, "unknown", MAY_STOP, 1),
+        ("implicitDeny", SCP, "unknown", MAY_DENY, 1),
+        ("explicitDeny", SCP, "unknown", MAY_DENY, 1),
         ("implicitDeny", LACKS, "ok", "allow ssm:Update", 1),
         ("allowed", LACKS_FOR_RESOURCE, "ok", "allow ssm:Update", 1),
         ("allowed", "", "ok", "allow ssm:Update", 0),

@@ -84,7 +84,7 @@ async fn an_account_default_does_not_stop_a_repair_and_is_named() {
     let incident = &scene.incident(REPAIR, &scene.imds_off(&dark)).await;
     assert_eq!(outcome(incident), "repaired", "{incident:#}");
     let imds = note(incident, "imds");
-    assert!(imds.contains("launched later have it off again"), "{imds}");
+    assert!(imds.contains("launched later have it disabled"), "{imds}");
 }
 
 #[tokio::test]

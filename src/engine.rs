@@ -45,12 +45,14 @@ pub fn entries(path: &Path) -> Result<Vec<Entry>, LoadError> {
     }
 }
 
-impl Engine {
+impl Default for Engine {
     /// The engine with the product's own catalogue.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self::with(signature::builtin())
     }
+}
 
+impl Engine {
     /// The engine with the product's own catalogue and, when a path is given,
     /// the signatures of that file.
     ///

@@ -296,7 +296,7 @@ impl Handler {
     }
 
     fn engine(&self) -> &Engine {
-        self.engine.get_or_init(Engine::new)
+        self.engine.get_or_init(Engine::default)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::correlate::states::StreamStates;
 use crate::correlate::stream::BatchAnalysis;
 use crate::engine::Engine;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
+static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
 fn batch(text: &str, complete: bool) -> Batch<'_> {
     Batch {

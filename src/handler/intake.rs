@@ -278,7 +278,7 @@ mod tests {
         kind: Kind,
         items: Vec<Delivery<'static>>,
     ) -> Result<IngestedBatches, HandlerError> {
-        let engine = Engine::new();
+        let engine = Engine::default();
         let deliveries = Payloads { kind, items };
         read(
             &engine,
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn what_is_delivered_by_hand_leaves_its_stream_as_it_was() {
-        let engine = Engine::new();
+        let engine = Engine::default();
         let mut streams = StreamStates::default();
         let mut read_one = |kind, delivery: Delivery<'_>| {
             let items = vec![delivery];
@@ -365,7 +365,7 @@ mod tests {
 
     /// Reads Kinesis records of [`STREAM`], one an invocation, in one environment.
     fn reader_of_one_stream() -> impl FnMut(&str, i64, &[&str]) -> IngestedBatches {
-        let engine = Engine::new();
+        let engine = Engine::default();
         let mut streams = StreamStates::default();
         move |number, second, lines| {
             let deliveries = Payloads {

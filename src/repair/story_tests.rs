@@ -69,7 +69,7 @@ impl World {
     fn new() -> Self {
         let guardrails = open_guardrails();
         Self {
-            engine: Engine::new(),
+            engine: Engine::default(),
             streams: StreamStates::default(),
             store: Store::new(std::time::Duration::from_secs(86_400)),
             memory: RepairMemory::default(),

@@ -8,7 +8,7 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::finding::Finding;
 
-pub static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
+pub static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
 pub fn fixture(path: &str) -> String {
     let path = format!("{}/tests/fixtures/lab/{path}", env!("CARGO_MANIFEST_DIR"));

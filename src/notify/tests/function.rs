@@ -97,7 +97,7 @@ pub(super) struct Function {
 impl Function {
     pub(super) fn new(mode: RepairMode) -> Self {
         Self {
-            engine: Engine::new(),
+            engine: Engine::default(),
             streams: StreamStates::default(),
             store: Store::new(Duration::from_secs(86_400)),
             memory: RepairMemory::default(),

@@ -107,18 +107,9 @@ impl ArgKind {
 
 /// A shell command under construction; [`fmt::Display`] writes the line.
 ///
-/// ```
-/// use ssm_agent_triage::command::{Command, Grammar};
-///
-/// let line = Command::new("aws ec2 describe-instances")
-///     .option("--instance-ids", Grammar::InstanceId, "i-0123456789abcdef0")
-///     .option("--region", Grammar::Region, "eu-central-1; reboot")
-///     .to_string();
-/// assert_eq!(
-///     line,
-///     "aws ec2 describe-instances --instance-ids i-0123456789abcdef0 --region REGION"
-/// );
-/// ```
+/// A value that does not pass the grammar of its kind is left out, and its
+/// placeholder stands there: `--region 'eu-central-1; reboot'` becomes
+/// `--region REGION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(String);
 

@@ -83,6 +83,28 @@ impl Engine {
 
     /// Reads one batch after the state that earlier batches of its stream left.
     /// `received` is the time for records that have none.
+    ///
+    /// ```
+    /// use jiff::Timestamp;
+    /// use ssm_agent_triage::batch::{Batch, Event, Source};
+    /// use ssm_agent_triage::correlate::states::StreamStates;
+    /// use ssm_agent_triage::engine::Engine;
+    ///
+    /// let line = "2026-11-23 04:19:06 WARN [EC2RoleProvider] Failed to connect to Systems Manager \
+    ///     with instance profile role credentials. Err: retrieved credentials failed to report to \
+    ///     ssm. Error: AssumeRoleUnauthorizedAccess: EC2 cannot assume the role MySSMRole.";
+    /// let batch = Batch {
+    ///     source: Source {
+    ///         log_stream: "i-0123456789abcdef0".to_owned(),
+    ///         complete: true,
+    ///         ..Source::default()
+    ///     },
+    ///     events: vec![Event { id: "1".into(), at: None, message: line.into() }],
+    /// };
+    /// let mut states = StreamStates::default();
+    /// let analysis = Engine::default().read(&mut states, &batch, Timestamp::now());
+    /// assert_eq!(analysis.findings[0].candidates[0].as_str(), "role-not-assumable");
+    /// ```
     pub fn read(
         &self,
         states: &mut StreamStates,

@@ -128,7 +128,7 @@ impl Handler {
     /// Handles one event.
     ///
     /// # Errors
-    /// When the input cannot be read, and when an incident could not be told:
+    /// When the input cannot be read, and when an incident could not be notified:
     /// Lambda then delivers the event again.
     pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, HandlerError> {
         // Erased: nested whole into the runtime's own futures, its type is
@@ -180,7 +180,7 @@ impl Handler {
         })
     }
 
-    /// From what was read to what is told. Nobody reads a report on Kinesis, so
+    /// From what was read to what is notified. Nobody reads a report on Kinesis, so
     /// none is written.
     async fn settle(
         &self,
@@ -235,7 +235,7 @@ impl Handler {
         if kind == Kind::Kinesis {
             return Ok(None);
         }
-        // Their incidents have been told as right above; the log's own recoveries
+        // Their incidents have been notified as right above; the log's own recoveries
         // come without one.
         recovered.extend(reported);
         let incidents = settled.into_iter().map(|one| {
@@ -301,7 +301,7 @@ impl Handler {
 }
 
 /// Puts those together that many nodes show alike and of which nothing was
-/// written: what this function changed, or may have changed, is told node by
+/// written: what this function changed, or may have changed, is notified node by
 /// node, as what it was.
 /// `members` has for each of `settled` its places in `diagnosed`.
 fn share(

@@ -142,7 +142,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TRIAGE_REMINDER",
         default: Some("24h"),
-        meaning: "when an incident that is still open speaks again",
+        meaning: "when an incident that is still open is notified again",
         allowed: DURATION,
         available: true,
         read: |config, text| {

@@ -1,4 +1,4 @@
-//! Decides whether an incident speaks, and sends or prints its message.
+//! Decides whether an incident is notified, and sends or prints its message.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub struct Notifications<'a> {
     store: &'a mut Store,
     now: Timestamp,
     budget: Budget,
-    /// What could not be sent. It speaks again when the batch is retried.
+    /// What could not be sent. It is notified again when the batch is retried.
     pub undelivered: Vec<UndeliveredNotification>,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Notifications<'a> {
     }
 
     /// Takes note of every incident in its turn, then sends what has something
-    /// to say, and marks it as told as soon as it is out.
+    /// to say, and marks it as notified as soon as it is out.
     pub async fn tell(&mut self, settled: &mut [Settled]) {
         let mut due: Vec<(usize, NotifyReason)> = Vec::new();
         for (place, one) in settled.iter_mut().enumerate() {
@@ -241,7 +241,7 @@ impl Due<'_> {
         }
     }
 
-    /// The incident's key, and why it speaks.
+    /// The incident's key, and why it is notified.
     fn identity(&self) -> (&str, NotifyReason) {
         match self {
             Self::Of(one, why) => (&one.incident.key, *why),

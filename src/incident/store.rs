@@ -1,10 +1,10 @@
-//! What stands open: which incident has been told, for which nodes, and when
-//! it speaks again.
+//! What stands open: which incident has been notified, for which nodes, and when
+//! it is notified again.
 //!
 //! Deciding and telling are two steps. [`Store::decide`] takes note of what a
 //! batch says about an incident and answers whether to speak; only
-//! [`Store::mark_notified`], called once the message is out, makes it told. A
-//! message that failed therefore speaks again when the batch is retried.
+//! [`Store::mark_notified`], called once the message is out, makes it notified. A
+//! message that failed therefore is notified again when the batch is retried.
 //!
 //! This store lives in the memory of one execution environment. It is bounded
 //! in count and in bytes, once an invocation is over ([`Store::trim`]): what
@@ -42,7 +42,7 @@ pub const MAX_NODES: usize = 20_000;
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// What the reader would say the state of an incident is. A change of it
-/// speaks; what leaves it as it is does not.
+/// is notified; what leaves it as it is does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// It stands, and nothing was done about it.
@@ -84,7 +84,7 @@ impl From<State> for Happened {
     }
 }
 
-/// Whether an incident is told now.
+/// Whether an incident is notified now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     pub telling: NotifyDecision,
@@ -104,22 +104,22 @@ pub enum NotifyDecision {
     Suppress,
 }
 
-/// Why an incident speaks.
+/// Why an incident is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum NotifyReason {
-    /// It was not told yet.
+    /// It was not notified yet.
     Opened,
     /// Repaired, repair failed, broken again …
     StateChanged,
-    /// It hits many more nodes than when it was told.
+    /// It hits many more nodes than when it was notified.
     Grew,
-    /// It is still open and was last told long ago.
+    /// It is still open and was last notified long ago.
     Reminder,
     /// Its last node has recovered.
     Resolved,
 }
 
-/// An incident that was told and whose last node has recovered.
+/// An incident that was notified and whose last node has recovered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResolvedIncident {
     pub key: String,
@@ -155,7 +155,7 @@ struct Limits {
 }
 
 impl Store {
-    /// An empty store; `reminder` is how long a told incident stays silent.
+    /// An empty store; `reminder` is how long a notified incident stays silent.
     pub fn new(reminder: Duration) -> Self {
         Self::with_limits(
             reminder,
@@ -253,13 +253,13 @@ impl Store {
             let by_itself = |place: &usize| {
                 let right = incidents[*place].fault_state == FaultState::NotObserved;
                 single(place).is_some_and(|single| {
-                    single.is_due() || right && single.stands() && single.told().is_some()
+                    single.is_due() || right && single.stands() && single.notified().is_some()
                 })
             };
             // What has been open by itself for long has been notified by itself.
             let recent = |place: &usize| {
                 single(place).is_none_or(|single| {
-                    !single.stands() || single.told().is_none() || single.is_recent(now)
+                    !single.stands() || single.notified().is_none() || single.is_recent(now)
                 })
             };
             let here = places.iter().filter(|place| recent(place));
@@ -328,8 +328,8 @@ impl Store {
     }
 
     /// Closes for each node what it has recovered from, and gives every
-    /// incident that is over and was told, in the order of their keys. One
-    /// whose end is not marked as told is given again the next time.
+    /// incident that is over and was notified, in the order of their keys. One
+    /// whose end is not marked as notified is given again the next time.
     pub fn recover(&mut self, recovered: &[Recovered]) -> Vec<ResolvedIncident> {
         for recovery in recovered {
             for entry in self.incidents.values_mut() {

@@ -14,12 +14,12 @@ pub enum NotificationKind {
     RepairFailed,
     /// It hits many more nodes.
     Grew,
-    /// Still open, told again after a while.
+    /// Still open, notified again after a while.
     Reminder,
 }
 
 impl NotificationKind {
-    /// From why the incident speaks, and what this invocation came to.
+    /// From why the incident is notified, and what this invocation came to.
     pub fn of(why: NotifyReason, happened: impl Into<Happened>) -> Self {
         let happened = happened.into();
         match (why, happened.state) {

@@ -1,4 +1,4 @@
-//! What came of a plan that led to no write, and what the reader is to be told
+//! What came of a plan that led to no write, and what the reader is to be notified
 //! about any of them.
 
 use super::action::{self, action_for};
@@ -90,7 +90,7 @@ fn not_needed(why: &NotNeeded, guardrails: &Guardrails) -> Outcome {
             command: None,
             undo: None,
         },
-        NotNeeded::DoneBefore { attempt, reading } => told_again(attempt, *reading),
+        NotNeeded::DoneBefore { attempt, reading } => done_before(attempt, *reading),
         NotNeeded::PerhapsOurs(action) => Outcome {
             status: OutcomeStatus::AlreadyRight,
             detail: Some(format!(
@@ -116,16 +116,16 @@ fn not_needed(why: &NotNeeded, guardrails: &Guardrails) -> Outcome {
     }
 }
 
-fn told_again(attempt: &Attempt, reading: Reading) -> Outcome {
+fn done_before(attempt: &Attempt, reading: Reading) -> Outcome {
     let mut detail = format!(
         "Already done in an earlier attempt at {}",
         moment(attempt.at)
     );
     if attempt.outcome.status == OutcomeStatus::Repaired {
         detail.push('.');
-        if let Some(told) = &attempt.outcome.detail {
+        if let Some(notified) = &attempt.outcome.detail {
             detail.push(' ');
-            detail.push_str(told);
+            detail.push_str(notified);
         }
     } else {
         detail.push_str(", and now seen in effect.");

@@ -17,7 +17,7 @@ use crate::diagnose::call_error::CallError;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// No write begins with less time left than this: what is written must be
-/// seen to take effect, and told.
+/// seen to take effect, and notified.
 pub const LEAST_TIME: Duration = Duration::from_secs(3);
 
 /// Plans the repair of an incident and, when every lock is open, carries it

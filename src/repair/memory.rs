@@ -1,7 +1,7 @@
 //! What this function has changed, as this execution environment remembers it.
 //!
 //! It answers how many repairs the last hour saw, whether a resource was
-//! repaired in it, and what is to be told again when the message of a repair
+//! repaired in it, and what is to be notified again when the message of a repair
 //! failed. Every attempt counts in which a write was sent, whatever came of it.
 
 use std::collections::VecDeque;

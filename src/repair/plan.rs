@@ -494,6 +494,6 @@ impl std::fmt::Display for NotNeeded {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod notified_tests;
 #[cfg(test)]
-mod told_tests;
+pub(super) mod tests;

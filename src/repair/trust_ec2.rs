@@ -48,7 +48,7 @@ pub(super) async fn plan_again(
     Ok(again)
 }
 
-/// IAM has no dry run: what would be appended is told, and nothing is asked.
+/// IAM has no dry run: what would be appended is notified, and nothing is asked.
 pub(super) fn dry_run(edit: &Edit, action: &Action, guardrails: &Guardrails) -> Outcome {
     Outcome {
         status: OutcomeStatus::DryRun,

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_of_a_write_is_told_in_plain_words() {
+    fn every_end_of_a_write_is_notified_in_plain_words() {
         let imds = Action::EnableImdsEndpoint {
             instance: InstanceId::parse(ID).unwrap(),
             before: imds(false, false),
@@ -289,10 +289,10 @@ mod tests {
             code: code.to_owned(),
             message: "No.".to_owned(),
         };
-        let mut told = Vec::new();
+        let mut notified = Vec::new();
         let mut tell = |write: Result<(), CallError>, seen: &Seen, action: &Action| {
             let (status, sentence) = verdict_of_write(&write, seen, action);
-            told.push(format!("{status:?}: {sentence}"));
+            notified.push(format!("{status:?}: {sentence}"));
         };
         for seen in &seen {
             tell(Ok(()), seen, &imds);
@@ -342,7 +342,7 @@ mod tests {
             message: "No.".to_owned(),
         };
         tell(Err(inconclusive), &Seen::InEffect, &trust);
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(notified.join("\n"), @r#"
         Repaired: Reading it again showed the change in effect.
         Unverified: AWS accepted the change, but it was not seen to take effect: it is still being applied. Look again in a minute.
         Unverified: AWS accepted the change, but it was not seen to take effect: reading it again still shows the old state. Look again in a minute.

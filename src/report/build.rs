@@ -196,23 +196,23 @@ mod tests {
     }
 
     fn a_report() -> Report {
-        let mut told = sample::incident(Cause::ImdsDisabled);
-        told.evidence[0].text = "Failed to get instance info. password=hunter2".to_owned();
-        told.retry_in_seconds = Some(90);
-        told.detail = Some("A detail.".to_owned());
-        told.checks = vec![check("HttpEndpoint is disabled.")];
+        let mut notified = sample::incident(Cause::ImdsDisabled);
+        notified.evidence[0].text = "Failed to get instance info. password=hunter2".to_owned();
+        notified.retry_in_seconds = Some(90);
+        notified.detail = Some("A detail.".to_owned());
+        notified.checks = vec![check("HttpEndpoint is disabled.")];
         let outcome = Outcome {
             status: OutcomeStatus::AlreadyRight,
             ..sample::nothing_done()
         };
-        let mut told = incident(
-            &told,
-            nodes(&told),
+        let mut notified = incident(
+            &notified,
+            nodes(&notified),
             &plan("Repairs are off."),
             &outcome,
             Notified::Sent,
         );
-        told.advice = vec!["One step.".to_owned()];
+        notified.advice = vec!["One step.".to_owned()];
         report(
             SourceSummary {
                 account: Some("123456789012".to_owned()),
@@ -225,7 +225,7 @@ mod tests {
                 oldest: Some(at("2026-11-23T04:19:00Z")),
                 newest: Some(at("2026-11-23T04:19:04.5Z")),
             },
-            vec![told],
+            vec![notified],
             vec![recovered(INSTANCE)],
             BTreeMap::from([("healthy".to_owned(), 2)]),
             vec![Unrecognised {
@@ -269,25 +269,25 @@ mod tests {
     fn no_secret_reaches_the_report() {
         for secret in ["AKIAIOSFODNN7EXAMPLE", "hunter2"] {
             let dirty = || format!("password={secret}");
-            let mut told = sample::hostile(Cause::Unrecognised);
-            told.title = dirty();
-            told.key = dirty();
-            told.scope.id = dirty();
-            told.detail = Some(dirty());
-            told.checks = vec![check(&dirty())];
-            for evidence in &mut told.evidence {
+            let mut notified = sample::hostile(Cause::Unrecognised);
+            notified.title = dirty();
+            notified.key = dirty();
+            notified.scope.id = dirty();
+            notified.detail = Some(dirty());
+            notified.checks = vec![check(&dirty())];
+            for evidence in &mut notified.evidence {
                 evidence.text = dirty();
                 evidence.component = dirty();
                 evidence.place = Some(dirty());
             }
-            told.affected[0].node.id = crate::node::NodeId::Unknown(dirty().into());
+            notified.affected[0].node.id = crate::node::NodeId::Unknown(dirty().into());
             let outcome = Outcome {
                 detail: Some(dirty()),
                 ..sample::nothing_done()
             };
-            let told = incident(
-                &told,
-                nodes(&told),
+            let notified = incident(
+                &notified,
+                nodes(&notified),
                 &plan(&dirty()),
                 &outcome,
                 Notified::Printed,
@@ -298,7 +298,7 @@ mod tests {
                     log_stream: Some(dirty()),
                     ..SourceSummary::default()
                 },
-                vec![told],
+                vec![notified],
                 vec![recovered(&dirty())],
                 BTreeMap::new(),
                 vec![Unrecognised {

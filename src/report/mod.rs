@@ -89,7 +89,7 @@ pub enum Notified {
     Sent,
     Printed,
     Suppressed,
-    /// Below the severity that speaks.
+    /// Below the severity that is notified.
     #[serde(rename = "quiet")]
     BelowThreshold,
     Failed,

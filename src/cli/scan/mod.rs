@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_node_is_told_with_proof_and_steps() {
+    fn a_broken_node_is_shown_with_proof_and_steps() {
         let (text, status) = told(&[
             "events/permission-denied.log",
             "--region",

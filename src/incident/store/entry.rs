@@ -15,7 +15,7 @@ use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::shared::{WITHIN, shared_key, shared_scope};
 use crate::node::{AccountId, Node, NodeId, Region};
 
-/// An incident has grown when it hits this many times the nodes it was told with …
+/// An incident has grown when it hits this many times the nodes it was notified with …
 const GROWTH_FACTOR: usize = 2;
 
 /// … and at least so many more.
@@ -50,22 +50,22 @@ pub(super) struct Entry {
     /// When it was first seen or made right, as long as it stays so.
     right_since: Option<Timestamp>,
     nodes: BTreeMap<NodeKey, NodeStatus>,
-    told: Option<Told>,
+    notified: Option<LastNotified>,
     /// The severity of the last batch alone.
     batch_severity: Severity,
-    /// The end was told too: kept so that a late or repeated batch of old
+    /// The end was notified too: kept so that a late or repeated batch of old
     /// evidence does not open it anew.
     pub(super) resolved_notified: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Told {
+pub(super) struct LastNotified {
     at: Timestamp,
     state: State,
     written_at: Option<Timestamp>,
     nodes: usize,
     severity: Severity,
-    /// The newest evidence that the reader was told of.
+    /// The newest evidence that the reader was notified of.
     pub(super) evidence: Timestamp,
 }
 
@@ -98,8 +98,8 @@ pub(super) struct Subject {
 }
 
 impl Entry {
-    /// `told` is what the reader knows of it from an entry that was forgotten.
-    pub(super) fn new(incident: &Incident, told: Option<Told>, now: Timestamp) -> Self {
+    /// `notified` is what the reader knows of it from an entry that was forgotten.
+    pub(super) fn new(incident: &Incident, notified: Option<LastNotified>, now: Timestamp) -> Self {
         Self {
             cause: incident.cause,
             scope: incident.scope.clone(),
@@ -112,12 +112,12 @@ impl Entry {
             opened_at: now,
             since: incident.first.min(now),
             seen_at: now,
-            state: told.map_or(State::Open, |told| told.state),
-            written_at: told.and_then(|told| told.written_at),
+            state: notified.map_or(State::Open, |notified| notified.state),
+            written_at: notified.and_then(|notified| notified.written_at),
             perhaps_ours: false,
             right_since: None,
             nodes: BTreeMap::new(),
-            told,
+            notified,
             batch_severity: incident.severity,
             resolved_notified: false,
         }
@@ -195,7 +195,7 @@ impl Entry {
     /// and of any what it knows of nodes of this one. What is opened by itself
     /// after this one was notified stays by itself until it shows again.
     pub(super) fn adopt(&mut self, other: &Self, now: Timestamp) {
-        let all = self.told.is_none() && other.is_recent(now);
+        let all = self.notified.is_none() && other.is_recent(now);
         for (node, trace) in &other.nodes {
             if trace.recovered_at.is_some() {
                 continue;
@@ -226,7 +226,7 @@ impl Entry {
         self.since = first.min(now);
         self.state = State::Open;
         self.right_since = None;
-        self.told = None;
+        self.notified = None;
         self.resolved_notified = false;
         self.severity = self.over_its_life();
     }
@@ -305,29 +305,31 @@ impl Entry {
         reminder: Duration,
         now: Timestamp,
     ) -> NotifyDecision {
-        let Some(told) = self.told else {
+        let Some(notified) = self.notified else {
             return if self.is_due() || (stands && self.is_news()) {
                 NotifyDecision::Send(NotifyReason::Opened)
             } else {
                 NotifyDecision::Suppress
             };
         };
-        if self.has_untold_write() {
+        if self.has_unnotified_write() {
             return NotifyDecision::Send(NotifyReason::StateChanged);
         }
         if self.resolved_notified {
             return NotifyDecision::Suppress;
         }
-        if told.state != self.state {
+        if notified.state != self.state {
             return NotifyDecision::Send(NotifyReason::StateChanged);
         }
         if !stands {
             return NotifyDecision::Suppress;
         }
         let count = self.count();
-        let many_more = count >= told.nodes * GROWTH_FACTOR && count >= told.nodes + GROWTH_LEAST;
-        let critical = self.severity == Severity::Critical && told.severity < Severity::Critical;
-        let grown = many_more || critical && count > told.nodes;
+        let many_more =
+            count >= notified.nodes * GROWTH_FACTOR && count >= notified.nodes + GROWTH_LEAST;
+        let critical =
+            self.severity == Severity::Critical && notified.severity < Severity::Critical;
+        let grown = many_more || critical && count > notified.nodes;
         // Late evidence of further nodes says nothing new about what is right.
         let right = matches!(self.state, State::Repaired | State::Resolved);
         if grown && (!right || self.scope.kind == ScopeKind::Nodes) {
@@ -337,7 +339,7 @@ impl Entry {
         if self.is_quiet() {
             return NotifyDecision::Suppress;
         }
-        let silent = now.duration_since(told.at);
+        let silent = now.duration_since(notified.at);
         if Duration::try_from(silent).is_ok_and(|silent| silent >= reminder) {
             return NotifyDecision::Send(NotifyReason::Reminder);
         }
@@ -357,15 +359,15 @@ impl Entry {
     }
 
     /// Whether a write was sent of which no message is out.
-    fn has_untold_write(&self) -> bool {
-        self.written_at > self.told.and_then(|told| told.written_at)
+    fn has_unnotified_write(&self) -> bool {
+        self.written_at > self.notified.and_then(|notified| notified.written_at)
     }
 
     /// Whether a message about something that this function did, or may have
     /// done, is still to go out.
     pub(super) fn is_due(&self) -> bool {
-        self.has_untold_write()
-            || (self.told.is_none()
+        self.has_unnotified_write()
+            || (self.notified.is_none()
                 && match self.state {
                     State::Open => false,
                     State::Resolved => self.perhaps_ours,
@@ -380,9 +382,9 @@ impl Entry {
         self.state != State::Resolved || !self.is_quiet()
     }
 
-    /// Marks as told what the reader now knows.
+    /// Marks as notified what the reader now knows.
     pub(super) fn mark_notified(&mut self, now: Timestamp) {
-        self.told = Some(Told {
+        self.notified = Some(LastNotified {
             at: now,
             state: self.state,
             written_at: self.written_at,
@@ -393,14 +395,14 @@ impl Entry {
     }
 
     /// What the reader knows of it.
-    pub(super) fn told(&self) -> Option<Told> {
-        self.told
+    pub(super) fn notified(&self) -> Option<LastNotified> {
+        self.notified
     }
 
     /// How much is lost when it is forgotten: the least is what a retry brings
     /// again, the most a repair of which nobody was notified.
     pub(super) fn worth(&self) -> u8 {
-        match self.told {
+        match self.notified {
             _ if self.is_due() => 3,
             None => 0,
             Some(_) if self.resolved_notified => 1,
@@ -421,10 +423,10 @@ impl Entry {
             + self.nodes.len() * PER_NODE
     }
 
-    /// Whether it may be forgotten once nothing of it stands: nobody was told
-    /// of it, and nothing was done about it that is still to be told.
+    /// Whether it may be forgotten once nothing of it stands: nobody was notified
+    /// of it, and nothing was done about it that is still to be notified.
     pub(super) fn can_be_dropped(&self) -> bool {
-        !self.stands() && self.told.is_none() && !self.is_due()
+        !self.stands() && self.notified.is_none() && !self.is_due()
     }
 
     /// How many nodes are remembered, recovered ones too.
@@ -457,7 +459,7 @@ impl Entry {
     }
 
     /// The node's finding turned out to come from something else. It stays
-    /// where a repair is still to be told.
+    /// where a repair is still to be notified.
     pub(super) fn leave(&mut self, hit: &AffectedNode) {
         let node = NodeKey::of(&hit.node);
         let same = self.nodes.get(&node).is_some_and(|trace| {
@@ -468,9 +470,9 @@ impl Entry {
         }
     }
 
-    /// Its end, when it is over, was told, and its end was not.
+    /// Its end, when it is over, was notified, and its end was not.
     pub(super) fn over(&self, key: &str) -> Option<ResolvedIncident> {
-        if self.stands() || self.told.is_none() || self.resolved_notified {
+        if self.stands() || self.notified.is_none() || self.resolved_notified {
             return None;
         }
         let resolved_at = (self.nodes.values())

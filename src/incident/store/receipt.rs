@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::entry::{Entry, Told};
+use super::entry::{Entry, LastNotified};
 use crate::incident::group::Incident;
 use crate::text::digest;
 
@@ -13,17 +13,17 @@ const MOST: usize = 20_000;
 /// Receipts by a digest of the incident's key, the oldest going first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Receipts {
-    receipts: BTreeMap<u128, Told>,
+    receipts: BTreeMap<u128, LastNotified>,
     order: VecDeque<u128>,
 }
 
 impl Receipts {
     /// Keeps the receipt of an entry that is forgotten, if anybody was notified.
     pub(super) fn keep(&mut self, key: &str, entry: &Entry) {
-        let Some(told) = entry.told() else {
+        let Some(notified) = entry.notified() else {
             return;
         };
-        if self.receipts.insert(digest(key), told).is_none() {
+        if self.receipts.insert(digest(key), notified).is_none() {
             self.order.push_back(digest(key));
         }
         while self.receipts.len() > MOST {
@@ -36,10 +36,10 @@ impl Receipts {
 
     /// Takes out what the reader knows of an incident that comes again. Newer
     /// evidence is none of what was notified: it opens the incident anew.
-    pub(super) fn take(&mut self, key: &str, incident: &Incident) -> Option<Told> {
+    pub(super) fn take(&mut self, key: &str, incident: &Incident) -> Option<LastNotified> {
         let digest = digest(key);
-        let told = self.receipts.remove(&digest)?;
+        let notified = self.receipts.remove(&digest)?;
         self.order.retain(|other| *other != digest);
-        (incident.last <= told.evidence).then_some(told)
+        (incident.last <= notified.evidence).then_some(notified)
     }
 }

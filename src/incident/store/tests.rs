@@ -123,7 +123,7 @@ fn bounded(incidents: usize, nodes: usize) -> Store {
     Store::with_limits(DAY, limits)
 }
 
-/// Decides, and marks as told what speaks.
+/// Decides, and marks as notified what due.
 pub(super) fn tell(
     store: &mut Store,
     incident: &Incident,
@@ -137,7 +137,7 @@ pub(super) fn tell(
     decision.telling
 }
 
-fn store_told(incident: &Incident, state: State, now: Timestamp) -> Store {
+fn store_notified(incident: &Incident, state: State, now: Timestamp) -> Store {
     let mut store = Store::new(DAY);
     if state == State::Resolved {
         // Right at first sight would be no news.
@@ -157,9 +157,9 @@ pub(super) const CHANGED: NotifyDecision = NotifyDecision::Send(NotifyReason::St
 pub(super) const SILENT: NotifyDecision = NotifyDecision::Suppress;
 
 #[test]
-fn a_told_incident_is_silent_until_the_reminder() {
+fn a_notified_incident_is_silent_until_the_reminder() {
     let day = 24 * 60 * 60;
-    let mut store = store_told(&confirmed(&[1], at(0)), State::Open, at(10));
+    let mut store = store_notified(&confirmed(&[1], at(0)), State::Open, at(10));
     for (now, expected) in [
         (20, SILENT),
         (9 + day, SILENT),
@@ -180,7 +180,7 @@ fn what_was_put_right_is_reminded_of_only_when_it_shows_again() {
         (70, SILENT),
         (71, NotifyDecision::Send(NotifyReason::Reminder)),
     ] {
-        let mut store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(10));
+        let mut store = store_notified(&confirmed(&[1], at(0)), State::Repaired, at(10));
         let telling = tell(
             &mut store,
             &guessed(&[1], at(last)),
@@ -239,11 +239,11 @@ fn looking_without_result_changes_nothing_for_the_reader() {
         State::RepairFailed,
         State::Recurred,
     ] {
-        let mut store = store_told(&confirmed(&[1], at(0)), state, at(0));
+        let mut store = store_notified(&confirmed(&[1], at(0)), state, at(0));
         let telling = tell(&mut store, &guessed(&[1], at(1)), State::Open, at(1));
         assert_eq!(telling, SILENT, "{state:?}");
     }
-    // Nor does it take an untold repair away.
+    // Nor does it take an not_notified repair away.
     let mut store = Store::new(DAY);
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(
@@ -258,7 +258,7 @@ fn looking_without_result_changes_nothing_for_the_reader() {
 
 #[test]
 fn growth_speaks_when_the_nodes_double_and_are_many() {
-    for (told, seen, expected) in [
+    for (notified, seen, expected) in [
         (1, 4, SILENT),
         (1, 5, NotifyDecision::Send(NotifyReason::Grew)),
         (5, 9, SILENT),
@@ -272,17 +272,17 @@ fn growth_speaks_when_the_nodes_double_and_are_many() {
             (State::Repaired, SILENT),
             (State::Resolved, SILENT),
         ] {
-            let first = confirmed(&nodes[..told], at(0));
-            let mut store = store_told(&first, state, at(0));
+            let first = confirmed(&nodes[..notified], at(0));
+            let mut store = store_notified(&first, state, at(0));
             let telling = tell(&mut store, &confirmed(&nodes, at(1)), state, at(1));
-            assert_eq!(telling, expected, "{told} → {seen} {state:?}");
+            assert_eq!(telling, expected, "{notified} → {seen} {state:?}");
         }
     }
 }
 
 #[test]
 fn nodes_of_earlier_batches_are_counted_and_named() {
-    let mut store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
+    let mut store = store_notified(&confirmed(&[1], at(0)), State::Open, at(0));
     for number in 2..5 {
         let decision = store.decide(&confirmed(&[number], at(1)), State::Open, at(1));
         assert_eq!(decision.telling, SILENT);
@@ -302,7 +302,7 @@ fn nodes_of_earlier_batches_are_counted_and_named() {
 
 #[test]
 fn it_is_over_when_the_last_node_has_recovered() {
-    let mut store = store_told(&confirmed(&[1, 2], at(0)), State::Open, at(5));
+    let mut store = store_notified(&confirmed(&[1, 2], at(0)), State::Open, at(5));
     assert_eq!(store.recover(&[recovered(1, at(10))]), []);
     assert_eq!(store.recover(&[recovered(3, at(10))]), []);
     let over = store.recover(&[recovered(2, at(12))]);
@@ -310,19 +310,19 @@ fn it_is_over_when_the_last_node_has_recovered() {
     assert_eq!(over[0].cause, Cause::RoleNotAssumable);
     assert_eq!(over[0].nodes.count, 2);
     assert_eq!((over[0].since, over[0].resolved_at), (at(0), at(12)));
-    // Until it is told it is given again, also without a recovery.
+    // Until it is notified it is given again, also without a recovery.
     assert_eq!(store.recover(&[]), over);
     store.mark_notified(&over[0].key, NotifyReason::Resolved, at(13));
     assert_eq!(store.recover(&[recovered(2, at(12))]), []);
 }
 
 #[test]
-fn what_nobody_was_told_of_ends_silently() {
+fn what_nobody_was_notified_of_ends_silently() {
     let mut store = Store::new(DAY);
     store.decide(&confirmed(&[1], at(0)), State::Open, at(0));
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
     assert!(store.incidents.is_empty());
-    // A repair that is still to be told is kept for the retry.
+    // A repair that is still to be notified is kept for the retry.
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
     let retry = guessed(&[1], at(0));
@@ -343,7 +343,7 @@ fn a_recovery_counts_for_its_node_its_cause_and_what_came_before() {
         (recovered(2, at(9)), false),
         (other_cause, false),
     ] {
-        let mut store = store_told(&confirmed(&[1], at(5)), State::Open, at(6));
+        let mut store = store_notified(&confirmed(&[1], at(5)), State::Open, at(6));
         let over = store.recover(std::slice::from_ref(&recovery));
         assert_eq!(!over.is_empty(), ends, "{recovery:?}");
     }
@@ -358,9 +358,9 @@ fn what_comes_back_after_its_end_opens_anew_and_old_evidence_does_not() {
         (guessed(&[2], at(0)), OPEN),
         (confirmed(&[1], at(0)), OPEN),
     ] {
-        let mut store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(1));
+        let mut store = store_notified(&confirmed(&[1], at(0)), State::Repaired, at(1));
         let over = store.recover(&[recovered(1, at(10))]);
-        // A stale batch before the end is told leaves the end due.
+        // A stale batch before the end is notified leaves the end due.
         let late = tell(&mut store, &guessed(&[1], at(0)), State::Open, at(12));
         assert_eq!(late, SILENT);
         assert_eq!(store.recover(&[]), over);
@@ -372,7 +372,7 @@ fn what_comes_back_after_its_end_opens_anew_and_old_evidence_does_not() {
 
 #[test]
 fn an_undecided_finding_joins_what_it_joined_before() {
-    let store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
+    let store = store_notified(&confirmed(&[1], at(0)), State::Open, at(0));
     let before = finding(1, at(5), ErrorDetails::default());
     let mut joined = before.clone();
     store.attach_to_open(&mut joined);
@@ -407,8 +407,8 @@ fn an_undecided_finding_joins_what_it_joined_before() {
 
 #[test]
 fn evidence_from_before_the_repair_points_to_no_further_cause() {
-    let store = store_told(&confirmed(&[1], at(0)), State::Repaired, at(10));
-    let open = store_told(&confirmed(&[1], at(0)), State::Open, at(10));
+    let store = store_notified(&confirmed(&[1], at(0)), State::Repaired, at(10));
+    let open = store_notified(&confirmed(&[1], at(0)), State::Open, at(10));
     for (store, last, cause, fault_state) in [
         (&store, 0, Cause::RoleNotAssumable, FaultState::NotObserved),
         (&store, 70, Cause::RoleNotAssumable, FaultState::NotObserved),
@@ -437,7 +437,7 @@ fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
     ssm.error_details = service("ssm");
     let mut messages = incident("ssmmessages", &[1], at(0), Confidence::Confirmed);
     messages.error_details = service("ssmmessages");
-    let mut store = store_told(&ssm, State::Open, at(0));
+    let mut store = store_notified(&ssm, State::Open, at(0));
     assert_eq!(tell(&mut store, &messages, State::Open, at(1)), OPEN);
     assert_eq!(tell(&mut store, &ssm, State::Open, at(2)), SILENT);
     for name in ["ssm", "ssmmessages"] {
@@ -449,7 +449,7 @@ fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
 
 #[test]
 fn another_role_joins_nothing_that_was_opened_for_the_role_before_it() {
-    let store = store_told(&confirmed(&[1], at(0)), State::Open, at(0));
+    let store = store_notified(&confirmed(&[1], at(0)), State::Open, at(0));
     for (role, joins) in [(None, true), (Some("web"), true), (Some("web2"), false)] {
         let error_details = ErrorDetails {
             role: role.map(str::to_owned),
@@ -465,7 +465,7 @@ fn another_role_joins_nothing_that_was_opened_for_the_role_before_it() {
 #[test]
 fn proof_takes_a_node_out_of_the_guess_it_was_counted_for() {
     let guess = incident("i-1", &[1], at(0), Confidence::Undetermined);
-    let mut store = store_told(&guess, State::Open, at(0));
+    let mut store = store_notified(&guess, State::Open, at(0));
     assert_eq!(
         tell(&mut store, &confirmed(&[1], at(1)), State::Open, at(1)),
         OPEN
@@ -546,13 +546,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever comes: a batch delivered twice speaks at most once, a message
-    /// that failed is due again, every write speaks, only what was told is ever
+    /// Whatever comes: a batch delivered twice due at most once, a message
+    /// that failed is due again, every write due, only what was notified is ever
     /// over, and the bounds hold.
     #[test]
     fn telling_is_safe_under_repetition(steps in prop::collection::vec(step(), 1..60)) {
         let mut store = bounded(2, 5);
-        let mut told = std::collections::BTreeSet::new();
+        let mut notified = std::collections::BTreeSet::new();
         for (now, step) in steps.into_iter().enumerate() {
             let now = at(now as i64);
             match step {
@@ -569,7 +569,7 @@ proptest! {
                         prop_assert!(why != NotifyReason::Resolved);
                         if published {
                             store.mark_notified(&incident.key, why, now);
-                            told.insert(incident.key.clone());
+                            notified.insert(incident.key.clone());
                         }
                     }
                     let second = store.decide(&incident, happened, now).telling;
@@ -578,7 +578,7 @@ proptest! {
                 }
                 Step::Recovery { node, published } => {
                     let over = store.recover(&[recovered(node, now)]);
-                    prop_assert!(over.iter().all(|over| told.contains(&over.key)));
+                    prop_assert!(over.iter().all(|over| notified.contains(&over.key)));
                     prop_assert_eq!(&store.recover(&[recovered(node, now)]), &over);
                     if published {
                         for over in &over {

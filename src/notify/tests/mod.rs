@@ -169,7 +169,7 @@ fn a_role_that_many_instances_share() {
 }
 
 #[test]
-fn more_nodes_of_the_same_role_are_told_as_growth() {
+fn more_nodes_of_the_same_role_are_notified_as_growth() {
     let ids = ["i-1", "i-2", "i-3", "i-4", "i-5", "i-6"].map(|id| format!("{id:0<19}"));
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let (log, broken) = (log("role-not-assumable"), role_broken(&ids, false));

@@ -126,7 +126,7 @@ fn many_nodes_make_it_critical_over_its_life() {
 #[test]
 fn becoming_critical_speaks() {
     let nodes = |count| (1..=count).collect::<Vec<u32>>();
-    let mut store = store_told(&confirmed(&nodes(7), at(0)), State::Open, at(0));
+    let mut store = store_notified(&confirmed(&nodes(7), at(0)), State::Open, at(0));
     for (count, expected) in [
         (9, SILENT),
         (10, NotifyDecision::Send(NotifyReason::Grew)),

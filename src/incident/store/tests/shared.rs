@@ -66,15 +66,15 @@ fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incide
     decided
 }
 
-/// The scopes of what speaks, why, and of how many nodes.
+/// The scopes of what due, why, and of how many nodes.
 fn spoken(decided: &[(Incident, Decision)]) -> Vec<(ScopeKind, NotifyReason, usize)> {
-    let speaks = decided
+    let due = decided
         .iter()
         .filter_map(|(incident, decision)| match decision.telling {
             NotifyDecision::Send(why) => Some((incident.scope.kind, why, decision.nodes.count)),
             NotifyDecision::Suppress => None,
         });
-    speaks.collect()
+    due.collect()
 }
 
 fn handful() -> u32 {
@@ -192,7 +192,7 @@ fn nodes_recover_one_by_one_and_the_list_is_over_with_the_last() {
             over.push((number, ended.scope.kind, ended.nodes.count));
         }
     }
-    // Whoever was told of one node hears of its end, too.
+    // Whoever was notified of one node hears of its end, too.
     let mut expected: Vec<(u32, ScopeKind, usize)> =
         (1..=5).map(|number| (number, ScopeKind::Node, 1)).collect();
     expected.push((8, ScopeKind::Nodes, 8));
@@ -403,14 +403,14 @@ impl Run {
         };
         let singles: Vec<Incident> = nodes.iter().map(of).collect();
         let decided = unsent(&mut self.store, &singles, at(now));
-        let speaks = spoken(&decided).len();
+        let due = spoken(&decided).len();
         for (incident, decision) in decided {
             if let (NotifyDecision::Send(why), true) = (decision.telling, sent) {
                 self.store.mark_notified(&incident.key, why, at(now));
                 self.name(&decision.nodes);
             }
         }
-        speaks
+        due
     }
 
     fn name(&mut self, nodes: &NodeList) {
@@ -424,8 +424,12 @@ impl Run {
     /// Whether it is in an incident that somebody was notified of.
     fn is_kept(&self, number: u32) -> bool {
         let key = NodeKey::of(&node(number));
-        let mut told = self.store.incidents.values().filter(|e| e.told().is_some());
-        told.any(|entry| entry.open_nodes().any(|node| *node == key))
+        let mut notified = self
+            .store
+            .incidents
+            .values()
+            .filter(|e| e.notified().is_some());
+        notified.any(|entry| entry.open_nodes().any(|node| *node == key))
     }
 
     fn recover(&mut self, number: u32, now: i64) {

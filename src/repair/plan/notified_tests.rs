@@ -1,4 +1,4 @@
-//! What the reader is told of instances and roles in every state.
+//! What the reader is notified of instances and roles in every state.
 
 use super::tests::{
     NOBODY, ago, attempt, now, open_guardrails, open_incident, planned, planned_open, remembering,
@@ -24,7 +24,7 @@ fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
 }
 
 #[test]
-fn an_instance_that_may_not_be_changed_is_told_and_left_alone() {
+fn an_instance_that_may_not_be_changed_is_notified_and_left_alone() {
     let state = |state: &'static str| {
         imds_case(move |incident, _| incident.instances[0].state = state.to_owned())
     };
@@ -64,7 +64,7 @@ fn an_instance_that_may_not_be_changed_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_trust_policy_that_may_not_be_edited_is_told_and_left_alone() {
+fn a_trust_policy_that_may_not_be_edited_is_notified_and_left_alone() {
     let with = |change: &dyn Fn(&mut Incident)| {
         let mut incident = open_incident(RepairAction::TrustEc2);
         change(&mut incident);
@@ -125,7 +125,7 @@ fn in_china_the_statement_is_only_advised() {
 }
 
 #[test]
-fn what_was_done_is_recognised_and_told_again() {
+fn what_was_done_is_recognised_and_notified_again() {
     for action in RepairAction::ALL {
         let right = |incident: &mut Incident| {
             incident.confidence = Confidence::Undetermined;
@@ -219,7 +219,7 @@ fn switched_on() -> Incident {
 }
 
 #[test]
-fn an_endpoint_that_may_be_this_functions_doing_is_told_with_its_undo() {
+fn an_endpoint_that_may_be_this_functions_doing_is_notified_with_its_undo() {
     let incident = switched_on();
     let plan = planned_open(&incident);
     let outcome = conclude::without_write(&plan, &open_guardrails());
@@ -233,7 +233,7 @@ fn an_endpoint_that_may_be_this_functions_doing_is_told_with_its_undo() {
 }
 
 #[test]
-fn an_endpoint_that_this_function_could_not_have_enabled_is_not_told_as_its_doing() {
+fn an_endpoint_that_this_function_could_not_have_enabled_is_not_notified_as_its_doing() {
     type Change = fn(&mut Incident, &mut Guardrails);
     let closed: [Change; 10] = [
         |_, guardrails| guardrails.mode = RepairMode::Advise,
@@ -259,7 +259,7 @@ fn an_endpoint_that_this_function_could_not_have_enabled_is_not_told_as_its_doin
 }
 
 #[test]
-fn an_endpoint_that_aws_did_not_let_this_function_enable_is_not_told_as_its_doing() {
+fn an_endpoint_that_aws_did_not_let_this_function_enable_is_not_notified_as_its_doing() {
     let action = RepairAction::EnableImdsEndpoint;
     let refused = attempt(action, OutcomeStatus::Failed, ago(10));
     let plan = planned(&switched_on(), &open_guardrails(), &remembering([refused]));
@@ -267,7 +267,7 @@ fn an_endpoint_that_aws_did_not_let_this_function_enable_is_not_told_as_its_doin
 }
 
 #[test]
-fn what_was_not_read_is_not_told_as_if_it_were() {
+fn what_was_not_read_is_not_notified_as_if_it_were() {
     for action in RepairAction::ALL {
         let mut unread = open_incident(*action);
         unread.confidence = Confidence::Undetermined;
@@ -279,7 +279,7 @@ fn what_was_not_read_is_not_told_as_if_it_were() {
         let detail = outcome.detail.clone().unwrap();
         assert!(detail.contains("was not read"), "{detail}");
         assert!(!conclude::happened(&unread, &plan, &outcome, &memory).observed);
-        // Found broken since: not told as repaired at all.
+        // Found broken since: not notified as repaired at all.
         done.undone = true;
         let memory = remembering([done]);
         let plan = planned(&unread, &open_guardrails(), &memory);

@@ -46,7 +46,7 @@ fuzz: prerequisites ## Run the property tests at length: no input panics, no cut
 
 .PHONY: lint
 lint: format-check validate announce ## Check formatting, structure, clippy and the template
-	cargo test --locked --no-default-features --features cli --test structure
+	cargo test --locked --test structure
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --features cli --lib --bins --benches -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --no-default-features --features cli --lib

@@ -1,5 +1,5 @@
-//! One invocation from end to end: receive → decode → read → diagnose →
-//! gather → repair → notify → report.
+//! One invocation from end to end: receive → decode → analyze → diagnose →
+//! group into incidents → repair → notify → report.
 //!
 //! What must outlive an invocation is in [`Memory`]. Reading and notifying are
 //! committed apart: what was read stays read when a message fails, and the retry

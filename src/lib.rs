@@ -15,18 +15,23 @@
 //! | [`record`] | lines of events | statements of the agent, continuation lines joined |
 //! | `failure` | the error text inside a record | what failed, where, for whom, and why |
 //! | [`signature`] | a record | the catalogue entry that recognises it |
-//! | [`incident`] | recognised records | findings per node; after diagnosis, incidents: one cause at one scope |
-//! | `policy` | IAM policies | what they decide about a request; the one statement that would let EC2 assume a role |
-//! | [`diagnose`] | findings and live state | a cause, proved or likely or undetermined |
-//! | `runbook` | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
+//! | [`correlate`] | recognised records, the stream's state | [`finding`]s per node, with what remains open |
+//! | [`diagnose`] | findings and live state | a cause, confirmed or likely or undetermined |
+//! | [`incident`] | diagnosed findings | incidents: one cause at one scope, with the nodes that it affects |
 //! | `repair` | an incident, live state, the guardrails | a plan; with its authorization, the least write, read back |
+//! | `runbook` | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
 //! | `notify` | an incident, its plan and outcome | one content, a message in each format within the limits of SNS |
+//! | `report` | the incidents of one invocation | the function's answer |
+//!
+//! `tests/structure.rs` holds the order of the imports to this one.
 //!
 //! [`engine`] puts the stages up to findings together, for the function and
 //! for the command-line tool alike; `handler` puts all of them together for
 //! one invocation. [`node`] holds what the others name nodes, accounts and
-//! Regions by, [`cause`] the causes, `sheet` what is said of each, `command` quotes what a person pastes into a shell, and `aws`
-//! holds the narrow adapters to the SDK.
+//! Regions by, [`cause`] the causes, `sheet` what is said of each, `policy`
+//! reads IAM policies, `command` quotes what a person pastes into a shell,
+//! `text` redacts and neutralises, and `aws` holds the narrow adapters to the
+//! SDK.
 //!
 //! # Settings
 //!

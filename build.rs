@@ -130,7 +130,7 @@ fn signature(one: &Signature) -> String {
     let of = |list: &str, value: &dyn Debug| format!("{{ use {list}::*; {value:?} }}");
     format!(
         "Signature {{ id: {:?}, title: {:?}, kind: {}, part: {}, role: {}, causes: &{}, \
-         text_decides: {}, undecided: {}, severity: {}, levels: &{}, components: &{:?}, \
+         overrides_error: {}, ambiguous: {}, severity: {}, levels: &{}, components: &{:?}, \
          starts: &{:?}, contains: &{:?}, excludes: &{:?}, pattern: {:?}, clears: &{} }},\n",
         one.id,
         one.title,
@@ -138,8 +138,8 @@ fn signature(one: &Signature) -> String {
         of("Part", &one.part),
         of("Role", &one.role),
         of("Cause", &one.causes),
-        one.text_decides,
-        one.undecided,
+        one.overrides_error,
+        one.ambiguous,
         of("Severity", &one.severity),
         of("Level", &one.levels),
         one.components,

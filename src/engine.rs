@@ -23,7 +23,7 @@ pub enum LoadError {
     #[error("cannot read the signatures in {path}: {fault}; {}", advice(.fault))]
     Unreadable { path: String, fault: std::io::Error },
     #[error(transparent)]
-    Unsound(#[from] CatalogueError),
+    Invalid(#[from] CatalogueError),
 }
 
 fn advice(fault: &std::io::Error) -> &'static str {
@@ -81,7 +81,7 @@ impl Engine {
         &self.matcher
     }
 
-    /// Reads one batch after the state that earlier batches of its stream left.
+    /// Analyzes one batch after the state that earlier batches of its stream left.
     /// `received` is the time for records that have none.
     ///
     /// ```
@@ -102,23 +102,23 @@ impl Engine {
     ///     events: vec![Event { id: "1".into(), at: None, message: line.into() }],
     /// };
     /// let mut states = StreamStates::default();
-    /// let analysis = Engine::default().read(&mut states, &batch, Timestamp::now());
+    /// let analysis = Engine::default().analyze(&mut states, &batch, Timestamp::now());
     /// assert_eq!(analysis.findings[0].candidates[0].as_str(), "role-not-assumable");
     /// ```
-    pub fn read(
+    pub fn analyze(
         &self,
         states: &mut StreamStates,
         batch: &Batch<'_>,
         received: Timestamp,
     ) -> BatchAnalysis {
-        let mut reader = self.stream(states, &batch.source);
-        reader.read(batch, received);
-        let (reading, state) = reader.finish();
+        let mut analyzer = self.stream(states, &batch.source);
+        analyzer.analyze(batch, received);
+        let (analysis, state) = analyzer.finish();
         states.save(&batch.source, state);
-        reading
+        analysis
     }
 
-    /// Begins to read what one invocation brings of the stream of `source`.
+    /// Begins to analyze what one invocation brings of the stream of `source`.
     pub fn stream(&self, states: &mut StreamStates, source: &Source) -> StreamAnalyzer<'_> {
         StreamAnalyzer::new(&self.matcher, states.take(source), source.clone())
     }

@@ -125,7 +125,7 @@ impl Fleet {
             };
             findings.extend(
                 engine
-                    .read(&mut states, &batch, Timestamp::UNIX_EPOCH)
+                    .analyze(&mut states, &batch, Timestamp::UNIX_EPOCH)
                     .findings,
             );
         }

@@ -245,7 +245,7 @@ fn verdict(engine: &Engine, batches: &[Batch<'_>]) -> usize {
         .iter()
         .map(|batch| {
             engine
-                .read(&mut states, batch, Timestamp::UNIX_EPOCH)
+                .analyze(&mut states, batch, Timestamp::UNIX_EPOCH)
                 .findings
                 .len()
         })

@@ -26,12 +26,12 @@ pub struct BatchAnalysis {
     pub source: SourceSummary,
 }
 
-/// Reads the batches that one invocation brings of one stream: a fold from the
+/// Analyzes the batches that one invocation brings of one stream: a fold from the
 /// stream's state to its next one.
 #[derive(Debug)]
 pub struct StreamAnalyzer<'e> {
     joiner: Joiner<'static>,
-    reader: NodeAnalyzer<'e>,
+    analyzer: NodeAnalyzer<'e>,
     source: Source,
     events: u64,
 }
@@ -41,34 +41,34 @@ impl<'e> StreamAnalyzer<'e> {
     pub fn new(matcher: &'e Matcher, state: StreamState, source: Source) -> Self {
         Self {
             joiner: state.joiner,
-            reader: NodeAnalyzer::resume(matcher, state.node),
+            analyzer: NodeAnalyzer::resume(matcher, state.node),
             source,
             events: 0,
         }
     }
 
     /// Takes in one batch. `received` is the time for records that have none.
-    pub fn read(&mut self, batch: &Batch<'_>, received: Timestamp) {
+    pub fn analyze(&mut self, batch: &Batch<'_>, received: Timestamp) {
         let messages: Vec<Cow<'_, str>> = batch
             .events
             .iter()
             .map(|event| clean(&event.message))
             .collect();
         let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
-        self.reader.node.begin_delivery(self.source.complete);
+        self.analyzer.node.begin_delivery(self.source.complete);
         if !self.source.complete {
             let mut lines = messages.iter().flat_map(|message| record::lines(message));
             let timed = joiner.is_timed() || lines.any(record::starts_timed_record);
             let first_at = batch.events.first().and_then(|event| event.at);
             if let Some(record) = joiner.begin_batch(first_at, timed) {
-                self.reader.ingest(&record, None);
+                self.analyzer.ingest(&record, None);
             }
         }
         for (event, message) in batch.events.iter().zip(&messages) {
             // The agent's own shipper ends a record's event with a line end.
             for line in record::lines(record::without_last(message, b'\n')) {
                 if let Some(record) = joiner.line(line, event.at, received) {
-                    self.reader.ingest(&record, None);
+                    self.analyzer.ingest(&record, None);
                 }
             }
         }
@@ -77,7 +77,7 @@ impl<'e> StreamAnalyzer<'e> {
         }
         self.joiner = joiner.into_owned();
         self.events += batch.events.len() as u64;
-        self.reader.node.shrink();
+        self.analyzer.node.shrink();
     }
 
     /// What the batches said, and the state that the next invocation continues.
@@ -85,34 +85,34 @@ impl<'e> StreamAnalyzer<'e> {
         if self.source.complete
             && let Some(record) = self.joiner.close()
         {
-            self.reader.ingest(&record, None);
+            self.analyzer.ingest(&record, None);
         }
         let node = node_of(&self.source);
-        let mut reading = self
-            .reader
-            .reading(&node, self.joiner.open(), self.source.complete);
+        let mut analysis = self
+            .analyzer
+            .analysis(&node, self.joiner.open(), self.source.complete);
         self.joiner.count_open();
         if let Some(open) = self.joiner.open()
-            && self.reader.is_benign_info(open)
+            && self.analyzer.is_benign_info(open)
         {
-            self.reader.node.observe(open);
+            self.analyzer.node.observe(open);
             self.joiner.close_quiet();
         }
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
-        reading.source = SourceSummary {
+        analysis.source = SourceSummary {
             account: self.source.account.as_ref().map(ToString::to_string),
             region: self.source.region.as_ref().map(ToString::to_string),
             log_group: named(&self.source.log_group),
             log_stream: named(&self.source.log_stream),
             events: self.events,
-            ..reading.source
+            ..analysis.source
         };
-        self.reader.node.end_batch();
-        (reading, StreamState::new(self.joiner, self.reader.node))
+        self.analyzer.node.end_batch();
+        (analysis, StreamState::new(self.joiner, self.analyzer.node))
     }
 }
 
-/// Reads the records of one node, from whatever streams or files they come.
+/// Analyzes the records of one node, from whatever streams or files they come.
 #[derive(Debug, Clone)]
 pub struct NodeAnalyzer<'e> {
     matcher: &'e Matcher,
@@ -126,9 +126,9 @@ pub struct NodeAnalyzer<'e> {
 
 impl<'e> NodeAnalyzer<'e> {
     pub fn new(matcher: &'e Matcher) -> Self {
-        let mut reader = Self::resume(matcher, NodeState::default());
-        reader.node.begin_delivery(true);
-        reader
+        let mut analyzer = Self::resume(matcher, NodeState::default());
+        analyzer.node.begin_delivery(true);
+        analyzer
     }
 
     fn resume(matcher: &'e Matcher, mut node: NodeState) -> Self {
@@ -210,7 +210,12 @@ impl<'e> NodeAnalyzer<'e> {
 
     /// What the node's log says so far. `open` is a record that more lines may
     /// still continue: it counts as it stands, and is read again when it is whole.
-    pub fn reading(&self, node: &Node, open: Option<&Record<'_>>, complete: bool) -> BatchAnalysis {
+    pub fn analysis(
+        &self,
+        node: &Node,
+        open: Option<&Record<'_>>,
+        complete: bool,
+    ) -> BatchAnalysis {
         let mut seen = self.clone();
         if let Some(record) = open {
             seen.ingest(record, None);

@@ -29,7 +29,7 @@ fn batch(text: &str, complete: bool) -> Batch<'_> {
 }
 
 fn read(text: &str) -> BatchAnalysis {
-    ENGINE.read(
+    ENGINE.analyze(
         &mut StreamStates::default(),
         &batch(text, true),
         Timestamp::UNIX_EPOCH,
@@ -157,7 +157,7 @@ fn a_race_at_first_boot_is_quiet_in_every_batch() {
     let second = at("04:00:01.0000", "INFO Agent will take identity from EC2\n");
     let mut states = StreamStates::default();
     for text in [&first, &second] {
-        let reading = ENGINE.read(&mut states, &batch(text, false), Timestamp::UNIX_EPOCH);
+        let reading = ENGINE.analyze(&mut states, &batch(text, false), Timestamp::UNIX_EPOCH);
         assert_eq!(loud(&reading), [""; 0]);
     }
 }
@@ -314,8 +314,8 @@ fn a_record_told_late_does_not_reopen_what_is_over() {
         "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
     );
     let late = at("04:00:00.0000", NO_CREDENTIALS);
-    ENGINE.read(&mut states, &batch(&over, false), Timestamp::UNIX_EPOCH);
-    let reading = ENGINE.read(&mut states, &batch(&late, false), Timestamp::UNIX_EPOCH);
+    ENGINE.analyze(&mut states, &batch(&over, false), Timestamp::UNIX_EPOCH);
+    let reading = ENGINE.analyze(&mut states, &batch(&late, false), Timestamp::UNIX_EPOCH);
     assert_eq!(reading.findings, []);
 }
 

@@ -58,7 +58,9 @@ pub fn read(
     let mut unreadable = 0;
     for delivery in deliveries.items {
         let read = read_payload(delivery.payload, around, |batch| {
-            readers.of(engine, streams, &batch.source).read(batch, now);
+            readers
+                .of(engine, streams, &batch.source)
+                .analyze(batch, now);
         });
         match (read, deliveries.kind) {
             (Ok(left_out), _) => unreadable += left_out,

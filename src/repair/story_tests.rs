@@ -150,7 +150,7 @@ impl World {
             },
             events: text.lines().map(event).collect(),
         };
-        let reading = self.engine.read(&mut self.streams, &batch, now);
+        let reading = self.engine.analyze(&mut self.streams, &batch, now);
         let home = Home {
             account: self.guardrails.account.clone(),
             region: Some(region()),

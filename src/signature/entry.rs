@@ -96,12 +96,12 @@ pub struct Signature {
     pub part: Part,
     pub role: Option<Role>,
     /// The causes it points at, likeliest first. Where the error inside the text
-    /// is known, that error decides instead, unless `text_decides`.
+    /// is known, that error decides instead, unless `overrides_error`.
     pub causes: &'static [Cause],
     /// The fixed text decides; an error inside is not consulted.
-    pub text_decides: bool,
+    pub overrides_error: bool,
     /// Whether the causes stand side by side.
-    pub undecided: bool,
+    pub ambiguous: bool,
     pub severity: Option<Severity>,
     /// Levels it may read; empty means WARN and above.
     pub levels: &'static [Level],

@@ -12,7 +12,7 @@ const SHORTEST: usize = 3;
 const LONGEST: usize = 1000;
 
 /// Every reason for which an entry would do no good, or harm.
-pub fn unsound(entry: &Entry) -> Vec<String> {
+pub fn lint(entry: &Entry) -> Vec<String> {
     let mut reasons = Vec::new();
     about_words(entry, &mut reasons);
     about_texts(&entry.signature, &mut reasons);
@@ -41,7 +41,7 @@ fn about_words(entry: &Entry, reasons: &mut Vec<String>) {
     if signature.kind == Kind::Recovery && signature.clears.is_empty() {
         reasons.push("is a recovery that clears no part".to_owned());
     }
-    let decides = signature.kind == Kind::Fault && signature.text_decides;
+    let decides = signature.kind == Kind::Fault && signature.overrides_error;
     if decides && signature.causes.is_empty() {
         reasons.push("is a fault whose text decides, but names no cause".to_owned());
     }
@@ -199,7 +199,7 @@ mod tests {
                 "matches the empty text",
             ),
             (
-                "starts = [\"It failed\"]\ntext_decides = true",
+                "starts = [\"It failed\"]\noverrides_error = true",
                 "names no cause",
             ),
             (
@@ -291,11 +291,11 @@ mod tests {
         let text = "signatures = 1\n[[signature]]\nid = \"a\"\ntitel = \"A\"\n[[signature]]\nid = 7\nadvice = []\n";
         insta::assert_snapshot!(parse("own.toml", text).expect_err("faults").to_string(), @r#"
         8 faults in the signatures:
-        own.toml: a: unknown field `titel`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `text_decides`, `undecided`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
+        own.toml: a: unknown field `titel`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `overrides_error`, `ambiguous`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
         own.toml: a: kind "" is not one of fault, symptom, recovery, benign
         own.toml: a: part "" is not one of host, config, core, identity, credentials, registration, health, worker, control-channel, messages, associations, command, session, output, inventory, update
         own.toml: entry 2: `id` is of type integer, expected a string
-        own.toml: entry 2: unknown field `advice`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `text_decides`, `undecided`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
+        own.toml: entry 2: unknown field `advice`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `overrides_error`, `ambiguous`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
         own.toml: entry 2: kind "" is not one of fault, symptom, recovery, benign
         own.toml: entry 2: part "" is not one of host, config, core, identity, credentials, registration, health, worker, control-channel, messages, associations, command, session, output, inventory, update
         own.toml: signatures: is not known here; an entry begins with [[signature]]

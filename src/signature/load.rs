@@ -6,7 +6,7 @@ use std::fmt::Display;
 use toml::de::{DeTable, DeValue};
 
 use super::entry::{Documentation, Entry, Kind, Part, Role, Signature};
-use super::lint::unsound;
+use super::lint::lint;
 use crate::cause::{Cause, Severity};
 use crate::record::Level;
 
@@ -50,7 +50,7 @@ fn plural(count: usize) -> String {
 ///
 /// # Errors
 /// All faults of the file: what is no TOML, no word of the catalogue, or
-/// unsound by what it asks for.
+/// wrong by what it asks for.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Entry>, CatalogueError> {
     let mut entries = Vec::new();
     let mut faults = Vec::new();
@@ -84,7 +84,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Entry>, CatalogueError> {
             };
             let (mut reasons, whole) = fields.reasons();
             if whole {
-                reasons.extend(unsound(&entry));
+                reasons.extend(lint(&entry));
             }
             if !id.is_empty() && !ids.insert(id) {
                 reasons.push("the id stands twice in this file".to_owned());
@@ -152,8 +152,8 @@ impl<'i> Fields<'i> {
                 part: self.required("part", Part::ALL, Part::Config),
                 role: self.word("role", Role::ALL),
                 causes: self.words("causes", Cause::ALL),
-                text_decides: self.flag("text_decides"),
-                undecided: self.flag("undecided"),
+                overrides_error: self.flag("overrides_error"),
+                ambiguous: self.flag("ambiguous"),
                 severity: self.word("severity", Severity::ALL),
                 levels: self.words("levels", Level::ALL),
                 components: self.texts("components"),

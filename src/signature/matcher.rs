@@ -172,16 +172,16 @@ impl Matcher {
         };
         let fixed = (
             signature.causes.to_vec(),
-            !signature.undecided,
+            !signature.ambiguous,
             signature.severity,
         );
         let (causes, decided, severity) = match &failure {
-            Some(failure) if !signature.text_decides => {
+            Some(failure) if !signature.overrides_error => {
                 let verdict = failure::verdict(failure);
                 if verdict.causes.is_empty() {
                     // What the sentence guesses at is none of it where the error is
                     // certain and not known; what it says by itself stands.
-                    if verdict.decided && signature.undecided {
+                    if verdict.decided && signature.ambiguous {
                         (Vec::new(), true, None)
                     } else {
                         fixed

@@ -18,4 +18,4 @@ pub use catalogue::{builtin, builtin_entries};
 pub use entry::{Documentation, Entry, Kind, Part, Role, Signature};
 pub use load::{CatalogueError, Fault, merge, parse};
 pub use matcher::{Match, Matcher};
-pub use prove::{disproved, recognised};
+pub use prove::{failing_examples, recognised};

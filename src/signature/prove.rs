@@ -10,7 +10,7 @@ const SHOWN: usize = 120;
 
 /// Every example of `entry` that does not hold: a text that it must
 /// recognise and does not, or the other way round.
-pub fn disproved(matcher: &Matcher, entry: &Entry) -> Vec<String> {
+pub fn failing_examples(matcher: &Matcher, entry: &Entry) -> Vec<String> {
     let id = entry.signature.id;
     let mut reasons = Vec::new();
     for text in entry.documentation.matches {
@@ -77,7 +77,7 @@ mod tests {
         let matcher = Matcher::new(builtin());
         for entry in builtin_entries() {
             assert_eq!(
-                disproved(&matcher, &entry),
+                failing_examples(&matcher, &entry),
                 [""; 0],
                 "{}",
                 entry.signature.id
@@ -104,7 +104,7 @@ rejects = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
         let own = parse("own.toml", own).unwrap_or_else(|faults| panic!("{faults}"));
         let mut all = builtin().to_vec();
         merge(&mut all, &own);
-        insta::assert_snapshot!(disproved(&Matcher::new(all), &own[0]).join("\n"), @r#"
+        insta::assert_snapshot!(failing_examples(&Matcher::new(all), &own[0]).join("\n"), @r#"
         matches "2024-11-04 10:00:07.0137 INFO own check failed": no signature recognises it
         matches "own check failed": no record of the agent is in it
         matches "2024-11-04 10:00:07.0137 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credential…": profile-credentials-refused recognises it

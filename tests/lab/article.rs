@@ -24,7 +24,7 @@ fn read(name: &str) -> BatchAnalysis {
             message: Cow::Owned(text),
         }],
     };
-    ENGINE.read(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+    ENGINE.analyze(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
 fn actionable(name: &str) -> Vec<(String, Confidence)> {

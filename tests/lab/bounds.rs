@@ -64,7 +64,7 @@ fn a_stream_of_unknown_records_leaves_nearly_nothing() {
     let text = unknown(30_000);
     let mut states = StreamStates::default();
     for stream in 0..8 {
-        let reading = ENGINE.read(&mut states, &batch(stream, &text), Timestamp::UNIX_EPOCH);
+        let reading = ENGINE.analyze(&mut states, &batch(stream, &text), Timestamp::UNIX_EPOCH);
         assert_eq!(reading.unrecognised.len(), 64);
         let reported: usize = (reading.unrecognised.iter())
             .map(|unknown| unknown.example.len() + unknown.template.len())
@@ -82,7 +82,7 @@ fn what_stands_open_on_a_stream_is_bounded_in_bytes() {
     for bytes in [10, 500, 5_000] {
         let text = denied(bytes);
         let mut states = StreamStates::default();
-        let reading = ENGINE.read(&mut states, &batch(0, &text), Timestamp::UNIX_EPOCH);
+        let reading = ENGINE.analyze(&mut states, &batch(0, &text), Timestamp::UNIX_EPOCH);
         assert!(!reading.findings.is_empty());
         assert!(
             states.bytes() < 128 * 1024,
@@ -98,15 +98,15 @@ fn all_streams_together_stay_in_their_budget_and_the_newest_are_kept() {
     let mut states = StreamStates::default();
     let mut most = 0;
     for stream in 0..400 {
-        ENGINE.read(&mut states, &batch(stream, &text), Timestamp::UNIX_EPOCH);
+        ENGINE.analyze(&mut states, &batch(stream, &text), Timestamp::UNIX_EPOCH);
         most = most.max(states.bytes());
     }
     assert!(most <= 16 * 1024 * 1024, "{most} bytes");
     assert!(most > 8 * 1024 * 1024, "the budget is used: {most} bytes");
     let quiet = "2026-11-23 04:10:01.0000 INFO [ssm-agent-worker] nothing to see\u{0}";
-    let newest = ENGINE.read(&mut states, &batch(399, quiet), Timestamp::UNIX_EPOCH);
+    let newest = ENGINE.analyze(&mut states, &batch(399, quiet), Timestamp::UNIX_EPOCH);
     assert!(!newest.findings.is_empty(), "the stream still knows");
-    let oldest = ENGINE.read(&mut states, &batch(0, quiet), Timestamp::UNIX_EPOCH);
+    let oldest = ENGINE.analyze(&mut states, &batch(0, quiet), Timestamp::UNIX_EPOCH);
     assert!(oldest.findings.is_empty(), "it went first");
 }
 
@@ -114,6 +114,6 @@ fn all_streams_together_stay_in_their_budget_and_the_newest_are_kept() {
 fn a_stream_that_says_nothing_is_not_kept() {
     let mut states = StreamStates::default();
     let quiet = "2026-11-23 04:10:01.0000 INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.\u{0}";
-    ENGINE.read(&mut states, &batch(0, quiet), Timestamp::UNIX_EPOCH);
+    ENGINE.analyze(&mut states, &batch(0, quiet), Timestamp::UNIX_EPOCH);
     assert_eq!(states.bytes(), 0);
 }

@@ -139,7 +139,7 @@ fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<BatchA
                 source: source(false),
                 events: batches[*batch].clone(),
             };
-            ENGINE.read(
+            ENGINE.analyze(
                 &mut environments[*environment],
                 &batch,
                 Timestamp::UNIX_EPOCH,
@@ -236,7 +236,7 @@ fn a_series_of_bare_errors_is_actionable_in_its_first_batch() {
                 source: source(false),
                 events: events.to_vec(),
             };
-            let reading = ENGINE.read(&mut states, &batch, Timestamp::UNIX_EPOCH);
+            let reading = ENGINE.analyze(&mut states, &batch, Timestamp::UNIX_EPOCH);
             actionable(&reading).len()
         });
         actionable.collect::<Vec<usize>>()

@@ -41,7 +41,7 @@ fn read(engine: &Engine, log: &[&str]) -> Vec<BatchAnalysis> {
     });
     let readings: Vec<BatchAnalysis> = batches
         .iter()
-        .map(|batch| engine.read(&mut states, batch, Timestamp::UNIX_EPOCH))
+        .map(|batch| engine.analyze(&mut states, batch, Timestamp::UNIX_EPOCH))
         .collect();
     for finding in readings.iter().flat_map(|reading| &reading.findings) {
         assert!(!finding.candidates.is_empty());
@@ -62,7 +62,7 @@ fn a_fault_whose_every_cause_the_log_excludes_stays_undetermined() {
         part = "health"
         starts = ["probe of our own failed"]
         causes = ["imds-disabled", "imds-unreachable"]
-        undecided = true
+        ambiguous = true
         matches = ["2026-11-23 04:00:01.0000 ERROR [HealthCheck] probe of our own failed"]
     "#;
     let engine = engine(own).expect("the signature is sound");
@@ -94,8 +94,8 @@ proptest! {
         role in prop::option::of(names(Role::ALL, Role::as_str)),
         causes in prop::collection::vec(names(Cause::ALL, Cause::as_str), 0..4),
         clears in prop::collection::vec(names(Part::ALL, Part::as_str), 0..3),
-        undecided in any::<bool>(),
-        text_decides in any::<bool>(),
+        ambiguous in any::<bool>(),
+        overrides_error in any::<bool>(),
         order in prop::collection::vec(0usize..9, 1..9),
     ) {
         let list = |names: &[&str]| format!("[{}]", names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "));
@@ -111,11 +111,11 @@ proptest! {
         if !clears.is_empty() {
             own.push_str(&format!("clears = {}\n", list(&clears)));
         }
-        if undecided {
-            own.push_str("undecided = true\n");
+        if ambiguous {
+            own.push_str("ambiguous = true\n");
         }
-        if text_decides {
-            own.push_str("text_decides = true\n");
+        if overrides_error {
+            own.push_str("overrides_error = true\n");
         }
         let log = [
             TAKEN,

@@ -110,7 +110,7 @@ pub fn at_once(pieces: &[String]) -> BatchAnalysis {
         source: source(true),
         events: events(pieces),
     };
-    ENGINE.read(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+    ENGINE.analyze(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
 /// Batches of `size` events one after another; the reading after each.
@@ -123,7 +123,7 @@ pub fn in_batches(pieces: &[String], size: usize) -> Vec<BatchAnalysis> {
                 source: source(false),
                 events: events.to_vec(),
             };
-            ENGINE.read(&mut states, &batch, Timestamp::UNIX_EPOCH)
+            ENGINE.analyze(&mut states, &batch, Timestamp::UNIX_EPOCH)
         })
         .collect()
 }

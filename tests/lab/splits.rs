@@ -61,7 +61,7 @@ fn read(events: Vec<Event<'_>>, batches: &[bool]) -> BatchAnalysis {
     for (index, events) in cuts.into_iter().enumerate() {
         let mut source = source(false);
         source.complete = index == last;
-        reading = ENGINE.read(
+        reading = ENGINE.analyze(
             &mut states,
             &Batch { source, events },
             Timestamp::UNIX_EPOCH,

@@ -71,7 +71,7 @@ pub fn read(
         account: origin.account.cloned(),
         region: origin.region.cloned(),
     };
-    let mut reading = reader.reading(&node, None, true);
+    let mut reading = reader.analysis(&node, None, true);
     reading.source.account = origin.account.map(ToString::to_string);
     reading.source.region = origin.region.map(ToString::to_string);
     reading.source.events = reading.source.records;

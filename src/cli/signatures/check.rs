@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::diagnose::CHECKS;
 use crate::signature::{
-    CatalogueError, Entry, Fault, Matcher, Signature, builtin, builtin_entries, disproved, merge,
-    parse, recognised,
+    CatalogueError, Entry, Fault, Matcher, Signature, builtin, builtin_entries, failing_examples,
+    merge, parse, recognised,
 };
 
 use crate::cli::input::{name_of, read_strictly, stdin_once};
@@ -123,7 +123,7 @@ fn examples(file: &str, matcher: &Matcher, entries: &[Entry]) -> Vec<Fault> {
     entries
         .iter()
         .flat_map(|one| {
-            let reasons = disproved(matcher, one)
+            let reasons = failing_examples(matcher, one)
                 .into_iter()
                 .chain(unknown_checks(one));
             reasons.map(|reason| Fault {

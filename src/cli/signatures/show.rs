@@ -75,7 +75,7 @@ fn runbook(one: &Signature) -> Option<String> {
 fn causes(one: &Signature) -> String {
     let causes: Vec<&str> = one.causes.iter().map(|cause| cause.as_str()).collect();
     let list = causes.join(", ");
-    match (one.kind, one.text_decides) {
+    match (one.kind, one.overrides_error) {
         (Kind::Recovery | Kind::Benign, _) => list,
         (Kind::Fault | Kind::Symptom, true) => list,
         (Kind::Fault | Kind::Symptom, false) if list.is_empty() => {

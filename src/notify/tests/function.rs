@@ -149,7 +149,7 @@ impl Function {
                     message: Cow::Borrowed(log),
                 }],
             };
-            let analysis = self.engine.read(&mut self.streams, &batch, self.now);
+            let analysis = self.engine.analyze(&mut self.streams, &batch, self.now);
             findings.extend(analysis.findings);
             recovered.extend(analysis.recovered);
         }

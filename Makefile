@@ -45,11 +45,21 @@ fuzz: prerequisites ## Run the property tests at length: no input panics, no cut
 		cargo test --locked --no-default-features --features cli --lib --bins --test lab
 
 .PHONY: lint
-lint: format-check validate announce ## Check formatting, structure, clippy and the template
+lint: format-check validate deny announce ## Check formatting, structure, clippy, docs, licences and the template
 	cargo test --locked --test structure
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --features cli --lib --bins --benches -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --no-default-features --features cli --lib
+
+# Built once, in about four minutes. Advisories need a database from the network and are left out.
+CARGO_DENY := .tools/cargo/bin/cargo-deny
+
+.PHONY: deny
+deny: $(CARGO_DENY) ## Check licences, sources and duplicates of the crates against deny.toml
+	$(CARGO_DENY) --locked --all-features check --hide-inclusion-graph bans licenses sources
+
+$(CARGO_DENY): | prerequisites
+	cargo install cargo-deny --version 0.20.2 --locked --root .tools/cargo
 
 .PHONY: format-check
 format-check: prerequisites

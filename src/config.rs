@@ -30,7 +30,7 @@ pub struct Config {
     pub max_repairs: u32,
     /// Older evidence never leads to a write.
     pub max_evidence_age: Duration,
-    /// When an open incident speaks again.
+    /// When an open incident is notified again.
     pub reminder: Duration,
     /// Cap on the decoded size of one batch.
     pub max_decoded_bytes: u64,

@@ -13,7 +13,7 @@ use crate::node::{IdSource, Node, NodeId};
 use crate::signature::{Kind, Part, Role};
 
 impl NodeState {
-    /// What stands open. `complete` says that no further batch comes: what might
+    /// What is active. `complete` says that no further batch comes: what might
     /// still heal is then told as it stands.
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
         let node = self.identify(node);

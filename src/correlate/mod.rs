@@ -36,7 +36,7 @@ use crate::signature::{Kind, Match, Part, Role};
 
 /// Boot races heal within a second, fallbacks within a few. What is seen again
 /// after longer has not healed; that nothing more was seen says nothing, as the
-/// batch that told of the healing may be lost, late, or read elsewhere.
+/// batch that shows the healing may be lost, late, or read elsewhere.
 const HEALING: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is seen again after this time has not healed, whatever lines of it are missing.
@@ -77,7 +77,7 @@ pub struct NodeState {
     version: Option<String>,
     proxy: Proxy,
     on_azure: bool,
-    /// When the agent last told of a fault on its way to credentials whose cause is
+    /// When the agent last logged a fault on its way to credentials whose cause is
     /// not known here.
     unexplained: Option<Timestamp>,
     /// When each part was last proven to work.
@@ -155,7 +155,7 @@ impl NodeState {
             bytes -= forgotten.bytes();
         }
         if self.is_idle() {
-            // What is over is told apart from late copies of it by its time.
+            // What is over differs from late copies of it by its time.
             self.recent = VecDeque::new();
         }
         self.open.shrink_to_fit();
@@ -232,7 +232,7 @@ impl NodeState {
         match self.known(record) {
             Known::No => {}
             // Agents before 3.3.808 write whole seconds: the same words may stand
-            // behind a fault of that second, and a proof told twice proves no less.
+            // behind a fault of that second, and a proof logged twice proves no less.
             Known::FromThisBatch if signature.kind == Kind::Recovery => {}
             Known::FromThisBatch => return Ingested::Duplicate,
             Known::FromEarlier => {
@@ -456,10 +456,10 @@ impl NodeState {
             self.open.drain(..).partition(is_over);
         self.open = fault_state;
         // What another fault explained has no incident that could be over.
-        let told = over.iter().filter(|open| {
+        let reported = over.iter().filter(|open| {
             (!open.pending || open.bare) && !over.iter().any(|other| explain::explains(other, open))
         });
-        let mut recovered: Vec<Recovered> = told
+        let mut recovered: Vec<Recovered> = reported
             .map(|open| Recovered {
                 node: String::new(),
                 cause: open.causes.lead(),

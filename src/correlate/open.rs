@@ -94,7 +94,7 @@ impl ActiveFault {
         size_of::<Self>() + self.error_details.bytes() + evidence + signatures
     }
 
-    /// Whether `other` speaks of the same thing.
+    /// Whether `other` is about the same thing.
     pub fn same(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.part == other.part
@@ -209,7 +209,7 @@ pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
 }
 
 /// What the error names; where it names no action or service, what the part of
-/// the agent that speaks calls and nothing else.
+/// the agent that writes it calls and nothing else.
 fn error_details(record: &Record<'_>, found: &Match<'_>) -> ErrorDetails {
     let Some(failure) = &found.failure else {
         return ErrorDetails::default();

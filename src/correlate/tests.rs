@@ -36,6 +36,14 @@ fn read(text: &str) -> BatchAnalysis {
     )
 }
 
+/// The causes that a log without an open fault has recovered from.
+fn only_recovered(text: &str) -> Vec<Cause> {
+    let analysis = read(text);
+    assert_eq!(analysis.findings, []);
+    let causes = analysis.recovered.iter().map(|recovered| recovered.cause);
+    causes.collect()
+}
+
 /// `cause (confidence)` of every loud finding.
 fn loud(reading: &BatchAnalysis) -> Vec<String> {
     reading
@@ -268,16 +276,7 @@ fn a_recovery_closes_and_is_told() {
             "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
         ),
     ];
-    let reading = read(&log.concat());
-    assert_eq!(reading.findings, []);
-    assert_eq!(
-        reading
-            .recovered
-            .iter()
-            .map(|over| over.cause)
-            .collect::<Vec<_>>(),
-        [Cause::Throttled]
-    );
+    assert_eq!(only_recovered(&log.concat()), [Cause::Throttled]);
 }
 
 #[test]
@@ -421,7 +420,7 @@ fn a_metadata_service_that_was_silent_hours_before_it_was_switched_off_is_a_faul
 }
 
 #[test]
-fn a_bare_series_that_ends_is_told_as_recovered() {
+fn a_bare_series_that_ends_is_reported_as_recovered() {
     let log = [
         at("04:00:01.0000", NO_CREDENTIALS),
         at(
@@ -429,16 +428,7 @@ fn a_bare_series_that_ends_is_told_as_recovered() {
             "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
         ),
     ];
-    let reading = read(&log.concat());
-    assert_eq!(reading.findings, []);
-    assert_eq!(
-        reading
-            .recovered
-            .iter()
-            .map(|over| over.cause)
-            .collect::<Vec<_>>(),
-        [Cause::RoleNotAssumable]
-    );
+    assert_eq!(only_recovered(&log.concat()), [Cause::RoleNotAssumable]);
 }
 
 #[test]

@@ -82,16 +82,16 @@ pub fn account_region(node: &Node) -> String {
 /// takes a check's proof and the live role.
 fn role<'a>(cause: Cause, finding: &'a Finding, live: &'a Live) -> Option<&'a str> {
     let own = live.role.as_ref().map(|role| role.name.as_str());
-    let told = finding.error_details.role.as_deref();
+    let logged = finding.error_details.role.as_deref();
     if cause == Cause::PermissionMissing {
         let other = |caller: &Principal| !matches!(caller, Principal::Role(_));
         if finding.error_details.principal.as_ref().is_some_and(other) {
             // A user or a service was denied: no role is at fault.
             return None;
         }
-        told.or(own)
+        logged.or(own)
     } else {
-        own.or(told)
+        own.or(logged)
     }
 }
 

@@ -401,7 +401,7 @@ mod tests {
         assert!(ended.findings[0].fresh);
         let healthy = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
         let next = read_one("2", 160, &[healthy]);
-        assert_eq!(next.findings.len(), 1, "it stands open");
+        assert_eq!(next.findings.len(), 1, "it is active");
         assert!(!next.findings[0].fresh);
     }
 

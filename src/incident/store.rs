@@ -1,4 +1,4 @@
-//! What stands open: which incident has been notified, for which nodes, and when
+//! The open incidents: which one has been notified, for which nodes, and when
 //! it is notified again.
 //!
 //! Deciding and telling are two steps. [`Store::decide`] takes note of what a

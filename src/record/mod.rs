@@ -64,7 +64,7 @@ pub enum Origin {
 }
 
 impl<'a> Record<'a> {
-    /// The last tag: the part of the agent that speaks.
+    /// The last tag: the part of the agent that wrote it.
     pub fn component(&self) -> &str {
         self.tags.last().unwrap_or_default()
     }

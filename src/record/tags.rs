@@ -1,4 +1,4 @@
-//! The tags between a record's level and its message: which part of the agent speaks.
+//! The tags between a record's level and its message: which part of the agent wrote it.
 
 use std::borrow::Cow;
 

@@ -185,7 +185,7 @@ fn is_foreign(line: &str) -> bool {
     }
 }
 
-/// Whether a line of systemd or the kernel speaks of the agent.
+/// Whether a line of systemd or the kernel is about the agent.
 pub fn names_agent(body: &str) -> bool {
     PROCESSES.iter().any(|process| body.contains(process))
 }

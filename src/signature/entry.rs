@@ -18,7 +18,7 @@ closed_names! {
 }
 
 closed_names! {
-    /// The part of the agent's work that a record speaks of. Parts stand in the
+    /// The part of the agent's work that a record is about. Parts stand in the
     /// order in which they need each other: a fault of an earlier part explains
     /// the symptoms of a later one.
     Part {
@@ -64,7 +64,7 @@ closed_names! {
         ChannelStatus = "channel-status",
         /// A worker process is gone.
         WorkerGone = "worker-gone",
-        /// The agent was told to stop.
+        /// The agent was asked to stop.
         Stopping = "stopping",
         /// The agent starts.
         Starting = "starting",

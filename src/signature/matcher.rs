@@ -125,12 +125,12 @@ impl Matcher {
     /// The captures of a signature that the literal search found, if it holds in full.
     fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Option<Captures> {
         let signature = &self.signatures[index];
-        let speaks = signature.components.is_empty()
+        let is_component = signature.components.is_empty()
             || signature
                 .components
                 .iter()
                 .any(|component| record.tags.iter().any(|tag| tag == *component));
-        if !(signature.reads(record.level) && speaks) {
+        if !(signature.reads(record.level) && is_component) {
             return None;
         }
         if signature.contains.is_empty()

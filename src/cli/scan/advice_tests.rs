@@ -1,41 +1,11 @@
 //! What is said of a few records, in the words of the log.
 
 use std::fs;
-use std::path::Path;
 
-use clap::Parser;
-
-use super::*;
-
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    args: Args,
-}
-
-const PLAIN: Style = Style {
-    colour: false,
-    width: 100,
-};
-
-fn run(arguments: &[&str]) -> Result<Output, String> {
-    let line = Line::try_parse_from(["scan"].iter().chain(arguments))
-        .map_err(|refusal| refusal.to_string())?;
-    scan(&line.args, PLAIN, Timestamp::UNIX_EPOCH)
-}
-
-fn told(arguments: &[&str]) -> (String, u8) {
-    let output = run(arguments).expect("readable");
-    assert_eq!(output.complaint, None);
-    (output.text, output.status)
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("a UTF-8 path")
-}
+use super::tests::{answer, path};
 
 /// What `scan` says of a log with these records.
-fn told_of(records: &[&str]) -> String {
+fn answer_to(records: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("amazon-ssm-agent.log");
     let lines: Vec<String> = (1..)
@@ -43,7 +13,7 @@ fn told_of(records: &[&str]) -> String {
         .map(|(second, record)| format!("2026-11-23 04:19:{second:02}.0000 {record}\n"))
         .collect();
     fs::write(&log, lines.concat()).unwrap();
-    let (text, _) = told(&[path(&log), "--region", "eu-central-1"]);
+    let (text, _) = answer(&[path(&log), "--region", "eu-central-1"]);
     // However it is wrapped.
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -55,7 +25,7 @@ fn denied(tail: &str) -> String {
 }
 
 #[test]
-fn what_nothing_recognises_is_not_told_as_nothing_wrong() {
+fn what_nothing_recognises_is_not_shown_as_nothing_wrong() {
     let started = "INFO [amazon-ssm-agent] amazon-ssm-agent - v3.3.40.0";
     let unheard = "ERROR [Unheard] the flux is reversed";
     for (records, headline) in [
@@ -69,7 +39,7 @@ fn what_nothing_recognises_is_not_told_as_nothing_wrong() {
             "Nothing known is wrong; 3 records of WARN or ERROR were not recognised. Read ",
         ),
     ] {
-        let text = told_of(&records);
+        let text = answer_to(&records);
         assert!(text.starts_with(headline), "{text}");
     }
 }
@@ -78,7 +48,7 @@ fn what_nothing_recognises_is_not_told_as_nothing_wrong() {
 fn the_policy_that_denies_is_named_and_shown() {
     let arn =
         "arn:aws:organizations::111122223333:policy/o-a1b2c3d4e5/service_control_policy/p-1a2b3c4d";
-    let text = told_of(&[&denied(&format!(
+    let text = answer_to(&[&denied(&format!(
         " with an explicit deny in a service control policy: {arn}\n\tstatus code: 400, request id: c7a8114f-02e5-49ff-9bbf-3db760a1143a"
     ))]);
     assert!(
@@ -96,7 +66,7 @@ fn the_policy_that_denies_is_named_and_shown() {
     assert!(!text.contains("attach-role-policy"), "{text}");
 
     let boundary = "arn:aws:iam::123456789012:policy/team/Boundary";
-    let text = told_of(&[&denied(&format!(
+    let text = answer_to(&[&denied(&format!(
         " with an explicit deny in a permissions boundary: {boundary}"
     ))]);
     assert!(
@@ -108,7 +78,7 @@ fn the_policy_that_denies_is_named_and_shown() {
 
 #[test]
 fn an_iam_user_who_was_denied_is_not_the_instances_role() {
-    let text = told_of(&[&denied(
+    let text = answer_to(&[&denied(
         " because no identity-based policy allows the ssm:UpdateInstanceInformation action",
     )
     .replace(
@@ -145,7 +115,7 @@ fn all_denied_actions_are_named_and_simulated() {
         "ssm:ListInstanceAssociations",
         "ssmmessages:CreateControlChannel",
     ];
-    let text = told_of(&[&tail(ping), &tail(list), &tail(token)]);
+    let text = answer_to(&[&tail(ping), &tail(list), &tail(token)]);
     assert!(
         text.contains(&format!("The role MySSMRole lacks {ping} and 2 more")),
         "{text}"
@@ -181,7 +151,7 @@ fn a_session_that_was_refused_did_not_lose_its_output() {
         (vec![&asked, &bucket], "s3:GetEncryptionConfiguration"),
         (vec![&not_set_up], "must be encrypted"),
     ] {
-        let text = told_of(&records);
+        let text = answer_to(&records);
         assert!(text.contains("1 thing of low severity"), "{text}");
         assert!(text.contains("[session-failure]"), "{text}");
         assert!(text.contains(says), "{text}");
@@ -190,7 +160,7 @@ fn a_session_that_was_refused_did_not_lose_its_output() {
         assert!(verify.contains("aws ssm start-session"), "{text}");
     }
     // The kind of policy that the denial names, and the two permissions on the key.
-    let text = told_of(&[&key]);
+    let text = answer_to(&[&key]);
     assert!(
         text.contains("The permissions boundary of the role MySSMRole"),
         "{text}"
@@ -205,7 +175,7 @@ fn a_session_that_was_refused_did_not_lose_its_output() {
 
 #[test]
 fn the_person_who_may_not_use_the_key_is_not_the_instances_role() {
-    let text = told_of(&[
+    let text = answer_to(&[
         "ERROR [ssm-session-worker] [alice-0a1b2c3d4e5f67890] [DataBackend] [pluginName=Standard_Stream] Encountered error while initiating handshake. KMSEncryption failed on client with status 2 error: AccessDeniedException: User: arn:aws:iam::123456789012:user/alice is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-2:123456789012:key/11111111-2222-3333-4444-555555555555 because no resource-based policy allows the kms:GenerateDataKey action",
     ]);
     assert!(text.contains("[session-failure]"), "{text}");
@@ -243,7 +213,7 @@ fn a_value_that_the_log_holds_leaves_no_placeholder() {
         ),
     ] {
         fs::write(&log, format!("2026-11-23 04:19:04.0000 ERROR [ssm-agent-worker] [MessageService] [MGSInteractor] {record}\n")).unwrap();
-        let (text, _) = told(&[path(&log)]);
+        let (text, _) = answer(&[path(&log)]);
         for words in wanted {
             assert!(text.contains(words), "{words}: {text}");
         }

@@ -208,19 +208,19 @@ mod tests {
         scan(&line.args, PLAIN, Timestamp::UNIX_EPOCH)
     }
 
-    fn told(arguments: &[&str]) -> (String, u8) {
+    pub(super) fn answer(arguments: &[&str]) -> (String, u8) {
         let output = run(arguments).expect("readable");
         assert_eq!(output.complaint, None);
         (output.text, output.status)
     }
 
-    fn path(path: &Path) -> &str {
+    pub(super) fn path(path: &Path) -> &str {
         path.to_str().expect("a UTF-8 path")
     }
 
     #[test]
     fn a_broken_node_is_shown_with_proof_and_steps() {
-        let (text, status) = told(&[
+        let (text, status) = answer(&[
             "events/permission-denied.log",
             "--region",
             "us-east-1",
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_report_names_places_and_changes_nothing() {
-        let (text, status) = told(&["events/permission-denied.log", "--format", "json"]);
+        let (text, status) = answer(&["events/permission-denied.log", "--format", "json"]);
         assert_eq!(status, 1);
         let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(report["schema"], "ssm-agent-triage/report/1");
@@ -255,13 +255,13 @@ mod tests {
         assert_eq!(incident["notified"], "printed");
         assert_eq!(
             text,
-            told(&["events/permission-denied.log", "--format", "json"]).0
+            answer(&["events/permission-denied.log", "--format", "json"]).0
         );
     }
 
     #[test]
     fn a_healthy_node_is_told_in_a_line() {
-        let (text, status) = told(&["events/healthy.log"]);
+        let (text, status) = answer(&["events/healthy.log"]);
         assert_eq!(status, 0);
         assert!(text.starts_with("Nothing is wrong.\nRead "), "{text}");
         let (_, harmless) = text
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn two_faults_at_once_are_two_things_to_fix() {
-        let (text, status) = told(&["events/mixed.log", "--node", "i-0123456789abcdef0"]);
+        let (text, status) = answer(&["events/mixed.log", "--node", "i-0123456789abcdef0"]);
         assert_eq!(status, 1);
         assert!(text.starts_with("2 things to fix.\n"), "{text}");
         assert!(text.contains("[permission-missing]"), "{text}");
@@ -295,7 +295,7 @@ mod tests {
         }
         arguments.sort();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (text, status) = told(&arguments);
+        let (text, status) = answer(&arguments);
         assert_eq!(status, 1);
         // Both logs name one role: one thing to fix.
         assert!(text.starts_with("1 thing to fix.\n"), "{text}");
@@ -452,6 +452,6 @@ mod tests {
         }
         plain.push_str(rest);
         assert!(coloured.text.contains('\u{1b}'));
-        assert_eq!(plain, told(&["events/permission-denied.log"]).0);
+        assert_eq!(plain, answer(&["events/permission-denied.log"]).0);
     }
 }

@@ -2,7 +2,7 @@
 //! that a program reads nothing of them when it starts. A fault stops the build.
 
 // The modules are the library's own; not all of them is used here.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, missing_docs, unreachable_pub, unused_imports)]
 // What Cargo is told, it reads from the standard output.
 #![allow(clippy::print_stdout)]
 

@@ -3,22 +3,22 @@
 pub mod candidates;
 
 macro_rules! closed_names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
+        $vis enum $name { $($(#[$vdoc])* $variant),+ }
 
         // Not each of the lists is walked, nor each read back.
         #[allow(dead_code)]
         impl $name {
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+            $vis const ALL: &'static [$name] = &[$($name::$variant),+];
 
             /// The name used in the report, in settings and in the catalogue.
-            pub fn as_str(self) -> &'static str {
+            $vis fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            pub fn parse(text: &str) -> Option<Self> {
+            $vis fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
             }
         }
@@ -41,7 +41,7 @@ pub(crate) use closed_names;
 
 closed_names! {
     /// A root cause. Every cause names its kind of scope and its severity.
-    Cause {
+    pub Cause {
         ImdsDisabled = "imds-disabled",
         ImdsUnreachable = "imds-unreachable",
         NoInstanceProfile = "no-instance-profile",
@@ -83,7 +83,7 @@ closed_names! {
 
 closed_names! {
     /// The kind of thing that must be fixed.
-    ScopeKind {
+    pub ScopeKind {
         Instance = "instance",
         Role = "role",
         /// A policy that denies: the id of one of AWS Organizations, the ARN of one of IAM.
@@ -103,7 +103,7 @@ closed_names! {
 
 closed_names! {
     /// How much an incident matters. "Loud" is [`Severity::Medium`] or above.
-    Severity {
+    pub Severity {
         Info = "info",
         Low = "low",
         Medium = "medium",
@@ -114,7 +114,7 @@ closed_names! {
 
 closed_names! {
     /// How sure the diagnosis is.
-    Confidence {
+    pub Confidence {
         /// The candidates stand side by side; something must still be run.
         Undetermined = "undetermined",
         /// The log alone says so.

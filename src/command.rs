@@ -16,7 +16,7 @@ use crate::node::{AccountId, InstanceId, NodeId, Region};
 
 /// What a value must look like to stand in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ArgKind {
+pub(crate) enum ArgKind {
     InstanceId,
     /// An EC2 instance or a hybrid node.
     NodeId,
@@ -46,7 +46,7 @@ pub enum ArgKind {
 
 impl ArgKind {
     /// The word that stands where a value is missing or does not pass.
-    pub fn placeholder(self) -> &'static str {
+    pub(crate) fn placeholder(self) -> &'static str {
         match self {
             Self::InstanceId => "INSTANCE_ID",
             Self::NodeId => "NODE_ID",
@@ -71,7 +71,7 @@ impl ArgKind {
 
     /// Whether `text` as a whole has this form. Nothing that begins with a
     /// hyphen passes: a program would read it as an option.
-    pub fn accepts(self, text: &str) -> bool {
+    pub(crate) fn accepts(self, text: &str) -> bool {
         if text.starts_with('-') {
             return false;
         }
@@ -111,29 +111,29 @@ impl ArgKind {
 /// placeholder stands there: `--region 'eu-central-1; reboot'` becomes
 /// `--region REGION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Command(String);
+pub(crate) struct Command(String);
 
 impl Command {
     /// Begins with text of ours, written as it is: a program and its subcommand.
-    pub fn new(program: &'static str) -> Self {
+    pub(crate) fn new(program: &'static str) -> Self {
         Self(program.to_owned())
     }
 
     /// Adds text of ours, written as it is.
-    pub fn text(mut self, text: &'static str) -> Self {
+    pub(crate) fn text(mut self, text: &'static str) -> Self {
         self.0.push(' ');
         self.0.push_str(text);
         self
     }
 
     /// Adds a value, or the placeholder of its grammar.
-    pub fn value(self, grammar: ArgKind, value: &str) -> Self {
+    pub(crate) fn value(self, grammar: ArgKind, value: &str) -> Self {
         self.value_within("", grammar, value, "")
     }
 
     /// Adds a value with text of ours glued to both ends, as one word:
     /// `https://` and a host, or `Name=` and an id.
-    pub fn value_within(
+    pub(crate) fn value_within(
         mut self,
         before: &'static str,
         grammar: ArgKind,
@@ -151,13 +151,13 @@ impl Command {
     }
 
     /// Adds an option of ours and its value, or the placeholder of its grammar.
-    pub fn option(self, name: &'static str, grammar: ArgKind, value: &str) -> Self {
+    pub(crate) fn option(self, name: &'static str, grammar: ArgKind, value: &str) -> Self {
         self.text(name).value(grammar, value)
     }
 
     /// Adds an option of ours and a JSON document as one quoted word. Text that
     /// is not JSON is left out and `placeholder` stands there.
-    pub fn json_option(
+    pub(crate) fn json_option(
         mut self,
         name: &'static str,
         document: &str,
@@ -183,7 +183,7 @@ impl fmt::Display for Command {
 
 /// `word` as a shell reads it back unchanged: bare where every character is
 /// plain, in single quotes else.
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

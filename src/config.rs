@@ -48,7 +48,7 @@ pub const REPAIR_TAG_KEY: &str = "ssm-agent-triage:repair";
 
 closed_names! {
     /// How far the function may go once a cause is confirmed.
-    RepairMode {
+    pub RepairMode {
         /// Tells the steps; writes nothing.
         Advise = "advise",
         /// Plans, and asks EC2 with DryRun; writes nothing.
@@ -60,7 +60,7 @@ closed_names! {
 
 closed_names! {
     /// A repair that the operator can allow by name.
-    RepairAction {
+    pub RepairAction {
         /// Sets only HttpEndpoint of the instance's metadata options.
         EnableImdsEndpoint = "enable-imds-endpoint",
         /// Appends one statement to the role's trust policy.

@@ -45,7 +45,10 @@
 //! runtime. Without it the engine and the command-line tool build in seconds.
 
 // Repairs and messages have no user without the handler.
-#![cfg_attr(not(all(feature = "aws", feature = "cli")), allow(dead_code))]
+#![cfg_attr(
+    not(all(feature = "aws", feature = "cli")),
+    allow(dead_code, unreachable_pub)
+)]
 
 #[cfg(feature = "aws")]
 pub(crate) mod aws;

@@ -20,14 +20,14 @@ const TIMED_OUT: &str = "2026-11-23 04:19:06.4322 ERROR [ssm-agent-worker] [Heal
 
 /// `nodes` instances: every other one refused by the trust policy of its role,
 /// the others without a route to the service.
-pub struct Fleet {
+pub(crate) struct Fleet {
     ids: Vec<InstanceId>,
     facts: Facts,
     home: Home,
 }
 
 impl Fleet {
-    pub fn new(nodes: usize) -> Self {
+    pub(crate) fn new(nodes: usize) -> Self {
         let ids: Vec<InstanceId> = (0..nodes)
             .filter_map(|node| InstanceId::parse(&format!("i-{node:017x}")))
             .collect();
@@ -104,7 +104,7 @@ impl Fleet {
     }
 
     /// From the log of every node to the incidents.
-    pub fn judge(&self, engine: &Engine) -> Vec<Incident> {
+    pub(crate) fn judge(&self, engine: &Engine) -> Vec<Incident> {
         let mut states = StreamStates::default();
         let mut findings = Vec::new();
         for (index, id) in self.ids.iter().enumerate() {
@@ -139,7 +139,7 @@ impl Fleet {
 }
 
 /// The most memory this process has held so far, where the system tells.
-pub fn peak_megabytes() -> Option<f64> {
+pub(crate) fn peak_megabytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()

@@ -14,12 +14,12 @@ use ssm_agent_triage::signature::Signature;
 const HEAD: &str = "2026-11-23 04:19:04.1234 ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - ";
 
 /// Nodes on which the agent starts, works and is stopped.
-pub fn healthy(bytes: usize) -> String {
+pub(crate) fn healthy(bytes: usize) -> String {
     stretched(&["s1_healthy", "o1_ok", "e2_dhmc_ok", "g1_diag_ok"], bytes)
 }
 
 /// Every fault of the lab, one after another.
-pub fn mixed(bytes: usize) -> String {
+pub(crate) fn mixed(bytes: usize) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/lab/agent");
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .expect("the lab's logs")
@@ -62,7 +62,7 @@ fn stretched(names: &[&str], bytes: usize) -> String {
 }
 
 /// Records of one line of 200 kB.
-pub fn long_lines(bytes: usize) -> String {
+pub(crate) fn long_lines(bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 300_000);
     while text.len() < bytes {
         text.push_str(HEAD);
@@ -75,7 +75,7 @@ pub fn long_lines(bytes: usize) -> String {
 }
 
 /// One record that never ends: some 20,000 lines per MB, 100,000 in 5 MB.
-pub fn continuations(bytes: usize) -> String {
+pub(crate) fn continuations(bytes: usize) -> String {
     let mut text = format!("{HEAD}RequestError: send request failed\n");
     while text.len() < bytes {
         text.push_str("caused by: a cause of the cause before it, again.\n");
@@ -84,7 +84,7 @@ pub fn continuations(bytes: usize) -> String {
 }
 
 /// Errors wrapped in errors on one line of 200 kB.
-pub fn nested(bytes: usize) -> String {
+pub(crate) fn nested(bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 300_000);
     while text.len() < bytes {
         text.push_str(HEAD);
@@ -97,7 +97,7 @@ pub fn nested(bytes: usize) -> String {
 }
 
 /// Warnings full of what any signature searches for anywhere.
-pub fn literals(bytes: usize, signatures: &[Signature]) -> String {
+pub(crate) fn literals(bytes: usize, signatures: &[Signature]) -> String {
     let mut text = String::with_capacity(bytes + 300_000);
     while text.len() < bytes {
         text.push_str("2026-11-23 04:19:04.1234 WARN no start of a signature: ");
@@ -114,7 +114,7 @@ pub fn literals(bytes: usize, signatures: &[Signature]) -> String {
 
 /// `count` signatures: fewer than the catalogue's, or more, whose texts have
 /// the words of the catalogue's in another order.
-pub fn signatures(builtin: &[Signature], count: usize) -> Vec<Signature> {
+pub(crate) fn signatures(builtin: &[Signature], count: usize) -> Vec<Signature> {
     if count <= builtin.len() {
         return (0..count)
             .map(|index| builtin[index * builtin.len() / count])
@@ -144,7 +144,7 @@ pub fn signatures(builtin: &[Signature], count: usize) -> Vec<Signature> {
 }
 
 /// One event per record, as the agent's own shipper sends them.
-pub fn batches(text: &str) -> Vec<Batch<'_>> {
+pub(crate) fn batches(text: &str) -> Vec<Batch<'_>> {
     let events = records(text)
         .into_iter()
         .map(|message| Event {
@@ -179,7 +179,7 @@ fn records(text: &str) -> Vec<&str> {
 }
 
 /// What a subscription delivers: base64 of a gzip file of JSON.
-pub fn payload(text: &str) -> String {
+pub(crate) fn payload(text: &str) -> String {
     let events: Vec<serde_json::Value> = records(text)
         .into_iter()
         .enumerate()

@@ -7,12 +7,12 @@ use ssm_agent_triage::batch::Batch;
 use ssm_agent_triage::record::{Joiner, Record};
 use ssm_agent_triage::signature::Signature;
 
-pub struct OneByOne<'s> {
+pub(crate) struct OneByOne<'s> {
     signatures: Vec<(&'s Signature, Regex)>,
 }
 
 impl<'s> OneByOne<'s> {
-    pub fn new(signatures: &'s [Signature]) -> Self {
+    pub(crate) fn new(signatures: &'s [Signature]) -> Self {
         let signatures = signatures
             .iter()
             .map(|signature| {
@@ -33,7 +33,7 @@ impl<'s> OneByOne<'s> {
     }
 
     /// How many records some signature recognises.
-    pub fn count(&self, batches: &[Batch<'_>]) -> usize {
+    pub(crate) fn count(&self, batches: &[Batch<'_>]) -> usize {
         let mut joiner = Joiner::default();
         let mut found = 0;
         for event in batches.iter().flat_map(|batch| &batch.events) {

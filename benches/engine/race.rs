@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 /// A piece of work that is timed.
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     work: Box<dyn FnMut() + 'a>,
     /// Too slow for every round.
     once: bool,
 }
 
 impl<'a> Subject<'a> {
-    pub fn new(work: impl FnMut() + 'a) -> Self {
+    pub(crate) fn new(work: impl FnMut() + 'a) -> Self {
         Self {
             work: Box::new(work),
             once: false,
@@ -18,7 +18,7 @@ impl<'a> Subject<'a> {
     }
 
     /// One that is timed in the first round only.
-    pub fn once(work: impl FnMut() + 'a) -> Self {
+    pub(crate) fn once(work: impl FnMut() + 'a) -> Self {
         Self {
             once: true,
             ..Self::new(work)
@@ -26,14 +26,14 @@ impl<'a> Subject<'a> {
     }
 }
 
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub median: Duration,
     /// The median over the rounds of the time against the first subject's.
     pub ratio: f64,
 }
 
 /// Runs every subject once a round, after one round that is not counted.
-pub fn race(rounds: usize, mut subjects: Vec<Subject<'_>>) -> Vec<Outcome> {
+pub(crate) fn race(rounds: usize, mut subjects: Vec<Subject<'_>>) -> Vec<Outcome> {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); subjects.len()];
     for round in 0..=rounds {
         for (subject, times) in subjects.iter_mut().zip(&mut times) {
@@ -65,7 +65,7 @@ pub fn race(rounds: usize, mut subjects: Vec<Subject<'_>>) -> Vec<Outcome> {
         .collect()
 }
 
-pub fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }

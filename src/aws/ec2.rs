@@ -24,13 +24,13 @@ use crate::node::InstanceId;
 
 /// A client that is built at its first call.
 #[derive(Debug)]
-pub struct Ec2 {
+pub(crate) struct Ec2 {
     effort: Retry,
     client: OnceCell<Client>,
 }
 
 impl Ec2 {
-    pub fn new(effort: Retry) -> Self {
+    pub(crate) fn new(effort: Retry) -> Self {
         Self {
             effort,
             client: OnceCell::new(),
@@ -52,7 +52,7 @@ impl Ec2 {
 
     /// Those of `ids` (at most 200, as many as one filter takes) that EC2 knows. By filter
     /// and not by ids: one unknown id would fail the whole call.
-    pub async fn describe_instances(
+    pub(crate) async fn describe_instances(
         &self,
         session: &Session,
         ids: &[InstanceId],
@@ -87,7 +87,7 @@ impl Ec2 {
     }
 
     /// The metadata defaults of this account and Region.
-    pub async fn imds_defaults(&self, session: &Session) -> Result<ImdsDefaults, CallError> {
+    pub(crate) async fn imds_defaults(&self, session: &Session) -> Result<ImdsDefaults, CallError> {
         const CALL: &str = "GetInstanceMetadataDefaults";
         let answer = self
             .client(session)
@@ -101,7 +101,7 @@ impl Ec2 {
 
     /// Sends only the instance id and `HttpEndpoint=enabled`: every option
     /// that is not named keeps its value.
-    pub async fn enable_imds_endpoint(
+    pub(crate) async fn enable_imds_endpoint(
         &self,
         session: &Session,
         id: &InstanceId,
@@ -118,7 +118,7 @@ impl Ec2 {
     }
 
     /// Asks EC2 whether [`Ec2::enable_imds_endpoint`] would be allowed.
-    pub async fn dry_run_enable_imds_endpoint(
+    pub(crate) async fn dry_run_enable_imds_endpoint(
         &self,
         session: &Session,
         id: &InstanceId,

@@ -19,13 +19,13 @@ use crate::diagnose::facts::{Fetched, ProfileFacts, RoleFacts};
 
 /// A client that is built at its first call.
 #[derive(Debug)]
-pub struct Iam {
+pub(crate) struct Iam {
     effort: Retry,
     client: OnceCell<Client>,
 }
 
 impl Iam {
-    pub fn new(effort: Retry) -> Self {
+    pub(crate) fn new(effort: Retry) -> Self {
         Self {
             effort,
             client: OnceCell::new(),
@@ -46,7 +46,7 @@ impl Iam {
     }
 
     /// The profile with its role. The role's tags are not in this answer.
-    pub async fn instance_profile(
+    pub(crate) async fn instance_profile(
         &self,
         session: &Session,
         name: &str,
@@ -77,7 +77,7 @@ impl Iam {
     }
 
     /// The role with its trust policy and tags.
-    pub async fn role(&self, session: &Session, name: &str) -> Result<RoleFacts, CallError> {
+    pub(crate) async fn role(&self, session: &Session, name: &str) -> Result<RoleFacts, CallError> {
         const CALL: &str = "GetRole";
         let answer = self
             .client(session)
@@ -93,7 +93,7 @@ impl Iam {
     }
 
     /// Replaces the whole trust policy of the role.
-    pub async fn update_trust_policy(
+    pub(crate) async fn update_trust_policy(
         &self,
         session: &Session,
         role: &str,

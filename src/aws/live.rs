@@ -17,7 +17,7 @@ use crate::node::InstanceId;
 
 /// Reads live state, a lost answer being asked for again.
 #[derive(Debug)]
-pub struct LiveState {
+pub(crate) struct LiveState {
     session: Arc<Session>,
     ec2: Ec2,
     iam: Iam,
@@ -25,7 +25,7 @@ pub struct LiveState {
 }
 
 impl LiveState {
-    pub fn new(session: Arc<Session>) -> Self {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
         Self {
             session,
             ec2: Ec2::new(Retry::Standard),

@@ -4,14 +4,14 @@
 //! Nothing is built before the first call. A client that is never used reads
 //! no certificate, so that a healthy batch costs no start of TLS.
 
-pub mod ec2;
+pub(crate) mod ec2;
 mod error;
-pub mod iam;
+pub(crate) mod iam;
 mod live;
 mod session;
-pub mod sns;
-pub mod ssm;
+pub(crate) mod sns;
+pub(crate) mod ssm;
 mod whole;
 
-pub use live::LiveState;
-pub use session::{Retry, Session};
+pub(crate) use live::LiveState;
+pub(crate) use session::{Retry, Session};

@@ -13,21 +13,21 @@ use tokio::sync::OnceCell;
 /// (`AWS_ENDPOINT_URL`) and credentials come from the environment by the SDK's
 /// own rules.
 #[derive(Debug, Default)]
-pub struct Session {
+pub(crate) struct Session {
     config: OnceCell<SdkConfig>,
 }
 
 impl Session {
     #[cfg(test)]
     /// With a configuration in hand instead of the environment's.
-    pub fn of(config: SdkConfig) -> Self {
+    pub(crate) fn of(config: SdkConfig) -> Self {
         Self {
             config: OnceCell::new_with(Some(config)),
         }
     }
 
     /// Reads the environment and the certificates at the first call.
-    pub async fn config(&self) -> &SdkConfig {
+    pub(crate) async fn config(&self) -> &SdkConfig {
         self.config.get_or_init(load).await
     }
 }
@@ -46,7 +46,7 @@ async fn load() -> SdkConfig {
 
 /// How long and how often a client tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// Reads and messages: a lost answer may be asked for again.
     Standard,
     /// Writes: one attempt. An attempt whose answer is lost is settled by

@@ -12,7 +12,7 @@ use crate::diagnose::call_error::CallError;
 
 /// What is published. Limits of SNS are the writer's business.
 #[derive(Debug, Clone, Copy)]
-pub struct Publication<'a> {
+pub(crate) struct Publication<'a> {
     pub subject: &'a str,
     pub body: &'a str,
     /// `body` is a JSON object with one text per protocol.
@@ -27,20 +27,20 @@ pub struct Publication<'a> {
 
 /// One topic, its client built at the first message.
 #[derive(Debug)]
-pub struct Topic {
+pub(crate) struct Topic {
     arn: String,
     client: OnceCell<Client>,
 }
 
 impl Topic {
-    pub fn new(arn: impl Into<String>) -> Self {
+    pub(crate) fn new(arn: impl Into<String>) -> Self {
         Self {
             arn: arn.into(),
             client: OnceCell::new(),
         }
     }
 
-    pub fn arn(&self) -> &str {
+    pub(crate) fn arn(&self) -> &str {
         &self.arn
     }
 
@@ -60,7 +60,7 @@ impl Topic {
     }
 
     /// The message id that SNS gave.
-    pub async fn publish(
+    pub(crate) async fn publish(
         &self,
         session: &Session,
         publication: Publication<'_>,

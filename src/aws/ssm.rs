@@ -14,13 +14,13 @@ use crate::node::InstanceId;
 
 /// A client that is built at its first call.
 #[derive(Debug)]
-pub struct Ssm {
+pub(crate) struct Ssm {
     effort: Retry,
     client: OnceCell<Client>,
 }
 
 impl Ssm {
-    pub fn new(effort: Retry) -> Self {
+    pub(crate) fn new(effort: Retry) -> Self {
         Self {
             effort,
             client: OnceCell::new(),
@@ -41,7 +41,7 @@ impl Ssm {
     }
 
     /// Those of `ids` that Systems Manager knows in this account and Region.
-    pub async fn registrations(
+    pub(crate) async fn registrations(
         &self,
         session: &Session,
         ids: &[InstanceId],
@@ -72,7 +72,11 @@ impl Ssm {
     }
 
     /// The value of a service setting of this account and Region.
-    pub async fn service_setting(&self, session: &Session, id: &str) -> Result<String, CallError> {
+    pub(crate) async fn service_setting(
+        &self,
+        session: &Session,
+        id: &str,
+    ) -> Result<String, CallError> {
         const CALL: &str = "GetServiceSetting";
         let answer = self
             .client(session)

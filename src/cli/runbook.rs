@@ -20,7 +20,7 @@ use crate::sheet::{self, Piece, SHEETS, Sheet, Step, Template, When};
   ssm-agent-triage runbook list
   ssm-agent-triage runbook show imds-disabled
   ssm-agent-triage runbook show permission-missing --format json | jq '.sections[].items[].run'")]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -55,7 +55,7 @@ fn severities() -> PossibleValuesParser {
 }
 
 /// Runs the subcommand; the error is a sentence for standard error.
-pub fn run(args: Args) -> Result<Output, String> {
+pub(super) fn run(args: Args) -> Result<Output, String> {
     match args.command {
         Command::List { severity } => Ok(Output::success(list(
             severity.as_deref().and_then(Severity::parse),

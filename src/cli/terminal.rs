@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
-pub use crate::notify::page::Style;
+pub(super) use crate::notify::page::Style;
 
 /// Columns of prose where nothing asks for fewer.
 const WIDEST: usize = 100;
@@ -12,7 +12,7 @@ const WIDEST: usize = 100;
 const NARROWEST: usize = 24;
 
 impl Style {
-    pub fn of_standard_output() -> Self {
+    pub(crate) fn of_standard_output() -> Self {
         let terminal = io::stdout().is_terminal().then(|| {
             terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
         });

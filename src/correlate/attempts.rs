@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Attempts {
+pub(super) struct Attempts {
     pub count: u32,
     last: Option<Timestamp>,
 }
 
 impl Attempts {
     /// Three attempts half a second apart, each of a few seconds at the most.
-    pub fn add(&mut self, at: Timestamp) {
+    pub(super) fn add(&mut self, at: Timestamp) {
         let since = self.last.map(|last| at.duration_since(last));
         if since.is_some_and(|since| since <= SignedDuration::ZERO) {
             return;
@@ -21,7 +21,7 @@ impl Attempts {
     }
 
     /// The agent began anew, or found its identity, at `at`.
-    pub fn forget(&mut self, at: Timestamp) {
+    pub(super) fn forget(&mut self, at: Timestamp) {
         if self.last.is_none_or(|last| last <= at) {
             *self = Self {
                 count: 0,

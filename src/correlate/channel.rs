@@ -18,13 +18,13 @@ const CERTAIN: usize = 4;
 const MOST_ATTEMPTS: usize = 16;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Channel {
+pub(super) struct Channel {
     lost: Option<Loss>,
     opened: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Loss {
+pub(super) struct Loss {
     pub first: Timestamp,
     pub last: Timestamp,
     /// When each reconnect attempt ended without an open socket, and whether the
@@ -40,14 +40,14 @@ pub struct Loss {
 
 impl Channel {
     /// The channel opened: what was lost before that is over.
-    pub fn opened(&mut self, at: Timestamp) {
+    pub(super) fn opened(&mut self, at: Timestamp) {
         if self.lost.as_ref().is_none_or(|loss| loss.last <= at) {
             self.lost = None;
         }
         self.opened = self.opened.max(Some(at));
     }
 
-    pub fn lost(&mut self, evidence: Evidence, signature: &str, batch: u64) {
+    pub(super) fn lost(&mut self, evidence: Evidence, signature: &str, batch: u64) {
         let at = evidence.at;
         if self.opened.is_some_and(|opened| opened > at) {
             return;
@@ -72,7 +72,7 @@ impl Channel {
 
     /// An attempt to reconnect ended; `certain` says that the log right before
     /// it is known, so that an opened socket would have been seen.
-    pub fn status(&mut self, evidence: Evidence, batch: u64, certain: bool) {
+    pub(super) fn status(&mut self, evidence: Evidence, batch: u64, certain: bool) {
         if let Some(loss) = &mut self.lost
             && loss.first <= evidence.at
         {
@@ -89,7 +89,7 @@ impl Channel {
     }
 
     /// A record of `at` that the loss rests on was delivered again.
-    pub fn freshen(&mut self, at: Timestamp, batch: u64) {
+    pub(super) fn freshen(&mut self, at: Timestamp, batch: u64) {
         if let Some(loss) = &mut self.lost
             && loss.first <= at
             && at <= loss.last
@@ -99,12 +99,12 @@ impl Channel {
     }
 
     /// Nothing is lost.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.lost.is_none()
     }
 
     /// What it holds on the heap, in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.lost.as_ref().map_or(0, |loss| {
             let evidence: usize = loss.evidence.iter().map(Evidence::bytes).sum();
             evidence
@@ -114,13 +114,13 @@ impl Channel {
     }
 
     /// Whether the channel was seen open and not lost since.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.opened.is_some() && self.lost.is_none()
     }
 
     /// The loss, once it is an outage and no reconnect. Time alone tells so only
     /// where the log is `complete` up to `latest`.
-    pub fn outage(&self, latest: Timestamp, complete: bool) -> Option<&Loss> {
+    pub(super) fn outage(&self, latest: Timestamp, complete: bool) -> Option<&Loss> {
         self.lost.as_ref().filter(|loss| {
             let attempts = loss.attempts.iter();
             let weight: usize = attempts

@@ -40,7 +40,7 @@ const HOST_ORDER: [Part; 9] = [
 ];
 
 /// Whether `fault` explains `other`, so that `other` needs no incident of its own.
-pub fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
+pub(super) fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
     if fault.kind != Kind::Fault || !near(fault, other) {
         return false;
     }
@@ -93,7 +93,7 @@ pub fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
 
 /// Whether `other`, as it is seen now, and `fault` are within one window: the
 /// agent's longest wait between two tries.
-pub fn near(fault: &ActiveFault, other: &ActiveFault) -> bool {
+pub(super) fn near(fault: &ActiveFault, other: &ActiveFault) -> bool {
     let gap = other
         .since
         .max(fault.first)

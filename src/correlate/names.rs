@@ -4,7 +4,7 @@ use crate::node::NodeId;
 use crate::record::{Level, NormalizedRecord, Record};
 
 /// The node id in `[instanceID=…]`.
-pub fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
+pub(super) fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
     record
         .tags
         .iter()
@@ -12,7 +12,7 @@ pub fn named_in_tags(record: &Record<'_>) -> Option<NodeId> {
 }
 
 /// The node id in a tag or in the text of a trouble record.
-pub fn named_in(record: &NormalizedRecord<'_, '_>) -> Option<NodeId> {
+pub(super) fn named_in(record: &NormalizedRecord<'_, '_>) -> Option<NodeId> {
     if let Some(id) = named_in_tags(record) {
         return Some(id);
     }
@@ -45,7 +45,7 @@ pub fn named_in(record: &NormalizedRecord<'_, '_>) -> Option<NodeId> {
 }
 
 /// Whole seconds of Go's duration text: `27m51s`, `1h2m3.5s`, `500ms`.
-pub fn go_seconds(text: &str) -> Option<u64> {
+pub(super) fn go_seconds(text: &str) -> Option<u64> {
     let mut seconds = 0.0_f64;
     let mut number = String::new();
     let mut rest = text.chars().peekable();

@@ -11,14 +11,14 @@ use crate::signature::{Kind, Match, Part, Role};
 
 /// So much of a record is quoted: the longest that the agent writes, seventeen
 /// lines with the metadata service's page in them, is 1.3 KB.
-pub const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
+pub(super) const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
 
 /// The agent waits up to an hour between two tries.
-pub const WINDOW: SignedDuration = SignedDuration::from_mins(70);
+pub(super) const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
 /// A fault or symptom with all the records that speak of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ActiveFault {
+pub(super) struct ActiveFault {
     pub kind: Kind,
     pub part: Part,
     pub role: Option<Role>,
@@ -49,7 +49,7 @@ pub struct ActiveFault {
 
 impl ActiveFault {
     /// `None` when the match points at no cause.
-    pub fn new(
+    pub(super) fn new(
         record: &Record<'_>,
         found: &Match<'_>,
         place: Option<&str>,
@@ -84,7 +84,7 @@ impl ActiveFault {
     }
 
     /// What it holds, in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let evidence: usize = self.evidence.iter().map(Evidence::bytes).sum();
         let signatures: usize = self
             .signatures
@@ -95,7 +95,7 @@ impl ActiveFault {
     }
 
     /// Whether `other` is about the same thing.
-    pub fn same(&self, other: &Self) -> bool {
+    pub(super) fn same(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.part == other.part
             && self.causes == other.causes
@@ -107,7 +107,7 @@ impl ActiveFault {
     }
 
     /// Takes in that the agent waits for this to go away.
-    pub fn wait(&mut self, wait: &Self) {
+    pub(super) fn wait(&mut self, wait: &Self) {
         self.count_in(wait.batch);
         self.last = self.last.max(wait.last);
         for count in &wait.signatures {
@@ -117,7 +117,7 @@ impl ActiveFault {
 
     /// Counts from here on for `batch`: counts are of one batch, so that adding
     /// those of several reports gives what there was.
-    pub fn count_in(&mut self, batch: u64) {
+    pub(super) fn count_in(&mut self, batch: u64) {
         if self.batch < batch {
             self.batch = batch;
             for signature in &mut self.signatures {
@@ -127,7 +127,7 @@ impl ActiveFault {
     }
 
     /// The signatures seen, with the number of their records in `batch`.
-    pub fn counts(&self, batch: u64) -> Vec<SignatureCount> {
+    pub(super) fn counts(&self, batch: u64) -> Vec<SignatureCount> {
         let mut signatures = self.signatures.clone();
         if self.batch != batch {
             for signature in &mut signatures {
@@ -138,7 +138,7 @@ impl ActiveFault {
     }
 
     /// Takes in another record of the same thing.
-    pub fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.count_in(other.batch);
         self.cut &= other.cut;
         self.bare &= other.bare;
@@ -187,7 +187,7 @@ fn severity(found: &Match<'_>, cause: Cause) -> Severity {
 }
 
 /// Adds a count to a list in order of first sight.
-pub fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
+pub(super) fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
     match counts.iter_mut().find(|count| count.id == new.id) {
         Some(count) => {
             count.count += new.count;
@@ -198,7 +198,7 @@ pub fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
     }
 }
 
-pub fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
+pub(super) fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
     Evidence {
         at: record.at,
         level: record.level.as_str(),

@@ -54,7 +54,7 @@ impl NodeState {
 /// What happens to an agent once and leaves no line when it is over: a worker that
 /// was killed, a failed start, a failed command. A live connection well after it
 /// shows that the agent works on.
-pub fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
+pub(super) fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
     let quiet_for = match open.part {
         Part::Worker | Part::Core | Part::Command | Part::Session | Part::Inventory => OUTLIVED,
         Part::Output | Part::Update | Part::Host | Part::Config => OUTLIVED_OUTSIDE,
@@ -70,7 +70,7 @@ pub fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
 }
 
 /// Credentials that are merely held prove no call: they may come from the cache.
-pub fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
+pub(super) fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
     let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;
     weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
 }

@@ -12,7 +12,7 @@ const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The proxy environment as the agent last listed it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Proxy {
+pub(super) struct Proxy {
     /// Any proxy is set.
     pub set: bool,
     listed: bool,
@@ -22,7 +22,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// The agent begins to list its proxy environment.
-    pub fn listing(&mut self) {
+    pub(super) fn listing(&mut self) {
         *self = Self {
             listed: true,
             ..Self::default()
@@ -32,7 +32,7 @@ impl Proxy {
     /// One variable: `https_proxy`, `http_proxy` or `no_proxy`, possibly empty, as
     /// `message`, the record's first line, has it: what stands below an empty one was
     /// lost by another record.
-    pub fn variable(&mut self, found: &Match<'_>, message: &str) {
+    pub(super) fn variable(&mut self, found: &Match<'_>, message: &str) {
         let Some(name) = found.capture("variable") else {
             return;
         };
@@ -53,7 +53,7 @@ impl Proxy {
 
     /// Whether calls to the metadata service go to the proxy: they are plain HTTP,
     /// for which Go heeds `http_proxy` alone. `None` while the log does not tell.
-    pub fn catches_metadata(&self) -> Option<bool> {
+    pub(super) fn catches_metadata(&self) -> Option<bool> {
         self.listed.then_some(self.http && !self.spares_metadata)
     }
 }

@@ -193,7 +193,7 @@ impl CheckResult {
 }
 
 /// A clause as a sentence begins.
-pub fn capital(clause: &str) -> String {
+pub(super) fn capital(clause: &str) -> String {
     let mut chars = clause.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),

@@ -67,7 +67,7 @@ impl Service {
 
 /// A URL that a request was sent to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Address {
+pub(super) struct Address {
     pub host: String,
     pub service: Option<Service>,
     pub region: Option<Region>,
@@ -82,7 +82,7 @@ const VERBS: [&str; 7] = ["Post ", "Get ", "Put ", "Head ", "Delete ", "POST ", 
 
 /// The last URL that follows an HTTP verb, quoted or not (Go 1.14 began to
 /// quote): the deepest request of the chain. Without one, the last websocket URL.
-pub fn last_address(text: &str) -> Option<Address> {
+pub(super) fn last_address(text: &str) -> Option<Address> {
     let schemes = memchr::memrchr_iter(b':', text.as_bytes());
     for scheme in schemes.filter(|at| text[*at..].starts_with("://")) {
         let start = ["https", "http", "wss", "ws"]
@@ -152,7 +152,7 @@ fn service_of(host: &str) -> (Option<Service>, Option<Region>) {
 /// Whether a host is where credentials are handed out on the node itself: to an ECS
 /// task (169.254.170.2), to an EKS pod (169.254.170.23, fd00:ec2::23), or by a helper
 /// that serves them on the loopback.
-pub fn hands_out_credentials(host: &str) -> bool {
+pub(super) fn hands_out_credentials(host: &str) -> bool {
     match host.parse() {
         Ok(IpAddr::V4(address)) => {
             address.is_loopback() || address.octets().starts_with(&[169, 254, 170])
@@ -165,7 +165,7 @@ pub fn hands_out_credentials(host: &str) -> bool {
 }
 
 /// The address after `dial tcp`, or the far end of `read tcp A->B`.
-pub fn remote_ip(text: &str) -> Option<IpAddr> {
+pub(super) fn remote_ip(text: &str) -> Option<IpAddr> {
     let socket = if let Some(at) = text.rfind("dial tcp ") {
         text[at + "dial tcp ".len()..]
             .split(|c: char| c.is_whitespace())
@@ -216,7 +216,7 @@ const REFUSALS: [&str; 30] = [
 ];
 
 /// Whether what follows a URL is nothing but an HTTP status text: a proxy's own answer.
-pub fn is_bare_status(tail: &str) -> bool {
+pub(super) fn is_bare_status(tail: &str) -> bool {
     let tail = tail.trim_start_matches(['"', ':', ' ']);
     REFUSALS.iter().any(|status| {
         tail.get(..status.len())

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Where an address can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressClass {
+pub(crate) enum AddressClass {
     /// On the host itself or its link: loopback, link-local, unspecified.
     Host,
     /// In private networks only: RFC 1918, RFC 6598 (100.64.0.0/10), unique
@@ -65,16 +65,16 @@ const RESERVED: [IpNet; 7] = [
 ];
 
 /// Every IPv4 address.
-pub const ALL_V4: IpNet = v4(0, 0, 0, 0, 0);
+pub(crate) const ALL_V4: IpNet = v4(0, 0, 0, 0, 0);
 
 /// What of IPv6 is given out for the internet ("IPv6 Address Space").
-pub const GLOBAL_V6: IpNet = v6(0x2000, 0, 0, 3);
+pub(crate) const GLOBAL_V6: IpNet = v6(0x2000, 0, 0, 3);
 
 /// The well-known prefix of NAT64.
-pub const NAT64: IpNet = v6(0x64, 0xff9b, 0, 96);
+pub(crate) const NAT64: IpNet = v6(0x64, 0xff9b, 0, 96);
 
 /// An IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) counts as the one it is.
-pub fn class_of(address: IpAddr) -> AddressClass {
+pub(crate) fn class_of(address: IpAddr) -> AddressClass {
     let address = address.to_canonical();
     let is_in = |ranges: &[IpNet]| ranges.iter().any(|range| range.contains(&address));
     match address {
@@ -89,12 +89,12 @@ pub fn class_of(address: IpAddr) -> AddressClass {
 }
 
 /// The ranges of private networks.
-pub fn private() -> impl Iterator<Item = IpNet> {
+pub(crate) fn private() -> impl Iterator<Item = IpNet> {
     PRIVATE.into_iter()
 }
 
 /// The ranges that hold no address of a public service.
-pub fn not_public() -> impl Iterator<Item = IpNet> {
+pub(crate) fn not_public() -> impl Iterator<Item = IpNet> {
     HOST.into_iter().chain(PRIVATE).chain(RESERVED)
 }
 

@@ -5,7 +5,7 @@ use super::address::Service;
 
 /// What answered a request, as far as the text tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer<'t> {
+pub(super) struct Answer<'t> {
     /// The HTTP status; 0 where no answer came.
     pub status: u16,
     /// `None` where the wording carries no request id, empty where the answer had none.
@@ -18,7 +18,7 @@ pub struct Answer<'t> {
 
 /// Who answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answerer {
+pub(super) enum Answerer {
     /// The instance metadata service, or what answers in its place.
     Metadata,
     /// An AWS service, or what answers in its place.
@@ -72,7 +72,7 @@ const WORDINGS: [Wording; 4] = [
 
 impl<'t> Answer<'t> {
     /// The last answer in the text: the deepest of a chain.
-    pub fn last(text: &'t str) -> Option<Self> {
+    pub(super) fn last(text: &'t str) -> Option<Self> {
         let (colon, wording) = memchr::memrchr_iter(b':', text.as_bytes()).find_map(|colon| {
             let wording = WORDINGS.iter().find(|wording| {
                 let words = wording.status.split_once(':');
@@ -118,21 +118,21 @@ impl<'t> Answer<'t> {
 
     /// Whether the answer carries no request id although its wording would: every
     /// AWS service sends one, so something on the way answered.
-    pub fn is_foreign(&self) -> bool {
+    pub(super) fn is_foreign(&self) -> bool {
         self.status != 0 && self.request_id == Some("")
     }
 }
 
 /// The call that failed, as the SDK's second generation names it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
+pub(super) struct Call {
     pub service: Service,
     /// The permission it needs, in IAM's words; `None` for the metadata service.
     pub action: Option<String>,
 }
 
 /// The last `operation error SSM: UpdateInstanceInformation, …`: the deepest call.
-pub fn call(text: &str) -> Option<Call> {
+pub(super) fn call(text: &str) -> Option<Call> {
     const WORDS: &str = "operation error ";
     let rest = &text[text.rfind(WORDS)? + WORDS.len()..];
     let (service, rest) = rest.split_once(": ")?;

@@ -58,7 +58,7 @@ pub enum DenyReason {
 
 /// The denials of one error text.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Denial {
+pub(super) struct Denial {
     /// Each denied call once, in the order of the text.
     pub denied: Vec<Denied>,
     /// Of the first denial.
@@ -70,7 +70,7 @@ pub struct Denial {
 
 const MARKER: &str = "not authorized to perform: ";
 
-pub fn read(flat: &str) -> Denial {
+pub(super) fn read(flat: &str) -> Denial {
     let mut denial = Denial::default();
     let starts: Vec<usize> = flat.match_indices(MARKER).map(|(at, _)| at).collect();
     let mut done = 0;
@@ -109,7 +109,7 @@ pub fn read(flat: &str) -> Denial {
 }
 
 /// The role in "EC2 cannot assume the role NAME."
-pub fn unassumable_role(flat: &str) -> Option<String> {
+pub(super) fn unassumable_role(flat: &str) -> Option<String> {
     let rest = after(flat, "cannot assume the role ")?;
     arn::iam_name(
         rest.split([' ', ',', '"'])

@@ -6,7 +6,7 @@ use crate::cause::{Cause, Severity};
 
 /// The causes a failure points at, likeliest first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub causes: Vec<Cause>,
     /// Whether the text alone decides for the first; else the causes stand side by side.
     /// Decided for none: the error is certain, and its cause is not known here.
@@ -16,7 +16,7 @@ pub struct Verdict {
 }
 
 /// The causes of "no credentials": none of them shows in such a line.
-pub const NO_CREDENTIALS: [Cause; 5] = [
+pub(super) const NO_CREDENTIALS: [Cause; 5] = [
     Cause::RoleNotAssumable,
     Cause::NoInstanceProfile,
     Cause::ImdsDisabled,
@@ -25,7 +25,7 @@ pub const NO_CREDENTIALS: [Cause; 5] = [
 ];
 
 /// One table: what went wrong → what causes it.
-pub fn verdict(failure: &Failure) -> Verdict {
+pub(crate) fn verdict(failure: &Failure) -> Verdict {
     let decided = |causes: &[Cause]| Verdict {
         causes: causes.to_vec(),
         decided: true,

@@ -6,15 +6,15 @@
 //! sentence, the error inside decides, and the deepest one decides most.
 
 mod address;
-pub mod address_class;
+pub(crate) mod address_class;
 mod answer;
 mod denial;
 mod judge;
 mod phrase;
 
-pub use address::Service;
-pub use denial::{Denied, DenyReason, Principal};
-pub use judge::verdict;
+pub(crate) use address::Service;
+pub(crate) use denial::{Denied, DenyReason, Principal};
+pub(crate) use judge::verdict;
 
 use std::net::IpAddr;
 
@@ -138,7 +138,7 @@ pub enum Kind {
 
 /// Reads the error inside `flat`, the record's text on one line
 /// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
-pub fn read(flat: &str) -> Option<Failure> {
+pub(crate) fn read(flat: &str) -> Option<Failure> {
     use phrase::Phrase as M;
     let seen = phrase::PhraseSet::scan(flat);
     let address = seen.find(M::Url, || address::last_address(flat));

@@ -9,7 +9,7 @@ macro_rules! phrases {
         /// A telling word or phrase.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum Phrase { $($name),+ }
+        pub(crate) enum Phrase { $($name),+ }
 
         const TEXTS: &[(Phrase, &str)] = &[$($((Phrase::$name, $text)),+),+];
     };
@@ -170,13 +170,13 @@ const fn hash(bytes: [u8; 4]) -> usize {
 
 /// Which markers a text holds.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct PhraseSet {
+pub(super) struct PhraseSet {
     bits: u128,
     code: Option<u8>,
 }
 
 impl PhraseSet {
-    pub fn scan(text: &str) -> Self {
+    pub(super) fn scan(text: &str) -> Self {
         let mut seen = Self::default();
         let (first, next) = &BEGINS;
         for (at, window) in text.as_bytes().array_windows().enumerate() {
@@ -199,26 +199,26 @@ impl PhraseSet {
     }
 
     /// Whether none of the words that tell an error is there.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.bits & ((1 << Phrase::Url as u8) - 1) == 0
     }
 
-    pub fn has(&self, phrase: Phrase) -> bool {
+    pub(super) fn has(&self, phrase: Phrase) -> bool {
         self.bits & (1 << phrase as u8) != 0
     }
 
     /// What `find` finds in a text that holds `phrase`, without which there is
     /// nothing to be found.
-    pub fn find<T>(&self, phrase: Phrase, find: impl FnOnce() -> Option<T>) -> Option<T> {
+    pub(super) fn find<T>(&self, phrase: Phrase, find: impl FnOnce() -> Option<T>) -> Option<T> {
         self.has(phrase).then(find).flatten()
     }
 
-    pub fn any(&self, phrases: &[Phrase]) -> bool {
+    pub(super) fn any(&self, phrases: &[Phrase]) -> bool {
         phrases.iter().any(|phrase| self.has(*phrase))
     }
 
     /// The first AWS error code in the text.
-    pub fn code(&self) -> Option<&'static str> {
+    pub(super) fn code(&self) -> Option<&'static str> {
         self.code
             .map(|index| TEXTS[usize::from(index)].1.trim_end_matches(':'))
     }

@@ -16,7 +16,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// What may run until when. What is left of one share falls to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub(super) struct Budget {
     /// Two fifths of the time: a check that is late is `unknown`, which harms
     /// less than a repair or a message that is cut off.
     pub checks: Instant,
@@ -32,7 +32,7 @@ pub struct Budget {
 impl Budget {
     /// `deadline` is Lambda's, in milliseconds since 1970. One that has passed
     /// leaves no time for anything.
-    pub fn new(deadline: u64, now: Timestamp, at: Instant) -> Self {
+    pub(super) fn new(deadline: u64, now: Timestamp, at: Instant) -> Self {
         let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
         let left = deadline.saturating_sub(now.as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));

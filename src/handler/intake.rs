@@ -25,7 +25,7 @@ const OTHERS: &str = "\u{2026}";
 
 /// What all deliveries of one invocation say together.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct IngestedBatches {
+pub(super) struct IngestedBatches {
     pub findings: Vec<Finding>,
     pub recovered: Vec<Recovered>,
     pub benign: BTreeMap<String, u64>,
@@ -45,7 +45,7 @@ pub struct IngestedBatches {
 ///
 /// Fails with the first payload that cannot be read, except on Kinesis, where
 /// only the record fails.
-pub fn read(
+pub(super) fn read(
     engine: &Engine,
     streams: &mut StreamStates,
     deliveries: Payloads<'_>,

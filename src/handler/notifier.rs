@@ -33,7 +33,7 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// Where messages go.
 #[derive(Debug)]
-pub struct Notifier {
+pub(super) struct Notifier {
     /// Without a topic messages are printed.
     topic: Option<Topic>,
     session: Arc<Session>,
@@ -42,7 +42,7 @@ pub struct Notifier {
 
 impl Notifier {
     /// Makes no connection before the first message.
-    pub fn new(config: &Config, session: Arc<Session>) -> Self {
+    pub(super) fn new(config: &Config, session: Arc<Session>) -> Self {
         Self {
             topic: config.topic.as_ref().map(|topic| Topic::new(&*topic.arn)),
             session,
@@ -79,7 +79,7 @@ impl Notifier {
 
 /// The messages of one invocation: decided one after another, sent side by side.
 #[derive(Debug)]
-pub struct Notifications<'a> {
+pub(super) struct Notifications<'a> {
     notifier: &'a Arc<Notifier>,
     store: &'a mut Store,
     now: Timestamp,
@@ -90,7 +90,7 @@ pub struct Notifications<'a> {
 
 /// An incident after planning and repairing, with what its reader learns of it.
 #[derive(Debug)]
-pub struct Settled {
+pub(super) struct Settled {
     pub incident: Incident,
     pub plan: PlanSummary,
     pub outcome: Outcome,
@@ -111,7 +111,7 @@ enum Due<'m> {
 
 impl<'a> Notifications<'a> {
     /// Nothing is sent after the end of `budget`.
-    pub fn new(
+    pub(super) fn new(
         notifier: &'a Arc<Notifier>,
         store: &'a mut Store,
         now: Timestamp,
@@ -128,7 +128,7 @@ impl<'a> Notifications<'a> {
 
     /// Takes note of every incident in its turn, then sends what has something
     /// to say, and marks it as notified as soon as it is out.
-    pub async fn tell(&mut self, settled: &mut [Settled]) {
+    pub(super) async fn tell(&mut self, settled: &mut [Settled]) {
         let mut due: Vec<(usize, NotifyReason)> = Vec::new();
         for (place, one) in settled.iter_mut().enumerate() {
             let decision = self.store.decide(&one.incident, one.happened, self.now);
@@ -161,7 +161,7 @@ impl<'a> Notifications<'a> {
     }
 
     /// Closes what `recovered` puts an end to, and tells what is over.
-    pub async fn recover(&mut self, recovered: &[Recovered]) {
+    pub(super) async fn recover(&mut self, recovered: &[Recovered]) {
         let over = self.store.recover(recovered);
         let (quiet, due): (Vec<&ResolvedIncident>, Vec<&ResolvedIncident>) = over
             .iter()
@@ -260,7 +260,7 @@ impl Due<'_> {
 }
 
 /// Whether a write was sent.
-pub fn wrote(status: OutcomeStatus) -> bool {
+pub(super) fn wrote(status: OutcomeStatus) -> bool {
     match status {
         OutcomeStatus::Repaired | OutcomeStatus::Failed | OutcomeStatus::Unverified => true,
         OutcomeStatus::None

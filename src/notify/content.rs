@@ -34,7 +34,7 @@ const NAME_LENGTH: usize = 40;
 
 /// The message of one incident.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Content {
+pub(crate) struct Content {
     pub kind: NotificationKind,
     pub cause: Cause,
     pub severity: Severity,
@@ -74,7 +74,7 @@ pub struct Content {
 
 /// A proving record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
+pub(crate) struct Quote {
     /// Where it stands or comes from, when, and how old it is.
     pub origin: String,
     /// Whole lines, the first with level and component; never empty.
@@ -85,7 +85,7 @@ impl Content {
     /// What there is to say of `incident`: `nodes` are all that it hits, those
     /// of earlier batches too, and `began` is its oldest evidence. Without a
     /// `now`, times are those of the log's own clock.
-    pub fn of(
+    pub(crate) fn of(
         incident: &Incident,
         nodes: &NodeList,
         plan: &PlanSummary,
@@ -125,7 +125,7 @@ impl Content {
     }
 
     /// That an incident of which the reader was notified is over.
-    pub fn resolved(over: &ResolvedIncident, now: Timestamp) -> Self {
+    pub(crate) fn resolved(over: &ResolvedIncident, now: Timestamp) -> Self {
         let (kind, nodes, end) = (NotificationKind::Resolved, &over.nodes, over.resolved_at);
         let title = one_line(Doubt::split(&over.title).0);
         let whose = match nodes.count {

@@ -4,7 +4,7 @@ use crate::incident::store::{Happened, NotifyReason, State};
 
 /// What a message says of its incident: the attribute `state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NotificationKind {
+pub(crate) enum NotificationKind {
     Opened,
     /// By a write of this function.
     Repaired,
@@ -20,7 +20,7 @@ pub enum NotificationKind {
 
 impl NotificationKind {
     /// From why the incident is notified, and what this invocation came to.
-    pub fn of(why: NotifyReason, happened: impl Into<Happened>) -> Self {
+    pub(crate) fn of(why: NotifyReason, happened: impl Into<Happened>) -> Self {
         let happened = happened.into();
         match (why, happened.state) {
             (NotifyReason::Resolved, _) => Self::Resolved,
@@ -37,7 +37,7 @@ impl NotificationKind {
         }
     }
 
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
             Self::Repaired => "repaired",

@@ -9,14 +9,14 @@ use super::kind::NotificationKind;
 use crate::text::digest;
 
 /// The longest subject, in characters.
-pub const SUBJECT_LENGTH: usize = 99;
+pub(crate) const SUBJECT_LENGTH: usize = 99;
 
 /// Body, attribute names, types and values together, in bytes.
-pub const MESSAGE_BYTES: usize = 262_144;
+pub(crate) const MESSAGE_BYTES: usize = 262_144;
 
 /// One message, ready to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub(crate) struct Message {
     pub subject: String,
     pub body: String,
     /// For subscription filters: `severity`, `cause`, `account`, `region` and
@@ -30,7 +30,7 @@ pub struct Message {
 
 impl Message {
     /// The message that says `content` in the words of `body`.
-    pub fn new(content: &Content, body: String) -> Self {
+    pub(crate) fn new(content: &Content, body: String) -> Self {
         let attributes: BTreeMap<String, String> = [
             ("severity", Some(content.severity.as_str())),
             ("cause", Some(content.cause.as_str())),
@@ -58,7 +58,7 @@ impl Message {
 /// `[SSM STATE] TITLE` in printable ASCII: what is not becomes `?`. Only the
 /// title gives way where it gets too long: what the message is, how sure it is
 /// and how many nodes it concerns stay whole.
-pub fn subject(content: &Content) -> String {
+pub(crate) fn subject(content: &Content) -> String {
     let state = match content.kind {
         NotificationKind::Opened => content.severity.as_str(),
         kind => kind.as_str(),

@@ -3,11 +3,11 @@
 //! [`content`] builds what a message says, once; each [`format`](mod@format) arranges it;
 //! [`message`] keeps what is published within the limits of SNS.
 
-pub mod content;
-pub mod format;
-pub mod kind;
-pub mod message;
-pub mod page;
+pub(crate) mod content;
+pub(crate) mod format;
+pub(crate) mod kind;
+pub(crate) mod message;
+pub(crate) mod page;
 
 #[cfg(test)]
 mod tests;

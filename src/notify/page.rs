@@ -1,12 +1,12 @@
 //! Lines that read well in a mail and at a terminal: prose wrapped, commands whole.
 
 /// Columns of prose; a mail quoted once still fits in 80.
-pub const WIDTH: usize = 78;
+pub(crate) const WIDTH: usize = 78;
 
 /// `text` in lines of at most `width` characters, the first after `first`, the
 /// others after `rest`. A word that is longer stands alone and whole: an ARN or
 /// a URL broken in two is of no use.
-pub fn wrap(text: &str, first: &str, rest: &str, width: usize) -> String {
+pub(crate) fn wrap(text: &str, first: &str, rest: &str, width: usize) -> String {
     let mut out = String::from(first);
     let mut column = first.chars().count();
     let mut at_start = true;
@@ -33,7 +33,7 @@ pub fn wrap(text: &str, first: &str, rest: &str, width: usize) -> String {
 
 /// How text may look where it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     pub colour: bool,
     /// Columns of prose; commands and single words may be longer.
     pub width: usize,
@@ -41,7 +41,7 @@ pub struct Style {
 
 impl Style {
     /// As a mail or a log shows it.
-    pub const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         colour: false,
         width: WIDTH,
     };
@@ -49,20 +49,20 @@ impl Style {
 
 /// How a terminal with colours shows a piece of text: an SGR code.
 #[derive(Debug, Clone, Copy)]
-pub struct Ink(&'static str);
+pub(crate) struct Ink(&'static str);
 
 impl Ink {
-    pub const PLAIN: Self = Self("0");
-    pub const BOLD: Self = Self("1");
-    pub const DIM: Self = Self("2");
-    pub const RED: Self = Self("1;31");
-    pub const YELLOW: Self = Self("1;33");
-    pub const GREEN: Self = Self("1;32");
+    pub(crate) const PLAIN: Self = Self("0");
+    pub(crate) const BOLD: Self = Self("1");
+    pub(crate) const DIM: Self = Self("2");
+    pub(crate) const RED: Self = Self("1;31");
+    pub(crate) const YELLOW: Self = Self("1;33");
+    pub(crate) const GREEN: Self = Self("1;32");
 }
 
 /// A text put together of sections with a blank line between them.
 #[derive(Debug)]
-pub struct Page {
+pub(crate) struct Page {
     pub text: String,
     pub style: Style,
     /// Before every line but those of [`Page::line`].
@@ -70,7 +70,7 @@ pub struct Page {
 }
 
 impl Page {
-    pub fn new(indent: &'static str, style: Style) -> Self {
+    pub(crate) fn new(indent: &'static str, style: Style) -> Self {
         Self {
             text: String::new(),
             style,
@@ -79,7 +79,7 @@ impl Page {
     }
 
     /// `text` as `ink` shows it where there are colours.
-    pub fn paint(&self, ink: Ink, text: &str) -> String {
+    pub(crate) fn paint(&self, ink: Ink, text: &str) -> String {
         match self.style.colour {
             true => format!("\u{1b}[{}m{text}\u{1b}[0m", ink.0),
             false => text.to_owned(),
@@ -87,38 +87,38 @@ impl Page {
     }
 
     /// A line as it is.
-    pub fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
     }
 
     /// A line as `ink` shows it.
-    pub fn painted(&mut self, ink: Ink, text: &str) {
+    pub(crate) fn painted(&mut self, ink: Ink, text: &str) {
         let line = format!("{}{}", self.indent, self.paint(ink, text));
         self.line(&line);
     }
 
     /// A blank line and a heading; what follows belongs to it.
-    pub fn heading(&mut self, text: &str) {
+    pub(crate) fn heading(&mut self, text: &str) {
         self.line("");
         self.painted(Ink::BOLD, text);
     }
 
     /// Prose in as many lines as it takes, nothing where there is none.
-    pub fn prose(&mut self, text: &str) {
+    pub(crate) fn prose(&mut self, text: &str) {
         if !text.is_empty() {
             self.wrapped(text, "", "");
         }
     }
 
     /// Prose, the first line after `first`, the others after `rest`.
-    pub fn wrapped(&mut self, text: &str, first: &str, rest: &str) {
+    pub(crate) fn wrapped(&mut self, text: &str, first: &str, rest: &str) {
         let [first, rest] = [first, rest].map(|mark| format!("{}{mark}", self.indent));
         self.line(&wrap(text, &first, &rest, self.style.width));
     }
 
     /// A command, in one line however long: it is there to be copied.
-    pub fn command(&mut self, command: &str) {
+    pub(crate) fn command(&mut self, command: &str) {
         let inset = if self.indent.is_empty() { "" } else { "    " };
         self.line(&format!("{}{inset}{command}", self.indent));
     }

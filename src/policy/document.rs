@@ -22,7 +22,7 @@ pub(super) const LONGEST: usize = 2 * 131_072;
 /// they mean the same to IAM: whitespace, the order of members and of values in
 /// a list, and a list around a single value do not matter.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Document {
+pub(crate) struct Document {
     version: Option<Version>,
     id: Option<String>,
     pub(super) statements: Vec<Statement>,
@@ -78,7 +78,7 @@ pub(super) type Condition = Unique<String, Unique<String, Value>>;
 /// A statement of a policy, as a person would name it: `statement "AllowEc2"`
 /// where its Sid is plain and no other statement has it, `statement 2` otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementRef {
+pub(crate) struct StatementRef {
     policy: String,
     position: usize,
     sid: Option<String>,
@@ -87,12 +87,12 @@ pub struct StatementRef {
 impl StatementRef {
     /// Counted from 1.
     #[cfg(test)]
-    pub fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.position
     }
 
     /// With the name of the policy: `statement 2 of the inline policy Own`.
-    pub fn in_full(&self) -> String {
+    pub(crate) fn in_full(&self) -> String {
         format!("{self} of {}", self.policy)
     }
 }
@@ -110,7 +110,7 @@ impl fmt::Display for StatementRef {
 /// name of the policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct DocumentError(pub(super) String);
+pub(crate) struct DocumentError(pub(super) String);
 
 impl Document {
     /// The policy that `text` is, to be called `name` in messages (`the inline
@@ -119,7 +119,7 @@ impl Document {
     /// # Errors
     /// When `text` is not JSON, is longer than a policy can be, or holds what
     /// the policy grammar does not know.
-    pub fn parse(name: &str, text: &str) -> Result<Self, DocumentError> {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, DocumentError> {
         let fault = |what: String| DocumentError(format!("{name} {}", plain(&what)));
         if text.len() > LONGEST {
             return Err(fault("is longer than a policy can be".to_owned()));

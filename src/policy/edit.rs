@@ -13,7 +13,7 @@ use crate::node::Partition;
 
 /// The Sid of the statement that [`plan_edit`] appends; where it is taken,
 /// `No2`, `No3` … follows it.
-pub const OUR_SID: &str = "SsmAgentTriageTrustEc2";
+pub(super) const OUR_SID: &str = "SsmAgentTriageTrustEc2";
 
 /// The role that Systems Manager makes for Default Host Management; it must
 /// trust Systems Manager alone.
@@ -21,7 +21,7 @@ const HOST_MANAGEMENT_ROLE: &str = "AWSSystemsManagerDefaultEC2InstanceManagemen
 
 /// The role whose trust policy is to be edited, as `iam:GetRole` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoleRef<'a> {
+pub(crate) struct RoleRef<'a> {
     pub name: &'a str,
     /// Begins and ends with `/`.
     pub path: &'a str,
@@ -31,7 +31,7 @@ pub struct RoleRef<'a> {
 
 /// One statement appended, everything else as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// The whole policy to send, compact JSON.
     pub new_document: String,
     /// The appended statement, compact JSON.
@@ -46,7 +46,7 @@ pub struct Edit {
 
 /// Why no edit is made. Every message says what a person can do instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     #[error(
         "EC2 may already assume the role, in {by}: nothing to add. If the agent still gets no credentials, associate the instance profile with the instance again."
     )]
@@ -100,7 +100,7 @@ pub enum Refusal {
 /// The edit that lets EC2 assume `role`, whose trust policy is `document`
 /// (URL-decoded), or why none is made. How long a trust policy may be is for
 /// IAM to say: the account's quota can be raised.
-pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
+pub(crate) fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
     let policy = parse(document).map_err(Refusal::Unreadable)?;
     let request = request(Service::Ec2, role.partition);
     let each =
@@ -129,7 +129,7 @@ pub fn plan_edit(document: &str, role: &RoleRef<'_>) -> Result<Edit, Refusal> {
 /// The policy without our statement `sid`, compact, everything else as it was.
 /// `None` when no statement with this Sid is exactly what we write, when it is
 /// the only one (a policy must have one), or when `document` cannot be read.
-pub fn remove_ours(document: &str, sid: &str) -> Option<String> {
+pub(crate) fn remove_ours(document: &str, sid: &str) -> Option<String> {
     let policy = parse(document).ok()?;
     let is_this = |one: &Statement| is_ours(one) && one.sid.as_deref() == Some(sid);
     let index = policy.statements.iter().position(is_this)?;
@@ -144,14 +144,14 @@ pub fn remove_ours(document: &str, sid: &str) -> Option<String> {
 
 /// The Sid of the first statement in `document` that is exactly what
 /// [`plan_edit`] writes, so that a retry knows its own change.
-pub fn has_ours(document: &str) -> Option<String> {
+pub(crate) fn has_ours(document: &str) -> Option<String> {
     let policy = parse(document).ok()?;
     policy.statements.into_iter().find(is_ours)?.sid
 }
 
 /// Whether two policies mean the same to IAM. A text that is not a policy is
 /// the same only as itself.
-pub fn same_policy(a: &str, b: &str) -> bool {
+pub(crate) fn same_policy(a: &str, b: &str) -> bool {
     match (parse(a), parse(b)) {
         (Ok(a), Ok(b)) => a == b,
         (Ok(_), Err(_)) | (Err(_), Ok(_)) | (Err(_), Err(_)) => a == b,

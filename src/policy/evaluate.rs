@@ -25,7 +25,7 @@ use crate::node::Partition;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// `ssm:UpdateInstanceInformation`.
     pub action: &'a str,
     /// The ARN that the action is called on, in which `*` stands for any text.
@@ -35,7 +35,7 @@ pub struct Request<'a> {
 
 /// Who calls.
 #[derive(Debug, Clone, Copy)]
-pub enum Caller<'a> {
+pub(crate) enum Caller<'a> {
     /// The identity that the policy is attached to: no principal is named.
     Attached,
     Role {
@@ -56,7 +56,7 @@ pub enum Caller<'a> {
 
 /// What one or more policies decide about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PolicyDecision {
+pub(crate) enum PolicyDecision {
     /// A statement that certainly matches denies it.
     Denied(StatementRef),
     /// A statement that certainly matches allows it, and none can deny it.
@@ -69,7 +69,7 @@ pub enum PolicyDecision {
 
 /// What `policies` together decide, each of them read, or the clause that says
 /// why it is not known.
-pub fn evaluate<E: fmt::Display>(
+pub(crate) fn evaluate<E: fmt::Display>(
     policies: &[Result<Document, E>],
     request: &Request<'_>,
 ) -> PolicyDecision {

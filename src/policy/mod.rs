@@ -30,8 +30,8 @@ mod statement_tests;
 #[cfg(test)]
 mod table_tests;
 
-pub use document::Document;
-pub use edit::{Edit, Refusal, RoleRef, has_ours, plan_edit, remove_ours, same_policy};
-pub use evaluate::{Caller, PolicyDecision, Request, evaluate};
-pub use service::Service;
-pub use trust::{may_assume, whom_it_allows};
+pub(crate) use document::Document;
+pub(crate) use edit::{Edit, Refusal, RoleRef, has_ours, plan_edit, remove_ours, same_policy};
+pub(crate) use evaluate::{Caller, PolicyDecision, Request, evaluate};
+pub(crate) use service::Service;
+pub(crate) use trust::{may_assume, whom_it_allows};

@@ -5,7 +5,7 @@ use crate::node::{Partition, Region};
 
 /// A service that assumes roles for nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub(crate) enum Service {
     /// For the instances of a profile.
     Ec2,
     /// For Default Host Management and hybrid nodes.

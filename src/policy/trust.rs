@@ -13,7 +13,7 @@ pub(super) const ASSUME_ROLE: &str = "sts:AssumeRole";
 const NAME: &str = "the trust policy";
 
 /// Whether the trust policy `text`, URL-decoded, lets `service` assume its role.
-pub fn may_assume(service: Service, text: &str, partition: Partition) -> PolicyDecision {
+pub(crate) fn may_assume(service: Service, text: &str, partition: Partition) -> PolicyDecision {
     evaluate(&[parse(text)], &request(service, partition))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Document, DocumentError> {
 /// What the trust policy `text` says instead of letting `service` assume the
 /// role, a clause: where it names the service in vain, else whom it names, at
 /// most three of them.
-pub fn whom_it_allows(service: Service, text: &str, partition: Partition) -> String {
+pub(crate) fn whom_it_allows(service: Service, text: &str, partition: Partition) -> String {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let policy = parse(text);
     let statements = policy.iter().flat_map(|policy| &policy.statements);

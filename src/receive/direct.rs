@@ -11,7 +11,7 @@ use crate::node::{AccountId, NodeId, Region};
 
 /// `{"log":"…raw text…","node":"i-…"}`: the text of one node's log.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RawLog<'p> {
+pub(crate) struct RawLog<'p> {
     pub log: Cow<'p, str>,
     pub node: Option<NodeId>,
     /// The function's own when the caller names none.

@@ -14,7 +14,7 @@ use crate::decode::{DecodeError, kind, object, text, text_or_digits};
 /// The answer of a Kinesis invocation: the sequence numbers of the records that
 /// Lambda is to send again. None of them is success.
 #[cfg(feature = "aws")]
-pub fn failures(sequence_numbers: impl IntoIterator<Item = String>) -> KinesisEventResponse {
+pub(crate) fn failures(sequence_numbers: impl IntoIterator<Item = String>) -> KinesisEventResponse {
     let mut response = KinesisEventResponse::default();
     response.set_failures(sequence_numbers);
     response

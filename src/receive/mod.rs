@@ -13,16 +13,16 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub use direct::RawLog;
+pub(crate) use direct::RawLog;
 #[cfg(feature = "aws")]
-pub use kinesis::failures;
+pub(crate) use kinesis::failures;
 
 use crate::batch::{Batch, Event, Source};
 use crate::decode::{self, DecodeContext, DecodeError, Message, Subscription, json_fault};
 
 /// The kind of input, which decides what answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A CloudWatch Logs subscription: one payload; answered by the report.
     Subscription,
     /// A Kinesis event source mapping; answered by the records that failed.
@@ -33,14 +33,14 @@ pub enum Kind {
 
 /// The payloads of one invocation, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Payloads<'p> {
+pub(crate) struct Payloads<'p> {
     pub kind: Kind,
     pub items: Vec<Delivery<'p>>,
 }
 
 /// One payload and, on Kinesis, the sequence number that a failure names.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Delivery<'p> {
+pub(crate) struct Delivery<'p> {
     /// The record's own or, where it cannot be read, that of the record before
     /// it. Empty where none is known up to here: Lambda takes an empty failure
     /// for the whole batch. `None` on other kinds.
@@ -50,7 +50,7 @@ pub struct Delivery<'p> {
 
 /// One payload as it arrived.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Payload<'p> {
+pub(crate) enum Payload<'p> {
     /// Base64 of a gzip file: `awslogs.data`, or a Kinesis record's `data`.
     Base64(Cow<'p, str>),
     /// The decoded JSON, by hand.
@@ -63,7 +63,7 @@ pub enum Payload<'p> {
 
 /// A payload unpacked: owns the text from which [`Decoded::message`] borrows.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decoded<'p>(Content<'p>);
+pub(crate) struct Decoded<'p>(Content<'p>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Content<'p> {
@@ -75,7 +75,7 @@ impl<'p> Payload<'p> {
     /// Unpacks the payload, to at most `around.max_decoded_bytes`.
     ///
     /// Fails when the base64 or the gzip file is wrong, or unpacks to more.
-    pub fn decode(self, around: &DecodeContext) -> Result<Decoded<'p>, DecodeError> {
+    pub(crate) fn decode(self, around: &DecodeContext) -> Result<Decoded<'p>, DecodeError> {
         let cap = around.max_decoded_bytes;
         let content = match self {
             Self::Base64(data) => Content::Json {
@@ -97,7 +97,7 @@ impl Decoded<'_> {
     /// Reads what the payload says.
     ///
     /// Fails when the text is not JSON, or not the JSON of a subscription.
-    pub fn message(&self, around: &DecodeContext) -> Result<Message<'_>, DecodeError> {
+    pub(crate) fn message(&self, around: &DecodeContext) -> Result<Message<'_>, DecodeError> {
         match &self.0 {
             Content::Json { text, complete } => decode::read(text, *complete, around),
             Content::RawLog(log) => Ok(Message::Data {
@@ -170,7 +170,7 @@ const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 ///
 /// Fails when it is none of the three, or one that is not whole. What is wrong
 /// inside a payload shows only when that payload is decoded.
-pub fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
+pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
     if event.trim_ascii_start().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(event).map_err(not_json)?;
         if items.is_empty() {

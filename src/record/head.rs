@@ -9,7 +9,7 @@ use super::text::{after_byte, split_at_byte};
 
 /// The start of a record, taken off its line.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Head<'a> {
+pub(super) struct Head<'a> {
     pub stamp: Option<&'a str>,
     pub level: Level,
     pub origin: Origin,
@@ -21,7 +21,7 @@ pub struct Head<'a> {
 
 /// Reads the head of a line whose transport prefix is gone; `None` when the
 /// line continues the record before.
-pub fn head(line: &str) -> Option<Head<'_>> {
+pub(super) fn head(line: &str) -> Option<Head<'_>> {
     let first = line.as_bytes().first()?;
     if !first.is_ascii() {
         let unquoted = line.strip_prefix(['\u{201c}', '\u{201d}'])?;

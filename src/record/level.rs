@@ -4,7 +4,7 @@ use crate::cause::closed_names;
 
 closed_names! {
     /// A level of the agent's logger, least first.
-    Level {
+    pub Level {
         Trace = "TRACE",
         Debug = "DEBUG",
         Info = "INFO",

@@ -16,14 +16,14 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// As `split_once`, at an ASCII byte.
-pub fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+pub(super) fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
     debug_assert!(byte.is_ascii());
     let at = memchr::memchr(byte, text.as_bytes())?;
     Some((&text[..at], &text[at + 1..]))
 }
 
 /// As `strip_prefix`, of an ASCII byte.
-pub fn after_byte(text: &str, byte: u8) -> Option<&str> {
+pub(super) fn after_byte(text: &str, byte: u8) -> Option<&str> {
     debug_assert!(byte.is_ascii());
     (text.as_bytes().first() == Some(&byte)).then(|| &text[1..])
 }
@@ -44,7 +44,7 @@ pub fn cut(text: &str, most: usize) -> &str {
 }
 
 /// As `trim_start`.
-pub fn trimmed_start(text: &str) -> &str {
+pub(super) fn trimmed_start(text: &str) -> &str {
     match text.as_bytes().first() {
         None | Some(b'!'..=b'~') => text,
         Some(b' ') if matches!(text.as_bytes().get(1), Some(b'!'..=b'~')) => &text[1..],
@@ -61,7 +61,7 @@ pub fn fold(line: &str) -> String {
 
 /// Whether [`fold`] leaves a line as it is, as it does most. One of other than
 /// ASCII letters is not looked at.
-pub fn is_folded(line: &str) -> bool {
+pub(super) fn is_folded(line: &str) -> bool {
     folded_start(line.as_bytes(), &mut false) == line.len()
 }
 
@@ -93,7 +93,7 @@ fn folded_start(bytes: &[u8], blank: &mut bool) -> usize {
 }
 
 /// Adds `line` to `flat` as [`fold`] has it, after a blank.
-pub fn fold_into(flat: &mut String, line: &str) {
+pub(super) fn fold_into(flat: &mut String, line: &str) {
     if !flat.is_empty() && !flat.ends_with(' ') {
         flat.push(' ');
     }

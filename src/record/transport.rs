@@ -2,14 +2,14 @@
 
 /// A line without its transport prefix, and who wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Carried<'a> {
+pub(super) struct Carried<'a> {
     pub writer: Producer,
     pub body: &'a str,
 }
 
 /// Who wrote a line, as far as its prefix says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Producer {
+pub(super) enum Producer {
     /// No transport prefix.
     Unnamed,
     Agent,
@@ -33,7 +33,7 @@ const PROCESSES: [&str; 8] = [
 
 /// Splits off `Mon DD HH:MM:SS host program[pid]: ` or
 /// `YYYY-MM-DDTHH:MM:SS… [host] program[pid]: `.
-pub fn strip_transport_prefix(line: &str) -> Carried<'_> {
+pub(super) fn strip_transport_prefix(line: &str) -> Carried<'_> {
     let unnamed = Carried {
         writer: Producer::Unnamed,
         body: line,
@@ -186,7 +186,7 @@ fn is_foreign(line: &str) -> bool {
 }
 
 /// Whether a line of systemd or the kernel is about the agent.
-pub fn names_agent(body: &str) -> bool {
+pub(super) fn names_agent(body: &str) -> bool {
     PROCESSES.iter().any(|process| body.contains(process))
 }
 

@@ -12,7 +12,7 @@ use crate::policy::Edit;
 
 /// One write, with the state that it starts from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Sets `HttpEndpoint` of the instance's metadata options, and nothing else.
     EnableImdsEndpoint {
         instance: InstanceId,
@@ -23,7 +23,7 @@ pub enum Action {
 }
 
 /// The repair that there is for `cause`.
-pub fn action_for(cause: Cause) -> Option<RepairAction> {
+pub(crate) fn action_for(cause: Cause) -> Option<RepairAction> {
     RepairAction::ALL
         .iter()
         .copied()
@@ -31,7 +31,7 @@ pub fn action_for(cause: Cause) -> Option<RepairAction> {
 }
 
 /// The cause that `action` puts right.
-pub fn cause_of(action: RepairAction) -> Cause {
+pub(crate) fn cause_of(action: RepairAction) -> Cause {
     match action {
         RepairAction::EnableImdsEndpoint => Cause::ImdsDisabled,
         RepairAction::TrustEc2 => Cause::RoleNotAssumable,
@@ -39,7 +39,7 @@ pub fn cause_of(action: RepairAction) -> Cause {
 }
 
 impl Action {
-    pub fn kind(&self) -> RepairAction {
+    pub(crate) fn kind(&self) -> RepairAction {
         match self {
             Self::EnableImdsEndpoint { .. } => RepairAction::EnableImdsEndpoint,
             Self::TrustEc2 { .. } => RepairAction::TrustEc2,
@@ -47,7 +47,7 @@ impl Action {
     }
 
     /// The instance's id or the role's name.
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         match self {
             Self::EnableImdsEndpoint { instance, .. } => instance.as_str(),
             Self::TrustEc2 { role, .. } => role,
@@ -55,7 +55,7 @@ impl Action {
     }
 
     /// The state before, as AWS names it.
-    pub fn before(&self) -> serde_json::Value {
+    pub(crate) fn before(&self) -> serde_json::Value {
         match self {
             Self::EnableImdsEndpoint { before, .. } => json!({
                 "HttpEndpoint": if before.endpoint_enabled { "enabled" } else { "disabled" },
@@ -69,7 +69,7 @@ impl Action {
     }
 
     /// Everything that the write sends, as AWS names it.
-    pub fn request(&self) -> serde_json::Value {
+    pub(crate) fn request(&self) -> serde_json::Value {
         match self {
             Self::EnableImdsEndpoint { instance, .. } => json!({
                 "InstanceId": instance.as_str(),
@@ -83,7 +83,7 @@ impl Action {
     }
 
     /// The command that does it by hand.
-    pub fn command(&self, region: &Region) -> String {
+    pub(crate) fn command(&self, region: &Region) -> String {
         match self {
             Self::EnableImdsEndpoint { instance, .. } => endpoint(instance, "enabled", region),
             Self::TrustEc2 { role, edit } => trust_policy(role, &edit.new_document),
@@ -91,7 +91,7 @@ impl Action {
     }
 
     /// The command that takes it back.
-    pub fn undo(&self, region: &Region) -> String {
+    pub(crate) fn undo(&self, region: &Region) -> String {
         match self {
             Self::EnableImdsEndpoint { instance, .. } => endpoint(instance, "disabled", region),
             Self::TrustEc2 { role, edit } => undo_trust(role, &edit.sid, &edit.previous_document),
@@ -101,7 +101,7 @@ impl Action {
 
 /// Puts `document`, the policy without our statement `sid`, in place of the
 /// role's trust policy, with the warning that IAM knows no smaller change.
-pub fn undo_trust(role: &str, sid: &str, document: &str) -> String {
+pub(crate) fn undo_trust(role: &str, sid: &str, document: &str) -> String {
     format!(
         "{} # takes the statement {sid} out; overwrites whatever else has changed in the trust policy since",
         trust_policy(role, document)

@@ -45,7 +45,7 @@ struct OutcomeLine<'a> {
 
 /// The line that says what came of the repair that `permit` allowed, without a
 /// line break.
-pub fn outcome_line(
+pub(crate) fn outcome_line(
     permit: &Permit,
     incident: &str,
     guardrails: &Guardrails,
@@ -70,7 +70,12 @@ pub fn outcome_line(
 }
 
 /// The line for the repair that `permit` allows, without a line break.
-pub fn line(permit: &Permit, incident: &str, guardrails: &Guardrails, at: Timestamp) -> String {
+pub(crate) fn line(
+    permit: &Permit,
+    incident: &str,
+    guardrails: &Guardrails,
+    at: Timestamp,
+) -> String {
     let action = permit.action();
     let line = Line {
         audit: KIND,

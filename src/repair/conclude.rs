@@ -14,7 +14,7 @@ use crate::policy::remove_ours;
 
 /// The outcome of a plan that is no repair. A [`Plan::Repair`] that is not
 /// carried out, as in a tool without AWS, has the outcome `none`.
-pub fn without_write(plan: &Plan, guardrails: &Guardrails) -> Outcome {
+pub(crate) fn without_write(plan: &Plan, guardrails: &Guardrails) -> Outcome {
     match plan {
         Plan::NotNeeded(why) => not_needed(why, guardrails),
         Plan::Advise(advice) => advised(advice, guardrails),
@@ -28,7 +28,7 @@ pub fn without_write(plan: &Plan, guardrails: &Guardrails) -> Outcome {
 }
 
 /// The state of an incident after planning and repairing.
-pub fn state(plan: &Plan, outcome: &Outcome) -> State {
+pub(crate) fn state(plan: &Plan, outcome: &Outcome) -> State {
     match outcome.status {
         OutcomeStatus::Repaired => State::Repaired,
         OutcomeStatus::AlreadyRight => State::Resolved,
@@ -47,7 +47,7 @@ pub fn state(plan: &Plan, outcome: &Outcome) -> State {
 }
 
 /// What planning and repairing `incident` came to.
-pub fn happened(
+pub(crate) fn happened(
     incident: &Incident,
     plan: &Plan,
     outcome: &Outcome,

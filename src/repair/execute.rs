@@ -18,12 +18,12 @@ use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// No write begins with less time left than this: what is written must be
 /// seen to take effect, and notified.
-pub const LEAST_TIME: Duration = Duration::from_secs(3);
+pub(crate) const LEAST_TIME: Duration = Duration::from_secs(3);
 
 /// Plans the repair of an incident and, when every lock is open, carries it
 /// out. What was written is in `memory` when this returns; tasks are to be
 /// carried out one after another, so that the hourly cap counts them all.
-pub async fn execute(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
+pub(crate) async fn execute(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
     let (plan, outcome) = plan_and_perform(task, memory).await;
     if let Some(action) = action_for(task.incident.cause).filter(|_| is_recurred(&plan)) {
         memory.mark_undone(action, &task.incident.scope.id);

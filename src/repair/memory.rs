@@ -14,18 +14,18 @@ use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// For so long a repaired resource is left alone, and over so long repairs are
 /// counted.
-pub const COOLDOWN: Duration = Duration::from_secs(60 * 60);
+pub(crate) const COOLDOWN: Duration = Duration::from_secs(60 * 60);
 
 /// For so long after a change a read may still give the state from before it:
 /// EC2 and IAM are eventually consistent.
-pub const SETTLING: Duration = Duration::from_secs(60);
+pub(crate) const SETTLING: Duration = Duration::from_secs(60);
 
 /// How many attempts are remembered: as many as the settings allow in an hour.
 const MOST: usize = 1_000;
 
 /// One repair for which a write was sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     pub action: RepairAction,
     /// The instance's id or the role's name.
     pub target: String,
@@ -39,20 +39,20 @@ pub struct Attempt {
 
 impl Attempt {
     /// Whether it has, or may have, changed the resource.
-    pub fn may_have_written(&self) -> bool {
+    pub(crate) fn may_have_written(&self) -> bool {
         self.outcome.status != OutcomeStatus::Failed
     }
 }
 
 /// The attempts of this execution environment, oldest first.
 #[derive(Debug, Clone, Default)]
-pub struct RepairMemory {
+pub(crate) struct RepairMemory {
     attempts: VecDeque<Attempt>,
 }
 
 impl RepairMemory {
     /// Forgets the oldest attempt when there are too many.
-    pub fn record(&mut self, attempt: Attempt) {
+    pub(crate) fn record(&mut self, attempt: Attempt) {
         if self.attempts.len() == MOST {
             self.attempts.pop_front();
         }
@@ -60,13 +60,13 @@ impl RepairMemory {
     }
 
     /// The latest attempt on `target`, however long ago.
-    pub fn last(&self, action: RepairAction, target: &str) -> Option<&Attempt> {
+    pub(crate) fn last(&self, action: RepairAction, target: &str) -> Option<&Attempt> {
         let mut attempts = self.attempts.iter().rev();
         attempts.find(|attempt| attempt.action == action && attempt.target == target)
     }
 
     /// When the latest write was sent that has, or may have, changed `target`.
-    pub fn written_at(&self, action: RepairAction, target: &str) -> Option<Timestamp> {
+    pub(crate) fn written_at(&self, action: RepairAction, target: &str) -> Option<Timestamp> {
         let mut attempts = self.attempts.iter().rev();
         attempts
             .find(|one| one.action == action && one.target == target && one.may_have_written())
@@ -74,7 +74,7 @@ impl RepairMemory {
     }
 
     /// Takes note that `target` was found broken again after its latest attempt.
-    pub fn mark_undone(&mut self, action: RepairAction, target: &str) {
+    pub(crate) fn mark_undone(&mut self, action: RepairAction, target: &str) {
         let mut attempts = self.attempts.iter_mut().rev();
         let latest = attempts.find(|attempt| attempt.action == action && attempt.target == target);
         if let Some(attempt) = latest {
@@ -85,7 +85,7 @@ impl RepairMemory {
     /// When `most` repairs an hour allow the next one; `None` when they allow
     /// it now. With `most` of zero there is no such moment, and `now` stands
     /// for it.
-    pub fn full_until(&self, most: u32, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn full_until(&self, most: u32, now: Timestamp) -> Option<Timestamp> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let recent: Vec<Timestamp> = (self.attempts.iter())
             .map(|attempt| attempt.at)
@@ -101,12 +101,12 @@ impl RepairMemory {
 
 /// Whether `at` is less than [`COOLDOWN`] before `now`. A moment after `now` counts
 /// too: a clock that was set back opens no lock.
-pub fn in_cooldown(at: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn in_cooldown(at: Timestamp, now: Timestamp) -> bool {
     is_within(COOLDOWN, at, now)
 }
 
 /// Whether `at` is less than [`SETTLING`] before `now`, or after it.
-pub fn is_settling(at: Timestamp, now: Timestamp) -> bool {
+pub(crate) fn is_settling(at: Timestamp, now: Timestamp) -> bool {
     is_within(SETTLING, at, now)
 }
 

@@ -10,22 +10,22 @@
 //! To add a repair, name it in `config::RepairAction` and follow the compiler:
 //! it leads to its [`action`], its judgement in [`plan`], and its file here.
 
-pub mod action;
-pub mod audit;
-pub mod conclude;
+pub(crate) mod action;
+pub(crate) mod audit;
+pub(crate) mod conclude;
 #[cfg(feature = "aws")]
-pub mod execute;
+pub(crate) mod execute;
 #[cfg(feature = "aws")]
 mod imds;
-pub mod memory;
-pub mod outcome;
-pub mod plan;
-pub mod reason;
+pub(crate) mod memory;
+pub(crate) mod outcome;
+pub(crate) mod plan;
+pub(crate) mod reason;
 #[cfg(feature = "aws")]
-pub mod task;
+pub(crate) mod task;
 #[cfg(feature = "aws")]
 mod trust_ec2;
-pub mod verify;
+pub(crate) mod verify;
 
 #[cfg(test)]
 mod story_tests;

@@ -28,7 +28,7 @@ use crate::repair::outcome::OutcomeStatus;
 
 /// What the operator allows, and where the function itself runs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Guardrails {
+pub(crate) struct Guardrails {
     pub mode: RepairMode,
     pub actions: BTreeSet<RepairAction>,
     pub tag_value: String,
@@ -41,14 +41,14 @@ pub struct Guardrails {
 
 /// The present state that a plan starts from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CurrentState<'a> {
+pub(crate) struct CurrentState<'a> {
     pub instances: &'a [InstanceFacts],
     pub role: Option<&'a RoleFacts>,
 }
 
 /// What a repair of one incident would do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Plan {
+pub(crate) enum Plan {
     NotNeeded(NotNeeded),
     Advise(Advice),
     Repair(Permit),
@@ -64,7 +64,7 @@ pub struct PlanSummary {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum NotNeeded {
+pub(crate) enum NotNeeded {
     /// Live state is right, and this function does not know to have changed it.
     AlreadyRight(Option<RepairAction>),
     /// An earlier attempt that is remembered has done it.
@@ -87,7 +87,7 @@ pub enum NotNeeded {
 
 /// What this invocation reads of a change that was made before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reading {
+pub(crate) enum Reading {
     InEffect,
     /// The state from before the change, so soon after it that this may be an
     /// old answer ([`SETTLING`](super::memory::SETTLING)).
@@ -98,7 +98,7 @@ pub enum Reading {
 
 /// Why nothing is written, and what would be.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Advice {
+pub(crate) struct Advice {
     /// Never empty; in the order of the locks.
     pub reasons: Vec<Reason>,
     /// The repair that the locks keep back; `None` where it would not help or
@@ -108,25 +108,25 @@ pub struct Advice {
 
 /// Leave for one repair.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Permit {
+pub(crate) struct Permit {
     action: Action,
     rehearsal: bool,
 }
 
 impl Permit {
-    pub fn action(&self) -> &Action {
+    pub(crate) fn action(&self) -> &Action {
         &self.action
     }
 
     /// Nothing may be written: EC2 is asked with `DryRun`, IAM is not asked.
-    pub fn is_dry_run(&self) -> bool {
+    pub(crate) fn is_dry_run(&self) -> bool {
         self.rehearsal
     }
 }
 
 impl Guardrails {
     /// `account` is the function's own, as its ARN tells it.
-    pub fn new(config: &Config, account: Option<AccountId>) -> Self {
+    pub(crate) fn new(config: &Config, account: Option<AccountId>) -> Self {
         Self {
             mode: config.repair,
             actions: config.repair_actions.clone(),
@@ -141,7 +141,7 @@ impl Guardrails {
 
 impl<'a> CurrentState<'a> {
     /// What the diagnosis of `incident` has read.
-    pub fn of(incident: &'a Incident) -> Self {
+    pub(crate) fn of(incident: &'a Incident) -> Self {
         Self {
             instances: &incident.instances,
             role: incident.role.as_ref(),
@@ -151,7 +151,7 @@ impl<'a> CurrentState<'a> {
 
 /// What is to be done about `incident`, given `live` state and what was done
 /// before.
-pub fn plan(
+pub(crate) fn plan(
     incident: &Incident,
     live: CurrentState<'_>,
     guardrails: &Guardrails,
@@ -432,7 +432,7 @@ fn tried_recently(attempt: &Attempt) -> Reason {
 }
 
 impl Plan {
-    pub fn summary(&self) -> PlanSummary {
+    pub(crate) fn summary(&self) -> PlanSummary {
         match self {
             Self::NotNeeded(why) => PlanSummary {
                 kind: "not-needed",

@@ -16,7 +16,7 @@ use crate::repair::outcome::Outcome;
 /// A lock that is closed, or something about the resource that forbids the
 /// repair whatever the locks say.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// There is no repair for this cause.
     NoRepair(Cause),
     /// Repairs are off.
@@ -82,7 +82,7 @@ pub enum Reason {
 
 /// What a repair changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
+pub(crate) enum Resource {
     Instance(String),
     Role(String),
 }

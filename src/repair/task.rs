@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// What reads and writes live state.
 #[derive(Debug)]
-pub struct Clients {
+pub(crate) struct Clients {
     pub(super) session: Arc<Session>,
     pub(super) live: Arc<LiveState>,
     /// One attempt each: what became of it is settled by reading.
@@ -33,7 +33,7 @@ pub struct Clients {
 impl Clients {
     /// No connection is made before the first call. `live` is what the checks
     /// read with. Audit lines go to standard output.
-    pub fn new(session: Arc<Session>, live: Arc<LiveState>) -> Self {
+    pub(crate) fn new(session: Arc<Session>, live: Arc<LiveState>) -> Self {
         Self {
             session,
             live,
@@ -46,7 +46,7 @@ impl Clients {
 
 /// One repair to be planned and, when every lock is open, carried out.
 #[derive(Debug, Clone, Copy)]
-pub struct Task<'a> {
+pub(crate) struct Task<'a> {
     pub incident: &'a Incident,
     pub clients: &'a Clients,
     pub guardrails: &'a Guardrails,

@@ -9,7 +9,7 @@ use crate::repair::outcome::OutcomeStatus;
 
 /// What a read after the write shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     InEffect,
     /// Accepted and still being applied.
     Pending,
@@ -21,7 +21,7 @@ pub enum Seen {
 }
 
 /// What the metadata options of the instance show.
-pub fn imds_seen(read: &Result<Vec<InstanceFacts>, CallError>, id: &str) -> Seen {
+pub(crate) fn imds_seen(read: &Result<Vec<InstanceFacts>, CallError>, id: &str) -> Seen {
     let instances = match read {
         Ok(instances) => instances,
         Err(error) => return Seen::Unreadable(error.to_string()),
@@ -36,7 +36,7 @@ pub fn imds_seen(read: &Result<Vec<InstanceFacts>, CallError>, id: &str) -> Seen
 }
 
 /// What the trust policy of the role shows.
-pub fn trust_seen(read: &Result<RoleFacts, CallError>, edit: &Edit) -> Seen {
+pub(crate) fn trust_seen(read: &Result<RoleFacts, CallError>, edit: &Edit) -> Seen {
     match read {
         Err(error) => Seen::Unreadable(error.to_string()),
         // Our statement is there, whatever others have changed since.
@@ -53,7 +53,7 @@ pub fn trust_seen(read: &Result<RoleFacts, CallError>, edit: &Edit) -> Seen {
 
 /// What came of a write, and a sentence that says so. `seen` counts only where
 /// the write was accepted or its outcome is open.
-pub fn verdict_of_write(
+pub(crate) fn verdict_of_write(
     write: &Result<(), CallError>,
     seen: &Seen,
     action: &Action,
@@ -119,7 +119,7 @@ fn lost(error: &CallError, seen: &Seen) -> (OutcomeStatus, String) {
 }
 
 /// Why AWS did not take a write, and what to do about it. Nothing was changed.
-pub fn refused(error: &CallError, action: &Action) -> String {
+pub(crate) fn refused(error: &CallError, action: &Action) -> String {
     let advice = match error {
         CallError::Denied { .. } => match action {
             Action::EnableImdsEndpoint { .. } => {

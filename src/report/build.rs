@@ -18,7 +18,7 @@ use crate::text::redact::{one_line, redact, redact_line};
 
 /// The report of one batch. `incidents` are of [`incident`] and keep their
 /// order: loudest first, as they are gathered.
-pub fn report(
+pub(crate) fn report(
     source: SourceSummary,
     incidents: Vec<IncidentReport>,
     recovered: Vec<Recovered>,
@@ -46,7 +46,7 @@ pub fn report(
 }
 
 /// What the report says of an incident that hits `nodes`.
-pub fn incident(
+pub(crate) fn incident(
     incident: &Incident,
     nodes: NodeList,
     plan: &PlanSummary,
@@ -137,7 +137,7 @@ fn advice(incident: &Incident, outcome: &Outcome) -> Vec<String> {
 }
 
 /// The nodes of an incident, sorted as it has them.
-pub fn nodes(incident: &Incident) -> NodeList {
+pub(crate) fn nodes(incident: &Incident) -> NodeList {
     NodeList::of(incident.nodes().map(|node| NodeEntry {
         id: node.id.to_string(),
         kind: node.id.kind(),
@@ -148,7 +148,7 @@ pub fn nodes(incident: &Incident) -> NodeList {
 
 /// Records that nothing recognised are the agent's and its users' own words:
 /// they leave redacted.
-pub fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
+pub(crate) fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
     found
         .into_iter()
         .map(|unknown| Unrecognised {

@@ -1,7 +1,7 @@
 //! The report of one batch: the function's answer and the tool's
 //! `--format json`. A versioned contract: [`SCHEMA`].
 
-pub mod build;
+pub(crate) mod build;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::repair::outcome::Outcome;
 use crate::repair::plan::PlanSummary;
 
 /// Changes only when a reader of the report must change.
-pub const SCHEMA: &str = "ssm-agent-triage/report/1";
+pub(crate) const SCHEMA: &str = "ssm-agent-triage/report/1";
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {

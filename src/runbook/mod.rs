@@ -13,11 +13,11 @@ mod tests;
 mod title;
 mod value;
 
-pub use next::Recovery;
+pub(crate) use next::Recovery;
 #[cfg(test)]
 use next::in_words;
-pub use situation::Situation;
-pub use title::{Doubt, title};
+pub(crate) use situation::Situation;
+pub(crate) use title::{Doubt, title};
 
 use jiff::Timestamp;
 
@@ -66,7 +66,7 @@ impl Step {
 
 /// Fills in the sheet of `situation`. Where the log leaves several causes possible, the steps are
 /// what decides between them. `now` is left out where no clock counts (a log in hand).
-pub fn expand(situation: &Situation<'_>, now: Option<Timestamp>) -> Runbook {
+pub(crate) fn expand(situation: &Situation<'_>, now: Option<Timestamp>) -> Runbook {
     fill_in(sheet::of(situation.cause), situation, now)
 }
 

@@ -11,11 +11,11 @@ use crate::sheet::{Next, Restart, Sheet};
 pub struct Recovery {
     /// When the agent tries again: as its log says, else by its known schedule.
     pub retries: String,
-    pub restart: Restart,
+    pub(crate) restart: Restart,
 }
 
 impl Restart {
-    pub fn sentence(self) -> &'static str {
+    pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::NotNeeded => "No restart is needed.",
             Self::Shortens => "After the fix, a restart of the agent shortens the wait.",
@@ -107,12 +107,12 @@ fn after(
 }
 
 /// `2026-11-23 04:19:04 UTC`.
-pub fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The two largest units: `27 min 34 s`, `3 h 5 min`, `2 days`.
-pub fn in_words(span: SignedDuration) -> String {
+pub(super) fn in_words(span: SignedDuration) -> String {
     let seconds = span.as_secs().unsigned_abs();
     let (days, hours, minutes, rest) = (
         seconds / 86_400,

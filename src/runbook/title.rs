@@ -7,7 +7,7 @@ use crate::diagnose::diagnosis::FaultState;
 use crate::sheet::{self, Sheet, Step};
 
 /// The title of an incident: its subject line. It names only what is known, and ends in its doubt.
-pub fn title(situation: &Situation<'_>) -> String {
+pub(crate) fn title(situation: &Situation<'_>) -> String {
     of(sheet::of(situation.cause), situation)
 }
 
@@ -34,7 +34,7 @@ fn first(situation: &Situation<'_>, choices: &[Step]) -> String {
 
 /// Why a title's fault may not be so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub(crate) enum Doubt {
     /// Further causes are possible.
     Undetermined,
     /// Live state shows nothing wrong.
@@ -53,7 +53,7 @@ impl Doubt {
     }
 
     /// The end of a title in doubt.
-    pub fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Undetermined => ", cause undetermined",
             Self::NotSeenLive => ", live checks find nothing wrong now",
@@ -61,7 +61,7 @@ impl Doubt {
     }
 
     /// A title without its doubt, and the doubt.
-    pub fn split(title: &str) -> (&str, Option<Self>) {
+    pub(crate) fn split(title: &str) -> (&str, Option<Self>) {
         (Self::ALL.into_iter())
             .find_map(|doubt| Some((title.strip_suffix(doubt.words())?, Some(doubt))))
             .unwrap_or((title, None))

@@ -25,11 +25,11 @@ pub fn to_rust(shared: &str, files: &[(String, String)]) -> Result<String, Strin
     let steps = |group| Ok::<_, String>(list(shared.group(group)?.1, of_step));
     Ok(format!(
         "/// One for each cause, in the order of [`Cause::ALL`].\n\
-         pub static SHEETS: &[Sheet] = {};\n\
+         pub(crate) static SHEETS: &[Sheet] = {};\n\
          /// The groups of `shared.toml` that stand in no sheet.\n\
-         pub static DECIDE_OTHERWISE: &[Step] = {};\n\
+         pub(crate) static DECIDE_OTHERWISE: &[Step] = {};\n\
          /// Where live checks find nothing wrong.\n\
-         pub static NOT_OBSERVED: &[Step] = {};\n",
+         pub(crate) static NOT_OBSERVED: &[Step] = {};\n",
         list(&sheets, of_sheet),
         steps("decide-otherwise")?,
         steps("not-observed")?,

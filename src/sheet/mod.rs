@@ -11,15 +11,15 @@ mod tests;
 mod types;
 mod words;
 
-pub use types::{Next, Piece, Sheet, Step, Template, Test, When};
-pub use words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
+pub(crate) use types::{Next, Piece, Sheet, Step, Template, Test, When};
+pub(crate) use words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
 
 use crate::cause::{Cause, ScopeKind, Severity};
 
 include!(concat!(env!("OUT_DIR"), "/sheets.rs"));
 
 /// The sheet of `cause`.
-pub fn of(cause: Cause) -> &'static Sheet {
+pub(crate) fn of(cause: Cause) -> &'static Sheet {
     let own = SHEETS.iter().find(|sheet| sheet.cause == cause);
     own.expect("the build fails where a cause has no sheet")
 }

@@ -11,7 +11,7 @@ use crate::cause::{Cause, ScopeKind, Severity};
 
 /// What several sheets use by name.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// In the order in which they stand.
     groups: Vec<(String, &'static [Step])>,
     schedules: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ enum Clause {
 }
 
 /// Reads `shared.toml`. Groups may use those that stand in the file, in any order.
-pub fn shared(text: &str) -> Result<Shared, String> {
+pub(crate) fn shared(text: &str) -> Result<Shared, String> {
     let raw: RawShared = toml::from_str(text).map_err(|fault| fault.to_string())?;
     let mut left = Vec::new();
     // A table of the parser is sorted; the order of the file is that of the first mention.
@@ -125,7 +125,7 @@ pub fn shared(text: &str) -> Result<Shared, String> {
 
 impl Shared {
     /// The steps of a group, and its place in the file.
-    pub fn group(&self, name: &str) -> Result<(usize, &'static [Step]), String> {
+    pub(crate) fn group(&self, name: &str) -> Result<(usize, &'static [Step]), String> {
         let found = self.groups.iter().position(|(known, _)| known == name);
         let place = found.ok_or_else(|| format!("no group is called {name:?}"))?;
         Ok((place, self.groups[place].1))
@@ -133,7 +133,7 @@ impl Shared {
 }
 
 /// Reads the sheet of the cause `name`.
-pub fn sheet(name: &str, text: &str, shared: &Shared) -> Result<Sheet, String> {
+pub(crate) fn sheet(name: &str, text: &str, shared: &Shared) -> Result<Sheet, String> {
     let cause = Cause::parse(name).ok_or("no cause has the name of this file")?;
     let raw: RawSheet = toml::from_str(text).map_err(|fault| fault.to_string())?;
     let mut faults = Vec::new();

@@ -5,7 +5,7 @@ use crate::cause::{Cause, ScopeKind, Severity};
 
 /// What is said of one cause.
 #[derive(Debug, Clone, Copy)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     pub cause: Cause,
     /// The severity the cause has by itself; a finding may say otherwise.
     pub severity: Severity,
@@ -32,7 +32,7 @@ pub struct Sheet {
 
 /// One thing to do; a title or a summary where it is nothing but text.
 #[derive(Debug, Clone, Copy)]
-pub struct Step {
+pub(crate) struct Step {
     pub when: When,
     /// One or two sentences.
     pub text: Template,
@@ -44,7 +44,7 @@ pub struct Step {
 
 /// When the agent tries again by itself, and what a restart does.
 #[derive(Debug, Clone, Copy)]
-pub struct Next {
+pub(crate) struct Next {
     pub when: When,
     pub retries: &'static str,
     /// A record that says "will retry", and not when, does not contradict it.
@@ -53,20 +53,20 @@ pub struct Next {
 }
 
 /// All of these must hold, and of each at least one.
-pub type When = &'static [&'static [Test]];
+pub(crate) type When = &'static [&'static [Test]];
 
 /// A condition, or its contrary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Test {
+pub(crate) struct Test {
     pub condition: Condition,
     pub holds: bool,
 }
 
 /// Text with places for values.
-pub type Template = &'static [Piece];
+pub(crate) type Template = &'static [Piece];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     Text(&'static str),
     Value(Placeholder),
 }

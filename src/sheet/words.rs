@@ -8,7 +8,7 @@ use crate::command::ArgKind;
 closed_names! {
     /// What of an incident decides whether a step stands, by name. See [`Condition`] for those
     /// that name something themselves.
-    Flag {
+    pub(crate) Flag {
         /// The first node is a hybrid one: nothing of EC2 concerns it.
         Hybrid = "hybrid",
         /// The metadata service that failed is Azure's.
@@ -59,7 +59,7 @@ closed_names! {
 
 closed_names! {
     /// A value that a sheet names. Its [`Form`] says where it may stand.
-    Placeholder {
+    pub(crate) Placeholder {
         Region = "region",
         /// The first node.
         Node = "node",
@@ -141,7 +141,7 @@ closed_names! {
 
 /// Where a value may stand, and what it must look like there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// Anywhere, where it passes its grammar.
     Value(ArgKind),
     /// In prose.
@@ -155,7 +155,7 @@ pub enum Form {
 }
 
 impl Placeholder {
-    pub fn form(self) -> Form {
+    pub(crate) fn form(self) -> Form {
         Form::Value(match self {
             Self::Region => ArgKind::Region,
             Self::Node => ArgKind::NodeId,
@@ -201,7 +201,7 @@ impl Placeholder {
 
 /// One thing that holds of an incident or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     Flag(Flag),
     /// `known:PLACEHOLDER`.
     Known(Placeholder),
@@ -231,7 +231,7 @@ impl fmt::Display for Condition {
 
 closed_names! {
     /// The resources that a check can prove to be at fault, each with steps of its own.
-    FaultKind {
+    pub(crate) FaultKind {
         MissingActions = "missing-actions",
         PolicyDenies = "policy-denies",
         EndpointPolicy = "endpoint-policy",
@@ -249,7 +249,7 @@ closed_names! {
 
 closed_names! {
     /// What a restart of the agent does once the fault is gone.
-    Restart {
+    pub(crate) Restart {
         /// The agent comes back by itself soon enough.
         NotNeeded = "not-needed",
         /// It only shortens the wait.

@@ -5,7 +5,7 @@ use crate::record::Level;
 
 closed_names! {
     /// What a record of this signature says.
-    Kind {
+    pub Kind {
         /// Points at a cause.
         Fault = "fault",
         /// Something fails; the cause is elsewhere.
@@ -21,7 +21,7 @@ closed_names! {
     /// The part of the agent's work that a record is about. Parts stand in the
     /// order in which they need each other: a fault of an earlier part explains
     /// the symptoms of a later one.
-    Part {
+    pub Part {
         Host = "host",
         Config = "config",
         Core = "core",
@@ -43,7 +43,7 @@ closed_names! {
 
 closed_names! {
     /// What a record means to the correlation beyond its kind.
-    Role {
+    pub Role {
         /// One of three attempts to find an identity at start.
         IdentityAttempt = "identity-attempt",
         /// The agent gave up finding an identity.

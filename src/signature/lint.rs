@@ -12,7 +12,7 @@ const SHORTEST: usize = 3;
 const LONGEST: usize = 1000;
 
 /// Every reason for which an entry would do no good, or harm.
-pub fn lint(entry: &Entry) -> Vec<String> {
+pub(super) fn lint(entry: &Entry) -> Vec<String> {
     let mut reasons = Vec::new();
     about_words(entry, &mut reasons);
     about_texts(&entry.signature, &mut reasons);

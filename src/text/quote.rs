@@ -13,7 +13,7 @@ const EMPTY_WORDS: &[&str] = &["", "caused by: :", "status code: 0, request id:"
 
 /// The lines of `text` that say something, redacted and whole. Never empty, no
 /// line is.
-pub fn telling(text: &str) -> Vec<String> {
+pub(crate) fn telling(text: &str) -> Vec<String> {
     let text = without_pages(&redact(text));
     let mut lines: Vec<String> = (text.lines().map(str::trim))
         .filter(|line| !EMPTY_WORDS.contains(line))
@@ -28,7 +28,7 @@ pub fn telling(text: &str) -> Vec<String> {
 /// At most `most` of `lines`, one at least, and of each at most `length`
 /// characters: the first ones and, where there is room for two, the last, which
 /// names the deepest cause. What is left out is counted where it would stand.
-pub fn fewer(lines: &[String], most: usize, length: usize) -> Vec<String> {
+pub(crate) fn fewer(lines: &[String], most: usize, length: usize) -> Vec<String> {
     let shown = |line: &String| cut(line, length).into_owned();
     let most = most.max(1);
     if lines.len() <= most {
@@ -48,7 +48,7 @@ pub fn fewer(lines: &[String], most: usize, length: usize) -> Vec<String> {
 }
 
 /// The record for the report: redacted and whole, unless it is very long.
-pub fn record(text: &str) -> String {
+pub(crate) fn record(text: &str) -> String {
     cut(&redact(text), RECORD_LENGTH).into_owned()
 }
 

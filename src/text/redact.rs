@@ -9,7 +9,7 @@ use super::sanitize::sanitize;
 
 /// What stands where a secret stood. Without a space, so that a second pass
 /// over a `key=[redacted]` pair reads it as one value and changes nothing.
-pub const MARKER: &str = "[redacted]";
+pub(crate) const MARKER: &str = "[redacted]";
 
 /// How often the rules run before a text that still changes is given up. Two
 /// passes settle every real line; the bound keeps the time linear.
@@ -20,7 +20,7 @@ const PASSES: usize = 4;
 ///
 /// The rules run until nothing changes. A text that will not settle was built
 /// to defeat them: all of it is withheld.
-pub fn redact(text: &str) -> String {
+pub(crate) fn redact(text: &str) -> String {
     let mut text = sanitize(text).into_owned();
     for _ in 0..PASSES {
         let next = pass(&text);
@@ -37,12 +37,12 @@ pub fn redact(text: &str) -> String {
 }
 
 /// One line of `text`, redacted, its line breaks turned into spaces.
-pub fn redact_line(text: &str) -> String {
+pub(crate) fn redact_line(text: &str) -> String {
     redact(&text.replace(['\n', '\r'], " "))
 }
 
 /// Redacted, white space folded.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let line = redact_line(text);
     let words: Vec<&str> = line.split_whitespace().collect();
     words.join(" ")

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// space, `CR` a line feed; bidirectional controls, zero-width and other
 /// invisible characters are dropped (which also undoes a secret's name that
 /// was split with them).
-pub fn sanitize(text: &str) -> Cow<'_, str> {
+pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
     if text
         .chars()
         .all(|c| c == '\n' || (!c.is_control() && !is_invisible(c) && !is_separator(c)))
@@ -33,7 +33,7 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
 }
 
 /// The first `most` characters of `text`, and a note of how many were cut.
-pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
         Some((end, _)) => {

@@ -4,7 +4,7 @@ use super::shapes::{at_once, in_batches, lines, records, syslog, with_errors};
 use super::verdict::{Actionable, actionable, assert_none, fixture, optional_fixture, summary};
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
-pub struct Case {
+pub(crate) struct Case {
     pub folder: &'static str,
     pub name: String,
     required: String,
@@ -12,7 +12,7 @@ pub struct Case {
 }
 
 /// The cases of one table; their logs stand in `folder`.
-pub fn cases(table: &str, folder: &'static str) -> Vec<Case> {
+pub(crate) fn cases(table: &str, folder: &'static str) -> Vec<Case> {
     fixture(table)
         .lines()
         .skip(1)
@@ -32,7 +32,7 @@ pub fn cases(table: &str, folder: &'static str) -> Vec<Case> {
 
 impl Case {
     /// What is wrong with a final verdict, if anything.
-    pub fn judge(&self, verdict: &[Actionable]) -> Option<String> {
+    pub(crate) fn judge(&self, verdict: &[Actionable]) -> Option<String> {
         let missing: Vec<&str> = match self.required.as_str() {
             "-" | "?" => Vec::new(),
             required => required
@@ -52,7 +52,7 @@ impl Case {
         self.false_alarm(verdict)
     }
 
-    pub fn false_alarm(&self, verdict: &[Actionable]) -> Option<String> {
+    pub(crate) fn false_alarm(&self, verdict: &[Actionable]) -> Option<String> {
         let wanted = |cause: &str| {
             self.required
                 .split([',', '|'])

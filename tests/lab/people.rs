@@ -16,7 +16,7 @@ const NOT_YET_READ: [&str; 7] = [
 ];
 
 /// The reports whose wrapper and wording are read.
-pub fn read_cases() -> impl Iterator<Item = Case> {
+pub(crate) fn read_cases() -> impl Iterator<Item = Case> {
     cases("people/cases.tsv", "people")
         .into_iter()
         .filter(|case| !NOT_YET_READ.contains(&case.name.as_str()))

@@ -12,7 +12,7 @@ use super::verdict::ENGINE;
 
 const START: &str = "2026-11-23T04:00:00Z";
 
-pub fn source(complete: bool) -> Source {
+pub(crate) fn source(complete: bool) -> Source {
     Source {
         account: AccountId::parse("123456789012"),
         region: Region::parse("us-east-1"),
@@ -24,7 +24,7 @@ pub fn source(complete: bool) -> Source {
 }
 
 /// Whether a line starts with a timestamp of the agent.
-pub fn is_head(line: &str) -> bool {
+pub(crate) fn is_head(line: &str) -> bool {
     line.len() > 20
         && line.as_bytes()[4] == b'-'
         && line.as_bytes()[13] == b':'
@@ -54,7 +54,7 @@ fn times(pieces: &[String]) -> Vec<Timestamp> {
         .collect()
 }
 
-pub fn records(text: &str) -> Vec<String> {
+pub(crate) fn records(text: &str) -> Vec<String> {
     let mut records: Vec<String> = Vec::new();
     for line in text.lines() {
         match records.last_mut() {
@@ -68,19 +68,19 @@ pub fn records(text: &str) -> Vec<String> {
     records
 }
 
-pub fn lines(text: &str) -> Vec<String> {
+pub(crate) fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
 /// The agent log and errors.log in one stream, in the order of their times.
-pub fn with_errors(log: &str, errors: &str) -> Vec<String> {
+pub(crate) fn with_errors(log: &str, errors: &str) -> Vec<String> {
     let mut all: Vec<String> = records(log).into_iter().chain(records(errors)).collect();
     all.sort_by(|a, b| a.get(..24).cmp(&b.get(..24)));
     all
 }
 
 /// As journald and rsyslog carry it: a prefix on every line, tabs as `#011`.
-pub fn syslog(text: &str) -> Vec<String> {
+pub(crate) fn syslog(text: &str) -> Vec<String> {
     text.lines()
         .map(|line| {
             format!(
@@ -91,7 +91,7 @@ pub fn syslog(text: &str) -> Vec<String> {
         .collect()
 }
 
-pub fn events(pieces: &[String]) -> Vec<Event<'_>> {
+pub(crate) fn events(pieces: &[String]) -> Vec<Event<'_>> {
     pieces
         .iter()
         .zip(times(pieces))
@@ -105,7 +105,7 @@ pub fn events(pieces: &[String]) -> Vec<Event<'_>> {
 }
 
 /// All pieces in one batch.
-pub fn at_once(pieces: &[String]) -> BatchAnalysis {
+pub(crate) fn at_once(pieces: &[String]) -> BatchAnalysis {
     let batch = Batch {
         source: source(true),
         events: events(pieces),
@@ -114,7 +114,7 @@ pub fn at_once(pieces: &[String]) -> BatchAnalysis {
 }
 
 /// Batches of `size` events one after another; the reading after each.
-pub fn in_batches(pieces: &[String], size: usize) -> Vec<BatchAnalysis> {
+pub(crate) fn in_batches(pieces: &[String], size: usize) -> Vec<BatchAnalysis> {
     let mut states = StreamStates::default();
     events(pieces)
         .chunks(size)

@@ -11,7 +11,7 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use super::shapes::{events, is_head, source};
 use super::verdict::{ENGINE, fixture, summary};
 
-pub const CASES: [&str; 12] = [
+pub(crate) const CASES: [&str; 12] = [
     "s1_healthy",
     "s2_imds_down",
     "s3_imds_disabled",

@@ -8,22 +8,22 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::finding::Finding;
 
-pub static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
+pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
-pub fn fixture(path: &str) -> String {
+pub(crate) fn fixture(path: &str) -> String {
     let path = format!("{}/tests/fixtures/lab/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Empty where the case wrote no such file.
-pub fn optional_fixture(path: &str) -> String {
+pub(crate) fn optional_fixture(path: &str) -> String {
     let path = format!("{}/tests/fixtures/lab/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// An actionable finding as the lab counts it: by its cause, or by any candidate while undetermined.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Actionable(pub BTreeSet<&'static str>);
+pub(crate) struct Actionable(pub BTreeSet<&'static str>);
 
 impl std::fmt::Display for Actionable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,7 +32,7 @@ impl std::fmt::Display for Actionable {
     }
 }
 
-pub fn actionable(reading: &BatchAnalysis) -> Vec<Actionable> {
+pub(crate) fn actionable(reading: &BatchAnalysis) -> Vec<Actionable> {
     reading
         .findings
         .iter()
@@ -50,13 +50,13 @@ fn counted(finding: &Finding) -> Actionable {
 }
 
 /// The candidates of a finding, the likeliest first.
-pub fn candidates(finding: &Finding) -> String {
+pub(crate) fn candidates(finding: &Finding) -> String {
     let causes = finding.candidates.iter().map(|cause| cause.as_str());
     causes.collect::<Vec<_>>().join(",")
 }
 
 /// Fails with all that is wrong, a line for each.
-pub fn assert_none(wrong: &[String]) {
+pub(crate) fn assert_none(wrong: &[String]) {
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",
@@ -66,7 +66,7 @@ pub fn assert_none(wrong: &[String]) {
 }
 
 /// One line per finding, for people and for the golden file.
-pub fn summary(reading: &BatchAnalysis) -> Vec<String> {
+pub(crate) fn summary(reading: &BatchAnalysis) -> Vec<String> {
     let mut lines: Vec<String> = reading
         .findings
         .iter()

@@ -45,7 +45,7 @@ fn filter(name: &str, values: &[String]) -> Filter {
 }
 
 impl Ec2 {
-    pub async fn security_groups(
+    pub(crate) async fn security_groups(
         &self,
         session: &Session,
         ids: &[String],
@@ -62,7 +62,7 @@ impl Ec2 {
         )
     }
 
-    pub async fn network_acls(
+    pub(crate) async fn network_acls(
         &self,
         session: &Session,
         vpcs: &[String],
@@ -74,7 +74,7 @@ impl Ec2 {
         all_pages!(request, "DescribeNetworkAcls", network_acls, acl_facts)
     }
 
-    pub async fn route_tables(
+    pub(crate) async fn route_tables(
         &self,
         session: &Session,
         vpcs: &[String],
@@ -86,7 +86,7 @@ impl Ec2 {
         all_pages!(request, "DescribeRouteTables", route_tables, table_facts)
     }
 
-    pub async fn vpc_endpoints(
+    pub(crate) async fn vpc_endpoints(
         &self,
         session: &Session,
         vpcs: &[String],
@@ -103,7 +103,7 @@ impl Ec2 {
         )
     }
 
-    pub async fn network_interfaces(
+    pub(crate) async fn network_interfaces(
         &self,
         session: &Session,
         ids: &[String],
@@ -123,7 +123,7 @@ impl Ec2 {
         )
     }
 
-    pub async fn subnets(
+    pub(crate) async fn subnets(
         &self,
         session: &Session,
         ids: &[String],
@@ -133,7 +133,7 @@ impl Ec2 {
         all_pages!(request, "DescribeSubnets", subnets, subnet_facts)
     }
 
-    pub async fn vpcs(
+    pub(crate) async fn vpcs(
         &self,
         session: &Session,
         ids: &[String],
@@ -143,7 +143,7 @@ impl Ec2 {
         all_pages!(request, "DescribeVpcs", vpcs, vpc_facts)
     }
 
-    pub async fn dhcp_options(
+    pub(crate) async fn dhcp_options(
         &self,
         session: &Session,
         ids: &[String],
@@ -155,7 +155,7 @@ impl Ec2 {
         all_pages!(request, "DescribeDhcpOptions", dhcp_options, dhcp_facts)
     }
 
-    pub async fn vpc_attribute(
+    pub(crate) async fn vpc_attribute(
         &self,
         session: &Session,
         vpc: &str,

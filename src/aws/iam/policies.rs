@@ -15,7 +15,7 @@ impl Iam {
     /// Service control policies are left out: the simulator evaluates their
     /// conditions without the values of a real call and does not say which
     /// were missing, so that a denial outside certain Regions denies everything.
-    pub async fn simulate(
+    pub(crate) async fn simulate(
         &self,
         session: &Session,
         role_arn: &str,
@@ -48,7 +48,7 @@ impl Iam {
     }
 
     /// The ARNs of the managed policies attached to a role.
-    pub async fn attached_policies(
+    pub(crate) async fn attached_policies(
         &self,
         session: &Session,
         role: &str,
@@ -71,7 +71,7 @@ impl Iam {
     }
 
     /// The names of a role's inline policies.
-    pub async fn inline_policies(
+    pub(crate) async fn inline_policies(
         &self,
         session: &Session,
         role: &str,
@@ -92,7 +92,7 @@ impl Iam {
     }
 
     /// The document of an inline policy.
-    pub async fn inline_policy(
+    pub(crate) async fn inline_policy(
         &self,
         session: &Session,
         role: &str,
@@ -114,7 +114,11 @@ impl Iam {
     }
 
     /// The document of a managed policy's default version.
-    pub async fn managed_policy(&self, session: &Session, arn: &str) -> Result<String, CallError> {
+    pub(crate) async fn managed_policy(
+        &self,
+        session: &Session,
+        arn: &str,
+    ) -> Result<String, CallError> {
         let client = self.client(session).await;
         let policy = client
             .get_policy()

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::split::Timed;
 
 /// The log stream that the events are said to come from.
-pub struct Stream<'a> {
+pub(super) struct Stream<'a> {
     pub account: &'a AccountId,
     pub region: Option<&'a Region>,
     pub group: &'a str,
@@ -25,7 +25,7 @@ pub struct Stream<'a> {
 /// What a subscription sends, before it is packed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DataMessage {
+pub(super) struct DataMessage {
     message_type: &'static str,
     owner: String,
     log_group: String,
@@ -53,7 +53,7 @@ struct SystemFields {
     region: String,
 }
 
-pub fn data_message(stream: &Stream<'_>, events: &[Timed<'_>]) -> DataMessage {
+pub(super) fn data_message(stream: &Stream<'_>, events: &[Timed<'_>]) -> DataMessage {
     DataMessage {
         message_type: "DATA_MESSAGE",
         owner: stream.account.to_string(),
@@ -91,7 +91,7 @@ fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
 }
 
 /// The event of a subscription that invokes a function.
-pub fn subscription(message: &DataMessage) -> String {
+pub(super) fn subscription(message: &DataMessage) -> String {
     #[derive(Serialize)]
     struct Event {
         awslogs: AwsLogs,
@@ -108,7 +108,7 @@ pub fn subscription(message: &DataMessage) -> String {
 }
 
 /// The decoded message; an array when there are several.
-pub fn sanitize(messages: &[DataMessage]) -> String {
+pub(super) fn sanitize(messages: &[DataMessage]) -> String {
     match messages {
         [message] => pretty(message),
         several => pretty(several),
@@ -116,7 +116,11 @@ pub fn sanitize(messages: &[DataMessage]) -> String {
 }
 
 /// The event of a Kinesis event source mapping, one record for each message.
-pub fn kinesis(messages: &[DataMessage], account: &AccountId, region: Option<&Region>) -> String {
+pub(super) fn kinesis(
+    messages: &[DataMessage],
+    account: &AccountId,
+    region: Option<&Region>,
+) -> String {
     #[derive(Serialize)]
     struct Event {
         #[serde(rename = "Records")]

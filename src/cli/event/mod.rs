@@ -17,7 +17,7 @@ use make::Stream;
 use split::Split;
 
 #[derive(ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -90,7 +90,7 @@ struct ShowArgs {
 }
 
 /// Runs the subcommand; the error is a sentence for standard error.
-pub fn run(args: Args) -> Result<Output, String> {
+pub(super) fn run(args: Args) -> Result<Output, String> {
     match args.command {
         Command::Make(args) => run_make(&args).map(Output::success),
         Command::Show(args) => show::show(&read_text(&args.file)?)

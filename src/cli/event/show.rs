@@ -15,7 +15,7 @@ const MAX_DECODED_BYTES: u64 = 1 << 30;
 
 /// What `event` holds. A payload or an event that cannot be read is told in its
 /// place and makes the exit status 2.
-pub fn show(event: &str) -> Result<Output, ReceiveError> {
+pub(super) fn show(event: &str) -> Result<Output, ReceiveError> {
     let deliveries = receive(event)?;
     let around = DecodeContext {
         max_decoded_bytes: MAX_DECODED_BYTES,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// What becomes one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Split {
+pub(super) enum Split {
     /// One statement of the agent with its continuation lines, as its own
     /// receiver sends it, and the CloudWatch agent with multi_line_start_pattern.
     Records,
@@ -18,7 +18,7 @@ pub enum Split {
 
 /// One event to be made.
 #[derive(Debug, PartialEq)]
-pub struct Timed<'a> {
+pub(super) struct Timed<'a> {
     /// Milliseconds since the epoch.
     pub at: i64,
     pub message: &'a str,
@@ -30,7 +30,7 @@ const UNTIMED_START: i64 = 1_767_225_600_000;
 /// Cuts `text` into events. With `start` all times are moved so that the first
 /// event has it; otherwise they are the log's own, and in a log without any
 /// they count up by a millisecond.
-pub fn split(text: &str, split: Split, start: Option<Timestamp>) -> Vec<Timed<'_>> {
+pub(super) fn split(text: &str, split: Split, start: Option<Timestamp>) -> Vec<Timed<'_>> {
     let lines = lines(text);
     let mut events: Vec<(Option<Timestamp>, &str)> = match split {
         Split::Lines => lines

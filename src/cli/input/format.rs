@@ -3,17 +3,17 @@
 use std::io;
 
 /// A header of a tar archive: the longest look that any format needs.
-pub const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// A format that is not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Foreign {
+pub(super) struct Foreign {
     what: &'static str,
     pub advice: &'static str,
 }
 
 /// Gzip within gzip within gzip …
-pub const NESTED: Foreign = Foreign {
+pub(super) const NESTED: Foreign = Foreign {
     what: "a gzip file within a gzip file, and so on",
     advice: UNPACK,
 };
@@ -55,7 +55,7 @@ const fn packed(what: &'static str) -> Foreign {
 
 impl Foreign {
     /// The format that begins with `first`, the first [`BLOCK`] bytes.
-    pub fn recognise(first: &[u8]) -> Option<Self> {
+    pub(super) fn recognise(first: &[u8]) -> Option<Self> {
         FORMATS
             .iter()
             .find(|(magic, _)| first.starts_with(magic))
@@ -64,7 +64,7 @@ impl Foreign {
     }
 
     /// The format that an error is about.
-    pub fn of(fault: &io::Error) -> Option<&Self> {
+    pub(super) fn of(fault: &io::Error) -> Option<&Self> {
         fault.get_ref()?.downcast_ref()
     }
 }

@@ -19,7 +19,7 @@ const MOST_LAYERS: usize = 8;
 
 /// What a file is called in a message: in one line, and of characters that only
 /// say what they say.
-pub fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     if is_stdin(path) {
         "standard input".to_owned()
     } else {
@@ -28,16 +28,16 @@ pub fn name_of(path: &Path) -> String {
 }
 
 /// Text from outside, such as a name, for a message.
-pub fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     sanitize(text).replace('\n', " ")
 }
 
-pub fn is_stdin(path: &Path) -> bool {
+pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 /// Fails when standard input is to be read more than once.
-pub fn stdin_once(paths: &[PathBuf]) -> Result<(), String> {
+pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), String> {
     if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
         Err("standard input is named more than once; name `-` once".to_owned())
     } else {
@@ -49,14 +49,14 @@ pub fn stdin_once(paths: &[PathBuf]) -> Result<(), String> {
 /// it.
 #[cfg(unix)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FileId {
+pub(super) struct FileId {
     device: u64,
     inode: u64,
 }
 
 /// `None` when the file is not there or cannot be asked for it.
 #[cfg(unix)]
-pub fn file_id(path: &Path) -> Option<FileId> {
+pub(super) fn file_id(path: &Path) -> Option<FileId> {
     use std::os::fd::AsFd;
     use std::os::unix::fs::MetadataExt;
 
@@ -89,7 +89,7 @@ pub fn file_id(path: &Path) -> Option<FileId> {
 ///
 /// Fails with a sentence that says what to do when nothing can be read of it.
 /// What fails later ends it early, with an error for [`ends_early`].
-pub fn open(path: &Path) -> Result<Box<dyn BufRead>, String> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, String> {
     let source: io::Result<Box<dyn Read>> = if is_stdin(path) {
         Ok(Box::new(io::stdin().lock()))
     } else {
@@ -101,7 +101,7 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead>, String> {
 }
 
 /// The whole text of a file, bad bytes replaced.
-pub fn read_text(path: &Path) -> Result<String, String> {
+pub(super) fn read_text(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     open(path)?
         .read_to_end(&mut bytes)
@@ -112,7 +112,7 @@ pub fn read_text(path: &Path) -> Result<String, String> {
 
 /// The text of a file as it stands, which must be UTF-8: what the function reads
 /// just so is not to be read more leniently here.
-pub fn read_strictly(path: &Path) -> Result<String, String> {
+pub(super) fn read_strictly(path: &Path) -> Result<String, String> {
     let text = if is_stdin(path) {
         io::read_to_string(io::stdin().lock())
     } else {
@@ -128,12 +128,12 @@ pub fn read_strictly(path: &Path) -> Result<String, String> {
 }
 
 /// Why `path` cannot be read, and what to do.
-pub fn cannot_read(path: &Path, fault: &io::Error) -> String {
+pub(super) fn cannot_read(path: &Path, fault: &io::Error) -> String {
     format!("cannot read {}: {}", name_of(path), why(fault))
 }
 
 /// Why `path` was read only to some point, and what to do.
-pub fn ends_early(path: &Path, fault: &io::Error) -> String {
+pub(super) fn ends_early(path: &Path, fault: &io::Error) -> String {
     format!("{} was not read to its end: {}", name_of(path), why(fault))
 }
 

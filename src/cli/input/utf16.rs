@@ -7,7 +7,7 @@ const CHUNK: usize = 8 * 1024;
 
 /// Reads as UTF-8 what the source holds as UTF-16 without its byte order mark.
 /// Half a surrogate pair is replaced; half a unit at the end is left out.
-pub struct Utf16<R> {
+pub(super) struct Utf16<R> {
     source: R,
     unit: fn([u8; 2]) -> u16,
     /// Bytes that wait for the rest of their character: three at most.
@@ -19,11 +19,11 @@ pub struct Utf16<R> {
 }
 
 impl<R: Read> Utf16<R> {
-    pub fn little_endian(source: R) -> Self {
+    pub(super) fn little_endian(source: R) -> Self {
         Self::new(source, u16::from_le_bytes)
     }
 
-    pub fn big_endian(source: R) -> Self {
+    pub(super) fn big_endian(source: R) -> Self {
         Self::new(source, u16::from_be_bytes)
     }
 

@@ -10,7 +10,7 @@ use crate::cli::input::{FileId, cannot_read, file_id, is_stdin, name_of, one_lin
 
 /// What the arguments come to.
 #[derive(Debug, PartialEq, Default)]
-pub struct Inputs {
+pub(super) struct Inputs {
     pub nodes: Vec<NodeLogs>,
     /// For each directory that gives no node and each entry that is no file,
     /// why.
@@ -19,7 +19,7 @@ pub struct Inputs {
 
 /// The logs of one node.
 #[derive(Debug, PartialEq)]
-pub struct NodeLogs {
+pub(super) struct NodeLogs {
     pub id: NodeId,
     pub id_source: IdSource,
     pub files: Vec<PathBuf>,
@@ -32,7 +32,7 @@ pub struct NodeLogs {
 ///
 /// Fails with a sentence that says what to do where the arguments contradict
 /// each other.
-pub fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String> {
+pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String> {
     stdin_once(paths)?;
     let mut known = HashSet::new();
     let (folders, files): (Vec<&PathBuf>, Vec<&PathBuf>) = paths

@@ -9,7 +9,7 @@ use super::Verdict;
 
 /// The report as JSON. `notified` is always `printed`: the tool tells whoever
 /// runs it, whatever the severity.
-pub fn render(verdict: Verdict) -> String {
+pub(super) fn render(verdict: Verdict) -> String {
     let (plan, outcome) = untouched();
     let incidents = verdict
         .incidents
@@ -34,7 +34,7 @@ pub fn render(verdict: Verdict) -> String {
 }
 
 /// What becomes of an incident that is only read about.
-pub fn untouched() -> (PlanSummary, Outcome) {
+pub(super) fn untouched() -> (PlanSummary, Outcome) {
     let plan = PlanSummary {
         kind: "advise",
         action: None,

@@ -38,7 +38,7 @@ use read::{NodeReading, Origin};
   ssm-agent-triage scan amazon-ssm-agent.log errors.log --node i-0123456789abcdef0
   journalctl -u amazon-ssm-agent | ssm-agent-triage scan
   ssm-agent-triage scan collected/*/ --format json | jq '.incidents[].title'")]
-pub struct Args {
+pub(super) struct Args {
     /// Logs of one node, `-` for standard input; or directories, each a node named by it. Files
     /// whose names begin with the ids of several nodes are those nodes'.
     #[arg(value_name = "FILE", default_value = "-")]
@@ -65,7 +65,7 @@ enum Format {
 }
 
 /// What all nodes' logs say together.
-pub struct Verdict {
+pub(super) struct Verdict {
     pub reading: BatchAnalysis,
     pub incidents: Vec<Incident>,
     /// Nodes and files that were read, be it in part.
@@ -76,7 +76,7 @@ pub struct Verdict {
 }
 
 /// Reads the logs and tells; the error is a sentence for standard error.
-pub fn run(args: &Args) -> Result<Output, String> {
+pub(super) fn run(args: &Args) -> Result<Output, String> {
     scan(args, Style::of_standard_output(), Timestamp::now())
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// Tells on a terminal's standard error how many records were read.
-pub struct Progress {
+pub(super) struct Progress {
     records: u64,
     next: Option<Instant>,
     shown: bool,
@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const STRIDE: u64 = 4096;
 
 impl Progress {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             records: 0,
             next: io::stderr().is_terminal().then(|| Instant::now() + EVERY),
@@ -25,7 +25,7 @@ impl Progress {
     }
 
     /// One more record was read.
-    pub fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         self.records += 1;
         if !self.records.is_multiple_of(STRIDE) {
             return;
@@ -41,7 +41,7 @@ impl Progress {
     }
 
     /// Takes the sign away.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\u{1b}[K");
         }

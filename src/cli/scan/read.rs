@@ -15,7 +15,7 @@ use super::records::Records;
 use crate::cli::input::{ends_early, is_stdin, name_of, open};
 
 /// Where the logs come from, as the command line says.
-pub struct Origin<'a> {
+pub(super) struct Origin<'a> {
     pub account: Option<&'a AccountId>,
     pub region: Option<&'a Region>,
     /// The time for records of standard input that have none.
@@ -23,7 +23,7 @@ pub struct Origin<'a> {
 }
 
 /// What the files of one node say.
-pub struct NodeReading {
+pub(super) struct NodeReading {
     pub reading: BatchAnalysis,
     /// Files that were read, be it in part.
     pub files: usize,
@@ -35,7 +35,7 @@ pub struct NodeReading {
 ///
 /// Rotated files, and errors.log beside the agent's log, interleave by time; of
 /// two records with one time that of the file named first comes first.
-pub fn read(
+pub(super) fn read(
     engine: &Engine,
     logs: &NodeLogs,
     origin: &Origin<'_>,

@@ -15,7 +15,7 @@ const CHUNK: usize = 256 * 1024;
 const MAX_LINE: u64 = 1024 * 1024;
 
 /// The records of one file, in its order.
-pub struct Records<R> {
+pub(super) struct Records<R> {
     lines: R,
     joiner: Joiner<'static>,
     ready: VecDeque<Record<'static>>,
@@ -27,7 +27,7 @@ pub struct Records<R> {
 
 impl<R: BufRead> Records<R> {
     /// `received` is the time for records before the first that has its own.
-    pub fn new(lines: R, received: Timestamp) -> Self {
+    pub(super) fn new(lines: R, received: Timestamp) -> Self {
         Self {
             lines,
             joiner: Joiner::default(),
@@ -39,20 +39,20 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The time of the next record.
-    pub fn peek(&mut self) -> Option<Timestamp> {
+    pub(super) fn peek(&mut self) -> Option<Timestamp> {
         while self.ready.is_empty() && !self.ended {
             self.fill();
         }
         self.ready.front().map(|record| record.at)
     }
 
-    pub fn next(&mut self) -> Option<Record<'static>> {
+    pub(super) fn next(&mut self) -> Option<Record<'static>> {
         self.peek()?;
         self.ready.pop_front()
     }
 
     /// Why the file ended before its end, if it did.
-    pub fn into_fault(self) -> Option<io::Error> {
+    pub(super) fn into_fault(self) -> Option<io::Error> {
         self.fault
     }
 

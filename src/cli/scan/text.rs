@@ -27,7 +27,7 @@ use super::json::untouched;
 const LISTED: usize = 12;
 
 /// The verdict for a person.
-pub fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> String {
+pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> String {
     let mut page = Page::new("", style);
     let (loud, quiet): (Vec<&Incident>, Vec<&Incident>) = verdict
         .incidents

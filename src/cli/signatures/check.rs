@@ -23,7 +23,7 @@ struct Own {
 }
 
 /// Checks the files, or the built-in catalogue when there are none.
-pub fn run(files: &[PathBuf]) -> Result<Output, String> {
+pub(super) fn run(files: &[PathBuf]) -> Result<Output, String> {
     stdin_once(files)?;
     if files.is_empty() {
         return Ok(answer(&builtin_alone()));

@@ -3,7 +3,7 @@
 use crate::signature::{Kind, Part, Signature};
 
 /// One line for each signature of `kind` and `part`, in the order of the catalogue.
-pub fn render(signatures: &[Signature], kind: Option<Kind>, part: Option<Part>) -> String {
+pub(super) fn render(signatures: &[Signature], kind: Option<Kind>, part: Option<Part>) -> String {
     let rows: Vec<[String; 4]> = signatures
         .iter()
         .filter(|one| kind.is_none_or(|kind| one.kind == kind))

@@ -24,7 +24,7 @@ const OWN: &str = "TRIAGE_SIGNATURES";
 /// that TRIAGE_SIGNATURES names stand beside the built-in ones, or in place of one with the same
 /// id; `scan` and the function read them, too.
 #[derive(ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -65,7 +65,7 @@ fn parts() -> PossibleValuesParser {
 }
 
 /// Runs the subcommand; the error is a sentence for standard error.
-pub fn run(args: Args) -> Result<Output, String> {
+pub(super) fn run(args: Args) -> Result<Output, String> {
     let mut output = answer(args)?;
     // A file of signatures is text from outside, as a log is.
     output.text = sanitize(&output.text).into_owned();
@@ -106,7 +106,7 @@ fn answer(args: Args) -> Result<Output, String> {
 }
 
 /// The engine with the built-in signatures and the user's own.
-pub fn engine() -> Result<Engine, String> {
+pub(super) fn engine() -> Result<Engine, String> {
     engine_with(own_file().as_deref())
 }
 
@@ -121,11 +121,11 @@ fn own_file() -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use crate::signature::{Entry, parse};
 
     /// Three signatures that use every key.
-    pub fn sample() -> Vec<Entry> {
+    pub(crate) fn sample() -> Vec<Entry> {
         let text = r#"
 [[signature]]
 id = "own-check-failed"

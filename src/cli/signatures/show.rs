@@ -7,7 +7,7 @@ use crate::notify::page::wrap;
 use crate::signature::{Entry, Kind, Signature};
 
 /// The first entry of this id; the error names the nearest ones.
-pub fn render(entries: &[Entry], id: &str, width: usize) -> Result<String, String> {
+pub(super) fn render(entries: &[Entry], id: &str, width: usize) -> Result<String, String> {
     let Some(entry) = entries.iter().find(|entry| entry.signature.id == id) else {
         return Err(format!(
             "no signature is called {id:?}; the nearest are {}",

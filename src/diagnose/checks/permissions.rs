@@ -80,7 +80,7 @@ fn judged(logged: &str) -> Option<&'static str> {
 /// What the simulator is asked for a role whose nodes log that `denied`, each
 /// an action and perhaps the resource it was denied on: resources and actions.
 #[cfg(any(feature = "aws", test))]
-pub fn to_simulate<'a>(
+pub(crate) fn to_simulate<'a>(
     place: &Place<'_>,
     denied: impl Iterator<Item = (&'a str, Option<&'a str>)>,
 ) -> BTreeMap<String, BTreeSet<&'static str>> {

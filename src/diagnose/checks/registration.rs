@@ -42,7 +42,7 @@ const CAUSES: &[Cause] = &[
 /// Whether the agent cannot report (UpdateInstanceInformation) while `cause` is
 /// active, by the log. Where its clock is wrong the times of the log are too, and
 /// nothing is known to be later.
-pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
+pub(crate) fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
     if !CAUSES.contains(&cause) || cause == Cause::ClockSkew {
         return false;
     }
@@ -64,7 +64,7 @@ pub fn stops_reporting(cause: Cause, error_details: &ErrorDetails) -> bool {
 /// The agent goes on reporting for hours while such a fault is active, on the
 /// credentials that it still has: of the role that it had then, where the present
 /// one is denied.
-pub fn is_outlived(cause: Cause) -> bool {
+pub(crate) fn is_outlived(cause: Cause) -> bool {
     matches!(
         cause,
         Cause::ImdsDisabled

@@ -15,7 +15,7 @@ use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
 
 #[derive(Default)]
-pub struct Identity {
+pub(super) struct Identity {
     pub profiles: BTreeMap<String, Fetched<ProfileFacts>>,
     pub simulations: BTreeMap<String, Fetched<Simulated>>,
     pub policy_names: BTreeMap<String, Fetched<PolicyNames>>,
@@ -25,7 +25,7 @@ pub struct Identity {
 
 type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
-pub async fn read<R: AwsReader>(
+pub(super) async fn read<R: AwsReader>(
     needs: &Needs,
     instances: &Instances,
     reader: &Reader<R>,

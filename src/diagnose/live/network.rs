@@ -14,7 +14,7 @@ use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
 
 #[derive(Default)]
-pub struct Network {
+pub(super) struct Network {
     pub groups: BTreeMap<String, Fetched<GroupFacts>>,
     pub acls: BTreeMap<String, Fetched<Vec<AclFacts>>>,
     pub route_tables: BTreeMap<String, Fetched<Vec<RouteTableFacts>>>,
@@ -25,7 +25,7 @@ pub struct Network {
 }
 
 #[derive(Default)]
-pub struct Dns {
+pub(super) struct Dns {
     pub vpcs: BTreeMap<String, Fetched<VpcFacts>>,
     pub support: BTreeMap<String, Fetched<bool>>,
     pub hostnames: BTreeMap<String, Fetched<bool>>,
@@ -34,7 +34,7 @@ pub struct Dns {
 
 type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
-pub async fn read<R: AwsReader>(
+pub(super) async fn read<R: AwsReader>(
     needs: &Needs,
     instances: &Instances,
     reader: &Reader<R>,

@@ -17,14 +17,14 @@ const IN_FLIGHT: usize = 8;
 
 const LATE: &str = "the time for checks was up";
 
-pub struct Reader<R> {
+pub(super) struct Reader<R> {
     reads: Arc<R>,
     until: Instant,
     permits: Arc<Semaphore>,
 }
 
 impl<R: AwsReader> Reader<R> {
-    pub fn new(reads: Arc<R>, until: Instant) -> Self {
+    pub(super) fn new(reads: Arc<R>, until: Instant) -> Self {
         Self {
             reads,
             until,
@@ -33,7 +33,7 @@ impl<R: AwsReader> Reader<R> {
     }
 
     /// Asks about each of `keys` by itself.
-    pub async fn each<K, T, A>(
+    pub(super) async fn each<K, T, A>(
         &self,
         keys: impl IntoIterator<Item = K>,
         ask: impl Fn(Arc<R>, K) -> A,
@@ -72,7 +72,7 @@ impl<R: AwsReader> Reader<R> {
     /// Asks about `keys` in lists of at most `size`. `keys_of` names the keys
     /// that a thing in the answer stands for; a key for which nothing is
     /// answered is missing.
-    pub async fn in_lists<K, T, A>(
+    pub(super) async fn in_lists<K, T, A>(
         &self,
         keys: impl IntoIterator<Item = K>,
         size: usize,
@@ -115,7 +115,7 @@ impl<R: AwsReader> Reader<R> {
     }
 
     /// Like [`Reader::in_lists`], for things of which one key has any number.
-    pub async fn gathered<T, A>(
+    pub(super) async fn gathered<T, A>(
         &self,
         keys: impl IntoIterator<Item = String>,
         size: usize,

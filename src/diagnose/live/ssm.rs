@@ -11,13 +11,13 @@ use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
 
 #[derive(Default)]
-pub struct Manager {
+pub(super) struct Manager {
     registrations: BTreeMap<InstanceId, Fetched<RegistrationFacts>>,
     dhmc_setting: Option<Fetched<String>>,
     dhmc_role: Option<Fetched<RoleFacts>>,
 }
 
-pub async fn read<R: AwsReader>(needs: &Needs, reader: &Reader<R>) -> Manager {
+pub(super) async fn read<R: AwsReader>(needs: &Needs, reader: &Reader<R>) -> Manager {
     let registrations = reader.in_lists(
         needs.wanted(Query::Registration).cloned(),
         NODES_PER_CALL,
@@ -63,7 +63,7 @@ async fn read_dhmc<R: AwsReader>(
 
 impl Manager {
     /// The facts of both that hang on no single instance.
-    pub fn with(self, network: Network) -> Facts {
+    pub(super) fn with(self, network: Network) -> Facts {
         Facts {
             groups: network.groups,
             acls: network.acls,

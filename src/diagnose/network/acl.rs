@@ -16,12 +16,12 @@ const RETURN_PORTS: Ports = Ports {
 };
 
 /// Whether requests to port 443 may leave the subnet.
-pub fn allows_egress(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
+pub(crate) fn allows_egress(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
     at_port(&in_order(acl, true), HTTPS, far)
 }
 
 /// Whether the answers may come back in.
-pub fn allows_return_traffic(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
+pub(crate) fn allows_return_traffic(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
     let entries = in_order(acl, false);
     let ports = BTreeSet::from([RETURN_PORTS.from, RETURN_PORTS.to]);
     let edges = entries.iter().flat_map(|entry| {

@@ -11,7 +11,7 @@ use crate::diagnose::subject::Subject;
 use crate::failure::address_class::ALL_V4;
 
 /// The path to the service's public addresses.
-pub enum EgressPath {
+pub(crate) enum EgressPath {
     Open(String),
     /// What lies behind its target is not read: a sentence.
     Opaque(String),
@@ -25,7 +25,10 @@ pub enum EgressPath {
 ///
 /// # Errors
 /// A clause where it could not be determined.
-pub fn egress_path(subject: &Subject<'_>, traffic: &Traffic<'_>) -> Result<EgressPath, String> {
+pub(crate) fn egress_path(
+    subject: &Subject<'_>,
+    traffic: &Traffic<'_>,
+) -> Result<EgressPath, String> {
     own_subnet(subject, traffic.instance)?;
     let table = traffic.table()?;
     let mut paths = traffic

@@ -8,7 +8,10 @@ use crate::diagnose::facts::{GroupRule, Peer, Protocol};
 
 /// Whether one of `rules` lets a connection to port 443 through between the
 /// interface they stand before and `far`.
-pub fn allows<'a>(rules: impl IntoIterator<Item = &'a GroupRule>, far: &RemoteEnd<'_>) -> Allows {
+pub(crate) fn allows<'a>(
+    rules: impl IntoIterator<Item = &'a GroupRule>,
+    far: &RemoteEnd<'_>,
+) -> Allows {
     let mut ranges: Vec<IpNet> = Vec::new();
     let mut unread = None;
     let for_https = rules.into_iter().filter(|rule| is_for_https(rule));

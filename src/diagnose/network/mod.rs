@@ -1,13 +1,13 @@
 //! How rules apply to traffic on port 443: pure, and cautious. What is not
 //! certain is `Maybe`, never a yes or a no.
 
-pub mod acl;
-pub mod egress_path;
-pub mod group;
-pub mod names;
-pub mod path;
-pub mod space;
-pub mod table;
+pub(super) mod acl;
+pub(super) mod egress_path;
+pub(super) mod group;
+pub(super) mod names;
+pub(super) mod path;
+pub(super) mod space;
+pub(super) mod table;
 
 #[cfg(test)]
 mod property_tests;
@@ -20,18 +20,18 @@ use crate::failure::address_class::ALL_V4;
 use space::Family;
 
 /// The port of every service.
-pub const HTTPS: i32 = 443;
+pub(super) const HTTPS: i32 = 443;
 
 /// The causes for which the path to a service is checked.
-pub const CAUSES: &[Cause] = &[Cause::EndpointUnreachable];
+pub(super) const CAUSES: &[Cause] = &[Cause::EndpointUnreachable];
 
 /// Something in AWS blocks the path from the instance to the service.
-pub const BLOCKED: Observation =
+pub(super) const BLOCKED: Observation =
     Observation::confirms("path-blocked", Cause::EndpointUnreachable, &[]);
 
 /// Whether rules allow traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Allows {
+pub(super) enum Allows {
     Yes,
     /// Why it is not certain: a clause.
     Maybe(String),
@@ -40,7 +40,7 @@ pub enum Allows {
 
 /// The far end of a connection: one address of `space`, which one is not known.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RemoteEnd<'a> {
+pub(super) struct RemoteEnd<'a> {
     /// Of one family.
     pub space: Vec<IpNet>,
     /// The security groups of the interface that has the address.
@@ -50,7 +50,7 @@ pub struct RemoteEnd<'a> {
 }
 
 impl RemoteEnd<'_> {
-    pub fn family(&self) -> Family {
+    pub(super) fn family(&self) -> Family {
         Family::of(matches!(self.space.first(), Some(IpNet::V4(_)) | None))
     }
 

@@ -9,12 +9,12 @@ use crate::node::{Partition, Region};
 
 /// A host name that the agent asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
+pub(crate) struct Host {
     pub name: String,
 }
 
 impl Host {
-    pub fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         Self {
             name: name.trim_end_matches('.').to_ascii_lowercase(),
         }
@@ -22,7 +22,7 @@ impl Host {
 
     /// Dual-stack names ("AWS services that support IPv6"): `ssm.REGION.api.aws`,
     /// `s3.dualstack.REGION.amazonaws.com`, and their kin in other partitions.
-    pub fn has_ipv6(&self) -> bool {
+    pub(crate) fn has_ipv6(&self) -> bool {
         let suffixes = Partition::ALL
             .iter()
             .filter_map(|one| one.dual_stack_suffix());
@@ -40,7 +40,7 @@ impl Host {
 
     /// An endpoint's own name, `vpce-0a1b-x.ssm.REGION.vpce.amazonaws.com`, or
     /// one before it.
-    pub fn is_own_name_of(&self, endpoint: &EndpointFacts) -> bool {
+    pub(crate) fn is_own_name_of(&self, endpoint: &EndpointFacts) -> bool {
         self.name.split('.').any(|label| {
             let rest = label.strip_prefix(endpoint.id.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
@@ -48,14 +48,14 @@ impl Host {
     }
 
     /// The own name of some endpoint, which leads to its private addresses.
-    pub fn is_of_an_endpoint(&self) -> bool {
+    pub(crate) fn is_of_an_endpoint(&self) -> bool {
         let mut labels = self.name.split('.');
         labels.any(|label| label.starts_with("vpce-")) && labels.any(|label| label == "vpce")
     }
 
     /// The private names of `endpoint` hold this one; where they are not known,
     /// the regional name is one and the dual-stack name is not known to be.
-    pub fn leads_to(&self, endpoint: &EndpointFacts) -> bool {
+    pub(crate) fn leads_to(&self, endpoint: &EndpointFacts) -> bool {
         match private_names(endpoint).next() {
             Some(_) => self.is_among_names_of(endpoint),
             None => !self.has_ipv6(),
@@ -63,7 +63,7 @@ impl Host {
     }
 
     /// As [`Host::leads_to`], a doubt being a yes.
-    pub fn may_lead_to(&self, endpoint: &EndpointFacts) -> bool {
+    pub(crate) fn may_lead_to(&self, endpoint: &EndpointFacts) -> bool {
         private_names(endpoint).next().is_none() || self.is_among_names_of(endpoint)
     }
 
@@ -83,7 +83,7 @@ fn private_names(endpoint: &EndpointFacts) -> impl Iterator<Item = &String> {
 
 /// The interface endpoints of the instance's VPC for `service`, by the name that
 /// the log shows, or why they are not known: a clause.
-pub fn endpoints_for<'a>(
+pub(crate) fn endpoints_for<'a>(
     subject: &Subject<'a>,
     instance: &InstanceFacts,
     service: &str,
@@ -112,7 +112,7 @@ fn is_of_another_region(subject: &Subject<'_>, endpoint: &EndpointFacts) -> bool
 
 /// The gateway endpoint for `service` to which a route of the instance's subnet
 /// leads, or why it is not known: a clause.
-pub fn gateway_for<'a>(
+pub(crate) fn gateway_for<'a>(
     subject: &Subject<'a>,
     instance: &InstanceFacts,
     service: &str,
@@ -136,7 +136,7 @@ pub fn gateway_for<'a>(
 }
 
 /// All endpoints of the instance's VPC, or why they are not known: a clause.
-pub fn endpoints_of<'a>(
+pub(crate) fn endpoints_of<'a>(
     subject: &Subject<'a>,
     instance: &InstanceFacts,
 ) -> Result<&'a [EndpointFacts], String> {
@@ -157,7 +157,7 @@ pub fn endpoints_of<'a>(
 /// A clause where it is shared, or whose it is is not known: the routes, network
 /// ACLs and endpoints of another account are not visible here ("Share your VPC
 /// subnets with other accounts").
-pub fn own_subnet(subject: &Subject<'_>, instance: &InstanceFacts) -> Result<(), String> {
+pub(crate) fn own_subnet(subject: &Subject<'_>, instance: &InstanceFacts) -> Result<(), String> {
     let Some(id) = &instance.subnet else {
         return Ok(());
     };

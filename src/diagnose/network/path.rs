@@ -19,7 +19,7 @@ use crate::finding::ErrorDetails;
 
 /// A connection, by the log and the VPC's endpoints.
 #[derive(Debug, Clone)]
-pub struct Traffic<'a> {
+pub(crate) struct Traffic<'a> {
     subject: Subject<'a>,
     pub instance: &'a InstanceFacts,
     /// `ssm`, or "the service" where the log names none.
@@ -34,7 +34,7 @@ pub struct Traffic<'a> {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum NetworkPath<'a> {
+pub(crate) enum NetworkPath<'a> {
     Endpoint {
         endpoint: &'a EndpointFacts,
         /// The interfaces of it that may be meant: the one that was dialled, or
@@ -50,7 +50,7 @@ pub enum NetworkPath<'a> {
 }
 
 impl<'a> Traffic<'a> {
-    pub fn of(subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
+    pub(crate) fn of(subject: &Subject<'a>, instance: &'a InstanceFacts) -> Self {
         let error_details = subject.error_details;
         let service = error_details
             .service
@@ -77,7 +77,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The same connection to the service's public addresses.
-    pub fn past_endpoints(&self) -> Self {
+    pub(crate) fn past_endpoints(&self) -> Self {
         let mut public = Self {
             remote_ip: None,
             path: NetworkPath::Public,
@@ -88,12 +88,15 @@ impl<'a> Traffic<'a> {
     }
 
     /// The far ends, or why they are not known: a clause. Never empty.
-    pub fn far(&self) -> Result<&[RemoteEnd<'a>], String> {
+    pub(crate) fn far(&self) -> Result<&[RemoteEnd<'a>], String> {
         self.far.as_deref().map_err(Clone::clone)
     }
 
     /// The answer of rules, over the families that the connection may use.
-    pub fn allows(&self, allows: impl Fn(&RemoteEnd<'a>) -> Allows) -> Result<Allows, String> {
+    pub(crate) fn allows(
+        &self,
+        allows: impl Fn(&RemoteEnd<'a>) -> Allows,
+    ) -> Result<Allows, String> {
         let far = self.far()?;
         let mut answers = far.iter().map(|far| (far.family(), allows(far)));
         let Some((family, first)) = answers.next() else {
@@ -111,7 +114,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The answer of the security groups `ids`, of those that could be read.
-    pub fn allowed_by_groups(
+    pub(crate) fn allowed_by_groups(
         &self,
         ids: &[String],
         allows: impl Fn(&[&'a GroupFacts], &RemoteEnd<'a>) -> Allows,
@@ -249,7 +252,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The route table of the subnet, or why it is not known: a clause.
-    pub fn table(&self) -> Result<&'a RouteTableFacts, String> {
+    pub(crate) fn table(&self) -> Result<&'a RouteTableFacts, String> {
         table_of(self.subject.facts, self.instance)
     }
 
@@ -268,7 +271,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// What a route by prefix list to the endpoint `id` means for this connection.
-    pub fn list_route(&self, id: &str) -> ListRoute {
+    pub(crate) fn list_route(&self, id: &str) -> ListRoute {
         let subject = &self.subject;
         let of_vpc = self.instance.vpc.as_ref();
         let read = of_vpc.and_then(|vpc| subject.facts.endpoints.get(vpc)?.found());
@@ -296,7 +299,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// The far end in words, as it ends a sentence.
-    pub fn target_label(&self) -> String {
+    pub(crate) fn target_label(&self) -> String {
         let service = self.service;
         if let NetworkPath::Endpoint { endpoint, .. } = &self.path {
             return format!("the endpoint {} for {service}", endpoint.id);
@@ -318,7 +321,7 @@ fn is_elsewhere(subject: &Subject<'_>) -> bool {
 
 /// The instance has an address of `family`; one whose addresses are not known
 /// has an IPv4 one, as nearly all have.
-pub fn has(instance: &InstanceFacts, family: Family) -> bool {
+pub(crate) fn has(instance: &InstanceFacts, family: Family) -> bool {
     let addresses = &instance.network.addresses;
     let of_family = addresses
         .iter()
@@ -380,7 +383,7 @@ fn path<'a>(
 
 impl NetworkPath<'_> {
     /// Why it is not certain: a clause.
-    pub fn doubt(&self) -> Option<String> {
+    pub(crate) fn doubt(&self) -> Option<String> {
         match self {
             Self::Endpoint { .. } | Self::Public => None,
             Self::Bypassed(endpoint, address) => Some(format!(

@@ -10,17 +10,17 @@ use crate::failure::address_class::{ALL_V4, GLOBAL_V6, not_public};
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     V4,
     V6,
 }
 
 impl Family {
-    pub fn of(is_ipv4: bool) -> Self {
+    pub(crate) fn of(is_ipv4: bool) -> Self {
         if is_ipv4 { Self::V4 } else { Self::V6 }
     }
 
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::V4 => "IPv4",
             Self::V6 => "IPv6",
@@ -29,7 +29,7 @@ impl Family {
 }
 
 /// `space` cut into parts of which each of `ranges` holds all or nothing.
-pub fn parts(space: &[IpNet], ranges: &[IpNet]) -> Vec<IpNet> {
+pub(crate) fn parts(space: &[IpNet], ranges: &[IpNet]) -> Vec<IpNet> {
     let mut parts = Vec::new();
     for whole in space {
         cut(*whole, ranges, &mut parts);
@@ -51,7 +51,7 @@ fn cut(whole: IpNet, ranges: &[IpNet], parts: &mut Vec<IpNet>) {
 }
 
 /// Where the public addresses of a service are, as far as nobody knows more.
-pub fn public(family: Family) -> &'static [IpNet] {
+pub(crate) fn public(family: Family) -> &'static [IpNet] {
     static V4: LazyLock<Vec<IpNet>> = LazyLock::new(|| without_special(ALL_V4));
     static V6: LazyLock<Vec<IpNet>> = LazyLock::new(|| without_special(GLOBAL_V6));
     match family {

@@ -9,7 +9,10 @@ use crate::diagnose::facts::{
 use crate::failure::address_class::{NAT64, private};
 
 /// The table that a subnet uses: its own, else the main one of the VPC.
-pub fn of_subnet<'a>(tables: &'a [RouteTableFacts], subnet: &str) -> Option<&'a RouteTableFacts> {
+pub(crate) fn of_subnet<'a>(
+    tables: &'a [RouteTableFacts],
+    subnet: &str,
+) -> Option<&'a RouteTableFacts> {
     let own = tables
         .iter()
         .find(|table| table.subnets.iter().any(|id| id == subnet));
@@ -18,7 +21,7 @@ pub fn of_subnet<'a>(tables: &'a [RouteTableFacts], subnet: &str) -> Option<&'a 
 
 /// Where a table leads.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RouteLookup<'a> {
+pub(crate) enum RouteLookup<'a> {
     Route(&'a RouteFacts),
     Nowhere,
     /// Why it cannot be told: a clause.
@@ -27,7 +30,7 @@ pub enum RouteLookup<'a> {
 
 /// What a route to an endpoint by prefix list means for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListRoute {
+pub(crate) enum ListRoute {
     /// The list holds every address that may be meant: a gateway endpoint for
     /// the service.
     Carries,
@@ -38,7 +41,7 @@ pub enum ListRoute {
 
 /// The route to the addresses of `space`, where it is one for all of them.
 /// `of_endpoint` tells what a route by prefix list to that endpoint means.
-pub fn lead<'a>(
+pub(crate) fn lead<'a>(
     table: &'a RouteTableFacts,
     space: &[IpNet],
     of_endpoint: impl Fn(&str) -> ListRoute,
@@ -138,7 +141,7 @@ fn best<'a>(table: &'a RouteTableFacts, part: &IpNet) -> Result<Option<&'a Route
 }
 
 /// What is inside the VPC, by its local routes.
-pub fn local(table: &RouteTableFacts) -> Vec<IpNet> {
+pub(crate) fn local(table: &RouteTableFacts) -> Vec<IpNet> {
     let local = table
         .routes
         .iter()
@@ -147,7 +150,7 @@ pub fn local(table: &RouteTableFacts) -> Vec<IpNet> {
 }
 
 /// A NAT gateway translates from IPv6 for the subnets that use the table.
-pub fn translates(table: &RouteTableFacts) -> bool {
+pub(crate) fn translates(table: &RouteTableFacts) -> bool {
     let route = best(table, &NAT64).ok().flatten();
     route
         .is_some_and(|route| matches!(route.target, RouteTarget::NatGateway(_)) && !route.blackhole)
@@ -155,7 +158,7 @@ pub fn translates(table: &RouteTableFacts) -> bool {
 
 /// It has a route to private addresses outside the VPC, over something that is
 /// not looked behind.
-pub fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
+pub(crate) fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
     table.routes.iter().any(|route| {
         let holds_private = range(route).is_none_or(|range| {
             private().any(|block| block.contains(&range) || range.contains(&block))
@@ -174,7 +177,7 @@ pub fn leads_to_other_networks(table: &RouteTableFacts) -> bool {
 }
 
 /// The route table that the instance's subnet uses, or why it is not known: a clause.
-pub fn table_of<'a>(
+pub(crate) fn table_of<'a>(
     facts: &'a Facts,
     instance: &InstanceFacts,
 ) -> Result<&'a RouteTableFacts, String> {

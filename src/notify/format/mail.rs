@@ -6,7 +6,7 @@ use crate::notify::content::Content;
 use crate::notify::page::{Page, Style};
 
 /// The body of the mail.
-pub fn render(content: &Content) -> String {
+pub(crate) fn render(content: &Content) -> String {
     body(content, Style::PLAIN, FOUR_LINES)
 }
 

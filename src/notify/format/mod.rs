@@ -1,9 +1,9 @@
 //! The forms in which a message leaves: one file each, and one line in
 //! `FORMATS`. The order of the sections is that in which a reader needs them.
 
-pub mod log;
-pub mod mail;
-pub mod terminal;
+pub(crate) mod log;
+pub(crate) mod mail;
+pub(crate) mod terminal;
 
 use super::content::Content;
 use super::page::{Ink, Page};
@@ -13,11 +13,11 @@ use crate::text::quote;
 
 /// Writes a message in one form.
 #[cfg(test)]
-pub type Render = fn(&Content) -> String;
+pub(crate) type Render = fn(&Content) -> String;
 
 /// Every format by its name: the tests try each.
 #[cfg(test)]
-pub const FORMATS: &[(&str, Render)] = &[
+pub(crate) const FORMATS: &[(&str, Render)] = &[
     ("mail", mail::render),
     ("log", log::render),
     ("terminal", |content| {

@@ -7,10 +7,10 @@ use crate::notify::content::Content;
 use crate::notify::page::{Ink, Page, Style, wrap};
 
 /// Before every line, where the number of an incident finds room.
-pub const INDENT: &str = "   ";
+pub(crate) const INDENT: &str = "   ";
 
 /// The incident: its severity and title, then what a message says of it.
-pub fn render(content: &Content, style: Style) -> String {
+pub(crate) fn render(content: &Content, style: Style) -> String {
     let ink = match content.severity {
         Severity::Critical | Severity::High => Ink::RED,
         Severity::Medium => Ink::YELLOW,

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::moto;
 use super::proxy::{Call, Proxy};
 
-pub struct Account {
+pub(crate) struct Account {
     pub id: String,
     pub region: String,
     /// What the function's requests pass through.
@@ -27,16 +27,16 @@ fn turns() -> Arc<Semaphore> {
 }
 
 impl Account {
-    pub async fn fresh() -> Self {
+    pub(crate) async fn fresh() -> Self {
         Self::fresh_in("us-east-1").await
     }
 
-    pub async fn fresh_in(region: &str) -> Self {
+    pub(crate) async fn fresh_in(region: &str) -> Self {
         Self::fresh_on(moto::address(), region).await
     }
 
     /// On the test server at `peer`.
-    pub async fn fresh_on(peer: &'static str, region: &str) -> Self {
+    pub(crate) async fn fresh_on(peer: &'static str, region: &str) -> Self {
         let turn = turns().acquire_owned().await;
         let id = moto::fresh_account();
         Self {
@@ -49,11 +49,11 @@ impl Account {
     }
 
     /// Where the function finds AWS.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.proxy.url()
     }
 
-    pub fn partition(&self) -> &'static str {
+    pub(crate) fn partition(&self) -> &'static str {
         match &self.region {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",
@@ -62,7 +62,7 @@ impl Account {
     }
 
     /// The function's requests that change something in EC2 or IAM.
-    pub fn writes(&self) -> Vec<Call> {
+    pub(crate) fn writes(&self) -> Vec<Call> {
         let mut calls = self.proxy.calls();
         calls.retain(|call| {
             matches!(call.service.as_str(), "ec2" | "iam")
@@ -76,7 +76,7 @@ impl Account {
 
 macro_rules! backstage_client {
     ($name:ident, $sdk:ident) => {
-        pub fn $name(&self) -> $sdk::Client {
+        pub(crate) fn $name(&self) -> $sdk::Client {
             let config = $sdk::Config::builder()
                 .behavior_version($sdk::config::BehaviorVersion::latest())
                 .region($sdk::config::Region::new(self.region.clone()))

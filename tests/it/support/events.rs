@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::account::Account;
 
 /// What the function can be invoked with.
-pub trait Event {
+pub(crate) trait Event {
     fn event(&self) -> Value;
 }
 
@@ -51,7 +51,7 @@ impl<const N: usize> Event for [Delivery; N] {
 /// What one log stream has to say, each line an event of its own, one second
 /// apart, the last one a moment ago.
 #[derive(Clone)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     pub owner: String,
     pub group: String,
     pub stream: String,
@@ -61,7 +61,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    pub fn new(account: &Account, stream: &str, text: &str) -> Self {
+    pub(crate) fn new(account: &Account, stream: &str, text: &str) -> Self {
         Self {
             owner: account.id.clone(),
             group: "/ssm/agent".to_owned(),
@@ -71,18 +71,18 @@ impl Delivery {
         }
     }
 
-    pub fn aged(mut self, age: SignedDuration) -> Self {
+    pub(crate) fn aged(mut self, age: SignedDuration) -> Self {
         self.last -= age;
         self
     }
 
-    pub fn owned_by(mut self, account: &str) -> Self {
+    pub(crate) fn owned_by(mut self, account: &str) -> Self {
         self.owner = account.to_owned();
         self
     }
 
     /// The decoded message, as a caller by hand may give it.
-    pub fn message(&self) -> Value {
+    pub(crate) fn message(&self) -> Value {
         let lines: Vec<&str> = self.text.lines().collect();
         let last = self.last.as_millisecond();
         let events: Vec<Value> = lines
@@ -106,34 +106,34 @@ impl Delivery {
     }
 
     /// gzip, then base64: the data of a subscription and of a Kinesis record.
-    pub fn payload(&self) -> String {
+    pub(crate) fn payload(&self) -> String {
         payload(self.message().to_string().as_bytes())
     }
 }
 
-pub fn subscription(payload: &str) -> Value {
+pub(crate) fn subscription(payload: &str) -> Value {
     json!({"awslogs": {"data": payload}})
 }
 
-pub fn payload(decoded: &[u8]) -> String {
+pub(crate) fn payload(decoded: &[u8]) -> String {
     STANDARD.encode(gzip(decoded))
 }
 
-pub fn gzip(decoded: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(decoded: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(decoded).expect("a Vec takes every byte");
     gzip.finish().expect("a Vec takes every byte")
 }
 
 /// Each delivery as a Kinesis record.
-pub fn records(account: &Account, deliveries: &[Delivery]) -> Value {
+pub(crate) fn records(account: &Account, deliveries: &[Delivery]) -> Value {
     let payloads: Vec<String> = deliveries.iter().map(Delivery::payload).collect();
     kinesis(account, &payloads)
 }
 
 /// What a Kinesis event source mapping sends: one record per payload, the
 /// sequence numbers `seq-0`, `seq-1` …
-pub fn kinesis(account: &Account, payloads: &[String]) -> Value {
+pub(crate) fn kinesis(account: &Account, payloads: &[String]) -> Value {
     let records: Vec<Value> = payloads
         .iter()
         .enumerate()

@@ -12,7 +12,7 @@ use super::instances::{Launch, TAG};
 use super::logs;
 use super::roles::{policy, trusting_ec2};
 
-pub struct Member {
+pub(crate) struct Member {
     pub name: &'static str,
     /// Its role, in an instance profile of the same name.
     pub role: &'static str,
@@ -50,7 +50,7 @@ const REFUSED: Member = Member {
     outcome: "repaired",
 };
 
-pub const MEMBERS: [Member; 6] = [
+pub(crate) const MEMBERS: [Member; 6] = [
     DARK,
     REFUSED,
     Member {
@@ -82,17 +82,17 @@ pub const MEMBERS: [Member; 6] = [
 ];
 
 /// How many things there are to fix.
-pub const FAULTS: usize = 3;
+pub(crate) const FAULTS: usize = 3;
 
 /// The fleet in an account.
-pub struct Fleet<'a> {
+pub(crate) struct Fleet<'a> {
     account: &'a Account,
     /// The ids of the instances, in the order of [`MEMBERS`].
     pub ids: Vec<String>,
 }
 
 impl<'a> Fleet<'a> {
-    pub async fn build(account: &'a Account) -> Self {
+    pub(crate) async fn build(account: &'a Account) -> Self {
         for (role, trust, tag) in [
             ("app", trusting_ec2(), None),
             ("web", without_ec2(&account.id), Some("allow")),
@@ -115,13 +115,13 @@ impl<'a> Fleet<'a> {
     }
 
     /// Each member with the id of its instance.
-    pub fn members(&self) -> impl Iterator<Item = (&'static Member, &str)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&'static Member, &str)> {
         MEMBERS.iter().zip(self.ids.iter().map(String::as_str))
     }
 
     /// What each member has logged ten minutes ago, with the names that the
     /// logs below `events/` were written with replaced by its own.
-    pub fn deliveries(&self) -> Vec<Delivery> {
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.members()
             .map(|(member, id)| {
                 let text = member
@@ -135,7 +135,7 @@ impl<'a> Fleet<'a> {
     }
 
     /// What the server holds now of all that a repair could change.
-    pub async fn state(&self) -> BTreeMap<String, String> {
+    pub(crate) async fn state(&self) -> BTreeMap<String, String> {
         let mut state = BTreeMap::new();
         for (member, id) in self.members() {
             let imds = self.account.imds(id).await;
@@ -153,7 +153,7 @@ impl<'a> Fleet<'a> {
 }
 
 /// What is left of the role web after somebody tidied it up: EC2 is gone.
-pub fn without_ec2(account: &str) -> Value {
+pub(crate) fn without_ec2(account: &str) -> Value {
     policy(json!([
         {
             "Sid": "Deployers",
@@ -172,6 +172,6 @@ pub fn without_ec2(account: &str) -> Value {
 }
 
 /// The tag with which an owner allows repairs.
-pub fn opt_in() -> String {
+pub(crate) fn opt_in() -> String {
     format!("{TAG} = allow")
 }

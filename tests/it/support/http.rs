@@ -15,11 +15,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub type Body = Full<Bytes>;
-pub type HttpClient = Client<HttpConnector, Body>;
+pub(crate) type Body = Full<Bytes>;
+pub(crate) type HttpClient = Client<HttpConnector, Body>;
 
 /// A server on a free port of the loopback address; it ends with this value.
-pub struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
     accepting: JoinHandle<()>,
 }
@@ -27,7 +27,7 @@ pub struct Server {
 impl Server {
     /// Answers every request by `answer`; where it gives `None`, the connection
     /// is closed without an answer.
-    pub async fn start<F, Fut>(answer: F) -> Self
+    pub(crate) async fn start<F, Fut>(answer: F) -> Self
     where
         F: Fn(Request<Bytes>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Option<Response<Body>>> + Send + 'static,
@@ -91,12 +91,12 @@ async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, Closed> {
     Ok(Request::from_parts(parts, body))
 }
 
-pub fn client() -> HttpClient {
+pub(crate) fn client() -> HttpClient {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
 /// Sends `request` to `peer` (`host:port`) and reads the whole answer.
-pub async fn forward(
+pub(crate) async fn forward(
     client: &HttpClient,
     request: Request<Bytes>,
     peer: &str,

@@ -7,12 +7,12 @@ use aws_sdk_ec2::types::{
 
 use super::account::Account;
 
-pub const TAG: &str = "ssm-agent-triage:repair";
+pub(crate) const TAG: &str = "ssm-agent-triage:repair";
 
 /// An instance to be made: running, its metadata service on, without name,
 /// profile and tag, in the account's default network.
 #[derive(Default, Clone, Copy)]
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     pub name: Option<&'a str>,
     pub profile: Option<&'a str>,
     pub imds_off: bool,
@@ -24,16 +24,16 @@ pub struct Launch<'a> {
 
 impl<'a> Launch<'a> {
     /// Metadata service off, tagged for repair.
-    pub const DARK: Self = Self {
+    pub(crate) const DARK: Self = Self {
         imds_off: true,
         ..Self::LIT
     };
-    pub const DARK_UNTAGGED: Self = Self {
+    pub(crate) const DARK_UNTAGGED: Self = Self {
         tag: None,
         ..Self::DARK
     };
     /// Metadata service on, tagged for repair.
-    pub const LIT: Self = Self {
+    pub(crate) const LIT: Self = Self {
         name: None,
         profile: None,
         imds_off: false,
@@ -41,7 +41,7 @@ impl<'a> Launch<'a> {
         network: None,
     };
 
-    pub fn with_profile(profile: &'a str) -> Self {
+    pub(crate) fn with_profile(profile: &'a str) -> Self {
         Self {
             profile: Some(profile),
             ..Self::default()
@@ -51,7 +51,7 @@ impl<'a> Launch<'a> {
 
 impl Account {
     /// Launches an instance and returns its id.
-    pub async fn launch(&self, launch: Launch<'_>) -> String {
+    pub(crate) async fn launch(&self, launch: Launch<'_>) -> String {
         let tags = [("Name", launch.name), (TAG, launch.tag)];
         let tags = tags.into_iter().filter_map(|(key, value)| {
             let tag = Tag::builder().key(key).value(value?);
@@ -92,7 +92,7 @@ impl Account {
 
     /// Sets the metadata options; the rest of the block is as hardened
     /// instances have it.
-    pub async fn set_imds(&self, instance: &str, on: bool) {
+    pub(crate) async fn set_imds(&self, instance: &str, on: bool) {
         let endpoint = match on {
             true => InstanceMetadataEndpointState::Enabled,
             false => InstanceMetadataEndpointState::Disabled,
@@ -109,7 +109,7 @@ impl Account {
     }
 
     /// The metadata options as the server holds them.
-    pub async fn imds(&self, instance: &str) -> InstanceMetadataOptionsResponse {
+    pub(crate) async fn imds(&self, instance: &str) -> InstanceMetadataOptionsResponse {
         let described = self
             .ec2()
             .describe_instances()
@@ -123,7 +123,7 @@ impl Account {
             .clone()
     }
 
-    pub async fn imds_is_on(&self, instance: &str) -> bool {
+    pub(crate) async fn imds_is_on(&self, instance: &str) -> bool {
         self.imds(instance).await.http_endpoint() == Some(&InstanceMetadataEndpointState::Enabled)
     }
 }

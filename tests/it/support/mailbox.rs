@@ -7,7 +7,7 @@ use super::account::Account;
 
 impl Account {
     /// Makes a topic with a queue that receives what is published.
-    pub async fn mailbox(&self) -> Mailbox {
+    pub(crate) async fn mailbox(&self) -> Mailbox {
         let (sns, sqs) = (self.sns(), self.sqs());
         let topic = sns
             .create_topic()
@@ -46,7 +46,7 @@ impl Account {
 }
 
 /// A queue that is subscribed to the topic.
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     pub topic: String,
     queue: String,
     sqs: aws_sdk_sqs::Client,
@@ -54,7 +54,7 @@ pub struct Mailbox {
 
 /// One message as a subscriber gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
+pub(crate) struct Mail {
     pub subject: String,
     pub text: String,
     /// Name and value of each message attribute, sorted.
@@ -63,20 +63,20 @@ pub struct Mail {
 
 impl Mail {
     /// The value of a message attribute; empty where it has none of this name.
-    pub fn attribute(&self, name: &str) -> &str {
+    pub(crate) fn attribute(&self, name: &str) -> &str {
         let attribute = self.attributes.iter().find(|(own, _)| own == name);
         attribute.map_or("", |(_, value)| value)
     }
 
     /// The attribute `state`: `opened`, `repaired`, `resolved` …
-    pub fn state(&self) -> &str {
+    pub(crate) fn state(&self) -> &str {
         self.attribute("state")
     }
 }
 
 impl Mailbox {
     /// Takes out what has been delivered, in order of publication.
-    pub async fn take(&self) -> Vec<Mail> {
+    pub(crate) async fn take(&self) -> Vec<Mail> {
         let mut mails = Vec::new();
         loop {
             let received = self
@@ -106,7 +106,7 @@ impl Mailbox {
     }
 
     /// The only message that has been delivered since the last look.
-    pub async fn take_only(&self) -> Mail {
+    pub(crate) async fn take_only(&self) -> Mail {
         let mut mails = self.take().await;
         assert_eq!(mails.len(), 1, "{mails:#?}");
         mails.remove(0)

@@ -1,20 +1,20 @@
 //! What the integration tests stand on: real peers on free ports, each test in
 //! an AWS account of its own, and nothing left running.
 
-pub mod account;
-pub mod answer;
-pub mod events;
-pub mod fleet;
-pub mod http;
-pub mod instances;
-pub mod logs;
-pub mod mailbox;
-pub mod moto;
-pub mod narrate;
-pub mod network;
-pub mod planted;
-pub mod process;
-pub mod proxy;
-pub mod roles;
-pub mod runtime;
-pub mod scene;
+pub(crate) mod account;
+pub(crate) mod answer;
+pub(crate) mod events;
+pub(crate) mod fleet;
+pub(crate) mod http;
+pub(crate) mod instances;
+pub(crate) mod logs;
+pub(crate) mod mailbox;
+pub(crate) mod moto;
+pub(crate) mod narrate;
+pub(crate) mod network;
+pub(crate) mod planted;
+pub(crate) mod process;
+pub(crate) mod proxy;
+pub(crate) mod roles;
+pub(crate) mod runtime;
+pub(crate) mod scene;

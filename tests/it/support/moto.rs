@@ -14,13 +14,13 @@ use super::process::{Guarded, PATIENCE, tool};
 static SERVER: OnceLock<(Guarded, String)> = OnceLock::new();
 
 /// `host:port` of the server, which starts with the first test that asks.
-pub fn address() -> &'static str {
+pub(crate) fn address() -> &'static str {
     let (_, address) = SERVER.get_or_init(start);
     address
 }
 
 /// A server for one test, which may then change what holds for all accounts.
-pub fn of_its_own() -> (Guarded, &'static str) {
+pub(crate) fn of_its_own() -> (Guarded, &'static str) {
     let (server, address) = start();
     (server, address.leak())
 }
@@ -44,7 +44,7 @@ fn start() -> (Guarded, String) {
 }
 
 /// Whether the server at `peer` asks IAM before it does anything.
-pub async fn enforce(peer: &str, on: bool) {
+pub(crate) async fn enforce(peer: &str, on: bool) {
     let request = Request::builder()
         .method(Method::POST)
         .uri("/moto-api/reset-auth")
@@ -57,7 +57,7 @@ pub async fn enforce(peer: &str, on: bool) {
 
 /// An account id that no other test of this process has: the server keeps
 /// accounts apart, so tests run side by side on it.
-pub fn fresh_account() -> String {
+pub(crate) fn fresh_account() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(100_000_000_001);
     NEXT.fetch_add(1, Ordering::Relaxed).to_string()
 }

@@ -11,7 +11,7 @@ const WIDTH: usize = 100;
 const INDENT: usize = 17;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     Plain,
     Bold,
     Dim,
@@ -58,25 +58,25 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-pub fn chapter(number: usize, title: &str) {
+pub(crate) fn chapter(number: usize, title: &str) {
     let title = format!("{number}. {title}");
     println!("\n{}", paint(&title, Style::Cyan));
     println!("{}", paint(&"=".repeat(title.len()), Style::Cyan));
 }
 
-pub fn section(title: &str) {
+pub(crate) fn section(title: &str) {
     println!("\n{}", paint(title, Style::Bold));
 }
 
 /// A paragraph.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     for line in wrap(text, WIDTH - 2) {
         println!("  {line}");
     }
 }
 
 /// A labelled value, wrapped under itself.
-pub fn item(label: &str, text: &str, style: Style) {
+pub(crate) fn item(label: &str, text: &str, style: Style) {
     let mut label = paint(&format!("{label:<15}"), Style::Dim);
     for line in wrap(text, WIDTH - INDENT) {
         println!("  {label}{}", paint(&line, style));
@@ -85,26 +85,26 @@ pub fn item(label: &str, text: &str, style: Style) {
 }
 
 /// Text from elsewhere, unaltered and marked at the margin.
-pub fn quote(text: &str, style: Style) {
+pub(crate) fn quote(text: &str, style: Style) {
     for line in text.lines() {
         println!("  {} {}", paint("|", Style::Dim), paint(line, style));
     }
 }
 
 /// Between a thing and the text that is quoted of it.
-pub fn gap() {
+pub(crate) fn gap() {
     println!();
 }
 
 /// A claim that holds; the test fails where it does not.
 #[track_caller]
-pub fn claim(holds: bool, text: &str, found: &dyn std::fmt::Debug) {
+pub(crate) fn claim(holds: bool, text: &str, found: &dyn std::fmt::Debug) {
     assert!(holds, "this does not hold: {text} (found: {found:#?})");
     println!("  {} {text}", paint("checked:", Style::Green));
 }
 
 /// At most `keep` characters of it on one line.
-pub fn shorten(text: &str, keep: usize) -> String {
+pub(crate) fn shorten(text: &str, keep: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(keep) {
         Some(_) => line.chars().take(keep - 1).chain(['…']).collect(),

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{
 use super::account::Account;
 
 /// A VPC of 10.N.0.0/16 that resolves names itself.
-pub struct Vpc<'a> {
+pub(crate) struct Vpc<'a> {
     account: &'a Account,
     pub id: String,
     /// The second byte of its addresses.
@@ -20,7 +20,7 @@ pub struct Vpc<'a> {
 }
 
 impl Account {
-    pub async fn vpc(&self, number: u8) -> Vpc<'_> {
+    pub(crate) async fn vpc(&self, number: u8) -> Vpc<'_> {
         let ec2 = self.ec2();
         let made = ec2.create_vpc().cidr_block(format!("10.{number}.0.0/16"));
         let made = made.send().await.expect("the VPC is made");
@@ -55,7 +55,7 @@ impl Account {
 
 impl Vpc<'_> {
     /// A subnet that uses the main route table and the default network ACL.
-    pub async fn subnet(&mut self) -> String {
+    pub(crate) async fn subnet(&mut self) -> String {
         self.subnets += 1;
         let range = format!("10.{}.{}.0/24", self.number, self.subnets);
         let request = self
@@ -71,7 +71,7 @@ impl Vpc<'_> {
 
     /// A route table of the subnet's own with a way to everywhere: over a NAT
     /// gateway, or over an internet gateway.
-    pub async fn way_out(&self, subnet: &str, nat: bool) -> String {
+    pub(crate) async fn way_out(&self, subnet: &str, nat: bool) -> String {
         let ec2 = self.account.ec2();
         let table = ec2
             .create_route_table()
@@ -121,7 +121,7 @@ impl Vpc<'_> {
 
     /// A security group whose only rules are these: `out tcp:443 0.0.0.0/0`,
     /// `in -1 10.1.0.0/16`, `in tcp:443 sg-…`.
-    pub async fn group(&self, name: &str, rules: &[&str]) -> String {
+    pub(crate) async fn group(&self, name: &str, rules: &[&str]) -> String {
         let ec2 = self.account.ec2();
         let request = ec2
             .create_security_group()
@@ -163,7 +163,7 @@ impl Vpc<'_> {
 
     /// A network ACL for the subnet with these entries: `out allow 443`,
     /// `in allow 1024-65535`.
-    pub async fn acl(&self, subnet: &str, entries: &[&str]) -> String {
+    pub(crate) async fn acl(&self, subnet: &str, entries: &[&str]) -> String {
         let ec2 = self.account.ec2();
         let made = ec2
             .create_network_acl()
@@ -211,7 +211,7 @@ impl Vpc<'_> {
     }
 
     /// An interface endpoint for `service` and the address that it answers at.
-    pub async fn endpoint(
+    pub(crate) async fn endpoint(
         &self,
         service: &str,
         subnet: &str,
@@ -250,7 +250,7 @@ impl Vpc<'_> {
     }
 
     /// Switches the VPC's own resolver off.
-    pub async fn without_dns(&self) {
+    pub(crate) async fn without_dns(&self) {
         let off = AttributeBooleanValue::builder().value(false).build();
         let request = self.account.ec2().modify_vpc_attribute().vpc_id(&self.id);
         request

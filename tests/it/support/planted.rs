@@ -15,7 +15,7 @@ use super::roles::{policy, trusting_another_account, trusting_ec2};
 
 /// One kind of instance of the fleet. Names stand for what is built once and
 /// shared: subnets, groups and roles by their names in [`PlantedFleet::build`].
-pub struct Member {
+pub(crate) struct Member {
     pub name: &'static str,
     subnet: &'static str,
     group: &'static str,
@@ -43,7 +43,7 @@ enum Log {
 }
 
 /// What is to come out.
-pub enum Find {
+pub(crate) enum Find {
     /// This cause, proved, with these resources by their names in the fleet,
     /// and no other.
     Proved(&'static str, &'static [&'static str]),
@@ -80,7 +80,7 @@ const fn dark(name: &'static str, place: [&'static str; 3], log: Log, find: Find
 
 /// The fleet. Other members may be added, with what is built for them below.
 #[rustfmt::skip]
-pub const MEMBERS: &[Member] = &[
+pub(crate) const MEMBERS: &[Member] = &[
     dark("IMDS off", ["nat", "open", "Sound"], Log::ImdsOff, Proved("imds-disabled", &["itself"])),
     dark("IMDS off, no profile", ["nat", "open", ""], Log::ImdsOff, Proved("imds-disabled", &["itself"])),
     member("no profile", ["nat", "open", ""], Log::NoCredentials, Proved("no-instance-profile", &["itself"])),
@@ -111,7 +111,7 @@ pub const MEMBERS: &[Member] = &[
 ];
 
 /// The fleet in an account, `copies` of each member.
-pub struct PlantedFleet {
+pub(crate) struct PlantedFleet {
     /// Each instance with its place in [`MEMBERS`].
     pub instances: Vec<(String, usize)>,
     /// What was built, by name.
@@ -121,7 +121,7 @@ pub struct PlantedFleet {
 }
 
 impl PlantedFleet {
-    pub async fn build(account: &Account, copies: usize) -> Self {
+    pub(crate) async fn build(account: &Account, copies: usize) -> Self {
         let mut fleet = Self {
             instances: Vec::new(),
             names: BTreeMap::new(),
@@ -297,7 +297,7 @@ impl PlantedFleet {
     }
 
     /// What each instance has logged.
-    pub fn deliveries(&self, account: &Account) -> Vec<Delivery> {
+    pub(crate) fn deliveries(&self, account: &Account) -> Vec<Delivery> {
         let of = |(id, index): &(String, usize)| Delivery::new(account, id, &self.log(id, *index));
         self.instances.iter().map(of).collect()
     }
@@ -341,7 +341,7 @@ impl PlantedFleet {
     }
 
     /// The members of these names only.
-    pub fn deliveries_of(&self, account: &Account, names: &[&str]) -> Vec<Delivery> {
+    pub(crate) fn deliveries_of(&self, account: &Account, names: &[&str]) -> Vec<Delivery> {
         let mut deliveries = self.deliveries(account);
         let mut indices = self.instances.iter().map(|(_, index)| *index);
         deliveries.retain(|_| {
@@ -353,7 +353,7 @@ impl PlantedFleet {
     }
 
     /// The id or name of a resource that a member is to be blamed on.
-    pub fn resource<'a>(&'a self, instance: &'a str, name: &str) -> &'a str {
+    pub(crate) fn resource<'a>(&'a self, instance: &'a str, name: &str) -> &'a str {
         match name {
             "itself" => instance,
             name => &self.names[name],

@@ -8,11 +8,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// How long anything here may take before the test fails instead of hanging.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A tool that `make test` sets up: named by `variable`, else at `default`
 /// below the project.
-pub fn tool(variable: &str, default: &str) -> PathBuf {
+pub(crate) fn tool(variable: &str, default: &str) -> PathBuf {
     let path = match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join(default),
@@ -29,7 +29,7 @@ pub fn tool(variable: &str, default: &str) -> PathBuf {
 /// value is dropped, and also when the test process dies without dropping it:
 /// a second process, the guard, holds the other end of a pipe and kills the
 /// child once that pipe closes without the word that all is done.
-pub struct Guarded {
+pub(crate) struct Guarded {
     child: Child,
     guard: Child,
     printed: Arc<Printed>,
@@ -42,7 +42,7 @@ struct Printed {
 }
 
 impl Guarded {
-    pub fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -69,21 +69,21 @@ impl Guarded {
         }
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    pub fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         self.printed.text.lock().expect("no writer panics").clone()
     }
 
     /// Waits until what the child printed gives `Some`; `None` when the child
     /// ended or `patience` ran out before.
-    pub fn wait_for<T>(
+    pub(crate) fn wait_for<T>(
         &mut self,
         patience: Duration,
         found: impl Fn(&str) -> Option<T>,
@@ -143,7 +143,7 @@ fn collect(stream: Option<impl Read + Send + 'static>, printed: &Arc<Printed>) {
 
 /// What the kernel counts of a process's memory, in bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Resident now.
     pub now: usize,
     /// The most that was resident since the process began.
@@ -151,7 +151,7 @@ pub struct Memory {
 }
 
 /// The memory of the only child of `parent`.
-pub fn memory_of_child(parent: u32) -> Memory {
+pub(crate) fn memory_of_child(parent: u32) -> Memory {
     let statuses = std::fs::read_dir("/proc").expect("the kernel lists its processes");
     let statuses = statuses
         .flatten()

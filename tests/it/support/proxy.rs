@@ -17,7 +17,7 @@ use super::http::{Body, Server, client, forward};
 
 /// One request as it came by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub(crate) struct Call {
     /// From the signature: `ec2`, `iam`, `sns`, `sqs` …
     pub service: String,
     pub action: String,
@@ -56,13 +56,13 @@ impl Call {
     }
 
     /// `ec2:DescribeInstances`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}:{}", self.service, self.action)
     }
 }
 
 /// What happens to a request that a rule takes.
-pub enum Effect {
+pub(crate) enum Effect {
     /// The server never sees it; this is the answer.
     Answer(StatusCode, String),
     /// The server carries it out, and the answer is lost on the way back.
@@ -77,7 +77,7 @@ pub enum Effect {
     Then(Box<dyn Fn() -> Happening + Send + Sync>),
 }
 
-pub type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// For one action: let `skip` requests through, then act on `times` of them.
 struct Rule {
@@ -95,14 +95,14 @@ struct Log {
     rules: Vec<Rule>,
 }
 
-pub struct Proxy {
+pub(crate) struct Proxy {
     server: Server,
     log: Arc<Mutex<Log>>,
 }
 
 impl Proxy {
     /// Passes everything to `peer` (`host:port`) as requests of `account`.
-    pub async fn start(peer: &'static str, account: &str) -> Self {
+    pub(crate) async fn start(peer: &'static str, account: &str) -> Self {
         let log = Arc::new(Mutex::new(Log::default()));
         let account = HeaderValue::from_str(account).expect("an account id is digits");
         let onward = client();
@@ -152,17 +152,17 @@ impl Proxy {
         Self { server, log }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.server.address)
     }
 
     /// From now on, every request for `action` meets `effect`.
-    pub fn on(&self, action: &str, effect: Effect) {
+    pub(crate) fn on(&self, action: &str, effect: Effect) {
         self.rule(action, 0, usize::MAX, effect);
     }
 
     /// Lets `skip` requests for `action` through; the next `times` meet `effect`.
-    pub fn rule(&self, action: &str, skip: usize, times: usize, effect: Effect) {
+    pub(crate) fn rule(&self, action: &str, skip: usize, times: usize, effect: Effect) {
         self.log.lock().expect("no holder panics").rules.push(Rule {
             action: action.to_owned(),
             skip,
@@ -173,23 +173,23 @@ impl Proxy {
 
     /// What the test server cannot do: no node is registered with Systems
     /// Manager, and the policy simulator may not be asked.
-    pub fn stand_in_for_ssm_and_simulator(&self) {
+    pub(crate) fn stand_in_for_ssm_and_simulator(&self) {
         let nobody = json_answer(json!({"InstanceInformationList": []}));
         self.on("DescribeInstanceInformation", nobody);
         self.on("SimulatePrincipalPolicy", iam_denied());
     }
 
-    pub fn clear_rules(&self) {
+    pub(crate) fn clear_rules(&self) {
         self.log.lock().expect("no holder panics").rules.clear();
     }
 
     /// Every request so far, in order of arrival.
-    pub fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.log.lock().expect("no holder panics").calls.clone()
     }
 
     /// The requests for `action` so far.
-    pub fn calls_of(&self, action: &str) -> Vec<Call> {
+    pub(crate) fn calls_of(&self, action: &str) -> Vec<Call> {
         let mut calls = self.calls();
         calls.retain(|call| call.action == action);
         calls
@@ -197,14 +197,14 @@ impl Proxy {
 
     /// The requests for `action` that the server carried out and whose answer
     /// was still waited for, so that whoever asked knows.
-    pub fn taken_of(&self, action: &str) -> Vec<Call> {
+    pub(crate) fn taken_of(&self, action: &str) -> Vec<Call> {
         let mut calls = self.log.lock().expect("no holder panics").taken.clone();
         calls.retain(|call| call.action == action);
         calls
     }
 
     /// Forgets what was written down until now.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let mut log = self.log.lock().expect("no holder panics");
         log.calls.clear();
         log.taken.clear();
@@ -259,12 +259,12 @@ fn answer(status: StatusCode, body: &str) -> Response<Body> {
     response
 }
 
-pub fn json_answer(body: Value) -> Effect {
+pub(crate) fn json_answer(body: Value) -> Effect {
     Effect::Answer(StatusCode::OK, body.to_string())
 }
 
 /// How EC2 gives the account's metadata defaults.
-pub fn metadata_defaults(of_account: &str) -> Effect {
+pub(crate) fn metadata_defaults(of_account: &str) -> Effect {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
          <GetInstanceMetadataDefaultsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
@@ -275,7 +275,7 @@ pub fn metadata_defaults(of_account: &str) -> Effect {
 }
 
 /// How EC2 words a refusal.
-pub fn ec2_error(status: u16, code: &str, message: &str) -> Effect {
+pub(crate) fn ec2_error(status: u16, code: &str, message: &str) -> Effect {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Errors><Error><Code>{code}</Code>\
          <Message>{message}</Message></Error></Errors>\
@@ -285,7 +285,7 @@ pub fn ec2_error(status: u16, code: &str, message: &str) -> Effect {
 }
 
 /// How IAM and SNS word a refusal.
-pub fn query_error(status: u16, code: &str, message: &str) -> Effect {
+pub(crate) fn query_error(status: u16, code: &str, message: &str) -> Effect {
     let body = format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>\
          </Error><RequestId>5f6b7c1e-0000-4000-8000-000000000002</RequestId></ErrorResponse>"
@@ -294,17 +294,17 @@ pub fn query_error(status: u16, code: &str, message: &str) -> Effect {
 }
 
 /// EC2 denies the caller an action.
-pub fn ec2_denied() -> Effect {
+pub(crate) fn ec2_denied() -> Effect {
     ec2_error(403, "UnauthorizedOperation", "You are not authorized")
 }
 
 /// IAM denies the caller an action.
-pub fn iam_denied() -> Effect {
+pub(crate) fn iam_denied() -> Effect {
     query_error(403, "AccessDenied", "You are not authorized")
 }
 
 /// SNS denies the caller an action.
-pub fn sns_denied() -> Effect {
+pub(crate) fn sns_denied() -> Effect {
     query_error(403, "AuthorizationError", "You are not authorized")
 }
 
@@ -325,7 +325,7 @@ fn form(body: &[u8]) -> BTreeMap<String, String> {
 }
 
 /// Form decoding: `+` is a blank, `%XX` a byte.
-pub fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -7,28 +7,28 @@ use super::instances::TAG;
 use super::proxy::decoded;
 
 /// A trust policy that EC2 may use.
-pub fn trusting_ec2() -> Value {
+pub(crate) fn trusting_ec2() -> Value {
     trusting(json!({"Service": "ec2.amazonaws.com"}))
 }
 
 /// A trust policy that lets in only a colleague's account, not EC2.
-pub fn trusting_another_account() -> Value {
+pub(crate) fn trusting_another_account() -> Value {
     trusting(json!({"AWS": "arn:aws:iam::210987654321:root"}))
 }
 
-pub fn trusting(principal: Value) -> Value {
+pub(crate) fn trusting(principal: Value) -> Value {
     policy(json!([{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]))
 }
 
 /// A policy of these statements.
-pub fn policy(statements: Value) -> Value {
+pub(crate) fn policy(statements: Value) -> Value {
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 
 impl Account {
     /// Makes a role and an instance profile of the same name that holds it;
     /// `tag` is the value of the tag that allows repairs.
-    pub async fn role_with_profile(&self, name: &str, trust: &Value, tag: Option<&str>) {
+    pub(crate) async fn role_with_profile(&self, name: &str, trust: &Value, tag: Option<&str>) {
         let tags = tag.map(|value| {
             let tag = aws_sdk_iam::types::Tag::builder().key(TAG).value(value);
             vec![tag.build().expect("a tag has key and value")]
@@ -51,14 +51,14 @@ impl Account {
     }
 
     /// Makes an instance profile without a role.
-    pub async fn profile(&self, name: &str) {
+    pub(crate) async fn profile(&self, name: &str) {
         let request = self.iam().create_instance_profile();
         let made = request.instance_profile_name(name).send().await;
         made.expect("the instance profile is made");
     }
 
     /// Gives the role an inline policy of these statements.
-    pub async fn put_role_policy(&self, role: &str, statements: Value) {
+    pub(crate) async fn put_role_policy(&self, role: &str, statements: Value) {
         self.iam()
             .put_role_policy()
             .role_name(role)
@@ -70,7 +70,7 @@ impl Account {
     }
 
     /// The role's trust policy as the server holds it.
-    pub async fn trust_policy(&self, role: &str) -> Value {
+    pub(crate) async fn trust_policy(&self, role: &str) -> Value {
         let got = self
             .iam()
             .get_role()

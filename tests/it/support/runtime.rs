@@ -24,7 +24,7 @@ use super::process::{Guarded, Memory, PATIENCE, memory_of_child, tool};
 const FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
 
 /// One execution environment: it keeps its memory from invocation to invocation.
-pub struct Function {
+pub(crate) struct Function {
     emulator: Guarded,
     invocations: String,
     client: HttpClient,
@@ -43,14 +43,14 @@ enum Reported {
 
 /// An invocation that failed, as Lambda would hand it to the failure destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub error_type: String,
     pub message: String,
 }
 
 impl Function {
     /// Starts the function in `account` with `settings` in its environment.
-    pub async fn start(account: &Account, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(account: &Account, settings: &[(&str, &str)]) -> Self {
         for _ in 0..20 {
             if let Some(function) = Self::try_start(account, settings).await {
                 return function;
@@ -118,12 +118,12 @@ impl Function {
     }
 
     /// Invokes the function and waits for its answer.
-    pub async fn invoke(&mut self, event: &(impl Event + ?Sized)) -> Result<Value, Failure> {
+    pub(crate) async fn invoke(&mut self, event: &(impl Event + ?Sized)) -> Result<Value, Failure> {
         self.invoke_text(event.event().to_string()).await
     }
 
     /// The answer to an event that is handled.
-    pub async fn handle(&mut self, event: &(impl Event + ?Sized)) -> Value {
+    pub(crate) async fn handle(&mut self, event: &(impl Event + ?Sized)) -> Value {
         match self.invoke(event).await {
             Ok(answer) => answer,
             Err(failure) => panic!("the event is not handled: {failure:?}\n{}", self.log()),
@@ -131,13 +131,13 @@ impl Function {
     }
 
     /// The only incident of an event that is handled.
-    pub async fn incident(&mut self, event: &(impl Event + ?Sized)) -> Value {
+    pub(crate) async fn incident(&mut self, event: &(impl Event + ?Sized)) -> Value {
         let report = self.handle(event).await;
         only_incident(&report).clone()
     }
 
     /// The failure of an event that is not handled.
-    pub async fn failure(&mut self, event: &(impl Event + ?Sized)) -> Failure {
+    pub(crate) async fn failure(&mut self, event: &(impl Event + ?Sized)) -> Failure {
         match self.invoke(event).await {
             Err(failure) => failure,
             Ok(answer) => panic!("the event is handled: {answer:#}"),
@@ -145,7 +145,10 @@ impl Function {
     }
 
     /// Like [`Function::invoke`], with a payload that need not be JSON.
-    pub async fn invoke_text(&mut self, payload: impl Into<Bytes>) -> Result<Value, Failure> {
+    pub(crate) async fn invoke_text(
+        &mut self,
+        payload: impl Into<Bytes>,
+    ) -> Result<Value, Failure> {
         *self.reported.lock().expect("no holder panics") = None;
         let request = Request::builder()
             .method(Method::POST)
@@ -176,12 +179,12 @@ impl Function {
     }
 
     /// What the function's process takes, after its first invocation.
-    pub fn memory(&self) -> Memory {
+    pub(crate) fn memory(&self) -> Memory {
         memory_of_child(self.emulator.id())
     }
 
     /// Everything that the function printed, once the last invocation is over.
-    pub fn log(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         let answered = self.answered;
         let over =
             |printed: &str| (printed.matches("END RequestId").count() >= answered).then_some(());
@@ -190,7 +193,7 @@ impl Function {
     }
 
     /// The first line with `text` in it that the function prints.
-    pub fn line_with(&mut self, text: &str) -> String {
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
         let line = |printed: &str| {
             let mut lines = printed.split_inclusive('\n');
             let line = lines.find(|line| line.contains(text) && line.ends_with('\n'))?;

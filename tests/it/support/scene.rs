@@ -13,20 +13,21 @@ use super::mailbox::Mailbox;
 use super::roles::{trusting_another_account, trusting_ec2};
 use super::runtime::Function;
 
-pub const ADVISE: &[(&str, &str)] = &[("TRIAGE_REPAIR", "advise"), ALL_ACTIONS];
-pub const DRY_RUN: &[(&str, &str)] = &[("TRIAGE_REPAIR", "dry-run"), ALL_ACTIONS];
-pub const REPAIR: &[(&str, &str)] = &[("TRIAGE_REPAIR", "repair"), ALL_ACTIONS];
-pub const ALL_ACTIONS: (&str, &str) = ("TRIAGE_REPAIR_ACTIONS", "enable-imds-endpoint,trust-ec2");
+pub(crate) const ADVISE: &[(&str, &str)] = &[("TRIAGE_REPAIR", "advise"), ALL_ACTIONS];
+pub(crate) const DRY_RUN: &[(&str, &str)] = &[("TRIAGE_REPAIR", "dry-run"), ALL_ACTIONS];
+pub(crate) const REPAIR: &[(&str, &str)] = &[("TRIAGE_REPAIR", "repair"), ALL_ACTIONS];
+pub(crate) const ALL_ACTIONS: (&str, &str) =
+    ("TRIAGE_REPAIR_ACTIONS", "enable-imds-endpoint,trust-ec2");
 
 /// The two writes.
-pub const MODIFY: &str = "ModifyInstanceMetadataOptions";
-pub const UPDATE: &str = "UpdateAssumeRolePolicy";
+pub(crate) const MODIFY: &str = "ModifyInstanceMetadataOptions";
+pub(crate) const UPDATE: &str = "UpdateAssumeRolePolicy";
 
 /// The role of [`Scene::broken_role`].
-pub const ROLE: &str = "MySSMRole";
+pub(crate) const ROLE: &str = "MySSMRole";
 
 /// An account with a mailbox for the messages.
-pub struct Scene {
+pub(crate) struct Scene {
     account: Account,
     pub mailbox: Mailbox,
 }
@@ -40,30 +41,34 @@ impl Deref for Scene {
 }
 
 impl Scene {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::in_region("us-east-1").await
     }
 
-    pub async fn in_region(region: &str) -> Self {
+    pub(crate) async fn in_region(region: &str) -> Self {
         let account = Account::fresh_in(region).await;
         let mailbox = account.mailbox().await;
         Self { account, mailbox }
     }
 
     /// Starts the function with `settings`, its topic the one of the mailbox.
-    pub async fn function(&self, settings: &[(&str, &str)]) -> Function {
+    pub(crate) async fn function(&self, settings: &[(&str, &str)]) -> Function {
         let mut all = vec![("TRIAGE_TOPIC_ARN", self.mailbox.topic.as_str())];
         all.extend_from_slice(settings);
         Function::start(self, &all).await
     }
 
     /// The answer of the function with `settings` to its first event.
-    pub async fn handle(&self, settings: &[(&str, &str)], event: &(impl Event + ?Sized)) -> Value {
+    pub(crate) async fn handle(
+        &self,
+        settings: &[(&str, &str)],
+        event: &(impl Event + ?Sized),
+    ) -> Value {
         self.function(settings).await.handle(event).await
     }
 
     /// The only incident of that event.
-    pub async fn incident(
+    pub(crate) async fn incident(
         &self,
         settings: &[(&str, &str)],
         event: &(impl Event + ?Sized),
@@ -72,34 +77,34 @@ impl Scene {
     }
 
     /// An instance whose metadata service is off, and which may be repaired.
-    pub async fn dark_instance(&self) -> String {
+    pub(crate) async fn dark_instance(&self) -> String {
         self.launch(Launch::DARK).await
     }
 
-    pub async fn dark_instances<const N: usize>(&self) -> [String; N] {
+    pub(crate) async fn dark_instances<const N: usize>(&self) -> [String; N] {
         self.launch_each(Launch::DARK).await
     }
 
     /// An instance whose metadata service is off, and which may not be repaired.
-    pub async fn untagged_dark_instance(&self) -> String {
+    pub(crate) async fn untagged_dark_instance(&self) -> String {
         self.launch(Launch::DARK_UNTAGGED).await
     }
 
     /// An instance on a role that EC2 may not assume and that may be repaired.
-    pub async fn refused_instance(&self) -> String {
+    pub(crate) async fn refused_instance(&self) -> String {
         let [instance] = self.refused_instances().await;
         instance
     }
 
     /// Several instances on one such role.
-    pub async fn refused_instances<const N: usize>(&self) -> [String; N] {
+    pub(crate) async fn refused_instances<const N: usize>(&self) -> [String; N] {
         let trust = trusting_another_account();
         self.role_with_profile(ROLE, &trust, Some("allow")).await;
         self.launch_each(Launch::with_profile(ROLE)).await
     }
 
     /// A dark and a refused instance, and what both have logged.
-    pub async fn both_faults(&self) -> ([String; 2], [Delivery; 2]) {
+    pub(crate) async fn both_faults(&self) -> ([String; 2], [Delivery; 2]) {
         let (dark, refused) = (self.dark_instance().await, self.refused_instance().await);
         let logged = [self.imds_off(&dark), self.role_refused(&refused)];
         ([dark, refused], logged)
@@ -114,23 +119,23 @@ impl Scene {
     }
 
     /// An instance with nothing wrong, on the role `Sound`.
-    pub async fn healthy_instance(&self) -> String {
+    pub(crate) async fn healthy_instance(&self) -> String {
         self.role_with_profile("Sound", &trusting_ec2(), None).await;
         self.launch(Launch::with_profile("Sound")).await
     }
 
     /// What the instance has logged.
-    pub fn log(&self, instance: &str, text: &str) -> Delivery {
+    pub(crate) fn log(&self, instance: &str, text: &str) -> Delivery {
         Delivery::new(self, instance, text)
     }
 
     /// What the instance logs when its metadata service is off.
-    pub fn imds_off(&self, instance: &str) -> Delivery {
+    pub(crate) fn imds_off(&self, instance: &str) -> Delivery {
         self.log(instance, logs::IMDS_OFF)
     }
 
     /// What each of the instances logs when its metadata service is off.
-    pub fn all_imds_off<'i>(
+    pub(crate) fn all_imds_off<'i>(
         &self,
         instances: impl IntoIterator<Item = &'i String>,
     ) -> Vec<Delivery> {
@@ -139,11 +144,11 @@ impl Scene {
     }
 
     /// What the instance logs when EC2 may not assume its role.
-    pub fn role_refused(&self, instance: &str) -> Delivery {
+    pub(crate) fn role_refused(&self, instance: &str) -> Delivery {
         self.log(instance, logs::ROLE_REFUSED)
     }
 
-    pub fn healthy(&self, instance: &str) -> Delivery {
+    pub(crate) fn healthy(&self, instance: &str) -> Delivery {
         self.log(instance, logs::HEALTHY)
     }
 }

@@ -5,100 +5,62 @@ mod network;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
     Filter, HttpTokensEnforcedState, HttpTokensState, IamInstanceProfile, Instance,
     InstanceMetadataDefaultsResponse, InstanceMetadataEndpointState,
     InstanceMetadataOptionsResponse, InstanceMetadataOptionsState, ManagedBy,
 };
-use tokio::sync::OnceCell;
 
 use super::error;
-use super::session::{Retry, Session};
-use super::whole::{Whole, held};
+use super::live::LiveState;
+use super::session::Session;
+use super::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
     ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace, OPT_IN_TAG_PREFIX, ProfileRef,
 };
+use crate::diagnose::live::{Call, GetInstanceMetadataDefaults, List, Reads};
 use crate::node::InstanceId;
 
-/// A client that is built at its first call.
-#[derive(Debug)]
-pub(crate) struct Ec2 {
-    effort: Retry,
-    client: OnceCell<Client>,
+pub(crate) type Ec2 = super::session::Client<aws_sdk_ec2::Client>;
+
+/// By filter and not by ids: one unknown id would fail the whole call.
+fn filter(name: &str, values: &[impl ToString]) -> Filter {
+    let values = values.iter().map(ToString::to_string).collect();
+    let filter = Filter::builder().name(name);
+    filter.set_values(Some(values)).build()
+}
+
+impl Reads<List<InstanceFacts>> for LiveState {
+    async fn read(&self, List(ids): &List<InstanceFacts>) -> Result<Vec<InstanceFacts>, CallError> {
+        const CALL: &str = List::<InstanceFacts>::NAME;
+        let request = (self.ec2().await.describe_instances())
+            .filters(filter("instance-id", ids))
+            // Instances that EKS, ECS or Lambda run are left out of lists else.
+            .include_managed_resources(true);
+        all_pages!(CALL, request, |page| {
+            let mut found = Vec::new();
+            for reservation in held(CALL, page.reservations)? {
+                let owner = reservation.owner_id.as_ref();
+                found.extend(each_held(CALL, reservation.instances, |instance| {
+                    instance_facts(instance, owner)
+                })?);
+            }
+            found
+        })
+    }
+}
+
+impl Reads<GetInstanceMetadataDefaults> for LiveState {
+    async fn read(&self, _: &GetInstanceMetadataDefaults) -> Result<ImdsDefaults, CallError> {
+        const CALL: &str = GetInstanceMetadataDefaults::NAME;
+        let request = self.ec2().await.get_instance_metadata_defaults();
+        let answer = request.send().await.map_err(|e| error::read(CALL, e))?;
+        Ok(imds_defaults(&held(CALL, answer.account_level)?))
+    }
 }
 
 impl Ec2 {
-    pub(crate) fn new(effort: Retry) -> Self {
-        Self {
-            effort,
-            client: OnceCell::new(),
-        }
-    }
-
-    async fn client(&self, session: &Session) -> &Client {
-        self.client
-            .get_or_init(|| async {
-                let config = aws_sdk_ec2::config::Builder::from(session.config().await)
-                    .retry_config(self.effort.retries())
-                    .timeout_config(self.effort.timeouts())
-                    .interceptor(Whole)
-                    .build();
-                Client::from_conf(config)
-            })
-            .await
-    }
-
-    /// Those of `ids` (at most 200, as many as one filter takes) that EC2 knows. By filter
-    /// and not by ids: one unknown id would fail the whole call.
-    pub(crate) async fn describe_instances(
-        &self,
-        session: &Session,
-        ids: &[InstanceId],
-    ) -> Result<Vec<InstanceFacts>, CallError> {
-        let filter = Filter::builder()
-            .name("instance-id")
-            .set_values(Some(ids.iter().map(ToString::to_string).collect()))
-            .build();
-        const CALL: &str = "DescribeInstances";
-        let mut pages = self
-            .client(session)
-            .await
-            .describe_instances()
-            .filters(filter)
-            // Instances that EKS, ECS or Lambda run are left out of lists else.
-            .include_managed_resources(true)
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| error::read(CALL, e))?;
-            for reservation in held(CALL, page.reservations)? {
-                let owner = reservation.owner_id;
-                for instance in held(CALL, reservation.instances)? {
-                    let mut facts = held(CALL, instance_facts(&instance))?;
-                    facts.network.owner.clone_from(&owner);
-                    found.push(facts);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The metadata defaults of this account and Region.
-    pub(crate) async fn imds_defaults(&self, session: &Session) -> Result<ImdsDefaults, CallError> {
-        const CALL: &str = "GetInstanceMetadataDefaults";
-        let answer = self
-            .client(session)
-            .await
-            .get_instance_metadata_defaults()
-            .send()
-            .await
-            .map_err(|e| error::read(CALL, e))?;
-        Ok(imds_defaults(&held(CALL, answer.account_level)?))
-    }
-
     /// Sends only the instance id and `HttpEndpoint=enabled`: every option
     /// that is not named keeps its value.
     pub(crate) async fn enable_imds_endpoint(
@@ -143,7 +105,7 @@ impl Ec2 {
 
 /// `None` when the answer lacks what every instance has: an id that is one, and
 /// a state.
-fn instance_facts(instance: &Instance) -> Option<InstanceFacts> {
+fn instance_facts(instance: &Instance, owner: Option<&String>) -> Option<InstanceFacts> {
     let id = InstanceId::parse(instance.instance_id()?)?;
     let state = instance.state()?.name()?;
     let managed = instance
@@ -167,7 +129,7 @@ fn instance_facts(instance: &Instance) -> Option<InstanceFacts> {
         managed_by: managed.map(|operator| operator.principal().unwrap_or("EC2").to_owned()),
         vpc: instance.vpc_id().map(str::to_owned),
         subnet: instance.subnet_id().map(str::to_owned),
-        network: network_place(instance),
+        network: network_place(instance, owner),
     })
 }
 
@@ -182,7 +144,7 @@ fn profile_ref(profile: &IamInstanceProfile) -> Option<ProfileRef> {
 }
 
 /// By the primary interface: what the instance itself lists may be incomplete.
-fn network_place(instance: &Instance) -> NetworkPlace {
+fn network_place(instance: &Instance, owner: Option<&String>) -> NetworkPlace {
     let interfaces = instance.network_interfaces();
     let primary = interfaces.iter().find(|interface| {
         let attachment = interface.attachment();
@@ -208,8 +170,7 @@ fn network_place(instance: &Instance) -> NetworkPlace {
         .chain(v6.iter().filter_map(|one| one.ipv6_address()));
     addresses.extend(texts.filter_map(|text| text.parse::<IpAddr>().ok()));
     NetworkPlace {
-        // The reservation names it.
-        owner: None,
+        owner: owner.cloned(),
         addresses,
         public: instance
             .public_ip_address()
@@ -303,7 +264,7 @@ mod tests {
             )
             .subnet_id("subnet-1")
             .build();
-        let facts = instance_facts(&instance).expect("the id is one");
+        let facts = instance_facts(&instance, None).expect("the id is one");
         assert_eq!(facts.state, "running");
         assert_eq!(
             facts.imds,

@@ -5,61 +5,29 @@ mod policies;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Role;
 use percent_encoding::percent_decode_str;
-use tokio::sync::OnceCell;
 
 use super::ec2::opt_in_tags;
 use super::error;
-use super::session::{Retry, Session};
-use super::whole::{Whole, held};
+use super::live::LiveState;
+use super::session::Session;
+use super::whole::held;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Fetched, ProfileFacts, RoleFacts};
+use crate::diagnose::live::{Call, GetInstanceProfile, GetRole, Reads};
 
-/// A client that is built at its first call.
-#[derive(Debug)]
-pub(crate) struct Iam {
-    effort: Retry,
-    client: OnceCell<Client>,
-}
+pub(crate) type Iam = super::session::Client<aws_sdk_iam::Client>;
 
-impl Iam {
-    pub(crate) fn new(effort: Retry) -> Self {
-        Self {
-            effort,
-            client: OnceCell::new(),
-        }
-    }
-
-    async fn client(&self, session: &Session) -> &Client {
-        self.client
-            .get_or_init(|| async {
-                let config = aws_sdk_iam::config::Builder::from(session.config().await)
-                    .retry_config(self.effort.retries())
-                    .timeout_config(self.effort.timeouts())
-                    .interceptor(Whole)
-                    .build();
-                Client::from_conf(config)
-            })
-            .await
-    }
-
-    /// The profile with its role. The role's tags are not in this answer.
-    pub(crate) async fn instance_profile(
+impl Reads<GetInstanceProfile> for LiveState {
+    async fn read(
         &self,
-        session: &Session,
-        name: &str,
+        GetInstanceProfile(name): &GetInstanceProfile,
     ) -> Result<ProfileFacts, CallError> {
-        const CALL: &str = "GetInstanceProfile";
-        let answer = self
-            .client(session)
-            .await
-            .get_instance_profile()
-            .instance_profile_name(name)
-            .send()
-            .await
-            .map_err(|e| error::read(CALL, e))?;
+        const CALL: &str = GetInstanceProfile::NAME;
+        let request = self.iam().await.get_instance_profile();
+        let answer = request.instance_profile_name(name).send().await;
+        let answer = answer.map_err(|e| error::read(CALL, e))?;
         let profile = held(CALL, answer.instance_profile())?;
         // A profile holds at most one role ("IAM and AWS STS quotas").
         let role = match profile.roles().first() {
@@ -75,23 +43,20 @@ impl Iam {
             role,
         })
     }
+}
 
-    /// The role with its trust policy and tags.
-    pub(crate) async fn role(&self, session: &Session, name: &str) -> Result<RoleFacts, CallError> {
-        const CALL: &str = "GetRole";
-        let answer = self
-            .client(session)
-            .await
-            .get_role()
-            .role_name(name)
-            .send()
-            .await
-            .map_err(|e| error::read(CALL, e))?;
+impl Reads<GetRole> for LiveState {
+    async fn read(&self, GetRole(name): &GetRole) -> Result<RoleFacts, CallError> {
+        const CALL: &str = GetRole::NAME;
+        let answer = self.iam().await.get_role().role_name(name).send().await;
+        let answer = answer.map_err(|e| error::read(CALL, e))?;
         let role = held(CALL, answer.role())?;
         let tags = opt_in_tags(role.tags().iter().map(|tag| (tag.key(), tag.value())));
         held(CALL, role_facts(role, Fetched::Found(tags)))
     }
+}
 
+impl Iam {
     /// Replaces the whole trust policy of the role.
     pub(crate) async fn update_trust_policy(
         &self,

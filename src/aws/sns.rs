@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::Region;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
@@ -45,18 +46,16 @@ impl Topic {
     }
 
     async fn client(&self, session: &Session) -> &Client {
-        self.client
-            .get_or_init(|| async {
-                let mut config = aws_sdk_sns::config::Builder::from(session.config().await)
-                    .retry_config(Retry::Standard.retries())
-                    .timeout_config(Retry::Standard.timeouts());
-                // SNS takes a message only in the topic's own Region.
-                if let Some(region) = self.arn.split(':').nth(3).filter(|r| !r.is_empty()) {
-                    config = config.region(aws_sdk_sns::config::Region::new(region.to_owned()));
-                }
-                Client::from_conf(config.build())
-            })
-            .await
+        let build = || async {
+            let mut config = Retry::Standard.apply(session.config().await);
+            // SNS takes a message only in the topic's own Region.
+            if let Some(region) = self.arn.split(':').nth(3).filter(|r| !r.is_empty()) {
+                let region = Region::new(region.to_owned());
+                config = config.into_builder().region(region).build();
+            }
+            Client::new(&config)
+        };
+        self.client.get_or_init(build).await
     }
 
     /// The message id that SNS gave.

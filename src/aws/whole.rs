@@ -93,6 +93,36 @@ pub(super) fn held<T>(call: &'static str, value: Option<T>) -> Result<T, CallErr
     })
 }
 
+/// What `fact` reads from each of the elements that an answer to `call` must
+/// hold. One that lacks what it must hold makes the answer no answer: what is
+/// missing would read as absent.
+///
+/// # Errors
+/// As [`held`].
+pub(super) fn each_held<E, T>(
+    call: &'static str,
+    elements: Option<Vec<E>>,
+    fact: impl Fn(&E) -> Option<T>,
+) -> Result<Vec<T>, CallError> {
+    let elements = held(call, elements)?;
+    elements.iter().map(|one| held(call, fact(one))).collect()
+}
+
+/// What `$of_page` reads from each page of the answer to `$call`.
+macro_rules! all_pages {
+    ($call:expr, $request:expr, |$page:ident| $of_page:expr) => {{
+        let mut pages = $request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let $page = page.map_err(|e| $crate::aws::error::read($call, e))?;
+            found.extend($of_page);
+        }
+        Ok(found)
+    }};
+}
+
+pub(super) use all_pages;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ mod detail;
 pub mod diagnosis;
 pub mod facts;
 #[cfg(feature = "aws")]
-pub mod live;
+pub(crate) mod live;
 mod needs;
 mod network;
 mod query;

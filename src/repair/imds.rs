@@ -9,7 +9,6 @@ use super::task::{Task, in_time, poll_until_seen};
 use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::ImdsFacts;
-use crate::diagnose::live::AwsReader;
 use crate::node::InstanceId;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 

@@ -8,7 +8,6 @@ use super::plan::{CurrentState, Guardrails, Plan, plan};
 use super::task::{Task, in_time, poll_until_seen};
 use super::verify::{self, Seen};
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::live::AwsReader;
 use crate::policy::{Edit, same_policy};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 

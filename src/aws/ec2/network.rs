@@ -4,182 +4,71 @@
 use std::net::IpAddr;
 
 use aws_sdk_ec2::types::{
-    DhcpOptions, Filter, IpPermission, NetworkAcl, NetworkAclEntry, NetworkInterface, Route,
-    RouteOrigin, RouteState, RouteTable, RuleAction, SecurityGroup, Subnet, Vpc, VpcAttributeName,
-    VpcEndpoint, VpcEndpointType,
+    DhcpOptions, IpPermission, NetworkAcl, NetworkAclEntry, NetworkInterface, Route, RouteOrigin,
+    RouteState, RouteTable, RuleAction, SecurityGroup, Subnet, Vpc, VpcAttributeName, VpcEndpoint,
+    VpcEndpointType,
 };
 
-use super::super::error;
-use super::super::session::Session;
-use super::super::whole::held;
-use super::Ec2;
+use super::filter;
+use crate::aws::error;
+use crate::aws::live::LiveState;
+use crate::aws::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
     InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
     VpcFacts,
 };
-use crate::diagnose::live::VpcAttribute;
+use crate::diagnose::live::{Call, DescribeVpcAttribute, List, Reads, VpcAttribute};
 
-/// All pages of a list, each element as a plain fact. One that lacks what it
-/// must hold makes the answer no answer: what is missing would read as absent.
-macro_rules! all_pages {
-    ($request:expr, $call:literal, $elements:ident, $fact:path) => {{
-        let mut pages = $request.into_paginator().send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| error::read($call, e))?;
-            for element in held($call, page.$elements)? {
-                found.push(held($call, $fact(&element))?);
+macro_rules! lists {
+    ($($facts:ident by $filter:literal: $fact:ident of $elements:ident $request:tt;)+) => {$(
+        impl Reads<List<$facts>> for LiveState {
+            async fn read(&self, List(keys): &List<$facts>) -> Result<Vec<$facts>, CallError> {
+                const CALL: &str = List::<$facts>::NAME;
+                let request = list_request!(self.ec2().await, $request);
+                let request = request.filters(filter($filter, keys));
+                all_pages!(CALL, request, |page| each_held(CALL, page.$elements, $fact)?)
             }
         }
-        Ok(found)
-    }};
+    )+};
 }
 
-fn filter(name: &str, values: &[String]) -> Filter {
-    Filter::builder()
-        .name(name)
-        .set_values(Some(values.to_vec()))
-        .build()
+macro_rules! list_request {
+    ($client:expr, ($($request:tt)+)) => { $client $($request)+ };
 }
 
-impl Ec2 {
-    pub(crate) async fn security_groups(
-        &self,
-        session: &Session,
-        ids: &[String],
-    ) -> Result<Vec<GroupFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client
-            .describe_security_groups()
-            .filters(filter("group-id", ids));
-        all_pages!(
-            request,
-            "DescribeSecurityGroups",
-            security_groups,
-            group_facts
-        )
-    }
+lists! {
+    GroupFacts by "group-id": group_facts of security_groups (.describe_security_groups());
+    AclFacts by "vpc-id": acl_facts of network_acls (.describe_network_acls());
+    RouteTableFacts by "vpc-id": table_facts of route_tables (.describe_route_tables());
+    EndpointFacts by "vpc-id": endpoint_facts of vpc_endpoints (.describe_vpc_endpoints());
+    // Those of managed instances are left out of lists else.
+    InterfaceFacts by "network-interface-id": interface_facts of network_interfaces
+        (.describe_network_interfaces().include_managed_resources(true));
+    SubnetFacts by "subnet-id": subnet_facts of subnets (.describe_subnets());
+    VpcFacts by "vpc-id": vpc_facts of vpcs (.describe_vpcs());
+    DhcpFacts by "dhcp-options-id": dhcp_facts of dhcp_options (.describe_dhcp_options());
+}
 
-    pub(crate) async fn network_acls(
+impl Reads<DescribeVpcAttribute> for LiveState {
+    async fn read(
         &self,
-        session: &Session,
-        vpcs: &[String],
-    ) -> Result<Vec<AclFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client
-            .describe_network_acls()
-            .filters(filter("vpc-id", vpcs));
-        all_pages!(request, "DescribeNetworkAcls", network_acls, acl_facts)
-    }
-
-    pub(crate) async fn route_tables(
-        &self,
-        session: &Session,
-        vpcs: &[String],
-    ) -> Result<Vec<RouteTableFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client
-            .describe_route_tables()
-            .filters(filter("vpc-id", vpcs));
-        all_pages!(request, "DescribeRouteTables", route_tables, table_facts)
-    }
-
-    pub(crate) async fn vpc_endpoints(
-        &self,
-        session: &Session,
-        vpcs: &[String],
-    ) -> Result<Vec<EndpointFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client
-            .describe_vpc_endpoints()
-            .filters(filter("vpc-id", vpcs));
-        all_pages!(
-            request,
-            "DescribeVpcEndpoints",
-            vpc_endpoints,
-            endpoint_facts
-        )
-    }
-
-    pub(crate) async fn network_interfaces(
-        &self,
-        session: &Session,
-        ids: &[String],
-    ) -> Result<Vec<InterfaceFacts>, CallError> {
-        let client = self.client(session).await;
-        let of_ids = filter("network-interface-id", ids);
-        let request = client
-            .describe_network_interfaces()
-            .filters(of_ids)
-            // Those of managed instances are left out of lists else.
-            .include_managed_resources(true);
-        all_pages!(
-            request,
-            "DescribeNetworkInterfaces",
-            network_interfaces,
-            interface_facts
-        )
-    }
-
-    pub(crate) async fn subnets(
-        &self,
-        session: &Session,
-        ids: &[String],
-    ) -> Result<Vec<SubnetFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client.describe_subnets().filters(filter("subnet-id", ids));
-        all_pages!(request, "DescribeSubnets", subnets, subnet_facts)
-    }
-
-    pub(crate) async fn vpcs(
-        &self,
-        session: &Session,
-        ids: &[String],
-    ) -> Result<Vec<VpcFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client.describe_vpcs().filters(filter("vpc-id", ids));
-        all_pages!(request, "DescribeVpcs", vpcs, vpc_facts)
-    }
-
-    pub(crate) async fn dhcp_options(
-        &self,
-        session: &Session,
-        ids: &[String],
-    ) -> Result<Vec<DhcpFacts>, CallError> {
-        let client = self.client(session).await;
-        let request = client
-            .describe_dhcp_options()
-            .filters(filter("dhcp-options-id", ids));
-        all_pages!(request, "DescribeDhcpOptions", dhcp_options, dhcp_facts)
-    }
-
-    pub(crate) async fn vpc_attribute(
-        &self,
-        session: &Session,
-        vpc: &str,
-        attribute: VpcAttribute,
+        DescribeVpcAttribute(vpc, attribute): &DescribeVpcAttribute,
     ) -> Result<bool, CallError> {
-        const CALL: &str = "DescribeVpcAttribute";
+        const CALL: &str = DescribeVpcAttribute::NAME;
         let name = match attribute {
             VpcAttribute::DnsSupport => VpcAttributeName::EnableDnsSupport,
             VpcAttribute::DnsHostnames => VpcAttributeName::EnableDnsHostnames,
         };
-        let answer = self
-            .client(session)
-            .await
-            .describe_vpc_attribute()
-            .vpc_id(vpc)
-            .attribute(name)
-            .send()
-            .await
-            .map_err(|e| error::read(CALL, e))?;
+        let request = self.ec2().await.describe_vpc_attribute();
+        let request = request.vpc_id(vpc).attribute(name);
+        let answer = request.send().await.map_err(|e| error::read(CALL, e))?;
         let value = match attribute {
-            VpcAttribute::DnsSupport => answer.enable_dns_support(),
-            VpcAttribute::DnsHostnames => answer.enable_dns_hostnames(),
+            VpcAttribute::DnsSupport => answer.enable_dns_support,
+            VpcAttribute::DnsHostnames => answer.enable_dns_hostnames,
         };
-        held(CALL, value.and_then(|value| value.value()))
+        held(CALL, value.and_then(|value| value.value))
     }
 }
 

@@ -1,42 +1,38 @@
 //! What a role may do: IAM's simulator, and the role's policies.
 
 use aws_sdk_iam::config::http::HttpRequest;
-use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{AttachedPolicy, EvaluationResult, PolicyEvaluationDecisionType};
 
-use super::super::error;
-use super::super::session::Session;
-use super::super::whole::held;
-use super::{Iam, decode, some};
+use super::{decode, some};
+use crate::aws::error;
+use crate::aws::live::LiveState;
+use crate::aws::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Decision, SimulatedAction};
+use crate::diagnose::live::{
+    Call, GetPolicyVersion, GetRolePolicy, ListAttachedRolePolicies, ListRolePolicies, Reads,
+    SimulatePrincipalPolicy,
+};
 
-impl Iam {
-    /// What IAM says of each of `actions` called on `resource` by the role.
+impl Reads<SimulatePrincipalPolicy> for LiveState {
     /// Service control policies are left out: the simulator evaluates their
     /// conditions without the values of a real call and does not say which
     /// were missing, so that a denial outside certain Regions denies everything.
-    pub(crate) async fn simulate(
+    async fn read(
         &self,
-        session: &Session,
-        role_arn: &str,
-        actions: &[&str],
-        resource: &str,
+        SimulatePrincipalPolicy(role_arn, actions, resource): &SimulatePrincipalPolicy,
     ) -> Result<Vec<SimulatedAction>, CallError> {
-        let client = self.client(session).await;
+        const CALL: &str = SimulatePrincipalPolicy::NAME;
+        let request = (self.iam().await.simulate_principal_policy())
+            .policy_source_arn(role_arn)
+            .set_action_names(Some(actions.iter().map(ToString::to_string).collect()))
+            .resource_arns(resource);
         let mut answers = Vec::new();
         let mut marker = None;
         loop {
-            let page = client
-                .simulate_principal_policy()
-                .policy_source_arn(role_arn)
-                .set_action_names(Some(actions.iter().map(ToString::to_string).collect()))
-                .resource_arns(resource)
-                .set_marker(marker)
-                .customize()
-                .mutate_request(leave_out_scps)
-                .send()
-                .await
-                .map_err(|e| error::read("SimulatePrincipalPolicy", e))?;
+            let request = request.clone().set_marker(marker).customize();
+            let page = request.mutate_request(leave_out_scps).send().await;
+            let page = page.map_err(|e| error::read(CALL, e))?;
             let results = page.evaluation_results().iter();
             let asked = results.filter(|result| actions.contains(&result.eval_action_name()));
             answers.extend(asked.filter_map(|result| simulated(result, resource)));
@@ -46,101 +42,55 @@ impl Iam {
             }
         }
     }
+}
 
-    /// The ARNs of the managed policies attached to a role.
-    pub(crate) async fn attached_policies(
+impl Reads<ListAttachedRolePolicies> for LiveState {
+    async fn read(
         &self,
-        session: &Session,
-        role: &str,
+        ListAttachedRolePolicies(role): &ListAttachedRolePolicies,
     ) -> Result<Vec<String>, CallError> {
-        let mut pages = self
-            .client(session)
-            .await
-            .list_attached_role_policies()
-            .role_name(role)
-            .into_paginator()
-            .send();
-        let mut arns = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| error::read("ListAttachedRolePolicies", e))?;
-            for policy in held("ListAttachedRolePolicies", page.attached_policies)? {
-                arns.push(held("ListAttachedRolePolicies", policy.policy_arn)?);
-            }
-        }
-        Ok(arns)
+        const CALL: &str = ListAttachedRolePolicies::NAME;
+        let request = self.iam().await.list_attached_role_policies();
+        all_pages!(CALL, request.role_name(role), |page| {
+            let arn = |policy: &AttachedPolicy| policy.policy_arn.clone();
+            each_held(CALL, page.attached_policies, arn)?
+        })
     }
+}
 
-    /// The names of a role's inline policies.
-    pub(crate) async fn inline_policies(
+impl Reads<ListRolePolicies> for LiveState {
+    async fn read(
         &self,
-        session: &Session,
-        role: &str,
+        ListRolePolicies(role): &ListRolePolicies,
     ) -> Result<Vec<String>, CallError> {
-        let mut pages = self
-            .client(session)
-            .await
-            .list_role_policies()
-            .role_name(role)
-            .into_paginator()
-            .send();
-        let mut names = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| error::read("ListRolePolicies", e))?;
-            names.extend(page.policy_names().iter().cloned());
-        }
-        Ok(names)
+        let request = self.iam().await.list_role_policies().role_name(role);
+        all_pages!(ListRolePolicies::NAME, request, |page| page.policy_names)
     }
+}
 
-    /// The document of an inline policy.
-    pub(crate) async fn inline_policy(
-        &self,
-        session: &Session,
-        role: &str,
-        name: &str,
-    ) -> Result<String, CallError> {
-        let answer = self
-            .client(session)
-            .await
-            .get_role_policy()
-            .role_name(role)
-            .policy_name(name)
-            .send()
-            .await
-            .map_err(|e| error::read("GetRolePolicy", e))?;
-        Ok(decode(&held(
-            "GetRolePolicy",
-            some(answer.policy_document()),
-        )?))
+impl Reads<GetRolePolicy> for LiveState {
+    async fn read(&self, GetRolePolicy((role, name)): &GetRolePolicy) -> Result<String, CallError> {
+        const CALL: &str = GetRolePolicy::NAME;
+        let request = self.iam().await.get_role_policy();
+        let answer = request.role_name(role).policy_name(name).send().await;
+        let answer = answer.map_err(|e| error::read(CALL, e))?;
+        Ok(decode(&held(CALL, some(answer.policy_document()))?))
     }
+}
 
-    /// The document of a managed policy's default version.
-    pub(crate) async fn managed_policy(
-        &self,
-        session: &Session,
-        arn: &str,
-    ) -> Result<String, CallError> {
-        let client = self.client(session).await;
-        let policy = client
-            .get_policy()
-            .policy_arn(arn)
-            .send()
-            .await
-            .map_err(|e| error::read("GetPolicy", e))?;
-        let version = policy
-            .policy()
-            .and_then(|policy| policy.default_version_id());
-        let version = held("GetPolicy", version)?;
-        let answer = client
-            .get_policy_version()
-            .policy_arn(arn)
-            .version_id(version)
-            .send()
-            .await
-            .map_err(|e| error::read("GetPolicyVersion", e))?;
-        let document = answer
-            .policy_version()
-            .and_then(|version| version.document());
-        Ok(decode(held("GetPolicyVersion", document)?))
+impl Reads<GetPolicyVersion> for LiveState {
+    async fn read(&self, GetPolicyVersion(arn): &GetPolicyVersion) -> Result<String, CallError> {
+        const POLICY: &str = "GetPolicy";
+        const CALL: &str = GetPolicyVersion::NAME;
+        let client = self.iam().await;
+        let policy = client.get_policy().policy_arn(arn).send().await;
+        let policy = policy.map_err(|e| error::read(POLICY, e))?.policy;
+        let version = held(POLICY, policy.and_then(|policy| policy.default_version_id))?;
+        let request = client.get_policy_version().policy_arn(arn);
+        let answer = request.version_id(version).send().await;
+        let answer = answer.map_err(|e| error::read(CALL, e))?.policy_version;
+        let document = answer.and_then(|version| version.document);
+        Ok(decode(&held(CALL, document)?))
     }
 }
 

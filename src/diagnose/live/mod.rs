@@ -6,176 +6,152 @@
 //! read next. A read that is denied, fails or is late is a fact like any
 //! other: it says why, and the checks that need it answer `unknown`.
 
+mod calls;
 mod identity;
-mod network;
 mod reader;
 mod recent;
-mod ssm;
 
-use std::collections::BTreeMap;
-use std::future::Future;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::call_error::CallError;
 use super::check::Query;
-use super::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts, ImdsDefaults, InstanceFacts,
-    InterfaceFacts, PolicyNames, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
-    SimulatedAction, SubnetFacts, VpcFacts,
-};
+use super::facts::{EndpointFacts, Facts, Fetched, InstanceFacts};
 use super::needs::Needs;
 use crate::node::InstanceId;
+pub(crate) use calls::*;
 use reader::Reader;
-pub use recent::{ASKED_BEFORE, KEPT, Kept, Recent};
-
-/// Values that one filter of EC2 takes.
-pub const EC2_FILTER: usize = 200;
-
-/// Nodes asked about in one DescribeInstanceInformation.
-pub const NODES_PER_CALL: usize = 50;
+#[cfg(test)]
+pub(crate) use recent::ASKED_BEFORE;
+pub(crate) use recent::{KEPT, Kept, Recent};
 
 /// The setting that turns Default Host Management on.
-pub const DHMC_SETTING: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
-
-/// An answer to come.
-pub trait ApiFuture<T>: Future<Output = Result<T, CallError>> + Send {}
-impl<T, F: Future<Output = Result<T, CallError>> + Send> ApiFuture<T> for F {}
-
-/// A yes-or-no attribute of a VPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum VpcAttribute {
-    DnsSupport,
-    DnsHostnames,
-}
-
-/// The reads that the checks rest on. A list is given whole, all its pages;
-/// what is asked for in a list and does not exist is left out of the answer.
-pub trait AwsReader: Send + Sync + 'static {
-    /// Those of at most [`EC2_FILTER`] `ids` that EC2 knows.
-    fn instances(&self, ids: &[InstanceId]) -> impl ApiFuture<Vec<InstanceFacts>>;
-
-    /// The metadata defaults of this account and Region.
-    fn imds_defaults(&self) -> impl ApiFuture<ImdsDefaults>;
-
-    /// The instance profile with its role, whose tags and boundary are not read.
-    fn profile(&self, name: &str) -> impl ApiFuture<ProfileFacts>;
-
-    /// The role with its tags and boundary.
-    fn role(&self, name: &str) -> impl ApiFuture<RoleFacts>;
-
-    /// What IAM says of each of `actions` called on `resource`.
-    fn simulation(
-        &self,
-        role_arn: &str,
-        actions: &[&str],
-        resource: &str,
-    ) -> impl ApiFuture<Vec<SimulatedAction>>;
-
-    /// The managed policies attached to a role.
-    fn attached_policies(&self, role: &str) -> impl ApiFuture<Vec<String>>;
-
-    fn inline_policies(&self, role: &str) -> impl ApiFuture<Vec<String>>;
-
-    /// The document of an inline policy.
-    fn inline_policy(&self, role: &str, name: &str) -> impl ApiFuture<String>;
-
-    /// The document of a managed policy's default version.
-    fn managed_policy(&self, arn: &str) -> impl ApiFuture<String>;
-
-    fn groups(&self, ids: &[String]) -> impl ApiFuture<Vec<GroupFacts>>;
-
-    fn acls(&self, vpcs: &[String]) -> impl ApiFuture<Vec<AclFacts>>;
-
-    fn route_tables(&self, vpcs: &[String]) -> impl ApiFuture<Vec<RouteTableFacts>>;
-
-    fn endpoints(&self, vpcs: &[String]) -> impl ApiFuture<Vec<EndpointFacts>>;
-
-    fn interfaces(&self, ids: &[String]) -> impl ApiFuture<Vec<InterfaceFacts>>;
-
-    fn subnets(&self, ids: &[String]) -> impl ApiFuture<Vec<SubnetFacts>>;
-
-    fn vpcs(&self, ids: &[String]) -> impl ApiFuture<Vec<VpcFacts>>;
-
-    fn vpc_attribute(&self, vpc: &str, attribute: VpcAttribute) -> impl ApiFuture<bool>;
-
-    fn dhcp_options(&self, ids: &[String]) -> impl ApiFuture<Vec<DhcpFacts>>;
-
-    /// Those of at most [`NODES_PER_CALL`] `ids` that Systems Manager knows.
-    fn registrations(&self, ids: &[InstanceId]) -> impl ApiFuture<Vec<RegistrationFacts>>;
-
-    /// The value of a service setting of this account and Region.
-    fn service_setting(&self, id: &str) -> impl ApiFuture<String>;
-}
-
-/// What `needs` asks for. What is not read by `until` is given as failed.
-pub async fn read<R: AwsReader>(needs: &Needs, reads: &Arc<R>, until: Instant) -> Facts {
-    let reader = Reader::new(Arc::clone(reads), until);
-    let of_instances = async {
-        let ids = needs.wanted(Query::Instance).cloned();
-        let instances = reader
-            .in_lists(
-                ids,
-                EC2_FILTER,
-                |reads, ids: Vec<InstanceId>| async move { reads.instances(&ids).await },
-                |instance: &InstanceFacts| vec![instance.id.clone()],
-            )
-            .await;
-        let (identity, network, defaults) = tokio::join!(
-            identity::read(needs, &instances, &reader),
-            network::read(needs, &instances, &reader),
-            imds_defaults(needs, &instances, &reader),
-        );
-        (with_defaults(instances, defaults), identity, network)
-    };
-    let ((instances, identity, network), manager) =
-        tokio::join!(of_instances, ssm::read(needs, &reader));
-    Facts {
-        instances,
-        profiles: identity.profiles,
-        simulations: identity.simulations,
-        policy_names: identity.policy_names,
-        inline_policies: identity.inline_policies,
-        managed_policies: identity.managed_policies,
-        ..manager.with(network)
-    }
-}
+const DHMC_SETTING: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
 
 type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
-/// The account's metadata defaults, where one of `instances` has its endpoint off.
-async fn imds_defaults<R: AwsReader>(
+/// What `needs` asks for. What is not read by `until` is given as failed.
+pub(crate) async fn read<R: AwsReader>(
+    needs: &Needs,
+    reads: &Arc<Recent<R>>,
+    until: Instant,
+) -> Facts {
+    let reader = Reader::new(Arc::clone(reads), until);
+    let mut facts = Facts::default();
+    let of_instances = async {
+        facts.instances = reader.list(needs.wanted(Query::Instance).cloned()).await;
+        let instances = &facts.instances;
+        let of = |query, ids: fn(&InstanceFacts) -> &[String]| ids_of(query, needs, instances, ids);
+        let identity = async {
+            let names = identity::profiles(needs, Query::Profile, instances);
+            facts.profiles = reader.each(names, GetInstanceProfile).await;
+            let names = identity::profiles(needs, Query::Role, instances);
+            let roles = identity::roles(&names, &facts.profiles);
+            let calls = identity::simulations(needs, instances, &facts.profiles);
+            let simulate = |reads, role: String| identity::simulate(reads, calls[&role].clone());
+            let (roles, simulations) = tokio::join!(
+                reader.each(roles, GetRole),
+                reader.each_by(calls.keys().cloned(), simulate),
+            );
+            identity::take_roles(&mut facts.profiles, &roles);
+            facts.simulations = simulations;
+            let undecided = identity::undecided(&facts.simulations);
+            facts.policy_names = reader.each_by(undecided, identity::policy_names).await;
+            let (inline, managed) = identity::policies(&facts.policy_names, &facts.profiles);
+            tokio::join!(
+                async { facts.inline_policies = reader.each(inline, GetRolePolicy).await },
+                async { facts.managed_policies = reader.each(managed, GetPolicyVersion).await },
+            );
+        };
+        let endpoints = async {
+            facts.endpoints = reader.lists(of(Query::Endpoints, vpc)).await;
+            // A policy is judged without their addresses and groups.
+            let on_path = needs.is_wanted(Query::SecurityGroups);
+            let all = facts.endpoints.values().filter_map(Fetched::found);
+            let meant: Vec<&EndpointFacts> = (all.flatten())
+                .filter(|one| on_path && one.interface && needs.concerns(&one.service))
+                .collect();
+            let interfaces = meant.iter().flat_map(|one| one.interfaces.iter().cloned());
+            let groups = meant.iter().flat_map(|one| one.groups.iter().cloned());
+            let (interfaces, groups) = tokio::join!(reader.list(interfaces), reader.list(groups));
+            facts.interfaces = interfaces;
+            groups
+        };
+        let dns = async {
+            facts.vpcs = reader.list(of(Query::Dns, vpc)).await;
+            let options = facts.vpcs.values().filter_map(Fetched::found);
+            let options = options.filter_map(|vpc| vpc.dhcp_options.clone());
+            facts.dhcp_options = reader.list(options).await;
+        };
+        let attribute = |attribute| {
+            let call = move |vpc| DescribeVpcAttribute(vpc, attribute);
+            reader.each(of(Query::Dns, vpc), call)
+        };
+        let imds = |id| instances.get(id)?.found()?.imds.as_ref();
+        let mut imds = needs.wanted(Query::ImdsDefaults).filter_map(imds);
+        let any_off = imds.any(|imds| !imds.endpoint_enabled).then_some(());
+        let ((), groups, (), (), of_endpoints, (), (), (), (), defaults) = tokio::join!(
+            identity,
+            reader.list(of(Query::SecurityGroups, |one| &one.network.groups)),
+            async { facts.acls = reader.lists(of(Query::NetworkAcl, vpc)).await },
+            async { facts.route_tables = reader.lists(of(Query::RouteTables, vpc)).await },
+            endpoints,
+            async { facts.subnets = reader.list(of(Query::Subnet, subnet)).await },
+            dns,
+            async { facts.dns_support = attribute(VpcAttribute::DnsSupport).await },
+            async { facts.dns_hostnames = attribute(VpcAttribute::DnsHostnames).await },
+            reader.each(any_off, |()| GetInstanceMetadataDefaults()),
+        );
+        // A group of both is read twice at most: the second list hangs on an
+        // answer, the first need not wait for it.
+        facts.groups = of_endpoints;
+        facts.groups.extend(groups);
+        let defaults = defaults.into_values().next();
+        for read in facts.instances.values_mut() {
+            if let Fetched::Found(instance) = read {
+                instance.imds_defaults.clone_from(&defaults);
+            }
+        }
+    };
+    let dhmc = async {
+        let setting = needs.is_wanted(Query::Dhmc).then_some(DHMC_SETTING);
+        let settings = reader.each(setting, |id| GetServiceSetting(id.to_owned()));
+        facts.dhmc_setting = settings.await.into_values().next();
+        // The setting holds the role with its path; `$None` is off.
+        let value = facts.dhmc_setting.as_ref().and_then(Fetched::found);
+        let role = value.filter(|value| !value.starts_with('$'));
+        let role = role.and_then(|value| value.rsplit('/').next());
+        let role = role.filter(|name| !name.is_empty()).map(str::to_owned);
+        facts.dhmc_role = reader.each(role, GetRole).await.into_values().next();
+    };
+    let registered = needs.wanted(Query::Registration).cloned();
+    tokio::join!(
+        of_instances,
+        async { facts.registrations = reader.list(registered).await },
+        dhmc,
+    );
+    facts
+}
+
+/// What those instances name by `ids` for which `query` is wanted.
+fn ids_of(
+    query: Query,
     needs: &Needs,
     instances: &Instances,
-    reader: &Reader<R>,
-) -> Option<Fetched<ImdsDefaults>> {
-    let is_off = |id: &InstanceId| {
-        let imds = instances.get(id).and_then(Fetched::found)?.imds.as_ref()?;
-        Some(!imds.endpoint_enabled)
-    };
+    ids: fn(&InstanceFacts) -> &[String],
+) -> BTreeSet<String> {
     let wanted = needs
-        .wanted(Query::ImdsDefaults)
-        .any(|id| is_off(id) == Some(true));
-    let answers = reader.each(wanted.then_some(()), |reads, ()| async move {
-        reads.imds_defaults().await
-    });
-    answers.await.into_values().next()
+        .wanted(query)
+        .filter_map(|id| instances.get(id)?.found());
+    let wanted = wanted.filter(|instance| !instance.is_gone());
+    wanted.flat_map(ids).cloned().collect()
 }
 
-fn with_defaults(mut instances: Instances, defaults: Option<Fetched<ImdsDefaults>>) -> Instances {
-    for read in instances.values_mut() {
-        if let Fetched::Found(instance) = read {
-            instance.imds_defaults.clone_from(&defaults);
-        }
-    }
-    instances
+fn vpc(instance: &InstanceFacts) -> &[String] {
+    instance.vpc.as_slice()
 }
 
-/// The names of a role's policies, by two lists.
-async fn policy_names<R: AwsReader>(reads: &R, role: &str) -> Result<PolicyNames, CallError> {
-    Ok(PolicyNames {
-        attached: reads.attached_policies(role).await?,
-        inline: reads.inline_policies(role).await?,
-    })
+fn subnet(instance: &InstanceFacts) -> &[String] {
+    instance.subnet.as_slice()
 }

@@ -1,14 +1,14 @@
 //! Asks about many things, several at a time, until time is up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::AwsReader;
+use super::calls::{ApiFuture, Call, List, Listed, Reads};
+use super::recent::Recent;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::Fetched;
 
@@ -18,13 +18,13 @@ const IN_FLIGHT: usize = 8;
 const LATE: &str = "the time for checks was up";
 
 pub(super) struct Reader<R> {
-    reads: Arc<R>,
+    reads: Arc<Recent<R>>,
     until: Instant,
     permits: Arc<Semaphore>,
 }
 
-impl<R: AwsReader> Reader<R> {
-    pub(super) fn new(reads: Arc<R>, until: Instant) -> Self {
+impl<R: Send + Sync + 'static> Reader<R> {
+    pub(super) fn new(reads: Arc<Recent<R>>, until: Instant) -> Self {
         Self {
             reads,
             until,
@@ -32,16 +32,81 @@ impl<R: AwsReader> Reader<R> {
         }
     }
 
-    /// Asks about each of `keys` by itself.
-    pub(super) async fn each<K, T, A>(
+    /// Makes one call about each of `keys`.
+    pub(super) async fn each<K, C>(
         &self,
         keys: impl IntoIterator<Item = K>,
-        ask: impl Fn(Arc<R>, K) -> A,
+        call: impl Fn(K) -> C,
+    ) -> BTreeMap<K, Fetched<C::Answer>>
+    where
+        K: Ord + Clone + Send + 'static,
+        C: Call + Ord,
+        R: Reads<C>,
+    {
+        let ask = |reads: Arc<Recent<R>>, key| {
+            let call = call(key);
+            async move { reads.one(call).await }
+        };
+        self.each_by(keys, ask).await
+    }
+
+    /// The facts of which each of `keys` has one, or none.
+    pub(super) async fn list<T: Listed>(
+        &self,
+        keys: impl IntoIterator<Item = T::Key>,
+    ) -> BTreeMap<T::Key, Fetched<T>>
+    where
+        R: Reads<List<T>>,
+    {
+        let lists = self.lists(keys).await.into_iter();
+        let only = lists.map(|(key, read)| match read {
+            Fetched::Found(mut found) => {
+                (key, found.pop().map_or(Fetched::Missing, Fetched::Found))
+            }
+            Fetched::Missing => (key, Fetched::Missing),
+            Fetched::Failed(why) => (key, Fetched::Failed(why)),
+        });
+        only.collect()
+    }
+
+    /// The facts of which each of `keys` has any number. A filter finds or does
+    /// not find; it is never itself missing.
+    pub(super) async fn lists<T: Listed>(
+        &self,
+        keys: impl IntoIterator<Item = T::Key>,
+    ) -> BTreeMap<T::Key, Fetched<Vec<T>>>
+    where
+        R: Reads<List<T>>,
+    {
+        let keys = Vec::from_iter(BTreeSet::from_iter(keys));
+        let ask = |reads: Arc<Recent<R>>, keys| async move { reads.list(keys).await };
+        let answers = self.each_by(keys.chunks(T::AT_MOST).map(<[_]>::to_vec), ask);
+        let mut all = BTreeMap::new();
+        for (list, mut answer) in answers.await {
+            all.extend(list.into_iter().map(|key| {
+                let of_key = match &mut answer {
+                    Fetched::Found(of_key) => {
+                        Fetched::Found(of_key.remove(&key).unwrap_or_default())
+                    }
+                    Fetched::Missing => Fetched::Found(Vec::new()),
+                    Fetched::Failed(why) => Fetched::Failed(why.clone()),
+                };
+                (key, of_key)
+            }));
+        }
+        all
+    }
+
+    /// Asks about each of `keys` by itself, with as many calls as `ask` makes.
+    pub(super) async fn each_by<K, T, A>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        ask: impl Fn(Arc<Recent<R>>, K) -> A,
     ) -> BTreeMap<K, Fetched<T>>
     where
         K: Ord + Clone + Send + 'static,
         T: Send + 'static,
-        A: Future<Output = Result<T, CallError>> + Send + 'static,
+        A: ApiFuture<T> + 'static,
     {
         let keys: BTreeSet<K> = keys.into_iter().collect();
         let late = || Fetched::Failed(LATE.to_owned());
@@ -67,93 +132,6 @@ impl<R: AwsReader> Reader<R> {
                 Ok(None) | Err(_) => return answers,
             }
         }
-    }
-
-    /// Asks about `keys` in lists of at most `size`. `keys_of` names the keys
-    /// that a thing in the answer stands for; a key for which nothing is
-    /// answered is missing.
-    pub(super) async fn in_lists<K, T, A>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-        size: usize,
-        ask: impl Fn(Arc<R>, Vec<K>) -> A,
-        keys_of: impl Fn(&T) -> Vec<K>,
-    ) -> BTreeMap<K, Fetched<T>>
-    where
-        K: Ord + Clone + Send + 'static,
-        T: Clone + Send + 'static,
-        A: Future<Output = Result<Vec<T>, CallError>> + Send + 'static,
-    {
-        let keys: BTreeSet<K> = keys.into_iter().collect();
-        let keys: Vec<K> = keys.into_iter().collect();
-        let lists: Vec<Vec<K>> = keys.chunks(size).map(<[K]>::to_vec).collect();
-        let mut things = BTreeMap::new();
-        for (list, answer) in self.each(lists, ask).await {
-            match answer {
-                Fetched::Found(found) => {
-                    things.extend(list.into_iter().map(|key| (key, Fetched::Missing)));
-                    for thing in found {
-                        for key in keys_of(&thing) {
-                            // Only what was asked for: an answer decides about no other.
-                            if let Some(slot) = things.get_mut(&key) {
-                                *slot = Fetched::Found(thing.clone());
-                            }
-                        }
-                    }
-                }
-                // A filter finds or does not find; it is never itself missing.
-                Fetched::Missing => {
-                    things.extend(list.into_iter().map(|key| (key, Fetched::Missing)))
-                }
-                Fetched::Failed(why) => {
-                    let failed = |key| (key, Fetched::Failed(why.clone()));
-                    things.extend(list.into_iter().map(failed));
-                }
-            }
-        }
-        things
-    }
-
-    /// Like [`Reader::in_lists`], for things of which one key has any number.
-    pub(super) async fn gathered<T, A>(
-        &self,
-        keys: impl IntoIterator<Item = String>,
-        size: usize,
-        ask: impl Fn(Arc<R>, Vec<String>) -> A,
-        key_of: impl Fn(&T) -> &str,
-    ) -> BTreeMap<String, Fetched<Vec<T>>>
-    where
-        T: Send + 'static,
-        A: Future<Output = Result<Vec<T>, CallError>> + Send + 'static,
-    {
-        let keys: BTreeSet<String> = keys.into_iter().collect();
-        let keys: Vec<String> = keys.into_iter().collect();
-        let lists: Vec<Vec<String>> = keys.chunks(size).map(<[String]>::to_vec).collect();
-        let mut all = BTreeMap::new();
-        for (list, answer) in self.each(lists, ask).await {
-            let found = match answer {
-                Fetched::Found(found) => found,
-                Fetched::Missing => Vec::new(),
-                Fetched::Failed(why) => {
-                    let failed = |key| (key, Fetched::Failed(why.clone()));
-                    all.extend(list.into_iter().map(failed));
-                    continue;
-                }
-            };
-            let mut of_key: BTreeMap<String, Vec<T>> =
-                list.into_iter().map(|key| (key, Vec::new())).collect();
-            for thing in found {
-                if let Some(things) = of_key.get_mut(key_of(&thing)) {
-                    things.push(thing);
-                }
-            }
-            all.extend(
-                of_key
-                    .into_iter()
-                    .map(|(key, things)| (key, Fetched::Found(things))),
-            );
-        }
-        all
     }
 }
 

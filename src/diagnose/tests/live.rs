@@ -18,10 +18,10 @@ use crate::diagnose::call_error::CallError;
 use crate::diagnose::check::{CheckStatus, Query};
 use crate::diagnose::facts::{
     AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts, ImdsDefaults,
-    InstanceFacts, InterfaceFacts, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
-    SimulatedAction, SubnetFacts, VpcFacts,
+    InstanceFacts, InterfaceFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction,
+    SubnetFacts, VpcFacts,
 };
-use crate::diagnose::live::{AwsReader, VpcAttribute, read};
+use crate::diagnose::live::*;
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::finding::Finding;
 use crate::node::{InstanceId, Region};
@@ -92,156 +92,83 @@ fn lists<T: Clone>(read: &BTreeMap<String, Fetched<Vec<T>>>, ids: &[String]) -> 
     of(read, ids).into_iter().flatten().collect()
 }
 
-impl AwsReader for Fleet {
-    async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceFacts>, CallError> {
-        let count = ids.len().to_string();
-        self.answer("DescribeInstances", &count).await?;
-        let known = ids.iter().filter(|id| !self.unknown.contains(id));
-        Ok(known
-            .map(|id| InstanceFacts {
-                imds_defaults: None,
-                id: id.clone(),
-                ..instance(1)
-            })
-            .collect())
-    }
+/// How the fleet answers a call about what the pattern names, and what it notes
+/// of it.
+macro_rules! answers {
+    ($($call:ty, $pattern:pat => |$fleet:ident| $about:expr, $answer:expr;)+) => {$(
+        impl Reads<$call> for Fleet {
+            async fn read(&self, $pattern: &$call) -> Result<<$call as Call>::Answer, CallError> {
+                let $fleet = self;
+                $fleet.answer(<$call>::NAME, &$about).await?;
+                Ok($answer)
+            }
+        }
+    )+};
+}
 
-    async fn imds_defaults(&self) -> Result<ImdsDefaults, CallError> {
-        self.answer("GetInstanceMetadataDefaults", "").await?;
-        Ok(ImdsDefaults {
-            endpoint_enabled: Some(false),
-            tokens_enforced: false,
-            declared: false,
-            exception_message: None,
-        })
-    }
-
-    async fn profile(&self, name: &str) -> Result<ProfileFacts, CallError> {
-        self.answer("GetInstanceProfile", name).await?;
-        let mut profile = profile();
-        profile.role = Some(RoleFacts {
-            tags: Fetched::Failed("not in this answer".to_owned()),
-            ..role(super::world::TRUSTS_LAMBDA)
-        });
-        Ok(profile)
-    }
-
-    async fn role(&self, name: &str) -> Result<RoleFacts, CallError> {
-        self.answer("GetRole", name).await?;
-        Ok(role(super::world::TRUSTS_EC2))
-    }
-
-    async fn simulation(
-        &self,
-        role_arn: &str,
-        actions: &[&str],
-        resource: &str,
-    ) -> Result<Vec<SimulatedAction>, CallError> {
-        let about = format!("{role_arn} on {resource}");
-        self.answer("SimulatePrincipalPolicy", &about).await?;
-        let allowed = actions.iter().map(|action| SimulatedAction {
-            action: (*action).to_owned(),
-            resource: resource.to_owned(),
-            decision: Decision::Allowed,
-            policies: Vec::new(),
-            lacks_context: false,
-            boundary_allows: None,
-            organization_allows: None,
-        });
-        Ok(allowed.collect())
-    }
-
-    async fn attached_policies(&self, role: &str) -> Result<Vec<String>, CallError> {
-        self.answer("ListAttachedRolePolicies", role).await?;
-        Ok(vec![CORE.to_owned()])
-    }
-
-    async fn inline_policies(&self, role: &str) -> Result<Vec<String>, CallError> {
-        self.answer("ListRolePolicies", role).await?;
-        Ok(vec!["Own".to_owned()])
-    }
-
-    async fn inline_policy(&self, role: &str, name: &str) -> Result<String, CallError> {
-        self.answer("GetRolePolicy", &format!("{role} {name}"))
-            .await?;
-        Ok(r#"{"Statement":[]}"#.to_owned())
-    }
-
-    async fn managed_policy(&self, arn: &str) -> Result<String, CallError> {
-        self.answer("GetPolicy", arn).await?;
-        self.answer("GetPolicyVersion", arn).await?;
-        let document = self
-            .world
-            .managed_policies
-            .get(arn)
-            .and_then(Fetched::found);
-        Ok(document.cloned().unwrap_or_default())
-    }
-
-    async fn groups(&self, ids: &[String]) -> Result<Vec<GroupFacts>, CallError> {
-        self.answer("DescribeSecurityGroups", &ids.join(","))
-            .await?;
-        Ok(of(&self.world.groups, ids))
-    }
-
-    async fn acls(&self, vpcs: &[String]) -> Result<Vec<AclFacts>, CallError> {
-        self.answer("DescribeNetworkAcls", &vpcs.join(",")).await?;
-        Ok(lists(&self.world.acls, vpcs))
-    }
-
-    async fn route_tables(&self, vpcs: &[String]) -> Result<Vec<RouteTableFacts>, CallError> {
-        self.answer("DescribeRouteTables", &vpcs.join(",")).await?;
-        Ok(lists(&self.world.route_tables, vpcs))
-    }
-
-    async fn endpoints(&self, vpcs: &[String]) -> Result<Vec<EndpointFacts>, CallError> {
-        self.answer("DescribeVpcEndpoints", &vpcs.join(",")).await?;
-        Ok(lists(&self.world.endpoints, vpcs))
-    }
-
-    async fn interfaces(&self, ids: &[String]) -> Result<Vec<InterfaceFacts>, CallError> {
-        self.answer("DescribeNetworkInterfaces", &ids.join(","))
-            .await?;
-        Ok(of(&self.world.interfaces, ids))
-    }
-
-    async fn subnets(&self, ids: &[String]) -> Result<Vec<SubnetFacts>, CallError> {
-        self.answer("DescribeSubnets", &ids.join(",")).await?;
-        Ok(of(&self.world.subnets, ids))
-    }
-
-    async fn vpcs(&self, ids: &[String]) -> Result<Vec<VpcFacts>, CallError> {
-        self.answer("DescribeVpcs", &ids.join(",")).await?;
-        Ok(of(&self.world.vpcs, ids))
-    }
-
-    async fn vpc_attribute(&self, vpc: &str, attribute: VpcAttribute) -> Result<bool, CallError> {
-        let about = format!("{vpc} {attribute:?}");
-        self.answer("DescribeVpcAttribute", &about).await?;
-        Ok(true)
-    }
-
-    async fn dhcp_options(&self, ids: &[String]) -> Result<Vec<DhcpFacts>, CallError> {
-        self.answer("DescribeDhcpOptions", &ids.join(",")).await?;
-        Ok(of(&self.world.dhcp_options, ids))
-    }
-
-    async fn registrations(&self, ids: &[InstanceId]) -> Result<Vec<RegistrationFacts>, CallError> {
-        let count = ids.len().to_string();
-        self.answer("DescribeInstanceInformation", &count).await?;
+answers! {
+    List<InstanceFacts>, List(ids) => |fleet| ids.len().to_string(), {
+        let known = ids.iter().filter(|id| !fleet.unknown.contains(id));
+        known.map(|id| InstanceFacts { imds_defaults: None, id: id.clone(), ..instance(1) }).collect()
+    };
+    List<GroupFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.groups, ids);
+    List<AclFacts>, List(vpcs) => |fleet| vpcs.join(","), lists(&fleet.world.acls, vpcs);
+    List<RouteTableFacts>, List(vpcs) => |fleet| vpcs.join(","), lists(&fleet.world.route_tables, vpcs);
+    List<EndpointFacts>, List(vpcs) => |fleet| vpcs.join(","), lists(&fleet.world.endpoints, vpcs);
+    List<InterfaceFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.interfaces, ids);
+    List<SubnetFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.subnets, ids);
+    List<VpcFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.vpcs, ids);
+    List<DhcpFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.dhcp_options, ids);
+    List<RegistrationFacts>, List(ids) => |fleet| ids.len().to_string(), {
         let online = ids.iter().map(|id| RegistrationFacts {
             id: id.clone(),
             ping_status: "Online".to_owned(),
             last_ping: Some(second(-600)),
             agent_version: None,
         });
-        Ok(online.collect())
-    }
-
-    async fn service_setting(&self, id: &str) -> Result<String, CallError> {
-        self.answer("GetServiceSetting", id).await?;
-        Ok("service-role/Dhmc".to_owned())
-    }
+        online.collect()
+    };
+    GetInstanceMetadataDefaults, _ => |fleet| "", ImdsDefaults {
+        endpoint_enabled: Some(false),
+        tokens_enforced: false,
+        declared: false,
+        exception_message: None,
+    };
+    GetInstanceProfile, GetInstanceProfile(name) => |fleet| name, {
+        let mut profile = profile();
+        profile.role = Some(RoleFacts {
+            tags: Fetched::Failed("not in this answer".to_owned()),
+            ..role(super::world::TRUSTS_LAMBDA)
+        });
+        profile
+    };
+    GetRole, GetRole(name) => |fleet| name, role(super::world::TRUSTS_EC2);
+    SimulatePrincipalPolicy, SimulatePrincipalPolicy(role_arn, actions, resource) =>
+        |fleet| format!("{role_arn} on {resource}"),
+        {
+            let allowed = actions.iter().map(|action| SimulatedAction {
+                action: (*action).to_owned(),
+                resource: resource.to_owned(),
+                decision: Decision::Allowed,
+                policies: Vec::new(),
+                lacks_context: false,
+                boundary_allows: None,
+                organization_allows: None,
+            });
+            allowed.collect()
+        };
+    ListAttachedRolePolicies, ListAttachedRolePolicies(role) => |fleet| role, vec![CORE.to_owned()];
+    ListRolePolicies, ListRolePolicies(role) => |fleet| role, vec!["Own".to_owned()];
+    GetRolePolicy, GetRolePolicy((role, name)) => |fleet| format!("{role} {name}"),
+        r#"{"Statement":[]}"#.to_owned();
+    GetPolicyVersion, GetPolicyVersion(arn) => |fleet| arn, {
+        fleet.answer("GetPolicy", arn).await?;
+        let document = fleet.world.managed_policies.get(arn).and_then(Fetched::found);
+        document.cloned().unwrap_or_default()
+    };
+    DescribeVpcAttribute, DescribeVpcAttribute(vpc, attribute) =>
+        |fleet| format!("{vpc} {attribute:?}"), true;
+    GetServiceSetting, GetServiceSetting(id) => |fleet| id, "service-role/Dhmc".to_owned();
 }
 
 /// Every cause that a check looks into, of each of `count` nodes.
@@ -272,7 +199,11 @@ fn read_from(fleet: &Arc<Fleet>, findings: &[Finding], budget: Duration) -> Fact
         .enable_time()
         .build()
         .expect("a runtime")
-        .block_on(async { read(&needs, fleet, Instant::now() + budget).await })
+        .block_on(async {
+            let (reads, began) = (Arc::clone(fleet), Instant::now());
+            let recent = Arc::new(Recent::new(reads, Arc::default(), began, Duration::ZERO));
+            read(&needs, &recent, began + budget).await
+        })
 }
 
 const ENOUGH: Duration = Duration::from_secs(60);

@@ -1,7 +1,6 @@
 //! Reads that stand for later ones.
 
 use super::*;
-use crate::diagnose::live::{ASKED_BEFORE, KEPT, Kept, Recent};
 
 /// A fleet that is read in one invocation after another.
 #[derive(Default)]

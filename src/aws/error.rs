@@ -9,65 +9,54 @@ use crate::diagnose::call_error::CallError;
 /// Service messages are cut here: a sentence, not a page.
 const MESSAGE_LIMIT: usize = 300;
 
+/// Codes of a server error, whatever the status that they come with. A request
+/// that took too long to arrive may have arrived after all.
+const SERVER_ERRORS: &[&str] = &[
+    "ServiceFailure",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalException",
+    "ServiceUnavailable",
+    "Unavailable",
+    "RequestTimeout",
+    "RequestTimeoutException",
+];
+
 /// What `error` means for the caller of `call`.
 pub(super) fn read<E>(call: &'static str, error: SdkError<E>) -> CallError
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    let no_answer = |message| CallError::NoAnswer { call, message };
+    let unreadable = |status| format!("the body of the answer (HTTP {status}) cannot be read");
     match &error {
         SdkError::ConstructionFailure(_) => CallError::NotSent {
             call,
             message: sentence(&error),
         },
-        // A success whose body cannot be read: the SDK files it under the
-        // errors of the service, and the service did what was asked.
-        SdkError::ServiceError(context)
-            if context.err().code().is_none() && context.raw().status().is_success() =>
-        {
-            CallError::NoAnswer {
-                call,
-                message: unreadable(context.raw().status().as_u16()),
+        SdkError::ServiceError(context) => {
+            let (status, error) = (context.raw().status(), context.err());
+            // A success whose body cannot be read: the SDK files it under the
+            // errors of the service, and the service did what was asked.
+            if error.code().is_none() && status.is_success() {
+                return no_answer(unreadable(status));
             }
+            let message = error.message().filter(|message| !message.is_empty());
+            let message = message.unwrap_or("the answer gives no reason");
+            classify(call, status.as_u16(), error.code(), message)
         }
-        SdkError::ServiceError(context) => classify(
-            call,
-            context.raw().status().as_u16(),
-            context.err().code(),
-            (context
-                .err()
-                .message()
-                .filter(|message| !message.is_empty()))
-            .unwrap_or("the answer gives no reason"),
-        ),
-        SdkError::ResponseError(context) if context.raw().status().is_success() => {
-            CallError::NoAnswer {
-                call,
-                message: unreadable(context.raw().status().as_u16()),
-            }
-        }
-        // A refusal that is not worded as the service words one: a page of
-        // something in between, or of a server that broke.
-        SdkError::ResponseError(context) => classify(
-            call,
-            context.raw().status().as_u16(),
-            None,
-            "the answer cannot be read",
-        ),
-        SdkError::TimeoutError(_) => CallError::NoAnswer {
-            call,
-            message: "no answer in time".to_owned(),
+        SdkError::ResponseError(context) => match context.raw().status() {
+            status if status.is_success() => no_answer(unreadable(status)),
+            // A refusal that is not worded as the service words one: a page of
+            // something in between, or of a server that broke.
+            status => classify(call, status.as_u16(), None, "the answer cannot be read"),
         },
+        SdkError::TimeoutError(_) => no_answer("no answer in time".to_owned()),
         // No connection, or a broken one; the SDK's enum may grow, and whatever
         // is no refusal leaves the outcome open.
-        _ => CallError::NoAnswer {
-            call,
-            message: sentence(&error),
-        },
+        _ => no_answer(sentence(&error)),
     }
-}
-
-fn unreadable(status: u16) -> String {
-    format!("the body of the answer (HTTP {status}) cannot be read")
 }
 
 /// The chain of causes: the SDK's own Display stops at "service error".
@@ -121,22 +110,7 @@ fn classify(call: &'static str, status: u16, code: Option<&str>, message: &str) 
                 message,
             }
         }
-        // Codes of a server error, whatever the status that they come with. A
-        // request that took too long to arrive may have arrived after all.
-        "ServiceFailure"
-        | "InternalError"
-        | "InternalFailure"
-        | "InternalServerError"
-        | "InternalException"
-        | "ServiceUnavailable"
-        | "Unavailable"
-        | "RequestTimeout"
-        | "RequestTimeoutException" => CallError::Inconclusive {
-            call,
-            code,
-            message,
-        },
-        _ if (400..500).contains(&status) => CallError::Service {
+        _ if (400..500).contains(&status) && !SERVER_ERRORS.contains(&word) => CallError::Service {
             call,
             code,
             message,

@@ -48,7 +48,7 @@ pub enum CallError {
     #[error("{call} gave no answer: {message}")]
     NoAnswer { call: &'static str, message: String },
     /// Nothing was sent: the request could not be built, or no credentials
-    /// were to be had.
+    /// were available.
     #[error("{call} was not sent: {message}")]
     NotSent { call: &'static str, message: String },
 }

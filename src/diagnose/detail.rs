@@ -34,7 +34,7 @@ pub(super) fn detail(
         sentences.push(already_right(cause, observed).to_owned());
     }
     if decision.fault_state == FaultState::Active {
-        sentences.extend(fault_state(cause, decision, observed, live));
+        sentences.extend(follows(cause, decision, observed, live));
         sentences.extend(narrowed(cause, decision, checks));
         sentences.extend(nothing_blocks(cause, decision, checks));
         if saw(registration::PINGED_SINCE)
@@ -74,7 +74,7 @@ fn already_right(cause: Cause, observed: &[Observation]) -> &'static str {
     }
 }
 
-fn fault_state(
+fn follows(
     cause: Cause,
     decision: &Decision,
     observed: &[Observation],

@@ -99,14 +99,17 @@ fn rank_candidates(
 ) -> Decision {
     let named = &finding.candidates;
     let saw = |observation: Observation| observed.contains(&observation);
-    let as_logged = |fault_state| Decision {
-        candidates: named.clone(),
-        confidence: finding.confidence,
+    let decision = |candidates, confidence, fault_state| Decision {
+        candidates,
+        confidence,
         fault_state,
         recovered: false,
     };
+    let not_observed =
+        |candidates, confidence| decision(candidates, confidence, FaultState::NotObserved);
+    let active = |candidates, confidence| decision(candidates, confidence, FaultState::Active);
     if saw(instance_state::GONE) {
-        return as_logged(FaultState::NotObserved);
+        return not_observed(named.clone(), finding.confidence);
     }
     let mut confirmed: Vec<Cause> = Vec::new();
     for cause in observed
@@ -132,7 +135,7 @@ fn rank_candidates(
     if saw(registration::PINGED_SINCE) && named.iter().all(disproved) {
         return Decision {
             recovered: true,
-            ..as_logged(FaultState::NotObserved)
+            ..not_observed(named.clone(), finding.confidence)
         };
     }
     if rest == [Cause::DhmcNotConfigured] && confirmed.is_empty() && saw(dhmc::OFF) {
@@ -142,47 +145,30 @@ fn rank_candidates(
         let others = rest.into_iter().filter(|cause| !confirmed.contains(cause));
         let others: Vec<Cause> = others.collect();
         confirmed.extend(others);
-        return Decision {
-            candidates: confirmed,
-            confidence: Confidence::Confirmed,
-            fault_state: FaultState::Active,
-            recovered: false,
-        };
+        return active(confirmed, Confidence::Confirmed);
     }
     // The metadata service itself said that it was off, and now it is on: it
     // was switched on since, or something else answered in its place. Lines of
     // before cannot tell which; lines of later do ([`Diagnosis::rule_out`]).
     let said_off = named.first() == Some(&Cause::ImdsDisabled);
     if said_off && saw(imds::ENABLED) && !rest.is_empty() {
-        return Decision {
-            candidates: led_by(Cause::ImdsDisabled, rest),
-            confidence: Confidence::Undetermined,
-            fault_state: FaultState::NotObserved,
-            recovered: false,
-        };
+        return not_observed(led_by(Cause::ImdsDisabled, rest), Confidence::Undetermined);
     }
     let unassumable = named.contains(&Cause::RoleNotAssumable);
     if unassumable && saw(trust_policy::ALLOWS_BY_REPAIR) {
-        return Decision {
-            candidates: led_by(Cause::RoleNotAssumable, rest),
-            confidence: Confidence::Undetermined,
-            fault_state: FaultState::NotObserved,
-            recovered: false,
-        };
+        return not_observed(
+            led_by(Cause::RoleNotAssumable, rest),
+            Confidence::Undetermined,
+        );
     }
     if unassumable && saw(trust_policy::ALLOWS) && log_confirms_trust(finding) {
-        return Decision {
-            candidates: led_by(Cause::StaleInstanceProfile, rest),
-            confidence: Confidence::Likely,
-            fault_state: FaultState::Active,
-            recovered: false,
-        };
+        return active(
+            led_by(Cause::StaleInstanceProfile, rest),
+            Confidence::Likely,
+        );
     }
     let Some(first) = rest.first().copied() else {
-        return Decision {
-            confidence: Confidence::Undetermined,
-            ..as_logged(FaultState::NotObserved)
-        };
+        return not_observed(named.clone(), Confidence::Undetermined);
     };
     let leads = named.first() == Some(&first);
     let confidence = if leads && rest == [Cause::ImdsUnreachable] && saw(imds::ENABLED) {
@@ -194,12 +180,7 @@ fn rank_candidates(
         // fixed since.
         Confidence::Undetermined
     };
-    Decision {
-        candidates: rest,
-        confidence,
-        fault_state: FaultState::Active,
-        recovered: false,
-    }
+    active(rest, confidence)
 }
 
 fn led_by(cause: Cause, rest: Vec<Cause>) -> Vec<Cause> {

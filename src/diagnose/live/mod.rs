@@ -43,6 +43,8 @@ pub(crate) async fn read<R: AwsReader>(
         facts.instances = reader.list(needs.wanted(Query::Instance).cloned()).await;
         let instances = &facts.instances;
         let of = |query, ids: fn(&InstanceFacts) -> &[String]| ids_of(query, needs, instances, ids);
+        let vpc: fn(&InstanceFacts) -> &[String] = |instance| instance.vpc.as_slice();
+        let subnet: fn(&InstanceFacts) -> &[String] = |instance| instance.subnet.as_slice();
         let identity = async {
             let names = identity::profiles(needs, Query::Profile, instances);
             facts.profiles = reader.each(names, GetInstanceProfile).await;
@@ -146,12 +148,4 @@ fn ids_of(
         .filter_map(|id| instances.get(id)?.found());
     let wanted = wanted.filter(|instance| !instance.is_gone());
     wanted.flat_map(ids).cloned().collect()
-}
-
-fn vpc(instance: &InstanceFacts) -> &[String] {
-    instance.vpc.as_slice()
-}
-
-fn subnet(instance: &InstanceFacts) -> &[String] {
-    instance.subnet.as_slice()
 }

@@ -161,7 +161,7 @@ impl<R> Recent<R> {
     }
 
     /// Keeps an answer that was asked for at `at`. A call that got none, or was
-    /// told to come later, says nothing of the next one.
+    /// throttled, says nothing of the next one.
     fn put<K: Ord + Send + 'static, V: Send + 'static>(
         &self,
         key: K,

@@ -14,12 +14,13 @@ use std::{env, fs, io};
 use signature::entry::{Documentation, Entry, Signature};
 use signature::load::{CatalogueError, Fault, parse};
 
-use src::{cause, command, node, record, sheet, signature};
+use src::{cause, command, machine, node, record, sheet, signature};
 
 /// The parts of the library that read an operator's file read the catalogue.
 mod src {
     pub mod cause;
     pub mod command;
+    pub mod machine;
     pub mod node;
 
     pub mod sheet {
@@ -131,7 +132,8 @@ fn signature(one: &Signature) -> String {
     format!(
         "Signature {{ id: {:?}, title: {:?}, kind: {}, part: {}, role: {}, causes: &{}, \
          overrides_error: {}, ambiguous: {}, severity: {}, levels: &{}, components: &{:?}, \
-         starts: &{:?}, contains: &{:?}, excludes: &{:?}, pattern: {:?}, clears: &{} }},\n",
+         starts: &{:?}, contains: &{:?}, excludes: &{:?}, pattern: {:?}, clears: &{}, \
+         machine: &{} }},\n",
         one.id,
         one.title,
         of("Kind", &one.kind),
@@ -148,6 +150,7 @@ fn signature(one: &Signature) -> String {
         one.excludes,
         one.pattern,
         of("Part", &one.clears),
+        of("Environment", &one.machine),
     )
 }
 

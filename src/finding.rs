@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::cause::{Cause, Confidence, Severity};
 use crate::failure::{Denied, DenyReason, Principal};
+use crate::machine::Machine;
 use crate::node::{AccountId, Node, Region};
 
 /// One thing that is wrong on one node, as far as its log can tell.
@@ -83,6 +84,10 @@ pub struct ErrorDetails {
     pub template: Option<String>,
     /// A proxy is in use, as the agent printed at its start.
     pub proxied: bool,
+    /// Sessions work by the same log while this is active.
+    pub online: bool,
+    /// What the log shows of the machine.
+    pub machine: Machine,
     /// A client of Session Manager wrote it, on another machine than the node.
     pub client: bool,
 }

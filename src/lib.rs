@@ -28,10 +28,10 @@
 //! [`engine`] puts the stages up to findings together, for the function and
 //! for the command-line tool alike; `handler` puts all of them together for
 //! one invocation. [`node`] holds what the others name nodes, accounts and
-//! Regions by, [`cause`] the causes, `sheet` what is said of each, `policy`
-//! reads IAM policies, `command` quotes what a person pastes into a shell,
-//! `text` redacts and neutralises, and `aws` holds the narrow adapters to the
-//! SDK.
+//! Regions by, [`machine`] what a log shows of the machine, [`cause`] the
+//! causes, `sheet` what is said of each, `policy` reads IAM policies, `command`
+//! quotes what a person pastes into a shell, `text` redacts and neutralises,
+//! and `aws` holds the narrow adapters to the SDK.
 //!
 //! # Settings
 //!
@@ -67,6 +67,7 @@ pub mod finding;
 #[cfg(feature = "aws")]
 pub mod handler;
 pub mod incident;
+pub mod machine;
 pub mod node;
 pub(crate) mod notify;
 pub(crate) mod policy;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["node", "text"],
     &["batch", "cause", "command", "policy"],
+    &["machine"],
     &["config", "decode", "failure", "record", "sheet"],
     &["finding", "receive", "signature"],
     &["correlate"],

@@ -9,6 +9,7 @@ use crate::cause::candidates::Candidates;
 use crate::cause::{Cause, Confidence, Severity};
 use crate::failure::{Kind as FailureKind, Service};
 use crate::finding::{ErrorDetails, Finding, SignatureCount};
+use crate::machine::{Environment, Machine};
 use crate::node::{IdSource, Node, NodeId};
 use crate::signature::{Kind, Part, Role};
 
@@ -54,6 +55,24 @@ impl NodeState {
             node.account = self.account.clone();
         }
         node
+    }
+
+    /// What the log shows of the machine of `node`.
+    fn machine(&self, node: &Node) -> Machine {
+        let mut machine = self.machine;
+        let identity = self.identity.as_ref().map(|identity| identity.kind);
+        if self.on_azure || identity == Some(IdentityKind::OnPrem) {
+            machine.add(Environment::Hybrid);
+        }
+        if self.tried == (false, true) {
+            machine.add(Environment::Unregistered);
+        }
+        // Whoever has an identity, or an id, needs no registration.
+        let known = matches!(node.id, NodeId::Instance(_) | NodeId::Hybrid(_));
+        if known || identity.is_some() || machine.is(Environment::Container) {
+            machine.remove(Environment::Unregistered);
+        }
+        machine
     }
 
     fn outage(&self, complete: bool) -> Option<ActiveFault> {
@@ -118,8 +137,11 @@ impl NodeState {
             open.severity = Cause::RegistrationInvalid.severity();
             return;
         }
-        if open.part == Part::Messages && self.channel.is_open() {
+        if self.is_spare(open) {
             open.severity = Severity::Low;
+        }
+        if !open.decided && self.machine(node).is(Environment::Unregistered) {
+            open.causes.prefer(Cause::RegistrationInvalid);
         }
         let answered = self.identity.as_ref().is_some_and(|identity| {
             identity.kind == IdentityKind::Ec2
@@ -156,6 +178,33 @@ impl NodeState {
         }
     }
 
+    /// Whether sessions work while `open` is active, which leaves the connection whole.
+    fn serves_sessions(&self, open: &ActiveFault) -> bool {
+        use Part::{Associations, Command, Config, Inventory, Messages, Output, Session, Update};
+        let session = self.session.is_some_and(|at| at >= open.first);
+        (session || self.channel.is_open())
+            && matches!(
+                open.part,
+                Messages | Associations | Command | Session | Output | Inventory | Update | Config
+            )
+    }
+
+    /// Whether the node is visibly used without what `open` stops: ec2messages is
+    /// the spare way to ssmmessages, and a role without State Manager may be meant so.
+    fn is_spare(&self, open: &ActiveFault) -> bool {
+        let denied = matches!(
+            open.causes.lead(),
+            Cause::PermissionMissing | Cause::EndpointPolicyDenies
+        );
+        let used = |part| self.proven.iter().any(|(proven, _)| *proven == part);
+        let spare = match open.part {
+            Part::Messages => true,
+            Part::Associations => denied && open.decided && !used(Part::Associations),
+            _ => false,
+        };
+        spare && self.serves_sessions(open)
+    }
+
     /// A proxy's refusal of a call to the metadata service reads like the service's
     /// own: where the calls go decides.
     fn narrow_by_proxy(&self, open: &mut ActiveFault, answered: bool) {
@@ -177,6 +226,8 @@ impl NodeState {
         if caught == Some(true) && (forbidden || refused || unexplained) {
             open.causes = Candidates::new(Cause::ProxyFailure, [own]);
             open.decided = true;
+            let metadata = Service::Metadata.as_str().to_owned();
+            open.error_details.service.get_or_insert(metadata);
         } else if (forbidden || refused) && (answered || caught == Some(false)) {
             open.causes = Candidates::new(own, []);
             open.decided = true;
@@ -200,6 +251,8 @@ impl NodeState {
             .take()
             .or_else(|| self.account.clone());
         error_details.proxied = self.proxy.set;
+        error_details.machine = self.machine(node);
+        error_details.online = self.serves_sessions(&lead);
         error_details.client = lead.role == Some(Role::Client);
         let (mut signatures, mut evidence) = (lead.counts(self.batch), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);

@@ -8,6 +8,7 @@ mod attempts;
 mod channel;
 mod explain;
 mod findings;
+mod machine;
 mod names;
 mod open;
 mod over;
@@ -30,6 +31,7 @@ use self::proxy::Proxy;
 use self::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::finding::Recovered;
+use crate::machine::{Environment, Machine};
 use crate::node::{AccountId, NodeId, Region};
 use crate::record::{NormalizedRecord, Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
@@ -76,6 +78,9 @@ pub struct NodeState {
     wait: Option<(Timestamp, u64)>,
     version: Option<String>,
     proxy: Proxy,
+    machine: Machine,
+    /// The agent asked whether it has the identity of EC2, and that of a hybrid node.
+    tried: (bool, bool),
     on_azure: bool,
     /// When the agent last logged a fault on its way to credentials whose cause is
     /// not known here.
@@ -94,6 +99,8 @@ pub struct NodeState {
     /// The first record of the batch that is being read, and of the one before.
     delivered_from: Option<Timestamp>,
     delivered_before: Option<Timestamp>,
+    /// When a session last started.
+    session: Option<Timestamp>,
     /// The newest proof that the agent talks to Systems Manager.
     live: Option<Timestamp>,
     batch: u64,
@@ -175,6 +182,7 @@ impl NodeState {
             && self.named.is_none()
             && self.version.is_none()
             && self.proxy == Proxy::default()
+            && self.machine.is_empty()
     }
 
     /// What it holds on the heap.
@@ -225,6 +233,7 @@ impl NodeState {
         place: Option<&str>,
     ) -> Ingested {
         let signature = found.signature;
+        (signature.machine.iter()).for_each(|shown| self.machine.add(*shown));
         let plain = signature.kind == Kind::Benign && signature.role.is_none();
         if plain {
             return Ingested::NoChange;
@@ -254,9 +263,18 @@ impl NodeState {
             Some(Role::ProxyListing) => self.proxy.listing(),
             Some(Role::ProxySet) => self.proxy.variable(found, &record.message),
             Some(Role::OnAzure) => self.on_azure = true,
+            Some(Role::Connected) if signature.machine.is_empty() => {
+                self.machine.remove(Environment::Dhmc);
+            }
+            Some(Role::IdentityTried) => match found.capture("identity") {
+                Some("EC2") => self.tried.0 = true,
+                Some("OnPrem") => self.tried.1 = true,
+                Some(_) | None => {}
+            },
             Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
             Some(Role::Starting) => self.attempts.forget(record.at),
             Some(Role::IdentityTaken) => self.take_identity(record, found),
+            Some(Role::SessionStarted) => self.session = self.session.max(Some(record.at)),
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
                 self.channel
@@ -283,13 +301,17 @@ impl NodeState {
         match signature.kind {
             Kind::Benign => Ingested::NoChange,
             Kind::Recovery => self.recover(record, found),
-            Kind::Fault | Kind::Symptom => self.open(record, found, place),
+            Kind::Fault | Kind::Symptom => {
+                machine::observe(&mut self.machine, record);
+                self.open(record, found, place)
+            }
         }
     }
 
     /// Takes in a WARN or ERROR record that nothing recognised.
     pub fn ingest_unknown(&mut self, record: &NormalizedRecord<'_, '_>, place: Option<&str>) {
         if self.known(record) != Known::FromThisBatch {
+            machine::observe(&mut self.machine, record);
             unknown::add(&mut self.unknown, record, place);
         }
     }
@@ -486,6 +508,10 @@ impl NodeState {
         let kind = match found.capture("identity") {
             Some("EC2") => IdentityKind::Ec2,
             Some("OnPrem") => IdentityKind::OnPrem,
+            Some("ECS") => {
+                self.machine.add(Environment::Ecs);
+                IdentityKind::Other
+            }
             Some(_) | None => IdentityKind::Other,
         };
         self.attempts.forget(record.at);

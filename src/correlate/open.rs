@@ -59,11 +59,11 @@ impl ActiveFault {
         let cause = causes.lead();
         Some(Self {
             kind: found.signature.kind,
-            part: found.signature.part,
+            part: part(record, found),
             role: found.signature.role,
             causes,
             decided: found.decided,
-            severity: severity(found, cause),
+            severity: severity(record, found, cause),
             failure: found.failure.as_ref().map(|failure| failure.kind),
             error_details: error_details(record, found),
             signatures: vec![SignatureCount {
@@ -169,10 +169,10 @@ impl ActiveFault {
 
 /// A denial that names no action stops the agent only where the health ping or
 /// the credentials' own check was denied.
-fn severity(found: &Match<'_>, cause: Cause) -> Severity {
+fn severity(record: &Record<'_>, found: &Match<'_>, cause: Cause) -> Severity {
     let severity = found.severity.unwrap_or_else(|| cause.severity());
     let vital = matches!(
-        found.signature.part,
+        part(record, found),
         Part::Health | Part::Credentials | Part::Registration
     );
     let unnamed = found
@@ -240,14 +240,18 @@ fn error_details(record: &Record<'_>, found: &Match<'_>) -> ErrorDetails {
     error_details
 }
 
+/// The part of the agent's work: associations fail in the words of the health ping.
+fn part(record: &Record<'_>, found: &Match<'_>) -> Part {
+    match found.signature.part {
+        Part::Health if record.component() == "Association" => Part::Associations,
+        part => part,
+    }
+}
+
 /// The one API that a part of the agent calls.
 fn called_by(record: &Record<'_>, found: &Match<'_>) -> Option<&'static str> {
-    match found.signature.part {
-        Part::Health => match record.component() {
-            "Association" => Some("ssm:ListInstanceAssociations"),
-            _ => Some("ssm:UpdateInstanceInformation"),
-        },
-        Part::Credentials => Some("ssm:UpdateInstanceInformation"),
+    match part(record, found) {
+        Part::Health | Part::Credentials => Some("ssm:UpdateInstanceInformation"),
         Part::ControlChannel => Some("ssmmessages:CreateControlChannel"),
         Part::Messages => Some("ec2messages:GetMessages"),
         Part::Associations => Some("ssm:ListInstanceAssociations"),

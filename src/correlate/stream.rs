@@ -182,7 +182,10 @@ impl<'e> NodeAnalyzer<'e> {
         let found = |record| self.matcher.recognise(&NormalizedRecord::new(record));
         !record.level.is_trouble()
             && found(record).is_none_or(|found| {
-                found.signature.kind == Kind::Benign && found.signature.role.is_none()
+                let signature = found.signature;
+                signature.kind == Kind::Benign
+                    && signature.role.is_none()
+                    && signature.machine.is_empty()
             })
     }
 

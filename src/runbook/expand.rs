@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::{Situation, Step};
 use crate::command::{json_word, quote};
 use crate::diagnose::check::Fault;
-use crate::sheet::{self, Flag, Form, Piece, Placeholder, Template, When};
+use crate::machine::Environment;
+use crate::sheet::{self, Form, Piece, Placeholder, Template, When};
 
 /// A situation as a sheet sees it.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +50,8 @@ impl<'a> View<'a> {
             let text = Cow::from(self.text(step.text));
             match (
                 step.windows,
-                self.flag(Flag::Windows),
-                self.flag(Flag::Linux),
+                self.is_on(Environment::Windows),
+                self.of.error_details.machine.has_platform(),
             ) {
                 (Some(windows), true, _) => push(text, Some(windows)),
                 (Some(windows), false, false) => {

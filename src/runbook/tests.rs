@@ -13,6 +13,7 @@ use crate::cause::Cause;
 use crate::failure::Service;
 use crate::incident::group::Incident;
 use crate::incident::sample;
+use crate::machine::Environment;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::sheet::Restart;
 
@@ -490,25 +491,22 @@ fn azures_metadata_service_gets_no_steps_of_ec2() {
 #[test]
 fn steps_follow_the_platform_that_the_log_shows() {
     let (linux, windows) = ("df -h /var/lib/amazon/ssm", "Get-PSDrive");
-    for (text, shown, hidden) in [
+    for (platforms, shown, hidden) in [
+        (vec![Environment::Windows], vec![windows], vec![linux]),
+        (vec![Environment::Linux], vec![linux], vec![windows]),
+        (vec![], vec![linux, windows], vec![]),
         (
-            r"mkdir C:\ProgramData\Amazon\SSM\InstanceData: not enough space",
-            vec![windows],
-            vec![linux],
+            vec![Environment::Linux, Environment::Windows],
+            vec![linux, windows],
+            vec![],
         ),
-        (
-            "mkdir /var/lib/amazon/ssm/i-0: no space left on device",
-            vec![linux],
-            vec![windows],
-        ),
-        ("no space left on device", vec![linux, windows], vec![]),
     ] {
         let mut incident = sample::incident(Cause::HostDiskFull);
-        incident.evidence[0].text = text.to_owned();
+        incident.error_details.machine = platforms.iter().copied().collect();
         let runbook = advise(&incident, &sample::nothing_done());
         let has = |words: &str| commands(&runbook).any(|line| line.contains(words));
-        assert!(shown.into_iter().all(has), "{text}");
-        assert!(!hidden.into_iter().any(has), "{text}");
+        assert!(shown.into_iter().all(has), "{platforms:?}");
+        assert!(!hidden.into_iter().any(has), "{platforms:?}");
     }
 }
 
@@ -522,10 +520,19 @@ fn a_proxy_in_use_comes_before_all_else_that_can_hide_the_metadata_service() {
 
 #[test]
 fn a_container_has_a_role_of_its_own() {
-    for (host, role) in [
-        ("169.254.170.2", "The task role lacks"),
-        ("169.254.170.23", "The pod's role lacks"),
+    for (environment, host, role) in [
         (
+            Some(Environment::Ecs),
+            "169.254.170.2",
+            "The task role lacks",
+        ),
+        (
+            Some(Environment::Kubernetes),
+            "169.254.170.23",
+            "The pod's role lacks",
+        ),
+        (
+            None,
             "ssm.eu-central-1.amazonaws.com",
             "The role of i-0123456789abcdef0 lacks",
         ),
@@ -534,6 +541,7 @@ fn a_container_has_a_role_of_its_own() {
         incident.role = None;
         incident.scope.kind = crate::cause::ScopeKind::Node;
         incident.error_details.host = Some(host.to_owned());
+        incident.error_details.machine = environment.into_iter().collect();
         let title = advise(&incident, &sample::nothing_done()).title;
         assert!(title.starts_with(role), "{title}");
     }

@@ -10,7 +10,7 @@ use crate::diagnose::check::Fault;
 use crate::diagnose::facts::InstanceFacts;
 use crate::failure::address_class::{AddressClass, class_of};
 use crate::failure::{DenyReason, Principal, Service};
-
+use crate::machine::Environment;
 use crate::node::{NodeId, Partition, Region};
 use crate::sheet::{Condition, Flag, Placeholder};
 
@@ -48,6 +48,7 @@ impl<'a> View<'a> {
         let mut signatures = self.of.signatures.iter().map(|one| one.id.as_str());
         match condition {
             Condition::Flag(flag) => self.flag(flag),
+            Condition::On(environment) => self.is_on(environment),
             Condition::Known(value) => !self.known(value).is_empty(),
             Condition::Scope(kind) => self.of.scope.kind == kind,
             Condition::Service(prefix) => self.of.error_details.service.as_deref() == Some(prefix),
@@ -58,19 +59,25 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether the log shows this of the machine of the first node, or its id does.
+    pub(super) fn is_on(&self, environment: Environment) -> bool {
+        let node = self.of.nodes.first().map(|node| &node.id);
+        let by_id = match environment {
+            Environment::Hybrid => matches!(node, Some(NodeId::Hybrid(_))),
+            // The role that AWS proposes for it.
+            Environment::Dhmc => (self.role()).is_some_and(|role| role.contains(DHMC_ROLE)),
+            _ => false,
+        };
+        by_id || self.of.error_details.machine.is(environment)
+    }
+
     pub(super) fn flag(&self, flag: Flag) -> bool {
         let error_details = self.of.error_details;
         let blames = |reason| error_details.reason == Some(reason);
         match flag {
-            Flag::Hybrid => matches!(
-                self.of.nodes.first().map(|node| &node.id),
-                Some(NodeId::Hybrid(_))
-            ),
             Flag::Azure => {
                 error_details.service.as_deref() == Some(Service::AzureMetadata.as_str())
             }
-            Flag::Windows => self.shows(WINDOWS) && !self.shows(LINUX),
-            Flag::Linux => self.shows(LINUX) && !self.shows(WINDOWS),
             Flag::Confirmed => self.of.confidence == Confidence::Confirmed,
             Flag::Undetermined => self.of.confidence == Confidence::Undetermined,
             Flag::Proxied => error_details.proxied,
@@ -78,12 +85,17 @@ impl<'a> View<'a> {
                 error_details.service.as_deref() == Some(Service::Metadata.as_str())
                     || error_details.host.as_deref() == Some("169.254.169.254")
             }
+            Flag::TokenUnanswered => {
+                let mut texts = self.of.evidence.iter().map(|one| one.text.as_str());
+                texts.any(awaits_token)
+            }
             Flag::DialledPrivate => self.remote_ip() == Some(AddressClass::Private),
             Flag::DialledPublic => matches!(
                 self.remote_ip(),
                 Some(AddressClass::Translated(_) | AddressClass::Public)
             ),
             Flag::NamesHost => error_details.host.is_some(),
+            Flag::Online => error_details.online,
             Flag::Client => error_details.client,
             Flag::Denied => !error_details.denied.is_empty(),
             Flag::Explicit => error_details.denied.iter().any(|one| one.explicit),
@@ -248,6 +260,11 @@ impl<'a> View<'a> {
                 }]})
                 .to_string(),
             ],
+            Placeholder::Restart => one(Some(self.restart())),
+            Placeholder::Unit => one(Some(match self.is_on(Environment::Snap) {
+                true => "snap.amazon-ssm-agent.amazon-ssm-agent",
+                false => "amazon-ssm-agent",
+            })),
             Placeholder::RepairCommand => one(self.of.by_hand),
             Placeholder::At => own(self.at()),
             Placeholder::FailedService => one(self.failed_service()),
@@ -268,10 +285,12 @@ impl<'a> View<'a> {
         actions
     }
 
-    /// Whether a quoted record holds one of these, which stand in paths of one platform.
-    fn shows(&self, paths: &[&str]) -> bool {
-        let mut texts = self.of.evidence.iter().map(|one| one.text.as_str());
-        texts.any(|text| paths.iter().any(|path| text.contains(path)))
+    fn restart(&self) -> &'static str {
+        let own = RESTARTS.iter().find(|(one, _)| self.is_on(*one));
+        own.map_or(
+            "sudo systemctl restart amazon-ssm-agent || sudo snap restart amazon-ssm-agent",
+            |(_, command)| command,
+        )
     }
 
     fn region(&self) -> Option<&'a Region> {
@@ -450,10 +469,15 @@ impl<'a> View<'a> {
             one_instance,
         ) {
             (Some(role), _, _) => format!("the role {role}"),
-            // Where containers get credentials: an ECS task, an EKS pod.
-            (None, Some("169.254.170.2"), _) => "the task role".to_owned(),
+            (None, ..) if self.is_on(Environment::Ecs) => "the task role".to_owned(),
+            // Where a pod of EKS gets credentials of its own.
             (None, Some("169.254.170.23" | "fd00:ec2::23"), _) => "the pod's role".to_owned(),
-            (None, _, _) if self.flag(Flag::Hybrid) => "the hybrid node's service role".to_owned(),
+            (None, ..) if self.is_on(Environment::SageMaker) => {
+                "the SageMaker execution role".to_owned()
+            }
+            (None, _, _) if self.is_on(Environment::Hybrid) => {
+                "the hybrid node's service role".to_owned()
+            }
             (None, _, Some(instance)) => format!("the role of {instance}"),
             (None, _, None) => "the instance's role".to_owned(),
         }
@@ -489,12 +513,44 @@ impl<'a> View<'a> {
     }
 }
 
-const WINDOWS: &[&str] = &["C:\\", "\\Amazon\\SSM", ".exe"];
-const LINUX: &[&str] = &[
-    "/var/lib/",
-    "/var/log/",
-    "/etc/",
-    "/usr/",
-    "/snap/",
-    "/proc/",
+/// In the name of the role that AWS proposes for Default Host Management.
+const DHMC_ROLE: &str = "DefaultEC2InstanceManagementRole";
+
+/// How to restart the agent where it is no service of systemd, the narrowest environment first.
+const RESTARTS: &[(Environment, &str)] = &[
+    (
+        Environment::Bottlerocket,
+        "apiclient set host-containers.control.enabled=false && apiclient set host-containers.control.enabled=true",
+    ),
+    (
+        Environment::Ecs,
+        "aws ecs update-service --cluster CLUSTER --service SERVICE --force-new-deployment",
+    ),
+    (
+        Environment::Kubernetes,
+        "kubectl --namespace NAMESPACE rollout restart daemonset/DAEMONSET",
+    ),
+    (Environment::Container, "docker restart CONTAINER"),
+    (
+        Environment::Greengrass,
+        "sudo /greengrass/v2/bin/greengrass-cli component restart --names aws.greengrass.SystemsManagerAgent",
+    ),
+    (Environment::Snap, "sudo snap restart amazon-ssm-agent"),
+    (
+        Environment::MacOs,
+        "sudo launchctl kickstart -k system/com.amazon.aws.ssm",
+    ),
 ];
+
+/// Whether `text` tells that the metadata service was reached and its answer to the request for a
+/// token did not come, as with a hop limit that is too low.
+fn awaits_token(text: &str) -> bool {
+    let any = |words: &[&str]| words.iter().any(|one| text.contains(one));
+    any(&["/latest/api/token", "getToken", "IMDSv2 token"])
+        && any(&[
+            "deadline exceeded",
+            "awaiting headers",
+            "awaiting response headers",
+        ])
+        && !any(&["dial tcp", "waiting for connection"])
+}

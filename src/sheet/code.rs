@@ -94,6 +94,7 @@ fn of_when(when: When) -> String {
         list(any, |test| {
             let condition = match test.condition {
                 Condition::Flag(flag) => format!("Flag(Flag::{flag:?})"),
+                Condition::On(one) => format!("On(Environment::{one:?})"),
                 Condition::Known(value) => format!("Known(Placeholder::{value:?})"),
                 Condition::Scope(kind) => format!("Scope(ScopeKind::{kind:?})"),
                 Condition::Service(_) | Condition::Signature(_) | Condition::OnlySignature(_) => {

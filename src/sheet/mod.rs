@@ -15,6 +15,7 @@ pub(crate) use types::{Next, Piece, Sheet, Step, Template, Test, When};
 pub(crate) use words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
 
 use crate::cause::{Cause, ScopeKind, Severity};
+use crate::machine::Environment;
 
 include!(concat!(env!("OUT_DIR"), "/sheets.rs"));
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
 use super::{Next, Piece, Sheet, Step, Template, Test, When};
 use crate::cause::{Cause, ScopeKind, Severity};
+use crate::machine::Environment;
 
 /// What several sheets use by name.
 #[derive(Debug)]
@@ -254,7 +255,9 @@ fn test(text: &str) -> Result<Test, String> {
     };
     let unknown = || format!("no condition is called {name:?}");
     let condition = match name.split_once(':') {
-        None => Condition::Flag(Flag::parse(name).ok_or_else(unknown)?),
+        None => (Environment::parse(name).map(Condition::On))
+            .or_else(|| Flag::parse(name).map(Condition::Flag))
+            .ok_or_else(unknown)?,
         Some(("known", of)) => Condition::Known(Placeholder::parse(of).ok_or_else(unknown)?),
         Some(("scope", kind)) => Condition::Scope(ScopeKind::parse(kind).ok_or_else(unknown)?),
         Some(("service", prefix)) => Condition::Service(keep(prefix)),

@@ -65,9 +65,14 @@ fn each_word_that_a_sheet_may_use_is_used() {
         assert!(named.contains(value) || asked, "{{{value}}}");
     }
     for flag in Flag::ALL {
-        // Chooses between the commands of each platform.
-        let by_code = *flag == Flag::Linux;
-        assert!(by_code || all.contains(&Condition::Flag(*flag)), "{flag}");
+        assert!(all.contains(&Condition::Flag(*flag)), "{flag}");
+    }
+    for environment in Environment::ALL {
+        use Environment::{Bottlerocket, Greengrass, Kubernetes, SageMaker};
+        // Choose how to restart the agent, and what its role is called.
+        let by_code = [Bottlerocket, Greengrass, Kubernetes, SageMaker].contains(environment);
+        let asked = all.contains(&Condition::On(*environment));
+        assert!(by_code != asked, "{environment}");
     }
     let faults = Vec::from_iter(SHEETS.iter().flat_map(|sheet| sheet.faults));
     for kind in FaultKind::ALL {
@@ -115,7 +120,10 @@ fn no_sheet_asks_for_a_state_that_nothing_shows() {
                 Condition::Flag(Flag::Confirmed) => {
                     assert!(provable.contains(&cause), "{cause}: no check proves it");
                 }
-                Condition::Flag(_) | Condition::Known(_) | Condition::Scope(_) => {}
+                Condition::Flag(_)
+                | Condition::On(_)
+                | Condition::Known(_)
+                | Condition::Scope(_) => {}
             }
         }
         assert!(

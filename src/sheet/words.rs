@@ -1,6 +1,7 @@
 //! What a sheet may say: the closed lists of its conditions and placeholders.
 
 use crate::cause::{ScopeKind, closed_names};
+use crate::machine::Environment;
 use std::fmt;
 
 use crate::command::ArgKind;
@@ -9,14 +10,8 @@ closed_names! {
     /// What of an incident decides whether a step stands, by name. See [`Condition`] for those
     /// that name something themselves.
     pub(crate) Flag {
-        /// The first node is a hybrid one: nothing of EC2 concerns it.
-        Hybrid = "hybrid",
         /// The metadata service that failed is Azure's.
         Azure = "azure",
-        /// The quoted records show paths of Windows.
-        Windows = "windows",
-        /// The quoted records show paths of Linux.
-        Linux = "linux",
         /// A check of this invocation proved the cause.
         Confirmed = "confirmed",
         /// Further causes are possible.
@@ -25,6 +20,8 @@ closed_names! {
         Proxied = "proxied",
         /// It is the path to the metadata service that failed.
         Metadata = "metadata",
+        /// The metadata service was reached, and the token that it sends back never came.
+        TokenUnanswered = "token-unanswered",
         /// The address that was dialled is private.
         DialledPrivate = "dialled-private",
         /// The address that was dialled is public.
@@ -33,6 +30,8 @@ closed_names! {
         NamesHost = "names-host",
         /// A client of Session Manager wrote it, on another machine than the node.
         Client = "client",
+        /// Sessions work by the same log: the node is online.
+        Online = "online",
         /// The log names a denied call.
         Denied = "denied",
         /// A statement denies by name; otherwise nothing allows.
@@ -119,6 +118,10 @@ closed_names! {
         HealthRegion = "health-region",
         /// The smallest policy that allows what is missing.
         AllowDocument = "allow-document",
+        /// How to restart the agent on a machine without Windows.
+        Restart = "restart",
+        /// The agent's unit of systemd.
+        Unit = "unit",
         /// The command that does by hand what a repair would do.
         RepairCommand = "repair-command",
         /// Where it is: the scope's own id, for titles.
@@ -169,9 +172,11 @@ impl Placeholder {
             Self::Endpoint | Self::BypassedEndpoint => ArgKind::VpcEndpointId,
             Self::RouteTable => ArgKind::RouteTableId,
             Self::NetworkAcl => ArgKind::NetworkAclId,
-            Self::Host | Self::SsmmessagesHost | Self::AgentBucket | Self::Ec2Principal => {
-                ArgKind::Host
-            }
+            Self::Unit
+            | Self::Host
+            | Self::SsmmessagesHost
+            | Self::AgentBucket
+            | Self::Ec2Principal => ArgKind::Host,
             Self::Service | Self::Api => ArgKind::Service,
             Self::Actions | Self::CoreActions | Self::BeyondCore | Self::Unsigned => {
                 ArgKind::Action
@@ -186,7 +191,7 @@ impl Placeholder {
             Self::CallerAccount | Self::ResourceAccount => ArgKind::AccountId,
             Self::PartitionRegion | Self::HealthRegion => return Form::Options,
             Self::AllowDocument => return Form::Document,
-            Self::RepairCommand => return Form::Command,
+            Self::RepairCommand | Self::Restart => return Form::Command,
             Self::At
             | Self::FailedService
             | Self::Action
@@ -203,6 +208,8 @@ impl Placeholder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     Flag(Flag),
+    /// The log shows this of the machine.
+    On(Environment),
     /// `known:PLACEHOLDER`.
     Known(Placeholder),
     /// `scope:KIND`.
@@ -220,6 +227,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "{flag}"),
+            Self::On(environment) => write!(f, "{environment}"),
             Self::Known(value) => write!(f, "known:{value}"),
             Self::Scope(kind) => write!(f, "scope:{kind}"),
             Self::Service(prefix) => write!(f, "service:{prefix}"),

@@ -6,6 +6,7 @@
 
 use super::entry::{Documentation, Entry, Kind, Part, Role, Signature};
 use crate::cause::{Cause, Severity};
+use crate::machine::Environment;
 use crate::record::Level;
 
 include!(concat!(env!("OUT_DIR"), "/signatures.rs"));

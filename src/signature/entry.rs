@@ -1,6 +1,7 @@
 //! What an entry of the catalogue says.
 
 use crate::cause::{Cause, Severity, closed_names};
+use crate::machine::Environment;
 use crate::record::Level;
 
 closed_names! {
@@ -50,6 +51,8 @@ closed_names! {
         IdentityGivenUp = "identity-given-up",
         /// The agent has its identity: the metadata service answered, or a registration was read.
         IdentityTaken = "identity-taken",
+        /// The agent asks whether it has an identity; capture `identity`.
+        IdentityTried = "identity-tried",
         /// A hybrid registration could not be read; the metadata errors after it are no fault of their own.
         RegistrationLost = "registration-lost",
         /// The instance profile did not work; Default Host Management is tried next.
@@ -62,6 +65,8 @@ closed_names! {
         ChannelLost = "channel-lost",
         /// A reconnect attempt ended; without a reopened socket it failed.
         ChannelStatus = "channel-status",
+        /// A session started on the node.
+        SessionStarted = "session-started",
         /// A worker process is gone.
         WorkerGone = "worker-gone",
         /// The agent was asked to stop.
@@ -118,6 +123,8 @@ pub struct Signature {
     pub pattern: Option<&'static str>,
     /// The parts that this recovery proves to work again.
     pub clears: &'static [Part],
+    /// What it shows of the machine.
+    pub machine: &'static [Environment],
 }
 
 impl Signature {

@@ -136,6 +136,7 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         Role::Waiting => Some("wait"),
         Role::Version => Some("version"),
         Role::ProxySet => Some("variable"),
+        Role::IdentityTried => Some("identity"),
         Role::IdentityAttempt
         | Role::IdentityGivenUp
         | Role::IdentityTaken
@@ -145,6 +146,7 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         | Role::ChannelOpened
         | Role::ChannelLost
         | Role::ChannelStatus
+        | Role::SessionStarted
         | Role::WorkerGone
         | Role::Stopping
         | Role::Starting
@@ -291,11 +293,11 @@ mod tests {
         let text = "signatures = 1\n[[signature]]\nid = \"a\"\ntitel = \"A\"\n[[signature]]\nid = 7\nadvice = []\n";
         insta::assert_snapshot!(parse("own.toml", text).expect_err("faults").to_string(), @r#"
         8 faults in the signatures:
-        own.toml: a: unknown field `titel`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `overrides_error`, `ambiguous`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
+        own.toml: a: unknown field `titel`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `overrides_error`, `ambiguous`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `machine`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
         own.toml: a: kind "" is not one of fault, symptom, recovery, benign
         own.toml: a: part "" is not one of host, config, core, identity, credentials, registration, health, worker, control-channel, messages, associations, command, session, output, inventory, update
         own.toml: entry 2: `id` is of type integer, expected a string
-        own.toml: entry 2: unknown field `advice`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `overrides_error`, `ambiguous`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
+        own.toml: entry 2: unknown field `advice`, expected one of `id`, `title`, `kind`, `part`, `role`, `causes`, `overrides_error`, `ambiguous`, `severity`, `levels`, `components`, `starts`, `contains`, `excludes`, `pattern`, `clears`, `machine`, `checks`, `false_positives`, `references`, `versions`, `matches`, `rejects`
         own.toml: entry 2: kind "" is not one of fault, symptom, recovery, benign
         own.toml: entry 2: part "" is not one of host, config, core, identity, credentials, registration, health, worker, control-channel, messages, associations, command, session, output, inventory, update
         own.toml: signatures: is not known here; an entry begins with [[signature]]

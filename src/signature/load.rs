@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::entry::{Documentation, Entry, Kind, Part, Role, Signature};
 use super::lint::lint;
 use crate::cause::{Cause, Severity};
+use crate::machine::Environment;
 use crate::record::Level;
 
 /// One fault of a catalogue file.
@@ -162,6 +163,7 @@ impl<'i> Fields<'i> {
                 excludes: self.texts("excludes"),
                 pattern: self.text("pattern"),
                 clears: self.words("clears", Part::ALL),
+                machine: self.words("machine", Environment::ALL),
             },
             documentation: Documentation {
                 checks: self.texts("checks"),

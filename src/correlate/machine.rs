@@ -1,0 +1,101 @@
+//! What the records of a node show of its machine.
+
+use crate::machine::{Environment, Machine};
+use crate::record::{NormalizedRecord, Origin};
+
+/// Texts that the agent writes in one environment only: its paths there, the words of the system's
+/// errors, the addresses that give credentials.
+const TEXTS: &[(Environment, &[&str])] = {
+    use Environment::{
+        Bottlerocket, Container, Ecs, Greengrass, Kubernetes, Linux, MacOs, SageMaker, Snap,
+        Unregistered, Windows,
+    };
+    &[
+        (
+            Windows,
+            &[
+                "C:\\",
+                "\\Amazon\\SSM",
+                ".exe",
+                "connectex: ",
+                "wsarecv: ",
+                "wsasend: ",
+                "getaddrinfow: ",
+                "The system cannot find the ",
+            ],
+        ),
+        (
+            Linux,
+            &[
+                "/var/lib/",
+                "/etc/amazon/",
+                "/proc/",
+                "systemd",
+                "/usr/sbin/",
+            ],
+        ),
+        (
+            Unregistered,
+            &["Data from vault is empty", "RegistrationKey does not exist"],
+        ),
+        (MacOs, &["/opt/aws/ssm/", "/Library/LaunchDaemons/"]),
+        (
+            Snap,
+            &[
+                "/snap/amazon-ssm-agent/",
+                "snap.amazon-ssm-agent",
+                "installed as snap",
+            ],
+        ),
+        (
+            Ecs,
+            &[
+                "//169.254.170.2/",
+                "169.254.170.2:80",
+                "/managed-agents/execute-command",
+                "control-channel/ecs:",
+                "ecs-execute-command-",
+            ],
+        ),
+        (
+            Kubernetes,
+            &[
+                "//169.254.170.23/",
+                "169.254.170.23:80",
+                "[fd00:ec2::23]",
+                "eks.amazonaws.com/serviceaccount",
+                "/var/run/secrets/kubernetes.io",
+            ],
+        ),
+        (Bottlerocket, &["Bottlerocket", "/.bottlerocket/"]),
+        (Container, &["/containerd/", "/docker/"]),
+        (
+            Greengrass,
+            &["/greengrass/", "aws.greengrass.SystemsManagerAgent"],
+        ),
+        (
+            SageMaker,
+            &[
+                "assumed-role/AmazonSageMaker-",
+                "/SageMaker is not ",
+                "/opt/ml/",
+            ],
+        ),
+    ]
+};
+
+/// Takes in what a record of trouble shows.
+pub(super) fn observe(machine: &mut Machine, record: &NormalizedRecord<'_, '_>) {
+    match record.origin {
+        Origin::Systemd | Origin::Kernel => machine.add(Environment::Linux),
+        Origin::File | Origin::LevelFirst | Origin::Raw => {}
+    }
+    let text = record.flat();
+    for (environment, texts) in TEXTS {
+        let is_platform = Machine::from_iter([*environment]).has_platform();
+        let known = machine.is(*environment) || is_platform && machine.has_platform();
+        if !known && texts.iter().any(|one| text.contains(one)) {
+            machine.add(*environment);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use regex::Regex;
 use ssm_agent_triage::batch::Batch;
-use ssm_agent_triage::record::{Joiner, Record};
+use ssm_agent_triage::record::{Reader, Record};
 use ssm_agent_triage::signature::Signature;
 
 pub(crate) struct OneByOne<'s> {
@@ -34,21 +34,15 @@ impl<'s> OneByOne<'s> {
 
     /// How many records some signature recognises.
     pub(crate) fn count(&self, batches: &[Batch<'_>]) -> usize {
-        let mut joiner = Joiner::default();
+        let mut reader = Reader::default();
         let mut found = 0;
         for event in batches.iter().flat_map(|batch| &batch.events) {
-            for line in event.message.split('\n') {
-                if let Some(record) = joiner.line(line, event.at, Timestamp::UNIX_EPOCH) {
-                    found += usize::from(self.recognises(&record));
-                }
-            }
+            reader.text(&event.message, event.at, Timestamp::UNIX_EPOCH, |record| {
+                found += usize::from(self.recognises(&record));
+            });
         }
+        reader.close(|record| found += usize::from(self.recognises(&record)));
         found
-            + usize::from(
-                joiner
-                    .close()
-                    .is_some_and(|record| self.recognises(&record)),
-            )
     }
 
     fn recognises(&self, record: &Record<'_>) -> bool {

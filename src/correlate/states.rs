@@ -8,19 +8,20 @@ use clru::{CLruCache, CLruCacheConfig, WeightScale};
 
 use super::NodeState;
 use crate::batch::Source;
-use crate::record::Joiner;
+use crate::record::{Hosts, Reader};
 
 /// What all states together may hold. A stream with a fault open holds some 10 KB,
 /// one that is well less than one.
 pub const MAX_BYTES: NonZeroUsize =
     NonZeroUsize::new(16 * 1024 * 1024).expect("16 MiB are not zero");
 
-/// What is carried of one stream: the record that its last batch left open, and
-/// what is known of its node.
+/// What is carried of one stream: the records that its last batch left open, the
+/// hosts that its lines named, and what is known of the node of each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StreamState {
-    pub(super) joiner: Joiner<'static>,
-    pub(super) node: NodeState,
+    pub(super) reader: Reader<'static>,
+    pub(super) hosts: Option<Hosts>,
+    pub(super) nodes: Vec<NodeState>,
 }
 
 /// The states of the streams that this execution environment has seen. They are
@@ -61,13 +62,33 @@ impl StreamKey {
 }
 
 impl StreamState {
-    pub(super) fn new(joiner: Joiner<'static>, node: NodeState) -> Self {
-        Self { joiner, node }
+    pub(super) fn new(
+        reader: Reader<'static>,
+        hosts: Option<Hosts>,
+        nodes: Vec<NodeState>,
+    ) -> Self {
+        Self {
+            reader,
+            hosts,
+            nodes,
+        }
+    }
+
+    /// Nothing is known that a later batch could need.
+    fn can_be_dropped(&self) -> bool {
+        self.reader.can_be_dropped()
+            && self.hosts.is_none()
+            && self.nodes.iter().all(NodeState::can_be_dropped)
     }
 
     /// What it holds, in bytes.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.joiner.bytes() + self.node.bytes()
+        let nodes: usize = self.nodes.iter().map(NodeState::bytes).sum();
+        size_of::<Self>()
+            + self.reader.bytes()
+            + self.hosts.as_ref().map_or(0, Hosts::bytes)
+            + nodes
+            + self.nodes.capacity() * size_of::<NodeState>()
     }
 }
 
@@ -96,8 +117,7 @@ impl StreamStates {
     /// none, nor does one of which nothing is known, or which alone would take
     /// more than all may.
     pub fn save(&mut self, source: &Source, state: StreamState) {
-        let is_needed = state.joiner.open().is_some() || !state.node.can_be_dropped();
-        if is_needed && !source.complete {
+        if !state.can_be_dropped() && !source.complete {
             let _ = self.0.put_with_weight(StreamKey::of(source), state);
         }
     }

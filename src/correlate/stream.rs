@@ -1,7 +1,6 @@
 //! From the batches of one stream to what they say: a fold from the stream's
 //! state to its next one.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,8 +10,7 @@ use super::{Ingested, NodeState};
 use crate::batch::{Batch, Source};
 use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
 use crate::node::{IdSource, Node, NodeId};
-use crate::record::unwrap::clean;
-use crate::record::{self, Joiner, NormalizedRecord, Record};
+use crate::record::{Hosts, NormalizedRecord, Reader, Record, first_time};
 use crate::signature::{Kind, Match, Matcher};
 
 /// What one batch says.
@@ -30,8 +28,8 @@ pub struct BatchAnalysis {
 /// stream's state to its next one.
 #[derive(Debug)]
 pub struct StreamAnalyzer<'e> {
-    joiner: Joiner<'static>,
-    analyzer: NodeAnalyzer<'e>,
+    reader: Reader<'static>,
+    analyzer: LogAnalyzer<'e>,
     source: Source,
     events: u64,
 }
@@ -39,9 +37,11 @@ pub struct StreamAnalyzer<'e> {
 impl<'e> StreamAnalyzer<'e> {
     /// Begins with the state that earlier batches of the stream left.
     pub fn new(matcher: &'e Matcher, state: StreamState, source: Source) -> Self {
+        let mut analyzer = LogAnalyzer::new(matcher, node_of(&source));
+        analyzer.resume(state.hosts, state.nodes);
         Self {
-            joiner: state.joiner,
-            analyzer: NodeAnalyzer::resume(matcher, state.node),
+            reader: state.reader,
+            analyzer,
             source,
             events: 0,
         }
@@ -49,55 +49,49 @@ impl<'e> StreamAnalyzer<'e> {
 
     /// Takes in one batch. `received` is the time for records that have none.
     pub fn analyze(&mut self, batch: &Batch<'_>, received: Timestamp) {
-        let messages: Vec<Cow<'_, str>> = batch
-            .events
-            .iter()
-            .map(|event| clean(&event.message))
-            .collect();
-        let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
-        self.analyzer.node.begin_delivery(self.source.complete);
+        let mut reader: Reader<'_> = std::mem::take(&mut self.reader);
+        let first_at = batch.events.first().and_then(|event| event.at);
+        let is_asked = first_at.is_none() || !self.source.complete && !reader.is_timed();
+        let first = is_asked.then(|| {
+            let mut events = batch.events.iter();
+            events.find_map(|event| first_time(&event.message))
+        });
+        let first = first.flatten();
+        // What comes before the first time that is told was written then.
+        let received = first.unwrap_or(received);
+        let analyzer = &mut self.analyzer;
+        analyzer.begin_delivery(self.source.complete);
         if !self.source.complete {
-            let mut lines = messages.iter().flat_map(|message| record::lines(message));
-            let timed = joiner.is_timed() || lines.any(record::starts_timed_record);
-            let first_at = batch.events.first().and_then(|event| event.at);
-            if let Some(record) = joiner.begin_batch(first_at, timed) {
-                self.analyzer.ingest(&record, None);
-            }
+            let timed = reader.is_timed() || first.is_some();
+            reader.begin_batch(first_at, timed, |record| analyzer.ingest(&record, None));
         }
-        for (event, message) in batch.events.iter().zip(&messages) {
-            // The agent's own shipper ends a record's event with a line end.
-            for line in record::lines(record::without_last(message, b'\n')) {
-                if let Some(record) = joiner.line(line, event.at, received) {
-                    self.analyzer.ingest(&record, None);
-                }
-            }
+        for event in &batch.events {
+            reader.text(&event.message, event.at, received, |record| {
+                analyzer.ingest(&record, None);
+            });
         }
         if !self.source.complete {
-            joiner.end_batch();
+            reader.end_batch();
         }
-        self.joiner = joiner.into_owned();
+        self.reader = reader.into_owned();
         self.events += batch.events.len() as u64;
-        self.analyzer.node.shrink();
+        self.analyzer.shrink();
     }
 
     /// What the batches said, and the state that the next invocation continues.
     pub fn finish(mut self) -> (BatchAnalysis, StreamState) {
-        if self.source.complete
-            && let Some(record) = self.joiner.close()
-        {
-            self.analyzer.ingest(&record, None);
+        let analyzer = &mut self.analyzer;
+        if self.source.complete {
+            self.reader.close(|record| analyzer.ingest(&record, None));
         }
-        let node = node_of(&self.source);
-        let mut analysis = self
-            .analyzer
-            .analysis(&node, self.joiner.open(), self.source.complete);
-        self.joiner.count_open();
-        if let Some(open) = self.joiner.open()
-            && self.analyzer.is_benign_info(open)
-        {
-            self.analyzer.node.observe(open);
-            self.joiner.close_quiet();
-        }
+        let mut analysis = analyzer.analysis(self.reader.open(), self.source.complete);
+        self.reader.count_open(|open| {
+            let is_quiet = analyzer.is_benign_info(open);
+            if is_quiet {
+                analyzer.observe(open);
+            }
+            is_quiet
+        });
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         analysis.source = SourceSummary {
             account: self.source.account.as_ref().map(ToString::to_string),
@@ -107,35 +101,43 @@ impl<'e> StreamAnalyzer<'e> {
             events: self.events,
             ..analysis.source
         };
-        self.analyzer.node.end_batch();
-        (analysis, StreamState::new(self.joiner, self.analyzer.node))
+        let (hosts, nodes) = self.analyzer.end_batch();
+        (analysis, StreamState::new(self.reader, hosts, nodes))
     }
 }
 
-/// Analyzes the records of one node, from whatever streams or files they come.
+/// Analyzes the records of one log, from whatever streams or files they come: of
+/// one node, or of several where its lines name several hosts.
 #[derive(Debug, Clone)]
-pub struct NodeAnalyzer<'e> {
+pub struct LogAnalyzer<'e> {
     matcher: &'e Matcher,
-    node: NodeState,
-    recovered: Vec<Recovered>,
+    /// The node that the stream's name or the caller gives.
+    node: Node,
+    hosts: Hosts,
+    /// In the order of `hosts`; what names no host is the first one's.
+    nodes: Vec<NodeState>,
+    complete: bool,
+    /// With the place of its node.
+    recovered: Vec<(usize, Recovered)>,
     benign: BTreeMap<String, u64>,
     records: u64,
     oldest: Option<Timestamp>,
     newest: Option<Timestamp>,
 }
 
-impl<'e> NodeAnalyzer<'e> {
-    pub fn new(matcher: &'e Matcher) -> Self {
-        let mut analyzer = Self::resume(matcher, NodeState::default());
-        analyzer.node.begin_delivery(true);
-        analyzer
-    }
-
-    fn resume(matcher: &'e Matcher, mut node: NodeState) -> Self {
-        node.begin_batch();
+impl<'e> LogAnalyzer<'e> {
+    /// Of a complete log, which `node` wrote where its lines do not tell otherwise.
+    pub fn new(matcher: &'e Matcher, node: Node) -> Self {
+        let named = matches!(node.id_source, IdSource::Stream | IdSource::Caller);
+        let mut first = NodeState::default();
+        first.begin_batch();
+        first.begin_delivery(true);
         Self {
             matcher,
+            hosts: Hosts::of_stream(named.then(|| node.id.clone())),
             node,
+            nodes: vec![first],
+            complete: true,
             recovered: Vec::new(),
             benign: BTreeMap::new(),
             records: 0,
@@ -144,12 +146,66 @@ impl<'e> NodeAnalyzer<'e> {
         }
     }
 
-    /// Takes in one record; `place` is the file it stands in, if any.
-    pub fn ingest(&mut self, record: &Record<'_>, place: Option<&str>) {
+    /// Continues with what earlier batches left.
+    fn resume(&mut self, hosts: Option<Hosts>, nodes: Vec<NodeState>) {
+        if let Some(hosts) = hosts {
+            self.hosts = hosts;
+        }
+        if !nodes.is_empty() {
+            self.nodes = nodes;
+            self.nodes.iter_mut().for_each(NodeState::begin_batch);
+        }
+    }
+
+    fn begin_delivery(&mut self, complete: bool) {
+        self.complete = complete;
+        for node in &mut self.nodes {
+            node.begin_delivery(complete);
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.nodes.iter_mut().for_each(NodeState::shrink);
+    }
+
+    /// Ends the batches of one invocation: the hosts that are known, and the state
+    /// of each.
+    fn end_batch(mut self) -> (Option<Hosts>, Vec<NodeState>) {
+        self.nodes.iter_mut().for_each(NodeState::end_batch);
+        let nodes = &self.nodes;
+        let kept = (self.hosts).retain(|place| !nodes[place].can_be_dropped());
+        let mut nodes: Vec<Option<NodeState>> = self.nodes.into_iter().map(Some).collect();
+        let nodes = kept
+            .iter()
+            .filter_map(|place| nodes.get_mut(*place)?.take());
+        let nodes = nodes.collect();
+        ((!self.hosts.is_empty()).then_some(self.hosts), nodes)
+    }
+
+    /// The state of the node that wrote a record; `None` where there are too many.
+    fn place(&mut self, record: &Record<'_>) -> Option<usize> {
+        let Some(host) = &record.host else {
+            return Some(0);
+        };
+        let place = self.hosts.place(host.name.as_deref(), host.id.as_ref())?;
+        if place == self.nodes.len() {
+            let mut node = NodeState::default();
+            node.begin_batch();
+            node.begin_delivery(self.complete);
+            self.nodes.push(node);
+        }
+        Some(place)
+    }
+
+    /// Takes in one record; `file` is the file it stands in, if any.
+    pub fn ingest(&mut self, record: &Record<'_>, file: Option<&str>) {
+        let Some(place) = self.place(record) else {
+            return;
+        };
         let folded = NormalizedRecord::new(record);
         let found = self.matcher.recognise(&folded);
         if self.was_counted(record, found.as_ref()) {
-            self.node.ingest_counted(&folded, found.as_ref());
+            self.nodes[place].ingest_counted(&folded, found.as_ref());
             return;
         }
         self.records += 1;
@@ -161,20 +217,28 @@ impl<'e> NodeAnalyzer<'e> {
             self.newest
                 .map_or(record.at, |newest| newest.max(record.at)),
         );
+        let node = &mut self.nodes[place];
         match found {
             Some(found) => {
-                let effect = self.node.ingest(&folded, &found, place);
+                let effect = node.ingest(&folded, &found, file);
                 if effect == Ingested::NoChange && matches!(found.signature.kind, Kind::Benign) {
                     self.count_benign(found.signature.id);
                 }
                 if let Ingested::Recovered(recovered) = effect {
+                    let recovered = recovered.into_iter().map(|over| (place, over));
                     self.recovered.extend(recovered);
                 }
             }
-            None if record.level.is_trouble() => self.node.ingest_unknown(&folded, place),
+            None if record.level.is_trouble() => node.ingest_unknown(&folded, file),
             None => {}
         }
-        self.node.observe(record);
+        self.nodes[place].observe(record);
+    }
+
+    fn observe(&mut self, record: &Record<'_>) {
+        if let Some(place) = self.place(record) {
+            self.nodes[place].observe(record);
+        }
     }
 
     /// Whether a record is of INFO or below and says nothing.
@@ -211,31 +275,18 @@ impl<'e> NodeAnalyzer<'e> {
         }
     }
 
-    /// What the node's log says so far. `open` is a record that more lines may
-    /// still continue: it counts as it stands, and is read again when it is whole.
-    pub fn analysis(
+    /// What the log says so far. `open` are records that more lines may still
+    /// continue: they count as they stand, and are read again when they are whole.
+    pub fn analysis<'r>(
         &self,
-        node: &Node,
-        open: Option<&Record<'_>>,
+        open: impl IntoIterator<Item = &'r Record<'r>>,
         complete: bool,
     ) -> BatchAnalysis {
         let mut seen = self.clone();
-        if let Some(record) = open {
+        for record in open {
             seen.ingest(record, None);
         }
-        let findings = seen.node.findings(node, complete);
-        let id = findings.first().map_or_else(
-            || node.id.to_string(),
-            |finding| finding.node.id.to_string(),
-        );
-        let mut recovered = seen.recovered;
-        for over in &mut recovered {
-            over.node.clone_from(&id);
-        }
-        BatchAnalysis {
-            unrecognised: seen.node.unrecognised(),
-            findings,
-            recovered,
+        let mut analysis = BatchAnalysis {
             benign: seen.benign,
             source: SourceSummary {
                 records: seen.records,
@@ -243,7 +294,52 @@ impl<'e> NodeAnalyzer<'e> {
                 newest: seen.newest,
                 ..SourceSummary::default()
             },
+            ..BatchAnalysis::default()
+        };
+        for (place, state) in seen.nodes.iter().enumerate() {
+            let node = named(&seen.node, &seen.hosts, place, state);
+            let findings = state.findings(&node, complete);
+            let id = findings
+                .first()
+                .map_or(&node.id, |finding| &finding.node.id);
+            for (_, over) in (seen.recovered.iter_mut()).filter(|(its, _)| *its == place) {
+                over.node = id.to_string();
+            }
+            analysis.findings.extend(findings);
+            for unknown in state.unrecognised() {
+                let known = analysis.unrecognised.iter_mut();
+                match { known }.find(|known| known.template == unknown.template) {
+                    Some(known) => known.count += unknown.count,
+                    None => analysis.unrecognised.push(unknown),
+                }
+            }
         }
+        analysis.recovered = seen.recovered.into_iter().map(|(_, over)| over).collect();
+        analysis
+    }
+}
+
+/// The node at `place`. An id that only lines give is a hint; of several hosts in
+/// one stream none is the stream's own by its mere name.
+fn named(of_stream: &Node, hosts: &Hosts, place: usize, state: &NodeState) -> Node {
+    let Some(host) = hosts.get(place) else {
+        return of_stream.clone();
+    };
+    let (id, id_source) = match (&host.id, &host.name) {
+        (Some(id), _) if *id == of_stream.id => return of_stream.clone(),
+        (Some(id), _) => (id.clone(), IdSource::Text),
+        (None, Some(name))
+            if state.named() != Some(&of_stream.id)
+                && (hosts.are_several() || of_stream.id_source == IdSource::Nobody) =>
+        {
+            (NodeId::Unknown(name.clone()), IdSource::Nobody)
+        }
+        (None, _) => return of_stream.clone(),
+    };
+    Node {
+        id,
+        id_source,
+        ..of_stream.clone()
     }
 }
 

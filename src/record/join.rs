@@ -2,13 +2,15 @@
 //! with the joiner kept in the stream state, over batches.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::head;
+use super::hosts::Host;
 use super::level::Level;
-use super::text::{cut, without_last};
-use super::transport::{self, Producer};
+use super::text::cut;
+use super::unwrap::{Envelope, Producer, Steps, zone_between};
 use super::{Origin, Record, Tags};
 
 /// What is kept of one record: enough for the longest error text the agent
@@ -37,13 +39,29 @@ const MOST_OF_QUIET: usize = 1024;
 /// another batch held.
 const CONTIGUOUS: SignedDuration = SignedDuration::from_millis(100);
 
-/// Takes lines in order and gives records as they end.
+/// A line without its wrappers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'l, 'e> {
+    pub text: &'l str,
+    pub envelope: &'e Envelope<'l>,
+    /// The event's time.
+    pub at: Option<Timestamp>,
+    /// The time where nothing tells one.
+    pub received: Timestamp,
+    /// Its number within the batch or file, from 1.
+    pub number: u64,
+}
+
+/// Takes the lines of one host in order and gives records as they end.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Joiner<'a> {
+pub(super) struct Joiner<'a> {
     open: Option<Record<'a>>,
+    host: Option<Arc<Host>>,
+    /// The wrappers around the open record.
+    steps: Steps,
     kept_bytes: usize,
     /// A head with a timestamp was seen: from here on a level word alone starts nothing.
-    timed: bool,
+    pub timed: bool,
     /// Braces still open in a dump of user-controlled text at INFO or below.
     dump_depth: usize,
     /// One record of another process was let pass before the open one, whose
@@ -54,20 +72,27 @@ pub struct Joiner<'a> {
     orphaned: bool,
     /// The event time of the last line.
     last_at: Option<Timestamp>,
-    lines: u64,
+    /// The time of the last record that has one.
+    clock: Option<Timestamp>,
+    /// By how much the agent's clock is ahead of its wrapper's.
+    zone: SignedDuration,
     limits: Limits,
 }
 
 impl<'a> Joiner<'a> {
     /// The record that would end here if nothing more came.
-    pub fn open(&self) -> Option<&Record<'a>> {
+    pub(super) fn open(&self) -> Option<&Record<'a>> {
         self.open.as_ref()
     }
 
     /// Begins a further batch of the stream, whose first event has the time
     /// `first_at`; `timed` says that heads with a timestamp stand in it. Gives the
     /// open record where the batch cannot be told to go on right after it.
-    pub fn begin_batch(&mut self, first_at: Option<Timestamp>, timed: bool) -> Option<Record<'a>> {
+    pub(super) fn begin_batch(
+        &mut self,
+        first_at: Option<Timestamp>,
+        timed: bool,
+    ) -> Option<Record<'a>> {
         self.timed |= timed;
         let gap = self
             .last_at
@@ -85,24 +110,27 @@ impl<'a> Joiner<'a> {
     }
 
     /// Ends a batch after which more may come.
-    pub fn end_batch(&mut self) {
+    pub(super) fn end_batch(&mut self) {
         if let Some(open) = &mut self.open {
             open.cut = true;
         }
     }
 
-    /// Whether a head with a timestamp was seen.
-    pub fn is_timed(&self) -> bool {
-        self.timed
+    /// Whether the open record, which came in no wrapper, quotes the agent's users:
+    /// what looks like a wrapper then is a part of the quotation.
+    pub(super) fn quotes_users(&self) -> bool {
+        self.dump_depth > 0 && self.steps == Steps::default() && self.open.is_some()
     }
 
-    /// Lines seen so far.
-    pub fn lines(&self) -> u64 {
-        self.lines
+    /// Names the host whose records these are.
+    pub(super) fn name(&mut self, host: &Host) {
+        if self.host.as_deref() != Some(host) {
+            self.host = Some(Arc::new(host.clone()));
+        }
     }
 
     /// Ends the open record: the input is complete.
-    pub fn close(&mut self) -> Option<Record<'a>> {
+    pub(super) fn close(&mut self) -> Option<Record<'a>> {
         self.kept_bytes = 0;
         self.interleaved_seen = false;
         self.open.take()
@@ -110,7 +138,7 @@ impl<'a> Joiner<'a> {
 
     /// The open record counts as it stands: should it end as it is, it says
     /// nothing new.
-    pub fn count_open(&mut self) {
+    pub(super) fn count_open(&mut self) {
         if let Some(open) = &mut self.open {
             if !open.level.is_trouble() {
                 // Mostly text of the agent's users: its beginning says what it is.
@@ -123,79 +151,66 @@ impl<'a> Joiner<'a> {
 
     /// Ends the open record, of which nothing that follows is of interest, unless
     /// it still quotes the agent's users.
-    pub fn close_quiet(&mut self) {
+    pub(super) fn close_quiet(&mut self) {
         if self.dump_depth == 0 {
             self.close();
         }
     }
 
     /// What it holds on the heap, in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.open.as_ref().map_or(0, Record::bytes)
     }
 
     /// The joiner as it goes into the stream state.
-    pub fn into_owned(self) -> Joiner<'static> {
+    pub(super) fn into_owned(self) -> Joiner<'static> {
         Joiner {
             open: self.open.map(Record::into_owned),
+            host: self.host,
+            steps: self.steps,
             kept_bytes: self.kept_bytes,
             timed: self.timed,
             dump_depth: self.dump_depth,
             interleaved_seen: self.interleaved_seen,
             orphaned: self.orphaned,
             last_at: self.last_at,
-            lines: self.lines,
+            clock: self.clock,
+            zone: self.zone,
             limits: self.limits,
         }
     }
 
-    /// Takes one physical line without its line end. `at` is the event's time;
-    /// without one the record's own time counts, and without that `received`.
-    /// Gives a record that this line ended, or that stands by itself.
-    pub fn line(
+    /// Takes one line. Gives a record that this line ended, or that stands by
+    /// itself; `started` says whether a record begins with it.
+    pub(super) fn line<'l>(
         &mut self,
-        line: &'a str,
-        at: Option<Timestamp>,
-        received: Timestamp,
+        line: Line<'l, '_>,
+        keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
+        started: &mut bool,
     ) -> Option<Record<'a>> {
-        self.lines += 1;
-        self.last_at = at;
-        let line = without_last(line, b'\r');
-        let strip_transport_prefix = transport::strip_transport_prefix(line);
-        match strip_transport_prefix.writer {
-            Producer::Foreign => None,
-            Producer::Systemd | Producer::Kernel => {
-                if !transport::names_agent(strip_transport_prefix.body) {
-                    return None;
-                }
-                let origin = if strip_transport_prefix.writer == Producer::Systemd {
-                    Origin::Systemd
-                } else {
-                    Origin::Kernel
-                };
-                Some(self.bare(
-                    strip_transport_prefix.body,
-                    Level::Info,
-                    origin,
-                    at.unwrap_or(received),
-                ))
+        self.last_at = line.at;
+        let origin = match line.envelope.producer {
+            Producer::Systemd => Origin::Systemd,
+            Producer::Kernel => Origin::Kernel,
+            Producer::Agent | Producer::Unnamed | Producer::Other(_) => {
+                return self.agent_line(line, keep, started);
             }
-            Producer::Agent => self.agent_line(strip_transport_prefix.body, true, at, received),
-            Producer::Unnamed => self.agent_line(strip_transport_prefix.body, false, at, received),
-        }
+        };
+        Some(self.bare(line.text, Level::Info, origin, &line, keep))
     }
 
-    fn agent_line(
+    fn agent_line<'l>(
         &mut self,
-        body: &'a str,
-        strip_transport_prefix: bool,
-        at: Option<Timestamp>,
-        received: Timestamp,
+        line: Line<'l, '_>,
+        keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
+        started: &mut bool,
     ) -> Option<Record<'a>> {
+        let body = line.text;
         // A form without a time counts only where it cannot be a quoted text.
         let adrift = self.orphaned && self.timed;
         if let Some(head) = head::head(body) {
-            let free = self.dump_depth == 0 && (strip_transport_prefix || !self.timed);
+            let named = line.envelope.producer == Producer::Agent;
+            let free = self.dump_depth == 0 && (named || !self.timed);
             let free = free && !(adrift && head.stamp.is_none() && head.origin != Origin::Raw);
             let starts = match head.origin {
                 Origin::File => true,
@@ -203,32 +218,33 @@ impl<'a> Joiner<'a> {
                 Origin::Systemd | Origin::Kernel => false,
             };
             if starts {
-                return self.start(&head, at, received);
+                *started = true;
+                return self.start(&head, &line, keep);
             }
         } else if self.dump_depth == 0 && !adrift && is_metadata_answer(body) {
-            let record = self.bare(
-                body.trim_start(),
-                Level::Error,
-                Origin::Raw,
-                at.unwrap_or(received),
-            );
-            return self.replace(record);
+            let record = self.bare(body.trim_start(), Level::Error, Origin::Raw, &line, keep);
+            return self.replace(record, line.envelope.steps);
         }
-        self.continue_with(body);
+        // What continues a record comes in the same wrappers, or without any.
+        if !line.envelope.is_wrapped() || line.envelope.steps == self.steps {
+            self.continue_with(body, keep);
+        }
         None
     }
 
-    fn start(
+    fn start<'l>(
         &mut self,
-        head: &head::Head<'a>,
-        at: Option<Timestamp>,
-        received: Timestamp,
+        head: &head::Head<'l>,
+        line: &Line<'l, '_>,
+        keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
     ) -> Option<Record<'a>> {
         self.timed |= head.origin == Origin::File;
         self.orphaned = false;
-        let (tags, message) = Tags::split(head.body);
-        let own_time = || head.stamp.and_then(head::read_stamp);
-        let at = at.or_else(own_time).unwrap_or(received);
+        let (tags, message) = Tags::split_off(head.body, keep);
+        let at = match line.at {
+            Some(at) => at,
+            None => self.time(head.stamp.and_then(head::read_stamp), line),
+        };
         self.dump_depth = if !head.level.is_trouble() && is_dump(message) {
             depth_after(0, message)
         } else {
@@ -237,12 +253,13 @@ impl<'a> Joiner<'a> {
         let record = Record {
             at,
             level: head.level,
-            stamp: head.stamp.map(Cow::Borrowed),
+            stamp: head.stamp.map(keep),
             tags,
-            message: Cow::Borrowed(without_quotes(self.kept(message))),
+            message: keep(without_quotes(self.kept(message))),
             rest: Vec::new(),
             origin: head.origin,
-            line: self.lines,
+            host: self.host.clone(),
+            line: line.number,
             cut: false,
             counted: None,
         };
@@ -250,7 +267,20 @@ impl<'a> Joiner<'a> {
             self.interleaved_seen = true;
             return Some(record);
         }
-        self.replace(record)
+        self.replace(record, line.envelope.steps)
+    }
+
+    /// The time of a record whose event has none.
+    fn time(&mut self, own: Option<Timestamp>, line: &Line<'_, '_>) -> Timestamp {
+        let near = own.or(self.clock).unwrap_or(line.received);
+        let wrapper = (line.envelope.at.as_ref()).and_then(|stamp| stamp.read(near));
+        if let (Some(own), Some(wrapper)) = (own, wrapper) {
+            self.zone = zone_between(own, wrapper);
+        }
+        let wrapper = wrapper.and_then(|at| at.checked_add(self.zone).ok());
+        let known = own.or(wrapper).or(self.clock);
+        self.clock = known;
+        known.unwrap_or(line.received)
     }
 
     /// Whether `record` stands between the open one and its continuation: the
@@ -265,16 +295,27 @@ impl<'a> Joiner<'a> {
             && self.open.as_ref().is_some_and(awaits_cause)
     }
 
-    fn bare(&self, message: &'a str, level: Level, origin: Origin, at: Timestamp) -> Record<'a> {
+    fn bare<'l>(
+        &mut self,
+        message: &'l str,
+        level: Level,
+        origin: Origin,
+        line: &Line<'l, '_>,
+        keep: impl Fn(&'l str) -> Cow<'a, str>,
+    ) -> Record<'a> {
         Record {
-            at,
+            at: match line.at {
+                Some(at) => at,
+                None => self.time(None, line),
+            },
             level,
             stamp: None,
             tags: Tags::default(),
-            message: Cow::Borrowed(self.kept(message)),
+            message: keep(self.kept(message)),
             rest: Vec::new(),
             origin,
-            line: self.lines,
+            host: self.host.clone(),
+            line: line.number,
             cut: false,
             counted: None,
         }
@@ -284,13 +325,14 @@ impl<'a> Joiner<'a> {
         &message[..message.floor_char_boundary(self.limits.bytes)]
     }
 
-    fn replace(&mut self, record: Record<'a>) -> Option<Record<'a>> {
+    fn replace(&mut self, record: Record<'a>, steps: Steps) -> Option<Record<'a>> {
         self.kept_bytes = record.message.len();
         self.interleaved_seen = false;
+        self.steps = steps;
         self.open.replace(record)
     }
 
-    fn continue_with(&mut self, body: &'a str) {
+    fn continue_with<'l>(&mut self, body: &'l str, keep: impl Fn(&'l str) -> Cow<'a, str> + Copy) {
         if self.dump_depth > 0 {
             self.dump_depth = depth_after(self.dump_depth, body);
         }
@@ -309,31 +351,22 @@ impl<'a> Joiner<'a> {
         self.kept_bytes += body.len();
         if open.message.is_empty() && open.rest.is_empty() {
             // A terminal broke the line within the tags.
-            let (tags, message) = Tags::split(body);
+            let (tags, message) = Tags::split_off(body, keep);
             open.tags.extend(&tags);
-            open.message = with_tabs(message);
+            open.message = with_tabs(message, keep);
             return;
         }
-        open.rest.push(with_tabs(body));
+        open.rest.push(with_tabs(body, keep));
     }
 }
 
-/// Whether a record with a timestamp of the agent's own starts in this line.
-pub fn starts_timed_record(line: &str) -> bool {
-    let strip_transport_prefix = transport::strip_transport_prefix(without_last(line, b'\r'));
-    matches!(
-        strip_transport_prefix.writer,
-        Producer::Agent | Producer::Unnamed
-    ) && head::head(strip_transport_prefix.body).is_some_and(|head| head.origin == Origin::File)
-}
-
 /// Syslog's `#011` read back.
-fn with_tabs(text: &str) -> Cow<'_, str> {
+fn with_tabs<'l, 'a>(text: &'l str, keep: impl Fn(&'l str) -> Cow<'a, str>) -> Cow<'a, str> {
     let at = memchr::memchr(b'#', text.as_bytes());
     if at.is_some_and(|at| text[at..].contains("#011")) {
         Cow::Owned(text.replace("#011", "\t"))
     } else {
-        Cow::Borrowed(text)
+        keep(text)
     }
 }
 
@@ -400,183 +433,4 @@ fn is_metadata_answer(line: &str) -> bool {
             .any(|code| value.starts_with(code))
         })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
-
-    fn records(text: &str) -> Vec<Record<'_>> {
-        let mut joiner = Joiner::default();
-        let mut records: Vec<_> = text
-            .lines()
-            .filter_map(|line| joiner.line(line, None, now()))
-            .collect();
-        records.extend(joiner.close());
-        records
-    }
-
-    fn flats(text: &str) -> Vec<String> {
-        (records(text).iter())
-            .map(|record| record.flat().into_owned())
-            .collect()
-    }
-
-    #[test]
-    fn continuation_lines_join_their_head() {
-        let text = "2024-11-04 10:00:07.0137 ERROR [EC2Identity] Failed. Error: EC2MetadataError: x\n\
-                    caused by: : \n\tstatus code: 0, request id: \ncaused by: RequestError: send request failed: EOF\n\
-                    2024-11-04 10:00:07.0138 INFO Checking if agent identity type CustomIdentity can be assumed";
-        assert_eq!(
-            flats(text),
-            [
-                "Failed. Error: EC2MetadataError: x caused by: : status code: 0, request id: caused by: RequestError: send request failed: EOF",
-                "Checking if agent identity type CustomIdentity can be assumed",
-            ]
-        );
-    }
-
-    #[test]
-    fn prefixed_lines_join_and_tabs_come_back() {
-        let text = "Oct 27 10:43:16 h amazon-ssm-agent[2373]: 2023-10-27 10:43:14 ERROR [HealthCheck] a: \n\
-                    Oct 27 10:43:16 h sshd[1]: error: maximum authentication attempts\n\
-                    Oct 27 10:43:16 h amazon-ssm-agent[2373]: #011status code: 400, request id: x";
-        assert_eq!(flats(text), ["a: status code: 400, request id: x"]);
-        assert_eq!(records(text)[0].rest, ["\tstatus code: 400, request id: x"]);
-    }
-
-    #[test]
-    fn a_level_word_starts_nothing_once_the_stream_has_timed_heads() {
-        let text =
-            "ERROR [HealthCheck] first\n2024-11-04 10:00:07 INFO second\nERROR [HealthCheck] third";
-        assert_eq!(flats(text), ["first", "second ERROR [HealthCheck] third"]);
-    }
-
-    #[test]
-    fn a_dump_swallows_what_looks_like_a_head() {
-        let text = "INFO [MDSInteractor] Sending reply {\n  \"output\": {\nERROR [HealthCheck] fake\npanic: fake\n}\n}\nERROR [HealthCheck] real";
-        let flats = flats(text);
-        assert_eq!(flats.len(), 2);
-        assert_eq!(flats[1], "real");
-    }
-
-    #[test]
-    fn the_metadata_services_answer_is_a_record() {
-        let text = "# curl http://169.254.169.254/latest/meta-data/iam/security-credentials/x\n{\n  \"Code\" : \"AssumeRoleUnauthorizedAccess\",\n  \"Message\" : \"EC2 cannot assume the role x.\",\n}";
-        let flats = flats(text);
-        assert_eq!(flats.len(), 1);
-        assert!(
-            flats[0].starts_with("\"Code\" : \"AssumeRoleUnauthorizedAccess\", \"Message\""),
-            "{flats:?}"
-        );
-    }
-
-    #[test]
-    fn systemd_and_kernel_speak_only_of_the_agent() {
-        let text = "Nov 04 10:02:44 h systemd[1]: amazon-ssm-agent.service: Main process exited, code=exited, status=1/FAILURE\n\
-                    Nov 04 10:02:44 h systemd[1]: Finished refresh-policy-routes@ens5.service.\n\
-                    Nov 04 10:02:44 h kernel: Out of memory: Killed process 2373 (ssm-agent-work)";
-        let origins: Vec<_> = records(text).iter().map(|record| record.origin).collect();
-        assert_eq!(origins, [Origin::Systemd, Origin::Kernel]);
-    }
-
-    #[test]
-    fn a_record_keeps_a_bounded_text() {
-        let mut joiner = Joiner::default();
-        joiner.line("2024-11-04 10:00:07 ERROR x", None, now());
-        let long = "y".repeat(1000);
-        for _ in 0..100_000 {
-            joiner.line(&long, None, now());
-        }
-        let record = joiner.close().expect("one record");
-        assert!(record.rest.len() <= Limits::default().lines);
-        assert!(record.text().len() <= Limits::default().bytes + 200);
-
-        let mut joiner = Joiner::default();
-        let line = format!("2024-11-04 10:00:07 ERROR {}", "\u{e9}".repeat(100_000));
-        joiner.line(&line, None, now());
-        let record = joiner.close().expect("one record");
-        assert!(record.message.len() <= Limits::default().bytes);
-        assert!(record.message.starts_with('\u{e9}'));
-    }
-
-    const AWAITS: &str =
-        "2024-11-04 10:00:07.0137 ERROR [Registrar] failed: RequestError: send request failed";
-    const OTHER: &str = "2024-11-04 10:00:07.0138 INFO [ssm-agent-worker] Bye.";
-    const CAUSE: &str = "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF";
-
-    #[test]
-    fn a_cause_finds_its_error_past_a_record_of_another_process() {
-        let text = [AWAITS, OTHER, CAUSE, "\tat the end"].join("\n");
-        assert_eq!(
-            flats(&text),
-            [
-                "Bye.",
-                "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF at the end",
-            ]
-        );
-        // No error that awaits one, or a second record in between.
-        let whole = "2024-11-04 10:00:07.0137 ERROR [Registrar] failed";
-        for text in [
-            [whole, OTHER, CAUSE].join("\n"),
-            [AWAITS, OTHER, OTHER, CAUSE].join("\n"),
-            [AWAITS, "2024-11-04 10:00:07.0138 WARN x", CAUSE].join("\n"),
-        ] {
-            let flats = flats(&text);
-            assert!(
-                flats.last().is_some_and(|last| last.contains("caused by")),
-                "{flats:?}"
-            );
-            assert!(
-                !flats.iter().any(|flat| flat.contains("failed caused by")),
-                "{flats:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_line_of_the_record_that_passed_joins_no_error() {
-        let text = [AWAITS, OTHER, "a second line of it", OTHER].join("\n");
-        assert_eq!(
-            flats(&text),
-            ["Bye.", "failed: RequestError: send request failed", "Bye."]
-        );
-    }
-
-    #[test]
-    fn an_error_that_awaits_its_cause_is_open_meanwhile() {
-        let mut joiner = Joiner::default();
-        assert_eq!(joiner.line(AWAITS, None, now()), None);
-        assert!(joiner.line(OTHER, None, now()).is_some());
-        let mut joiner = joiner.into_owned();
-        assert_eq!(joiner.open().map(|open| open.level), Some(Level::Error));
-        joiner.line(CAUSE, None, now());
-        assert_eq!(joiner.close().map(|record| record.rest.len()), Some(1));
-    }
-
-    #[test]
-    fn the_joiner_goes_on_in_the_next_batch() {
-        let mut joiner = Joiner::default();
-        joiner.line(
-            "2024-11-04 10:00:07 ERROR [Registrar] failed: RequestError: send request failed",
-            None,
-            now(),
-        );
-        let mut joiner = joiner.into_owned();
-        joiner.line(
-            "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF",
-            None,
-            now(),
-        );
-        assert_eq!(
-            (joiner.close().map(|record| record.flat().into_owned())).as_deref(),
-            Some(
-                "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF"
-            )
-        );
-    }
 }

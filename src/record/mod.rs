@@ -2,30 +2,34 @@
 //! continuation lines joined to it.
 
 mod head;
+mod hosts;
 mod join;
 mod level;
 mod normalized;
+mod reader;
 mod tags;
 mod text;
-mod transport;
-pub mod unwrap;
+mod unwrap;
 
 pub use head::read_stamp;
-pub use join::{Joiner, Limits, starts_timed_record};
+pub use hosts::{Host, Hosts};
+pub use join::Limits;
 pub use level::Level;
 pub use normalized::NormalizedRecord;
+pub use reader::{Reader, first_time, records};
 pub use tags::{Tags, begins_with_tag};
 pub use text::{cut, fold, lines, without_last};
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 /// One statement of the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
-    /// When it happened: the event's time, or the record's own time read as UTC
-    /// where the event has none.
+    /// When it happened: the event's time; where the event has none, the record's
+    /// own time read as UTC, else its wrapper's, else that of the record before.
     pub at: Timestamp,
     pub level: Level,
     /// The record's own time as logged: host-local, without a zone. Used only
@@ -34,10 +38,12 @@ pub struct Record<'a> {
     pub tags: Tags<'a>,
     /// What follows the tags, up to the end of the head's line.
     pub message: Cow<'a, str>,
-    /// Continuation lines, transport prefixes removed; see [`Limits`].
+    /// Continuation lines without their wrappers; see [`Limits`].
     pub rest: Vec<Cow<'a, str>>,
     /// Which program wrote the record.
     pub origin: Origin,
+    /// The host that its wrappers name.
+    pub host: Option<Arc<Host>>,
     /// The line number of the head within its batch or file, from 1.
     pub line: u64,
     /// Its batch ended with it: lines of it may be missing.
@@ -132,6 +138,7 @@ impl<'a> Record<'a> {
             message: own(self.message),
             rest: self.rest.into_iter().map(own).collect(),
             origin: self.origin,
+            host: self.host,
             line: self.line,
             cut: self.cut,
             counted: self.counted,

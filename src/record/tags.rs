@@ -41,6 +41,19 @@ impl<'a> Tags<'a> {
         (Self { text }, message)
     }
 
+    /// As [`Tags::split`], the tags kept by `keep`.
+    pub(super) fn split_off<'l>(
+        body: &'l str,
+        keep: impl Fn(&'l str) -> Cow<'a, str>,
+    ) -> (Self, &'l str) {
+        let (tags, message) = Tags::split(body);
+        let text = match tags.text {
+            Cow::Borrowed(text) => keep(text),
+            Cow::Owned(text) => Cow::Owned(text),
+        };
+        (Self { text }, message)
+    }
+
     /// The tags in order. The logger's `[Function @ file.go.N]` of errors.log is none.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let mut rest: &str = &self.text;

@@ -1,9 +1,7 @@
 //! The examples inside an entry, held against the catalogue that it stands in.
 
-use jiff::Timestamp;
-
 use super::{Entry, Matcher, Signature};
-use crate::record::{Joiner, NormalizedRecord, Record, lines};
+use crate::record::{NormalizedRecord, records};
 
 /// Longer examples are cut in a reason.
 const SHOWN: usize = 120;
@@ -47,15 +45,6 @@ pub fn recognised<'m>(matcher: &'m Matcher, text: &str) -> Vec<Option<&'m Signat
             found.map(|found| found.signature)
         })
         .collect()
-}
-
-fn records(text: &str) -> Vec<Record<'_>> {
-    let mut joiner = Joiner::default();
-    let mut records: Vec<_> = lines(text)
-        .filter_map(|line| joiner.line(line, None, Timestamp::UNIX_EPOCH))
-        .collect();
-    records.extend(joiner.close());
-    records
 }
 
 fn shown(text: &str) -> String {

@@ -3,25 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-
 use super::{Kind, Match, Matcher, Signature, builtin};
 use crate::cause::Cause;
-use crate::record::{Joiner, NormalizedRecord, Record};
+use crate::record::{NormalizedRecord, Record, records};
 
 fn catalogue() -> Matcher {
     Matcher::new(builtin())
-}
-
-/// The records of a log text, as the joiner gives them.
-fn records(text: &str) -> Vec<Record<'_>> {
-    let mut joiner = Joiner::default();
-    let mut records: Vec<_> = text
-        .split('\n')
-        .filter_map(|line| joiner.line(line, None, Timestamp::UNIX_EPOCH))
-        .collect();
-    records.extend(joiner.close());
-    records
 }
 
 /// Of two signatures with the same start the earlier one in the catalogue is

@@ -1,6 +1,6 @@
 //! Raw log text → events with times.
 
-use crate::record::{Joiner, read_stamp};
+use crate::record::{Reader, read_stamp};
 use clap::ValueEnum;
 use jiff::Timestamp;
 
@@ -55,17 +55,18 @@ struct Line {
 }
 
 fn lines(text: &str) -> Vec<Line> {
-    let mut joiner = Joiner::default();
+    let mut reader = Reader::default();
     let mut start = 0;
     let body = text.strip_suffix('\n').unwrap_or(text);
     body.split('\n')
         .map(|line| {
-            let apart = joiner.line(line, None, Timestamp::UNIX_EPOCH);
-            let number = joiner.lines();
-            let record = [apart.as_ref(), joiner.open()]
-                .into_iter()
-                .flatten()
-                .find(|record| record.line == number);
+            let mut begun = None;
+            let number = reader.lines() + 1;
+            reader.text(line, None, Timestamp::UNIX_EPOCH, |record| {
+                begun = Some(record)
+            });
+            let records = begun.iter().chain(reader.open());
+            let record = { records }.find(|record| record.line == number);
             let end = start + line.len();
             let found = Line {
                 start,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::BufRead;
 use std::path::Path;
 
-use crate::correlate::stream::{BatchAnalysis, NodeAnalyzer};
+use crate::correlate::stream::{BatchAnalysis, LogAnalyzer};
 use crate::engine::Engine;
 use crate::node::{AccountId, Node, Region};
 use jiff::Timestamp;
@@ -54,7 +54,13 @@ pub(super) fn read(
         }
     }
     let files = sources.len();
-    let mut reader = NodeAnalyzer::new(engine.matcher());
+    let node = Node {
+        id: logs.id.clone(),
+        id_source: logs.id_source,
+        account: origin.account.cloned(),
+        region: origin.region.cloned(),
+    };
+    let mut reader = LogAnalyzer::new(engine.matcher(), node);
     while let Some(source) = earliest(&mut sources) {
         if let Some(record) = source.records.next() {
             reader.ingest(&record, Some(&source.name));
@@ -65,13 +71,7 @@ pub(super) fn read(
         let fault = source.records.into_fault()?;
         Some(ends_early(source.path, &fault))
     }));
-    let node = Node {
-        id: logs.id.clone(),
-        id_source: logs.id_source,
-        account: origin.account.cloned(),
-        region: origin.region.cloned(),
-    };
-    let mut reading = reader.analysis(&node, None, true);
+    let mut reading = reader.analysis([], true);
     reading.source.account = origin.account.map(ToString::to_string);
     reading.source.region = origin.region.map(ToString::to_string);
     reading.source.events = reading.source.records;

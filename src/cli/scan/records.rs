@@ -1,11 +1,9 @@
 //! A log file → its records, in bounded memory.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
-use crate::record::unwrap::clean;
-use crate::record::{Joiner, Record};
+use crate::record::{Reader, Record, first_time};
 use jiff::Timestamp;
 
 /// Lines are taken in pieces of about this size.
@@ -17,22 +15,25 @@ const MAX_LINE: u64 = 1024 * 1024;
 /// The records of one file, in its order.
 pub(super) struct Records<R> {
     lines: R,
-    joiner: Joiner<'static>,
+    reader: Reader<'static>,
     ready: VecDeque<Record<'static>>,
-    /// The time for records without one: that of the record before.
-    last: Timestamp,
+    /// The time for records before the first that has its own.
+    received: Timestamp,
+    /// The time of a record has been looked for.
+    dated: bool,
     ended: bool,
     fault: Option<io::Error>,
 }
 
 impl<R: BufRead> Records<R> {
-    /// `received` is the time for records before the first that has its own.
+    /// `received` is the time for records where none has its own.
     pub(super) fn new(lines: R, received: Timestamp) -> Self {
         Self {
             lines,
-            joiner: Joiner::default(),
+            reader: Reader::default(),
             ready: VecDeque::new(),
-            last: received,
+            received,
+            dated: false,
             ended: false,
             fault: None,
         }
@@ -57,7 +58,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// Joins a chunk of lines. A record that the chunk leaves open stays in the
-    /// joiner.
+    /// reader.
     fn fill(&mut self) {
         let mut bytes = Vec::with_capacity(CHUNK + CHUNK / 8);
         match read_lines(&mut self.lines, &mut bytes) {
@@ -68,23 +69,20 @@ impl<R: BufRead> Records<R> {
             }
         }
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<Cow<'_, str>> = text.split_terminator('\n').map(clean).collect();
-        let mut joiner: Joiner<'_> = std::mem::take(&mut self.joiner);
-        for line in lines
-            .iter()
-            .flat_map(|line| line.trim_end_matches('\n').split('\n'))
+        if !std::mem::replace(&mut self.dated, true)
+            && let Some(first) = first_time(&text)
         {
-            let ended = joiner.line(line, None, self.last);
-            if let Some(open) = joiner.open()
-                && open.stamp.is_some()
-            {
-                self.last = open.at;
-            }
-            self.ready.extend(ended.map(Record::into_owned));
+            self.received = first;
         }
-        self.joiner = joiner.into_owned();
+        let mut reader: Reader<'_> = std::mem::take(&mut self.reader);
+        for line in text.split_terminator('\n') {
+            reader.text(line, None, self.received, |record| {
+                self.ready.push_back(record.into_owned());
+            });
+        }
+        self.reader = reader.into_owned();
         if self.ended {
-            self.ready.extend(self.joiner.close());
+            self.reader.close(|record| self.ready.push_back(record));
         }
     }
 }
@@ -132,7 +130,7 @@ mod tests {
         assert_eq!(
             all(log),
             [
-                record("1970-01-01T00:00:00Z", 1, "first"),
+                record("2026-11-23T04:19:04Z", 1, "first"),
                 record("2026-11-23T04:19:04Z", 2, "a\n\tstatus\npanic: b"),
                 record("2026-11-23T04:19:05Z", 5, "c"),
             ]

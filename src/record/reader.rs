@@ -1,0 +1,714 @@
+//! From the lines of a stream to the records in them: wrappers off, the lines of
+//! each host joined by themselves.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::head::{head, read_stamp};
+use super::hosts::{Host, Hosts};
+use super::join::{Joiner, Line};
+use super::text::{lines, without_last};
+use super::unwrap::{
+    self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
+    may_be_wrapped, names_agent,
+};
+use super::{Origin, Record};
+use crate::node::NodeId;
+
+/// So much is kept of a line that comes in parts.
+const MAX_PARTS: usize = 256 * 1024;
+
+/// Programs that the agent was seen to write through.
+const MAX_PROGRAMS: usize = 8;
+
+/// Takes the lines of a stream in order and gives records as they end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reader<'a> {
+    /// In the order of `hosts`; what comes without a host is the first one's.
+    joiners: Vec<Joiner<'a>>,
+    /// The beginning of a line whose rest is to come.
+    parts: Vec<Parts>,
+    hosts: Hosts,
+    known: Known,
+    programs: Vec<Box<str>>,
+    /// Whose the line before was, and by which name and id.
+    last: usize,
+    last_named: (Option<Box<str>>, Option<Box<str>>),
+    last_place: usize,
+    timed: bool,
+    lines: u64,
+}
+
+/// The beginning of a line, and the wrappers in which its rest will come.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Parts {
+    text: String,
+    steps: Steps,
+}
+
+/// The times of a line that no wrapper tells.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    at: Option<Timestamp>,
+    received: Timestamp,
+}
+
+impl Default for Reader<'_> {
+    fn default() -> Self {
+        Self {
+            joiners: vec![Joiner::default()],
+            parts: Vec::new(),
+            hosts: Hosts::default(),
+            known: Known::default(),
+            programs: Vec::new(),
+            last: 0,
+            last_named: (None, None),
+            last_place: 0,
+            timed: false,
+            lines: 0,
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The records that would end here if nothing more came.
+    pub fn open(&self) -> impl Iterator<Item = &Record<'a>> {
+        self.joiners.iter().filter_map(Joiner::open)
+    }
+
+    /// Whether a head with a timestamp was seen.
+    pub fn is_timed(&self) -> bool {
+        self.timed
+    }
+
+    /// Lines seen so far.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether nothing is kept that a later batch could need.
+    pub fn can_be_dropped(&self) -> bool {
+        self.open().next().is_none() && self.hosts.is_empty() && self.parts.is_empty()
+    }
+
+    /// What it holds on the heap, in bytes.
+    pub fn bytes(&self) -> usize {
+        let joiners: usize = self.joiners.iter().map(Joiner::bytes).sum();
+        let parts: usize = self.parts.iter().map(|parts| parts.text.capacity()).sum();
+        joiners + self.joiners.capacity() * size_of::<Joiner<'_>>() + parts + self.hosts.bytes()
+    }
+
+    /// Begins a further batch of the stream, whose first event has the time
+    /// `first_at`; `timed` says that heads with a timestamp stand in it. Gives the
+    /// open records where the batch cannot be told to go on right after them.
+    pub fn begin_batch(
+        &mut self,
+        first_at: Option<Timestamp>,
+        timed: bool,
+        each: impl FnMut(Record<'a>),
+    ) {
+        self.timed |= timed;
+        let joiners = self.joiners.iter_mut();
+        joiners
+            .filter_map(|joiner| joiner.begin_batch(first_at, timed))
+            .for_each(each);
+    }
+
+    /// Ends a batch after which more may come.
+    pub fn end_batch(&mut self) {
+        self.joiners.iter_mut().for_each(Joiner::end_batch);
+    }
+
+    /// Ends the open records: the input is complete.
+    pub fn close(&mut self, mut each: impl FnMut(Record<'a>)) {
+        for place in 0..self.parts.len() {
+            let part = std::mem::take(&mut self.parts[place].text);
+            if let Some(joiner) = self.joiners.get_mut(place).filter(|_| !part.is_empty()) {
+                let line = Line {
+                    text: &part,
+                    envelope: &Envelope::default(),
+                    at: None,
+                    received: Timestamp::UNIX_EPOCH,
+                    number: self.lines,
+                };
+                joiner
+                    .line(line, own, &mut false)
+                    .into_iter()
+                    .for_each(&mut each);
+            }
+        }
+        self.joiners
+            .iter_mut()
+            .filter_map(Joiner::close)
+            .for_each(each);
+    }
+
+    /// The open records count as they stand: should they end as they are, they
+    /// say nothing new. Those of which `is_quiet` holds are ended, unless they
+    /// still quote the agent's users.
+    pub fn count_open(&mut self, mut is_quiet: impl FnMut(&Record<'a>) -> bool) {
+        for joiner in &mut self.joiners {
+            joiner.count_open();
+            if joiner.open().is_some_and(&mut is_quiet) {
+                joiner.close_quiet();
+            }
+        }
+    }
+
+    /// The reader as it goes into the stream state.
+    pub fn into_owned(mut self) -> Reader<'static> {
+        let needed: Vec<bool> = (0..self.joiners.len())
+            .map(|place| {
+                self.joiners[place].open().is_some()
+                    || (self.parts.get(place)).is_some_and(|parts| !parts.text.is_empty())
+            })
+            .collect();
+        let kept = self.hosts.retain(|place| needed.get(place) == Some(&true));
+        let mut joiners: Vec<Option<Joiner<'a>>> = self.joiners.into_iter().map(Some).collect();
+        let joiners = kept
+            .iter()
+            .filter_map(|place| joiners.get_mut(*place)?.take());
+        let parts = kept
+            .iter()
+            .map(|place| self.parts.get(*place).cloned().unwrap_or_default());
+        let parts: Vec<Parts> = parts.collect();
+        let mut reader = Reader {
+            joiners: joiners.map(Joiner::into_owned).collect(),
+            parts,
+            hosts: self.hosts,
+            known: self.known,
+            programs: self.programs,
+            last: kept.binary_search(&self.last).unwrap_or(0),
+            last_named: (None, None),
+            last_place: 0,
+            timed: self.timed,
+            lines: self.lines,
+        };
+        reader.forget_parts();
+        reader
+    }
+
+    /// Takes the text of one event, or one line. `at` is the event's time; without
+    /// one the record's own time counts, else its wrapper's, else that of the
+    /// record before, else `received`. Gives each record that ended with it.
+    pub fn text(
+        &mut self,
+        text: &'a str,
+        at: Option<Timestamp>,
+        received: Timestamp,
+        mut each: impl FnMut(Record<'a>),
+    ) {
+        let times = Times { at, received };
+        if memchr::memchr(0, text.as_bytes()).is_some() {
+            // UTF-16 read as bytes leaves a NUL between letters.
+            let text = text.replace('\0', "");
+            return self.take(&text, own, &Envelope::default(), 0, times, &mut each);
+        }
+        self.take(
+            text,
+            Cow::Borrowed,
+            &Envelope::default(),
+            0,
+            times,
+            &mut each,
+        );
+    }
+
+    fn take<'l, K, F>(
+        &mut self,
+        text: &'l str,
+        keep: K,
+        outer: &Envelope<'l>,
+        depth: usize,
+        times: Times,
+        each: &mut F,
+    ) where
+        K: Fn(&'l str) -> Cow<'a, str> + Copy,
+        F: FnMut(Record<'a>),
+    {
+        // The agent's own shipper ends a record's event with a line end.
+        let text = without_last(text, b'\n');
+        let is_object =
+            text.starts_with(['{', '[']) && memchr::memchr(b'\n', text.as_bytes()).is_some();
+        if is_object && let Some(opened) = self.opened(text, outer, depth) {
+            self.lines += lines(text).count() as u64;
+            return self.take_opened(opened, keep, depth, times, each);
+        }
+        for line in lines(text) {
+            self.lines += u64::from(depth == 0);
+            let line = without_last(line, b'\r');
+            match self.opened(line, outer, depth) {
+                Some(opened) => self.take_opened(opened, keep, depth, times, each),
+                None => {
+                    if let Some(record) = self.deliver(line, keep, outer, times) {
+                        each(record);
+                    }
+                }
+            }
+        }
+    }
+
+    fn opened<'l>(&self, line: &'l str, outer: &Envelope<'l>, depth: usize) -> Option<Opened<'l>> {
+        if !may_be_wrapped(line) || self.joiners[self.last].quotes_users() {
+            return None;
+        }
+        let known = &self.known;
+        unwrap::open(line, outer, &Context { known, depth })
+    }
+
+    fn take_opened<'l, K, F>(
+        &mut self,
+        opened: Opened<'l>,
+        keep: K,
+        depth: usize,
+        times: Times,
+        each: &mut F,
+    ) where
+        K: Fn(&'l str) -> Cow<'a, str> + Copy,
+        F: FnMut(Record<'a>),
+    {
+        let mut rest = opened.more.into_iter();
+        let mut next = Some((opened.text, opened.envelope));
+        while let Some((text, envelope)) = next {
+            let whole = if envelope.partial || !self.parts.is_empty() {
+                self.with_parts(text, &envelope)
+            } else {
+                Some(text)
+            };
+            match whole {
+                Some(Cow::Borrowed(text)) => {
+                    self.take(text, keep, &envelope, depth + 1, times, each)
+                }
+                Some(Cow::Owned(text)) => self.take(&text, own, &envelope, depth + 1, times, each),
+                None => {}
+            }
+            next = rest.next().map(|one| (one.text, one.envelope));
+        }
+    }
+
+    /// The whole line, once its last part has come.
+    fn with_parts<'l>(
+        &mut self,
+        text: Cow<'l, str>,
+        envelope: &Envelope<'l>,
+    ) -> Option<Cow<'l, str>> {
+        let place = self.place(envelope)?;
+        if self.parts.len() <= place {
+            self.parts.resize(place + 1, Parts::default());
+        }
+        let parts = &mut self.parts[place];
+        if envelope.partial {
+            if parts.text.len() + text.len() <= MAX_PARTS {
+                parts.text.push_str(&text);
+            }
+            parts.steps = envelope.steps;
+            self.known.learn(&envelope.steps);
+            return None;
+        }
+        if parts.text.is_empty() || parts.steps != envelope.steps {
+            return Some(text);
+        }
+        let whole = std::mem::take(&mut parts.text) + &text;
+        self.forget_parts();
+        Some(Cow::Owned(whole))
+    }
+
+    fn forget_parts(&mut self) {
+        if self.parts.iter().all(|parts| parts.text.is_empty()) {
+            self.parts = Vec::new();
+        }
+    }
+
+    /// Gives a line without its wrappers to its host's joiner.
+    fn deliver<'l, K>(
+        &mut self,
+        line: &'l str,
+        keep: K,
+        envelope: &Envelope<'l>,
+        times: Times,
+    ) -> Option<Record<'a>>
+    where
+        K: Fn(&'l str) -> Cow<'a, str> + Copy,
+    {
+        let is_ours = match &envelope.producer {
+            Producer::Agent => true,
+            Producer::Unnamed => !is_foreign(line),
+            Producer::Systemd | Producer::Kernel => names_agent(line),
+            Producer::Other(name) => self.writes_through(name, line),
+        };
+        if !is_ours {
+            return None;
+        }
+        self.last = if envelope.is_wrapped() {
+            self.place(envelope)?
+        } else if self.joiners.len() > 1 && head(line).is_some() {
+            0
+        } else {
+            // What comes without a wrapper continues what came before it.
+            self.last
+        };
+        let joiner = &mut self.joiners[self.last];
+        joiner.timed |= self.timed;
+        let mut started = false;
+        let line = Line {
+            text: line,
+            envelope,
+            at: times.at,
+            received: times.received,
+            number: self.lines,
+        };
+        let record = joiner.line(line, keep, &mut started);
+        self.timed |= joiner.timed;
+        if started && envelope.is_wrapped() {
+            self.known.learn(&envelope.steps);
+        }
+        record
+    }
+
+    /// Whether the agent writes through a program of this name: its records have a
+    /// time like nobody else's, `04:19:04.0900`.
+    fn writes_through(&mut self, program: &str, line: &str) -> bool {
+        let known = self.programs.iter().any(|known| **known == *program);
+        let stamp = || head(line).filter(|head| head.origin == Origin::File)?.stamp;
+        if !known && stamp().is_some_and(|stamp| stamp.len() == "2026-11-23 04:19:04.0900".len()) {
+            self.programs.truncate(MAX_PROGRAMS - 1);
+            self.programs.insert(0, program.into());
+            return true;
+        }
+        known
+    }
+
+    /// Whose the line is; `None` where there are too many hosts.
+    fn place(&mut self, envelope: &Envelope<'_>) -> Option<usize> {
+        let named = (envelope.host.as_deref(), envelope.id.as_deref());
+        let (last_host, last_id) = &self.last_named;
+        if named == (last_host.as_deref(), last_id.as_deref()) {
+            return Some(self.last_place);
+        }
+        let host = named.0.filter(|name| is_host(name));
+        // Some put the id in the place of the name.
+        let id = [named.1, host]
+            .into_iter()
+            .flatten()
+            .find_map(NodeId::parse);
+        let host = host.filter(|name| NodeId::parse(name).is_none());
+        let place = self.hosts.place(host, id.as_ref())?;
+        if place == self.joiners.len() {
+            self.joiners.push(Joiner::default());
+        }
+        if let Some(host) = self
+            .hosts
+            .get(place)
+            .filter(|host| **host != Host::default())
+        {
+            self.joiners[place].name(host);
+        }
+        let text = |part: Option<&str>| part.map(Into::into);
+        self.last_named = (text(named.0), text(named.1));
+        self.last_place = place;
+        Some(place)
+    }
+}
+
+fn own<'a>(text: &str) -> Cow<'a, str> {
+    Cow::Owned(text.to_owned())
+}
+
+/// The records of a whole text, each of its lines by itself.
+pub fn records(text: &str) -> Vec<Record<'_>> {
+    let mut reader = Reader::default();
+    let mut records = Vec::new();
+    for line in lines(text) {
+        reader.text(line, None, Timestamp::UNIX_EPOCH, |record| {
+            records.push(record)
+        });
+    }
+    reader.close(|record| records.push(record));
+    records
+}
+
+/// The agent's own time in the first line that has one, wrappers and all.
+pub fn first_time(text: &str) -> Option<Timestamp> {
+    first_time_within(text, 0)
+}
+
+fn first_time_within(text: &str, depth: usize) -> Option<Timestamp> {
+    let known = Known::default();
+    let context = Context {
+        known: &known,
+        depth,
+    };
+    let within = |text: &str| {
+        let opened = unwrap::open(text, &Envelope::default(), &context)?;
+        first_time_within(&opened.text, depth + 1)
+    };
+    if depth < MAX_DEPTH
+        && text.starts_with(['{', '['])
+        && let Some(time) = within(text)
+    {
+        return Some(time);
+    }
+    lines(text).find_map(|line| {
+        let head = head(line).filter(|head| head.origin == Origin::File);
+        match head.and_then(|head| head.stamp) {
+            Some(stamp) => read_stamp(stamp),
+            None => within(without_last(line, b'\r')),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Level, Limits};
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn flats(text: &str) -> Vec<String> {
+        (records(text).iter())
+            .map(|record| record.flat().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn continuation_lines_join_their_head() {
+        let text = "2024-11-04 10:00:07.0137 ERROR [EC2Identity] Failed. Error: EC2MetadataError: x\n\
+                    caused by: : \n\tstatus code: 0, request id: \ncaused by: RequestError: send request failed: EOF\n\
+                    2024-11-04 10:00:07.0138 INFO Checking if agent identity type CustomIdentity can be assumed";
+        assert_eq!(
+            flats(text),
+            [
+                "Failed. Error: EC2MetadataError: x caused by: : status code: 0, request id: caused by: RequestError: send request failed: EOF",
+                "Checking if agent identity type CustomIdentity can be assumed",
+            ]
+        );
+    }
+
+    #[test]
+    fn prefixed_lines_join_and_tabs_come_back() {
+        let text = "Oct 27 10:43:16 h amazon-ssm-agent[2373]: 2023-10-27 10:43:14 ERROR [HealthCheck] a: \n\
+                    Oct 27 10:43:16 h sshd[1]: error: maximum authentication attempts\n\
+                    Oct 27 10:43:16 h amazon-ssm-agent[2373]: #011status code: 400, request id: x";
+        assert_eq!(flats(text), ["a: status code: 400, request id: x"]);
+        assert_eq!(records(text)[0].rest, ["\tstatus code: 400, request id: x"]);
+    }
+
+    #[test]
+    fn a_level_word_starts_nothing_once_the_stream_has_timed_heads() {
+        let text =
+            "ERROR [HealthCheck] first\n2024-11-04 10:00:07 INFO second\nERROR [HealthCheck] third";
+        assert_eq!(flats(text), ["first", "second ERROR [HealthCheck] third"]);
+    }
+
+    #[test]
+    fn a_dump_swallows_what_looks_like_a_head() {
+        let text = "INFO [MDSInteractor] Sending reply {\n  \"output\": {\nERROR [HealthCheck] fake\npanic: fake\n}\n}\nERROR [HealthCheck] real";
+        let flats = flats(text);
+        assert_eq!(flats.len(), 2);
+        assert_eq!(flats[1], "real");
+    }
+
+    #[test]
+    fn the_metadata_services_answer_is_a_record() {
+        let text = "# curl http://169.254.169.254/latest/meta-data/iam/security-credentials/x\n{\n  \"Code\" : \"AssumeRoleUnauthorizedAccess\",\n  \"Message\" : \"EC2 cannot assume the role x.\",\n}";
+        let flats = flats(text);
+        assert_eq!(flats.len(), 1);
+        assert!(
+            flats[0].starts_with("\"Code\" : \"AssumeRoleUnauthorizedAccess\", \"Message\""),
+            "{flats:?}"
+        );
+    }
+
+    #[test]
+    fn systemd_and_kernel_speak_only_of_the_agent() {
+        let text = "Nov 04 10:02:44 h systemd[1]: amazon-ssm-agent.service: Main process exited, code=exited, status=1/FAILURE\n\
+                    Nov 04 10:02:44 h systemd[1]: Finished refresh-policy-routes@ens5.service.\n\
+                    Nov 04 10:02:44 h kernel: Out of memory: Killed process 2373 (ssm-agent-work)";
+        let origins: Vec<_> = records(text).iter().map(|record| record.origin).collect();
+        assert_eq!(origins, [Origin::Systemd, Origin::Kernel]);
+    }
+
+    fn closed(reader: &mut Reader<'_>) -> Vec<Record<'static>> {
+        let mut records = Vec::new();
+        reader.close(|record| records.push(record.into_owned()));
+        records
+    }
+
+    #[test]
+    fn a_record_keeps_a_bounded_text() {
+        let mut reader = Reader::default();
+        reader.text("2024-11-04 10:00:07 ERROR x", None, now(), |_| ());
+        let long = "y".repeat(1000);
+        for _ in 0..100_000 {
+            reader.text(&long, None, now(), |_| ());
+        }
+        let records = closed(&mut reader);
+        assert!(records[0].rest.len() <= Limits::default().lines);
+        assert!(records[0].text().len() <= Limits::default().bytes + 200);
+
+        let line = format!("2024-11-04 10:00:07 ERROR {}", "\u{e9}".repeat(100_000));
+        let records = super::records(&line);
+        assert!(records[0].message.len() <= Limits::default().bytes);
+        assert!(records[0].message.starts_with('\u{e9}'));
+    }
+
+    const AWAITS: &str =
+        "2024-11-04 10:00:07.0137 ERROR [Registrar] failed: RequestError: send request failed";
+    const OTHER: &str = "2024-11-04 10:00:07.0138 INFO [ssm-agent-worker] Bye.";
+    const CAUSE: &str = "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF";
+
+    #[test]
+    fn a_cause_finds_its_error_past_a_record_of_another_process() {
+        let text = [AWAITS, OTHER, CAUSE, "\tat the end"].join("\n");
+        assert_eq!(
+            flats(&text),
+            [
+                "Bye.",
+                "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF at the end",
+            ]
+        );
+        // No error that awaits one, or a second record in between.
+        let whole = "2024-11-04 10:00:07.0137 ERROR [Registrar] failed";
+        for text in [
+            [whole, OTHER, CAUSE].join("\n"),
+            [AWAITS, OTHER, OTHER, CAUSE].join("\n"),
+            [AWAITS, "2024-11-04 10:00:07.0138 WARN x", CAUSE].join("\n"),
+        ] {
+            let flats = flats(&text);
+            assert!(
+                flats.last().is_some_and(|last| last.contains("caused by")),
+                "{flats:?}"
+            );
+            assert!(
+                !flats.iter().any(|flat| flat.contains("failed caused by")),
+                "{flats:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_record_that_passed_joins_no_error() {
+        let text = [AWAITS, OTHER, "a second line of it", OTHER].join("\n");
+        assert_eq!(
+            flats(&text),
+            ["Bye.", "failed: RequestError: send request failed", "Bye."]
+        );
+    }
+
+    #[test]
+    fn an_error_that_awaits_its_cause_is_open_meanwhile() {
+        let mut reader = Reader::default();
+        let mut ended = 0;
+        reader.text(AWAITS, None, now(), |_| ended += 1);
+        assert_eq!(ended, 0);
+        reader.text(OTHER, None, now(), |_| ended += 1);
+        assert_eq!(ended, 1);
+        let mut reader = reader.into_owned();
+        let open: Vec<_> = reader.open().map(|open| open.level).collect();
+        assert_eq!(open, [Level::Error]);
+        reader.text(CAUSE, None, now(), |_| ());
+        assert_eq!(closed(&mut reader)[0].rest.len(), 1);
+    }
+
+    #[test]
+    fn the_reader_goes_on_in_the_next_batch() {
+        let mut reader = Reader::default();
+        reader.text(
+            "2024-11-04 10:00:07 ERROR [Registrar] failed: RequestError: send request failed",
+            None,
+            now(),
+            |_| (),
+        );
+        let mut reader = reader.into_owned();
+        reader.text(CAUSE, None, now(), |_| ());
+        assert_eq!(
+            closed(&mut reader)[0].flat(),
+            "failed: RequestError: send request failed caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF"
+        );
+    }
+
+    fn told(text: &str) -> Vec<(Option<String>, String, String)> {
+        let record = |record: &Record<'_>| {
+            let host = record.host.as_ref().and_then(|host| host.name.as_deref());
+            (
+                host.map(str::to_owned),
+                record.at.to_string(),
+                record.flat().into_owned(),
+            )
+        };
+        records(text).iter().map(record).collect()
+    }
+
+    #[test]
+    fn lines_of_two_hosts_join_by_host() {
+        let text = "Nov 04 10:02:44 h1 amazon-ssm-agent[1]: 2024-11-04 10:02:44.9629 ERROR [Registrar] a: RequestError: send request failed\n\
+                    Nov 04 10:02:44 h2 amazon-ssm-agent[1]: 2024-11-04 10:02:44.9630 INFO b\n\
+                    Nov 04 10:02:44 h1 amazon-ssm-agent[1]: caused by: EOF";
+        let mut all = told(text);
+        all.sort();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].0.as_deref(), Some("h1"));
+        assert_eq!(
+            all[0].2,
+            "a: RequestError: send request failed caused by: EOF"
+        );
+        assert_eq!((all[1].0.as_deref(), &*all[1].2), (Some("h2"), "b"));
+    }
+
+    #[test]
+    fn a_record_without_a_time_has_its_wrappers_in_the_agents_zone() {
+        let text = "2024-11-04T08:02:44.9Z stderr F 2024-11-04 10:02:44.9629 INFO a\n\
+                    2024-11-04T08:02:46Z stderr F panic: b\n\
+                    2024-11-04T08:02:46Z stderr F goroutine 1 [running]:";
+        let timed: Vec<_> = records(text)
+            .iter()
+            .map(|record| record.at.to_string())
+            .collect();
+        assert_eq!(timed, ["2024-11-04T10:02:44.9629Z"]);
+        let text = "Nov 04 10:02:44 h amazon-ssm-agent[1]: 2024-11-04 08:02:44.9629 INFO a\n\
+                    Nov 04 10:02:46 h amazon-ssm-agent[1]: panic: b";
+        assert_eq!(told(text)[1].1, "2024-11-04T08:02:46Z");
+        // Without one it has that of the record before.
+        let text = "2024-11-04 10:02:44.9629 INFO a\nNov 04 10:02 panic\n\u{201c}INFO- b";
+        assert_eq!(told(text)[1].1, "2024-11-04T10:02:44.9629Z");
+    }
+
+    #[test]
+    fn parts_of_a_line_are_one_line() {
+        let text = "2024-11-04T10:02:44Z stderr P 2024-11-04 10:02:44.9629 ERR\n\
+                    2024-11-04T10:02:44Z stderr P OR [Regis\n\
+                    2024-11-04T10:02:44Z stderr F trar] a\n\
+                    {\"log\":\"2024-11-04T10:02:44Z stderr P 2024-11-04 10:02:45 INFO b\"}\n\
+                    {\"log\":\"2024-11-04T10:02:44Z stderr F c\"}";
+        let flats = flats(text);
+        assert_eq!(flats, ["a", "bc"]);
+    }
+
+    #[test]
+    fn what_the_agents_users_quote_is_opened_in_no_wrapper() {
+        let text = "2024-11-04 10:02:44.9629 INFO [MDSInteractor] Sending reply {\n  \"standardOutput\": \"\n\
+                    {\"log\":\"2024-11-04 10:02:44.9629 ERROR [HealthCheck] fake\"}\n\
+                    Nov 04 10:02:44 h amazon-ssm-agent[1]: 2024-11-04 10:02:44.9629 ERROR [HealthCheck] fake\n\"}\n\
+                    2024-11-04 10:02:45.9629 INFO b";
+        let records = records(text);
+        assert_eq!(records.len(), 2);
+        assert!(records.iter().all(|record| record.level == Level::Info));
+    }
+
+    #[test]
+    fn the_first_time_is_found_through_wrappers() {
+        for text in [
+            "x\n2024-11-04 10:02:44.9629 INFO a",
+            "Nov 23 04:19:04 h amazon-ssm-agent[1]: 2024-11-04 10:02:44.9629 INFO a",
+            "{\"log\":\"2024-11-04 10:02:44.9629 INFO a\\n\"}",
+            "{\n\"log\":\"2024-11-04 10:02:44.9629 INFO a\\n\"\n}",
+        ] {
+            let time = first_time(text).map(|time| time.to_string());
+            assert_eq!(time.as_deref(), Some("2024-11-04T10:02:44.9629Z"), "{text}");
+        }
+        assert_eq!(first_time("Nov 23 04:19:04 h amazon-ssm-agent[1]: x"), None);
+    }
+}

@@ -1,0 +1,570 @@
+//! The object of a shipper: Docker's json-file, Fluent Bit, Fluentd, Filebeat,
+//! Vector, Datadog, OpenTelemetry, `journalctl -o json`, the CloudWatch agent,
+//! a log transformer, and whoever else puts the line into a string.
+//!
+//! The line is the text that reads like one, wherever it stands. What continues
+//! a record reads like nothing: it stands where the record stood.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::program::{Producer, names_agent};
+use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads};
+use crate::node::NodeId;
+
+/// Docker cuts a line at this size; the last part alone ends with a line end.
+const DOCKER_PART: usize = 16 * 1024;
+
+pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
+    let start = line.trim_start();
+    if !(start.starts_with('{') || start.starts_with("[{")) {
+        return None;
+    }
+    if let Some(read) = read(start, context) {
+        return read;
+    }
+    // Half a surrogate pair is no text to the reader of JSON.
+    let whole = without_surrogates(start)?;
+    read(&whole, context)?.map(into_owned)
+}
+
+/// `None` where it is no JSON.
+fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> {
+    let mut json = serde_json::Deserializer::from_str(line);
+    let mut found: Option<Opened<'a>> = None;
+    // Firehose writes objects one after another.
+    loop {
+        let mut scope = Scope::default();
+        let walk = Walk {
+            scope: &mut scope,
+            path: 0,
+            parent: "",
+            key: "",
+            context,
+        };
+        walk.deserialize(&mut json).ok()?;
+        let opened = scope.into_opened(None);
+        match (&mut found, opened) {
+            (Some(first), Some(next)) => first.more.push(next),
+            (found @ None, opened) => *found = opened,
+            (Some(_), None) => {}
+        }
+        if json.end().is_ok() {
+            return Some(found);
+        }
+    }
+}
+
+fn without_surrogates(line: &str) -> Option<String> {
+    let mut whole = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("\\u").filter(|at| rest.len() >= at + 6) {
+        let code = rest.get(at + 2..at + 6)?;
+        whole.push_str(&rest[..at]);
+        let half = matches!(
+            code.as_bytes(),
+            [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
+        );
+        whole.push_str(if half { "\\ufffd" } else { &rest[at..at + 6] });
+        rest = &rest[at + 6..];
+    }
+    whole.push_str(rest);
+    (whole != line).then_some(whole)
+}
+
+fn into_owned<'b>(opened: Opened<'_>) -> Opened<'b> {
+    let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    let envelope = opened.envelope;
+    Opened {
+        text: own(opened.text),
+        envelope: Envelope {
+            host: envelope.host.map(own),
+            id: envelope.id.map(own),
+            at: envelope.at.map(Stamp::into_owned),
+            producer: envelope.producer.into_owned(),
+            partial: envelope.partial,
+            steps: envelope.steps,
+        },
+        more: opened.more.into_iter().map(into_owned).collect(),
+    }
+}
+
+/// How sure it is that a text is the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// Only its name says so: enough where the program is told.
+    Named,
+    /// A record of this stream stood there.
+    Known,
+    Bare,
+    Record,
+}
+
+/// What one object, or one element of an array, says.
+#[derive(Default)]
+struct Scope<'a> {
+    best: Option<(Rank, Step, Cow<'a, str>)>,
+    host: Option<(u8, Cow<'a, str>)>,
+    id: Option<Cow<'a, str>>,
+    at: Option<Stamp<'a>>,
+    program: Option<Cow<'a, str>>,
+    partial: bool,
+    last_part: bool,
+    /// `{"key": …, "value": …}`, as OpenTelemetry writes attributes.
+    attribute: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+    more: Vec<Scope<'a>>,
+}
+
+impl<'a> Scope<'a> {
+    /// The line, with what the objects around this one say of it.
+    fn into_opened(mut self, outer: Option<&Envelope<'a>>) -> Option<Opened<'a>> {
+        let producer = match self.program.take() {
+            Some(Cow::Borrowed(name)) => Producer::named(name),
+            Some(Cow::Owned(name)) => Producer::named(&name).into_owned(),
+            None => outer.map_or(Producer::Unnamed, |outer| outer.producer.clone()),
+        };
+        let outer = |part: fn(&Envelope<'a>) -> Option<Cow<'a, str>>| outer.and_then(part);
+        let envelope = Envelope {
+            host: self
+                .host
+                .map(|(_, host)| host)
+                .or_else(|| outer(|it| it.host.clone())),
+            id: self.id.or_else(|| outer(|it| it.id.clone())),
+            at: self.at,
+            producer,
+            partial: self.partial && !self.last_part,
+            ..Envelope::default()
+        };
+        let known = matches!(
+            envelope.producer,
+            Producer::Agent | Producer::Systemd | Producer::Kernel
+        );
+        let best = self
+            .best
+            .filter(|(rank, _, _)| known || *rank > Rank::Named);
+        let mut more: Vec<Opened<'a>> = (self.more.into_iter())
+            .filter_map(|scope| scope.into_opened(Some(&envelope)))
+            .collect();
+        let Some((_, path, text)) = best else {
+            let mut first = (!more.is_empty()).then(|| more.remove(0))?;
+            first.more.extend(more);
+            return Some(first);
+        };
+        let mut opened = Opened::new(text, envelope).at_path(path);
+        opened.more = more;
+        Some(opened)
+    }
+
+    fn field(&mut self, parent: &str, key: &str, text: &str, own: impl Fn() -> Cow<'a, str>) {
+        let (parent, key) = key.rsplit_once('.').unwrap_or((parent, key));
+        if text.starts_with("i-") || text.starts_with("mi-") {
+            let of_host = |name: &str| {
+                let name = name.to_ascii_lowercase();
+                name.contains("instance") || name.contains("host") || name.contains("node")
+            };
+            if NodeId::parse(text).is_some() && (of_host(key) || of_host(parent)) {
+                self.id = Some(own());
+                return;
+            }
+        }
+        match (parent, key) {
+            ("kubernetes", "host")
+            | (
+                _,
+                "_HOSTNAME" | "node_name" | "nodeName" | "computer_name" | "Computer"
+                | "MachineName",
+            )
+            | ("k8s.node" | "node", "name") => self.named_host(3, own),
+            ("agent", "hostname" | "name") => self.named_host(1, own),
+            (_, "host" | "hostname" | "Hostname" | "host_name" | "hostName" | "HostName")
+            | ("host", "name") => self.named_host(2, own),
+            (
+                _,
+                "SYSLOG_IDENTIFIER" | "ident" | "program" | "programname" | "appname" | "app_name",
+            )
+            | ("process", "name") => self.program = Some(own()),
+            (
+                _,
+                "time"
+                | "timestamp"
+                | "@timestamp"
+                | "ts"
+                | "date"
+                | "datetime"
+                | "Timestamp"
+                | "__REALTIME_TIMESTAMP"
+                | "timeUnixNano"
+                | "eventTime"
+                | "TimeCreated"
+                | "SystemTime",
+            ) if self.at.is_none() => {
+                self.at = Some(Stamp::Text(own()));
+            }
+            (_, "_SOURCE_REALTIME_TIMESTAMP") => self.at = Some(Stamp::Text(own())),
+            (_, "@logStream" | "logStream" | "log_stream") if self.id.is_none() => {
+                self.id =
+                    NodeId::from_stream_name(text).map(|id| Cow::Owned(id.as_str().to_owned()));
+            }
+            (_, "logtag") => self.partial = text == "P",
+            (_, "partial_message" | "CONTAINER_PARTIAL_MESSAGE") => self.partial = text == "true",
+            (_, "partial_last") => self.last_part = text == "true",
+            _ => {}
+        }
+    }
+
+    fn named_host(&mut self, rank: u8, own: impl Fn() -> Cow<'a, str>) {
+        if self.host.as_ref().is_none_or(|(known, _)| *known < rank) {
+            self.host = Some((rank, own()));
+        }
+    }
+}
+
+/// One value on the way through an object.
+struct Walk<'w, 'a> {
+    scope: &'w mut Scope<'a>,
+    /// A hash of the names that lead here.
+    path: Step,
+    parent: &'w str,
+    key: &'w str,
+    context: &'w Context<'w>,
+}
+
+impl<'a> Walk<'_, 'a> {
+    fn text(self, text: &str, own: impl Fn() -> Cow<'a, str>) {
+        let scope = self.scope;
+        match (self.parent, self.key) {
+            (_, "key") => scope.attribute.0 = Some(own()),
+            ("value", _) | (_, "value") if scope.attribute.1.is_none() => {
+                scope.attribute.1 = Some(own());
+            }
+            _ => {}
+        }
+        scope.field(self.parent, self.key, text, &own);
+        let rank = match reads(text, &self.context.deeper()) {
+            Some(Reads::Record) => Some(Rank::Record),
+            Some(Reads::Bare) => Some(Rank::Bare),
+            None if self.context.known.has(self.path) => Some(Rank::Known),
+            None if is_usual(self.key) || text.contains(' ') && names_agent(text) => {
+                Some(Rank::Named)
+            }
+            None => None,
+        };
+        let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
+        if let Some(rank) = rank.filter(|rank| best.is_none_or(|best| *rank > best)) {
+            if self.key == "log" && text.len() >= DOCKER_PART && !text.ends_with('\n') {
+                scope.partial = true;
+            }
+            scope.best = Some((rank, self.path, own()));
+        }
+    }
+}
+
+/// What most shippers call the line.
+fn is_usual(key: &str) -> bool {
+    matches!(
+        key,
+        "log"
+            | "message"
+            | "MESSAGE"
+            | "@message"
+            | "msg"
+            | "body"
+            | "stringValue"
+            | "original"
+            | "text"
+            | "line"
+            | "_raw"
+            | "textPayload"
+    )
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
+    type Value = Option<u8>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Option<u8>, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+/// A name in an object.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The value is the byte that an element of an array of bytes is.
+impl<'de> Visitor<'de> for Walk<'_, 'de> {
+    type Value = Option<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Option<u8>, E> {
+        self.text(text, || Cow::Borrowed(text));
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Option<u8>, E> {
+        self.text(text, || Cow::Owned(text.to_owned()));
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Option<u8>, E> {
+        let byte = u8::try_from(number).ok();
+        if byte.is_none() {
+            self.number(number as f64);
+        }
+        Ok(byte)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Option<u8>, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Option<u8>, E> {
+        self.number(number);
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Option<u8>, E> {
+        let text = if value { "true" } else { "false" };
+        self.scope
+            .field(self.parent, self.key, text, || Cow::Borrowed(text));
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<u8>, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u8>, A::Error> {
+        while let Some(Key(key)) = map.next_key()? {
+            map.next_value_seed(Walk {
+                scope: &mut *self.scope,
+                path: path_hash(self.path, &key),
+                parent: self.key,
+                key: &key,
+                context: self.context,
+            })?;
+        }
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<u8>, A::Error> {
+        let mut bytes = Vec::new();
+        loop {
+            let mut scope = Scope::default();
+            let element = seq.next_element_seed(Walk {
+                scope: &mut scope,
+                path: self.path,
+                parent: self.parent,
+                key: self.key,
+                context: self.context,
+            })?;
+            let Some(byte) = element else { break };
+            bytes.extend(byte);
+            if let (Some(name), Some(value)) = &scope.attribute {
+                self.scope.field("", name, value, || value.clone());
+            } else if scope.best.is_some() || !scope.more.is_empty() {
+                self.scope.more.push(scope);
+            }
+        }
+        // journald writes a text that is no UTF-8, or holds an escape, byte by byte.
+        if !bytes.is_empty() {
+            let text = String::from_utf8_lossy(&bytes);
+            self.text(&text, || Cow::Owned(text.clone().into_owned()));
+        }
+        Ok(None)
+    }
+}
+
+impl Walk<'_, '_> {
+    fn number(self, number: f64) {
+        let is_time = matches!(
+            self.key,
+            "time" | "timestamp" | "@timestamp" | "ts" | "date" | "datetime" | "Timestamp"
+        );
+        if is_time && self.scope.at.is_none() {
+            self.scope.at = Some(Stamp::Number(number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Known;
+    use super::*;
+
+    const HEAD: &str = "2026-11-23 04:19:04.1850 WARN [Registrar] \u{e9} \"quoted\"";
+
+    fn opened(line: &str) -> Option<Opened<'static>> {
+        let known = Known::default();
+        let context = Context {
+            known: &known,
+            depth: 0,
+        };
+        open(line, &context).map(into_owned)
+    }
+
+    #[test]
+    fn the_line_is_found_by_what_it_reads_like() {
+        for (shipper, object, host, id) in [
+            (
+                "docker",
+                json!({"log": format!("{HEAD}\n"), "stream": "stderr", "time": "2026-11-23T04:19:05.1Z"}),
+                None,
+                None,
+            ),
+            (
+                "journald",
+                json!({"__REALTIME_TIMESTAMP": "1795407544185000", "_HOSTNAME": "h1", "SYSLOG_IDENTIFIER": "amazon-ssm-agent", "MESSAGE": HEAD}),
+                Some("h1"),
+                None,
+            ),
+            (
+                "journald, bytes",
+                json!({"__REALTIME_TIMESTAMP": "1795407544185000", "_HOSTNAME": "h1", "MESSAGE": HEAD.as_bytes()}),
+                Some("h1"),
+                None,
+            ),
+            (
+                "filebeat",
+                json!({"@timestamp": "2026-11-23T04:19:05Z", "log": {"offset": 7, "file": {"path": "/var/log/x"}}, "message": HEAD, "host": {"name": "h1"}, "cloud": {"instance": {"id": "i-0123456789abcdef0"}}, "agent": {"hostname": "shipper"}}),
+                Some("h1"),
+                Some("i-0123456789abcdef0"),
+            ),
+            (
+                "ingest pipeline",
+                json!({"message": "quoted", "event": {"original": HEAD}, "@timestamp": "2026-11-23T04:19:05Z"}),
+                None,
+                None,
+            ),
+            (
+                "fluent bit",
+                json!({"date": 1795407544.185, "log": HEAD, "kubernetes": {"host": "h1", "pod_name": "p"}, "host": "aggregator", "ec2_instance_id": "i-0123456789abcdef0"}),
+                Some("h1"),
+                Some("i-0123456789abcdef0"),
+            ),
+            (
+                "vector",
+                json!({"file": "/var/log/x", "host": "h1", "source_type": "file", "timestamp": "2026-11-23T04:19:05Z", "message": HEAD}),
+                Some("h1"),
+                None,
+            ),
+            (
+                "datadog",
+                json!({"message": HEAD, "hostname": "h1", "ddsource": "ssm", "timestamp": 1795407544185_u64}),
+                Some("h1"),
+                None,
+            ),
+            (
+                "otel, an exporter's",
+                json!({"ts": 1795407544, "resource": {"host.id": "i-0123456789abcdef0", "host.name": "h1"}, "body": HEAD}),
+                Some("h1"),
+                Some("i-0123456789abcdef0"),
+            ),
+            (
+                "nobody's",
+                json!({"at": "2026-11-23T04:19:05Z", "payload": {"deep": {"content": HEAD}}}),
+                None,
+                None,
+            ),
+        ] {
+            let line = object.to_string();
+            let opened = opened(&line).unwrap_or_else(|| panic!("{shipper} is not opened"));
+            assert_eq!(opened.text.trim_end(), HEAD, "{shipper}");
+            let envelope = opened.envelope;
+            assert_eq!(
+                (envelope.host.as_deref(), envelope.id.as_deref()),
+                (host, id),
+                "{shipper}"
+            );
+            assert!(
+                envelope.at.is_some() || matches!(shipper, "nobody's"),
+                "{shipper}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_record_of_an_export_is_a_line_of_its_own() {
+        let record = |text: &str| json!({"timeUnixNano": "1795407544185000000", "body": {"stringValue": text}});
+        let export = json!({"resourceLogs": [{
+            "resource": {"attributes": [
+                {"key": "host.id", "value": {"stringValue": "i-0123456789abcdef0"}},
+                {"key": "host.name", "value": {"stringValue": "h1"}}]},
+            "scopeLogs": [{"logRecords": [record(HEAD), record("2026-11-23 04:19:05 INFO y")]}]}]});
+        let first = opened(&export.to_string()).expect("two lines");
+        assert_eq!(first.text, HEAD);
+        assert_eq!(first.envelope.id.as_deref(), Some("i-0123456789abcdef0"));
+        assert_eq!(first.more.len(), 1);
+        assert_eq!(first.more[0].text, "2026-11-23 04:19:05 INFO y");
+        assert_eq!(first.more[0].envelope.host.as_deref(), Some("h1"));
+
+        let two = format!("{}{}", json!({"log": HEAD}), json!({"log": HEAD}));
+        assert_eq!(opened(&two).expect("two objects").more.len(), 1);
+    }
+
+    #[test]
+    fn what_continues_a_record_stands_where_the_record_stood() {
+        let mut known = Known::default();
+        let cause = json!({"log": "caused by: EOF\n", "stream": "stderr"}).to_string();
+        fn context(known: &Known) -> Context<'_> {
+            Context { known, depth: 0 }
+        }
+        assert_eq!(open(&cause, &context(&known)), None);
+        let record = opened(&json!({"log": HEAD}).to_string()).expect("a record");
+        let path = record.envelope.steps[0];
+        known.learn(&[super::super::step(0, path), 0, 0, 0]);
+        assert_eq!(
+            open(&cause, &context(&known)).map(|it| it.text).as_deref(),
+            Some("caused by: EOF\n")
+        );
+        let other = json!({"msg": "caused by: EOF"}).to_string();
+        assert_eq!(open(&other, &context(&known)), None);
+    }
+
+    #[test]
+    fn objects_of_others_are_nobodys_line() {
+        for line in [
+            json!({"level": "error", "msg": "AccessDeniedException: x"}).to_string(),
+            json!({"ident": "sshd", "message": "error"}).to_string(),
+            json!({"Code": "AssumeRoleUnauthorizedAccess"}).to_string(),
+            "{\"log\": \"2026-11-23 04:19:04 INFO x".to_owned(),
+            "{}".to_owned(),
+            "{ not json".to_owned(),
+        ] {
+            assert_eq!(opened(&line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_does_not_hide_the_line() {
+        let line = r#"{"log":"2026-11-23 04:19:04 INFO \ud83d x","a":"\ud83d\ude00"}"#;
+        let opened = opened(line).expect("a line");
+        assert_eq!(opened.text, "2026-11-23 04:19:04 INFO \u{fffd} x");
+    }
+
+    #[test]
+    fn parts_of_a_line_are_told_as_parts() {
+        let part =
+            |object: serde_json::Value| opened(&object.to_string()).map(|it| it.envelope.partial);
+        assert_eq!(part(json!({"log": HEAD, "logtag": "P"})), Some(true));
+        assert_eq!(part(json!({"log": HEAD, "logtag": "F"})), Some(false));
+        assert_eq!(
+            part(json!({"log": HEAD, "partial_message": "true", "partial_last": "false"})),
+            Some(true)
+        );
+        assert_eq!(
+            part(json!({"log": HEAD, "partial_message": "true", "partial_last": "true"})),
+            Some(false)
+        );
+        let long = format!("{HEAD}{}", "x".repeat(DOCKER_PART));
+        assert_eq!(part(json!({ "log": long })), Some(true));
+        assert_eq!(part(json!({ "log": format!("{long}\n") })), Some(false));
+    }
+}

@@ -1,0 +1,309 @@
+//! What stands around a line when it comes: the prefix of syslog or of a
+//! container runtime, the object of a shipper, one within the other.
+//!
+//! A wrapper is one file with the function that takes it off, and one line in
+//! [`WRAPPERS`]. Which of several texts is the line is decided by what it reads
+//! like; a name helps only where a text does not read like the start of a record.
+
+mod cri;
+mod embedded;
+mod json;
+mod program;
+mod stamp;
+mod syslog;
+mod windows;
+
+use std::borrow::Cow;
+
+pub(super) use program::{Producer, is_foreign, names_agent};
+pub(super) use stamp::{Stamp, zone_between};
+
+use super::Origin;
+use super::head::head;
+
+/// Tried in this order on a line that does not begin as the agent's own do.
+const WRAPPERS: [Wrapper; 5] = [
+    json::open,
+    cri::open,
+    syslog::open,
+    windows::open,
+    embedded::open,
+];
+
+/// Takes one wrapper off a line; `None` where it is none.
+type Wrapper = for<'a> fn(&'a str, &Context<'_>) -> Option<Opened<'a>>;
+
+/// So many wrappers one within the other are taken off.
+pub(super) const MAX_DEPTH: usize = 4;
+
+/// One wrapper: its place in the list, and where in it the line was.
+type Step = u32;
+
+/// The wrappers around a line, the outermost first.
+pub(super) type Steps = [Step; MAX_DEPTH];
+
+/// What its wrappers say of a line. Of two the inner one counts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Envelope<'a> {
+    /// The host's name.
+    pub host: Option<Cow<'a, str>>,
+    /// The id of the instance or hybrid node.
+    pub id: Option<Cow<'a, str>>,
+    /// When the line was written, or taken up.
+    pub at: Option<Stamp<'a>>,
+    pub producer: Producer<'a>,
+    /// The rest of the line comes in a further wrapper.
+    pub partial: bool,
+    pub steps: Steps,
+}
+
+impl<'a> Envelope<'a> {
+    /// This envelope as it came in another one. A shipper that does not tell the
+    /// program passes on what another program than itself wrote.
+    fn within(self, outer: &Envelope<'a>, depth: usize) -> Self {
+        let mut steps = outer.steps;
+        if let Some(step) = steps.get_mut(depth) {
+            *step = self.steps[0];
+        }
+        Self {
+            host: self.host.or_else(|| outer.host.clone()),
+            id: self.id.or_else(|| outer.id.clone()),
+            at: self.at.or_else(|| outer.at.clone()),
+            producer: self.producer,
+            partial: self.partial,
+            steps,
+        }
+    }
+
+    /// Whether any wrapper stood around the line.
+    pub(super) fn is_wrapped(&self) -> bool {
+        self.steps[0] != 0
+    }
+}
+
+/// A line with one wrapper off.
+#[derive(Debug, PartialEq)]
+pub(super) struct Opened<'a> {
+    pub text: Cow<'a, str>,
+    pub envelope: Envelope<'a>,
+    /// Further lines that came in the same wrapper.
+    pub more: Vec<Opened<'a>>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(text: impl Into<Cow<'a, str>>, envelope: Envelope<'a>) -> Self {
+        Self {
+            text: text.into(),
+            envelope,
+            more: Vec::new(),
+        }
+    }
+
+    /// Where in its wrapper the line was, as a hash.
+    fn at_path(mut self, path: Step) -> Self {
+        self.envelope.steps[0] = path;
+        self
+    }
+}
+
+/// What is known when a line is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'k> {
+    pub known: &'k Known,
+    /// How many wrappers are off already.
+    pub depth: usize,
+}
+
+impl Context<'_> {
+    fn deeper(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+}
+
+/// In what records of a stream came: what continues one comes in the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Known([Step; 8]);
+
+impl Known {
+    pub(super) fn learn(&mut self, steps: &Steps) {
+        for step in steps.iter().copied().take_while(|step| *step != 0) {
+            if !self.0.contains(&step) {
+                self.0.rotate_right(1);
+                self.0[0] = step;
+            }
+        }
+    }
+
+    /// Whether a record came at this place of its wrapper.
+    fn has(&self, path: Step) -> bool {
+        self.0
+            .iter()
+            .any(|step| *step != 0 && step >> 4 == path << 4 >> 4)
+    }
+}
+
+fn step(index: usize, path: Step) -> Step {
+    // Never zero, which stands for no wrapper.
+    (path << 4) | (index as Step + 1)
+}
+
+/// Takes the outermost wrapper off `line`, and says in what it came within
+/// `outer`.
+pub(super) fn open<'a>(
+    line: &'a str,
+    outer: &Envelope<'a>,
+    context: &Context<'_>,
+) -> Option<Opened<'a>> {
+    if !may_be_wrapped(line) {
+        return None;
+    }
+    let mut opened = take_off(line, context)?;
+    for one in std::iter::once(&mut opened.envelope)
+        .chain(opened.more.iter_mut().map(|one| &mut one.envelope))
+    {
+        *one = std::mem::take(one).within(outer, context.depth);
+    }
+    Some(opened)
+}
+
+fn take_off<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
+    if context.depth >= MAX_DEPTH {
+        return None;
+    }
+    let tried = WRAPPERS.iter().enumerate();
+    tried.into_iter().find_map(|(index, wrapper)| {
+        let mut opened = wrapper(line, context)?;
+        let paths = std::iter::once(&mut opened.envelope)
+            .chain(opened.more.iter_mut().map(|one| &mut one.envelope));
+        for envelope in paths {
+            envelope.steps[0] = step(index, envelope.steps[0]);
+        }
+        Some(opened)
+    })
+}
+
+/// The cheap test in front: most lines begin as the agent writes them, or go on
+/// with what it wrote.
+pub(super) fn may_be_wrapped(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    match bytes {
+        [] => false,
+        [b'0'..=b'9', ..] => {
+            let dated = bytes.len() > 25 && bytes[4] == b'-' && bytes[10] == b' ';
+            let level = match bytes.get(19) {
+                Some(b'.') if bytes.get(24) == Some(&b' ') => bytes.get(25),
+                Some(b' ') => bytes.get(20),
+                Some(_) | None => None,
+            };
+            !(dated && level.is_some_and(|byte| b"TDIWEC".contains(byte)))
+        }
+        [b'{' | b'<' | b'"' | b'[', ..] => true,
+        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => has_clock(bytes) || bytes.last() == Some(&b'}'),
+        _ => false,
+    }
+}
+
+/// Whether a time of day, `04:19:04`, stands near the start.
+fn has_clock(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(64)];
+    let mut colons = memchr::memchr_iter(b':', start);
+    colons.any(|at| {
+        let digit = |at: usize| start.get(at).is_some_and(u8::is_ascii_digit);
+        start.get(at + 3) == Some(&b':')
+            && digit(at.wrapping_sub(1))
+            && digit(at + 1)
+            && digit(at + 2)
+            && digit(at + 4)
+    })
+}
+
+/// How much a text reads like a line of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reads {
+    /// A level, or Go's own words, without a time.
+    Bare,
+    /// The start of a record, or what systemd or the kernel tell of the agent.
+    Record,
+}
+
+/// What the first line of `text` reads like, wrappers and all.
+fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
+    let text = text.trim_start_matches(['\n', '\r']);
+    let line = super::text::lines(text).next().unwrap_or_default();
+    match head(line).map(|head| head.origin) {
+        Some(Origin::File) => return Some(Reads::Record),
+        Some(_) => return Some(Reads::Bare),
+        None => {}
+    }
+    let whole = if text.starts_with('{') { text } else { line };
+    if !may_be_wrapped(whole) {
+        return None;
+    }
+    let opened = take_off(whole, context)?;
+    match opened.envelope.producer {
+        Producer::Agent => Some(Reads::Record),
+        Producer::Systemd | Producer::Kernel => names_agent(&opened.text).then_some(Reads::Record),
+        Producer::Unnamed => reads(&opened.text, &context.deeper()),
+        Producer::Other(_) => None,
+    }
+}
+
+/// Whether a record with a time of the agent's own starts here.
+fn is_timed_head(text: &str) -> bool {
+    head(text).is_some_and(|head| head.origin == Origin::File)
+}
+
+/// A hash of the names on the way to a value; FNV-1a.
+fn path_hash(seed: Step, name: &str) -> Step {
+    name.bytes().fold(seed ^ 0x811c_9dc5, |hash, byte| {
+        (hash ^ Step::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+/// A name by which a host can be known; `localhost` is every host's.
+pub(super) fn is_host(name: &str) -> bool {
+    let shaped = name.len() <= 253
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'))
+        && name.bytes().any(|b| b.is_ascii_alphanumeric());
+    let lower = name.to_ascii_lowercase();
+    shaped && !(lower == "unknown" || lower.starts_with("localhost") || lower.starts_with("127."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agents_own_lines_are_not_looked_at_twice() {
+        for line in [
+            "2024-11-04 10:02:44.9629 ERROR [Registrar] x",
+            "2018-05-08 10:58:39 INFO [instanceID=i-X] x",
+            "caused by: Post \"https://ssm.us-east-1.amazonaws.com/\": EOF",
+            "\tstatus code: 400, request id: x",
+            "status code: 0, request id: ",
+            "ERROR [HealthCheck] x",
+            "",
+        ] {
+            assert!(!may_be_wrapped(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrappers_end_at_a_depth() {
+        let mut line = "2024-11-04 10:02:44.9629 ERROR [Registrar] x".to_owned();
+        for _ in 0..MAX_DEPTH + 3 {
+            line = serde_json::json!({ "log": line }).to_string();
+        }
+        let known = Known::default();
+        let context = Context {
+            known: &known,
+            depth: 0,
+        };
+        assert!(open(&line, &Envelope::default(), &context).is_none());
+    }
+}

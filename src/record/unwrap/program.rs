@@ -1,0 +1,116 @@
+//! Who wrote a line, by what its wrapper calls the program, or by its form.
+
+use std::borrow::Cow;
+
+/// Who wrote a line, as far as its wrapper says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::record) enum Producer<'a> {
+    /// No wrapper that names a program.
+    #[default]
+    Unnamed,
+    Agent,
+    Systemd,
+    Kernel,
+    /// Another program, which may yet be what the agent runs in.
+    Other(Cow<'a, str>),
+}
+
+/// The agent's processes. The kernel cuts process names to 15 characters.
+const PROCESSES: [&str; 8] = [
+    "amazon-ssm-agent",
+    "ssm-agent-worker",
+    "ssm-document-worker",
+    "ssm-session-worker",
+    "amazon-ssm-agen",
+    "ssm-agent-work",
+    "ssm-document-wo",
+    "ssm-session-wor",
+];
+
+/// What passes on the output of others under its own name.
+const RELAYS: [&str; 7] = [
+    "docker",
+    "dockerd",
+    "containerd",
+    "podman",
+    "conmon",
+    "crio",
+    "host-containers",
+];
+
+impl<'a> Producer<'a> {
+    /// By the program that a wrapper names, `amazon-ssm-agent[2373]` or so.
+    pub(super) fn named(name: &'a str) -> Self {
+        let name = name.split_once('[').map_or(name, |(name, _pid)| name);
+        let name = name.strip_suffix(".service").unwrap_or(name);
+        // A snap writes `amazon-ssm-agent.amazon-ssm-agent`.
+        let name = name.rsplit_once('.').map_or(name, |(_, last)| last);
+        let name = name.rsplit_once(['/', '\\']).map_or(name, |(_, last)| last);
+        let relay = name.split_once(['@', '/', '-']).map_or(name, |(it, _)| it);
+        let unit = name.split_once('@').map_or(name, |(it, _)| it);
+        match name {
+            "" | "-" => Self::Unnamed,
+            "systemd" => Self::Systemd,
+            "kernel" => Self::Kernel,
+            name if is_agent(name) => Self::Agent,
+            name if RELAYS.contains(&relay) || RELAYS.contains(&unit) || is_container(name) => {
+                Self::Unnamed
+            }
+            name => Self::Other(Cow::Borrowed(name)),
+        }
+    }
+
+    pub(super) fn into_owned<'b>(self) -> Producer<'b> {
+        match self {
+            Self::Unnamed => Producer::Unnamed,
+            Self::Agent => Producer::Agent,
+            Self::Systemd => Producer::Systemd,
+            Self::Kernel => Producer::Kernel,
+            Self::Other(name) => Producer::Other(Cow::Owned(name.into_owned())),
+        }
+    }
+}
+
+/// A process of the agent, by its exact name.
+pub(super) fn is_process(name: &str) -> bool {
+    PROCESSES.contains(&name)
+}
+
+/// A process of the agent, or what people call its container.
+fn is_agent(name: &str) -> bool {
+    is_process(name) || name.contains("ssm-agent") || name.contains("amazon-ssm")
+}
+
+/// Docker names a container by its id.
+fn is_container(name: &str) -> bool {
+    matches!(name.len(), 12 | 64) && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Own line formats of other programs: they neither start nor continue a record
+/// of the agent.
+pub(in crate::record) fn is_foreign(line: &str) -> bool {
+    let bytes = line.as_bytes();
+    match bytes {
+        // klog: `E1104 10:02:44.962900    2373 file.go:1] …`
+        [b'E' | b'W' | b'I' | b'F', a, b, c, d, b' ', ..] => {
+            [a, b, c, d].iter().all(|b| b.is_ascii_digit())
+        }
+        // `2024-11-04T10:02:44Z E! …`, `2024-11-04 10:02:44,962 - botocore - …`
+        [y, ..] if y.is_ascii_digit() && bytes.len() > 19 => {
+            let dated = bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':';
+            dated && (bytes[10] == b'T' || bytes[19] == b',')
+        }
+        [b't', b'i', b'm', b'e', b'=', ..] => true,
+        [b'{', b'"', ..] => {
+            line.starts_with("{\"level\"")
+                || line.starts_with("{\"ts\"")
+                || line.starts_with("{\"time\"")
+        }
+        _ => false,
+    }
+}
+
+/// Whether a line of systemd or the kernel is about the agent.
+pub(in crate::record) fn names_agent(body: &str) -> bool {
+    PROCESSES.iter().any(|process| body.contains(process))
+}

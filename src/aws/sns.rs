@@ -16,8 +16,6 @@ use crate::diagnose::call_error::CallError;
 pub(crate) struct Publication<'a> {
     pub subject: &'a str,
     pub body: &'a str,
-    /// `body` is a JSON object with one text per protocol.
-    pub per_protocol: bool,
     /// Sent as String attributes; empty values, which SNS refuses, are left out.
     pub attributes: &'a BTreeMap<String, String>,
     /// Used only for a FIFO topic.
@@ -58,24 +56,18 @@ impl Topic {
         self.client.get_or_init(build).await
     }
 
-    /// The message id that SNS gave.
     pub(crate) async fn publish(
         &self,
         session: &Session,
         publication: Publication<'_>,
-    ) -> Result<String, CallError> {
-        let mut request = self
-            .client(session)
-            .await
-            .publish()
+    ) -> Result<(), CallError> {
+        let mut request = (self.client(session).await.publish())
             .topic_arn(&self.arn)
             .subject(publication.subject)
             .message(publication.body);
-        if publication.per_protocol {
-            request = request.message_structure("json");
-        }
         for (name, value) in publication.attributes {
-            if let Some(value) = attribute(value) {
+            let attribute = MessageAttributeValue::builder().data_type("String");
+            if let (false, Ok(value)) = (value.is_empty(), attribute.string_value(value).build()) {
                 request = request.message_attributes(name, value);
             }
         }
@@ -86,21 +78,7 @@ impl Topic {
                 .message_group_id(publication.group)
                 .message_deduplication_id(publication.deduplication);
         }
-        let answer = request
-            .send()
-            .await
-            .map_err(|e| error::read("Publish", e))?;
-        Ok(answer.message_id().unwrap_or_default().to_owned())
+        let answer = request.send().await;
+        answer.map(|_| ()).map_err(|e| error::read("Publish", e))
     }
-}
-
-fn attribute(value: &str) -> Option<MessageAttributeValue> {
-    if value.is_empty() {
-        return None;
-    }
-    MessageAttributeValue::builder()
-        .data_type("String")
-        .string_value(value)
-        .build()
-        .ok()
 }

@@ -63,13 +63,12 @@ impl Notifier {
         let publication = Publication {
             subject: &message.subject,
             body: &message.body,
-            per_protocol: false,
             attributes: &message.attributes,
             group: &message.group,
             deduplication: &message.deduplication,
         };
         let why = match timeout_at(until, topic.publish(&self.session, publication)).await {
-            Ok(Ok(_)) => return Ok(Notified::Sent),
+            Ok(Ok(())) => return Ok(Notified::Sent),
             Ok(Err(error)) => format!("{} did not take it: {error}", topic.arn()),
             Err(_) => format!("{} did not take it in the time left", topic.arn()),
         };

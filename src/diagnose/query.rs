@@ -8,8 +8,6 @@ macro_rules! queries {
         pub enum Query { $($(#[$doc])* $query),+ }
 
         impl Query {
-            pub const ALL: &'static [Self] = &[$(Self::$query),+];
-
             /// The IAM actions that the function's own role must have.
             pub fn actions(self) -> &'static [&'static str] {
                 match self { $(Self::$query => &[$($action),+]),+ }

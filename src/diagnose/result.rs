@@ -162,6 +162,11 @@ impl CheckResult {
         Self::new(CheckStatus::Unknown, note)
     }
 
+    /// What could not be determined, and why: two clauses.
+    pub(crate) fn undetermined(what: &str, why: &str) -> Self {
+        Self::unknown(format!("Could not determine {what}: {why}."))
+    }
+
     pub fn skipped(note: impl Into<String>) -> Self {
         Self::new(CheckStatus::Skipped, note)
     }

@@ -35,11 +35,9 @@ const SETTING_OFF: &str = "$None";
 
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let facts = subject.facts;
-    let setting = known(facts.dhmc_setting.as_ref(), "its service setting").map_err(|why| {
-        CheckResult::unknown(format!(
-            "Could not determine whether Default Host Management is on: {why}."
-        ))
-    })?;
+    let what = "whether Default Host Management is on";
+    let setting = known(facts.dhmc_setting.as_ref(), "its service setting")
+        .map_err(|why| CheckResult::undetermined(what, &why))?;
     let setting = setting.trim();
     if setting.is_empty() || setting == SETTING_OFF {
         let note = "Default Host Management is off in this account and Region.";

@@ -23,11 +23,8 @@ pub(crate) const CHECK: Check = Check {
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let instance = subject.running_instance()?;
     let id = &instance.id;
-    let unknown = |why: String| {
-        CheckResult::unknown(format!(
-            "Could not determine whether the security groups of {id} allow egress: {why}."
-        ))
-    };
+    let what = format!("whether the security groups of {id} allow egress");
+    let unknown = |why: String| CheckResult::undetermined(&what, &why);
     let groups = &instance.network.groups;
     let traffic = Traffic::of(subject, instance);
     let answer = traffic

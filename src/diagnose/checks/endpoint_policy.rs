@@ -65,8 +65,7 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
 
 fn unknown(instance: &InstanceFacts, why: &str) -> CheckResult {
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
-    let note = format!("Could not determine what the endpoints of {vpc} allow: {why}.");
-    CheckResult::unknown(note)
+    CheckResult::undetermined(&format!("what the endpoints of {vpc} allow"), why)
 }
 
 fn evaluate_call(

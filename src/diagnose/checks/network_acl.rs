@@ -26,20 +26,14 @@ pub(crate) const CHECK: Check = Check {
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let instance = subject.running_instance()?;
     let id = &instance.id;
-    let unknown = |why: String| {
-        CheckResult::unknown(format!(
-            "Could not determine whether the network ACL of {id} allows its traffic: {why}."
-        ))
-    };
+    let what = format!("whether the network ACL of {id} allows its traffic");
+    let unknown = |why: String| CheckResult::undetermined(&what, &why);
     let (Some(vpc), Some(subnet)) = (&instance.vpc, instance.subnet.as_deref()) else {
         return Err(unknown("EC2 returned no subnet".to_owned()));
     };
     own_subnet(subject, instance).map_err(unknown)?;
-    let acls = known(
-        subject.facts.acls.get(vpc),
-        &format!("the network ACLs of {vpc}"),
-    )
-    .map_err(unknown)?;
+    let acls = subject.facts.acls.get(vpc);
+    let acls = known(acls, &format!("the network ACLs of {vpc}")).map_err(unknown)?;
     let is_own = |acl: &&AclFacts| acl.subnets.iter().any(|id| id == subnet);
     let acl = (acls.iter().find(is_own))
         .ok_or_else(|| unknown(format!("{vpc} has none for {subnet}")))?;

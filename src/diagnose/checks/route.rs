@@ -23,11 +23,8 @@ pub(crate) const CHECK: Check = Check {
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let instance = subject.running_instance()?;
     let id = &instance.id;
-    let unknown = |why: String| {
-        CheckResult::unknown(format!(
-            "Could not determine where the route of {id} leads: {why}."
-        ))
-    };
+    let what = format!("where the route of {id} leads");
+    let unknown = |why: String| CheckResult::undetermined(&what, &why);
     let traffic = Traffic::of(subject, instance);
     let service = traffic.service;
     if let NetworkPath::Endpoint { endpoint, .. } = &traffic.path {

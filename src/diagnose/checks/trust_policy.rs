@@ -39,8 +39,9 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
             "no statement of the trust policy allows EC2 to assume it; {}",
             whom_it_allows(Service::Ec2, policy, partition)
         )),
-        PolicyDecision::Unclear(why) => CheckResult::unknown(format!(
-            "Could not determine whether EC2 can assume the role {name}: {why}."
-        )),
+        PolicyDecision::Unclear(why) => {
+            let what = format!("whether EC2 can assume the role {name}");
+            CheckResult::undetermined(&what, &why)
+        }
     })
 }

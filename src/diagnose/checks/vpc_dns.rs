@@ -27,11 +27,8 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         let note = format!("EC2 returned no VPC of {}.", instance.id);
         return Err(CheckResult::unknown(note));
     };
-    let unknown = |why: String| {
-        CheckResult::unknown(format!(
-            "Could not determine which DNS servers {vpc} uses: {why}."
-        ))
-    };
+    let what = format!("which DNS servers {vpc} uses");
+    let unknown = |why: String| CheckResult::undetermined(&what, &why);
     let servers = name_servers(facts, vpc).map_err(unknown)?;
     let others: Vec<&str> = servers
         .iter()
@@ -46,11 +43,8 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         );
         return Err(CheckResult::unknown(note));
     }
-    let support = known(
-        facts.dns_support.get(vpc),
-        &format!("enableDnsSupport of {vpc}"),
-    )
-    .map_err(unknown)?;
+    let support = facts.dns_support.get(vpc);
+    let support = known(support, &format!("enableDnsSupport of {vpc}")).map_err(unknown)?;
     if !support {
         return Ok(CheckResult::failed(format!(
             "{vpc} uses its own DNS server, which is disabled (enableDnsSupport is false)."
@@ -81,10 +75,8 @@ fn name_servers<'a>(facts: &'a Facts, vpc: &str) -> Result<&'a [String], String>
         // what instances use then is not known.
         None => Err(format!("{vpc} has no DHCP option set")),
         Some(id) => {
-            let options = known(
-                facts.dhcp_options.get(id),
-                &format!("the DHCP option set {id}"),
-            )?;
+            let options = facts.dhcp_options.get(id);
+            let options = known(options, &format!("the DHCP option set {id}"))?;
             if options.name_servers.is_empty() {
                 return Err(format!("the DHCP option set {id} names no DNS server"));
             }

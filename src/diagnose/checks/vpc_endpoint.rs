@@ -27,11 +27,8 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let vpc = instance.vpc.as_deref().unwrap_or("the VPC");
     let traffic = Traffic::of(subject, instance);
     let service = traffic.service;
-    let unknown = |why: &str| {
-        CheckResult::unknown(format!(
-            "Could not determine which endpoint of {vpc} for {service} is used: {why}."
-        ))
-    };
+    let what = format!("which endpoint of {vpc} for {service} is used");
+    let unknown = |why: &str| CheckResult::undetermined(&what, why);
     if let Some(why) = traffic.path.doubt() {
         let result = unknown(&why);
         return Err(match traffic.path {
@@ -124,10 +121,13 @@ fn available(endpoint: &EndpointFacts, traffic: &Traffic<'_>) -> CheckResult {
              {} on 443.",
             instance.id
         )),
-        Ok(Allows::Maybe(why)) | Err(why) => CheckResult::unknown(format!(
-            "Could not determine whether the endpoint {id} for {service} allows {}: {why}.",
-            instance.id
-        )),
+        Ok(Allows::Maybe(why)) | Err(why) => {
+            let what = format!(
+                "whether the endpoint {id} for {service} allows {}",
+                instance.id
+            );
+            CheckResult::undetermined(&what, &why)
+        }
         Ok(Allows::No) => CheckResult::failed(format!(
             "No inbound rule of {named} allows {} to connect to the endpoint {id} for {service} \
              on 443.",

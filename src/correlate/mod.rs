@@ -294,7 +294,8 @@ impl NodeState {
                 | Role::ProfileRefused
                 | Role::Connected
                 | Role::WorkerGone
-                | Role::Client,
+                | Role::Client
+                | Role::Person,
             )
             | None => {}
         }

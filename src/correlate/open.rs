@@ -228,7 +228,7 @@ fn error_details(record: &Record<'_>, found: &Match<'_>) -> ErrorDetails {
         account: failure.account.clone(),
         remote_ip: failure.remote_ip,
         action,
-        role: failure.role.clone(),
+        role: (failure.role.clone()).filter(|_| found.signature.role != Some(Role::Person)),
         resource: failure.resource.clone(),
         reason: failure.reason,
         principal: failure.principal.clone(),

@@ -348,12 +348,15 @@ impl<'a> View<'a> {
 
     /// The ARN of who was denied.
     fn caller_arn(&self) -> Option<String> {
-        let Some(Principal::User(path)) = &self.of.error_details.principal else {
-            return self.role_arn();
+        let path = match &self.of.error_details.principal {
+            Some(Principal::User(path)) => format!("user/{path}"),
+            // A role that is not the node's.
+            Some(Principal::Role(name)) if self.role().is_none() => format!("role/{name}"),
+            Some(_) | None => return self.role_arn(),
         };
         let account = self.values(Placeholder::CallerAccount);
         let (partition, account) = (self.partition().arn()?, account.first()?);
-        Some(format!("arn:{partition}:iam::{account}:user/{path}"))
+        Some(format!("arn:{partition}:iam::{account}:{path}"))
     }
 
     fn managed(&self, name: &str) -> Option<String> {

@@ -83,6 +83,8 @@ closed_names! {
         OnAzure = "on-azure",
         /// A client of Session Manager wrote it, on another machine than the node.
         Client = "client",
+        /// It was refused to the person who uses the node, not to the node.
+        Person = "person",
         /// A variable of the proxy environment; captures `variable` and `proxy`.
         ProxySet = "proxy-set",
     }

@@ -152,6 +152,7 @@ fn needed_capture(role: Role) -> Option<&'static str> {
         | Role::Starting
         | Role::ProxyListing
         | Role::Client
+        | Role::Person
         | Role::OnAzure => None,
     }
 }

@@ -180,6 +180,8 @@ fn together(readings: Vec<BatchAnalysis>) -> BatchAnalysis {
 
 #[cfg(test)]
 mod advice_tests;
+#[cfg(test)]
+mod machine_tests;
 
 #[cfg(test)]
 mod tests {

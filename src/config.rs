@@ -12,8 +12,9 @@ pub mod settings;
 
 use settings::{Refused, SETTINGS};
 
-use crate::cause::{Severity, closed_names};
+use crate::cause::Severity;
 use crate::node::{AccountId, Partition, Region};
+use crate::repair::locks::{Guardrails, RepairMode};
 
 /// What the operator chose, and what Lambda tells about the function itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,9 @@ pub struct Config {
     /// Quieter incidents stay in the report.
     pub min_severity: Severity,
     pub repair: RepairMode,
-    pub repair_actions: BTreeSet<RepairAction>,
-    /// The value that [`REPAIR_TAG_KEY`] must have on the resource itself.
+    /// The names of the repairs that are allowed.
+    pub repair_actions: BTreeSet<&'static str>,
+    /// The value that the opt-in tag must have on the resource itself.
     pub repair_tag_value: String,
     /// Per hour and execution environment.
     pub max_repairs: u32,
@@ -41,31 +43,6 @@ pub struct Config {
     pub own_log_group: Option<String>,
     /// The function's own Region; a repair never leaves it.
     pub region: Region,
-}
-
-/// The tag's key is fixed, because an IAM condition key cannot be a parameter.
-pub const REPAIR_TAG_KEY: &str = "ssm-agent-triage:repair";
-
-closed_names! {
-    /// How far the function may go once a cause is confirmed.
-    pub RepairMode {
-        /// Tells the steps; writes nothing.
-        Advise = "advise",
-        /// Plans, and asks EC2 with DryRun; writes nothing.
-        DryRun = "dry-run",
-        /// Writes, when every lock is open.
-        Repair = "repair",
-    }
-}
-
-closed_names! {
-    /// A repair that the operator can allow by name.
-    pub RepairAction {
-        /// Sets only HttpEndpoint of the instance's metadata options.
-        EnableImdsEndpoint = "enable-imds-endpoint",
-        /// Appends one statement to the role's trust policy.
-        TrustEc2 = "trust-ec2",
-    }
 }
 
 /// The ARN of an SNS topic.
@@ -119,13 +96,13 @@ pub enum ConfigError {
     Wrong {
         name: &'static str,
         value: String,
-        allowed: &'static str,
+        allowed: String,
     },
     #[error("{name} is {value:?}, which is not supported yet; allowed: {allowed}")]
     NotYet {
         name: &'static str,
         value: String,
-        allowed: &'static str,
+        allowed: String,
     },
     #[error("{name} is no setting of this program; the nearest are {}", nearest.join(" and "))]
     Unknown {
@@ -191,7 +168,7 @@ impl Config {
                 continue;
             };
             (row.read)(&mut config, value).map_err(|refused| {
-                let (name, value, allowed) = (row.name, value.to_owned(), row.allowed);
+                let (name, value, allowed) = (row.name, value.to_owned(), row.allowed());
                 match refused {
                     Refused::Wrong => ConfigError::Wrong {
                         name,
@@ -211,6 +188,20 @@ impl Config {
 
     pub fn partition(&self) -> Partition {
         self.region.partition()
+    }
+
+    /// What a repair has to heed. `account` is the function's own, as its ARN
+    /// tells it.
+    pub(crate) fn guardrails(&self, account: Option<AccountId>) -> Guardrails {
+        Guardrails {
+            mode: self.repair,
+            actions: self.repair_actions.clone(),
+            tag_value: self.repair_tag_value.clone(),
+            max_repairs: self.max_repairs,
+            max_evidence_age: self.max_evidence_age,
+            account,
+            region: self.region.clone(),
+        }
     }
 
     /// The ground on which the table's defaults are written: every field that
@@ -303,7 +294,8 @@ mod tests {
         assert_eq!(topic.region.as_str(), "us-east-1");
         assert_eq!(config.min_severity, Severity::Low);
         assert_eq!(config.repair, RepairMode::Repair);
-        assert!(config.repair_actions.iter().eq(RepairAction::ALL));
+        let both = ["enable-imds-endpoint", "trust-ec2"];
+        assert!(config.repair_actions.into_iter().eq(both));
         assert_eq!(config.repair_tag_value, "team:ops");
         assert_eq!(config.max_repairs, 0);
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
@@ -357,7 +349,7 @@ mod tests {
             ),
         ] {
             let row = SETTINGS.iter().find(|row| row.name == name);
-            let allowed = row.expect("is in the table").allowed;
+            let allowed = row.expect("is in the table").allowed();
             for value in values {
                 let expected = format!("{name} is {value:?}; allowed: {allowed}");
                 assert_eq!(refusal(&[(name, value)]), expected);

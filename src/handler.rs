@@ -39,12 +39,11 @@ use crate::incident::nodes::NodeList;
 use crate::incident::store::{State, Store};
 use crate::node::AccountId;
 use crate::receive::{self, Kind, receive};
-use crate::repair::conclude::happened;
-use crate::repair::execute::execute;
+use crate::repair::clients::Clients;
+use crate::repair::execute::{Task, execute};
+use crate::repair::locks::Guardrails;
 use crate::repair::memory::RepairMemory;
-use crate::repair::plan::Guardrails;
 use crate::repair::plan::PlanSummary;
-use crate::repair::task::{Clients, Task};
 use crate::report::build;
 use crate::report::{Notified, Report};
 
@@ -159,7 +158,7 @@ impl Handler {
                 account: account.clone(),
                 region: Some(self.config.region.clone()),
             },
-            guardrails: Guardrails::new(&self.config, account),
+            guardrails: self.config.guardrails(account),
             budget: Budget::new(event.context.deadline, now, at),
             now,
             began: at,
@@ -206,11 +205,11 @@ impl Handler {
                 now,
                 until: invocation.budget.repairs,
             };
-            let (plan, outcome) = execute(task, &mut memory.repairs).await;
+            let plan = execute(task, &mut memory.repairs).await;
             settled.push(Settled {
-                happened: happened(&incident, &plan, &outcome, &memory.repairs),
-                plan: plan.summary(),
-                outcome,
+                happened: plan.happened(&incident, &memory.repairs),
+                plan: plan.summary,
+                outcome: plan.outcome,
                 incident,
                 nodes: NodeList::default(),
                 since: now,

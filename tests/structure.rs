@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["node", "text"],
     &["batch", "cause", "command", "policy"],
     &["machine"],
-    &["config", "decode", "failure", "record", "sheet"],
+    &["decode", "failure", "record", "sheet"],
     &["finding", "receive", "signature"],
     &["correlate"],
     &["diagnose", "engine"],
@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["incident"],
     &["aws"],
     &["repair"],
-    &["notify", "report"],
+    &["config", "notify", "report"],
     &["cli", "handler"],
 ];
 

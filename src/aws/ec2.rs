@@ -1,4 +1,4 @@
-//! EC2: instances and their network read, the metadata endpoint switched on.
+//! EC2: instances and their network read.
 
 mod network;
 
@@ -13,7 +13,6 @@ use aws_sdk_ec2::types::{
 
 use super::error;
 use super::live::LiveState;
-use super::session::Session;
 use super::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
@@ -21,8 +20,6 @@ use crate::diagnose::facts::{
 };
 use crate::diagnose::live::{Call, GetInstanceMetadataDefaults, List, Reads};
 use crate::node::InstanceId;
-
-pub(crate) type Ec2 = super::session::Client<aws_sdk_ec2::Client>;
 
 /// By filter and not by ids: one unknown id would fail the whole call.
 fn filter(name: &str, values: &[impl ToString]) -> Filter {
@@ -57,49 +54,6 @@ impl Reads<GetInstanceMetadataDefaults> for LiveState {
         let request = self.ec2().await.get_instance_metadata_defaults();
         let answer = request.send().await.map_err(|e| error::read(CALL, e))?;
         Ok(imds_defaults(&held(CALL, answer.account_level)?))
-    }
-}
-
-impl Ec2 {
-    /// Sends only the instance id and `HttpEndpoint=enabled`: every option
-    /// that is not named keeps its value.
-    pub(crate) async fn enable_imds_endpoint(
-        &self,
-        session: &Session,
-        id: &InstanceId,
-    ) -> Result<(), CallError> {
-        self.client(session)
-            .await
-            .modify_instance_metadata_options()
-            .instance_id(id.as_str())
-            .http_endpoint(InstanceMetadataEndpointState::Enabled)
-            .send()
-            .await
-            .map_err(|e| error::read("ModifyInstanceMetadataOptions", e))?;
-        Ok(())
-    }
-
-    /// Asks EC2 whether [`Ec2::enable_imds_endpoint`] would be allowed.
-    pub(crate) async fn dry_run_enable_imds_endpoint(
-        &self,
-        session: &Session,
-        id: &InstanceId,
-    ) -> Result<(), CallError> {
-        let answer = self
-            .client(session)
-            .await
-            .modify_instance_metadata_options()
-            .instance_id(id.as_str())
-            .http_endpoint(InstanceMetadataEndpointState::Enabled)
-            .dry_run(true)
-            .send()
-            .await
-            .map_err(|e| error::read("ModifyInstanceMetadataOptions", e));
-        match answer {
-            // EC2 answers an allowed dry run with an error of its own.
-            Err(CallError::DryRunOk { .. }) | Ok(_) => Ok(()),
-            Err(other) => Err(other),
-        }
     }
 }
 

@@ -24,7 +24,7 @@ const SERVER_ERRORS: &[&str] = &[
 ];
 
 /// What `error` means for the caller of `call`.
-pub(super) fn read<E>(call: &'static str, error: SdkError<E>) -> CallError
+pub(crate) fn read<E>(call: &'static str, error: SdkError<E>) -> CallError
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {

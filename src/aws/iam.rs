@@ -1,5 +1,4 @@
-//! IAM: instance profiles, roles and their policies read, a trust policy
-//! written.
+//! IAM: instance profiles, roles and their policies read.
 
 mod policies;
 
@@ -11,13 +10,10 @@ use percent_encoding::percent_decode_str;
 use super::ec2::opt_in_tags;
 use super::error;
 use super::live::LiveState;
-use super::session::Session;
 use super::whole::held;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Fetched, ProfileFacts, RoleFacts};
 use crate::diagnose::live::{Call, GetInstanceProfile, GetRole, Reads};
-
-pub(crate) type Iam = super::session::Client<aws_sdk_iam::Client>;
 
 impl Reads<GetInstanceProfile> for LiveState {
     async fn read(
@@ -53,26 +49,6 @@ impl Reads<GetRole> for LiveState {
         let role = held(CALL, answer.role())?;
         let tags = opt_in_tags(role.tags().iter().map(|tag| (tag.key(), tag.value())));
         held(CALL, role_facts(role, Fetched::Found(tags)))
-    }
-}
-
-impl Iam {
-    /// Replaces the whole trust policy of the role.
-    pub(crate) async fn update_trust_policy(
-        &self,
-        session: &Session,
-        role: &str,
-        document: &str,
-    ) -> Result<(), CallError> {
-        self.client(session)
-            .await
-            .update_assume_role_policy()
-            .role_name(role)
-            .policy_document(document)
-            .send()
-            .await
-            .map_err(|e| error::read("UpdateAssumeRolePolicy", e))?;
-        Ok(())
     }
 }
 

@@ -3,10 +3,6 @@
 use std::sync::Arc;
 
 use super::session::{Client, Retry, Session};
-use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::diagnose::live::{GetRole, List, Reads};
-use crate::node::InstanceId;
 
 /// Reads live state, a lost answer being asked for again.
 #[derive(Debug)]
@@ -25,17 +21,6 @@ impl LiveState {
             iam: Client::new(Retry::Standard),
             ssm: Client::new(Retry::Standard),
         }
-    }
-
-    pub(crate) async fn instances(
-        &self,
-        ids: &[InstanceId],
-    ) -> Result<Vec<InstanceFacts>, CallError> {
-        self.read(&List::<InstanceFacts>(ids.to_vec())).await
-    }
-
-    pub(crate) async fn role(&self, name: &str) -> Result<RoleFacts, CallError> {
-        self.read(&GetRole(name.to_owned())).await
     }
 
     pub(super) async fn ec2(&self) -> &aws_sdk_ec2::Client {

@@ -4,9 +4,9 @@
 //! Nothing is built before the first call. A client that is never used reads
 //! no certificate, so that a healthy batch costs no start of TLS.
 
-pub(crate) mod ec2;
-mod error;
-pub(crate) mod iam;
+mod ec2;
+pub(crate) mod error;
+mod iam;
 mod live;
 mod session;
 pub(crate) mod sns;
@@ -14,4 +14,4 @@ pub(crate) mod ssm;
 mod whole;
 
 pub(crate) use live::LiveState;
-pub(crate) use session::{Retry, Session};
+pub(crate) use session::{Retry, Sdk, Session};

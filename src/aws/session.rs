@@ -58,7 +58,7 @@ pub(crate) enum Retry {
 
 impl Retry {
     /// `config` with the attempts and timeouts of such a client.
-    pub(super) fn apply(self, config: &SdkConfig) -> SdkConfig {
+    pub(crate) fn apply(self, config: &SdkConfig) -> SdkConfig {
         let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(2));
         let (retries, timeouts) = match self {
             Self::Standard => (

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Config, RepairAction, RepairMode, TopicArn};
+use super::{Config, TopicArn};
 use crate::cause::Severity;
+use crate::repair::locks::RepairMode;
+use crate::repair::repairs::{REPAIRS, Repair};
 
 /// One variable of the environment.
 #[derive(Debug)]
@@ -14,11 +16,19 @@ pub struct Setting {
     /// As it would be written; `None` when nothing stands for an unset variable.
     pub default: Option<&'static str>,
     pub meaning: &'static str,
-    /// Completes the sentence "allowed: …".
-    pub allowed: &'static str,
+    /// Completes the sentence "allowed: …"; `{repairs}` stands for their names.
+    allowed: &'static str,
     /// Whether this version has the setting, or only knows its name.
     pub available: bool,
     pub(super) read: fn(&mut Config, &str) -> Result<(), Refused>,
+}
+
+impl Setting {
+    /// Completes the sentence "allowed: …".
+    pub fn allowed(&self) -> String {
+        let repairs: Vec<&str> = REPAIRS.iter().map(|repair| repair.name).collect();
+        self.allowed.replace("{repairs}", &repairs.join(" and "))
+    }
 }
 
 /// Why a value was not taken.
@@ -82,7 +92,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "TRIAGE_REPAIR_ACTIONS",
         default: Some(""),
         meaning: "the repairs that are allowed, separated by commas",
-        allowed: "nothing, or a comma list of enable-imds-endpoint and trust-ec2",
+        allowed: "nothing, or a comma list of {repairs}",
         available: true,
         read: |config, text| {
             config.repair_actions = repair_actions(text).ok_or(Refused::Wrong)?;
@@ -189,7 +199,9 @@ pub fn settings_table() -> String {
         };
         table.push_str(&format!(
             "| `{}` | {default} | {} | {} |\n",
-            row.name, row.meaning, row.allowed
+            row.name,
+            row.meaning,
+            row.allowed()
         ));
     }
     table
@@ -207,12 +219,12 @@ pub(super) fn nearest(name: &str) -> Vec<&'static str> {
     names
 }
 
-fn repair_actions(text: &str) -> Option<BTreeSet<RepairAction>> {
+fn repair_actions(text: &str) -> Option<BTreeSet<&'static str>> {
     if text.is_empty() {
         return Some(BTreeSet::new());
     }
     text.split(',')
-        .map(|name| RepairAction::parse(name.trim()))
+        .map(|name| Some(Repair::named(name.trim())?.name))
         .collect()
 }
 

@@ -257,14 +257,15 @@ fn changed(plan: &PlanSummary, outcome: &Outcome) -> String {
         }
         OutcomeStatus::AlreadyRight => ("nothing. Live checks find nothing to repair.", None),
         OutcomeStatus::DryRun => ("nothing. TRIAGE_REPAIR is dry-run.", None),
-        OutcomeStatus::Repaired => ("repaired.", None),
+        OutcomeStatus::Repaired => ("", None),
         OutcomeStatus::Failed => ("the repair failed.", None),
         OutcomeStatus::Unverified => ("undetermined.", None),
     };
     let more = [why, outcome.detail.as_deref()].into_iter().flatten();
-    more.fold(what.to_owned(), |text, more| {
+    let text = more.fold(what.to_owned(), |text, more| {
         text + " " + &redact_line(more)
-    })
+    });
+    text.trim_start().to_owned()
 }
 
 /// The quoted records: no line a second time.

@@ -3,146 +3,213 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::action::{Action, action_for};
 use super::audit;
-use super::conclude::{is_recurred, without_write};
+use super::change::Seen;
+use super::clients::Clients;
+use super::locks::Guardrails;
 use super::memory::{Attempt, RepairMemory};
-use super::plan::{CurrentState, Guardrails, Permit, Plan, plan};
-use super::task::Task;
+use super::outcome::{Outcome, OutcomeStatus};
+use super::plan::permit::Permit;
+use super::plan::{Plan, plan};
+use super::repairs::{Call, Repair, call};
 use super::verify;
-use super::{imds, trust_ec2};
 use crate::diagnose::call_error::CallError;
-use crate::repair::outcome::{Outcome, OutcomeStatus};
+use crate::incident::group::Incident;
 
 /// No write begins with less time left than this: what is written must be
 /// seen to take effect, and notified.
 pub(crate) const LEAST_TIME: Duration = Duration::from_secs(3);
 
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a change may stay unseen whose answer was lost.
+const PATIENCE_WHEN_LOST: Duration = Duration::from_secs(4);
+
+/// One repair to be planned and, when every lock is open, carried out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub incident: &'a Incident,
+    pub clients: &'a Clients,
+    pub guardrails: &'a Guardrails,
+    pub now: Timestamp,
+    /// Nothing runs on after this.
+    pub until: Instant,
+}
+
 /// Plans the repair of an incident and, when every lock is open, carries it
 /// out. What was written is in `memory` when this returns; tasks are to be
 /// carried out one after another, so that the hourly cap counts them all.
-pub(crate) async fn execute(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
-    let (plan, outcome) = plan_and_perform(task, memory).await;
-    if let Some(action) = action_for(task.incident.cause).filter(|_| is_recurred(&plan)) {
-        memory.mark_undone(action, &task.incident.scope.id);
+pub(crate) async fn execute(task: Task<'_>, memory: &mut RepairMemory) -> Plan {
+    let planned = plan(task.incident, task.guardrails, memory, task.now);
+    let Some(repair) = Repair::of(task.incident.cause) else {
+        return planned;
+    };
+    let plan = task.carry_out(planned, repair, memory).await;
+    if plan.is_recurred() {
+        memory.mark_undone(repair.name, &task.incident.scope.id);
     }
-    (plan, outcome)
+    plan
 }
 
-async fn plan_and_perform(task: Task<'_>, memory: &mut RepairMemory) -> (Plan, Outcome) {
-    let Task {
-        incident,
-        guardrails,
-        ..
-    } = task;
-    let planned = plan(
-        incident,
-        CurrentState::of(incident),
-        guardrails,
-        memory,
-        task.now,
-    );
-    let Plan::Repair(permit) = &planned else {
-        let outcome = without_write(&planned, guardrails);
-        return (planned, outcome);
-    };
-    if task.until.saturating_duration_since(Instant::now()) < LEAST_TIME {
-        let why = "This invocation has no time left to make the change and to see it take effect. The next batch of the same fault leads to it.";
-        let outcome = untouched(permit.action(), guardrails, why.to_owned());
-        return (planned, outcome);
-    }
-    // Others repair too, and every lock is judged by what is there right now.
-    let again = match permit.action() {
-        Action::EnableImdsEndpoint { instance, .. } => {
-            imds::plan_again(instance, task, memory).await
+impl Task<'_> {
+    async fn carry_out(self, planned: Plan, repair: &Repair, memory: &mut RepairMemory) -> Plan {
+        let Some(permit) = planned.permit() else {
+            return planned;
+        };
+        let first = permit.change().clone();
+        if self.until.saturating_duration_since(Instant::now()) < LEAST_TIME {
+            return planned.untouched("This invocation has no time left to make the change and to see it take effect. The next batch of the same fault leads to it.".to_owned());
         }
-        Action::TrustEc2 { edit, .. } => trust_ec2::plan_again(edit, task, memory).await,
-    };
-    let planned = match again {
-        Ok(again) => again,
-        Err(why) => {
-            let outcome = untouched(permit.action(), guardrails, why);
-            return (planned, outcome);
+        // Others repair too, and every lock is judged by what is there right now.
+        let mut fresh = self.incident.clone();
+        if let Err(error) = self.read(repair, &mut fresh).await {
+            return planned.untouched(format!(
+                "The {} could not be read again right before the change, so nothing was changed. {}",
+                repair.kind(),
+                verify::sentence(&error)
+            ));
         }
-    };
-    let Plan::Repair(permit) = &planned else {
-        let outcome = without_write(&planned, guardrails);
-        return (planned, outcome);
-    };
-    let outcome = perform(permit, task, memory).await;
-    (planned, outcome)
-}
-
-async fn perform(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> Outcome {
-    let (key, guardrails) = (&task.incident.key, task.guardrails);
-    // No trace, no change.
-    let line = audit::line(permit, key, guardrails, task.now);
-    if let Err(error) = (task.clients.audit)(&line) {
-        let why = format!("The audit line could not be written ({error}), so nothing was changed.");
-        return untouched(permit.action(), guardrails, why);
+        let again = plan(&fresh, self.guardrails, memory, self.now);
+        let Some(permit) = again.permit().cloned() else {
+            return again;
+        };
+        if !(repair.still_holds)(&first, permit.change()) {
+            return planned.untouched(format!(
+                "Somebody changed the {} while it was being looked at, so nothing was written. The next batch of the same fault is judged on the new one.",
+                repair.subject
+            ));
+        }
+        // No trace, no change.
+        let audit = |outcome: Option<&Outcome>| {
+            let (key, now) = (&self.incident.key, self.now);
+            (self.clients.audit)(&audit::line(&permit, key, self.guardrails, now, outcome))
+        };
+        if let Err(error) = audit(None) {
+            return again.untouched(format!(
+                "The audit line could not be written ({error}), so nothing was changed."
+            ));
+        }
+        let mut outcome = match permit.is_dry_run() {
+            true => self.dry_run(repair, &permit).await,
+            false => self.write(repair, &permit, fresh, memory).await,
+        };
+        if let Err(error) = audit(Some(&outcome)) {
+            let detail = outcome.detail.get_or_insert_default();
+            detail.push_str(&format!(
+                " The audit line of this outcome could not be written ({error})."
+            ));
+        }
+        again.with(outcome)
     }
-    let mut outcome = write(permit, task, memory).await;
-    let line = audit::outcome_line(permit, key, guardrails, task.now, &outcome);
-    if let Err(error) = (task.clients.audit)(&line) {
-        let detail = outcome.detail.get_or_insert_default();
-        detail.push_str(&format!(
-            " The audit line of this outcome could not be written ({error})."
-        ));
-    }
-    outcome
-}
 
-async fn write(permit: &Permit, task: Task<'_>, memory: &mut RepairMemory) -> Outcome {
-    let (action, guardrails) = (permit.action(), task.guardrails);
-    if permit.is_dry_run() {
-        return match action {
-            Action::EnableImdsEndpoint { instance, .. } => {
-                imds::dry_run(instance, action, task).await
+    async fn dry_run(self, repair: &Repair, permit: &Permit) -> Outcome {
+        let (service, _) = repair.writes.split_once(':').unwrap_or_default();
+        let service = service.to_ascii_uppercase();
+        let (status, detail) = match &permit.change().preview {
+            Some(preview) => (
+                OutcomeStatus::DryRun,
+                format!(
+                    "A dry run: {preview} {service} has no dry run, so it was not asked. Nothing was changed."
+                ),
+            ),
+            None => match self.send(repair, permit).await {
+                Ok(()) => (
+                    OutcomeStatus::DryRun,
+                    format!("A dry run: {service} would make the change. Nothing was changed."),
+                ),
+                Err(error) => (
+                    OutcomeStatus::Refused,
+                    format!("A dry run. {}", verify::refused(&error, repair)),
+                ),
+            },
+        };
+        Outcome {
+            command: Some(permit.change().command.clone()),
+            ..Outcome::of(status, detail)
+        }
+    }
+
+    /// The one write, and what reading shows afterwards.
+    async fn write(
+        self,
+        repair: &Repair,
+        permit: &Permit,
+        mut incident: Incident,
+        memory: &mut RepairMemory,
+    ) -> Outcome {
+        let change = permit.change();
+        let written = self.send(repair, permit).await;
+        let patience = match &written {
+            Ok(()) => Some(repair.patience),
+            Err(error) if error.outcome_is_open() => Some(PATIENCE_WHEN_LOST),
+            // After a write that AWS refused there is nothing to see.
+            Err(_) => None,
+        };
+        let mut seen = Seen::Unchanged;
+        if let Some(patience) = patience {
+            let until = self.until.min(Instant::now() + patience);
+            loop {
+                seen = match self.read(repair, &mut incident).await {
+                    Ok(()) => (repair.seen)(&incident, change),
+                    Err(error) => Seen::Unreadable(error.to_string()),
+                };
+                if seen == Seen::InEffect || Instant::now() + PAUSE >= until {
+                    break;
+                }
+                sleep(PAUSE).await;
             }
-            Action::TrustEc2 { edit, .. } => trust_ec2::dry_run(edit, action, guardrails),
+        }
+        let (status, detail) = verify::verdict_of_write(&written, &seen, repair, change, self.now);
+        let outcome = Outcome {
+            command: Some(change.command.clone()),
+            undo: (status != OutcomeStatus::Failed).then(|| change.undo.clone()),
+            ..Outcome::of(status, detail)
         };
+        if !matches!(written, Err(CallError::NotSent { .. })) {
+            memory.record(Attempt {
+                action: repair.name,
+                target: change.target.clone(),
+                at: self.now,
+                outcome: outcome.clone(),
+                undone: false,
+            });
+        }
+        outcome
     }
-    let (write, seen) = match action {
-        Action::EnableImdsEndpoint { instance, .. } => imds::write(instance, task).await,
-        Action::TrustEc2 { role, edit } => trust_ec2::write(role, edit, task).await,
-    };
-    let (status, sentence) = verify::verdict_of_write(&write, &seen, action);
-    let detail = if status == OutcomeStatus::Repaired {
-        let done = match action {
-            Action::EnableImdsEndpoint { instance, before } => imds::done(instance, before),
-            Action::TrustEc2 { role, edit } => trust_ec2::done(role, edit),
-        };
-        format!("{done} {sentence}")
-    } else {
-        sentence
-    };
-    let outcome = Outcome {
-        status,
-        detail: Some(detail),
-        command: Some(action.command(&guardrails.region)),
-        undo: (status != OutcomeStatus::Failed).then(|| action.undo(&guardrails.region)),
-    };
-    if !matches!(write, Err(CallError::NotSent { .. })) {
-        memory.record(Attempt {
-            action: action.kind(),
-            target: action.target().to_owned(),
-            at: task.now,
-            outcome: outcome.clone(),
-            undone: false,
-        });
+
+    async fn read(self, repair: &Repair, incident: &mut Incident) -> Result<(), CallError> {
+        self.in_time(repair.reads, (repair.read)(incident, self.clients))
+            .await
     }
-    outcome
+
+    async fn send(self, repair: &Repair, permit: &Permit) -> Result<(), CallError> {
+        self.in_time(repair.writes, (repair.write)(permit, self.clients))
+            .await
+    }
+
+    /// The answer to one call, or that there was none in time.
+    async fn in_time(self, action: &'static str, answer: Call<'_>) -> Result<(), CallError> {
+        timeout_at(self.until, answer).await.unwrap_or_else(|_| {
+            Err(CallError::NoAnswer {
+                call: call(action),
+                message: "no answer in the time of this invocation".to_owned(),
+            })
+        })
+    }
 }
 
-/// Nothing was written after all, and `why` says so.
-fn untouched(action: &Action, guardrails: &Guardrails, why: String) -> Outcome {
-    Outcome {
-        status: OutcomeStatus::Refused,
-        detail: Some(why),
-        command: Some(action.command(&guardrails.region)),
-        undo: None,
+impl Plan {
+    /// Nothing was written after all, and `why` says so.
+    fn untouched(self, why: String) -> Self {
+        let outcome = Outcome {
+            command: self.permit().map(|permit| permit.change().command.clone()),
+            ..Outcome::of(OutcomeStatus::Refused, why)
+        };
+        self.with(outcome)
     }
 }
 

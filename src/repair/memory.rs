@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::RepairAction;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 
 /// For so long a repaired resource is left alone, and over so long repairs are
@@ -26,7 +25,8 @@ const MOST: usize = 1_000;
 /// One repair for which a write was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Attempt {
-    pub action: RepairAction,
+    /// The repair's name.
+    pub action: &'static str,
     /// The instance's id or the role's name.
     pub target: String,
     pub at: Timestamp,
@@ -41,6 +41,15 @@ impl Attempt {
     /// Whether it has, or may have, changed the resource.
     pub(crate) fn may_have_written(&self) -> bool {
         self.outcome.status != OutcomeStatus::Failed
+    }
+
+    /// Whether it has put the resource right, for all that is known.
+    pub(crate) fn holds(&self) -> bool {
+        self.outcome.status == OutcomeStatus::Repaired && !self.undone
+    }
+
+    fn is_on(&self, action: &str, target: &str) -> bool {
+        self.action == action && self.target == target
     }
 }
 
@@ -60,24 +69,23 @@ impl RepairMemory {
     }
 
     /// The latest attempt on `target`, however long ago.
-    pub(crate) fn last(&self, action: RepairAction, target: &str) -> Option<&Attempt> {
+    pub(crate) fn last(&self, action: &str, target: &str) -> Option<&Attempt> {
         let mut attempts = self.attempts.iter().rev();
-        attempts.find(|attempt| attempt.action == action && attempt.target == target)
+        attempts.find(|attempt| attempt.is_on(action, target))
     }
 
     /// When the latest write was sent that has, or may have, changed `target`.
-    pub(crate) fn written_at(&self, action: RepairAction, target: &str) -> Option<Timestamp> {
+    pub(crate) fn written_at(&self, action: &str, target: &str) -> Option<Timestamp> {
         let mut attempts = self.attempts.iter().rev();
         attempts
-            .find(|one| one.action == action && one.target == target && one.may_have_written())
+            .find(|attempt| attempt.is_on(action, target) && attempt.may_have_written())
             .map(|attempt| attempt.at)
     }
 
     /// Takes note that `target` was found broken again after its latest attempt.
-    pub(crate) fn mark_undone(&mut self, action: RepairAction, target: &str) {
+    pub(crate) fn mark_undone(&mut self, action: &str, target: &str) {
         let mut attempts = self.attempts.iter_mut().rev();
-        let latest = attempts.find(|attempt| attempt.action == action && attempt.target == target);
-        if let Some(attempt) = latest {
+        if let Some(attempt) = attempts.find(|attempt| attempt.is_on(action, target)) {
             attempt.undone = true;
         }
     }
@@ -124,7 +132,7 @@ mod tests {
 
     fn attempt(target: &str, seconds: i64) -> Attempt {
         Attempt {
-            action: RepairAction::TrustEc2,
+            action: "trust-ec2",
             target: target.to_owned(),
             at: at(seconds),
             outcome: Outcome {
@@ -171,9 +179,9 @@ mod tests {
         memory.record(attempt("web", 0));
         memory.record(attempt("web", 10));
         memory.record(attempt("db", 20));
-        let last = memory.last(RepairAction::TrustEc2, "web");
+        let last = memory.last("trust-ec2", "web");
         assert_eq!(last.map(|attempt| attempt.at), Some(at(10)));
-        assert_eq!(memory.last(RepairAction::EnableImdsEndpoint, "web"), None);
+        assert_eq!(memory.last("enable-imds-endpoint", "web"), None);
     }
 
     #[test]
@@ -183,6 +191,6 @@ mod tests {
             memory.record(attempt(&number.to_string(), 0));
         }
         assert_eq!(memory.attempts.len(), MOST);
-        assert_eq!(memory.last(RepairAction::TrustEc2, "0"), None);
+        assert_eq!(memory.last("trust-ec2", "0"), None);
     }
 }

@@ -13,6 +13,7 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// The command that does by hand what was or would be done.
     pub command: Option<String>,
+    /// The commands that take it back, one a line.
     pub undo: Option<String>,
 }
 
@@ -30,6 +31,16 @@ pub enum OutcomeStatus {
 }
 
 impl Outcome {
+    /// Without commands.
+    pub(crate) fn of(status: OutcomeStatus, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: Some(detail.into()),
+            command: None,
+            undo: None,
+        }
+    }
+
     /// What to say of `incident` after this. `now` is left out where no clock counts.
     pub fn runbook(&self, incident: &Incident, now: Option<Timestamp>) -> Runbook {
         let situation = Situation {

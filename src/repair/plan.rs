@@ -1,57 +1,37 @@
-//! The gate: from an incident and live state to a plan. Pure.
+//! The gate: from an incident and the live state in it to a plan. Pure.
 //!
 //! A write needs a [`Permit`], and only [`plan`] makes one. It looks at every
 //! lock and names all that are closed, so that a reader who opens one does not
 //! meet the next one only then.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+pub(crate) mod permit;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-mod judge;
-
-use judge::Judged;
-
-use super::action::{Action, action_for};
+use super::change::{Change, Judged, Origin};
+use super::locks::{Guardrails, Lock, Reason, RepairMode, blocked_by, cap_lock, moment, tag_lock};
 use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling};
-use super::reason::{Reason, Resource};
-use crate::cause::Confidence;
-use crate::config::{Config, RepairAction, RepairMode};
+use super::outcome::{Outcome, OutcomeStatus};
+use super::repairs::Repair;
 use crate::diagnose::diagnosis::FaultState;
-use crate::diagnose::facts::{InstanceFacts, RoleFacts};
-use crate::incident::group::{AffectedNode, Incident};
-use crate::node::{AccountId, IdSource, InstanceId, Region};
-use crate::policy::has_ours;
-use crate::repair::outcome::OutcomeStatus;
+use crate::incident::group::Incident;
+use crate::incident::store::{Happened, State};
+use permit::Permit;
 
-/// What the operator allows, and where the function itself runs.
+/// What a repair of one incident would do, and what came of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Guardrails {
-    pub mode: RepairMode,
-    pub actions: BTreeSet<RepairAction>,
-    pub tag_value: String,
-    pub max_repairs: u32,
-    pub max_evidence_age: Duration,
-    /// The function's own account; `None` closes the lock of the account.
-    pub account: Option<AccountId>,
-    pub region: Region,
-}
-
-/// The present state that a plan starts from.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct CurrentState<'a> {
-    pub instances: &'a [InstanceFacts],
-    pub role: Option<&'a RoleFacts>,
-}
-
-/// What a repair of one incident would do.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Plan {
-    NotNeeded(NotNeeded),
-    Advise(Advice),
-    Repair(Permit),
+pub(crate) struct Plan {
+    pub summary: PlanSummary,
+    /// What keeps the repair back, in the order of the locks.
+    pub closed: Vec<Lock>,
+    /// Without a write until the permit is used.
+    pub outcome: Outcome,
+    /// Whether this invocation has seen the state that the outcome gives.
+    observed: bool,
+    /// An attempt that is not remembered here may have done it.
+    perhaps_ours: bool,
+    permit: Option<Permit>,
 }
 
 /// A plan as the report and the messages give it.
@@ -63,31 +43,9 @@ pub struct PlanSummary {
     pub reason: String,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum NotNeeded {
-    /// Live state is right, and this function does not know to have changed it.
-    AlreadyRight(Option<RepairAction>),
-    /// An earlier attempt that is remembered has done it.
-    DoneBefore {
-        attempt: Box<Attempt>,
-        reading: Reading,
-    },
-    /// Live state is right, and every lock is open under which this function
-    /// makes it so: an attempt that this execution environment does not
-    /// remember may have done it.
-    PerhapsOurs(Box<Action>),
-    /// The trust policy holds a statement of ours, of an attempt that this
-    /// execution environment does not remember.
-    OurStatement {
-        role: String,
-        sid: String,
-        document: String,
-    },
-}
-
 /// What this invocation reads of a change that was made before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Reading {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
     InEffect,
     /// The state from before the change, so soon after it that this may be an
     /// old answer ([`SETTLING`](super::memory::SETTLING)).
@@ -96,82 +54,42 @@ pub(crate) enum Reading {
     None,
 }
 
-/// Why nothing is written, and what would be.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Advice {
-    /// Never empty; in the order of the locks.
-    pub reasons: Vec<Reason>,
-    /// The repair that the locks keep back; `None` where it would not help or
-    /// is not known.
-    pub would_do: Option<Action>,
-}
-
-/// Leave for one repair.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Permit {
-    action: Action,
-    rehearsal: bool,
-}
-
-impl Permit {
-    pub(crate) fn action(&self) -> &Action {
-        &self.action
-    }
-
-    /// Nothing may be written: EC2 is asked with `DryRun`, IAM is not asked.
-    pub(crate) fn is_dry_run(&self) -> bool {
-        self.rehearsal
-    }
-}
-
-impl Guardrails {
-    /// `account` is the function's own, as its ARN tells it.
-    pub(crate) fn new(config: &Config, account: Option<AccountId>) -> Self {
-        Self {
-            mode: config.repair,
-            actions: config.repair_actions.clone(),
-            tag_value: config.repair_tag_value.clone(),
-            max_repairs: config.max_repairs,
-            max_evidence_age: config.max_evidence_age,
-            account,
-            region: config.region.clone(),
-        }
-    }
-}
-
-impl<'a> CurrentState<'a> {
-    /// What the diagnosis of `incident` has read.
-    pub(crate) fn of(incident: &'a Incident) -> Self {
-        Self {
-            instances: &incident.instances,
-            role: incident.role.as_ref(),
-        }
-    }
-}
-
-/// What is to be done about `incident`, given `live` state and what was done
-/// before.
+/// What is to be done about `incident`, given the live state in it and what was
+/// done before.
 pub(crate) fn plan(
     incident: &Incident,
-    live: CurrentState<'_>,
     guardrails: &Guardrails,
     memory: &RepairMemory,
     now: Timestamp,
 ) -> Plan {
-    let Some(action) = action_for(incident.cause) else {
+    let mode = guardrails.mode;
+    let Some(repair) = Repair::of(incident.cause) else {
         return match incident.fault_state {
-            FaultState::NotObserved => Plan::NotNeeded(NotNeeded::AlreadyRight(None)),
-            FaultState::Active => advise(Reason::NoRepair(incident.cause)),
+            FaultState::NotObserved => Plan::right(
+                None,
+                "Everything that the checks can see is right at this moment.".to_owned(),
+            ),
+            FaultState::Active => {
+                let text = format!(
+                    "This function has no repair for {}; the steps are for a person.",
+                    incident.cause
+                );
+                Plan::advise(vec![Lock::NoRepair.closed(text)], None, None, mode)
+            }
         };
     };
-    let judged = match action {
-        RepairAction::EnableImdsEndpoint => judge::imds(incident, live),
-        RepairAction::TrustEc2 => judge::trust(incident, live, guardrails),
-    };
-    let last = memory.last(action, &incident.scope.id);
+    let Repair {
+        name,
+        subject,
+        right,
+        ..
+    } = repair;
+    let target = &incident.scope.id;
+    let resource = format!("{} {target}", repair.kind());
+    let last = memory.last(name, target);
     let recent = last.filter(|attempt| in_cooldown(attempt.at, now));
-    match (judged, recent) {
-        (Judged::Right, _) => {
+    match ((repair.judge)(incident, &guardrails.region), recent) {
+        (Judged::Right(origin), _) => {
             // Evidence from before the attempt tells of what it put right,
             // however late it is delivered.
             let ours = last.filter(|attempt| {
@@ -179,321 +97,274 @@ pub(crate) fn plan(
                     && !attempt.undone
                     && (recent.is_some() || incident.last <= attempt.at)
             });
-            match ours {
-                Some(attempt) => done_before(attempt, Reading::InEffect),
-                // AWS refused this function the very change.
-                None if action == RepairAction::EnableImdsEndpoint
-                    && recent.is_some_and(|attempt| !attempt.may_have_written()) =>
+            // AWS refused this function the very change.
+            let refused = recent.is_some_and(|attempt| !attempt.may_have_written());
+            match (ours, origin) {
+                (Some(attempt), _) => Plan::done_before(attempt, Reading::InEffect),
+                (None, Origin::Ours { detail, undo }) => Plan::earlier(name, detail, undo),
+                (None, Origin::Unknown { undo, tag })
+                    if !refused
+                        && may_have_repaired(incident, repair, tag.as_deref(), guardrails, now) =>
                 {
-                    Plan::NotNeeded(NotNeeded::AlreadyRight(Some(action)))
+                    let reason = format!(
+                        "The {subject} of the {} {right}, and an earlier attempt of this function may have done it.",
+                        repair.kind()
+                    );
+                    let detail = format!(
+                        "The {subject} of {target} {right}. Every lock for its repair is open, so most likely this function did it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of {name} for {target}."
+                    );
+                    let outcome = Outcome {
+                        undo: Some(undo),
+                        ..Outcome::of(OutcomeStatus::AlreadyRight, detail)
+                    };
+                    Plan {
+                        perhaps_ours: true,
+                        ..Plan::not_needed(Some(name), reason, outcome)
+                    }
                 }
-                None => Plan::NotNeeded(right_by_itself(incident, action, live, guardrails, now)),
+                (None, _) => Plan::right(Some(name), format!("The {subject} {right}.")),
             }
         }
         // A state that cannot be read takes nothing away from what was done
         // about this very evidence.
-        (Judged::Unread(_), Some(attempt))
-            if attempt.outcome.status == OutcomeStatus::Repaired
-                && !attempt.undone
-                && incident.last <= attempt.at =>
-        {
-            done_before(attempt, Reading::None)
+        (Judged::Unread, Some(attempt)) if attempt.holds() && incident.last <= attempt.at => {
+            Plan::done_before(attempt, Reading::None)
         }
-        (Judged::Unread(_), Some(attempt))
-            if attempt.undone || attempt.outcome.status != OutcomeStatus::Repaired =>
-        {
-            advise(tried_recently(attempt))
+        (Judged::Unread, Some(attempt)) if !attempt.holds() => {
+            Plan::advise(vec![tried_recently(attempt)], None, recent, mode)
         }
         (Judged::Repairable { .. }, Some(attempt))
-            if attempt.outcome.status == OutcomeStatus::Repaired
-                && !attempt.undone
-                && is_settling(attempt.at, now) =>
+            if attempt.holds() && is_settling(attempt.at, now) =>
         {
-            done_before(attempt, Reading::Settling)
+            Plan::done_before(attempt, Reading::Settling)
         }
-        (Judged::Unread(resource), _) => {
-            let mut reasons = blocked_by(incident, action, guardrails, now);
-            let elsewhere = (reasons.iter())
-                .any(|reason| matches!(reason, Reason::Account { .. } | Reason::Region { .. }));
-            reasons.retain(|reason| *reason != Reason::NotConfirmed);
+        (Judged::Unread, _) => {
+            let mut reasons = blocked_by(incident, repair, guardrails, now);
+            let elsewhere =
+                (reasons.iter()).any(|reason| matches!(reason.lock, Lock::Account | Lock::Region));
+            reasons.retain(|reason| reason.lock != Lock::NotConfirmed);
             if !incident.fresh {
-                reasons.push(Reason::NothingNew);
+                reasons.push(Lock::NothingNew.closed("This batch says nothing new about it, so no check was made and nothing is changed."));
             } else if !elsewhere {
-                reasons.push(Reason::Unread(resource));
+                reasons.push(Lock::Unread.closed(format!("The present state of the {resource} could not be read, so no check confirms the cause and nothing is changed. The checks say why.")));
             }
-            Plan::Advise(Advice {
-                reasons,
-                would_do: None,
-            })
+            Plan::advise(reasons, None, None, mode)
         }
-        (Judged::Refused { reason, would_do }, _) => Plan::Advise(Advice {
-            reasons: vec![reason],
-            would_do,
-        }),
-        (
-            Judged::Repairable {
-                action,
-                tags,
-                resource,
-            },
-            _,
-        ) => {
-            let mut reasons = blocked_by(incident, action.kind(), guardrails, now);
-            reasons.extend(tag_lock(tags, resource, guardrails));
+        (Judged::Refused { reason, would_do }, _) => {
+            Plan::advise(vec![Lock::Resource.closed(reason)], would_do, None, mode)
+        }
+        (Judged::Repairable { change, tag }, _) => {
+            let mut reasons = blocked_by(incident, repair, guardrails, now);
+            reasons.extend(tag_lock(tag, &resource, guardrails));
             reasons.extend(recent.map(tried_recently));
             let full_until = memory.full_until(guardrails.max_repairs, now);
-            reasons.extend(full_until.map(|until| Reason::Capped {
-                max: guardrails.max_repairs,
-                until,
-            }));
-            if !reasons.is_empty() {
-                return Plan::Advise(Advice {
-                    reasons,
-                    would_do: Some(action),
-                });
+            reasons.extend(full_until.map(|until| cap_lock(guardrails.max_repairs, until)));
+            // The mode is a lock of its own; without a permit nothing could be
+            // written should it ever not be.
+            if !reasons.is_empty() || mode == RepairMode::Advise {
+                return Plan::advise(reasons, Some(change), recent, mode);
             }
-            match guardrails.mode {
-                // `closed` has named the mode already; without a permit nothing
-                // can be written should it ever not.
-                RepairMode::Advise => advise(Reason::Advise),
-                RepairMode::DryRun => Plan::Repair(Permit {
-                    action,
-                    rehearsal: true,
-                }),
-                RepairMode::Repair => Plan::Repair(Permit {
-                    action,
-                    rehearsal: false,
-                }),
-            }
+            Plan::repair(Permit::new(change, mode == RepairMode::DryRun))
         }
     }
-}
-
-fn advise(reason: Reason) -> Plan {
-    Plan::Advise(Advice {
-        reasons: vec![reason],
-        would_do: None,
-    })
-}
-
-fn done_before(attempt: &Attempt, reading: Reading) -> Plan {
-    Plan::NotNeeded(NotNeeded::DoneBefore {
-        attempt: Box::new(attempt.clone()),
-        reading,
-    })
-}
-
-/// What is right without an attempt that is remembered. A trust policy shows by
-/// our statement whose doing that is; metadata options show nothing.
-fn right_by_itself(
-    incident: &Incident,
-    action: RepairAction,
-    live: CurrentState<'_>,
-    guardrails: &Guardrails,
-    now: Timestamp,
-) -> NotNeeded {
-    let found = match action {
-        RepairAction::EnableImdsEndpoint => judge::switched_on(incident, live)
-            .filter(|(_, tags)| may_have_repaired(incident, action, *tags, guardrails, now))
-            .map(|(action, _)| NotNeeded::PerhapsOurs(Box::new(action))),
-        RepairAction::TrustEc2 => live.role.and_then(|role| {
-            Some(NotNeeded::OurStatement {
-                role: role.name.clone(),
-                sid: has_ours(&role.trust_policy)?,
-                document: role.trust_policy.clone(),
-            })
-        }),
-    };
-    found.unwrap_or(NotNeeded::AlreadyRight(Some(action)))
 }
 
 /// Whether an attempt elsewhere would have met every lock open while the fault
 /// was active.
 fn may_have_repaired(
     incident: &Incident,
-    action: RepairAction,
+    repair: &Repair,
     tag: Option<&str>,
     guardrails: &Guardrails,
     now: Timestamp,
 ) -> bool {
-    let mut reasons = blocked_by(incident, action, guardrails, now);
+    let reasons = blocked_by(incident, repair, guardrails, now);
     // A check confirms only what is still wrong.
-    reasons.retain(|reason| *reason != Reason::NotConfirmed);
-    reasons.is_empty()
+    (reasons.iter()).all(|reason| reason.lock == Lock::NotConfirmed)
         && guardrails.mode == RepairMode::Repair
         && guardrails.max_repairs > 0
         && tag == Some(guardrails.tag_value.as_str())
 }
 
-/// The closed locks of the operator and of the evidence. One node that opens
-/// all of its own is enough; when there is none, those of the node that opens
-/// most are named.
-fn blocked_by(
-    incident: &Incident,
-    action: RepairAction,
-    guardrails: &Guardrails,
-    now: Timestamp,
-) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if guardrails.mode == RepairMode::Advise {
-        reasons.push(Reason::Advise);
-    }
-    if !guardrails.actions.contains(&action) {
-        reasons.push(Reason::ActionNotListed(action));
-    }
-    let best = (incident.affected.iter())
-        .filter(|hit| concerns(hit, incident, action))
-        .map(|hit| closed_for(hit, incident, guardrails, now))
-        .min_by_key(Vec::len);
-    reasons.extend(best.unwrap_or_else(|| vec![Reason::NotAnInstance]));
-    reasons
-}
-
-/// Whether the node may lead to `action`: its own instance, or any node of the
-/// role, which a check has then reached through that node's own profile.
-fn concerns(hit: &AffectedNode, incident: &Incident, action: RepairAction) -> bool {
-    match action {
-        RepairAction::EnableImdsEndpoint => hit.node.id.as_str() == incident.scope.id,
-        RepairAction::TrustEc2 => true,
-    }
-}
-
-fn closed_for(
-    hit: &AffectedNode,
-    incident: &Incident,
-    guardrails: &Guardrails,
-    now: Timestamp,
-) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    if !hit.confirmed || incident.confidence != Confidence::Confirmed {
-        reasons.push(Reason::NotConfirmed);
-    }
-    if !hit.log_candidates.contains(&incident.cause) {
-        reasons.push(Reason::NotNamedByLog(incident.cause));
-    }
-    let instance: Option<&InstanceId> = hit.node.id.instance();
-    match (instance, hit.node.id_source) {
-        (None, _) | (Some(_), IdSource::Nobody) => reasons.push(Reason::NotAnInstance),
-        (Some(_), IdSource::Text) => reasons.push(Reason::NamedByText),
-        (Some(_), IdSource::Stream | IdSource::Caller) => {}
-    }
-    if hit.node.account.is_none() || hit.node.account != guardrails.account {
-        reasons.push(Reason::Account {
-            seen: hit.node.account.clone(),
-            own: guardrails.account.clone(),
-        });
-    }
-    if hit.node.region.as_ref() != Some(&guardrails.region) {
-        reasons.push(Reason::Region {
-            seen: hit.node.region.clone(),
-            own: guardrails.region.clone(),
-        });
-    }
-    // Evidence from after `now` has no age; it is at least not old.
-    let age = Duration::try_from(now.duration_since(hit.last)).unwrap_or_default();
-    if age >= guardrails.max_evidence_age {
-        reasons.push(Reason::EvidenceTooOld {
-            age,
-            allowed: guardrails.max_evidence_age,
-        });
-    }
-    reasons
-}
-
-fn tag_lock(
-    tags: Result<Option<&str>, &str>,
-    resource: Resource,
-    guardrails: &Guardrails,
-) -> Option<Reason> {
-    match tags {
-        Ok(Some(value)) if value == guardrails.tag_value => None,
-        Ok(found) => Some(Reason::Tag {
-            resource,
-            wanted: guardrails.tag_value.clone(),
-            found: found.map(str::to_owned),
-        }),
-        Err(why) => Some(Reason::TagUnread {
-            resource,
-            why: why.to_owned(),
-        }),
-    }
-}
-
 /// A resource on which a repair was tried within the hour is left alone.
 fn tried_recently(attempt: &Attempt) -> Reason {
+    let at = moment(attempt.at);
     if attempt.outcome.status == OutcomeStatus::Repaired {
-        Reason::RepairedAgain { at: attempt.at }
+        Lock::RepairedAgain.closed(format!("This function repaired it at {at} and it was found broken again since. It is not repaired twice within an hour: find out what undoes the repair."))
     } else {
-        Reason::TriedRecently {
-            at: attempt.at,
-            outcome: Box::new(attempt.outcome.clone()),
-        }
+        Lock::TriedRecently.closed(format!("This function tried the repair at {at} without success, and tries again no sooner than an hour after that."))
     }
 }
 
 impl Plan {
-    pub(crate) fn summary(&self) -> PlanSummary {
-        match self {
-            Self::NotNeeded(why) => PlanSummary {
-                kind: "not-needed",
-                action: why.action().map(RepairAction::as_str),
-                reason: why.to_string(),
+    fn of(
+        kind: &'static str,
+        action: Option<&'static str>,
+        reason: String,
+        outcome: Outcome,
+    ) -> Self {
+        Self {
+            summary: PlanSummary {
+                kind,
+                action,
+                reason,
             },
-            Self::Advise(advice) => {
-                let sentences: Vec<String> =
-                    advice.reasons.iter().map(ToString::to_string).collect();
-                PlanSummary {
-                    kind: "advise",
-                    action: advice
-                        .would_do
-                        .as_ref()
-                        .map(|action| action.kind().as_str()),
-                    reason: sentences.join(" "),
+            closed: Vec::new(),
+            outcome,
+            observed: true,
+            perhaps_ours: false,
+            permit: None,
+        }
+    }
+
+    fn not_needed(action: Option<&'static str>, reason: String, outcome: Outcome) -> Self {
+        Self::of("not-needed", action, reason, outcome)
+    }
+
+    /// Live state is right, and this function does not know to have changed it.
+    fn right(action: Option<&'static str>, reason: String) -> Self {
+        let outcome = Outcome::of(OutcomeStatus::AlreadyRight, reason.clone());
+        Self::not_needed(action, reason, outcome)
+    }
+
+    fn earlier(action: &'static str, detail: String, undo: Option<String>) -> Self {
+        let reason = "An earlier attempt of this function has done it.".to_owned();
+        let outcome = Outcome {
+            undo,
+            ..Outcome::of(OutcomeStatus::Repaired, detail)
+        };
+        Self::not_needed(Some(action), reason, outcome)
+    }
+
+    /// An attempt that is remembered has done it.
+    fn done_before(attempt: &Attempt, reading: Reading) -> Self {
+        let at = moment(attempt.at);
+        let done = match (attempt.outcome.status, &attempt.outcome.detail) {
+            (OutcomeStatus::Repaired, Some(detail)) => format!(". {detail}"),
+            (OutcomeStatus::Repaired, None) => ".".to_owned(),
+            _ => ", and now seen in effect.".to_owned(),
+        };
+        let now = match reading {
+            Reading::InEffect => "",
+            Reading::Settling => {
+                " A read in this invocation gives the state from before the change, as reads may for a minute after one."
+            }
+            Reading::None => " Its present state was not read in this invocation.",
+        };
+        let detail = format!("Already done in an earlier attempt at {at}{done}{now}");
+        let mut plan = Self::earlier(attempt.action, detail, attempt.outcome.undo.clone());
+        plan.outcome.command.clone_from(&attempt.outcome.command);
+        plan.observed = reading == Reading::InEffect;
+        plan
+    }
+
+    /// Nothing is written for `reasons`; `would_do` is what they keep back,
+    /// where it would help. What was tried within the hour is still its outcome.
+    fn advise(
+        reasons: Vec<Reason>,
+        would_do: Option<Change>,
+        recent: Option<&Attempt>,
+        mode: RepairMode,
+    ) -> Self {
+        let closed: Vec<Lock> = reasons.iter().map(|reason| reason.lock).collect();
+        let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
+        let action = would_do.as_ref().map(|change| change.action);
+        let all = |lock| closed.iter().all(|closed| *closed == lock);
+        let outcome = match recent.filter(|_| closed.contains(&Lock::TriedRecently)) {
+            Some(Attempt { at, outcome, .. }) => {
+                let detail = outcome.detail.as_deref();
+                let detail = detail.unwrap_or("The outcome is not known.");
+                Outcome {
+                    detail: Some(format!("Tried at {}. {detail}", moment(*at))),
+                    ..outcome.clone()
                 }
             }
-            Self::Repair(permit) => PlanSummary {
-                kind: "repair",
-                action: Some(permit.action.kind().as_str()),
-                reason: "The cause is confirmed and every lock is open.".to_owned(),
+            None => Outcome {
+                status: match mode {
+                    RepairMode::DryRun | RepairMode::Repair if all(Lock::Capped) => {
+                        OutcomeStatus::Capped
+                    }
+                    RepairMode::DryRun | RepairMode::Repair if !all(Lock::NoRepair) => {
+                        OutcomeStatus::Refused
+                    }
+                    _ => OutcomeStatus::None,
+                },
+                detail: None,
+                command: would_do.map(|change| change.command),
+                undo: None,
             },
+        };
+        Self {
+            closed,
+            ..Self::of("advise", action, texts.join(" "), outcome)
         }
     }
-}
 
-impl NotNeeded {
-    fn action(&self) -> Option<RepairAction> {
-        match self {
-            Self::AlreadyRight(action) => *action,
-            Self::DoneBefore { attempt, .. } => Some(attempt.action),
-            Self::PerhapsOurs(action) => Some(action.kind()),
-            Self::OurStatement { .. } => Some(RepairAction::TrustEc2),
+    /// A permit that is not used, as in a tool without AWS, has the outcome `none`.
+    fn repair(permit: Permit) -> Self {
+        let Change {
+            action, command, ..
+        } = permit.change();
+        let outcome = Outcome {
+            status: OutcomeStatus::None,
+            detail: None,
+            command: Some(command.clone()),
+            undo: None,
+        };
+        let reason = "The cause is confirmed and every lock is open.".to_owned();
+        Self {
+            permit: Some(permit.clone()),
+            ..Self::of("repair", Some(action), reason, outcome)
         }
     }
-}
 
-impl std::fmt::Display for NotNeeded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::AlreadyRight(None) => {
-                "Everything that the checks can see is right at this moment."
+    /// The authorization, where every lock is open.
+    pub(crate) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
+    }
+
+    /// The same, of which this came.
+    pub(crate) fn with(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// Whether the resource was found broken after this function had repaired it.
+    pub(crate) fn is_recurred(&self) -> bool {
+        self.closed.contains(&Lock::RepairedAgain)
+    }
+
+    /// The state of the incident after planning and repairing.
+    pub(crate) fn state(&self) -> State {
+        match self.outcome.status {
+            OutcomeStatus::Repaired => State::Repaired,
+            OutcomeStatus::AlreadyRight => State::Resolved,
+            OutcomeStatus::Failed | OutcomeStatus::Unverified => State::RepairFailed,
+            OutcomeStatus::None
+            | OutcomeStatus::DryRun
+            | OutcomeStatus::Refused
+            | OutcomeStatus::Capped => {
+                if self.is_recurred() {
+                    State::Recurred
+                } else {
+                    State::Open
+                }
             }
-            Self::AlreadyRight(Some(RepairAction::EnableImdsEndpoint)) => {
-                "The metadata endpoint is enabled at this moment."
-            }
-            Self::AlreadyRight(Some(RepairAction::TrustEc2)) => {
-                "The trust policy lets EC2 assume the role at this moment."
-            }
-            Self::DoneBefore { .. } | Self::OurStatement { .. } => {
-                "An earlier attempt of this function has done it."
-            }
-            Self::PerhapsOurs(_) => {
-                "The metadata endpoint of the instance is enabled at this moment, and an earlier attempt of this function may have done it."
-            }
-        })
+        }
+    }
+
+    /// What planning and repairing `incident` came to.
+    pub(crate) fn happened(&self, incident: &Incident, memory: &RepairMemory) -> Happened {
+        Happened {
+            state: self.state(),
+            observed: self.observed,
+            written_at: Repair::of(incident.cause)
+                .and_then(|repair| memory.written_at(repair.name, &incident.scope.id)),
+            perhaps_ours: self.perhaps_ours,
+        }
     }
 }
 
 #[cfg(test)]
 mod notified_tests;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::repair) mod tests;

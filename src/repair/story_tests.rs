@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::conclude::{happened, is_recurred, without_write};
+use super::change::member;
+use super::locks::{Guardrails, RepairMode};
 use super::memory::{Attempt, RepairMemory};
+use super::plan::plan;
 use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_guardrails, region};
-use super::plan::{CurrentState, Guardrails, Plan, plan};
+use super::repairs::{REPAIR_TAG_KEY, Repair};
 use crate::batch::{Batch, Event, Source};
-use crate::config::REPAIR_TAG_KEY;
 use crate::correlate::states::StreamStates;
 use crate::diagnose::facts::{
     Facts, Fetched, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, RoleFacts,
@@ -161,35 +162,33 @@ impl World {
         }
         let mut decided = Decided::new();
         for incident in group_into_incidents(diagnosed) {
-            let current = CurrentState::of(&incident);
-            let planned = plan(&incident, current, &self.guardrails, &self.memory, now);
-            let mut outcome = without_write(&planned, &self.guardrails);
-            if let Plan::Repair(permit) = &planned {
-                match permit.action() {
-                    super::action::Action::EnableImdsEndpoint { .. } => {
-                        self.endpoint_enabled = true;
-                    }
-                    super::action::Action::TrustEc2 { edit, .. } => {
-                        self.trust_policy.clone_from(&edit.new_document);
-                    }
+            let mut planned = plan(&incident, &self.guardrails, &self.memory, now);
+            if let Some(permit) = planned.permit() {
+                let change = permit.change();
+                match change.action {
+                    "enable-imds-endpoint" => self.endpoint_enabled = true,
+                    _ => self.trust_policy = member(&change.request, "PolicyDocument").to_owned(),
                 }
-                outcome.status = OutcomeStatus::Repaired;
-                self.memory.record(Attempt {
-                    action: permit.action().kind(),
-                    target: permit.action().target().to_owned(),
+                let mut attempt = Attempt {
+                    action: change.action,
+                    target: change.target.clone(),
                     at: now,
-                    outcome: outcome.clone(),
+                    outcome: planned.outcome.clone(),
                     undone: false,
-                });
+                };
+                attempt.outcome.status = OutcomeStatus::Repaired;
+                planned.outcome.status = OutcomeStatus::Repaired;
+                self.memory.record(attempt);
             }
-            if is_recurred(&planned) {
-                let action = super::action::action_for(incident.cause).unwrap();
+            if planned.is_recurred() {
+                let action = Repair::of(incident.cause).unwrap().name;
                 self.memory.mark_undone(action, &incident.scope.id);
             }
-            let happened = happened(&incident, &planned, &outcome, &self.memory);
+            let happened = planned.happened(&incident, &self.memory);
             let decision = self.store.decide(&incident, happened, now);
             self.publish(&incident.key, decision.telling, now, sns_works);
-            decided.push((incident.cause.to_string(), outcome.status, decision.telling));
+            let status = planned.outcome.status;
+            decided.push((incident.cause.to_string(), status, decision.telling));
         }
         for over in self.store.recover(&reading.recovered) {
             let decision = NotifyDecision::Send(NotifyReason::Resolved);
@@ -379,7 +378,7 @@ fn another_environment_finds_a_repaired_endpoint_on_and_opens_nothing_beside_it(
 #[test]
 fn what_is_right_at_first_sight_wakes_nobody_where_this_function_repairs_nothing() {
     let mut world = World::new();
-    world.guardrails.mode = crate::config::RepairMode::Advise;
+    world.guardrails.mode = RepairMode::Advise;
     let decided = world.batch(IMDS.log, ago(60), now(), true);
     assert_eq!(decided, suppressed(IMDS.cause, OutcomeStatus::AlreadyRight));
 }
@@ -408,7 +407,7 @@ fn a_check_that_could_not_look_doubles_no_incident() {
     for fault in FAULTS {
         let (cause, log) = (fault.cause, fault.log);
         let mut world = fault.world();
-        world.guardrails.mode = crate::config::RepairMode::Advise;
+        world.guardrails.mode = RepairMode::Advise;
         let first = world.batch(log, ago(60), now(), true);
         assert_eq!(first, opened(cause, OutcomeStatus::None));
         world.ec2_is_readable = false;

@@ -17,7 +17,6 @@ ALWAYS = {
     "NeverTheseRoles",
 }
 MODES = ["advise", "dry-run", "repair"]
-ACTIONS = ["", "enable-imds-endpoint", "trust-ec2", "enable-imds-endpoint,trust-ec2"]
 TAG = "aws:ResourceTag/ssm-agent-triage:repair"
 
 
@@ -26,16 +25,37 @@ def every_stack():
         yield Stack(partition, Repair=mode, RepairActions=actions, RepairTagValue="ops")
 
 
-def calls_of_the_adapters():
-    """`ec2:DescribeInstances` for `.describe_instances()` in src/aws/ec2.rs."""
+def calls_in(file):
+    """`DescribeInstances` for `.describe_instances()`."""
     verbs = "attach|create|delete|describe|get|list|modify|publish|put|simulate|update"
+    for call in re.findall(rf"\.((?:{verbs})(?:_[a-z_]+)?)\(\)", file.read_text()):
+        yield "".join(word.capitalize() for word in call.split("_"))
+
+
+def calls_of_the_adapters():
     folder = TEMPLATE.parent / "src/aws"
     for adapter in folder.rglob("*.rs"):
-        for call in re.findall(rf"\.((?:{verbs})(?:_[a-z_]+)?)\(\)", adapter.read_text()):
-            operation = "".join(word.capitalize() for word in call.split("_"))
-            # src/aws/ec2.rs and src/aws/ec2/network.rs both call ec2.
-            service = adapter.relative_to(folder).parts[0].removesuffix(".rs")
-            yield f"{service}:{operation}"
+        # src/aws/ec2.rs and src/aws/ec2/network.rs both call ec2.
+        service = adapter.relative_to(folder).parts[0].removesuffix(".rs")
+        yield from (f"{service}:{call}" for call in calls_in(adapter))
+
+
+def repairs():
+    """What each entry of REPAIRS declares: its name, and the action that it writes with."""
+    folder = TEMPLATE.parent / "src/repair/repairs"
+    found = {}
+    for entry in re.findall(r"(\w+)::REPAIR\b", (folder / "mod.rs").read_text()):
+        file = folder / f"{entry}.rs"
+        fields = dict(re.findall(r'^    (name|writes): "(.+)",$', file.read_text(), re.M))
+        found[file] = (fields["name"], fields["writes"])
+    return found
+
+
+ACTIONS = [
+    ",".join(some)
+    for count in range(len(repairs()) + 1)
+    for some in itertools.combinations([name for name, _ in repairs().values()], count)
+]
 
 
 def actions_of(statement):
@@ -133,7 +153,7 @@ def test_no_action_is_a_wildcard_and_only_describing_names_every_resource():
 
 
 def test_the_role_allows_exactly_the_calls_that_the_function_makes():
-    stack = Stack(Repair="repair", RepairActions="enable-imds-endpoint,trust-ec2")
+    stack = Stack(Repair="repair", RepairActions=ACTIONS[-1])
     allowed = {
         action
         for statement in stack.statements().values()
@@ -142,7 +162,29 @@ def test_the_role_allows_exactly_the_calls_that_the_function_makes():
     }
     # Lambda itself writes the log and hands over failed batches.
     of_lambda = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
-    assert allowed - of_lambda == set(calls_of_the_adapters())
+    writes = {action for _, action in repairs().values()}
+    assert allowed - of_lambda == set(calls_of_the_adapters()) | writes
+
+
+def test_each_repair_makes_the_one_call_that_it_declares():
+    for file, (_, action) in repairs().items():
+        assert list(calls_in(file)) == [action.split(":")[1]], file.name
+
+
+@pytest.mark.parametrize("mode", ["dry-run", "repair"])
+def test_a_write_is_allowed_only_where_its_repair_is_listed_and_the_tag_is_set(mode):
+    for actions in ACTIONS:
+        stack = Stack(Repair=mode, RepairActions=actions)
+        listed = actions.split(",")
+        for name, action in repairs().values():
+            grants = [
+                statement
+                for statement in stack.statements().values()
+                if statement["Effect"] == "Allow" and action in actions_of(statement)
+            ]
+            assert len(grants) <= (name in listed), name
+            assert mode == "dry-run" or len(grants) == (name in listed), name
+            assert all(TAG in one["Condition"]["StringEquals"] for one in grants), name
 
 
 def test_the_role_has_no_policy_beside_the_one_tested_here():

@@ -47,8 +47,8 @@ fn sections(page: &mut Page, content: &Content, quoted: Quoted) {
             step(page, "", one);
         }
         if let Some(undo) = &content.undo {
-            page.prose("To undo the change:");
-            page.command(undo);
+            page.prose("To undo, remove the tag first, or it is repaired again:");
+            undo.lines().for_each(|command| page.command(command));
         }
         page.heading("NEXT");
         let next = &runbook.next;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::batch::{Batch, Event, Source};
-use crate::config::{RepairAction, RepairMode};
 use crate::correlate::states::StreamStates;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Facts, Fetched, InstanceFacts, ProfileFacts};
@@ -20,11 +19,13 @@ use crate::incident::store::{NotifyDecision, NotifyReason, Store};
 use crate::node::{AccountId, InstanceId, Region};
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
-use crate::repair::conclude::{happened, without_write};
+use crate::repair::change::Seen;
+use crate::repair::locks::{Guardrails, RepairMode};
 use crate::repair::memory::{Attempt, RepairMemory};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
-use crate::repair::plan::{CurrentState, Guardrails, Plan, plan};
-use crate::repair::verify::{Seen, verdict_of_write};
+use crate::repair::plan::{Plan, plan};
+use crate::repair::repairs::{REPAIRS, Repair};
+use crate::repair::verify::verdict_of_write;
 
 pub(super) const INSTANCE: &str = "i-0123456789abcdef0";
 pub(super) const NOW: &str = "2026-11-23T05:01:30Z";
@@ -103,7 +104,7 @@ impl Function {
             memory: RepairMemory::default(),
             guardrails: Guardrails {
                 mode,
-                actions: RepairAction::ALL.iter().copied().collect(),
+                actions: REPAIRS.iter().map(|repair| repair.name).collect(),
                 tag_value: "allow".to_owned(),
                 max_repairs: 5,
                 max_evidence_age: Duration::from_secs(86_400),
@@ -170,10 +171,9 @@ impl Function {
     }
 
     fn settle(&mut self, mut incident: Incident) -> Option<Content> {
-        let current = CurrentState::of(&incident);
-        let plan = plan(&incident, current, &self.guardrails, &self.memory, self.now);
-        let outcome = self.outcome(&plan);
-        let happened = happened(&incident, &plan, &outcome, &self.memory);
+        let mut plan = plan(&incident, &self.guardrails, &self.memory, self.now);
+        plan.outcome = self.outcome(&plan);
+        let happened = plan.happened(&incident, &self.memory);
         let decision = self.store.decide(&incident, happened, self.now);
         let NotifyDecision::Send(why) = decision.telling else {
             return None;
@@ -183,8 +183,8 @@ impl Function {
         Some(Content::of(
             &incident,
             &decision.nodes,
-            &plan.summary(),
-            &outcome,
+            &plan.summary,
+            &plan.outcome,
             NotificationKind::of(why, happened),
             decision.since,
             Some(self.now),
@@ -192,25 +192,27 @@ impl Function {
     }
 
     fn outcome(&mut self, plan: &Plan) -> Outcome {
-        let mut outcome = without_write(plan, &self.guardrails);
-        let Plan::Repair(permit) = plan else {
+        let mut outcome = plan.outcome.clone();
+        let Some(permit) = plan.permit() else {
             return outcome;
         };
-        let action = permit.action();
+        let change = permit.change();
         if permit.is_dry_run() {
             outcome.status = OutcomeStatus::DryRun;
             return outcome;
         }
-        let (status, sentence) = verdict_of_write(&self.write.0, &self.write.1, action);
+        let repair = Repair::named(change.action).expect("a repair's change");
+        let (write, seen) = &self.write;
+        let (status, sentence) = verdict_of_write(write, seen, repair, change, self.now);
         outcome = Outcome {
             status,
             detail: Some(sentence),
-            undo: (status != OutcomeStatus::Failed).then(|| action.undo(&self.guardrails.region)),
+            undo: (status != OutcomeStatus::Failed).then(|| change.undo.clone()),
             ..outcome
         };
         self.memory.record(Attempt {
-            action: action.kind(),
-            target: action.target().to_owned(),
+            action: change.action,
+            target: change.target.clone(),
             at: self.now,
             outcome: outcome.clone(),
             undone: false,

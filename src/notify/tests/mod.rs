@@ -9,7 +9,6 @@ use super::format::{FORMATS, log as log_format, mail as mail_format};
 use super::message::{MESSAGE_BYTES, Message, SUBJECT_LENGTH, subject};
 use super::page::WIDTH;
 use crate::cause::Cause;
-use crate::config::{REPAIR_TAG_KEY, RepairMode};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Facts, Fetched, InstanceFacts};
 use crate::diagnose::tests::world::{
@@ -17,7 +16,9 @@ use crate::diagnose::tests::world::{
 };
 use crate::finding::Evidence;
 use crate::incident::group::Incident;
-use crate::repair::verify::Seen;
+use crate::repair::change::Seen;
+use crate::repair::locks::RepairMode;
+use crate::repair::repairs::REPAIR_TAG_KEY;
 use function::{Function, INSTANCE, at, facts, log, of_instances, record};
 
 /// The message as a mail program shows it.

@@ -16,12 +16,12 @@ mod trust_ec2;
 
 use super::*;
 use crate::aws::{LiveState, Session};
-use crate::config::{RepairAction, RepairMode};
 use crate::incident::store::State;
-use crate::repair::conclude::state;
-use crate::repair::plan::Guardrails;
-use crate::repair::plan::tests::{INSTANCE, NOBODY, now, open_guardrails, open_incident};
-use crate::repair::task::Clients;
+use crate::repair::change::member;
+use crate::repair::locks::RepairMode;
+use crate::repair::plan::tests::{
+    IMDS, INSTANCE, NOBODY, TRUST, now, open_change, open_guardrails, open_incident, target,
+};
 
 /// What the server does with one call; the last one of a script goes on.
 #[derive(Debug, Clone)]
@@ -194,29 +194,24 @@ const UPDATE: &str = "UpdateAssumeRolePolicy";
 struct Run {
     aws: Arc<Aws>,
     plan: Plan,
-    outcome: Outcome,
     memory: RepairMemory,
 }
 
 impl Run {
     fn detail(&self) -> &str {
-        self.outcome.detail.as_deref().unwrap_or_default()
+        self.plan.outcome.detail.as_deref().unwrap_or_default()
     }
 
-    fn remembered(&self, action: RepairAction) -> bool {
-        let target = match action {
-            RepairAction::EnableImdsEndpoint => INSTANCE,
-            RepairAction::TrustEc2 => "web",
-        };
-        self.memory.last(action, target).is_some()
+    fn remembered(&self, action: &str) -> bool {
+        self.memory.last(action, target(action)).is_some()
     }
 }
 
-async fn run(action: RepairAction, mode: RepairMode, script: Script) -> Run {
+async fn run(action: &str, mode: RepairMode, script: Script) -> Run {
     run_for(action, mode, script, Duration::from_secs(60)).await
 }
 
-async fn run_for(action: RepairAction, mode: RepairMode, script: Script, time: Duration) -> Run {
+async fn run_for(action: &str, mode: RepairMode, script: Script, time: Duration) -> Run {
     let guardrails = Guardrails {
         mode,
         ..open_guardrails()
@@ -226,7 +221,7 @@ async fn run_for(action: RepairAction, mode: RepairMode, script: Script, time: D
 
 async fn run_on(
     (aws, clients): (Arc<Aws>, Clients),
-    action: RepairAction,
+    action: &str,
     guardrails: &Guardrails,
     time: Duration,
 ) -> Run {
@@ -238,13 +233,8 @@ async fn run_on(
         now: now(),
         until: Instant::now() + time,
     };
-    let (plan, outcome) = execute(task, &mut memory).await;
-    Run {
-        aws,
-        plan,
-        outcome,
-        memory,
-    }
+    let plan = execute(task, &mut memory).await;
+    Run { aws, plan, memory }
 }
 
 /// Switches the endpoint on, with this in place of the audit log.
@@ -254,13 +244,13 @@ async fn audited(
 ) -> Run {
     let (aws, mut clients) = aws(script.into()).await;
     clients.audit = audit;
-    let action = RepairAction::EnableImdsEndpoint;
+    let action = IMDS;
     let time = Duration::from_secs(60);
     run_on((aws, clients), action, &open_guardrails(), time).await
 }
 
 async fn imds(script: [(&'static str, Vec<Answer>); 2]) -> Run {
-    let (action, mode) = (RepairAction::EnableImdsEndpoint, RepairMode::Repair);
+    let (action, mode) = (IMDS, RepairMode::Repair);
     run(action, mode, script.into()).await
 }
 
@@ -273,10 +263,10 @@ async fn the_endpoint_is_switched_on_and_seen_to_be_on() {
     ])
     .await;
     assert_eq!(
-        run.outcome.status,
+        run.plan.outcome.status,
         OutcomeStatus::Repaired,
         "{:?}",
-        run.outcome
+        run.plan.outcome
     );
     assert_eq!(run.aws.apis(), [DESCRIBE, MODIFY, DESCRIBE, DESCRIBE]);
     assert_eq!(
@@ -285,9 +275,9 @@ async fn the_endpoint_is_switched_on_and_seen_to_be_on() {
             "Action={MODIFY}&Version=2016-11-15&InstanceId={INSTANCE}&HttpEndpoint=enabled"
         )]
     );
-    assert!(run.remembered(RepairAction::EnableImdsEndpoint));
-    assert_eq!(state(&run.plan, &run.outcome), State::Repaired);
-    insta::assert_snapshot!(run.detail(), @"Switched the metadata endpoint of i-0123456789abcdef0 on and left its other metadata options as they were. The launch template and the account's defaults still decide for the next launch. HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); set it to required once everything on the instance uses tokens. Reading it again showed the change in effect.");
+    assert!(run.remembered(IMDS));
+    assert_eq!(run.plan.state(), State::Repaired);
+    insta::assert_snapshot!(run.detail(), @"HttpEndpoint disabled -> enabled, at 2023-11-14 22:13 UTC, read back: applied. The other metadata options are as they were. The launch template and the account's defaults still decide for the next launch. HttpTokens is optional there, so the endpoint also answers requests without a token (IMDSv1); set it to required once everything on the instance uses tokens.");
 }
 
 #[tokio::test]
@@ -308,9 +298,9 @@ async fn what_changed_since_the_checks_is_judged_anew() {
         ),
     ] {
         let run = imds([(DESCRIBE, vec![described]), (MODIFY, vec![modified()])]).await;
-        assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
+        assert_eq!(run.plan.outcome.status, status, "{:?}", run.plan.outcome);
         assert_eq!(run.aws.apis(), [DESCRIBE]);
-        assert!(!run.remembered(RepairAction::EnableImdsEndpoint));
+        assert!(!run.remembered(IMDS));
     }
 }
 
@@ -327,11 +317,11 @@ async fn a_refused_write_to_ec2_is_tried_once() {
             (MODIFY, vec![Answer::Refuse(status, code)]),
         ])
         .await;
-        assert_eq!(run.outcome.status, OutcomeStatus::Failed, "{code}");
+        assert_eq!(run.plan.outcome.status, OutcomeStatus::Failed, "{code}");
         assert_eq!(run.aws.apis(), [DESCRIBE, MODIFY], "{code}");
         assert!(run.detail().contains(code), "{}", run.detail());
-        assert_eq!(run.outcome.undo, None);
-        assert!(run.remembered(RepairAction::EnableImdsEndpoint));
+        assert_eq!(run.plan.outcome.undo, None);
+        assert!(run.remembered(IMDS));
     }
 }
 
@@ -352,10 +342,10 @@ async fn a_lost_answer_is_settled_by_reading() {
         }
     }
     for (run, status) in cases.join_all().await {
-        assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
+        assert_eq!(run.plan.outcome.status, status, "{:?}", run.plan.outcome);
         assert_eq!(run.aws.bodies(MODIFY).len(), 1);
         assert!(!run.detail().to_lowercase().contains("nothing was changed"));
-        assert!(run.outcome.undo.is_some());
+        assert!(run.plan.outcome.undo.is_some());
     }
 }
 
@@ -365,23 +355,23 @@ async fn what_is_not_seen_in_effect_is_unverified() {
     let mut cases = tokio::task::JoinSet::new();
     for after in [pending, off()] {
         let script = [(DESCRIBE, vec![off(), after]), (MODIFY, vec![modified()])];
-        let (action, mode) = (RepairAction::EnableImdsEndpoint, RepairMode::Repair);
+        let (action, mode) = (IMDS, RepairMode::Repair);
         let time = LEAST_TIME + Duration::from_secs(1);
         cases.spawn(run_for(action, mode, script.into(), time));
     }
     for run in cases.join_all().await {
-        assert_eq!(run.outcome.status, OutcomeStatus::Unverified);
-        assert!(run.outcome.undo.is_some());
-        assert_eq!(state(&run.plan, &run.outcome), State::RepairFailed);
+        assert_eq!(run.plan.outcome.status, OutcomeStatus::Unverified);
+        assert!(run.plan.outcome.undo.is_some());
+        assert_eq!(run.plan.state(), State::RepairFailed);
     }
 }
 
 #[tokio::test]
 async fn nothing_begins_without_time_to_see_it_through() {
     let script = [(DESCRIBE, vec![off()]), (MODIFY, vec![modified()])];
-    let (action, mode) = (RepairAction::EnableImdsEndpoint, RepairMode::Repair);
+    let (action, mode) = (IMDS, RepairMode::Repair);
     let run = run_for(action, mode, script.into(), Duration::from_secs(2)).await;
-    assert_eq!(run.outcome.status, OutcomeStatus::Refused);
+    assert_eq!(run.plan.outcome.status, OutcomeStatus::Refused);
     assert_eq!(run.aws.apis(), [""; 0]);
 }
 
@@ -389,7 +379,7 @@ async fn nothing_begins_without_time_to_see_it_through() {
 async fn without_an_audit_line_nothing_is_written() {
     let script = [(DESCRIBE, vec![off()]), (MODIFY, vec![modified()])];
     let run = audited(script, |_| Err(std::io::ErrorKind::BrokenPipe.into())).await;
-    assert_eq!(run.outcome.status, OutcomeStatus::Refused);
+    assert_eq!(run.plan.outcome.status, OutcomeStatus::Refused);
     assert_eq!(run.aws.apis(), [DESCRIBE]);
 }
 
@@ -407,7 +397,7 @@ async fn a_write_leaves_one_audit_line_before_it_and_one_after() {
         }
     })
     .await;
-    assert_eq!(run.outcome.status, OutcomeStatus::Repaired);
+    assert_eq!(run.plan.outcome.status, OutcomeStatus::Repaired);
     let detail = run.detail();
     assert!(detail.contains("could not be written"), "{detail}");
     assert_eq!(run.aws.bodies(MODIFY).len(), 1);
@@ -435,24 +425,24 @@ async fn a_dry_run_asks_ec2_once_and_iam_never() {
         ),
     ] {
         let script = [(DESCRIBE, vec![off()]), (MODIFY, vec![answer])];
-        let action = RepairAction::EnableImdsEndpoint;
+        let action = IMDS;
         let run = run(action, RepairMode::DryRun, script.into()).await;
-        assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
+        assert_eq!(run.plan.outcome.status, status, "{:?}", run.plan.outcome);
         assert!(run.detail().contains(word), "{}", run.detail());
         let [body] = run.aws.bodies(MODIFY).try_into().unwrap();
         assert!(body.contains("DryRun=true"), "{body}");
         assert!(!run.remembered(action));
     }
     let script = [(GET, vec![role(NOBODY)]), (UPDATE, vec![updated()])];
-    let run = run(RepairAction::TrustEc2, RepairMode::DryRun, script.into()).await;
-    assert_eq!(run.outcome.status, OutcomeStatus::DryRun);
+    let run = run(TRUST, RepairMode::DryRun, script.into()).await;
+    assert_eq!(run.plan.outcome.status, OutcomeStatus::DryRun);
     assert_eq!(run.aws.apis(), [GET]);
     assert!(
         run.detail().contains("ec2.amazonaws.com"),
         "{}",
         run.detail()
     );
-    assert!(!run.remembered(RepairAction::TrustEc2));
+    assert!(!run.remembered(TRUST));
 }
 
 /// The ways in which an answer to a write says nothing of the write.
@@ -482,7 +472,7 @@ async fn what_was_tried_is_not_tried_again_within_the_hour() {
             (MODIFY, vec![written]),
         ];
         let (aws, clients) = aws(script.into()).await;
-        let incident = open_incident(RepairAction::EnableImdsEndpoint);
+        let incident = open_incident(IMDS);
         let guardrails = open_guardrails();
         let task = Task {
             incident: &incident,
@@ -498,9 +488,9 @@ async fn what_was_tried_is_not_tried_again_within_the_hour() {
             now: now().checked_add(Duration::from_secs(60)).unwrap(),
             ..task
         };
-        let (plan, outcome) = execute(later, &mut memory).await;
-        assert!(matches!(plan, Plan::Advise(_)), "{plan:?}");
-        assert_eq!(outcome.status, status);
+        let plan = execute(later, &mut memory).await;
+        assert_eq!(plan.summary.kind, "advise", "{plan:?}");
+        assert_eq!(plan.outcome.status, status);
         assert_eq!(aws.bodies(MODIFY).len(), 1);
     }
 }

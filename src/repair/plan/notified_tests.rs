@@ -1,17 +1,21 @@
 //! What the reader is notified of instances and roles in every state.
 
+use std::collections::BTreeSet;
+
 use super::tests::{
-    NOBODY, ago, attempt, now, open_guardrails, open_incident, planned, planned_open, remembering,
+    IMDS, NOBODY, TRUST, ago, attempt, now, open_change, open_guardrails, open_incident, planned,
+    planned_open, remembering,
 };
 use super::*;
-use crate::cause::{Cause, ScopeKind};
-use crate::config::{RepairAction, RepairMode};
+use crate::cause::{Cause, Confidence, ScopeKind};
 use crate::diagnose::facts::ImdsFacts;
-use crate::incident::store::State;
-use crate::repair::{audit, conclude};
+use crate::node::{IdSource, Region};
+use crate::repair::audit;
+use crate::repair::change::member;
+use crate::repair::repairs::REPAIRS;
 
 fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
-    let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+    let mut incident = open_incident(IMDS);
     let mut imds = incident.instances[0].imds.clone().unwrap();
     change(&mut incident, &mut imds);
     if let Some(facts) = incident.instances.get_mut(0)
@@ -19,7 +23,7 @@ fn imds_case(change: impl Fn(&mut Incident, &mut ImdsFacts)) -> String {
     {
         facts.imds = Some(imds);
     }
-    let plan = planned_open(&incident).summary();
+    let plan = planned_open(&incident).summary;
     format!("{}: {}", plan.kind, plan.reason)
 }
 
@@ -66,9 +70,9 @@ fn an_instance_that_may_not_be_changed_is_notified_and_left_alone() {
 #[test]
 fn a_trust_policy_that_may_not_be_edited_is_notified_and_left_alone() {
     let with = |change: &dyn Fn(&mut Incident)| {
-        let mut incident = open_incident(RepairAction::TrustEc2);
+        let mut incident = open_incident(TRUST);
         change(&mut incident);
-        let plan = planned_open(&incident).summary();
+        let plan = planned_open(&incident).summary;
         format!("{}: {}", plan.kind, plan.reason)
     };
     let document = |statement: &str| {
@@ -110,7 +114,7 @@ fn a_trust_policy_that_may_not_be_edited_is_notified_and_left_alone() {
 
 #[test]
 fn in_china_the_statement_is_only_advised() {
-    let mut incident = open_incident(RepairAction::TrustEc2);
+    let mut incident = open_incident(TRUST);
     let china = Region::parse("cn-north-1").unwrap();
     incident.affected[0].node.region = Some(china.clone());
     let guardrails = Guardrails {
@@ -118,15 +122,14 @@ fn in_china_the_statement_is_only_advised() {
         ..open_guardrails()
     };
     let plan = planned(&incident, &guardrails, &RepairMemory::default());
-    let outcome = conclude::without_write(&plan, &guardrails);
-    assert_eq!(outcome.status, OutcomeStatus::Refused);
-    let command = outcome.command.unwrap();
+    assert_eq!(plan.outcome.status, OutcomeStatus::Refused);
+    let command = plan.outcome.command.unwrap();
     assert!(command.contains("ec2.amazonaws.com.cn"), "{command}");
 }
 
 #[test]
 fn what_was_done_is_recognised_and_notified_again() {
-    for action in RepairAction::ALL {
+    for Repair { name: action, .. } in REPAIRS {
         let right = |incident: &mut Incident| {
             incident.confidence = Confidence::Undetermined;
             incident.fault_state = FaultState::NotObserved;
@@ -170,46 +173,44 @@ fn what_was_done_is_recognised_and_notified_again() {
             (Some(Failed), 10, &broken, Failed, State::RepairFailed),
         ];
         for (remembered, seconds, change, status, state) in cases {
-            let mut incident = open_incident(*action);
+            let mut incident = open_incident(action);
             change(&mut incident);
             let memory =
-                remembering(remembered.map(|status| attempt(*action, status, ago(seconds))));
+                remembering(remembered.map(|status| attempt(action, status, ago(seconds))));
             let plan = planned(&incident, &open_guardrails(), &memory);
-            let outcome = conclude::without_write(&plan, &open_guardrails());
-            assert_eq!(outcome.status, status, "{action} {remembered:?} {plan:?}");
-            assert_eq!(conclude::state(&plan, &outcome), state);
+            assert_eq!(
+                plan.outcome.status, status,
+                "{action} {remembered:?} {plan:?}"
+            );
+            assert_eq!(plan.state(), state);
         }
     }
 }
 
 #[test]
 fn our_own_statement_is_recognised_without_memory() {
-    let mut incident = open_incident(RepairAction::TrustEc2);
-    let Plan::Repair(permit) = planned_open(&incident) else {
-        panic!("every lock is open");
-    };
-    let Action::TrustEc2 { edit, .. } = permit.action() else {
-        panic!("a role is repaired");
-    };
-    incident
-        .role
-        .as_mut()
-        .unwrap()
-        .trust_policy
-        .clone_from(&edit.new_document);
+    let mut incident = open_incident(TRUST);
+    let ours = open_change(TRUST);
+    let role = incident.role.as_mut().unwrap();
+    role.trust_policy = member(&ours.request, "PolicyDocument").to_owned();
     incident.fault_state = FaultState::NotObserved;
     let plan = planned_open(&incident);
-    let outcome = conclude::without_write(&plan, &open_guardrails());
-    assert_eq!(outcome.status, OutcomeStatus::Repaired);
-    insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r#"
+    assert_eq!(plan.outcome.status, OutcomeStatus::Repaired);
+    insta::assert_snapshot!(format!("{}\n{}", plan.outcome.detail.unwrap(), plan.outcome.undo.unwrap()), @r#"
     Already done in an earlier attempt: the statement SsmAgentTriageTrustEc2 in the trust policy of the role web is this function's own.
+    aws iam untag-role --role-name web --tag-keys ssm-agent-triage:repair # or take trust-ec2 out of TRIAGE_REPAIR_ACTIONS; else it is repaired again
     aws iam update-assume-role-policy --role-name web --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since
     "#);
 }
 
+fn by_others() -> Plan {
+    let reason = "The metadata endpoint is enabled at this moment.";
+    Plan::right(Some(IMDS), reason.to_owned())
+}
+
 /// The endpoint is on, and nothing is remembered.
 fn switched_on() -> Incident {
-    let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+    let mut incident = open_incident(IMDS);
     incident.confidence = Confidence::Undetermined;
     incident.affected[0].confirmed = false;
     incident.fault_state = FaultState::NotObserved;
@@ -222,14 +223,14 @@ fn switched_on() -> Incident {
 fn an_endpoint_that_may_be_this_functions_doing_is_notified_with_its_undo() {
     let incident = switched_on();
     let plan = planned_open(&incident);
-    let outcome = conclude::without_write(&plan, &open_guardrails());
-    assert_eq!(outcome.status, OutcomeStatus::AlreadyRight);
+    assert_eq!(plan.outcome.status, OutcomeStatus::AlreadyRight);
     let memory = RepairMemory::default();
-    assert!(conclude::happened(&incident, &plan, &outcome, &memory).perhaps_ours);
-    insta::assert_snapshot!(format!("{}\n{}", outcome.detail.unwrap(), outcome.undo.unwrap()), @r"
-    The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Every lock for its repair is open, so most likely this function enabled it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
+    assert!(plan.happened(&incident, &memory).perhaps_ours);
+    insta::assert_snapshot!(format!("{}\n{}", plan.outcome.detail.unwrap(), plan.outcome.undo.unwrap()), @r#"
+    The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Every lock for its repair is open, so most likely this function did it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
+    aws ec2 delete-tags --region eu-central-1 --resources i-0123456789abcdef0 --tags Key=ssm-agent-triage:repair # or take enable-imds-endpoint out of TRIAGE_REPAIR_ACTIONS; else it is repaired again
     aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1
-    ");
+    "#);
 }
 
 #[test]
@@ -251,41 +252,36 @@ fn an_endpoint_that_this_function_could_not_have_enabled_is_not_notified_as_its_
         let (mut incident, mut guardrails) = (switched_on(), open_guardrails());
         change(&mut incident, &mut guardrails);
         let plan = planned(&incident, &guardrails, &RepairMemory::default());
-        let by_others = Plan::NotNeeded(NotNeeded::AlreadyRight(Some(
-            RepairAction::EnableImdsEndpoint,
-        )));
-        assert_eq!(plan, by_others, "{number}");
+        assert_eq!(plan, by_others(), "{number}");
     }
 }
 
 #[test]
 fn an_endpoint_that_aws_did_not_let_this_function_enable_is_not_notified_as_its_doing() {
-    let action = RepairAction::EnableImdsEndpoint;
+    let action = IMDS;
     let refused = attempt(action, OutcomeStatus::Failed, ago(10));
     let plan = planned(&switched_on(), &open_guardrails(), &remembering([refused]));
-    assert_eq!(plan, Plan::NotNeeded(NotNeeded::AlreadyRight(Some(action))));
+    assert_eq!(plan, by_others());
 }
 
 #[test]
 fn what_was_not_read_is_not_notified_as_if_it_were() {
-    for action in RepairAction::ALL {
-        let mut unread = open_incident(*action);
+    for Repair { name: action, .. } in REPAIRS {
+        let mut unread = open_incident(action);
         unread.confidence = Confidence::Undetermined;
         (unread.instances, unread.role) = (vec![], None);
-        let mut done = attempt(*action, OutcomeStatus::Repaired, ago(10));
+        let mut done = attempt(action, OutcomeStatus::Repaired, ago(10));
         let memory = remembering([done.clone()]);
         let plan = planned(&unread, &open_guardrails(), &memory);
-        let outcome = conclude::without_write(&plan, &open_guardrails());
-        let detail = outcome.detail.clone().unwrap();
+        let detail = plan.outcome.detail.clone().unwrap();
         assert!(detail.contains("was not read"), "{detail}");
-        assert!(!conclude::happened(&unread, &plan, &outcome, &memory).observed);
+        assert!(!plan.happened(&unread, &memory).observed);
         // Found broken since: not notified as repaired at all.
         done.undone = true;
         let memory = remembering([done]);
         let plan = planned(&unread, &open_guardrails(), &memory);
-        let outcome = conclude::without_write(&plan, &open_guardrails());
-        assert_eq!(outcome.status, OutcomeStatus::Refused);
-        assert_eq!(conclude::state(&plan, &outcome), State::Recurred);
+        assert_eq!(plan.outcome.status, OutcomeStatus::Refused);
+        assert_eq!(plan.state(), State::Recurred);
     }
 }
 
@@ -294,24 +290,19 @@ fn a_late_retry_still_tells_what_the_attempt_did() {
     let mut incident = switched_on();
     incident.last = ago(5_000);
     incident.affected[0].last = ago(5_000);
-    let done = attempt(
-        RepairAction::EnableImdsEndpoint,
-        OutcomeStatus::Repaired,
-        ago(4_900),
-    );
+    let done = attempt(IMDS, OutcomeStatus::Repaired, ago(4_900));
     let plan = planned(&incident, &open_guardrails(), &remembering([done]));
-    let outcome = conclude::without_write(&plan, &open_guardrails());
-    assert_eq!(outcome.status, OutcomeStatus::Repaired, "{plan:?}");
-    assert_eq!(outcome.undo.as_deref(), Some("undo it"));
+    assert_eq!(plan.outcome.status, OutcomeStatus::Repaired, "{plan:?}");
+    assert_eq!(plan.outcome.undo.as_deref(), Some("undo it"));
 }
 
 #[test]
 fn outcomes_without_a_write_say_what_held() {
     let status = |guardrails: Guardrails, cause: Cause, memory: RepairMemory| {
-        let mut incident = open_incident(RepairAction::EnableImdsEndpoint);
+        let mut incident = open_incident(IMDS);
         incident.cause = cause;
         let plan = planned(&incident, &guardrails, &memory);
-        conclude::without_write(&plan, &guardrails).status
+        plan.outcome.status
     };
     let off = Guardrails {
         mode: RepairMode::Advise,
@@ -342,35 +333,28 @@ fn outcomes_without_a_write_say_what_held() {
 
 #[test]
 fn the_audit_line_says_what_is_written_and_how_to_take_it_back() {
-    let lines: Vec<String> = (RepairAction::ALL.iter())
+    let lines: Vec<String> = (REPAIRS.iter())
         .zip([RepairMode::Repair, RepairMode::DryRun])
-        .map(|(action, mode)| {
+        .map(|(Repair { name: action, .. }, mode)| {
             let guardrails = Guardrails {
                 mode,
                 ..open_guardrails()
             };
-            let incident = open_incident(*action);
-            let Plan::Repair(permit) = planned(&incident, &guardrails, &RepairMemory::default())
-            else {
-                panic!("every lock is open");
-            };
-            audit::line(&permit, &incident.key, &guardrails, now())
+            let incident = open_incident(action);
+            let plan = planned(&incident, &guardrails, &RepairMemory::default());
+            let permit = plan.permit().expect("every lock is open");
+            audit::line(permit, &incident.key, &guardrails, now(), None)
         })
         .collect();
-    let outcome = attempt(
-        RepairAction::EnableImdsEndpoint,
-        OutcomeStatus::Repaired,
-        now(),
-    );
-    let incident = open_incident(RepairAction::EnableImdsEndpoint);
-    let Plan::Repair(permit) = planned_open(&incident) else {
-        panic!("every lock is open");
-    };
+    let outcome = attempt(IMDS, OutcomeStatus::Repaired, now());
+    let incident = open_incident(IMDS);
+    let plan = planned_open(&incident);
+    let permit = plan.permit().expect("every lock is open");
     let (key, guardrails) = (&incident.key, open_guardrails());
-    let after = audit::outcome_line(&permit, key, &guardrails, now(), &outcome.outcome);
+    let after = audit::line(permit, key, &guardrails, now(), Some(&outcome.outcome));
     insta::assert_snapshot!(after, @r#"{"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"outcome":"repaired","detail":"It was so.","undo":"undo it"}"#);
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"before":{"HttpEndpoint":"disabled","HttpPutResponseHopLimit":1,"HttpTokens":"required"},"send":{"HttpEndpoint":"enabled","InstanceId":"i-0123456789abcdef0"},"undo":"aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1"}
-    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/role-not-assumable/role:web","action":"trust-ec2","resource":"web","account":"123456789012","region":"eu-central-1","dry_run":true,"before":{"AssumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}"},"send":{"PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"},{\"Sid\":\"SsmAgentTriageTrustEc2\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","RoleName":"web"},"undo":"aws iam update-assume-role-policy --role-name web --policy-document '{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since"}
+    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/imds-disabled/instance:i-0123456789abcdef0","action":"enable-imds-endpoint","resource":"i-0123456789abcdef0","account":"123456789012","region":"eu-central-1","dry_run":false,"before":{"HttpEndpoint":"disabled","HttpPutResponseHopLimit":1,"HttpTokens":"required"},"send":{"HttpEndpoint":"enabled","InstanceId":"i-0123456789abcdef0"},"undo":"aws ec2 delete-tags --region eu-central-1 --resources i-0123456789abcdef0 --tags Key=ssm-agent-triage:repair # or take enable-imds-endpoint out of TRIAGE_REPAIR_ACTIONS; else it is repaired again\naws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1"}
+    {"audit":"ssm-agent-triage/audit/1","at":"2023-11-14T22:13:20Z","incident":"123456789012/eu-central-1/role-not-assumable/role:web","action":"trust-ec2","resource":"web","account":"123456789012","region":"eu-central-1","dry_run":true,"before":{"AssumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}"},"send":{"PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"},{\"Sid\":\"SsmAgentTriageTrustEc2\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","RoleName":"web"},"undo":"aws iam untag-role --role-name web --tag-keys ssm-agent-triage:repair # or take trust-ec2 out of TRIAGE_REPAIR_ACTIONS; else it is repaired again\naws iam update-assume-role-policy --role-name web --policy-document '{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since"}
     "#);
 }

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::*;
-use crate::cause::{Cause, Scope, ScopeKind, Severity};
-use crate::config::REPAIR_TAG_KEY;
-use crate::diagnose::facts::{Fetched, ImdsFacts};
+use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
+use crate::diagnose::facts::{Fetched, ImdsDefaults, ImdsFacts, InstanceFacts, RoleFacts};
 use crate::finding::ErrorDetails;
-use crate::node::{Node, NodeId};
-use crate::repair::outcome::Outcome;
+use crate::incident::group::AffectedNode;
+use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
+use crate::repair::repairs::{REPAIR_TAG_KEY, REPAIRS};
 
+pub(in crate::repair) const IMDS: &str = "enable-imds-endpoint";
+pub(in crate::repair) const TRUST: &str = "trust-ec2";
 const OWN: &str = "123456789012";
 pub(in crate::repair) const INSTANCE: &str = "i-0123456789abcdef0";
 pub(in crate::repair) const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"sts:AssumeRole"}]}"#;
@@ -27,7 +30,7 @@ pub(in crate::repair) fn region() -> Region {
 pub(in crate::repair) fn open_guardrails() -> Guardrails {
     Guardrails {
         mode: RepairMode::Repair,
-        actions: RepairAction::ALL.iter().copied().collect(),
+        actions: REPAIRS.iter().map(|repair| repair.name).collect(),
         tag_value: "allow".to_owned(),
         max_repairs: 5,
         max_evidence_age: Duration::from_secs(3_600),
@@ -86,11 +89,9 @@ fn role(document: &str, tag: Option<&str>) -> RoleFacts {
     }
 }
 
-fn incident(action: RepairAction, affected: Vec<AffectedNode>) -> Incident {
-    let (cause, kind, id) = match action {
-        RepairAction::EnableImdsEndpoint => (Cause::ImdsDisabled, ScopeKind::Instance, INSTANCE),
-        RepairAction::TrustEc2 => (Cause::RoleNotAssumable, ScopeKind::Role, "web"),
-    };
+fn incident(action: &str, affected: Vec<AffectedNode>) -> Incident {
+    let cause = Repair::named(action).unwrap().cause;
+    let (kind, id) = (cause.scope_kind(), target(action));
     Incident {
         key: format!("{OWN}/eu-central-1/{cause}/{kind}:{id}"),
         cause,
@@ -118,24 +119,34 @@ fn incident(action: RepairAction, affected: Vec<AffectedNode>) -> Incident {
     }
 }
 
-pub(in crate::repair) fn open_incident(action: RepairAction) -> Incident {
-    incident(
-        action,
-        vec![good_hit(super::super::action::cause_of(action))],
-    )
+/// The id of what a repair changes here.
+pub(in crate::repair) fn target(action: &str) -> &'static str {
+    match Repair::named(action).unwrap().cause.scope_kind() {
+        ScopeKind::Instance => INSTANCE,
+        ScopeKind::Role => "web",
+        other => panic!("no {other} here"),
+    }
+}
+
+pub(in crate::repair) fn open_incident(action: &str) -> Incident {
+    let cause = Repair::named(action).unwrap().cause;
+    incident(action, vec![good_hit(cause)])
+}
+
+/// What is to be written when every lock is open.
+pub(in crate::repair) fn open_change(action: &str) -> Change {
+    let plan = planned_open(&open_incident(action));
+    plan.permit().expect("every lock is open").change().clone()
 }
 
 pub(in crate::repair) fn attempt(
-    action: RepairAction,
+    action: &'static str,
     status: OutcomeStatus,
     at: Timestamp,
 ) -> Attempt {
     Attempt {
         action,
-        target: match action {
-            RepairAction::EnableImdsEndpoint => INSTANCE.to_owned(),
-            RepairAction::TrustEc2 => "web".to_owned(),
-        },
+        target: target(action).to_owned(),
         at,
         outcome: Outcome {
             status,
@@ -160,13 +171,7 @@ pub(in crate::repair) fn planned(
     guardrails: &Guardrails,
     memory: &RepairMemory,
 ) -> Plan {
-    plan(
-        incident,
-        CurrentState::of(incident),
-        guardrails,
-        memory,
-        now(),
-    )
+    plan(incident, guardrails, memory, now())
 }
 
 pub(in crate::repair) fn planned_open(incident: &Incident) -> Plan {
@@ -174,14 +179,14 @@ pub(in crate::repair) fn planned_open(incident: &Incident) -> Plan {
 }
 
 /// One lock with its positions, the open one first.
-struct Lock {
+struct Gate {
     positions: &'static [Position],
 }
 
 #[derive(Clone, Copy)]
 struct Position {
     /// The reason that a closed lock gives; `None` for an open one.
-    closed: Option<&'static str>,
+    closed: Option<Lock>,
     set: fn(&mut Case),
 }
 
@@ -201,8 +206,8 @@ impl Case {
         self.incident.role.as_mut().unwrap().tags = Fetched::Found(tags(value));
     }
 
-    fn action(&self) -> RepairAction {
-        action_for(self.incident.cause).unwrap()
+    fn action(&self) -> &'static str {
+        Repair::of(self.incident.cause).unwrap().name
     }
 }
 
@@ -210,97 +215,99 @@ const fn open(set: fn(&mut Case)) -> Position {
     Position { closed: None, set }
 }
 
-const fn shut(reason: &'static str, set: fn(&mut Case)) -> Position {
+const fn shut(lock: Lock, set: fn(&mut Case)) -> Position {
     Position {
-        closed: Some(reason),
+        closed: Some(lock),
         set,
     }
 }
 
 /// In the order in which the reasons are given.
-const LOCKS: &[Lock] = &[
-    Lock {
+const LOCKS: &[Gate] = &[
+    Gate {
         positions: &[
             open(|_| {}),
             open(|case| case.guardrails.mode = RepairMode::DryRun),
-            shut("Advise", |case| case.guardrails.mode = RepairMode::Advise),
-        ],
-    },
-    Lock {
-        positions: &[
-            open(|_| {}),
-            shut("ActionNotListed", |case| {
-                let action = case.action();
-                case.guardrails.actions.remove(&action);
+            shut(Lock::Advise, |case| {
+                case.guardrails.mode = RepairMode::Advise
             }),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
-            shut("NotConfirmed", |case| case.hit().confirmed = false),
-            shut("NotConfirmed", |case| {
+            shut(Lock::ActionNotListed, |case| {
+                let action = case.action();
+                case.guardrails.actions.remove(action);
+            }),
+        ],
+    },
+    Gate {
+        positions: &[
+            open(|_| {}),
+            shut(Lock::NotConfirmed, |case| case.hit().confirmed = false),
+            shut(Lock::NotConfirmed, |case| {
                 case.incident.confidence = Confidence::Likely
             }),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
-            shut("NotNamedByLog", |case| {
+            shut(Lock::NotNamedByLog, |case| {
                 case.hit().log_candidates = vec![Cause::NoInstanceProfile]
             }),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
             open(|case| case.hit().node.id_source = IdSource::Caller),
-            shut("NamedByText", |case| {
+            shut(Lock::NamedByText, |case| {
                 case.hit().node.id_source = IdSource::Text
             }),
-            shut("NotAnInstance", |case| {
+            shut(Lock::NotAnInstance, |case| {
                 case.hit().node.id_source = IdSource::Nobody
             }),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
-            shut("Account", |case| {
+            shut(Lock::Account, |case| {
                 case.hit().node.account = AccountId::parse("210987654321")
             }),
-            shut("Account", |case| {
+            shut(Lock::Account, |case| {
                 case.hit().node.account = None;
                 case.guardrails.account = None;
             }),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
-            shut("Region", |case| {
+            shut(Lock::Region, |case| {
                 case.hit().node.region = Region::parse("us-east-1")
             }),
-            shut("Region", |case| case.hit().node.region = None),
+            shut(Lock::Region, |case| case.hit().node.region = None),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
             open(|case| case.hit().last = ago(-60)),
             open(|case| case.hit().last = ago(3_599)),
-            shut("EvidenceTooOld", |case| case.hit().last = ago(3_600)),
+            shut(Lock::EvidenceTooOld, |case| case.hit().last = ago(3_600)),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
-            shut("Tag", |case| case.tag(None)),
-            shut("Tag", |case| case.tag(Some("Allow"))),
+            shut(Lock::Tag, |case| case.tag(None)),
+            shut(Lock::Tag, |case| case.tag(Some("Allow"))),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
             open(|case| {
@@ -308,22 +315,22 @@ const LOCKS: &[Lock] = &[
                 let old = attempt(action, OutcomeStatus::Repaired, ago(3_600));
                 case.attempts.push(old);
             }),
-            shut("RepairedAgain", |case| {
+            shut(Lock::RepairedAgain, |case| {
                 let action = case.action();
                 let recent = attempt(action, OutcomeStatus::Repaired, ago(3_599));
                 case.attempts.push(recent);
             }),
-            shut("TriedRecently", |case| {
+            shut(Lock::TriedRecently, |case| {
                 let action = case.action();
                 let recent = attempt(action, OutcomeStatus::Failed, ago(10));
                 case.attempts.push(recent);
             }),
         ],
     },
-    Lock {
+    Gate {
         positions: &[
             open(|_| {}),
-            shut("Capped", |case| {
+            shut(Lock::Capped, |case| {
                 case.guardrails.max_repairs = 1;
                 let action = case.action();
                 let mut other = attempt(action, OutcomeStatus::Repaired, ago(5));
@@ -334,16 +341,10 @@ const LOCKS: &[Lock] = &[
     },
 ];
 
-fn name(reason: &Reason) -> String {
-    let debug = format!("{reason:?}");
-    let end = debug.find(|c: char| !c.is_alphanumeric());
-    debug[..end.unwrap_or(debug.len())].to_owned()
-}
-
 /// Plans with the locks in the given positions, one for each lock, checks that
 /// the answer names exactly those that are closed, and tells whether a write or
-/// a rehearsal was permitted.
-fn check(action: RepairAction, positions: &[Position]) -> Option<RepairMode> {
+/// a dry run was permitted.
+fn check(action: &'static str, positions: &[Position]) -> Option<RepairMode> {
     let mut case = Case {
         incident: open_incident(action),
         guardrails: open_guardrails(),
@@ -352,28 +353,20 @@ fn check(action: RepairAction, positions: &[Position]) -> Option<RepairMode> {
     for position in positions {
         (position.set)(&mut case);
     }
-    let closed: Vec<&str> = (positions.iter())
+    let closed: Vec<Lock> = (positions.iter())
         .filter_map(|position| position.closed)
         .collect();
     let memory = remembering(case.attempts);
-    match planned(&case.incident, &case.guardrails, &memory) {
-        Plan::Repair(permit) => {
-            assert!(closed.is_empty(), "{action} went through {closed:?}");
-            assert_eq!(permit.action().kind(), action);
-            assert_eq!(
-                permit.is_dry_run(),
-                case.guardrails.mode == RepairMode::DryRun
-            );
-            Some(case.guardrails.mode)
-        }
-        Plan::Advise(advice) => {
-            let names: Vec<String> = advice.reasons.iter().map(name).collect();
-            assert_eq!(names, closed, "{action}");
-            assert!(advice.would_do.is_some());
-            None
-        }
-        Plan::NotNeeded(why) => panic!("{action}: {why:?} with {closed:?}"),
-    }
+    let plan = planned(&case.incident, &case.guardrails, &memory);
+    assert_eq!(plan.closed, closed, "{action}");
+    assert_eq!(plan.summary.action, Some(action));
+    assert_eq!(plan.permit().is_some(), closed.is_empty(), "{action}");
+    plan.permit().map(|permit| {
+        assert_eq!(permit.change().action, action);
+        let mode = case.guardrails.mode;
+        assert_eq!(permit.is_dry_run(), mode == RepairMode::DryRun);
+        mode
+    })
 }
 
 /// Every combination of every lock being open or closed.
@@ -388,13 +381,13 @@ fn only_when_every_lock_is_open_is_anything_repaired() {
             [lock.positions[0], *shut.unwrap()]
         })
         .collect();
-    for action in RepairAction::ALL {
+    for Repair { name: action, .. } in REPAIRS {
         let permitted: Vec<usize> = (0..1_usize << LOCKS.len())
             .filter(|number| {
                 let positions: Vec<Position> = (ends.iter().enumerate())
                     .map(|(lock, ends)| ends[number >> lock & 1])
                     .collect();
-                check(*action, &positions) == Some(RepairMode::Repair)
+                check(action, &positions) == Some(RepairMode::Repair)
             })
             .collect();
         assert_eq!(permitted, [0], "{action}");
@@ -405,7 +398,7 @@ fn only_when_every_lock_is_open_is_anything_repaired() {
 #[test]
 fn every_position_of_a_lock_holds_or_gives_way() {
     let all_open: Vec<Position> = LOCKS.iter().map(|lock| lock.positions[0]).collect();
-    for action in RepairAction::ALL {
+    for Repair { name: action, .. } in REPAIRS {
         for (one, first) in LOCKS.iter().enumerate() {
             for (two, second) in LOCKS.iter().enumerate().skip(one + 1) {
                 for a in first.positions {
@@ -413,7 +406,7 @@ fn every_position_of_a_lock_holds_or_gives_way() {
                         let mut positions = all_open.clone();
                         positions[one] = *a;
                         positions[two] = *b;
-                        let permitted = check(*action, &positions).is_some();
+                        let permitted = check(action, &positions).is_some();
                         let open = a.closed.is_none() && b.closed.is_none();
                         assert_eq!(permitted, open);
                     }
@@ -425,21 +418,13 @@ fn every_position_of_a_lock_holds_or_gives_way() {
 
 #[test]
 fn a_tag_that_cannot_be_read_closes_the_lock() {
-    let mut incident = open_incident(RepairAction::TrustEc2);
+    let mut incident = open_incident(TRUST);
     for unread in [
         Fetched::Missing,
         Fetched::Failed("GetRole was denied".to_owned()),
     ] {
         incident.role.as_mut().unwrap().tags = unread;
-        match planned_open(&incident) {
-            Plan::Advise(advice) => {
-                assert_eq!(
-                    advice.reasons.iter().map(name).collect::<Vec<_>>(),
-                    ["TagUnread"]
-                )
-            }
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(planned_open(&incident).closed, [Lock::TagUnread]);
     }
 }
 
@@ -459,11 +444,11 @@ fn one_node_that_opens_all_its_locks_is_enough_for_a_role() {
         })
         .collect();
     // No one of them is enough, nor are all of them together.
-    let held = planned_open(&incident(RepairAction::TrustEc2, affected.clone()));
-    assert!(matches!(&held, Plan::Advise(advice) if advice.reasons == [Reason::NotConfirmed]));
+    let held = planned_open(&incident(TRUST, affected.clone()));
+    assert_eq!(held.closed, [Lock::NotConfirmed]);
     affected.push(good_hit(Cause::RoleNotAssumable));
-    let free = planned_open(&incident(RepairAction::TrustEc2, affected));
-    assert!(matches!(free, Plan::Repair(_)), "{free:?}");
+    let free = planned_open(&incident(TRUST, affected));
+    assert!(free.permit().is_some(), "{free:?}");
 }
 
 #[test]
@@ -473,7 +458,88 @@ fn the_metadata_endpoint_is_opened_only_for_the_instances_own_log() {
     let mut hybrid = good_hit(Cause::ImdsDisabled);
     hybrid.node.id = NodeId::parse("mi-0123456789abcdef0").unwrap();
     for affected in [vec![], vec![other], vec![hybrid]] {
-        let held = planned_open(&incident(RepairAction::EnableImdsEndpoint, affected));
-        assert!(matches!(&held, Plan::Advise(advice) if advice.reasons == [Reason::NotAnInstance]));
+        let held = planned_open(&incident(IMDS, affected));
+        assert_eq!(held.closed, [Lock::NotAnInstance]);
     }
+}
+
+#[test]
+fn every_lock_says_what_holds_and_what_opens_it() {
+    let mut said = Vec::new();
+    let mut say = |action: &'static str, change: &dyn Fn(&mut Case)| {
+        let mut case = Case {
+            incident: open_incident(action),
+            guardrails: open_guardrails(),
+            attempts: vec![],
+        };
+        change(&mut case);
+        let memory = remembering(case.attempts);
+        said.push(
+            planned(&case.incident, &case.guardrails, &memory)
+                .summary
+                .reason,
+        );
+    };
+    say(IMDS, &|case| case.incident.cause = Cause::Throttled);
+    for position in LOCKS.iter().flat_map(|lock| lock.positions) {
+        if position.closed.is_some() {
+            say(IMDS, &position.set);
+        }
+    }
+    say(TRUST, &|case| {
+        let odd = format!("no\n{}", "é".repeat(80));
+        case.tag(Some(&odd));
+    });
+    say(TRUST, &|case| {
+        let why = Fetched::Failed("GetRole was denied (AccessDenied): no.".to_owned());
+        case.incident.role.as_mut().unwrap().tags = why;
+    });
+    say(IMDS, &|case| case.guardrails.max_repairs = 0);
+    say(IMDS, &|case| {
+        case.incident.instances.clear();
+        case.incident.fresh = false;
+    });
+    for (message, tokens_enforced) in [
+        (Some("Ask the platform team."), false),
+        (None, false),
+        (None, true),
+    ] {
+        say(IMDS, &|case| {
+            let facts = &mut case.incident.instances[0];
+            facts.imds.as_mut().unwrap().tokens_required = !tokens_enforced;
+            facts.imds_defaults = Some(Fetched::Found(ImdsDefaults {
+                endpoint_enabled: Some(false),
+                declared: !tokens_enforced,
+                exception_message: message.map(str::to_owned),
+                tokens_enforced,
+            }));
+        });
+    }
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    This function has no repair for throttled; the steps are for a person.
+    Repairs are off: TRIAGE_REPAIR is advise. Set it to repair, or to dry-run to see what would be done.
+    The repair enable-imds-endpoint is not allowed here. Add it to TRIAGE_REPAIR_ACTIONS.
+    No check of this invocation confirms the cause, and log text alone never leads to a change. The checks say what could not be seen.
+    No check of this invocation confirms the cause, and log text alone never leads to a change. The checks say what could not be seen.
+    Live state shows imds-disabled, but the log does not name it as a possible cause, so it is left to a person.
+    Only the text of the log names the instance, and whoever can write to the log can write that. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
+    The log does not come from an EC2 instance that is known by its id. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
+    The log comes from account 210987654321, and repairs are made only in the function's own account, 123456789012. Run the function in that account, or make the change there by hand.
+    The log comes from an account that is not known, and repairs are made only in the function's own account, which is not known. Run the function in that account, or make the change there by hand.
+    The log comes from Region us-east-1, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
+    The log comes from a Region that is not known, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
+    The newest line of the log is 60m old, and TRIAGE_MAX_EVIDENCE_AGE allows 60m. A newer line of the same fault leads to the repair.
+    The instance i-0123456789abcdef0 does not carry the tag ssm-agent-triage:repair = allow, with which its owner allows repairs. Add the tag to allow them.
+    The instance i-0123456789abcdef0 carries the tag ssm-agent-triage:repair with the value "Allow", which does not allow repairs; allow would.
+    This function repaired it at 2023-11-14 21:13:21 UTC and it was found broken again since. It is not repaired twice within an hour: find out what undoes the repair.
+    This function tried the repair at 2023-11-14 22:13:10 UTC without success, and tries again no sooner than an hour after that.
+    TRIAGE_MAX_REPAIRS allows 1 repairs an hour and they are used up, so nothing is repaired before 2023-11-14 23:13:15 UTC. Many repairs at once point to one cause behind them all: look for it, then raise the number if need be.
+    The role web carries the tag ssm-agent-triage:repair with the value "no\nééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé…", which does not allow repairs; allow would.
+    Whether the role web carries the tag ssm-agent-triage:repair could not be read: GetRole was denied (AccessDenied): no.
+    TRIAGE_MAX_REPAIRS is 0, so nothing is repaired. Raise it.
+    This batch says nothing new about it, so no check was made and nothing is changed.
+    A declarative policy of the organization sets the instance metadata endpoint to disabled, and what it sets cannot be changed within the account. Ask whoever manages the organization's declarative policies. The policy says: Ask the platform team.
+    A declarative policy of the organization sets the instance metadata endpoint to disabled, and what it sets cannot be changed within the account. Ask whoever manages the organization's declarative policies.
+    The account enforces IMDSv2 (HttpTokensEnforced), and HttpTokens of the instance is optional: with the endpoint alone switched on it would answer IMDSv1 as well. Switch the endpoint on and set HttpTokens to required in one change, by hand.
+    "#);
 }

@@ -3,26 +3,12 @@
 use super::*;
 
 async fn trust(script: [(&'static str, Vec<Answer>); 2]) -> Run {
-    run(RepairAction::TrustEc2, RepairMode::Repair, script.into()).await
+    run(TRUST, RepairMode::Repair, script.into()).await
 }
 
 /// The trust policy with our statement.
 fn repaired_policy() -> String {
-    let incident = open_incident(RepairAction::TrustEc2);
-    let memory = RepairMemory::default();
-    match plan(
-        &incident,
-        CurrentState::of(&incident),
-        &open_guardrails(),
-        &memory,
-        now(),
-    ) {
-        Plan::Repair(permit) => match permit.action() {
-            Action::TrustEc2 { edit, .. } => edit.new_document.clone(),
-            other => panic!("{other:?}"),
-        },
-        other => panic!("{other:?}"),
-    }
+    member(&open_change(TRUST).request, "PolicyDocument").to_owned()
 }
 
 #[tokio::test]
@@ -35,10 +21,10 @@ async fn one_statement_is_appended_and_seen_to_be_there() {
     ])
     .await;
     assert_eq!(
-        run.outcome.status,
+        run.plan.outcome.status,
         OutcomeStatus::Repaired,
         "{:?}",
-        run.outcome
+        run.plan.outcome
     );
     assert_eq!(run.aws.apis(), [GET, UPDATE, GET, GET]);
     let [body] = run.aws.bodies(UPDATE).try_into().unwrap();
@@ -47,8 +33,8 @@ async fn one_statement_is_appended_and_seen_to_be_there() {
         .decode_utf8()
         .unwrap();
     assert_eq!(sent, fixed);
-    assert!(run.remembered(RepairAction::TrustEc2));
-    insta::assert_snapshot!(run.detail(), @"Appended the statement SsmAgentTriageTrustEc2 to the trust policy of the role web, so that EC2 may assume it; every other statement is as it was. EC2 takes it up when it next refreshes the credentials of an instance; associating the instance profile again, or stop and start, makes it at once. Whoever may pass this role to EC2 can now use its permissions on an instance. Reading it again showed the change in effect.");
+    assert!(run.remembered(TRUST));
+    insta::assert_snapshot!(run.detail(), @"trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present, at 2023-11-14 22:13 UTC, read back: applied. Every other statement is as it was. EC2 applies it within 1 h; associating the instance profile again, or stop and start, applies it at once. Whoever may pass this role to EC2 can now use its permissions on an instance.");
 }
 
 #[tokio::test]
@@ -61,7 +47,7 @@ async fn a_policy_that_changed_meanwhile_is_left_alone() {
         (&repaired_policy(), OutcomeStatus::Repaired),
     ] {
         let run = trust([(GET, vec![role(document)]), (UPDATE, vec![updated()])]).await;
-        assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
+        assert_eq!(run.plan.outcome.status, status, "{:?}", run.plan.outcome);
         assert_eq!(run.aws.apis(), [GET]);
     }
 }
@@ -81,7 +67,7 @@ async fn a_refused_write_to_iam_is_tried_once() {
             (UPDATE, vec![Answer::Refuse(status, code)]),
         ])
         .await;
-        assert_eq!(run.outcome.status, OutcomeStatus::Failed, "{code}");
+        assert_eq!(run.plan.outcome.status, OutcomeStatus::Failed, "{code}");
         assert_eq!(run.aws.apis(), [GET, UPDATE], "{code}");
         assert!(run.detail().contains(code), "{}", run.detail());
     }
@@ -104,7 +90,7 @@ async fn a_lost_answer_of_iam_is_settled_by_reading() {
         }
     }
     for (run, status) in cases.join_all().await {
-        assert_eq!(run.outcome.status, status, "{:?}", run.outcome);
+        assert_eq!(run.plan.outcome.status, status, "{:?}", run.plan.outcome);
         assert_eq!(run.aws.bodies(UPDATE).len(), 1);
     }
 }

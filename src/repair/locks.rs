@@ -1,0 +1,234 @@
+//! The locks: what the operator, the evidence and the resource must allow
+//! before anything is written. A closed one says what holds and how it is opened.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::change::cut;
+use super::repairs::{REPAIR_TAG_KEY, Repair};
+use crate::cause::{Confidence, ScopeKind, closed_names};
+use crate::incident::group::{AffectedNode, Incident};
+use crate::node::{AccountId, IdSource, Region};
+
+closed_names! {
+    /// How far the function may go once a cause is confirmed.
+    pub RepairMode {
+        /// Tells the steps; writes nothing.
+        Advise = "advise",
+        /// Plans, and asks EC2 with DryRun; writes nothing.
+        DryRun = "dry-run",
+        /// Writes, when every lock is open.
+        Repair = "repair",
+    }
+}
+
+/// What the operator allows, and where the function itself runs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Guardrails {
+    pub mode: RepairMode,
+    /// The names of the repairs that are allowed.
+    pub actions: BTreeSet<&'static str>,
+    pub tag_value: String,
+    pub max_repairs: u32,
+    pub max_evidence_age: Duration,
+    /// The function's own account; `None` closes the lock of the account.
+    pub account: Option<AccountId>,
+    pub region: Region,
+}
+
+/// Why nothing is written, in the order in which the reasons are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// There is no repair for the cause.
+    NoRepair,
+    /// Repairs are off.
+    Advise,
+    ActionNotListed,
+    /// No check of this invocation, on a node that qualifies otherwise, has
+    /// confirmed the cause.
+    NotConfirmed,
+    NotNamedByLog,
+    /// A hybrid node, or one whose id is unknown.
+    NotAnInstance,
+    /// Only log text gives the node's id.
+    NamedByText,
+    Account,
+    Region,
+    EvidenceTooOld,
+    /// The tag on the resource is absent or has another value.
+    Tag,
+    TagUnread,
+    /// Repaired within the hour and broken again.
+    RepairedAgain,
+    /// Tried within the hour, without success.
+    TriedRecently,
+    Capped,
+    /// The batch says nothing new about it, so that no check was made.
+    NothingNew,
+    /// Live state of the resource could not be read.
+    Unread,
+    /// Something about the resource itself forbids it.
+    Resource,
+}
+
+/// A lock that is closed, with a sentence for the reader.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reason {
+    pub lock: Lock,
+    pub text: Cow<'static, str>,
+}
+
+impl Lock {
+    pub(super) fn closed(self, text: impl Into<Cow<'static, str>>) -> Reason {
+        let text = text.into();
+        Reason { lock: self, text }
+    }
+}
+
+/// The closed locks of the operator and of the evidence. One node that opens
+/// all of its own is enough; when there is none, those of the node that opens
+/// most are named.
+pub(super) fn blocked_by(
+    incident: &Incident,
+    repair: &Repair,
+    guardrails: &Guardrails,
+    now: Timestamp,
+) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if guardrails.mode == RepairMode::Advise {
+        reasons.push(Lock::Advise.closed("Repairs are off: TRIAGE_REPAIR is advise. Set it to repair, or to dry-run to see what would be done."));
+    }
+    if !guardrails.actions.contains(repair.name) {
+        reasons.push(Lock::ActionNotListed.closed(format!(
+            "The repair {} is not allowed here. Add it to TRIAGE_REPAIR_ACTIONS.",
+            repair.name
+        )));
+    }
+    // What is wrong with an instance its own log must say; what several share,
+    // any node that a check has reached it through.
+    let own = repair.cause.scope_kind() == ScopeKind::Instance;
+    let best = (incident.affected.iter())
+        .filter(|hit| !own || hit.node.id.as_str() == incident.scope.id)
+        .map(|hit| closed_for(hit, incident, guardrails, now))
+        .min_by_key(Vec::len);
+    reasons.extend(best.unwrap_or_else(|| vec![not_an_instance()]));
+    reasons
+}
+
+fn closed_for(
+    hit: &AffectedNode,
+    incident: &Incident,
+    guardrails: &Guardrails,
+    now: Timestamp,
+) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if !hit.confirmed || incident.confidence != Confidence::Confirmed {
+        reasons.push(Lock::NotConfirmed.closed("No check of this invocation confirms the cause, and log text alone never leads to a change. The checks say what could not be seen."));
+    }
+    if !hit.log_candidates.contains(&incident.cause) {
+        reasons.push(Lock::NotNamedByLog.closed(format!(
+            "Live state shows {}, but the log does not name it as a possible cause, so it is left to a person.",
+            incident.cause
+        )));
+    }
+    match (hit.node.id.instance(), hit.node.id_source) {
+        (None, _) | (Some(_), IdSource::Nobody) => reasons.push(not_an_instance()),
+        (Some(_), IdSource::Text) => reasons.push(Lock::NamedByText.closed("Only the text of the log names the instance, and whoever can write to the log can write that. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.")),
+        (Some(_), IdSource::Stream | IdSource::Caller) => {}
+    }
+    let (seen, own) = (&hit.node.account, &guardrails.account);
+    if seen.is_none() || seen != own {
+        reasons.push(Lock::Account.closed(format!(
+            "The log comes from {}, and repairs are made only in the function's own account, {}. Run the function in that account, or make the change there by hand.",
+            known(seen, "account", "an account that is not known"),
+            own.as_ref().map_or("which is not known", AccountId::as_str),
+        )));
+    }
+    let (seen, own) = (&hit.node.region, &guardrails.region);
+    if seen.as_ref() != Some(own) {
+        reasons.push(Lock::Region.closed(format!(
+            "The log comes from {}, and repairs are made only in the function's own Region, {own}. Run the function in that Region, or make the change there by hand.",
+            known(seen, "Region", "a Region that is not known"),
+        )));
+    }
+    // Evidence from after `now` has no age; it is at least not old.
+    let age = Duration::try_from(now.duration_since(hit.last)).unwrap_or_default();
+    if age >= guardrails.max_evidence_age {
+        reasons.push(Lock::EvidenceTooOld.closed(format!(
+            "The newest line of the log is {} old, and TRIAGE_MAX_EVIDENCE_AGE allows {}. A newer line of the same fault leads to the repair.",
+            span(age),
+            span(guardrails.max_evidence_age),
+        )));
+    }
+    reasons
+}
+
+fn not_an_instance() -> Reason {
+    Lock::NotAnInstance.closed("The log does not come from an EC2 instance that is known by its id. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.")
+}
+
+/// The lock of the owner of `resource`: its opt-in tag.
+pub(super) fn tag_lock(
+    tag: Result<Option<String>, String>,
+    resource: &str,
+    guardrails: &Guardrails,
+) -> Option<Reason> {
+    let wanted = &guardrails.tag_value;
+    Some(match tag {
+        Ok(Some(value)) if value == *wanted => return None,
+        Ok(None) => Lock::Tag.closed(format!("The {resource} does not carry the tag {REPAIR_TAG_KEY} = {wanted}, with which its owner allows repairs. Add the tag to allow them.")),
+        Ok(Some(found)) => Lock::Tag.closed(format!("The {resource} carries the tag {REPAIR_TAG_KEY} with the value {:?}, which does not allow repairs; {wanted} would.", cut(&found))),
+        Err(why) => Lock::TagUnread.closed(format!("Whether the {resource} carries the tag {REPAIR_TAG_KEY} could not be read: {}.", why.trim_end_matches('.'))),
+    })
+}
+
+/// The cap of repairs in an hour, full until `until`.
+pub(super) fn cap_lock(max: u32, until: Timestamp) -> Reason {
+    Lock::Capped.closed(match max {
+        0 => "TRIAGE_MAX_REPAIRS is 0, so nothing is repaired. Raise it.".to_owned(),
+        max => format!("TRIAGE_MAX_REPAIRS allows {max} repairs an hour and they are used up, so nothing is repaired before {}. Many repairs at once point to one cause behind them all: look for it, then raise the number if need be.", moment(until)),
+    })
+}
+
+/// `2026-11-23 06:42:07 UTC`.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A span as the settings write it, rounded down, in the largest unit of which
+/// it has at least two: `90s`, `15m`, `26h`, `7d`.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    for (unit, name) in [(86_400, 'd'), (3_600, 'h'), (60, 'm')] {
+        if seconds >= 2 * unit {
+            return format!("{}{name}", seconds / unit);
+        }
+    }
+    format!("{seconds}s")
+}
+
+fn known<T: Display>(value: &Option<T>, kind: &str, unknown: &str) -> String {
+    match value {
+        Some(value) => format!("{kind} {value}"),
+        None => unknown.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_written_as_the_settings_write_them() {
+        let written = [90, 119, 120, 7_199, 7_200, 93_605, 172_800, 604_800]
+            .map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(
+            written,
+            ["90s", "119s", "2m", "119m", "2h", "26h", "2d", "7d"]
+        );
+    }
+}

@@ -51,6 +51,11 @@ impl Machine {
         self.0 &= !bit(environment);
     }
 
+    /// With all that `other` shows.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether the log shows it. Of two platforms it shows none.
     pub fn is(self, environment: Environment) -> bool {
         use Environment::{Linux, MacOs, Windows};

@@ -207,6 +207,7 @@ impl NodeState {
         if self.named.is_none() {
             self.named = named_in_tags(record);
         }
+        self.machine = self.machine.and(record.machine);
         self.latest = self.latest.max(Some(at));
         self.delivered_from.get_or_insert(at);
     }

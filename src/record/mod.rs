@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::machine::Machine;
+
 /// One statement of the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
@@ -44,6 +46,8 @@ pub struct Record<'a> {
     pub origin: Origin,
     /// The host that its wrappers name.
     pub host: Option<Arc<Host>>,
+    /// What its wrappers show of the machine.
+    pub machine: Machine,
     /// The line number of the head within its batch or file, from 1.
     pub line: u64,
     /// Its batch ended with it: lines of it may be missing.
@@ -139,6 +143,7 @@ impl<'a> Record<'a> {
             rest: self.rest.into_iter().map(own).collect(),
             origin: self.origin,
             host: self.host,
+            machine: self.machine,
             line: self.line,
             cut: self.cut,
             counted: self.counted,

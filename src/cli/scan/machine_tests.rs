@@ -34,6 +34,11 @@ fn what_people_found_is_what_the_advice_names() {
     );
     let rows: &[Row] = &[
         (
+            "03-sdkv2-imds-hoplimit-cri",
+            &["1. An agent in a container", "hop-limit 2", "Ask IMDS"],
+            &["route print", "iptables"],
+        ),
+        (
             "07-sdkv2-s3-scp",
             &["service control policy (SCP)"],
             &["PingStatus"],
@@ -47,6 +52,16 @@ fn what_people_found_is_what_the_advice_names() {
             "13-ecs-exec-address-in-use",
             &["in a container its own /var/lib/amazon/ssm"],
             &[],
+        ),
+        (
+            "16-bottlerocket-role-denied",
+            &["The role ExampleNodeRole lacks ssm:UpdateInstanceInformation"],
+            &["systemctl", "On Windows (PowerShell"],
+        ),
+        (
+            "20-docker-json-hoplimit",
+            &["1. An agent in a container", "hop-limit 2", "Ask IMDS"],
+            &["route print", "iptables"],
         ),
         (
             "28-windows-proxy-no-bypass",
@@ -351,4 +366,52 @@ fn a_client_is_named_as_one() {
             &["HIGH", "MEDIUM"],
         );
     }
+}
+
+#[test]
+fn what_stands_around_a_line_shows_the_machine() {
+    let wrapped = |wrap: &dyn Fn(&str) -> String| {
+        let lines = FULL.lines().map(|line| wrap(line) + "\n");
+        answer_to(&lines.collect::<String>())
+    };
+    for (name, prefix, restart) in [
+        (
+            "snap",
+            "2025-08-14T10:53:16-04:00 amazon-ssm-agent.amazon-ssm-agent[335236]: ",
+            "sudo snap restart amazon-ssm-agent",
+        ),
+        (
+            "bottlerocket",
+            "Jan 23 19:45:49 ip-10-0-0-5 host-containers@control[1411]: ",
+            "apiclient set host-containers.control.enabled=false",
+        ),
+        (
+            "pod",
+            "2024-11-04T10:05:10.815462921Z stderr F ",
+            "kubectl --namespace NAMESPACE rollout restart",
+        ),
+    ] {
+        let text = wrapped(&|line| format!("{prefix}{line}"));
+        check(name, &text, &[restart], &["systemctl restart"]);
+    }
+    let text = wrapped(&|line| {
+        serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2024-11-04T10:05:10.8Z"})
+            .to_string()
+    });
+    check(
+        "docker",
+        &text,
+        &["docker restart CONTAINER"],
+        &["systemctl restart"],
+    );
+    let text = wrapped(&|line| {
+        serde_json::json!({"log": line, "source": "stdout", "ecs_cluster": "app", "ecs_task_arn": "arn:aws:ecs:eu-west-1:123456789012:task/app/0a1b"})
+            .to_string()
+    });
+    check(
+        "task",
+        &text,
+        &["aws ecs update-service"],
+        &["systemctl restart"],
+    );
 }

@@ -3,6 +3,7 @@
 //! (Kubernetes, `pkg/kubelet/kuberuntime/logs`.)
 
 use super::{Context, Envelope, Opened, stamp};
+use crate::machine::Environment;
 
 pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
     let (at, rest) = stamp::iso(line)?;
@@ -17,6 +18,7 @@ pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
     };
     let envelope = Envelope {
         at: Some(at),
+        machine: [Environment::Kubernetes].into_iter().collect(),
         partial,
         ..Envelope::default()
     };

@@ -11,8 +11,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::program::{Producer, names_agent};
+use super::program::{Producer, machine_of, names_agent};
 use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads};
+use crate::machine::{Environment, Machine};
 use crate::node::NodeId;
 
 /// Docker cuts a line at this size; the last part alone ends with a line end.
@@ -85,6 +86,7 @@ fn into_owned<'b>(opened: Opened<'_>) -> Opened<'b> {
             id: envelope.id.map(own),
             at: envelope.at.map(Stamp::into_owned),
             producer: envelope.producer.into_owned(),
+            machine: envelope.machine,
             partial: envelope.partial,
             steps: envelope.steps,
         },
@@ -111,6 +113,7 @@ struct Scope<'a> {
     id: Option<Cow<'a, str>>,
     at: Option<Stamp<'a>>,
     program: Option<Cow<'a, str>>,
+    machine: Machine,
     partial: bool,
     last_part: bool,
     /// `{"key": …, "value": …}`, as OpenTelemetry writes attributes.
@@ -121,6 +124,7 @@ struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// The line, with what the objects around this one say of it.
     fn into_opened(mut self, outer: Option<&Envelope<'a>>) -> Option<Opened<'a>> {
+        let outer_machine = outer.map_or(Machine::default(), |outer| outer.machine);
         let producer = match self.program.take() {
             Some(Cow::Borrowed(name)) => Producer::named(name),
             Some(Cow::Owned(name)) => Producer::named(&name).into_owned(),
@@ -135,6 +139,7 @@ impl<'a> Scope<'a> {
             id: self.id.or_else(|| outer(|it| it.id.clone())),
             at: self.at,
             producer,
+            machine: outer_machine.and(self.machine),
             partial: self.partial && !self.last_part,
             ..Envelope::default()
         };
@@ -169,6 +174,21 @@ impl<'a> Scope<'a> {
                 self.id = Some(own());
                 return;
             }
+        }
+        match (parent, key) {
+            ("kubernetes", _) => self.machine.add(Environment::Kubernetes),
+            (_, "ecs_cluster" | "ecs_task_arn") => self.machine.add(Environment::Ecs),
+            (_, "CONTAINER_ID" | "CONTAINER_NAME" | "container_id") => {
+                self.machine.add(Environment::Container);
+            }
+            // Only a container's output tells these apart.
+            (_, "stream" | "iostream") if matches!(text, "stdout" | "stderr") => {
+                self.machine.add(Environment::Container);
+            }
+            (_, "SYSLOG_IDENTIFIER" | "_SYSTEMD_UNIT" | "ident") => {
+                self.machine = self.machine.and(machine_of(text));
+            }
+            _ => {}
         }
         match (parent, key) {
             ("kubernetes", "host")

@@ -20,6 +20,7 @@ pub(super) use stamp::{Stamp, zone_between};
 
 use super::Origin;
 use super::head::head;
+use crate::machine::Machine;
 
 /// Tried in this order on a line that does not begin as the agent's own do.
 const WRAPPERS: [Wrapper; 5] = [
@@ -52,6 +53,8 @@ pub(super) struct Envelope<'a> {
     /// When the line was written, or taken up.
     pub at: Option<Stamp<'a>>,
     pub producer: Producer<'a>,
+    /// What the wrapper shows of the machine.
+    pub machine: Machine,
     /// The rest of the line comes in a further wrapper.
     pub partial: bool,
     pub steps: Steps,
@@ -70,6 +73,7 @@ impl<'a> Envelope<'a> {
             id: self.id.or_else(|| outer.id.clone()),
             at: self.at.or_else(|| outer.at.clone()),
             producer: self.producer,
+            machine: self.machine.and(outer.machine),
             partial: self.partial,
             steps,
         }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::machine::{Environment, Machine};
+
 /// Who wrote a line, as far as its wrapper says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::record) enum Producer<'a> {
@@ -69,6 +71,20 @@ impl<'a> Producer<'a> {
             Self::Other(name) => Producer::Other(Cow::Owned(name.into_owned())),
         }
     }
+}
+
+/// What the name of a program, as wrappers give it, shows of the machine.
+pub(super) fn machine_of(name: &str) -> Machine {
+    let name = name.split_once('[').map_or(name, |(name, _pid)| name);
+    let environment = match name {
+        "amazon-ssm-agent.amazon-ssm-agent" | "snap.amazon-ssm-agent.amazon-ssm-agent.service" => {
+            Some(Environment::Snap)
+        }
+        name if name.starts_with("host-containers@control") => Some(Environment::Bottlerocket),
+        name if is_container(name) => Some(Environment::Container),
+        _ => None,
+    };
+    environment.into_iter().collect()
 }
 
 /// A process of the agent, by its exact name.

@@ -68,6 +68,7 @@ fn rfc5424(rest: &str) -> Option<Opened<'_>> {
     }
     let envelope = Envelope {
         at: (time != "-").then(|| Stamp::Text(time.into())),
+        machine: program::machine_of(app),
         ..from(Some(host), Producer::named(app))
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -110,7 +111,11 @@ fn program(rest: &str) -> Option<Opened<'_>> {
                 Producer::Kernel => without_uptime(text),
                 _ => text,
             };
-            return Some(Opened::new(text, from(host, producer)));
+            let envelope = Envelope {
+                machine: program::machine_of(name),
+                ..from(host, producer)
+            };
+            return Some(Opened::new(text, envelope));
         }
         if program::is_process(without_pid(word)) {
             return Some(Opened::new(text, from(host, Producer::Agent)));

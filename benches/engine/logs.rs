@@ -143,6 +143,55 @@ pub(crate) fn signatures(builtin: &[Signature], count: usize) -> Vec<Signature> 
         .collect()
 }
 
+/// What shippers write around a line.
+pub(crate) const WRAPPERS: [(&str, fn(&str) -> String); 8] = [
+    ("syslog", |line| {
+        format!("Nov 23 04:19:04 ip-10-0-1-20 amazon-ssm-agent[2373]: {line}")
+    }),
+    ("syslog, RFC 5424", |line| {
+        format!("<30>1 2026-11-23T04:19:04.185Z ip-10-0-1-20 amazon-ssm-agent 2373 - - {line}")
+    }),
+    ("CRI", |line| {
+        format!("2026-11-23T04:19:04.185462921Z stderr F {line}")
+    }),
+    ("journalctl -o json", |line| {
+        serde_json::json!({"__REALTIME_TIMESTAMP": "1795407544185000", "_HOSTNAME": "ip-10-0-1-20", "SYSLOG_IDENTIFIER": "amazon-ssm-agent", "MESSAGE": line}).to_string()
+    }),
+    ("Docker json-file", |line| {
+        serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2026-11-23T04:19:04.185462921Z"}).to_string()
+    }),
+    ("Fluent Bit", |line| {
+        serde_json::json!({"log": line, "kubernetes": {"host": "ip-10-0-1-20", "pod_name": "ssm"}, "ec2_instance_id": "i-0123456789abcdef0"}).to_string()
+    }),
+    ("Filebeat", |line| {
+        serde_json::json!({"@timestamp": "2026-11-23T04:19:04.185Z", "log": {"offset": 18233, "file": {"path": "/var/log/amazon/ssm/amazon-ssm-agent.log"}}, "message": line, "host": {"name": "ip-10-0-1-20"}, "cloud": {"instance": {"id": "i-0123456789abcdef0"}}}).to_string()
+    }),
+    ("CRI in Fluent Bit", |line| {
+        serde_json::json!({"log": format!("2026-11-23T04:19:04.185462921Z stderr F {line}"), "kubernetes": {"host": "ip-10-0-1-20"}}).to_string()
+    }),
+];
+
+/// One event per line, each in a wrapper.
+pub(crate) fn wrapped(text: &str, wrap: fn(&str) -> String) -> Vec<Batch<'static>> {
+    let events = text.lines().map(|line| Event {
+        id: "".into(),
+        at: Some(Timestamp::UNIX_EPOCH),
+        message: wrap(line).into(),
+    });
+    vec![Batch {
+        source: source(),
+        events: events.collect(),
+    }]
+}
+
+fn source() -> Source {
+    Source {
+        log_group: "SSMAgentLogs".to_owned(),
+        log_stream: "i-0123456789abcdef0".to_owned(),
+        ..Source::default()
+    }
+}
+
 /// One event per record, as the agent's own shipper sends them.
 pub(crate) fn batches(text: &str) -> Vec<Batch<'_>> {
     let events = records(text)
@@ -154,11 +203,7 @@ pub(crate) fn batches(text: &str) -> Vec<Batch<'_>> {
         })
         .collect();
     vec![Batch {
-        source: Source {
-            log_group: "SSMAgentLogs".to_owned(),
-            log_stream: "i-0123456789abcdef0".to_owned(),
-            ..Source::default()
-        },
+        source: source(),
         events,
     }]
 }

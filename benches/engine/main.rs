@@ -37,6 +37,7 @@ fn main() {
     against_decoding(builtin);
     over_signatures(builtin);
     over_size(builtin);
+    over_wrappers(builtin);
     loading(builtin);
 }
 
@@ -198,6 +199,46 @@ fn over_size(builtin: &'static [Signature]) {
             print!(" {:>8.2}", results[index].ratio / *size as f64);
         }
         println!();
+    }
+}
+
+/// What a byte costs in each wrapper, against the healthy log line by line.
+fn over_wrappers(builtin: &'static [Signature]) {
+    println!(
+        "\nTime per byte that comes, in a wrapper, against the healthy log (the budget is 2)\n"
+    );
+    println!(
+        "  {:<22} {:>12} {:>16} {:>14}",
+        "wrapper", "MB/s", "against none", "bytes, times"
+    );
+    let engine = Engine::with(builtin);
+    let text = logs::healthy(MB);
+    let mut names = vec!["none"];
+    let mut all = vec![logs::wrapped(&text, str::to_owned)];
+    for (name, wrap) in logs::WRAPPERS {
+        names.push(name);
+        all.push(logs::wrapped(&text, wrap));
+    }
+    let subjects = all.iter().map(|batches| {
+        let engine = &engine;
+        Subject::new(move || {
+            black_box(verdict(engine, batches));
+        })
+    });
+    let results = race(ROUNDS, subjects.collect());
+    let bytes = |batches: &[Batch<'_>]| -> f64 {
+        let events = batches.iter().flat_map(|batch| &batch.events);
+        events.map(|event| event.message.len() + 1).sum::<usize>() as f64
+    };
+    let plain = bytes(&all[0]);
+    for ((name, batches), result) in names.iter().zip(&all).zip(&results) {
+        let (bytes, seconds) = (bytes(batches), result.median.as_secs_f64());
+        println!(
+            "  {name:<22} {:>12.0} {:>16.2} {:>14.2}",
+            bytes / seconds / 1e6,
+            result.ratio * plain / bytes,
+            bytes / plain,
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::node::NodeId;
 
 /// So many hosts of one stream are told apart; what further ones say is not read.
-pub const MAX_HOSTS: usize = 4096;
+const MAX_HOSTS: usize = 4096;
 
 /// A host as a record's wrappers name it: never the authority for a write.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -40,11 +40,12 @@ pub struct Reader<'a> {
     lines: u64,
 }
 
-/// The beginning of a line, and the wrappers in which its rest will come.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// The beginning of a line, whose it is, and the wrappers in which its rest will come.
+#[derive(Debug, Clone, PartialEq)]
 struct Parts {
-    text: String,
+    place: usize,
     steps: Steps,
+    text: String,
 }
 
 /// The times of a line that no wrapper tells.
@@ -122,21 +123,16 @@ impl<'a> Reader<'a> {
 
     /// Ends the open records: the input is complete.
     pub fn close(&mut self, mut each: impl FnMut(Record<'a>)) {
-        for place in 0..self.parts.len() {
-            let part = std::mem::take(&mut self.parts[place].text);
-            if let Some(joiner) = self.joiners.get_mut(place).filter(|_| !part.is_empty()) {
-                let line = Line {
-                    text: &part,
-                    envelope: &Envelope::default(),
-                    at: None,
-                    received: Timestamp::UNIX_EPOCH,
-                    number: self.lines,
-                };
-                joiner
-                    .line(line, own, &mut false)
-                    .into_iter()
-                    .for_each(&mut each);
-            }
+        for parts in std::mem::take(&mut self.parts) {
+            let line = Line {
+                text: &parts.text,
+                envelope: &Envelope::default(),
+                at: None,
+                received: Timestamp::UNIX_EPOCH,
+                number: self.lines,
+            };
+            let record = self.joiners[parts.place].line(line, own, &mut false);
+            record.into_iter().for_each(&mut each);
         }
         self.joiners
             .iter_mut()
@@ -158,35 +154,32 @@ impl<'a> Reader<'a> {
 
     /// The reader as it goes into the stream state.
     pub fn into_owned(mut self) -> Reader<'static> {
-        let needed: Vec<bool> = (0..self.joiners.len())
-            .map(|place| {
-                self.joiners[place].open().is_some()
-                    || (self.parts.get(place)).is_some_and(|parts| !parts.text.is_empty())
-            })
+        let mut needed: Vec<bool> = (self.joiners.iter())
+            .map(|joiner| joiner.open().is_some())
             .collect();
-        let kept = self.hosts.retain(|place| needed.get(place) == Some(&true));
+        for parts in &self.parts {
+            needed[parts.place] = true;
+        }
+        let kept = self.hosts.retain(|place| needed[place]);
+        let now = |place| kept.binary_search(&place).unwrap_or(0);
+        for parts in &mut self.parts {
+            parts.place = now(parts.place);
+        }
+        let last = now(self.last);
         let mut joiners: Vec<Option<Joiner<'a>>> = self.joiners.into_iter().map(Some).collect();
-        let joiners = kept
-            .iter()
-            .filter_map(|place| joiners.get_mut(*place)?.take());
-        let parts = kept
-            .iter()
-            .map(|place| self.parts.get(*place).cloned().unwrap_or_default());
-        let parts: Vec<Parts> = parts.collect();
-        let mut reader = Reader {
+        let joiners = (kept.iter()).filter_map(|place| joiners.get_mut(*place)?.take());
+        Reader {
             joiners: joiners.map(Joiner::into_owned).collect(),
-            parts,
+            parts: self.parts,
             hosts: self.hosts,
             known: self.known,
             programs: self.programs,
-            last: kept.binary_search(&self.last).unwrap_or(0),
+            last,
             last_named: (None, None),
             last_place: 0,
             timed: self.timed,
             lines: self.lines,
-        };
-        reader.forget_parts();
-        reader
+        }
     }
 
     /// Takes the text of one event, or one line. `at` is the event's time; without
@@ -229,10 +222,13 @@ impl<'a> Reader<'a> {
     {
         // The agent's own shipper ends a record's event with a line end.
         let text = without_last(text, b'\n');
-        let is_object =
-            text.starts_with(['{', '[']) && memchr::memchr(b'\n', text.as_bytes()).is_some();
-        if is_object && let Some(opened) = self.opened(text, outer, depth) {
-            self.lines += lines(text).count() as u64;
+        // One object, or event of Windows, may stand on several lines.
+        let is_whole =
+            text.starts_with(['{', '[', '<']) && memchr::memchr(b'\n', text.as_bytes()).is_some();
+        if is_whole && let Some(opened) = self.opened(text, outer, depth) {
+            if depth == 0 {
+                self.lines += lines(text).count() as u64;
+            }
             return self.take_opened(opened, keep, depth, times, each);
         }
         for line in lines(text) {
@@ -294,30 +290,25 @@ impl<'a> Reader<'a> {
         envelope: &Envelope<'l>,
     ) -> Option<Cow<'l, str>> {
         let place = self.place(envelope)?;
-        if self.parts.len() <= place {
-            self.parts.resize(place + 1, Parts::default());
+        let mut parts = self.parts.iter();
+        let begun = parts.position(|it| it.place == place && it.steps == envelope.steps);
+        if !envelope.partial {
+            return Some(match begun {
+                Some(at) => Cow::Owned(self.parts.swap_remove(at).text + &text),
+                None => text,
+            });
         }
-        let parts = &mut self.parts[place];
-        if envelope.partial {
-            if parts.text.len() + text.len() <= MAX_PARTS {
-                parts.text.push_str(&text);
-            }
-            parts.steps = envelope.steps;
-            self.known.learn(&envelope.steps);
-            return None;
+        self.known.learn(&envelope.steps);
+        match begun {
+            Some(at) if self.parts[at].text.len() + text.len() > MAX_PARTS => {}
+            Some(at) => self.parts[at].text.push_str(&text),
+            None => self.parts.push(Parts {
+                place,
+                steps: envelope.steps,
+                text: text.into_owned(),
+            }),
         }
-        if parts.text.is_empty() || parts.steps != envelope.steps {
-            return Some(text);
-        }
-        let whole = std::mem::take(&mut parts.text) + &text;
-        self.forget_parts();
-        Some(Cow::Owned(whole))
-    }
-
-    fn forget_parts(&mut self) {
-        if self.parts.iter().all(|parts| parts.text.is_empty()) {
-            self.parts = Vec::new();
-        }
+        None
     }
 
     /// Gives a line without its wrappers to its host's joiner.

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 
-use crate::support::answer::{incident_of, incidents, outcome, reason};
+use crate::support::answer::{incident_of, incidents, nodes, outcome, reason};
 use crate::support::events::Event;
 use crate::support::instances::Launch;
 use crate::support::logs;
@@ -235,4 +235,65 @@ async fn an_unknown_id_harms_no_other_node() {
     assert_eq!(writes[0].fields.get("InstanceId"), Some(&dark));
     let looks = scene.proxy.calls_of("DescribeInstances");
     assert_eq!(looks.len(), 3, "for both nodes, before the write, after it");
+}
+
+/// A line as Filebeat ships it from a host with this id.
+fn shipped(host: &str, id: &str, line: &str) -> String {
+    serde_json::json!({
+        "@timestamp": "2026-11-23T04:19:04Z",
+        "message": line,
+        "host": {"name": host},
+        "cloud": {"instance": {"id": id}},
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn lines_of_two_hosts_blame_each_its_own_and_open_no_way_to_a_change() {
+    let scene = Scene::new().await;
+    let [dark, named] = scene.dark_instances().await;
+    let healthy = logs::HEALTHY
+        .lines()
+        .map(|line| shipped("web-2", &named, line));
+    let mut lines: Vec<String> = logs::IMDS_OFF
+        .lines()
+        .map(|line| shipped("web-1", &dark, line))
+        .collect();
+    for (place, line) in healthy.enumerate() {
+        lines.insert((2 * place + 1).min(lines.len()), line);
+    }
+    // The stream names the host that is well by its log; its metadata service is off, too.
+    let event = scene.log(&named, &lines.join("\n"));
+    let incident = scene.incident(REPAIR, &event).await;
+    assert_eq!(nodes(&incident), [&*dark]);
+    assert_eq!(incident["plan"]["kind"], "advise", "{incident:#}");
+    let reason = reason(&incident);
+    assert!(
+        reason.contains("Only the text of the log names"),
+        "{reason}"
+    );
+    assert_eq!(scene.writes(), []);
+    for instance in [&dark, &named] {
+        assert!(!scene.imds_is_on(instance).await);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_known_by_name_alone_is_not_the_streams_node_among_others() {
+    let scene = Scene::new().await;
+    let dark = scene.dark_instance().await;
+    let of = |host: &str, text: &str| -> Vec<String> {
+        let prefix = format!("Nov 23 04:19:04 {host} amazon-ssm-agent[7]: ");
+        text.lines().map(|line| format!("{prefix}{line}")).collect()
+    };
+    let mut lines = of("web-2", logs::HEALTHY);
+    lines.extend(of(
+        "web-1",
+        &logs::IMDS_OFF.replace("i-0123456789abcdef0", "x"),
+    ));
+    let event = scene.log(&dark, &lines.join("\n"));
+    let incident = scene.incident(REPAIR, &event).await;
+    assert_eq!(nodes(&incident), ["web-1"]);
+    assert_eq!(scene.writes(), []);
+    assert!(!scene.imds_is_on(&dark).await);
 }

@@ -16,3 +16,5 @@ mod splits;
 mod verdict;
 mod wild;
 mod wrapped;
+mod wrappers;
+mod wrapping;

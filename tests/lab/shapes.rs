@@ -32,7 +32,7 @@ pub(crate) fn is_head(line: &str) -> bool {
 }
 
 /// The time a line tells, or the one before.
-fn times(pieces: &[String]) -> Vec<Timestamp> {
+pub(crate) fn times(pieces: &[String]) -> Vec<Timestamp> {
     let mut at: Timestamp = START.parse().expect("a time");
     pieces
         .iter()

@@ -4,10 +4,12 @@
 use super::{Context, Envelope, Opened, json, stamp};
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
-    if !line.ends_with('}') {
-        return None;
-    }
-    let start = line.find("{\"").filter(|start| *start > 0)?;
+    let opening = match line.as_bytes() {
+        [.., b'}'] => "{\"",
+        [.., b'}', b']'] => "[{\"",
+        _ => return None,
+    };
+    let start = line.find(opening).filter(|start| *start > 0)?;
     let mut opened = json::open(&line[start..], context)?;
     let at = stamp::leading(line).map(|(at, _)| at);
     let envelope = std::mem::take(&mut opened.envelope);
@@ -39,6 +41,8 @@ mod tests {
             let line = format!("{prefix}{{\"log\":\"{head}\"}}");
             let opened = open(&line, &context).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(opened.text, head);
+            let line = format!("{prefix}[{{\"log\":\"{head}\"}}]");
+            assert!(open(&line, &context).is_some(), "{line}");
         }
         for line in [
             "x {\"log\":\"no record\"}",

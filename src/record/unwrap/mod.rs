@@ -205,7 +205,9 @@ pub(super) fn may_be_wrapped(line: &str) -> bool {
             !(dated && level.is_some_and(|byte| b"TDIWEC".contains(byte)))
         }
         [b'{' | b'<' | b'"' | b'[', ..] => true,
-        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => has_clock(bytes) || bytes.last() == Some(&b'}'),
+        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => {
+            has_clock(bytes) || matches!(bytes.last(), Some(b'}' | b']'))
+        }
         _ => false,
     }
 }
@@ -251,8 +253,17 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
         Producer::Agent => Some(Reads::Record),
         Producer::Systemd | Producer::Kernel => names_agent(&opened.text).then_some(Reads::Record),
         Producer::Unnamed => reads(&opened.text, &context.deeper()),
+        // A relay that hands on an object.
+        Producer::Other(_) if opened.text.starts_with('{') => {
+            reads(&opened.text, &context.deeper())
+        }
         Producer::Other(_) => None,
     }
+}
+
+/// Whether a wrapper stands around `text`.
+fn is_wrapped(text: &str, context: &Context<'_>) -> bool {
+    may_be_wrapped(text) && take_off(text, context).is_some()
 }
 
 /// Whether a record with a time of the agent's own starts here.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::program::{self, Producer};
-use super::{Context, Envelope, Opened, Stamp, is_timed_head, stamp};
+use super::{Context, Envelope, Opened, Reads, Stamp, is_timed_head, is_wrapped, reads, stamp};
 
 /// The place of a line right behind a time, and behind one or two words more.
 const BEHIND_TIME: [u32; 3] = [1, 2, 3];
@@ -104,6 +104,9 @@ fn program(rest: &str) -> Option<Opened<'_>> {
     let mut after = rest;
     for index in 0..3 {
         let (word, text) = after.split_once(' ').unwrap_or((after, ""));
+        if !is_name(word) {
+            return None;
+        }
         let host = (index > 0).then(|| rest.split(' ').next()).flatten();
         if let Some(name) = word.strip_suffix(':') {
             let producer = Producer::named(name);
@@ -123,6 +126,12 @@ fn program(rest: &str) -> Option<Opened<'_>> {
         after = text;
     }
     None
+}
+
+/// A host, or a program with its process, `sshd[99]:` or `kubelet(1)`.
+fn is_name(word: &str) -> bool {
+    let named = |b: u8| b.is_ascii_alphanumeric() || b"._-/@()[]:+\\".contains(&b);
+    !word.is_empty() && word.bytes().all(named)
 }
 
 fn without_pid(word: &str) -> &str {
@@ -147,19 +156,23 @@ fn without_uptime(body: &str) -> &str {
 fn behind_time<'a>(rest: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let mut text = rest;
     for path in BEHIND_TIME {
-        let continues = context.known.has(path) && is_continuation(text);
-        if continues || is_timed_head(text) {
+        let (word, after) = text.split_once(' ').unwrap_or((text, ""));
+        let is_object = word.contains('"');
+        if is_object || word.ends_with(':') || program::is_process(without_pid(word)) {
+            return None;
+        }
+        let known = || context.known.has(path);
+        if is_timed_head(text)
+            || reads(text, &context.deeper()) == Some(Reads::Record)
+            || known() && (is_continuation(text) || is_wrapped(text, &context.deeper()))
+        {
             let host = (path > BEHIND_TIME[0])
                 .then(|| rest.split(' ').next())
                 .flatten();
             let envelope = from(host, Producer::Unnamed);
             return Some(Opened::new(text, envelope).at_path(path));
         }
-        let (word, rest) = text.split_once(' ')?;
-        if word.ends_with(':') || program::is_process(without_pid(word)) {
-            return None;
-        }
-        text = rest;
+        text = after;
     }
     None
 }

@@ -12,63 +12,42 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::cause::closed_names;
 use crate::node::{AccountId, InstanceId, NodeId, Region};
 
-/// What a value must look like to stand in a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum ArgKind {
-    InstanceId,
-    /// An EC2 instance or a hybrid node.
-    NodeId,
-    AccountId,
-    Region,
-    /// A role's name, without its path.
-    RoleName,
-    /// An IAM user's name, without its path.
-    UserName,
-    /// A policy of AWS Organizations.
-    PolicyId,
-    InstanceProfileName,
-    VpcId,
-    SubnetId,
-    SecurityGroupId,
-    VpcEndpointId,
-    RouteTableId,
-    NetworkAclId,
-    /// A DNS name or an address literal.
-    Host,
-    /// An endpoint prefix such as `ssmmessages`, or a word of an API's name.
-    Service,
-    /// `ssm:UpdateInstanceInformation`.
-    Action,
-    Arn,
+closed_names! {
+    /// What a value must look like to stand in a command. By its name, in capitals, it is called
+    /// where a value is missing or does not pass.
+    pub(crate) ArgKind {
+        InstanceId = "INSTANCE_ID",
+        /// An EC2 instance or a hybrid node.
+        NodeId = "NODE_ID",
+        AccountId = "ACCOUNT_ID",
+        Region = "REGION",
+        /// A role's name, without its path.
+        RoleName = "ROLE_NAME",
+        /// An IAM user's name, without its path.
+        UserName = "USER_NAME",
+        /// A policy of AWS Organizations.
+        PolicyId = "POLICY_ID",
+        InstanceProfileName = "INSTANCE_PROFILE_NAME",
+        VpcId = "VPC_ID",
+        SubnetId = "SUBNET_ID",
+        SecurityGroupId = "SECURITY_GROUP_ID",
+        VpcEndpointId = "VPC_ENDPOINT_ID",
+        RouteTableId = "ROUTE_TABLE_ID",
+        NetworkAclId = "NETWORK_ACL_ID",
+        /// A DNS name or an address literal.
+        Host = "HOST",
+        /// An endpoint prefix such as `ssmmessages`, or a word of an API's name.
+        Service = "SERVICE",
+        /// `ssm:UpdateInstanceInformation`.
+        Action = "ACTION",
+        Arn = "ARN",
+    }
 }
 
 impl ArgKind {
-    /// The word that stands where a value is missing or does not pass.
-    pub(crate) fn placeholder(self) -> &'static str {
-        match self {
-            Self::InstanceId => "INSTANCE_ID",
-            Self::NodeId => "NODE_ID",
-            Self::AccountId => "ACCOUNT_ID",
-            Self::Region => "REGION",
-            Self::RoleName => "ROLE_NAME",
-            Self::UserName => "USER_NAME",
-            Self::PolicyId => "POLICY_ID",
-            Self::InstanceProfileName => "INSTANCE_PROFILE_NAME",
-            Self::VpcId => "VPC_ID",
-            Self::SubnetId => "SUBNET_ID",
-            Self::SecurityGroupId => "SECURITY_GROUP_ID",
-            Self::VpcEndpointId => "VPC_ENDPOINT_ID",
-            Self::RouteTableId => "ROUTE_TABLE_ID",
-            Self::NetworkAclId => "NETWORK_ACL_ID",
-            Self::Host => "HOST",
-            Self::Service => "SERVICE",
-            Self::Action => "ACTION",
-            Self::Arn => "ARN",
-        }
-    }
-
     /// Whether `text` as a whole has this form. Nothing that begins with a
     /// hyphen passes: a program would read it as an option.
     pub(crate) fn accepts(self, text: &str) -> bool {
@@ -143,7 +122,7 @@ impl Command {
         let value = if grammar.accepts(value) {
             value
         } else {
-            grammar.placeholder()
+            grammar.as_str()
         };
         self.0.push(' ');
         self.0.push_str(&quote(&format!("{before}{value}{after}")));
@@ -220,7 +199,8 @@ pub(crate) fn json_word(document: &str) -> Option<String> {
     Some(word)
 }
 
-fn is_made_of(text: &str, most: usize, besides: &str) -> bool {
+/// From 1 to `most` ASCII letters, digits and characters of `besides`.
+pub(crate) fn is_made_of(text: &str, most: usize, besides: &str) -> bool {
     !text.is_empty()
         && text.len() <= most
         && text
@@ -229,7 +209,7 @@ fn is_made_of(text: &str, most: usize, besides: &str) -> bool {
 }
 
 /// IAM names: letters, digits and `_+=,.@-`.
-fn is_iam_name(text: &str, most: usize) -> bool {
+pub(crate) fn is_iam_name(text: &str, most: usize) -> bool {
     is_made_of(text, most, "_+=,.@-")
 }
 

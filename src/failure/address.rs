@@ -2,54 +2,31 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::cause::closed_names;
 use crate::node::{Partition, Region};
 
-/// What the agent talks to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Service {
-    /// The instance metadata service.
-    Metadata,
-    /// Azure's metadata service, at the same address.
-    AzureMetadata,
-    Ssm,
-    SsmMessages,
-    Ec2Messages,
-    S3,
-    Kms,
-    Logs,
-    Sts,
-    Other,
+closed_names! {
+    /// What the agent talks to, by its endpoint prefix: `ssm` of `ssm.REGION.amazonaws.com`.
+    pub Service {
+        /// The instance metadata service.
+        Metadata = "imds",
+        /// Azure's metadata service, at the same address.
+        AzureMetadata = "azure-imds",
+        Ssm = "ssm",
+        SsmMessages = "ssmmessages",
+        Ec2Messages = "ec2messages",
+        S3 = "s3",
+        Kms = "kms",
+        Logs = "logs",
+        Sts = "sts",
+        Other = "other",
+    }
 }
 
 impl Service {
-    /// The endpoint prefix, as in `ssm.REGION.amazonaws.com`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metadata => "imds",
-            Self::AzureMetadata => "azure-imds",
-            Self::Ssm => "ssm",
-            Self::SsmMessages => "ssmmessages",
-            Self::Ec2Messages => "ec2messages",
-            Self::S3 => "s3",
-            Self::Kms => "kms",
-            Self::Logs => "logs",
-            Self::Sts => "sts",
-            Self::Other => "other",
-        }
-    }
-
     fn of_prefix(prefix: &str) -> Option<Self> {
-        let prefix = prefix.strip_suffix("-fips").unwrap_or(prefix);
-        Some(match prefix {
-            "ssm" => Self::Ssm,
-            "ssmmessages" => Self::SsmMessages,
-            "ec2messages" => Self::Ec2Messages,
-            "s3" => Self::S3,
-            "kms" => Self::Kms,
-            "logs" => Self::Logs,
-            "sts" => Self::Sts,
-            _ => return None,
-        })
+        let known = Self::parse(prefix.strip_suffix("-fips").unwrap_or(prefix));
+        known.filter(|one| !matches!(one, Self::Metadata | Self::AzureMetadata | Self::Other))
     }
 
     /// `ssm:UpdateInstanceInformation` → ssm.

@@ -9,16 +9,17 @@ mod address;
 pub(crate) mod address_class;
 mod answer;
 mod denial;
-mod judge;
+mod kind;
 mod phrase;
 
 pub(crate) use address::Service;
 pub(crate) use denial::{Denied, DenyReason, Principal};
-pub(crate) use judge::verdict;
+pub(crate) use kind::{Kind, verdict};
 
 use std::net::IpAddr;
 
 use self::answer::{Answer, Answerer};
+use self::phrase::{Phrase as M, PhraseSet};
 use crate::node::{AccountId, Region};
 
 /// One error, as far as its text tells.
@@ -43,104 +44,10 @@ pub struct Failure {
     pub denied: Vec<Denied>,
 }
 
-/// What went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The metadata service answered 403 with its own page.
-    ImdsDisabled,
-    /// 403 for the metadata address, without the page that the real service sends.
-    ImdsForbiddenByOther,
-    /// 403, with nothing that tells who answered.
-    ImdsForbidden,
-    /// 401 for a request without a token.
-    ImdsTokenRequired,
-    /// 401 for a request with a token.
-    ImdsTokenRefused,
-    /// The metadata service, or what answers in its place, answered 5xx.
-    ImdsFault,
-    ImdsUnreachable,
-    /// No answer from the metadata service, its cause cut away.
-    ImdsUnclear,
-    /// The metadata service answered that there is no role.
-    NoRole,
-    /// The metadata service names a role and has no credentials of it.
-    RoleWithoutCredentials,
-    /// The metadata service named a role; why its credentials did not come is not
-    /// known here, or cut away.
-    RoleCredentialsUnclear,
-    /// The SDK's summary "no EC2 instance role found" with its cause cut away.
-    NoRoleOrImds,
-    RoleUnassumable,
-    ProfileStale,
-    /// Azure's metadata service gave no answer, or none of use.
-    AzureMetadata,
-    /// Calls to the metadata address went to a proxy.
-    ProxyCatchesImds,
-    Proxy,
-    /// Something else than AWS answered, with an HTTP status or a page.
-    ProxyAnswer,
-    Dns,
-    /// The host name itself is malformed: a typing error in the Region.
-    HostName,
-    ClockSkew,
-    Tls,
-    /// No answer on the port: dropped on the way.
-    Blocked,
-    Refused,
-    NoRouteFromHost,
-    Reset,
-    TimedOut,
-    TooManyOpenFiles,
-    /// "send request failed", its cause cut away.
-    Unsent,
-    /// The SDK gave up trying again, what failed each time cut away.
-    RetriesExhausted,
-    /// The caller itself gave the request up.
-    Canceled,
-    AccessDenied,
-    DhmcNotConfigured,
-    DhmcRoleBroken,
-    OptInRequired,
-    /// ssmmessages answered "Unauthorized request".
-    Unauthorized,
-    Throttled,
-    Expired,
-    TokenInvalid,
-    SignatureInvalid,
-    NoCredentials,
-    /// A credentials file or endpoint of the host itself failed.
-    CredentialSource,
-    NotRegistered,
-    Activation,
-    AlreadyRegistered,
-    Fingerprint,
-    InputInvalid,
-    RegionMissing,
-    /// A bundle of CA certificates that the SDK cannot use.
-    CaBundle,
-    WrongEndpoint,
-    DestinationMissing,
-    ServiceError,
-    /// A service refused, with a code that is not known here.
-    OtherRefusal,
-    /// An answer that could not be read, its body cut away.
-    Unreadable,
-    DiskFull,
-    InotifyExhausted,
-    ReadOnly,
-    PermissionDenied,
-    OutOfMemory,
-    OutOfProcesses,
-    Noexec,
-    FileMissing,
-    Crash,
-}
-
 /// Reads the error inside `flat`, the record's text on one line
 /// ([`crate::record::Record::flat`]). `None` when it holds no error known here.
 pub(crate) fn read(flat: &str) -> Option<Failure> {
-    use phrase::Phrase as M;
-    let seen = phrase::PhraseSet::scan(flat);
+    let seen = PhraseSet::scan(flat);
     let address = seen.find(M::Url, || address::last_address(flat));
     let answer = seen.find(M::Status, || Answer::last(flat));
     if seen.is_empty() && address.is_none() && answer.is_none() {
@@ -193,20 +100,18 @@ pub(crate) fn read(flat: &str) -> Option<Failure> {
 /// errors contain "i/o timeout", a wrong clock shows as a certificate error.
 fn kind(
     flat: &str,
-    seen: &phrase::PhraseSet,
+    seen: &PhraseSet,
     address: Option<&address::Address>,
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
-    use phrase::Phrase as M;
-    if seen.has(M::AssumeRoleUnauthorized) || seen.has(M::CannotAssumeRole) {
-        return Some(Kind::RoleUnassumable);
-    }
-    if seen.has(M::ProfileNotFound) || seen.has(M::ProfileWithoutRole) {
-        return Some(Kind::ProfileStale);
-    }
-    // The SDK's own configuration failed: whatever it was to call is not to blame.
-    if seen.has(M::CaBundle) {
-        return Some(Kind::CaBundle);
+    let known = [
+        (M::RoleUnassumable, Kind::RoleUnassumable),
+        (M::ProfileStale, Kind::ProfileStale),
+        // The SDK's own configuration failed: whatever it was to call is not to blame.
+        (M::CaBundle, Kind::CaBundle),
+    ];
+    if let Some(kind) = seen.first(&known) {
+        return Some(kind);
     }
     let to_azure = address.is_some_and(|address| address.service == Some(Service::AzureMetadata));
     if to_azure || seen.has(M::AzureMetadata) {
@@ -244,25 +149,24 @@ fn kind(
 /// A request that got no answer, or one that says nothing known.
 fn unanswered(
     flat: &str,
-    seen: &phrase::PhraseSet,
+    seen: &PhraseSet,
     address: Option<&address::Address>,
     answer: Option<&Answer<'_>>,
 ) -> Option<Kind> {
-    use phrase::Phrase as M;
     let sent = address.is_some()
         || answer.is_some()
         || seen.find(M::Call, || answer::call(flat)).is_some();
-    if sent && seen.has(M::ContextDeadline) {
-        return Some(Kind::TimedOut);
-    }
-    if sent && seen.has(M::Canceled) {
-        return Some(Kind::Canceled);
-    }
-    if seen.has(M::SendRequestFailed) {
-        return Some(Kind::Unsent);
-    }
-    if seen.has(M::RetriesExhausted) {
-        return Some(Kind::RetriesExhausted);
+    let of_sent = [
+        (M::ContextDeadline, Kind::TimedOut),
+        (M::Canceled, Kind::Canceled),
+    ];
+    let of_any = [
+        (M::SendRequestFailed, Kind::Unsent),
+        (M::RetriesExhausted, Kind::RetriesExhausted),
+    ];
+    let known = sent.then(|| seen.first(&of_sent)).flatten();
+    if let Some(kind) = known.or_else(|| seen.first(&of_any)) {
+        return Some(kind);
     }
     match answer {
         Some(answer) => by_status(answer),
@@ -288,12 +192,7 @@ fn by_status(answer: &Answer<'_>) -> Option<Kind> {
     })
 }
 
-fn network(
-    flat: &str,
-    seen: &phrase::PhraseSet,
-    address: Option<&address::Address>,
-) -> Option<Kind> {
-    use phrase::Phrase as M;
+fn network(flat: &str, seen: &PhraseSet, address: Option<&address::Address>) -> Option<Kind> {
     if let Some(tail) = address.map(|address| &flat[address.end..])
         && address::is_bare_status(tail)
     {
@@ -303,85 +202,41 @@ fn network(
     if seen.has(M::SocketFiles) || seen.has(M::Lookup) && seen.has(M::TooManyFiles) {
         return Some(Kind::TooManyOpenFiles);
     }
-    if seen.has(M::Lookup)
-        && seen.any(&[
-            M::NoSuchHost,
-            M::ServerMisbehaving,
-            M::TemporaryDns,
-            M::Getaddrinfo,
-            M::IoTimeout,
-            M::LookupRefused,
-        ])
-    {
+    if seen.has(M::Lookup) && seen.any(&[M::NoSuchHost, M::LookupFailed, M::IoTimeout]) {
         let mistyped =
             address.is_some_and(|address| address.host.contains('%')) || flat.contains(".xn--");
         return Some(if mistyped { Kind::HostName } else { Kind::Dns });
     }
-    if seen.any(&[M::DialLookup, M::NoSuchHost, M::Getaddrinfo]) {
+    if seen.any(&[M::DialLookup, M::NoSuchHost]) {
         return Some(Kind::Dns);
     }
     if seen.has(M::X509) {
-        return Some(
-            if seen.has(M::CertificateDates) && flat.contains(" is before ") {
-                Kind::ClockSkew
-            } else {
-                Kind::Tls
-            },
-        );
+        let skewed = seen.has(M::CertificateDates) && flat.contains(" is before ");
+        return Some(if skewed { Kind::ClockSkew } else { Kind::Tls });
     }
-    if seen.any(&[
-        M::TlsHandshakeTimeout,
-        M::RemoteTls,
-        M::NotTls,
-        M::HttpToHttps,
-        M::TlsHandshakeFailure,
-        M::TlsLibrary,
-    ]) {
+    if seen.has(M::Tls) {
         return Some(Kind::Tls);
     }
-    if seen.any(&[M::DialTcp, M::ReadTcp, M::WriteTcp, M::ConnectEx]) {
-        if seen.any(&[M::ConnectionRefused, M::ActivelyRefused]) {
-            return Some(Kind::Refused);
-        }
-        if seen.any(&[
-            M::NoRouteToHost,
-            M::NetworkUnreachable,
-            M::CannotAssign,
-            M::InvalidArgument,
-            M::UnreachableNetworkWindows,
-            M::ConnectDenied,
-        ]) {
-            return Some(Kind::NoRouteFromHost);
-        }
-        if seen.any(&[
-            M::IoTimeout,
-            M::ConnectionTimedOut,
-            M::DidNotRespond,
-            M::ContextDeadline,
-        ]) {
-            return Some(Kind::Blocked);
-        }
-        if seen.any(&[
-            M::ConnectionReset,
-            M::BrokenPipe,
-            M::ClosedConnection,
-            M::ForciblyClosed,
-        ]) {
-            return Some(Kind::Reset);
-        }
-    }
-    if seen.any(&[M::ClientTimeout, M::HeadersTimeout]) {
-        return Some(Kind::TimedOut);
-    }
-    if seen.has(M::Http2Closed) {
-        return Some(Kind::Reset);
+    let of_socket = [
+        (M::Refused, Kind::Refused),
+        (M::NoRoute, Kind::NoRouteFromHost),
+        (M::IoTimeout, Kind::Blocked),
+        (M::NoAnswer, Kind::Blocked),
+        (M::ContextDeadline, Kind::Blocked),
+        (M::Reset, Kind::Reset),
+        (M::Closed, Kind::Reset),
+    ];
+    let of_client = [
+        (M::ClientTimeout, Kind::TimedOut),
+        (M::Http2Closed, Kind::Reset),
+    ];
+    let known = seen.find(M::Tcp, || seen.first(&of_socket));
+    if let Some(kind) = known.or_else(|| seen.first(&of_client)) {
+        return Some(kind);
     }
     if let Some(address) = address {
         let tail = flat[address.end..].trim_start_matches(['"', ':', ' ']);
-        if tail.starts_with("EOF")
-            || tail.starts_with("unexpected EOF")
-            || seen.any(&[M::ConnectionReset, M::BrokenPipe])
-        {
+        if tail.starts_with("EOF") || tail.starts_with("unexpected EOF") || seen.has(M::Reset) {
             return Some(Kind::Reset);
         }
         if tail.starts_with("context deadline exceeded") {
@@ -393,9 +248,8 @@ fn network(
 
 /// The metadata service and the credentials that come from it. The SDK heads every
 /// failure of the role listing "no EC2 … role found": what answered, and how, decides.
-fn imds(flat: &str, seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
-    use phrase::Phrase as M;
-    let metadata = seen.any(&[M::MetadataError, M::MetadataAddress, M::MetadataCall])
+fn imds(flat: &str, seen: &PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
+    let metadata = seen.any(&[M::Metadata, M::MetadataCall])
         || answer.is_some_and(|answer| answer.by == Some(Answerer::Metadata));
     let status = answer
         .filter(|answer| metadata && answer.by != Some(Answerer::Aws))
@@ -409,7 +263,7 @@ fn imds(flat: &str, seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Op
             Kind::ImdsForbidden
         });
     }
-    if metadata && (status == 401 || seen.any(&[M::Unauthorized401, M::UnauthorizedPage])) {
+    if metadata && (status == 401 || seen.has(M::Unauthorized401)) {
         // The second generation asks with a token or not at all.
         return Some(if seen.has(M::MetadataCall) {
             Kind::ImdsTokenRefused
@@ -431,16 +285,16 @@ fn imds(flat: &str, seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Op
             Kind::RoleWithoutCredentials
         });
     }
-    let timed_out = seen.has(M::ContextDeadline);
     if status >= 500 && seen.has(M::MetadataCall) {
         return Some(Kind::ImdsFault);
     }
+    let unanswered = if seen.has(M::ContextDeadline) {
+        Kind::ImdsUnreachable
+    } else {
+        Kind::ImdsUnclear
+    };
     if seen.has(M::MetadataCall) {
-        return Some(if timed_out {
-            Kind::ImdsUnreachable
-        } else {
-            Kind::ImdsUnclear
-        });
+        return Some(unanswered);
     }
     if of_role {
         return Some(if metadata && seen.has(M::TokenFallback) {
@@ -451,72 +305,39 @@ fn imds(flat: &str, seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Op
             Kind::NoRoleOrImds
         });
     }
-    if seen.has(M::TokenFallback) || seen.has(M::InstanceIdFromImds) {
-        return Some(if timed_out {
-            Kind::ImdsUnreachable
-        } else {
-            Kind::ImdsUnclear
-        });
-    }
-    None
+    seen.any(&[M::TokenFallback, M::InstanceIdFromImds])
+        .then_some(unanswered)
 }
 
 /// Answers of AWS services, by their codes.
-fn service(seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
-    use phrase::Phrase as M;
-    let table: [(&[M], Kind); 21] = [
-        (&[M::DhmcNotConfigured], Kind::DhmcNotConfigured),
-        (&[M::CouldNotAssumeRole], Kind::DhmcRoleBroken),
-        (
-            &[
-                M::SignatureExpired,
-                M::SignatureNotYetCurrent,
-                M::RequestExpired,
-                M::TimeTooSkewed,
-            ],
-            Kind::ClockSkew,
-        ),
-        (
-            &[
-                M::Throttling,
-                M::RateExceeded,
-                M::ThrottledText,
-                M::TooManyRequests,
-                M::SlowDown,
-            ],
-            Kind::Throttled,
-        ),
-        (&[M::ExpiredToken, M::SharedCredsExpired], Kind::Expired),
-        (&[M::TokenInvalid], Kind::TokenInvalid),
-        (&[M::SignatureInvalid], Kind::SignatureInvalid),
-        (&[M::OptInRequired], Kind::OptInRequired),
-        (&[M::UnknownOperation], Kind::WrongEndpoint),
-        (&[M::AccessDenied, M::NotAuthorized], Kind::AccessDenied),
-        (&[M::UnauthorizedRequest], Kind::Unauthorized),
-        (&[M::FingerprintMismatch], Kind::Fingerprint),
-        (
-            &[M::NotExistingInstance, M::InvalidInstanceId],
-            Kind::NotRegistered,
-        ),
-        (&[M::Activation], Kind::Activation),
-        (&[M::AlreadyRegistered], Kind::AlreadyRegistered),
-        (&[M::NoCredentialProviders], Kind::NoCredentials),
-        (&[M::DestinationMissing], Kind::DestinationMissing),
-        (&[M::MissingRegion], Kind::RegionMissing),
-        (
-            &[M::ValidationFailed, M::InvalidParameter],
-            Kind::InputInvalid,
-        ),
-        (&[M::InternalError], Kind::ServiceError),
-        (
-            &[M::SharedCreds, M::CredentialsEndpoint, M::EmptyStaticCreds],
-            Kind::CredentialSource,
-        ),
+fn service(seen: &PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
+    let known = [
+        (M::DhmcNotConfigured, Kind::DhmcNotConfigured),
+        (M::CouldNotAssumeRole, Kind::DhmcRoleBroken),
+        (M::ClockSkew, Kind::ClockSkew),
+        (M::Throttled, Kind::Throttled),
+        (M::Expired, Kind::Expired),
+        (M::TokenInvalid, Kind::TokenInvalid),
+        (M::SignatureInvalid, Kind::SignatureInvalid),
+        (M::OptInRequired, Kind::OptInRequired),
+        (M::UnknownOperation, Kind::WrongEndpoint),
+        (M::AccessDenied, Kind::AccessDenied),
+        (M::UnauthorizedRequest, Kind::Unauthorized),
+        (M::FingerprintMismatch, Kind::Fingerprint),
+        (M::NotRegistered, Kind::NotRegistered),
+        (M::Activation, Kind::Activation),
+        (M::AlreadyRegistered, Kind::AlreadyRegistered),
+        (M::NoCredentialProviders, Kind::NoCredentials),
+        (M::DestinationMissing, Kind::DestinationMissing),
+        (M::MissingRegion, Kind::RegionMissing),
+        (M::InputInvalid, Kind::InputInvalid),
+        (M::InternalError, Kind::ServiceError),
+        (M::CredentialSource, Kind::CredentialSource),
     ];
-    if let Some((_, kind)) = table.iter().find(|(phrases, _)| seen.any(phrases)) {
-        return Some(*kind);
+    if let Some(kind) = seen.first(&known) {
+        return Some(kind);
     }
-    if seen.has(M::SerializationError) || seen.has(M::UnmarshalError) {
+    if seen.has(M::Unreadable) {
         return Some(match answer.filter(|answer| answer.request_id.is_some()) {
             // An empty request id: the answer did not come from AWS.
             Some(answer) if answer.is_foreign() => Kind::ProxyAnswer,
@@ -526,13 +347,11 @@ fn service(seen: &phrase::PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind
             None => Kind::Unreadable,
         });
     }
-    seen.any(&[M::BadGatewayPage, M::HtmlPage])
-        .then_some(Kind::ProxyAnswer)
+    seen.has(M::Page).then_some(Kind::ProxyAnswer)
 }
 
 /// Errors of the host's own operating system.
-fn host(seen: &phrase::PhraseSet) -> Option<Kind> {
-    use phrase::Phrase as M;
+fn host(seen: &PhraseSet) -> Option<Kind> {
     if seen.has(M::NoSpace) {
         return Some(if seen.has(M::Watch) {
             Kind::InotifyExhausted
@@ -540,25 +359,19 @@ fn host(seen: &phrase::PhraseSet) -> Option<Kind> {
             Kind::DiskFull
         });
     }
-    if seen.has(M::TooManyFiles) {
-        return Some(Kind::InotifyExhausted);
-    }
-    let table: [(&[M], Kind); 7] = [
-        (&[M::ReadOnlyFs], Kind::ReadOnly),
-        (&[M::OutOfMemory], Kind::OutOfMemory),
-        (&[M::OutOfProcesses], Kind::OutOfProcesses),
-        (&[M::GroupPolicy, M::ExecFormat], Kind::Noexec),
-        (&[M::GoPanic], Kind::Crash),
-        (&[M::PermissionDenied], Kind::PermissionDenied),
-        (&[M::NoSuchFile], Kind::FileMissing),
-    ];
-    if seen.has(M::ForkExec) && seen.has(M::PermissionDenied) {
+    if seen.has(M::ForkExec) && seen.has(M::PermissionDenied) && !seen.has(M::TooManyFiles) {
         return Some(Kind::Noexec);
     }
-    table
-        .iter()
-        .find(|(phrases, _)| seen.any(phrases))
-        .map(|(_, kind)| *kind)
+    seen.first(&[
+        (M::TooManyFiles, Kind::InotifyExhausted),
+        (M::ReadOnlyFs, Kind::ReadOnly),
+        (M::OutOfMemory, Kind::OutOfMemory),
+        (M::OutOfProcesses, Kind::OutOfProcesses),
+        (M::Noexec, Kind::Noexec),
+        (M::GoPanic, Kind::Crash),
+        (M::PermissionDenied, Kind::PermissionDenied),
+        (M::NoSuchFile, Kind::FileMissing),
+    ])
 }
 
 #[cfg(test)]

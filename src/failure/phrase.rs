@@ -16,62 +16,45 @@ macro_rules! phrases {
 }
 
 phrases! {
-    AssumeRoleUnauthorized: "AssumeRoleUnauthorizedAccess",
-    CannotAssumeRole: "EC2 cannot assume the role",
-    ProfileNotFound: "InstanceProfileNotFound",
-    ProfileWithoutRole: "Instance Profile does not contain a role",
+    RoleUnassumable: "AssumeRoleUnauthorizedAccess" | "EC2 cannot assume the role",
+    ProfileStale: "InstanceProfileNotFound" | "Instance Profile does not contain a role",
     ProxyConnect: "proxyconnect" | "socks connect",
     Lookup: "lookup ",
     DialLookup: "dial tcp: lookup " | "dial udp",
-    NoSuchHost: "no such host" | "No such host is known",
-    ServerMisbehaving: "server misbehaving",
-    TemporaryDns: "Temporary failure in name resolution",
-    Getaddrinfo: "getaddrinfow",
-    LookupRefused: ":53: connect: connection refused" | ":53: read: connection refused",
+    NoSuchHost: "no such host" | "No such host is known" | "getaddrinfow",
+    LookupFailed: "server misbehaving" | "Temporary failure in name resolution"
+        | ":53: connect: connection refused" | ":53: read: connection refused",
     X509: "x509: ",
     CertificateDates: "has expired or is not yet valid",
-    TlsHandshakeTimeout: "TLS handshake timeout",
-    TlsHandshakeFailure: "tls: handshake failure",
-    RemoteTls: "remote error: tls:" | "local error: tls:" | "tls: protocol version not supported" | "tls: no supported versions",
-    NotTls: "first record does not look like a TLS handshake",
-    HttpToHttps: "server gave HTTP response to HTTPS client",
-    // Every error of Go's TLS library begins so.
-    TlsLibrary: ": tls: ",
-    DialTcp: "dial tcp",
-    ReadTcp: "read tcp",
-    WriteTcp: "write tcp",
-    ConnectEx: "connectex:",
+    Tls: "TLS handshake timeout" | "tls: handshake failure" | "remote error: tls:" | "local error: tls:"
+        | "tls: protocol version not supported" | "tls: no supported versions"
+        | "first record does not look like a TLS handshake" | "server gave HTTP response to HTTPS client"
+        | ": tls: ",
+    Tcp: "dial tcp" | "read tcp" | "write tcp" | "connectex:",
     IoTimeout: "i/o timeout",
-    ConnectionTimedOut: "connection timed out",
-    DidNotRespond: "did not properly respond",
-    ConnectionRefused: "connection refused",
-    ActivelyRefused: "actively refused",
-    NoRouteToHost: "no route to host",
-    NetworkUnreachable: "network is unreachable",
-    UnreachableNetworkWindows: "unreachable network" | "unreachable host" | "host is down",
-    CannotAssign: "cannot assign requested address",
-    InvalidArgument: "connect: invalid argument",
-    ConnectDenied: "connect: permission denied" | "connect: operation not permitted" | "forbidden by its access permissions",
+    NoAnswer: "connection timed out" | "did not properly respond",
+    Refused: "connection refused" | "actively refused",
+    NoRoute: "no route to host" | "network is unreachable" | "unreachable network" | "unreachable host"
+        | "host is down" | "cannot assign requested address" | "connect: invalid argument"
+        | "connect: permission denied" | "connect: operation not permitted"
+        | "forbidden by its access permissions",
     SocketFiles: "socket: too many open files" | "lacked sufficient buffer space",
-    ConnectionReset: "connection reset by peer",
-    ForciblyClosed: "forcibly closed" | "aborted by the software in your host machine",
-    BrokenPipe: "broken pipe",
-    ClosedConnection: "use of closed network connection",
+    Reset: "connection reset by peer" | "broken pipe",
+    Closed: "forcibly closed" | "aborted by the software in your host machine"
+        | "use of closed network connection",
     Http2Closed: "http2: server sent GOAWAY" | "http2: client connection lost" | "http2: client connection force closed" | "stream error: stream ID" | "server closed idle connection" | "transport connection broken",
-    ClientTimeout: "Client.Timeout",
-    HeadersTimeout: "awaiting headers" | "awaiting response headers" | "waiting for connection",
+    ClientTimeout: "Client.Timeout" | "awaiting headers" | "awaiting response headers"
+        | "waiting for connection",
     ContextDeadline: "context deadline exceeded",
     SendRequestFailed: "send request failed" | "request send failed" | "failed to make http client call",
     RetriesExhausted: "exceeded maximum number of attempts" | "retry quota exceeded",
     Canceled: "context canceled",
-    MetadataError: "EC2Metadata" | "EC2MetadataError",
+    Metadata: "EC2Metadata" | "EC2MetadataError" | "169.254.169.254" | "fd00:ec2::254",
     AzureMetadata: "Azure metadata" | "azure metadata" | "Azure Metadata",
     MetadataCall: "operation error ec2imds",
-    MetadataAddress: "169.254.169.254" | "fd00:ec2::254",
     Forbidden403: "403 Forbidden" | "403 - Forbidden",
     ForbiddenPage: "403 - Forbidden",
-    Unauthorized401: "401 Unauthorized",
-    UnauthorizedPage: "401 - Unauthorized",
+    Unauthorized401: "401 Unauthorized" | "401 - Unauthorized",
     NotFoundPage: "404 - Not Found",
     RoleRequestError: "EC2RoleRequestError",
     NoInstanceRole: "no EC2 instance role found" | "no EC2 IMDS role found",
@@ -81,51 +64,44 @@ phrases! {
     InstanceIdFromImds: "failed to get identity instance id" | "EC2MetadataRequestError",
     DhmcNotConfigured: "instance management role is not configured",
     CouldNotAssumeRole: "Could not assume role",
-    SignatureExpired: "Signature expired:",
-    SignatureNotYetCurrent: "Signature not yet current",
-    RequestExpired: "RequestExpired" | "Request has expired",
-    TimeTooSkewed: "RequestTimeTooSkewed",
-    Throttling: "ThrottlingException" | "Throttling:" | "ThrottledException" | "RequestThrottled" | "RequestLimitExceeded" | "ProvisionedThroughputExceeded" | "PriorRequestNotComplete",
-    RateExceeded: "Rate exceeded",
-    ThrottledText: "Unable to process due to throttling",
-    TooManyRequests: "TooManyRequestsException" | "TooManyUpdates" | "Too Many Requests",
-    SlowDown: "SlowDown",
-    ExpiredToken: "ExpiredToken" | "security token included in the request is expired",
-    SharedCredsExpired: "shared credentials are already expired",
+    ClockSkew: "Signature expired:" | "Signature not yet current" | "RequestExpired" | "Request has expired"
+        | "RequestTimeTooSkewed",
+    Throttled: "ThrottlingException" | "Throttling:" | "ThrottledException" | "RequestThrottled"
+        | "RequestLimitExceeded" | "ProvisionedThroughputExceeded" | "PriorRequestNotComplete"
+        | "Rate exceeded" | "Unable to process due to throttling" | "TooManyRequestsException"
+        | "TooManyUpdates" | "Too Many Requests" | "SlowDown",
+    Expired: "ExpiredToken" | "security token included in the request is expired"
+        | "shared credentials are already expired",
     TokenInvalid: "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "security token included in the request is invalid",
     SignatureInvalid: "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature",
     OptInRequired: "OptInRequired",
     UnknownOperation: "UnknownOperationException",
-    AccessDenied: "AccessDeniedException" | "AccessDenied" | "AuthorizationFailureException" | "UnauthorizedOperation" | "UnauthorizedException",
-    NotAuthorized: "is not authorized to perform",
+    AccessDenied: "AccessDeniedException" | "AccessDenied" | "AuthorizationFailureException"
+        | "UnauthorizedOperation" | "UnauthorizedException" | "is not authorized to perform",
     UnauthorizedRequest: "Unauthorized request",
     FingerprintMismatch: "MachineFingerprintDoesNotMatch",
-    NotExistingInstance: "Not existing InstanceId",
-    InvalidInstanceId: "InvalidInstanceId",
+    NotRegistered: "Not existing InstanceId" | "InvalidInstanceId",
     Activation: "ActivationExpired" | "InvalidActivation" | "RegistrationLimitExceeded",
     AlreadyRegistered: "InstanceAlreadyRegistered",
     NoCredentialProviders: "NoCredentialProviders",
     DestinationMissing: "NoSuchBucket" | "ResourceNotFoundException" | "NoSuchKey",
     MissingRegion: "MissingRegion" | "endpoint rule error" | "could not find region configuration",
-    ValidationFailed: "ValidationException" | "validation error(s) found",
+    InputInvalid: "ValidationException" | "validation error(s) found" | "InvalidParameter",
     CaBundle: "custom RootCAs" | "custom CA bundle",
-    InvalidParameter: "InvalidParameter",
     InternalError: "InternalServerError" | "InternalServerException" | "InternalFailure" | "InternalError" | "ServiceUnavailable" | "ServiceException",
-    SharedCreds: "SharedCredsLoad" | "SharedCredsAccessKey" | "SharedCredsSecret" | "SharedConfigLoadError" | "failed to load shared config" | "failed to get shared config profile",
-    CredentialsEndpoint: "CredentialsEndpointError" | "169.254.170.2",
-    EmptyStaticCreds: "EmptyStaticCreds" | "static credentials are empty",
-    BadGatewayPage: "<title>502" | "<title>503" | "<title>407" | "<title>504",
-    HtmlPage: "<html" | "<HTML" | "<!DOCTYPE" | "|<html",
-    SerializationError: "SerializationError" | "deserialization failed",
-    UnmarshalError: "UnmarshalError",
+    CredentialSource: "SharedCredsLoad" | "SharedCredsAccessKey" | "SharedCredsSecret"
+        | "SharedConfigLoadError" | "failed to load shared config" | "failed to get shared config profile"
+        | "CredentialsEndpointError" | "169.254.170.2" | "EmptyStaticCreds" | "static credentials are empty",
+    Page: "<title>502" | "<title>503" | "<title>407" | "<title>504" | "<html" | "<HTML" | "<!DOCTYPE"
+        | "|<html",
+    Unreadable: "SerializationError" | "deserialization failed" | "UnmarshalError",
     NoSpace: "no space left on device" | "not enough space on the disk",
     Watch: "watch",
     TooManyFiles: "too many open files",
     ReadOnlyFs: "read-only file system",
     OutOfMemory: "cannot allocate memory" | "out of memory" | "Out of memory",
     OutOfProcesses: "resource temporarily unavailable",
-    GroupPolicy: "blocked by group policy",
-    ExecFormat: "exec format error",
+    Noexec: "blocked by group policy" | "exec format error",
     ForkExec: "fork/exec",
     GoPanic: "runtime error:",
     PermissionDenied: "permission denied" | "Access is denied" | "operation not permitted",
@@ -215,6 +191,12 @@ impl PhraseSet {
 
     pub(super) fn any(&self, phrases: &[Phrase]) -> bool {
         phrases.iter().any(|phrase| self.has(*phrase))
+    }
+
+    /// What the first of `known` that the text holds stands for.
+    pub(super) fn first<T: Copy>(&self, known: &[(Phrase, T)]) -> Option<T> {
+        let found = known.iter().find(|(phrase, _)| self.has(*phrase))?;
+        Some(found.1)
     }
 
     /// The first AWS error code in the text.

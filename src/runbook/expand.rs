@@ -123,7 +123,7 @@ impl<'a> View<'a> {
             };
             let known = self.known(value);
             match value.form() {
-                Form::Value(grammar) if known.is_empty() => line.push_str(grammar.placeholder()),
+                Form::Value(grammar) if known.is_empty() => line.push_str(grammar.as_str()),
                 // No value that passes its grammar holds a quote.
                 Form::Value(_) if quoted => line.push_str(&known.concat()),
                 Form::Value(_) => {

@@ -2,6 +2,7 @@
 //! defined by AWS Organizations" in the Service Authorization Reference).
 
 use super::{DenyReason, Principal};
+use crate::command::{is_iam_name, is_made_of};
 use crate::node::AccountId;
 
 /// The caller in `User: …`, and its account.
@@ -28,8 +29,7 @@ pub(super) fn principal(text: &str) -> (Option<Principal>, Option<AccountId>) {
         ("iam", None) if arn.resource == "root" => Some(Principal::Root),
         _ => None,
     };
-    let account = principal.as_ref().and(AccountId::parse(arn.account));
-    (principal, account.or_else(|| AccountId::parse(arn.account)))
+    (principal, AccountId::parse(arn.account))
 }
 
 /// Whether `text` as a whole is the ARN of a policy of the kind `reason`. Only these kinds are
@@ -104,20 +104,13 @@ impl<'a> Arn<'a> {
 /// IAM names: 1 to 64 of `[A-Za-z0-9_+=,.@-]`. Masked copies (`XXX`) are no name.
 pub(super) fn iam_name(text: &str) -> Option<String> {
     let masked = text.bytes().all(|b| b == b'X' || b == b'x' || b == b'*');
-    (is_iam_word(text, 64) && !masked).then(|| text.to_owned())
-}
-
-fn is_iam_word(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+    (is_iam_name(text, 64) && !masked).then(|| text.to_owned())
 }
 
 /// Path and name of a managed policy or a user.
 fn is_path(text: &str) -> bool {
     text.len() <= 640
-        && text.split('/').all(|part| is_iam_word(part, 512))
+        && text.split('/').all(|part| is_iam_name(part, 512))
         && text
             .rsplit('/')
             .next()
@@ -125,7 +118,6 @@ fn is_path(text: &str) -> bool {
 }
 
 fn is_id(text: &str, prefix: &str, length: std::ops::RangeInclusive<usize>) -> bool {
-    text.strip_prefix(prefix).is_some_and(|id| {
-        length.contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    })
+    let id = text.strip_prefix(prefix);
+    id.is_some_and(|id| id.len() >= *length.start() && is_made_of(id, *length.end(), "_"))
 }

@@ -70,7 +70,7 @@ fn intended(view: &View<'_>, template: Template) -> Vec<String> {
         let word = words[place].clone();
         let fill = |by: &str| word.replace(&mark(at), by);
         let filled: Vec<String> = match value.form() {
-            Form::Value(grammar) if known.is_empty() => vec![fill(grammar.placeholder())],
+            Form::Value(grammar) if known.is_empty() => vec![fill(grammar.as_str())],
             Form::Value(_) => known.iter().map(|one| fill(one)).collect(),
             Form::Options if word != mark(at) => {
                 let options = known.concat();
@@ -183,7 +183,7 @@ fn each_grammar_of_a_placeholder_keeps_its_value_one_word() {
             Piece::Text(_) => None,
         });
     for grammar in grammars.collect::<std::collections::HashSet<ArgKind>>() {
-        let word = grammar.placeholder();
+        let word = grammar.as_str();
         assert_eq!(shlex::split(word), Some(vec![word.to_owned()]));
     }
 }

@@ -11,7 +11,9 @@ use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::{env, fs, io};
 
-use signature::entry::{Documentation, Entry, Signature};
+use cause::Cause;
+use sheet::read;
+use signature::entry::Entry;
 use signature::load::{CatalogueError, Fault, parse};
 
 use src::{cause, command, machine, node, record, sheet, signature};
@@ -24,7 +26,6 @@ mod src {
     pub mod node;
 
     pub mod sheet {
-        pub mod code;
         pub mod read;
         mod types;
         mod words;
@@ -55,7 +56,7 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src/sheet/shared.toml");
     let shared = fs::read_to_string("src/sheet/shared.toml")?;
     compile("src/sheet/causes", "sheets.rs", |files| {
-        sheet::code::to_rust(&shared, files)
+        sheets(&shared, files)
     })
 }
 
@@ -112,52 +113,57 @@ fn signatures(files: &[(String, String)]) -> Result<String, CatalogueError> {
     if !faults.is_empty() {
         return Err(CatalogueError(faults));
     }
-    let count = entries.len();
-    let signatures: String = entries
+    let (signatures, documentation): (Vec<_>, Vec<_>) = entries
         .iter()
-        .map(|entry| signature(&entry.signature))
-        .collect();
-    let documentation: String = entries
-        .iter()
-        .map(|entry| documentation(&entry.documentation))
-        .collect();
+        .map(|entry| (entry.signature, entry.documentation))
+        .unzip();
     Ok(format!(
-        "static SIGNATURES: [Signature; {count}] = [\n{signatures}];\n\
-         static DOCUMENTATION: [Documentation; {count}] = [\n{documentation}];\n"
+        "static SIGNATURES: &[Signature] = {};\nstatic DOCUMENTATION: &[Documentation] = {};\n",
+        literal(&signatures),
+        literal(&documentation)
     ))
 }
 
-fn signature(one: &Signature) -> String {
-    let of = |list: &str, value: &dyn Debug| format!("{{ use {list}::*; {value:?} }}");
-    format!(
-        "Signature {{ id: {:?}, title: {:?}, kind: {}, part: {}, role: {}, causes: &{}, \
-         overrides_error: {}, ambiguous: {}, severity: {}, levels: &{}, components: &{:?}, \
-         starts: &{:?}, contains: &{:?}, excludes: &{:?}, pattern: {:?}, clears: &{}, \
-         machine: &{} }},\n",
-        one.id,
-        one.title,
-        of("Kind", &one.kind),
-        of("Part", &one.part),
-        of("Role", &one.role),
-        of("Cause", &one.causes),
-        one.overrides_error,
-        one.ambiguous,
-        of("Severity", &one.severity),
-        of("Level", &one.levels),
-        one.components,
-        one.starts,
-        one.contains,
-        one.excludes,
-        one.pattern,
-        of("Part", &one.clears),
-        of("Environment", &one.machine),
-    )
+/// The sheets as constants, from the texts of `shared.toml` and of one file each.
+fn sheets(shared: &str, files: &[(String, String)]) -> Result<String, String> {
+    let shared = read::shared(shared).map_err(|fault| format!("src/sheet/shared.toml: {fault}"))?;
+    let mut sheets = Vec::new();
+    for (file, text) in files {
+        let name = Path::new(file).file_stem().and_then(|name| name.to_str());
+        let sheet = read::sheet(name.unwrap_or_default(), text, &shared);
+        sheets.push(sheet.map_err(|fault| format!("{file}: {fault}"))?);
+    }
+    sheets.sort_by_key(|sheet| sheet.cause);
+    let has_none = |cause: &&Cause| !sheets.iter().any(|sheet| sheet.cause == **cause);
+    if let Some(cause) = Cause::ALL.iter().find(has_none) {
+        return Err(format!(
+            "src/sheet/causes/{cause}.toml is missing: each cause has a sheet"
+        ));
+    }
+    Ok(format!(
+        "/// One for each cause, in the order of [`Cause::ALL`].\n\
+         pub(crate) static SHEETS: &[Sheet] = {};\n\
+         /// The groups of `shared.toml` that stand in no sheet.\n\
+         pub(crate) static DECIDE_OTHERWISE: &[Step] = {};\n\
+         /// Where live checks find nothing wrong.\n\
+         pub(crate) static NOT_OBSERVED: &[Step] = {};\n",
+        literal(&sheets),
+        literal(&shared.group("decide-otherwise")?.1),
+        literal(&shared.group("not-observed")?.1),
+    ))
 }
 
-fn documentation(one: &Documentation) -> String {
-    format!(
-        "Documentation {{ checks: &{:?}, false_positives: {:?}, references: &{:?}, \
-         versions: {:?}, matches: &{:?}, rejects: &{:?} }},\n",
-        one.checks, one.false_positives, one.references, one.versions, one.matches, one.rejects,
-    )
+/// A value as code that makes it: as it is debugged, each list borrowed.
+fn literal(value: &impl Debug) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let mut code = String::new();
+    for c in format!("{value:?}").chars() {
+        if c == '[' && !in_text {
+            code.push('&');
+        }
+        in_text ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        code.push(c);
+    }
+    code
 }

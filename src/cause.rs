@@ -5,7 +5,7 @@ pub mod candidates;
 macro_rules! closed_names {
     ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         $vis enum $name { $($(#[$vdoc])* $variant),+ }
 
         // Not each of the lists is walked, nor each read back.
@@ -20,6 +20,14 @@ macro_rules! closed_names {
 
             $vis fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        /// As code writes it, which `build.rs` rests on.
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                let variant = match self { $(Self::$variant => stringify!($variant)),+ };
+                write!(f, "{}::{variant}", stringify!($name))
             }
         }
 

@@ -92,16 +92,11 @@ impl TopicArn {
 /// Why the start stops.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    #[error("{name} is {value:?}; allowed: {allowed}")]
-    Wrong {
+    #[error("{name} is {value:?}{why}; allowed: {allowed}")]
+    Refused {
         name: &'static str,
         value: String,
-        allowed: String,
-    },
-    #[error("{name} is {value:?}, which is not supported yet; allowed: {allowed}")]
-    NotYet {
-        name: &'static str,
-        value: String,
+        why: Refused,
         allowed: String,
     },
     #[error("{name} is no setting of this program; the nearest are {}", nearest.join(" and "))]
@@ -167,20 +162,11 @@ impl Config {
             let Some(value) = set(row.name).or(row.default) else {
                 continue;
             };
-            (row.read)(&mut config, value).map_err(|refused| {
-                let (name, value, allowed) = (row.name, value.to_owned(), row.allowed());
-                match refused {
-                    Refused::Wrong => ConfigError::Wrong {
-                        name,
-                        value,
-                        allowed,
-                    },
-                    Refused::NotYet => ConfigError::NotYet {
-                        name,
-                        value,
-                        allowed,
-                    },
-                }
+            (row.read)(&mut config, value).map_err(|why| ConfigError::Refused {
+                name: row.name,
+                value: value.to_owned(),
+                why,
+                allowed: row.allowed(),
             })?;
         }
         Ok(config)

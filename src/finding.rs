@@ -35,17 +35,19 @@ pub struct Finding {
 }
 
 /// One record quoted as proof, its text as logged (redacted only when told).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evidence {
+    #[serde(rename = "time")]
     pub at: Timestamp,
     pub level: &'static str,
     pub component: String,
     pub text: String,
     /// `file:line` in `scan`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SignatureCount {
     pub id: String,
     pub count: u64,
@@ -123,16 +125,9 @@ impl ErrorDetails {
         ] {
             text.take_if(|text| text.len() > MAX_NAMED_BYTES);
         }
-        if let Some(Principal::Role(name) | Principal::User(name)) = &self.principal
-            && name.len() > MAX_NAMED_BYTES
-        {
-            self.principal = None;
-        }
-        if let Some(Principal::Federated(name) | Principal::Service(name)) = &self.principal
-            && name.len() > MAX_NAMED_BYTES
-        {
-            self.principal = None;
-        }
+        let named =
+            |one: &mut Principal| one.name().is_some_and(|name| name.len() > MAX_NAMED_BYTES);
+        self.principal.take_if(named);
         self.denied.retain(|one| {
             !(too_long(&one.action) || too_long(&one.resource) || too_long(&one.policy))
         });
@@ -152,15 +147,8 @@ impl ErrorDetails {
         ];
         let heap = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
         let named: usize = named.into_iter().map(heap).sum();
-        let principal = match &self.principal {
-            Some(
-                Principal::Role(name)
-                | Principal::User(name)
-                | Principal::Federated(name)
-                | Principal::Service(name),
-            ) => name.capacity(),
-            Some(Principal::Root | Principal::InstanceIdentity) | None => 0,
-        };
+        let principal = self.principal.as_ref().and_then(Principal::name);
+        let principal = principal.map_or(0, String::capacity);
         let denied: usize = (self.denied.iter())
             .map(|one| {
                 size_of::<Denied>() + heap(&one.action) + heap(&one.resource) + heap(&one.policy)

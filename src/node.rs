@@ -40,37 +40,20 @@ impl Region {
     }
 
     pub fn partition(&self) -> Partition {
-        let known = Partition::ALL.iter().copied();
-        let own = known.map(Partition::row).find(|row| {
-            let mut prefixes = row.regions.iter();
+        let own = Partition::ALL.iter().find(|partition| {
+            let mut prefixes = partition.row().into_iter().flat_map(|row| row.regions);
             prefixes.any(|prefix| {
                 // `us-east-1`, not `us-iso-east-1`: what follows the prefix has two words.
                 let rest = self.0.strip_prefix(prefix);
                 rest.is_some_and(|rest| rest.split('-').count() == 2)
             })
         });
-        own.map_or(Partition::Unknown, |row| row.partition)
+        own.copied().unwrap_or(Partition::Unknown)
     }
 }
 
-/// The AWS partition, which decides ARNs and DNS names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Partition {
-    Aws,
-    UsGov,
-    China,
-    Iso,
-    IsoB,
-    IsoE,
-    IsoF,
-    /// The AWS European Sovereign Cloud.
-    Eusc,
-    /// One that this table does not know: nothing is named after it.
-    Unknown,
-}
-
+/// What names are made of in one partition.
 struct Row {
-    partition: Partition,
     arn: &'static str,
     /// What the names of its Regions begin with; two words follow.
     regions: &'static [&'static str],
@@ -78,91 +61,62 @@ struct Row {
     dual_stack: &'static str,
 }
 
-impl Partition {
-    /// Those that are known.
-    pub const ALL: &'static [Self] = &[
-        Self::Aws,
-        Self::UsGov,
-        Self::China,
-        Self::Iso,
-        Self::IsoB,
-        Self::IsoE,
-        Self::IsoF,
-        Self::Eusc,
-    ];
+macro_rules! partitions {
+    ($($(#[$doc:meta])* $name:ident: $arn:literal, [$($region:literal),+], $dns:literal, $dual:literal;)+) => {
+        /// The AWS partition, which decides ARNs and DNS names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Partition {
+            $($(#[$doc])* $name,)+
+            /// One that this table does not know: nothing is named after it.
+            Unknown,
+        }
 
+        impl Partition {
+            /// Those that are known.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            fn row(self) -> Option<Row> {
+                match self {
+                    $(Self::$name => Some(Row {
+                        arn: $arn,
+                        regions: &[$($region),+],
+                        dns: $dns,
+                        dual_stack: $dual,
+                    }),)+
+                    Self::Unknown => None,
+                }
+            }
+        }
+    };
+}
+
+// As the endpoint rules of the AWS SDKs list them (`partitions.json`).
+partitions! {
+    Aws: "aws", ["us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-"], "amazonaws.com", "api.aws";
+    UsGov: "aws-us-gov", ["us-gov-"], "amazonaws.com", "api.aws";
+    China: "aws-cn", ["cn-"], "amazonaws.com.cn", "api.amazonwebservices.com.cn";
+    Iso: "aws-iso", ["us-iso-"], "c2s.ic.gov", "api.aws.ic.gov";
+    IsoB: "aws-iso-b", ["us-isob-"], "sc2s.sgov.gov", "api.aws.scloud";
+    IsoE: "aws-iso-e", ["eu-isoe-"], "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk";
+    IsoF: "aws-iso-f", ["us-isof-"], "csp.hci.ic.gov", "api.aws.hci.ic.gov";
+    /// The AWS European Sovereign Cloud.
+    Eusc: "aws-eusc", ["eusc-de-"], "amazonaws.eu", "api.amazonwebservices.eu";
+}
+
+impl Partition {
     /// The second field of an ARN.
     pub fn arn(self) -> Option<&'static str> {
-        self.known().map(|row| row.arn)
+        self.row().map(|row| row.arn)
     }
 
     /// What the names of its endpoints end in: `amazonaws.com`.
     pub fn dns_suffix(self) -> Option<&'static str> {
-        self.known().map(|row| row.dns)
+        self.row().map(|row| row.dns)
     }
 
     /// The same for endpoints that answer over IPv4 and IPv6: `api.aws`.
     pub fn dual_stack_suffix(self) -> Option<&'static str> {
-        self.known().map(|row| row.dual_stack)
-    }
-
-    fn known(self) -> Option<Row> {
-        (self != Self::Unknown).then(|| self.row())
-    }
-
-    /// As the endpoint rules of the AWS SDKs list them (`partitions.json`).
-    fn row(self) -> Row {
-        let row = |arn, regions, dns, dual_stack| Row {
-            partition: self,
-            arn,
-            regions,
-            dns,
-            dual_stack,
-        };
-        const COM: &str = "amazonaws.com";
-        match self {
-            Self::Aws => row(
-                "aws",
-                &[
-                    "us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-",
-                ],
-                COM,
-                "api.aws",
-            ),
-            Self::UsGov => row("aws-us-gov", &["us-gov-"], COM, "api.aws"),
-            Self::China => row(
-                "aws-cn",
-                &["cn-"],
-                "amazonaws.com.cn",
-                "api.amazonwebservices.com.cn",
-            ),
-            Self::Iso => row("aws-iso", &["us-iso-"], "c2s.ic.gov", "api.aws.ic.gov"),
-            Self::IsoB => row(
-                "aws-iso-b",
-                &["us-isob-"],
-                "sc2s.sgov.gov",
-                "api.aws.scloud",
-            ),
-            Self::IsoE => row(
-                "aws-iso-e",
-                &["eu-isoe-"],
-                "cloud.adc-e.uk",
-                "api.cloud-aws.adc-e.uk",
-            ),
-            Self::IsoF => row(
-                "aws-iso-f",
-                &["us-isof-"],
-                "csp.hci.ic.gov",
-                "api.aws.hci.ic.gov",
-            ),
-            Self::Eusc => row(
-                "aws-eusc",
-                &["eusc-de-"],
-                "amazonaws.eu",
-                "api.amazonwebservices.eu",
-            ),
-            Self::Unknown => row("", &[], "", ""),
-        }
+        self.row().map(|row| row.dual_stack)
     }
 }
 

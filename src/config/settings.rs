@@ -32,9 +32,13 @@ impl Setting {
 }
 
 /// Why a value was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is not of the setting's grammar.
+    #[error("")]
     Wrong,
+    /// A later version will take it.
+    #[error(", which is not supported yet")]
     NotYet,
 }
 
@@ -49,10 +53,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "SNS topic for the messages; without one they are printed to the function's log",
         allowed: "the ARN of an SNS topic, standard or FIFO: arn:PARTITION:sns:REGION:ACCOUNT:NAME",
         available: true,
-        read: |config, text| {
-            config.topic = Some(TopicArn::parse(text).ok_or(Refused::Wrong)?);
-            Ok(())
-        },
+        read: |config, text| set(&mut config.topic, TopicArn::parse(text).map(Some)),
     },
     Setting {
         name: "TRIAGE_MESSAGE_FORMAT",
@@ -72,10 +73,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "quieter incidents stay in the report and send no message",
         allowed: "info, low, medium, high or critical",
         available: true,
-        read: |config, text| {
-            config.min_severity = Severity::parse(text).ok_or(Refused::Wrong)?;
-            Ok(())
-        },
+        read: |config, text| set(&mut config.min_severity, Severity::parse(text)),
     },
     Setting {
         name: "TRIAGE_REPAIR",
@@ -83,10 +81,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "what may follow a confirmed cause: advice, a plan tried with DryRun, or the repair",
         allowed: "advise, dry-run or repair",
         available: true,
-        read: |config, text| {
-            config.repair = RepairMode::parse(text).ok_or(Refused::Wrong)?;
-            Ok(())
-        },
+        read: |config, text| set(&mut config.repair, RepairMode::parse(text)),
     },
     Setting {
         name: "TRIAGE_REPAIR_ACTIONS",
@@ -94,10 +89,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "the repairs that are allowed, separated by commas",
         allowed: "nothing, or a comma list of {repairs}",
         available: true,
-        read: |config, text| {
-            config.repair_actions = repair_actions(text).ok_or(Refused::Wrong)?;
-            Ok(())
-        },
+        read: |config, text| set(&mut config.repair_actions, repair_actions(text)),
     },
     Setting {
         name: "TRIAGE_REPAIR_TAG_VALUE",
@@ -109,11 +101,8 @@ pub const SETTINGS: &[Setting] = &[
             // Narrower than EC2's own rule: the value also stands in an IAM
             // condition, where `${…}` would be a policy variable.
             let plain = |b: u8| b.is_ascii_alphanumeric() || b"._:/=+@-".contains(&b);
-            if text.len() > 256 || !text.bytes().all(plain) {
-                return Err(Refused::Wrong);
-            }
-            config.repair_tag_value = text.to_owned();
-            Ok(())
+            let fits = text.len() <= 256 && text.bytes().all(plain);
+            set(&mut config.repair_tag_value, fits.then(|| text.to_owned()))
         },
     },
     Setting {
@@ -123,11 +112,9 @@ pub const SETTINGS: &[Setting] = &[
         allowed: "a whole number from 0 to 1000",
         available: true,
         read: |config, text| {
-            config.max_repairs = whole(text)
-                .and_then(|number| u32::try_from(number).ok())
-                .filter(|number| *number <= 1000)
-                .ok_or(Refused::Wrong)?;
-            Ok(())
+            let number = whole(text).and_then(|number| u32::try_from(number).ok());
+            let number = number.filter(|number| *number <= 1000);
+            set(&mut config.max_repairs, number)
         },
     },
     Setting {
@@ -136,10 +123,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "older evidence never leads to a write",
         allowed: DURATION,
         available: true,
-        read: |config, text| {
-            config.max_evidence_age = duration(text).ok_or(Refused::Wrong)?;
-            Ok(())
-        },
+        read: |config, text| set(&mut config.max_evidence_age, duration(text)),
     },
     Setting {
         name: "TRIAGE_INCIDENT_TABLE",
@@ -155,10 +139,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "when an incident that is still open is notified again",
         allowed: DURATION,
         available: true,
-        read: |config, text| {
-            config.reminder = duration(text).ok_or(Refused::Wrong)?;
-            Ok(())
-        },
+        read: |config, text| set(&mut config.reminder, duration(text)),
     },
     Setting {
         name: "TRIAGE_MAX_DECODED_BYTES",
@@ -166,10 +147,7 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "cap on the decompressed size of one batch",
         allowed: "a whole number with KiB, MiB or GiB, such as 512KiB or 64MiB; 1KiB to 4GiB",
         available: true,
-        read: |config, text| {
-            config.max_decoded_bytes = size(text).ok_or(Refused::Wrong)?;
-            Ok(())
-        },
+        read: |config, text| set(&mut config.max_decoded_bytes, size(text)),
     },
     Setting {
         name: "TRIAGE_SIGNATURES",
@@ -179,14 +157,17 @@ pub const SETTINGS: &[Setting] = &[
         available: true,
         read: |config, text| {
             let path = Path::new(text);
-            if !path.has_root() || path.file_name().is_none() {
-                return Err(Refused::Wrong);
-            }
-            config.signatures = Some(path.to_owned());
-            Ok(())
+            let fits = path.has_root() && path.file_name().is_some();
+            set(&mut config.signatures, fits.then(|| Some(path.to_owned())))
         },
     },
 ];
+
+/// Takes the value that was read, if it could be.
+fn set<T>(field: &mut T, read: Option<T>) -> Result<(), Refused> {
+    *field = read.ok_or(Refused::Wrong)?;
+    Ok(())
+}
 
 /// The settings as a Markdown table, as docs/settings.md shows it.
 pub fn settings_table() -> String {

@@ -5,18 +5,19 @@ use serde::Serialize;
 
 use crate::cause::Cause;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// What calls for a reader first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
-    Ok,
     Failed,
-    /// Could not look: denied, throttled, timed out, or cannot be judged.
+    /// Could not look: denied, throttled, timed out, or cannot be evaluated.
     Unknown,
+    Ok,
     Skipped,
 }
 
 /// The result of one check on one node.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckResult {
     /// The name of the check.
     pub check: &'static str,
@@ -25,8 +26,10 @@ pub struct CheckResult {
     pub note: String,
     /// What was established; `None` when the check could not look or could not
     /// decide.
+    #[serde(skip)]
     pub observation: Option<Observation>,
     /// What is to be changed, where that is one resource.
+    #[serde(skip)]
     pub fault: Option<Fault>,
 }
 

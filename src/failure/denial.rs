@@ -40,6 +40,18 @@ pub enum Principal {
     InstanceIdentity,
 }
 
+impl Principal {
+    /// The name that it was given, where it has one.
+    pub fn name(&self) -> Option<&String> {
+        match self {
+            Self::Role(name) | Self::User(name) | Self::Federated(name) | Self::Service(name) => {
+                Some(name)
+            }
+            Self::Root | Self::InstanceIdentity => None,
+        }
+    }
+}
+
 /// The kind of policy that an AccessDenied message blames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DenyReason {

@@ -217,9 +217,7 @@ fn incident(own_key: String, mut members: Vec<&Diagnosis>) -> Option<Incident> {
 pub fn by_nodes(severity: Severity, nodes: usize) -> Severity {
     match severity {
         Severity::High if nodes >= MANY_NODES => Severity::Critical,
-        Severity::Info | Severity::Low | Severity::Medium | Severity::High | Severity::Critical => {
-            severity
-        }
+        severity => severity,
     }
 }
 
@@ -291,13 +289,13 @@ fn evidence(members: &[&Diagnosis]) -> Vec<Evidence> {
 
 /// One result for all nodes of which a check says the same.
 fn checks(members: &[&Diagnosis]) -> Vec<CheckResult> {
-    type Alike<'a> = (usize, u8, Option<Observation>, Option<&'a Fault>);
+    type Alike<'a> = (usize, CheckStatus, Option<Observation>, Option<&'a Fault>);
     let mut alike: BTreeMap<Alike<'_>, Vec<&CheckResult>> = BTreeMap::new();
     for result in members.iter().flat_map(|one| &one.checks) {
         let results = alike
             .entry((
                 position(result.check),
-                rank(result.status),
+                result.status,
                 result.observation,
                 result.fault.as_ref(),
             ))
@@ -311,25 +309,12 @@ fn checks(members: &[&Diagnosis]) -> Vec<CheckResult> {
         let mut shown = (*results.first()?).clone();
         match results.len() - 1 {
             0 => {}
-            1 => shown.note.push_str(" The same holds for one more."),
-            more => {
-                shown
-                    .note
-                    .push_str(&format!(" The same holds for {more} more."));
-            }
+            1 => shown.note += " The same holds for one more.",
+            more => shown.note += &format!(" The same holds for {more} more."),
         }
         Some(shown)
     };
     alike.into_values().filter_map(one_for_all).collect()
-}
-
-fn rank(status: CheckStatus) -> u8 {
-    match status {
-        CheckStatus::Failed => 0,
-        CheckStatus::Unknown => 1,
-        CheckStatus::Ok => 2,
-        CheckStatus::Skipped => 3,
-    }
 }
 
 fn instances(members: &[&Diagnosis]) -> Vec<InstanceFacts> {

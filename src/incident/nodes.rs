@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::node::Node;
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct NodeEntry {
     pub id: String,
@@ -9,6 +11,17 @@ pub struct NodeEntry {
     pub kind: &'static str,
     pub account: Option<String>,
     pub region: Option<String>,
+}
+
+impl From<&Node> for NodeEntry {
+    fn from(node: &Node) -> Self {
+        Self {
+            id: node.id.to_string(),
+            kind: node.id.kind(),
+            account: node.account.as_ref().map(ToString::to_string),
+            region: node.region.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 /// How many nodes of one incident a report or a message names.
@@ -23,8 +36,8 @@ pub struct NodeList {
 
 impl NodeList {
     /// `nodes` sorted, each once.
-    pub fn of(nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
-        let mut nodes = nodes.into_iter();
+    pub fn of<T: Into<NodeEntry>>(nodes: impl IntoIterator<Item = T>) -> Self {
+        let mut nodes = nodes.into_iter().map(Into::into);
         let listed: Vec<NodeEntry> = nodes.by_ref().take(NODES_LISTED).collect();
         let count = listed.len() + nodes.count();
         Self { listed, count }

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 mod entry;
 mod receipt;
 
-use entry::{Entry, NodeKey, Subject};
+use entry::{Entry, Subject};
 use receipt::Receipts;
 
 use super::group::Incident;
@@ -31,6 +31,7 @@ use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::finding::Recovered;
 use crate::incident::nodes::NodeList;
+use crate::node::Node;
 
 /// How many incidents are remembered.
 pub const MAX_INCIDENTS: usize = 1_000;
@@ -263,8 +264,8 @@ impl Store {
                 })
             };
             let here = places.iter().filter(|place| recent(place));
-            let mut nodes: BTreeSet<NodeKey> = here
-                .flat_map(|place| incidents[*place].nodes().map(NodeKey::of))
+            let mut nodes: BTreeSet<Node> = here
+                .flat_map(|place| incidents[*place].nodes().map(entry::key))
                 .collect();
             let singles = self.incidents.values();
             let singles = singles.filter(|one| one.shared.as_ref() == Some(&key));

@@ -120,7 +120,7 @@ impl Content {
             nodes: list(nodes, |id| label(id, incident)),
             node_count: nodes.count,
             key: redact_line(&incident.key),
-            identity: format!("{kind:?} {status:?} {} {}", incident.last, nodes.count),
+            identity: format!("{kind} {status:?} {} {}", incident.last, nodes.count),
         }
     }
 
@@ -160,7 +160,7 @@ impl Content {
             nodes: list(nodes, redact_line),
             node_count: nodes.count,
             key: redact_line(&over.key),
-            identity: format!("{kind:?} {end}"),
+            identity: format!("{kind} {end}"),
         }
     }
 }

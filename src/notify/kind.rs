@@ -1,21 +1,23 @@
 //! What a message is about in the life of its incident.
 
+use crate::cause::closed_names;
 use crate::incident::store::{Happened, NotifyReason, State};
 
-/// What a message says of its incident: the attribute `state`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum NotificationKind {
-    Opened,
-    /// By a write of this function.
-    Repaired,
-    /// Live state shows it right, and this function changed nothing; or every
-    /// node works again by its own log.
-    Resolved,
-    RepairFailed,
-    /// It hits many more nodes.
-    Grew,
-    /// Still open, notified again after a while.
-    Reminder,
+closed_names! {
+    /// What a message says of its incident: the attribute `state`.
+    pub(crate) NotificationKind {
+        Opened = "opened",
+        /// By a write of this function.
+        Repaired = "repaired",
+        /// Live state shows it right, and this function changed nothing; or every
+        /// node works again by its own log.
+        Resolved = "resolved",
+        RepairFailed = "repair-failed",
+        /// It hits many more nodes.
+        Grew = "grew",
+        /// Still open, notified again after a while.
+        Reminder = "reminder",
+    }
 }
 
 impl NotificationKind {
@@ -34,17 +36,6 @@ impl NotificationKind {
             | (NotifyReason::Opened, State::Resolved) => Self::Opened,
             (NotifyReason::Grew, _) => Self::Grew,
             (NotifyReason::Reminder, _) => Self::Reminder,
-        }
-    }
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Repaired => "repaired",
-            Self::RepairFailed => "repair-failed",
-            Self::Grew => "grew",
-            Self::Reminder => "reminder",
-            Self::Resolved => "resolved",
         }
     }
 }

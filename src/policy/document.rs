@@ -322,11 +322,6 @@ pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", plain(text).replace('"', "?"))
 }
 
-/// Whether a principal is an account by its id.
-pub(super) fn is_account(principal: &str) -> bool {
-    principal.len() == 12 && principal.bytes().all(|b| b.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

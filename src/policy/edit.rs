@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::document::{
-    Document, DocumentError, Effect, PrincipalKind, Principals, Statement, StatementRef,
-    is_account, quoted, statements,
+    Document, DocumentError, Effect, PrincipalKind, Principals, Statement, StatementRef, quoted,
+    statements,
 };
 use super::evaluate::{Doubt, PolicyDecision, Request, StatementMatch, decide};
 use super::service::{Service, resembles};
 use super::trust::{ASSUME_ROLE, parse, request};
-use crate::node::Partition;
+use crate::node::{AccountId, Partition};
 
 /// The Sid of the statement that [`plan_edit`] appends; where it is taken,
 /// `No2`, `No3` … follows it.
@@ -205,7 +205,8 @@ fn refuse_owner(statement: &Statement) -> Option<Refusal> {
 /// IAM replaces the ARN of a deleted user or role by its unique id (`AIDA…`,
 /// `AROA…`), and takes nothing but `*`, an account or an ARN back.
 fn refuse_dead_principal(statement: &Statement) -> Option<Refusal> {
-    let is_dead = |name: &&str| *name != "*" && !name.starts_with("arn:") && !is_account(name);
+    let is_dead =
+        |name: &&str| *name != "*" && !name.starts_with("arn:") && AccountId::parse(name).is_none();
     let name = statement.named(PrincipalKind::Aws).find(is_dead)?;
     Some(Refusal::DeadPrincipal {
         at: statement.at.clone(),

@@ -17,11 +17,11 @@ use std::fmt;
 
 use super::condition;
 use super::document::{
-    Document, Effect, PrincipalKind, Principals, Statement, StatementRef, is_account, quoted,
+    Document, Effect, PrincipalKind, Principals, Statement, StatementRef, quoted,
 };
 use super::pattern::{Coverage, coverage, matches_ignoring_case};
 use super::service::Service;
-use crate::node::Partition;
+use crate::node::{AccountId, Partition};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -227,6 +227,7 @@ impl Statement {
             StatementMatch::Unclear(Doubt::SomePrincipals)
         }
     }
+
     fn names_service(&self, service: Service, partition: Partition) -> StatementMatch {
         let mut services = self.named(PrincipalKind::Service);
         if services.clone().any(|name| service.is(name, partition)) {
@@ -250,5 +251,5 @@ fn is_one_other(name: &str) -> bool {
     let plain = !name.contains(['*', '?', '$']);
     plain && name.contains(":iam::") && name.contains(":role/")
         || name.ends_with(":root")
-        || is_account(name)
+        || AccountId::parse(name).is_some()
 }

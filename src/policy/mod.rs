@@ -33,5 +33,5 @@ mod table_tests;
 pub(crate) use document::Document;
 pub(crate) use edit::{Edit, Refusal, RoleRef, has_ours, plan_edit, remove_ours, same_policy};
 pub(crate) use evaluate::{Caller, PolicyDecision, Request, evaluate};
-pub(crate) use service::Service;
+pub(crate) use service::{CORE_ACTIONS, Service};
 pub(crate) use trust::{may_assume, whom_it_allows};

@@ -1,7 +1,37 @@
-//! The services that assume roles for nodes, and what policies call them.
+//! The services that assume roles for nodes, and what policies call them; and what AWS's own policy
+//! allows a node.
 
 use super::pattern::matches_ignoring_case;
 use crate::node::{Partition, Region};
+
+/// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
+pub(crate) const CORE_ACTIONS: &[&str] = &[
+    "ec2messages:AcknowledgeMessage",
+    "ec2messages:DeleteMessage",
+    "ec2messages:FailMessage",
+    "ec2messages:GetEndpoint",
+    "ec2messages:GetMessages",
+    "ec2messages:SendReply",
+    "ssm:DescribeAssociation",
+    "ssm:DescribeDocument",
+    "ssm:GetDeployablePatchSnapshotForInstance",
+    "ssm:GetDocument",
+    "ssm:GetManifest",
+    "ssm:GetParameter",
+    "ssm:GetParameters",
+    "ssm:ListAssociations",
+    "ssm:ListInstanceAssociations",
+    "ssm:PutComplianceItems",
+    "ssm:PutConfigurePackageResult",
+    "ssm:PutInventory",
+    "ssm:UpdateAssociationStatus",
+    "ssm:UpdateInstanceAssociationStatus",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+];
 
 /// A service that assumes roles for nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

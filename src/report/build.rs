@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::cause::Scope;
-use crate::finding::{Recovered, SourceSummary, Unrecognised};
+use crate::diagnose::check::CheckResult;
+use crate::finding::{Evidence, Recovered, SourceSummary, Unrecognised};
 use crate::incident::group::Incident;
 use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::repair::outcome::Outcome;
 use crate::repair::plan::PlanSummary;
-use crate::report::{
-    CheckReport, EvidenceReport, IncidentReport, Notified, Report, SCHEMA, SignatureReport,
-};
+use crate::report::{IncidentReport, Notified, Report, SCHEMA};
 use crate::runbook::Step;
 use crate::text::quote;
 use crate::text::redact::{one_line, redact, redact_line};
@@ -33,8 +32,7 @@ pub(crate) fn report(
             ..source
         },
         incidents,
-        recovered: recovered
-            .into_iter()
+        recovered: (recovered.into_iter())
             .map(|recovered| Recovered {
                 node: redact_line(&recovered.node),
                 ..recovered
@@ -65,42 +63,25 @@ pub(crate) fn incident(
         confidence: incident.confidence,
         title: one_line(&incident.title),
         node_count: nodes.count,
-        nodes: nodes
-            .listed
-            .into_iter()
+        nodes: (nodes.listed.into_iter())
             .map(|node| NodeEntry {
                 id: redact_line(&node.id),
                 ..node
             })
             .collect(),
-        signatures: incident
-            .signatures
-            .iter()
-            .map(|seen| SignatureReport {
-                id: seen.id.clone(),
-                count: seen.count,
-                first: seen.first,
-                last: seen.last,
-            })
-            .collect(),
-        evidence: incident
-            .evidence
-            .iter()
-            .map(|record| EvidenceReport {
-                time: record.at,
-                level: record.level.to_owned(),
+        signatures: incident.signatures.clone(),
+        evidence: (incident.evidence.iter())
+            .map(|record| Evidence {
                 component: redact_line(&record.component),
                 text: quote::record(&record.text),
                 place: record.place.as_deref().map(redact_line),
+                ..*record
             })
             .collect(),
-        checks: incident
-            .checks
-            .iter()
-            .map(|check| CheckReport {
-                check: check.check.to_owned(),
-                status: check.status,
+        checks: (incident.checks.iter().cloned())
+            .map(|check| CheckResult {
                 note: redact_line(&check.note),
+                ..check
             })
             .collect(),
         plan: PlanSummary {
@@ -134,16 +115,6 @@ fn advice(incident: &Incident, outcome: &Outcome) -> Vec<String> {
     ));
     lines.extend((runbook.verify.iter()).map(|step| format!("To verify. {}", step.line())));
     lines
-}
-
-/// The nodes of an incident, sorted as it has them.
-pub(crate) fn nodes(incident: &Incident) -> NodeList {
-    NodeList::of(incident.nodes().map(|node| NodeEntry {
-        id: node.id.to_string(),
-        kind: node.id.kind(),
-        account: node.account.as_ref().map(ToString::to_string),
-        region: node.region.as_ref().map(ToString::to_string),
-    }))
 }
 
 /// Records that nothing recognised are the agent's and its users' own words:
@@ -207,7 +178,7 @@ mod tests {
         };
         let mut notified = incident(
             &notified,
-            nodes(&notified),
+            NodeList::of(notified.nodes()),
             &plan("Repairs are off."),
             &outcome,
             Notified::Sent,
@@ -287,7 +258,7 @@ mod tests {
             };
             let notified = incident(
                 &notified,
-                nodes(&notified),
+                NodeList::of(notified.nodes()),
                 &plan(&dirty()),
                 &outcome,
                 Notified::Printed,

@@ -5,12 +5,11 @@ pub(crate) mod build;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cause::{Cause, Confidence, Scope, Severity};
-use crate::diagnose::check::CheckStatus;
-use crate::finding::{Recovered, SourceSummary, Unrecognised};
+use crate::diagnose::check::CheckResult;
+use crate::finding::{Evidence, Recovered, SignatureCount, SourceSummary, Unrecognised};
 use crate::incident::nodes::NodeEntry;
 use crate::repair::outcome::Outcome;
 use crate::repair::plan::PlanSummary;
@@ -44,43 +43,15 @@ pub struct IncidentReport {
     pub nodes: Vec<NodeEntry>,
     /// How many it hits in all.
     pub node_count: usize,
-    pub signatures: Vec<SignatureReport>,
-    pub evidence: Vec<EvidenceReport>,
-    pub checks: Vec<CheckReport>,
+    pub signatures: Vec<SignatureCount>,
+    pub evidence: Vec<Evidence>,
+    pub checks: Vec<CheckResult>,
     pub plan: PlanSummary,
     pub outcome: Outcome,
     pub advice: Vec<String>,
     pub retry_in_seconds: Option<u64>,
     pub detail: Option<String>,
     pub notified: Notified,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SignatureReport {
-    pub id: String,
-    pub count: u64,
-    pub first: Timestamp,
-    pub last: Timestamp,
-}
-
-/// A proving record, redacted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EvidenceReport {
-    pub time: Timestamp,
-    pub level: String,
-    pub component: String,
-    pub text: String,
-    /// `file:line`, in `scan` only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CheckReport {
-    pub check: String,
-    pub status: CheckStatus,
-    /// One sentence that names the resource.
-    pub note: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

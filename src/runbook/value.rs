@@ -12,42 +12,14 @@ use crate::failure::address_class::{AddressClass, class_of};
 use crate::failure::{DenyReason, Principal, Service};
 use crate::machine::Environment;
 use crate::node::{NodeId, Partition, Region};
+use crate::policy::CORE_ACTIONS;
 use crate::sheet::{Condition, Flag, Placeholder};
-
-/// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
-const CORE_ACTIONS: &[&str] = &[
-    "ec2messages:AcknowledgeMessage",
-    "ec2messages:DeleteMessage",
-    "ec2messages:FailMessage",
-    "ec2messages:GetEndpoint",
-    "ec2messages:GetMessages",
-    "ec2messages:SendReply",
-    "ssm:DescribeAssociation",
-    "ssm:DescribeDocument",
-    "ssm:GetDeployablePatchSnapshotForInstance",
-    "ssm:GetDocument",
-    "ssm:GetManifest",
-    "ssm:GetParameter",
-    "ssm:GetParameters",
-    "ssm:ListAssociations",
-    "ssm:ListInstanceAssociations",
-    "ssm:PutComplianceItems",
-    "ssm:PutConfigurePackageResult",
-    "ssm:PutInventory",
-    "ssm:UpdateAssociationStatus",
-    "ssm:UpdateInstanceAssociationStatus",
-    "ssm:UpdateInstanceInformation",
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
-];
 
 impl<'a> View<'a> {
     pub(super) fn condition(&self, condition: Condition) -> bool {
         let mut signatures = self.of.signatures.iter().map(|one| one.id.as_str());
         match condition {
-            Condition::Flag(flag) => self.flag(flag),
+            Condition::Is(flag) => self.flag(flag),
             Condition::On(environment) => self.is_on(environment),
             Condition::Known(value) => !self.known(value).is_empty(),
             Condition::Scope(kind) => self.of.scope.kind == kind,

@@ -16,6 +16,8 @@ pub(crate) use words::{Condition, FaultKind, Flag, Form, Placeholder, Restart};
 
 use crate::cause::{Cause, ScopeKind, Severity};
 use crate::machine::Environment;
+use Condition::{Is, Known, On, OnlySignature, Scope, Service, Signature};
+use Piece::{Text, Value};
 
 include!(concat!(env!("OUT_DIR"), "/sheets.rs"));
 

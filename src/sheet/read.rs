@@ -256,7 +256,7 @@ fn test(text: &str) -> Result<Test, String> {
     let unknown = || format!("no condition is called {name:?}");
     let condition = match name.split_once(':') {
         None => (Environment::parse(name).map(Condition::On))
-            .or_else(|| Flag::parse(name).map(Condition::Flag))
+            .or_else(|| Flag::parse(name).map(Condition::Is))
             .ok_or_else(unknown)?,
         Some(("known", of)) => Condition::Known(Placeholder::parse(of).ok_or_else(unknown)?),
         Some(("scope", kind)) => Condition::Scope(ScopeKind::parse(kind).ok_or_else(unknown)?),

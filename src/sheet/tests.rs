@@ -65,7 +65,7 @@ fn each_word_that_a_sheet_may_use_is_used() {
         assert!(named.contains(value) || asked, "{{{value}}}");
     }
     for flag in Flag::ALL {
-        assert!(all.contains(&Condition::Flag(*flag)), "{flag}");
+        assert!(all.contains(&Condition::Is(*flag)), "{flag}");
     }
     for environment in Environment::ALL {
         use Environment::{Bottlerocket, Greengrass, Kubernetes, SageMaker};
@@ -117,13 +117,11 @@ fn no_sheet_asks_for_a_state_that_nothing_shows() {
                 Condition::Service(prefix) => {
                     assert!(services.contains(&prefix), "{cause}: service:{prefix}");
                 }
-                Condition::Flag(Flag::Confirmed) => {
+                Condition::Is(Flag::Confirmed) => {
                     assert!(provable.contains(&cause), "{cause}: no check proves it");
                 }
-                Condition::Flag(_)
-                | Condition::On(_)
-                | Condition::Known(_)
-                | Condition::Scope(_) => {}
+                Condition::Is(_) | Condition::On(_) | Condition::Known(_) | Condition::Scope(_) => {
+                }
             }
         }
         assert!(

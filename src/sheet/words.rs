@@ -207,7 +207,7 @@ impl Placeholder {
 /// One thing that holds of an incident or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
-    Flag(Flag),
+    Is(Flag),
     /// The log shows this of the machine.
     On(Environment),
     /// `known:PLACEHOLDER`.
@@ -226,7 +226,7 @@ pub(crate) enum Condition {
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Is(flag) => write!(f, "{flag}"),
             Self::On(environment) => write!(f, "{environment}"),
             Self::Known(value) => write!(f, "known:{value}"),
             Self::Scope(kind) => write!(f, "scope:{kind}"),

@@ -1,9 +1,6 @@
 //! The catalogue as `build.rs` compiles it in. Only what is named of it comes
 //! into a program: no example comes into the function.
 
-// Each value is written in the scope of its list of names, used or not.
-#![allow(unused_imports)]
-
 use super::entry::{Documentation, Entry, Kind, Part, Role, Signature};
 use crate::cause::{Cause, Severity};
 use crate::machine::Environment;
@@ -14,7 +11,7 @@ include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
 /// The signatures that come with the product, in the order of the catalogue's
 /// files.
 pub fn builtin() -> &'static [Signature] {
-    &SIGNATURES
+    SIGNATURES
 }
 
 /// As [`builtin`], each with what it says to people.
@@ -23,5 +20,5 @@ pub fn builtin_entries() -> Vec<Entry> {
         signature,
         documentation,
     };
-    SIGNATURES.iter().zip(&DOCUMENTATION).map(entry).collect()
+    SIGNATURES.iter().zip(DOCUMENTATION).map(entry).collect()
 }

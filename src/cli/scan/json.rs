@@ -1,5 +1,6 @@
 //! The verdict as the report that the function answers, too.
 
+use crate::incident::nodes::NodeList;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::Notified;
@@ -15,7 +16,7 @@ pub(super) fn render(verdict: Verdict) -> String {
         .incidents
         .iter()
         .map(|incident| {
-            let nodes = build::nodes(incident);
+            let nodes = NodeList::of(incident.nodes());
             build::incident(incident, nodes, &plan, &outcome, Notified::Printed)
         })
         .collect();

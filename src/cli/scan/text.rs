@@ -9,12 +9,12 @@ use crate::cause::Cause;
 use crate::correlate::unknown::MAX_TEMPLATES;
 use crate::finding::Unrecognised;
 use crate::incident::group::Incident;
+use crate::incident::nodes::NodeList;
 use crate::notify::content::Content;
 use crate::notify::format::terminal::{self, INDENT};
 use crate::notify::kind::NotificationKind;
 use crate::notify::page::{Ink, Page, Style};
 use crate::record::Level;
-use crate::report::build;
 use crate::signature::Signature;
 use crate::text::quote;
 use crate::text::redact::redact_line;
@@ -141,7 +141,7 @@ fn at_least(unknown: &[Unrecognised]) -> &'static str {
 /// An incident as the terminal has it, its number in place of its indent.
 fn one(page: &mut Page, number: usize, incident: &Incident) {
     let (plan, outcome) = untouched();
-    let (nodes, kind) = (build::nodes(incident), NotificationKind::Opened);
+    let (nodes, kind) = (NodeList::of(incident.nodes()), NotificationKind::Opened);
     let content = Content::of(
         incident,
         &nodes,

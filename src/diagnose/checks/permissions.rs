@@ -18,7 +18,7 @@ use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subj
 use crate::diagnose::facts::{Decision, Doubt, Fetched, RoleFacts, Simulated, known};
 use crate::diagnose::result::capital;
 use crate::failure::{DenyReason, Principal};
-use crate::policy::{self, Caller, Document, PolicyDecision, Request};
+use crate::policy::{self, CORE_ACTIONS, Caller, Document, PolicyDecision, Request};
 
 pub(crate) const CHECK: Check = Check {
     name: "permissions",
@@ -50,31 +50,13 @@ const NEEDED: &[&str] = &[
     "ssmmessages:OpenDataChannel",
 ];
 
-/// What further actions are judged when the log names them: the rest of
-/// AmazonSSMManagedInstanceCore. Others depend on a bucket, a key or a log
-/// group whose own policy counts as well.
-const ALSO_JUDGED: &[&str] = &[
-    "ec2messages:AcknowledgeMessage",
-    "ec2messages:DeleteMessage",
-    "ec2messages:FailMessage",
-    "ec2messages:GetEndpoint",
-    "ec2messages:GetMessages",
-    "ec2messages:SendReply",
-    "ssm:PutComplianceItems",
-    "ssm:PutConfigurePackageResult",
-    "ssm:PutInventory",
-    "ssm:UpdateAssociationStatus",
-    "ssm:UpdateInstanceAssociationStatus",
-];
-
-/// All that is judged.
-fn judged_actions() -> impl Iterator<Item = &'static str> {
-    NEEDED.iter().chain(ALSO_JUDGED).copied()
-}
-
-/// The action under the name by which it is judged; `None` for one that is not.
-fn judged(logged: &str) -> Option<&'static str> {
-    judged_actions().find(|action| action.eq_ignore_ascii_case(logged))
+/// The action under the name by which it is evaluated; `None` for one that is not. Those are what
+/// AmazonSSMManagedInstanceCore allows an agent, but for reading documents and parameters. Others
+/// depend on a bucket, a key or a log group whose own policy counts as well.
+fn evaluated(logged: &str) -> Option<&'static str> {
+    let reads = |action: &str| action.starts_with("ssm:Get") || action.starts_with("ssm:Describe");
+    let mut known = CORE_ACTIONS.iter().copied();
+    known.find(|action| !reads(action) && action.eq_ignore_ascii_case(logged))
 }
 
 /// What the simulator is asked for a role whose nodes log that `denied`, each
@@ -85,7 +67,7 @@ pub(crate) fn to_simulate<'a>(
     denied: impl Iterator<Item = (&'a str, Option<&'a str>)>,
 ) -> BTreeMap<String, BTreeSet<&'static str>> {
     let needed = NEEDED.iter().map(|action| (*action, None));
-    let denied = denied.filter_map(|(action, on)| Some((judged(action)?, on)));
+    let denied = denied.filter_map(|(action, on)| Some((evaluated(action)?, on)));
     let mut asked: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
     for (action, logged) in needed.chain(denied) {
         let on = place.called_on(action, logged).unwrap_or_default();
@@ -142,7 +124,7 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let logged = error_details.denied_actions();
     let critical = critical(&logged, error_details.service.as_deref());
     if critical.is_empty() {
-        return Err(CheckResult::unknown(not_judged(name, &logged)));
+        return Err(CheckResult::unknown(not_evaluated(name, &logged)));
     }
     let permissions = Permissions::of(subject, role);
     let may = |action: &'static str| (action, permissions.may(action, subject));
@@ -186,15 +168,15 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         // The log's own complaint is put right, and another is to come.
         return Ok(lacking(name, missing));
     }
-    let (judged, others): (Vec<&str>, Vec<&str>) = logged
+    let (evaluated_ones, others): (Vec<&str>, Vec<&str>) = logged
         .into_iter()
-        .partition(|action| judged(action).is_some());
-    let what = if judged.is_empty() {
+        .partition(|action| evaluated(action).is_some());
+    let what = if evaluated_ones.is_empty() {
         format!("The policies of the role {name} allow what the agent needs")
     } else {
         format!(
             "The policies of the role {name} allow {}",
-            judged.join(", ")
+            evaluated_ones.join(", ")
         )
     };
     let reasons = error_details.denied.iter().filter_map(|one| one.reason);
@@ -204,17 +186,20 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         return Err(CheckResult::unknown(note));
     }
     if !others.is_empty() {
-        let note = format!("{what}. {}", not_judged(name, &others));
+        let note = format!("{what}. {}", not_evaluated(name, &others));
         return Err(CheckResult::unknown(note));
     }
     Ok(CheckResult::ok(format!("{what}.")).observed(GRANTED))
 }
 
 /// The actions that decide: those that the log says are denied, as far as they
-/// are judged, else those without which what failed cannot work.
+/// are evaluated, else those without which what failed cannot work.
 fn critical(logged: &[&str], service: Option<&str>) -> Vec<&'static str> {
     if !logged.is_empty() {
-        return logged.iter().filter_map(|action| judged(action)).collect();
+        return logged
+            .iter()
+            .filter_map(|action| evaluated(action))
+            .collect();
     }
     match service {
         Some("ssmmessages") => vec![
@@ -226,7 +211,7 @@ fn critical(logged: &[&str], service: Option<&str>) -> Vec<&'static str> {
     }
 }
 
-fn not_judged(role: &str, actions: &[&str]) -> String {
+fn not_evaluated(role: &str, actions: &[&str]) -> String {
     let actions = match actions {
         [] => "it".to_owned(),
         actions => actions.join(", "),

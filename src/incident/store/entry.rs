@@ -11,9 +11,9 @@ use crate::diagnose::diagnosis::FaultState;
 use crate::finding::Recovered;
 use crate::finding::{ErrorDetails, Finding};
 use crate::incident::group::{AffectedNode, Incident, by_nodes};
-use crate::incident::nodes::{NodeEntry, NodeList};
+use crate::incident::nodes::NodeList;
 use crate::incident::shared::{WITHIN, shared_key, shared_scope};
-use crate::node::{AccountId, Node, NodeId, Region};
+use crate::node::{IdSource, Node};
 
 /// An incident has grown when it hits this many times the nodes it was notified with …
 const GROWTH_FACTOR: usize = 2;
@@ -49,7 +49,7 @@ pub(super) struct Entry {
     perhaps_ours: bool,
     /// When it was first seen or made right, as long as it stays so.
     right_since: Option<Timestamp>,
-    nodes: BTreeMap<NodeKey, NodeStatus>,
+    nodes: BTreeMap<Node, NodeStatus>,
     notified: Option<LastNotified>,
     /// The severity of the last batch alone.
     batch_severity: Severity,
@@ -79,14 +79,6 @@ struct NodeStatus {
     recovered_at: Option<Timestamp>,
     /// When live state first showed this very node right, as long as it does.
     right_since: Option<Timestamp>,
-}
-
-/// A node, however its id became known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct NodeKey {
-    id: NodeId,
-    account: Option<AccountId>,
-    region: Option<Region>,
 }
 
 /// What sets apart two faults of one node that have the same candidates, such
@@ -134,7 +126,7 @@ impl Entry {
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
         for hit in &incident.affected {
-            let trace = self.nodes.entry(NodeKey::of(&hit.node)).or_insert_with(|| {
+            let trace = self.nodes.entry(key(&hit.node)).or_insert_with(|| {
                 self.grew_at = now;
                 NodeStatus {
                     candidates: BTreeSet::new(),
@@ -176,7 +168,7 @@ impl Entry {
 
     /// Whether a node of `incident` belongs to this one of many nodes.
     pub(super) fn has_node_of(&self, incident: &Incident) -> bool {
-        let member = |node: &Node| self.nodes.contains_key(&NodeKey::of(node));
+        let member = |node: &Node| self.nodes.contains_key(&key(node));
         self.stands() && incident.nodes().any(member)
     }
 
@@ -186,7 +178,7 @@ impl Entry {
     }
 
     /// Its nodes that have not recovered.
-    pub(super) fn open_nodes(&self) -> impl Iterator<Item = &NodeKey> {
+    pub(super) fn open_nodes(&self) -> impl Iterator<Item = &Node> {
         let nodes = self.nodes.iter();
         nodes.filter_map(|(node, trace)| trace.recovered_at.is_none().then_some(node))
     }
@@ -260,13 +252,13 @@ impl Entry {
 
     /// Whether `finding` tells of the time before it was put right.
     pub(super) fn was_right_after(&self, finding: &Finding) -> bool {
-        let since = self.right_since_on(self.nodes.get(&NodeKey::of(&finding.node)));
+        let since = self.right_since_on(self.nodes.get(&key(&finding.node)));
         settles(since, finding.last)
     }
 
     /// Whether it had been put right, or seen right, well before `finding`.
     pub(super) fn was_right_before(&self, finding: &Finding) -> bool {
-        let since = self.right_since_on(self.nodes.get(&NodeKey::of(&finding.node)));
+        let since = self.right_since_on(self.nodes.get(&key(&finding.node)));
         since.is_some() && !settles(since, finding.last)
     }
 
@@ -354,7 +346,7 @@ impl Entry {
             (finding.candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
                 && (!self.resolved_notified || trace.recovered_at >= Some(finding.last))
         };
-        let trace = self.nodes.get(&NodeKey::of(&finding.node));
+        let trace = self.nodes.get(&key(&finding.node));
         self.subject.fits(&Subject::of(&finding.error_details)) && trace.is_some_and(same)
     }
 
@@ -413,7 +405,7 @@ impl Entry {
     /// About how many bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         /// A node's share of a map that is half full, and what hangs on it.
-        const PER_NODE: usize = 2 * (size_of::<NodeKey>() + size_of::<NodeStatus>()) + 96;
+        const PER_NODE: usize = 2 * (size_of::<Node>() + size_of::<NodeStatus>()) + 96;
         let ids: usize = self.nodes.keys().map(|node| node.id.as_str().len()).sum();
         size_of::<Self>()
             + self.scope.id.len()
@@ -436,7 +428,7 @@ impl Entry {
 
     /// Forgets the nodes with the oldest evidence beyond `most`.
     pub(super) fn cut(&mut self, most: usize) {
-        let mut by_age: Vec<(Timestamp, NodeKey)> = (self.nodes.iter())
+        let mut by_age: Vec<(Timestamp, Node)> = (self.nodes.iter())
             .map(|(node, trace)| (trace.last, node.clone()))
             .collect();
         by_age.sort();
@@ -461,7 +453,7 @@ impl Entry {
     /// The node's finding turned out to come from something else. It stays
     /// where a repair is still to be notified.
     pub(super) fn leave(&mut self, hit: &AffectedNode) {
-        let node = NodeKey::of(&hit.node);
+        let node = key(&hit.node);
         let same = self.nodes.get(&node).is_some_and(|trace| {
             (hit.log_candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
         });
@@ -507,18 +499,13 @@ impl Entry {
 
     /// The nodes that have not recovered and those of `incident`, sorted.
     pub(super) fn nodes_with(&self, incident: &Incident) -> NodeList {
-        let hit: BTreeSet<NodeKey> = incident.nodes().map(NodeKey::of).collect();
+        let hit: BTreeSet<Node> = incident.nodes().map(key).collect();
         self.reported_nodes(|node, trace| trace.recovered_at.is_none() || hit.contains(node))
     }
 
-    fn reported_nodes(&self, which: impl Fn(&NodeKey, &NodeStatus) -> bool) -> NodeList {
+    fn reported_nodes(&self, which: impl Fn(&Node, &NodeStatus) -> bool) -> NodeList {
         let nodes = self.nodes.iter().filter(|(node, trace)| which(node, trace));
-        NodeList::of(nodes.map(|(node, _)| NodeEntry {
-            id: node.id.as_str().to_owned(),
-            kind: node.id.kind(),
-            account: node.account.as_ref().map(|id| id.as_str().to_owned()),
-            region: node.region.as_ref().map(|name| name.as_str().to_owned()),
-        }))
+        NodeList::of(nodes.map(|(node, _)| node))
     }
 }
 
@@ -532,13 +519,11 @@ fn within(at: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(at)).map_or(true, |age| age <= WITHIN)
 }
 
-impl NodeKey {
-    pub(super) fn of(node: &Node) -> Self {
-        Self {
-            id: node.id.clone(),
-            account: node.account.clone(),
-            region: node.region.clone(),
-        }
+/// The node as the key of what is known of it, however its id became known.
+pub(super) fn key(node: &Node) -> Node {
+    Node {
+        id_source: IdSource::Nobody,
+        ..node.clone()
     }
 }
 

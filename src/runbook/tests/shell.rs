@@ -164,7 +164,8 @@ fn a_sheet_from_a_file_is_filled_in_as_the_built_in_ones_are() {
         for step in runbook.steps.iter().chain(&runbook.verify) {
             let _ = writeln!(text, "- {}", step.line().replace('\n', "\n    "));
         }
-        let _ = writeln!(text, "{:?}\n", runbook.next);
+        let next = &runbook.next;
+        let _ = writeln!(text, "{} {}\n", next.retries, next.restart.sentence());
     }
     insta::assert_snapshot!(text);
 }

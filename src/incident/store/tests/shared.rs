@@ -423,7 +423,7 @@ impl Run {
 
     /// Whether it is in an incident that somebody was notified of.
     fn is_kept(&self, number: u32) -> bool {
-        let key = NodeKey::of(&node(number));
+        let key = entry::key(&node(number));
         let mut notified = self
             .store
             .incidents

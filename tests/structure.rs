@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 /// The rooms from the ground up. A room imports its own floor's neighbours
 /// never, and rooms of the floors below it only.
 const FLOORS: &[&[&str]] = &[
-    &["node", "text"],
-    &["batch", "cause", "command", "policy"],
-    &["machine"],
+    &["cause", "node", "text"],
+    &["batch", "command", "machine", "policy"],
     &["decode", "failure", "record", "sheet"],
     &["finding", "receive", "signature"],
     &["correlate"],

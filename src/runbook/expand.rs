@@ -51,7 +51,8 @@ impl<'a> View<'a> {
             match (
                 step.windows,
                 self.is_on(Environment::Windows),
-                self.of.error_details.machine.has_platform(),
+                // Containers run Linux, unless the log says otherwise.
+                self.of.error_details.machine.has_platform() || self.is_on(Environment::Container),
             ) {
                 (Some(windows), true, _) => push(text, Some(windows)),
                 (Some(windows), false, false) => {

@@ -1,6 +1,7 @@
 //! What is said of incidents, as people get it.
 
 mod faults;
+mod machines;
 mod shell;
 mod titles;
 

@@ -47,6 +47,12 @@ impl<'a> View<'a> {
         let error_details = self.of.error_details;
         let blames = |reason| error_details.reason == Some(reason);
         match flag {
+            Flag::Systemd => {
+                use Environment::{Container, Greengrass, MacOs, Windows};
+                ![Windows, MacOs, Container, Greengrass]
+                    .into_iter()
+                    .any(|other| self.is_on(other))
+            }
             Flag::Azure => {
                 error_details.service.as_deref() == Some(Service::AzureMetadata.as_str())
             }

@@ -10,6 +10,8 @@ closed_names! {
     /// What of an incident decides whether a step stands, by name. See [`Condition`] for those
     /// that name something themselves.
     pub(crate) Flag {
+        /// Nothing shows that the agent is no service of systemd: Windows, macOS, a container.
+        Systemd = "systemd",
         /// The metadata service that failed is Azure's.
         Azure = "azure",
         /// A check of this invocation proved the cause.

@@ -415,3 +415,38 @@ fn what_stands_around_a_line_shows_the_machine() {
         &["systemctl restart"],
     );
 }
+
+#[test]
+fn greengrass_and_sagemaker_are_told_from_the_log() {
+    let greengrass = format!(
+        "{FULL}2024-11-04 10:05:11.8804 ERROR [ssm-agent-worker] open /greengrass/v2/work/aws.greengrass.SystemsManagerAgent/x: no space left on device\n"
+    );
+    check(
+        "greengrass",
+        &answer_to(&greengrass),
+        &["greengrass-cli component restart --names aws.greengrass.SystemsManagerAgent"],
+        &["systemctl restart"],
+    );
+    let denied = "2024-11-04 10:00:12.1000 ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/AmazonSageMaker-ExecutionRole-20240101T000000/SageMaker is not authorized to perform: ssm:UpdateInstanceInformation\n";
+    check(
+        "sagemaker",
+        &answer_to(denied),
+        &["The role AmazonSageMaker-ExecutionRole-20240101T000000 lacks"],
+        &[],
+    );
+}
+
+#[test]
+fn the_proxy_of_windows_leads_to_commands_of_windows() {
+    let log = "2021-10-11 10:00:11 INFO Getting IE proxy configuration for current user: The operation completed successfully.\n2021-10-11 10:00:11 INFO Proxy environment variables:\n2021-10-11 10:00:11 INFO https_proxy: http://10.0.0.10:3128\n2021-10-11 10:00:11 INFO http_proxy: http://10.0.0.10:3128\n2021-10-11 10:00:11 INFO no_proxy: \n2021-10-11 10:00:12 ERROR [HealthCheck] error when calling AWS APIs. error details - RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": Proxy Authentication Required\n";
+    check(
+        "proxy",
+        &answer_to(log),
+        &[
+            "Proxy blocks the SSM Agent",
+            "netsh winhttp show proxy",
+            "New-ItemProperty",
+        ],
+        &["systemctl", "On Windows (PowerShell"],
+    );
+}

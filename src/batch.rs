@@ -27,6 +27,8 @@ pub struct Source {
     /// No further batch will continue this one (by hand, `scan`): what is held
     /// back for a continuation is settled at its end.
     pub complete: bool,
+    /// A person sent the text by hand: it may be copied from anywhere.
+    pub pasted: bool,
 }
 
 /// One CloudWatch Logs log event, as delivered; or one chunk of a log file.

@@ -92,6 +92,8 @@ pub struct ErrorDetails {
     pub machine: Machine,
     /// A client of Session Manager wrote it, on another machine than the node.
     pub client: bool,
+    /// It was read in a paste in which records have lost their heads: no log names it.
+    pub headless: bool,
 }
 
 /// Denied calls kept of one finding or incident.

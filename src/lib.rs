@@ -13,6 +13,7 @@
 //! | `receive` | an event in one of three forms | payloads, still packed |
 //! | [`decode`] | a payload | [`batch`]es of log events that borrow from it |
 //! | [`record`] | lines of events | statements of the agent, continuation lines joined |
+//! | [`paste`] | text that a person copied | lines with what copying put around them taken off |
 //! | `failure` | the error text inside a record | what failed, where, for whom, and why |
 //! | [`signature`] | a record | the catalogue entry that recognises it |
 //! | [`correlate`] | recognised records, the stream's state | [`finding`]s per node, with what remains open |
@@ -70,6 +71,7 @@ pub mod incident;
 pub mod machine;
 pub mod node;
 pub(crate) mod notify;
+pub mod paste;
 pub(crate) mod policy;
 pub(crate) mod receive;
 pub mod record;

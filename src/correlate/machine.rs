@@ -88,7 +88,7 @@ const TEXTS: &[(Environment, &[&str])] = {
 pub(super) fn observe(machine: &mut Machine, record: &NormalizedRecord<'_, '_>) {
     match record.origin {
         Origin::Systemd | Origin::Kernel => machine.add(Environment::Linux),
-        Origin::File | Origin::LevelFirst | Origin::Raw => {}
+        Origin::File | Origin::LevelFirst | Origin::Raw | Origin::Paste => {}
     }
     let text = record.flat();
     for (environment, texts) in TEXTS {

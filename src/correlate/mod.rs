@@ -33,7 +33,7 @@ use crate::failure::Kind as FailureKind;
 use crate::finding::Recovered;
 use crate::machine::{Environment, Machine};
 use crate::node::{AccountId, NodeId, Region};
-use crate::record::{NormalizedRecord, Record, cut};
+use crate::record::{NormalizedRecord, Origin, Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
 
 /// Boot races heal within a second, fallbacks within a few. What is seen again
@@ -82,6 +82,8 @@ pub struct NodeState {
     /// The agent asked whether it has the identity of EC2, and that of a hybrid node.
     tried: (bool, bool),
     on_azure: bool,
+    /// A record of it had lost its head in a paste.
+    headless: bool,
     /// When the agent last logged a fault on its way to credentials whose cause is
     /// not known here.
     unexplained: Option<Timestamp>,
@@ -204,6 +206,7 @@ impl NodeState {
     /// Takes note of a record, recognised or not: its time, and the node in its tags.
     pub fn observe(&mut self, record: &Record<'_>) {
         let at = record.at;
+        self.headless |= record.origin == Origin::Paste;
         if self.named.is_none() {
             self.named = named_in_tags(record);
         }

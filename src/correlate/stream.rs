@@ -10,7 +10,8 @@ use super::{Ingested, NodeState};
 use crate::batch::{Batch, Source};
 use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
 use crate::node::{IdSource, Node, NodeId};
-use crate::record::{Hosts, NormalizedRecord, Reader, Record, first_time};
+use crate::paste;
+use crate::record::{Hosts, NormalizedRecord, Origin, Reader, Record, first_time};
 use crate::signature::{Kind, Match, Matcher};
 
 /// What one batch says.
@@ -65,7 +66,22 @@ impl<'e> StreamAnalyzer<'e> {
             let timed = reader.is_timed() || first.is_some();
             reader.begin_batch(first_at, timed, |record| analyzer.ingest(&record, None));
         }
-        for event in &batch.events {
+        let pasted: Vec<Option<Vec<paste::Line<'_>>>> = match self.source.pasted {
+            true => (batch.events.iter())
+                .map(|event| paste::read(&event.message, |text| analyzer.matcher.begins(text)))
+                .collect(),
+            false => Vec::new(),
+        };
+        for (index, event) in batch.events.iter().enumerate() {
+            if let Some(Some(lines)) = pasted.get(index) {
+                let before = reader.lines();
+                for line in lines {
+                    line.feed(&mut reader, before, event.at, received, |record| {
+                        analyzer.ingest(&record, None);
+                    });
+                }
+                continue;
+            }
             reader.text(&event.message, event.at, received, |record| {
                 analyzer.ingest(&record, None);
             });
@@ -229,7 +245,10 @@ impl<'e> LogAnalyzer<'e> {
                     self.recovered.extend(recovered);
                 }
             }
-            None if record.level.is_trouble() => node.ingest_unknown(&folded, file),
+            // Without a head it may be anybody's.
+            None if record.level.is_trouble() && record.origin != Origin::Paste => {
+                node.ingest_unknown(&folded, file);
+            }
             None => {}
         }
         self.nodes[place].observe(record);

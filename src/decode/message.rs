@@ -94,6 +94,7 @@ pub fn read<'a>(
         log_stream: text_or_empty(payload.log_stream).into_owned(),
         caller_node: None,
         complete,
+        pasted: false,
     };
     Ok(Message::Data {
         batches: by_origin(source, events),

@@ -232,11 +232,16 @@ fn affected(members: &[&Diagnosis]) -> Vec<AffectedNode> {
     for one in sorted {
         let finding = &one.finding;
         let confirmed = one.confidence == Confidence::Confirmed;
+        // What lost its head in a paste is no word of the node's log.
+        let named: &[Cause] = match finding.error_details.headless {
+            true => &[],
+            false => &finding.candidates,
+        };
         match affected.last_mut() {
             Some(hit) if node_key(&hit.node) == node_key(&finding.node) => {
                 hit.last = hit.last.max(finding.last);
                 hit.confirmed |= confirmed;
-                for cause in &finding.candidates {
+                for cause in named {
                     if !hit.log_candidates.contains(cause) {
                         hit.log_candidates.push(*cause);
                     }
@@ -246,7 +251,7 @@ fn affected(members: &[&Diagnosis]) -> Vec<AffectedNode> {
                 node: finding.node.clone(),
                 last: finding.last,
                 confirmed,
-                log_candidates: finding.candidates.clone(),
+                log_candidates: named.to_vec(),
             }),
         }
     }

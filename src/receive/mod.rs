@@ -119,6 +119,7 @@ impl RawLog<'_> {
                 log_stream: String::new(),
                 caller_node: self.node.clone(),
                 complete: true,
+                pasted: true,
             },
             events: vec![Event {
                 id: Cow::Borrowed(""),

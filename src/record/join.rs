@@ -199,6 +199,27 @@ impl<'a> Joiner<'a> {
         Some(self.bare(line.text, Level::Info, origin, &line, keep))
     }
 
+    /// As [`Joiner::line`], for the beginning of a record that has lost its head.
+    pub(super) fn headless<'l>(
+        &mut self,
+        line: Line<'l, '_>,
+        level: Level,
+        keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
+    ) -> Option<Record<'a>> {
+        if self.dump_depth > 0 {
+            self.continue_with(line.text, keep);
+            return None;
+        }
+        let head = head::Head {
+            stamp: None,
+            level,
+            origin: Origin::Paste,
+            quoted: true,
+            body: line.text,
+        };
+        self.start(&head, &line, keep)
+    }
+
     fn agent_line<'l>(
         &mut self,
         line: Line<'l, '_>,
@@ -215,7 +236,7 @@ impl<'a> Joiner<'a> {
             let starts = match head.origin {
                 Origin::File => true,
                 Origin::LevelFirst | Origin::Raw => free || head.quoted,
-                Origin::Systemd | Origin::Kernel => false,
+                Origin::Systemd | Origin::Kernel | Origin::Paste => false,
             };
             if starts {
                 *started = true;
@@ -420,7 +441,7 @@ fn depth_after(depth: usize, text: &str) -> usize {
 
 /// What the metadata service answers in place of credentials, as people paste
 /// it: `"Code" : "AssumeRoleUnauthorizedAccess",`.
-fn is_metadata_answer(line: &str) -> bool {
+pub(super) fn is_metadata_answer(line: &str) -> bool {
     let line = line.trim_start();
     let line = line.strip_prefix('{').map_or(line, str::trim_start);
     line.strip_prefix("\"Code\"").is_some_and(|rest| {

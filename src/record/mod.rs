@@ -16,8 +16,8 @@ pub use hosts::{Host, Hosts};
 pub use join::Limits;
 pub use level::Level;
 pub use normalized::NormalizedRecord;
-pub use reader::{Reader, first_time, records};
-pub use tags::{Tags, begins_with_tag};
+pub use reader::{Opening, Reader, first_time, opening, records};
+pub use tags::{Tags, begins_with_tag, is_agent_tag, without_tags};
 pub use text::{cut, fold, lines, without_last};
 
 use std::borrow::Cow;
@@ -71,6 +71,9 @@ pub enum Origin {
     Systemd,
     /// The kernel telling of one of the agent's processes.
     Kernel,
+    /// A person's paste, without a head: the level is that of the signature which
+    /// begins as the line does.
+    Paste,
 }
 
 impl<'a> Record<'a> {

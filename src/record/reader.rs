@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use super::head::{head, read_stamp};
 use super::hosts::{Host, Hosts};
-use super::join::{Joiner, Line};
+use super::join::{Joiner, Line, is_metadata_answer};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
     may_be_wrapped, names_agent,
 };
-use super::{Origin, Record};
+use super::{Level, Origin, Record};
 use crate::node::NodeId;
 
 /// So much is kept of a line that comes in parts.
@@ -206,6 +206,32 @@ impl<'a> Reader<'a> {
             times,
             &mut each,
         );
+    }
+
+    /// Takes a line of a paste that begins a record of `level` and has lost its
+    /// head.
+    pub fn headless(
+        &mut self,
+        line: &'a str,
+        level: Level,
+        at: Option<Timestamp>,
+        received: Timestamp,
+    ) -> Option<Record<'a>> {
+        self.lines += 1;
+        let line = Line {
+            text: line,
+            envelope: &Envelope::default(),
+            at,
+            received,
+            number: self.lines,
+        };
+        self.joiners[self.last].headless(line, level, Cow::Borrowed)
+    }
+
+    /// The next line is the text's `number`th: lines before it were left out, or
+    /// were joined.
+    pub fn begin_line(&mut self, number: u64) {
+        self.lines = number.saturating_sub(1);
     }
 
     fn take<'l, K, F>(
@@ -417,6 +443,48 @@ pub fn records(text: &str) -> Vec<Record<'_>> {
     }
     reader.close(|record| records.push(record));
     records
+}
+
+/// What a line opens a record with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// The agent's own head, or a wrapper that names the agent.
+    Log,
+    /// A level.
+    Level,
+    /// The agent's standard output, or the metadata service's answer.
+    Raw,
+}
+
+/// What `line` opens a record with, if it does in a log that holds no timestamps.
+pub fn opening(line: &str) -> Option<Opening> {
+    opening_within(line, 0)
+}
+
+fn opening_within(line: &str, depth: usize) -> Option<Opening> {
+    match head(line).map(|head| head.origin) {
+        Some(Origin::File) => return Some(Opening::Log),
+        Some(Origin::LevelFirst) => return Some(Opening::Level),
+        Some(_) => return Some(Opening::Raw),
+        None => {}
+    }
+    let known = Known::default();
+    let context = Context {
+        known: &known,
+        depth,
+    };
+    match unwrap::open(line, &Envelope::default(), &context) {
+        Some(opened) => match opened.envelope.producer {
+            Producer::Agent => opening_within(&opened.text, depth + 1).map(|_| Opening::Log),
+            Producer::Systemd | Producer::Kernel => {
+                names_agent(&opened.text).then_some(Opening::Log)
+            }
+            Producer::Unnamed | Producer::Other(_) => {
+                opening_within(&opened.text, depth + 1).filter(|opening| *opening == Opening::Log)
+            }
+        },
+        None => is_metadata_answer(line).then_some(Opening::Raw),
+    }
 }
 
 /// The agent's own time in the first line that has one, wrappers and all.

@@ -93,6 +93,49 @@ impl<'a> Tags<'a> {
     }
 }
 
+/// The first tag of what follows a level, and the message after the tags.
+pub fn without_tags(body: &str) -> (Option<&str>, &str) {
+    let (_, message) = Tags::split(body);
+    let first = bracketed(trimmed_start(body)).or_else(|| word(trimmed_start(body)));
+    (first.map(|(tag, _)| tag), message)
+}
+
+/// Whether the agent, and hardly another program, writes this tag.
+pub fn is_agent_tag(tag: &str) -> bool {
+    const NAMES: [&str; 25] = [
+        "amazon-ssm-agent",
+        "ssm-agent-worker",
+        "ssm-document-worker",
+        "ssm-session-worker",
+        "CredentialRefresher",
+        "CoreModuleWrapper",
+        "DataBackend",
+        "EC2Identity",
+        "EC2RoleProvider",
+        "ECSIdentity",
+        "EngineProcessor",
+        "HealthCheck",
+        "LongRunningPluginsManager",
+        "LongRunningWorkerContainer",
+        "MDSInteractor",
+        "MGSInteractor",
+        "MessageGatewayService",
+        "MessageService",
+        "MessagingDeliveryService",
+        "OfflineService",
+        "OnPremIdentity",
+        "Registrar",
+        "SSMEC2RoleProvider",
+        "SSMService",
+        "StartupProcessor",
+    ];
+    NAMES.contains(&tag)
+        || ["instanceID=", "pluginName=", "associationId=", "messageID="]
+            .iter()
+            .any(|key| tag.starts_with(key))
+        || is_place(tag)
+}
+
 /// Whether a message of this text could not be: it would lose a tag first.
 pub fn begins_with_tag(text: &str) -> bool {
     !Tags::split(text).0.text.is_empty()

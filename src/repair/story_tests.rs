@@ -148,6 +148,7 @@ impl World {
                 log_stream: INSTANCE.to_owned(),
                 caller_node: None,
                 complete: false,
+                pasted: false,
             },
             events: text.lines().map(event).collect(),
         };

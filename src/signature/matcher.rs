@@ -10,7 +10,8 @@ use regex::Regex;
 use super::{Kind, Part, Signature};
 use crate::cause::{Cause, Severity};
 use crate::failure::{self, Failure};
-use crate::record::{Level, NormalizedRecord};
+use crate::paste::Beginning;
+use crate::record::{Level, NormalizedRecord, Origin, fold};
 
 /// A signature that recognised a record, with what the error inside says.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,10 +123,42 @@ impl Matcher {
         Some(self.read(index, record, captures))
     }
 
+    /// What the catalogue knows of a message that has lost its level and its tags.
+    pub fn begins(&self, message: &str) -> Option<Beginning> {
+        let flat = fold(message);
+        let level = |index: usize| {
+            let of = |level: &Level| self.signatures[index].reads(*level);
+            [Level::Error, Level::Warn, Level::Info, Level::Debug]
+                .into_iter()
+                .find(of)
+        };
+        let longest = |starts: &Starts| {
+            let whole = starts.find(&flat, |index| self.holds(index, &flat));
+            let any = || starts.find(&flat, |_| Some(Captures::new()));
+            let ((index, _), whole) = match whole {
+                Some(found) => (found, true),
+                None => (any()?, false),
+            };
+            let texts = self.signatures[index].starts.iter();
+            let length = texts
+                .filter(|text| flat.starts_with(**text))
+                .map(|text| text.len())
+                .max()?;
+            Some(Beginning {
+                level: level(index)?,
+                length,
+                whole,
+            })
+        };
+        let found = [&self.trouble, &self.quiet].into_iter().filter_map(longest);
+        found.max_by_key(|found| (found.whole, found.level))
+    }
+
     /// The captures of a signature that the literal search found, if it holds in full.
     fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Option<Captures> {
         let signature = &self.signatures[index];
         let is_component = signature.components.is_empty()
+            || record.origin == Origin::Paste && record.tags.last().is_none()
             || signature
                 .components
                 .iter()
@@ -133,6 +166,13 @@ impl Matcher {
         if !(signature.reads(record.level) && is_component) {
             return None;
         }
+        self.holds(index, record.flat())
+    }
+
+    /// The captures of a signature, if a message that begins as it does holds all
+    /// else that it asks for.
+    fn holds(&self, index: usize, flat: &str) -> Option<Captures> {
+        let signature = &self.signatures[index];
         if signature.contains.is_empty()
             && signature.excludes.is_empty()
             && signature.pattern.is_none()
@@ -140,7 +180,6 @@ impl Matcher {
             return Some(Captures::new());
         }
         let search = self.searches[index].get_or_init(|| Search::new(signature));
-        let flat = record.flat();
         let holds = |text: &Finder<'_>| text.find(flat.as_bytes()).is_some();
         let holds = (search.contains.is_empty() || search.contains.iter().any(holds))
             && !search.excludes.iter().any(holds);

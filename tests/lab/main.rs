@@ -4,12 +4,15 @@
 mod article;
 mod bounds;
 mod cases;
+mod copied;
 mod deliveries;
 mod foreign;
 mod generations;
 mod golden;
 mod lines;
 mod operator;
+mod others;
+mod pastes;
 mod people;
 mod shapes;
 mod splits;

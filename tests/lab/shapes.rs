@@ -20,6 +20,7 @@ pub(crate) fn source(complete: bool) -> Source {
         log_stream: "i-0123456789abcdef0".to_owned(),
         caller_node: None,
         complete,
+        pasted: false,
     }
 }
 

@@ -27,7 +27,8 @@ use read::{NodeReading, Origin};
 /// Says what is wrong with the agent, why, and what fixes it, from its logs.
 ///
 /// Reads amazon-ssm-agent.log, errors.log, hibernate.log and what syslog or journald keep of them;
-/// gzip and UTF-16 too, in any number and order. Give amazon-ssm-agent.log where you can: errors.log
+/// gzip and UTF-16 too, in any number and order; and what somebody pasted of them, quoted, broken or
+/// without its heads. Give amazon-ssm-agent.log where you can: errors.log
 /// alone hides the WARN that names the cause.
 ///
 /// Exit status: 0 nothing loud, 1 something of severity medium or above, 2 a file could not be read
@@ -37,6 +38,7 @@ use read::{NodeReading, Origin};
   ssm-agent-triage scan /var/log/amazon/ssm
   ssm-agent-triage scan amazon-ssm-agent.log errors.log --node i-0123456789abcdef0
   journalctl -u amazon-ssm-agent | ssm-agent-triage scan
+  xclip -o | ssm-agent-triage scan        # a paste: pbpaste on macOS, Get-Clipboard on Windows
   ssm-agent-triage scan collected/*/ --format json | jq '.incidents[].title'")]
 pub(super) struct Args {
     /// Logs of one node, `-` for standard input; or directories, each a node named by it. Files

@@ -48,7 +48,7 @@ pub(super) fn read(
             Ok(lines) => sources.push(Source {
                 path,
                 name: name_of(path),
-                records: Records::new(lines, untimed(path, origin.now)),
+                records: Records::new(lines, engine.matcher(), untimed(path, origin.now)),
             }),
             Err(fault) => unread.push(fault),
         }
@@ -85,7 +85,7 @@ pub(super) fn read(
 struct Source<'a> {
     path: &'a Path,
     name: String,
-    records: Records<Box<dyn BufRead>>,
+    records: Records<'a, Box<dyn BufRead>>,
 }
 
 fn earliest<'s, 'a>(sources: &'s mut [Source<'a>]) -> Option<&'s mut Source<'a>> {

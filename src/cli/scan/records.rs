@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
+use crate::paste;
 use crate::record::{Reader, Record, first_time};
+use crate::signature::Matcher;
 use jiff::Timestamp;
 
 /// Lines are taken in pieces of about this size.
@@ -13,8 +15,11 @@ const CHUNK: usize = 256 * 1024;
 const MAX_LINE: u64 = 1024 * 1024;
 
 /// The records of one file, in its order.
-pub(super) struct Records<R> {
+pub(super) struct Records<'m, R> {
     lines: R,
+    matcher: &'m Matcher,
+    /// A line began as the agent begins one: nothing is read without a head.
+    is_log: bool,
     reader: Reader<'static>,
     ready: VecDeque<Record<'static>>,
     /// The time for records before the first that has its own.
@@ -25,11 +30,13 @@ pub(super) struct Records<R> {
     fault: Option<io::Error>,
 }
 
-impl<R: BufRead> Records<R> {
+impl<'m, R: BufRead> Records<'m, R> {
     /// `received` is the time for records where none has its own.
-    pub(super) fn new(lines: R, received: Timestamp) -> Self {
+    pub(super) fn new(lines: R, matcher: &'m Matcher, received: Timestamp) -> Self {
         Self {
             lines,
+            matcher,
+            is_log: false,
             reader: Reader::default(),
             ready: VecDeque::new(),
             received,
@@ -74,11 +81,27 @@ impl<R: BufRead> Records<R> {
         {
             self.received = first;
         }
+        let pasted = match self.is_log {
+            true => None,
+            false => paste::read(&text, |text| self.matcher.begins(text)),
+        };
+        self.is_log |= pasted.is_none();
         let mut reader: Reader<'_> = std::mem::take(&mut self.reader);
-        for line in text.split_terminator('\n') {
-            reader.text(line, None, self.received, |record| {
-                self.ready.push_back(record.into_owned());
-            });
+        let mut take = |record: Record<'_>| self.ready.push_back(record.into_owned());
+        match &pasted {
+            Some(lines) => {
+                let before = reader.lines();
+                for line in lines {
+                    line.feed(&mut reader, before, None, self.received, &mut take);
+                }
+                let count = memchr::memchr_iter(b'\n', text.as_bytes()).count();
+                reader.begin_line(before + count as u64 + 1);
+            }
+            None => {
+                for line in text.split_terminator('\n') {
+                    reader.text(line, None, self.received, &mut take);
+                }
+            }
         }
         self.reader = reader.into_owned();
         if self.ended {
@@ -110,10 +133,15 @@ fn read_lines(lines: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool>
 mod tests {
     use std::io::Cursor;
 
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::engine::Engine;
+
+    static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
 
     fn all(text: impl AsRef<[u8]>) -> Vec<(String, u64, String)> {
-        let mut records = Records::new(Cursor::new(text), Timestamp::UNIX_EPOCH);
+        let mut records = Records::new(Cursor::new(text), ENGINE.matcher(), Timestamp::UNIX_EPOCH);
         std::iter::from_fn(|| records.next())
             .map(|record| (record.at.to_string(), record.line, record.text()))
             .collect()
@@ -195,7 +223,7 @@ mod tests {
         }
         let text = Cursor::new("2026-11-23 04:19:04 INFO x\n");
         let lines = io::BufReader::new(text.chain(Broken));
-        let mut records = Records::new(lines, Timestamp::UNIX_EPOCH);
+        let mut records = Records::new(lines, ENGINE.matcher(), Timestamp::UNIX_EPOCH);
         assert!(records.next().is_some());
         assert!(records.next().is_none());
         assert!(records.into_fault().is_some());

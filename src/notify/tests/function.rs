@@ -143,6 +143,7 @@ impl Function {
                     log_stream: (*stream).to_owned(),
                     caller_node: None,
                     complete: false,
+                    pasted: false,
                 },
                 events: vec![Event {
                     id: Cow::Borrowed("1"),

@@ -1,0 +1,100 @@
+//! What editors, terminals and web pages make of a line's characters.
+
+use std::borrow::Cow;
+
+/// The line with the characters that the agent wrote: no colours, no characters
+/// without width, plain blanks, entities of HTML read back.
+pub(super) fn plain(line: &str) -> Cow<'_, str> {
+    let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~') && *byte != b'&';
+    if line.as_bytes().iter().all(is_plain) && !line.contains("^[[") {
+        return Cow::Borrowed(line);
+    }
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(character) = rest.chars().next() {
+        let after = &rest[character.len_utf8()..];
+        rest = match character {
+            '\u{1b}' | '\u{241b}' => after_sequence(after),
+            '^' if after.starts_with("[[") => after_sequence(&after[1..]),
+            '&' => match entity(after) {
+                Some((read, after)) => {
+                    text.push_str(read);
+                    after
+                }
+                None => {
+                    text.push('&');
+                    after
+                }
+            },
+            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' | '\r' => after,
+            '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => {
+                text.push(' ');
+                after
+            }
+            other => {
+                text.push(other);
+                after
+            }
+        };
+    }
+    Cow::Owned(text)
+}
+
+/// The string, where a line is an element of an array of JSON.
+pub(super) fn element(line: &str) -> Option<String> {
+    let text = line.trim();
+    let text = text.strip_suffix(',').unwrap_or(text);
+    let is_string = text.len() > 1 && text.starts_with('"') && text.ends_with('"');
+    is_string.then(|| serde_json::from_str(text).ok())?
+}
+
+/// What follows a terminal's control sequence `[31m`.
+fn after_sequence(text: &str) -> &str {
+    let Some(sequence) = text.strip_prefix('[') else {
+        return text;
+    };
+    let parameters = |c: char| c.is_ascii_digit() || matches!(c, ';' | '?');
+    let rest = sequence.trim_start_matches(parameters);
+    rest.strip_prefix(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(rest)
+}
+
+fn entity(text: &str) -> Option<(&'static str, &str)> {
+    const ENTITIES: [(&str, &str); 9] = [
+        ("quot;", "\""),
+        ("amp;", "&"),
+        ("lt;", "<"),
+        ("gt;", ">"),
+        ("apos;", "'"),
+        ("#39;", "'"),
+        ("#x27;", "'"),
+        ("#34;", "\""),
+        ("nbsp;", " "),
+    ];
+    ENTITIES
+        .iter()
+        .find_map(|(name, read)| Some((*read, text.strip_prefix(name)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_read_back() {
+        for (line, read) in [
+            ("a\tb", "a\tb"),
+            ("\u{1b}[1;31mERROR\u{1b}[0m x", "ERROR x"),
+            ("^[[33mWARN^[[m x", "WARN x"),
+            ("a\u{a0}b\u{200b}c\u{feff}", "a bc"),
+            (
+                "&lt;error&gt; &quot;x&quot; &amp; &copy;",
+                "<error> \"x\" & &copy;",
+            ),
+            ("R&D", "R&D"),
+            ("\u{201c}x\u{201d}", "\u{201c}x\u{201d}"),
+        ] {
+            assert_eq!(plain(line), read, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! The lines of a paste, joined where they were broken and taken for what they
+//! are.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use regex::Regex;
+
+use super::characters::{element, plain};
+use super::marks::{CLOSING, Mark, closed, is_item, strip, strip_like};
+use super::wrap::{Joint, Wrap};
+use super::{Beginning, Kind, Line};
+use crate::record::{Level, Opening, is_agent_tag, opening, read_stamp, without_tags};
+
+/// What is left of a head: date, time, level, each in the form in which people
+/// leave it.
+static FRAGMENT: LazyLock<Regex> = LazyLock::new(|| {
+    let date = r"(?:(?P<date>\d{4}[-/.]\d\d[-/.]\d\d)|[XxYy]{4}[-/.][XxMm]{2}[-/.][XxDd]{2}|#{4}-##-##|\*{4}-\*\*-\*\*|[A-Z][a-z]{2} [ \d]\d)[ T,]+";
+    let time = r"(?:(?P<time>\d\d:\d\d:\d\d(?:\.\d+)?)|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?Z?|[XxHh]{2}:[XxMm]{2}(?::[XxSs]{2})?(?:\.[Xx]+)?|##:##:##|\*\*:\*\*:\*\*)[ ,|-]+";
+    let level = r"(?i:[\[(<]?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL)[\])>]?(?:\s*[:|-]\s*|\s+))";
+    Regex::new(&format!("^(?:{date})?(?:{time})?(?:{level})?"))
+        .expect("a regular expression that a test compiles")
+});
+
+/// A message of fewer letters may be anybody's, without a word of the agent beside it.
+const DISTINCT: usize = 32;
+
+/// A beginning of fewer letters says something with all else of its signature only.
+const TELLING: usize = 20;
+
+/// Errors of libraries that many programs print.
+const ANYBODYS: [&str; 6] = [
+    "NoCredentialProviders",
+    "RequestError",
+    "panic: ",
+    "fatal error: ",
+    "Stacktrace:",
+    "Validation failed",
+];
+
+/// So many separate messages with sentences between are a list of errors.
+const LISTED: usize = 3;
+
+/// Of a list of so many items of which few are messages the others are prose.
+const ITEMS: usize = 5;
+
+/// How a line begins a record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Start {
+    /// With the agent's head.
+    Log,
+    /// With its level; `known` where a signature or a tag of the agent follows.
+    Level { known: bool },
+    /// With its own words only.
+    Headless { level: Level, at: Option<Timestamp> },
+    /// With text of Go, the logger or the metadata service.
+    Raw,
+}
+
+/// The lines of `text` for the record reader; `None` where it reads them best as
+/// they are. `begins` is what the catalogue knows of a message's beginning.
+pub fn read<'t>(
+    text: &'t str,
+    begins: impl Fn(&str) -> Option<Beginning>,
+) -> Option<Vec<Line<'t>>> {
+    // Wide characters, read as bytes.
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        return None;
+    }
+    let lines: Vec<&str> = crate::record::lines(text)
+        .map(|line| line.trim_end_matches('\r'))
+        .collect();
+    // An object over several lines is one line of its shipper.
+    if opening(text) == Some(Opening::Log) && text.starts_with(['{', '[']) {
+        return None;
+    }
+    match (lines.iter()).position(|line| opening(line) == Some(Opening::Log)) {
+        Some(first) => unbroken(text, &lines, first),
+        None => Some(Paste::new(&lines, &begins).read()),
+    }
+}
+
+/// The lines of a log, those joined that were broken within words, and the
+/// first taken out of the fence that it is pasted in.
+fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<'t>>> {
+    let goes_on = |at: usize| {
+        let line = lines[at];
+        !line.is_empty() && opening(line).is_none() && !is_own_line(line)
+    };
+    let fenced = lines[..first].iter().any(|line| in_fence(line).is_some());
+    let wrap = Wrap::of(lines, lines, goes_on);
+    // The source of a page has no quotation marks of its own.
+    let page = ["&#39;", "&quot;"]
+        .iter()
+        .any(|entity| text.contains(entity))
+        && !text.contains(['"', '\'']);
+    if wrap.is_none() && !fenced && !page {
+        return None;
+    }
+    let written = |line: &'t str| match page {
+        true => plain(line),
+        false => Cow::Borrowed(line),
+    };
+    let mut all: Vec<Line<'t>> = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        let joint = (at > 0 && goes_on(at))
+            .then(|| wrap?.joint(lines[at - 1], line))
+            .flatten();
+        if let (Some(joint), Some(before)) = (joint, all.last_mut()) {
+            append(before.text.to_mut(), joint, &written(line));
+            continue;
+        }
+        let line = if at < first {
+            in_fence(line).unwrap_or(line)
+        } else {
+            line
+        };
+        all.push(of(at, written(line), Kind::Line));
+    }
+    Some(all)
+}
+
+/// The log's line behind a fence or the name of who pastes it.
+fn in_fence(line: &str) -> Option<&str> {
+    let accept = |rest, marks: &[Mark]| {
+        let fenced = marks
+            .iter()
+            .any(|mark| matches!(mark, Mark::Code | Mark::Clock | Mark::Name));
+        (fenced && opening(rest) == Some(Opening::Log)).then_some(rest)
+    };
+    strip(line, accept).map(|(rest, _)| rest)
+}
+
+fn of<'t>(at: usize, text: Cow<'t, str>, kind: Kind) -> Line<'t> {
+    Line {
+        number: at as u64 + 1,
+        text,
+        kind,
+    }
+}
+
+fn append(text: &mut String, joint: Joint, next: &str) {
+    let indented = next.starts_with("  ") || next.starts_with('\t');
+    let next = if indented { next.trim_start() } else { next };
+    match joint {
+        Joint::Direct => {}
+        Joint::Signed => {
+            text.pop();
+        }
+        Joint::Blank => text.push(' '),
+    }
+    text.push_str(next);
+}
+
+/// Whether a line is one of its own within a record of several lines.
+fn is_own_line(line: &str) -> bool {
+    let text = line.trim_start();
+    line.starts_with(['\t', '<', '{', '}'])
+        || ["caused by:", "status code:", "#011", "goroutine ", "<"]
+            .iter()
+            .any(|start| text.starts_with(start))
+}
+
+/// A text in which no line begins as the agent begins one.
+struct Paste<'p, B> {
+    lines: Vec<Cow<'p, str>>,
+    begins: &'p B,
+    /// Whether the text names the agent or what it calls.
+    of_agent: bool,
+}
+
+/// A line as it was before it was broken.
+struct Whole<'p> {
+    at: usize,
+    text: Cow<'p, str>,
+    start: Option<(Start, usize)>,
+    marks: Vec<Mark>,
+}
+
+impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
+    fn new(lines: &[&'p str], begins: &'p B) -> Self {
+        let of_agent = |line: &&str| {
+            [
+                "ssm-agent",
+                "SSM Agent",
+                "Systems Manager",
+                "ssmmessages",
+                "ec2messages",
+                "ssm.",
+                "ssm:",
+                "amazon/ssm",
+                "Amazon\\SSM",
+            ]
+            .iter()
+            .any(|name| line.contains(name))
+        };
+        Self {
+            of_agent: lines.iter().any(of_agent),
+            lines: (lines.iter())
+                .map(|line| element(line).map_or_else(|| plain(line), Cow::Owned))
+                .collect(),
+            begins,
+        }
+    }
+
+    fn read<'t>(&self) -> Vec<Line<'t>> {
+        let mut lines = self.whole();
+        let any = |wanted: fn(Start) -> bool| {
+            lines
+                .iter()
+                .any(|line| line.start.is_some_and(|(start, _)| wanted(start)))
+        };
+        let timed = any(|start| start == Start::Log);
+        let levelled = !timed && any(|start| start == Start::Level { known: true });
+        for line in &mut lines {
+            line.start = line.start.filter(|(start, _)| match start {
+                Start::Log | Start::Raw => true,
+                Start::Level { .. } => !timed && (levelled || line.marks.is_empty()),
+                Start::Headless { .. } => !timed && !levelled,
+            });
+        }
+        if !timed && !levelled && is_list_of_errors(&lines) {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        let mut open: Option<&Whole<'_>> = None;
+        let mut depth = 0_usize;
+        for line in &lines {
+            let own = |text: &str, kind| of(line.at, Cow::Owned(text.to_owned()), kind);
+            if let Some((start, from)) = line.start {
+                let Some(body) = closed(&line.text[from..], &line.marks) else {
+                    continue;
+                };
+                let kind = match start {
+                    Start::Headless { .. } if depth > 0 => continue,
+                    Start::Headless { level, at } => Kind::Headless { level, at },
+                    Start::Log | Start::Level { .. } | Start::Raw => Kind::Line,
+                };
+                all.push(own(body, kind));
+                open = Some(line);
+                depth = 0;
+                continue;
+            }
+            let text = match open {
+                Some(open) => strip_like(&line.text, &open.marks),
+                None => &line.text,
+            };
+            if text.trim().is_empty() {
+                continue;
+            }
+            let goes_on = open.is_some_and(|open| {
+                let quoted = |line: &Whole<'_>| line.text.trim_start().starts_with(['>', '|']);
+                match open.start {
+                    Some((Start::Headless { .. }, _)) => {
+                        is_own_line(text) || text.starts_with("  ") || text.starts_with('"')
+                    }
+                    Some(_) | None => !is_fence(text) && (quoted(line) || !quoted(open)),
+                }
+            });
+            if goes_on {
+                all.push(own(text, Kind::Line));
+            } else if open.take().is_some() {
+                all.push(own("", Kind::Foreign));
+            }
+            if open.is_none() {
+                depth = depth_after(depth, text);
+            }
+        }
+        all
+    }
+
+    /// The lines, joined where they were broken.
+    fn whole(&self) -> Vec<Whole<'_>> {
+        let starts: Vec<Option<(Start, usize, Vec<Mark>)>> =
+            self.lines.iter().map(|line| self.start(line)).collect();
+        let shape = (starts.iter().flatten())
+            .map(|(_, _, marks)| marks.clone())
+            .next();
+        let shape = shape.unwrap_or_default();
+        let bodies: Vec<&str> = (self.lines.iter())
+            .map(|line| strip_like(line, &shape))
+            .collect();
+        let lines: Vec<&str> = self.lines.iter().map(|line| &**line).collect();
+        let goes_on = |at: usize| {
+            let body = bodies[at];
+            starts[at].is_none() && !body.trim().is_empty() && !is_fence(body) && !is_own_line(body)
+        };
+        let wraps = [&lines, &bodies].map(|lines| Wrap::of(lines, &bodies, goes_on));
+        let (wrap, measured) = match wraps {
+            [Some(wrap), _] if wrap.is_hard() => (Some(wrap), &lines),
+            [_, Some(wrap)] if wrap.is_hard() => (Some(wrap), &bodies),
+            [Some(wrap), _] => (Some(wrap), &lines),
+            [None, wrap] => (wrap, &bodies),
+        };
+        let mut all: Vec<Whole<'_>> = Vec::with_capacity(lines.len());
+        for (at, line) in self.lines.iter().enumerate() {
+            let words = matches!(starts[at], Some((Start::Headless { .. }, _, _)));
+            let may = goes_on(at) || words && without_tags(bodies[at]).0.is_none();
+            let joint = (at > 0 && may && !bodies[at - 1].trim().is_empty())
+                .then(|| wrap?.joint(measured[at - 1], bodies[at]))
+                .flatten();
+            if let (Some(joint), Some(before)) = (joint, all.last_mut()) {
+                append(before.text.to_mut(), joint, bodies[at]);
+                before.start = None;
+                continue;
+            }
+            all.push(Whole {
+                at,
+                text: Cow::Borrowed(line),
+                start: None,
+                marks: Vec::new(),
+            });
+        }
+        for line in &mut all {
+            if let Some((start, from, marks)) = self.start(&line.text) {
+                line.start = Some((start, from));
+                line.marks = marks;
+            }
+        }
+        all
+    }
+
+    /// How `line` begins a record, and where, after which marks.
+    fn start(&self, line: &str) -> Option<(Start, usize, Vec<Mark>)> {
+        let accept = |rest: &str, marks: &[Mark]| {
+            let from = line.len() - rest.len();
+            let named = marks.contains(&Mark::Name) && !marks.contains(&Mark::Clock);
+            let found = opening(rest);
+            if found == Some(Opening::Log) {
+                return Some((Start::Log, from));
+            }
+            if rest.is_empty() || rest.starts_with(is_mark_of_text) {
+                return None;
+            }
+            let words = self.level_of(rest, rest).filter(|_| !named);
+            if let Some(level) = words.filter(|_| found.is_none()) {
+                return Some((Start::Headless { level, at: None }, from));
+            }
+            let head = FRAGMENT.captures(rest)?;
+            let body_at = head.get(0).map_or(0, |head| head.end());
+            let known = self.level_of(&rest[body_at..], rest);
+            if let Some(level) = head.name("level")
+                && Level::parse(level.as_str()).is_some()
+                && opening(&rest[level.start()..]) == Some(Opening::Level)
+                && (known.is_some() || level.start() == 0)
+            {
+                let start = Start::Level {
+                    known: known.is_some(),
+                };
+                return Some((start, from + level.start()));
+            }
+            if let Some(level) = known.filter(|_| !named) {
+                let stamp = head.name("date").zip(head.name("time"));
+                let at = stamp.and_then(|(date, time)| {
+                    read_stamp(&format!(
+                        "{} {}",
+                        date.as_str().replace('/', "-"),
+                        time.as_str()
+                    ))
+                });
+                return Some((Start::Headless { level, at }, from + body_at));
+            }
+            (found == Some(Opening::Raw)).then_some((Start::Raw, from))
+        };
+        strip(line, accept).map(|((start, from), marks)| (start, from, marks))
+    }
+
+    /// The level of a signature that begins as `body` does, or of a record whose
+    /// tag is the agent's.
+    fn level_of(&self, body: &str, rest: &str) -> Option<Level> {
+        // A question asks about the message.
+        if body.trim_end_matches(CLOSING).ends_with('?') {
+            return None;
+        }
+        let (tag, message) = without_tags(body);
+        let begins = (self.begins)(message);
+        match tag {
+            Some(tag) if is_agent_tag(tag) => {
+                return Some(begins.map_or(Level::Info, |begins| begins.level));
+            }
+            Some(_) => return None,
+            None => {}
+        }
+        let begins = begins?;
+        let telling = begins.whole || begins.length >= TELLING;
+        let agents = begins.length >= DISTINCT || self.of_agent;
+        let anybodys = ANYBODYS
+            .iter()
+            .any(|start| rest.starts_with(start) || body.starts_with(start));
+        (telling && agents && !anybodys).then_some(begins.level)
+    }
+}
+
+/// What is taken off before a message is looked for.
+fn is_mark_of_text(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{201c}' | '\u{201d}')
+}
+
+fn is_fence(text: &str) -> bool {
+    let text = text.trim();
+    ["```", "~~~", "{code", "{noformat", "</", "<pre>", "<code>"]
+        .iter()
+        .any(|fence| text.starts_with(fence))
+}
+
+fn depth_after(depth: usize, text: &str) -> usize {
+    text.bytes().fold(depth, |depth, byte| match byte {
+        b'{' => depth + 1,
+        b'}' => depth.saturating_sub(1),
+        _ => depth,
+    })
+}
+
+/// Whether the text explains messages, as a page of documentation does: sentences
+/// stand between them.
+fn is_list_of_errors(lines: &[Whole<'_>]) -> bool {
+    let is_sentence = |text: &str| {
+        let text = text.trim_end();
+        text.ends_with(['.', ':', '?', '!', '\u{3002}', '\u{ff1a}'])
+            && (text.split_whitespace().count() >= 7 || !text.is_ascii())
+    };
+    let starts = lines.iter().filter_map(|line| line.start);
+    // Nobody explains what is well.
+    let is_quiet = |start| matches!(start, Start::Headless { level, .. } if !level.is_trouble());
+    if starts.clone().any(|(start, _)| is_quiet(start)) {
+        return false;
+    }
+    let read = starts.count();
+    let items = lines.iter().filter(|line| is_item(&line.text)).count();
+    if read > 0 && items >= ITEMS && read * 4 <= items {
+        return true;
+    }
+    let mut messages = 0;
+    let mut between = true;
+    for line in lines {
+        match line.start {
+            Some((Start::Headless { .. }, _)) => {
+                messages += usize::from(std::mem::take(&mut between))
+            }
+            Some(_) => {}
+            None => between |= is_sentence(&line.text),
+        }
+    }
+    messages >= LISTED
+}

@@ -1,0 +1,73 @@
+//! Text as a person copies it → lines as the record reader takes them: marks of
+//! quoting and counting taken off, broken lines mended, and records found that
+//! have lost their head.
+//!
+//! Only for text that a person hands over. A log is left as it is: where a line
+//! begins as the agent begins one, nothing is read without a head.
+
+mod characters;
+mod lines;
+mod marks;
+mod wrap;
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::record::{Level, Reader, Record};
+
+pub use lines::read;
+
+/// What a catalogue says of a message that begins as one of its signatures does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beginning {
+    /// A level that the signature reads.
+    pub level: Level,
+    /// The length of the text it begins with, in bytes.
+    pub length: usize,
+    /// Whether the message holds all else that the signature asks for.
+    pub whole: bool,
+}
+
+/// One line of a paste for the record reader.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line<'t> {
+    /// The line of the text it begins in, from 1.
+    pub number: u64,
+    pub text: Cow<'t, str>,
+    pub kind: Kind,
+}
+
+/// How the record reader takes a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// By its own beginning, as a line of a log.
+    Line,
+    /// It begins a record that has lost its head: the level is the signature's.
+    Headless { level: Level, at: Option<Timestamp> },
+    /// Nobody's: the record before is over.
+    Foreign,
+}
+
+impl<'t> Line<'t> {
+    /// Hands the line to `reader`, which saw `before` lines before the text; gives
+    /// each record that ended with it.
+    pub fn feed<'l>(
+        &'l self,
+        reader: &mut Reader<'l>,
+        before: u64,
+        at: Option<Timestamp>,
+        received: Timestamp,
+        each: impl FnMut(Record<'l>),
+    ) {
+        reader.begin_line(before + self.number);
+        match self.kind {
+            Kind::Line => reader.text(&self.text, at, received, each),
+            Kind::Headless { level, at: own } => reader
+                .headless(&self.text, level, own.or(at), received)
+                .into_iter()
+                .for_each(each),
+            Kind::Foreign => reader.close(each),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What tools and people make of a log on its way into a ticket, a chat or a mail.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// A way of copying.
+#[derive(Clone, Copy)]
+pub(crate) struct Way {
+    pub name: &'static str,
+    pub copy: fn(&str) -> String,
+    /// It loses the heads of the records.
+    pub headless: bool,
+}
+
+/// The parts of a record's first line.
+struct Head<'a> {
+    date: &'a str,
+    time: &'a str,
+    level: &'a str,
+    tags: &'a str,
+    message: &'a str,
+}
+
+static HEAD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?P<date>\d{4}-\d\d-\d\d) (?P<time>[\d:.]+) (?P<level>[A-Z]+) (?P<tags>(?:\[[^\]]*\] |EC2RoleProvider |SSMService )*)(?P<message>.*)$",
+    )
+    .unwrap()
+});
+
+fn head(line: &str) -> Option<Head<'_>> {
+    let found = HEAD.captures(line)?;
+    let part = |name| found.name(name).map_or("", |part| part.as_str());
+    Some(Head {
+        date: part("date"),
+        time: part("time"),
+        level: part("level"),
+        tags: part("tags"),
+        message: part("message"),
+    })
+}
+
+fn each(text: &str, line: impl Fn(usize, &str) -> String) -> String {
+    let lines = text.lines().enumerate();
+    lines.map(|(at, text)| line(at + 1, text) + "\n").collect()
+}
+
+/// The heads in another form; other lines stay.
+fn heads(text: &str, form: impl Fn(&Head<'_>) -> String) -> String {
+    each(text, |_, line| {
+        head(line).map_or_else(|| line.to_owned(), |head| form(&head))
+    })
+}
+
+/// A terminal's rows.
+fn rows(text: &str, columns: usize, next: &str, sign: &str) -> String {
+    let mut all = String::new();
+    for line in text.lines() {
+        let letters: Vec<char> = line.chars().collect();
+        let mut from = 0;
+        loop {
+            let lead = if from == 0 { "" } else { next };
+            let room = columns - lead.len();
+            let rest = &letters[from..];
+            all.push_str(lead);
+            if rest.len() <= room {
+                all.extend(rest);
+                all.push('\n');
+                break;
+            }
+            let room = room - sign.len();
+            all.extend(&rest[..room]);
+            all.push_str(sign);
+            all.push('\n');
+            from += room;
+        }
+    }
+    all
+}
+
+/// As an editor breaks lines: between words and after hyphens; longer words at
+/// the edge.
+fn filled(text: &str, columns: usize) -> String {
+    let mut all = String::new();
+    for line in text.lines() {
+        let mut row = String::new();
+        let mut pieces: Vec<String> = Vec::new();
+        for (at, word) in line.split(' ').enumerate() {
+            if at > 0 {
+                pieces.push(" ".to_owned());
+            }
+            for part in word.split_inclusive('-') {
+                pieces.push(part.to_owned());
+            }
+        }
+        for piece in pieces {
+            let mut piece = piece;
+            if row.chars().count() + piece.chars().count() > columns {
+                all.push_str(row.trim_end());
+                all.push('\n');
+                row.clear();
+                if piece == " " {
+                    continue;
+                }
+                while piece.chars().count() > columns {
+                    let part: String = piece.chars().take(columns).collect();
+                    piece = piece.chars().skip(columns).collect();
+                    all.push_str(&part);
+                    all.push('\n');
+                }
+            }
+            row.push_str(&piece);
+        }
+        all.push_str(row.trim_end());
+        all.push('\n');
+    }
+    all
+}
+
+/// `uniq -c`.
+fn counted(text: &str) -> String {
+    let mut all: Vec<(usize, &str)> = Vec::new();
+    for line in text.lines() {
+        match all.last_mut() {
+            Some((count, last)) if *last == line => *count += 1,
+            _ => all.push((1, line)),
+        }
+    }
+    all.iter()
+        .map(|(count, line)| format!("{count:7} {line}\n"))
+        .collect()
+}
+
+/// Continuation lines hang below their item.
+fn listed(text: &str, item: impl Fn(usize) -> String) -> String {
+    let mut number = 0;
+    let mut all = String::new();
+    for line in text.lines() {
+        if head(line).is_some() {
+            number += 1;
+            all.push_str(&format!("{}{line}\n", item(number)));
+        } else {
+            all.push_str(&format!("  {line}\n"));
+        }
+    }
+    all
+}
+
+fn entities(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+fn typographic(text: &str) -> String {
+    let mut open = false;
+    text.chars()
+        .map(|letter| match letter {
+            '"' => {
+                open = !open;
+                if open { '\u{201c}' } else { '\u{201d}' }
+            }
+            '\'' => '\u{2019}',
+            other => other,
+        })
+        .collect()
+}
+
+macro_rules! ways {
+    ($($name:literal $headless:literal $copy:expr;)*) => {
+        &[$(Way { name: $name, copy: $copy, headless: $headless }),*]
+    };
+}
+
+pub(crate) const WAYS: &[Way] = ways! {
+    "quoted" false |text| each(text, |_, line| format!("> {line}"));
+    "quoted twice" false |text| each(text, |_, line| format!(">> {line}"));
+    "quoted in turns" false |text| each(text, |_, line| format!("> > {line}"));
+    "behind bars" false |text| each(text, |_, line| format!("| {line}"));
+    "indented" false |text| each(text, |_, line| format!("    {line}"));
+    "commented" false |text| each(text, |_, line| format!("# {line}"));
+    "bullets" false |text| listed(text, |_| "- ".to_owned());
+    "stars" false |text| listed(text, |_| "* ".to_owned());
+    "list" false |text| listed(text, |number| format!("{number}. "));
+    "fenced" false |text| format!("Hello,\n\nthe node is gone. Its log:\n\n```\n{text}```\n\nAny idea?\n");
+    "code block of Jira" false |text| format!("The node is gone.\n{{code:java}}\n{text}{{code}}\nWhat is it?\n");
+    "fence on the line" false |text| format!("```{}```\n", text.trim_end());
+    "each in backticks" false |text| each(text, |_, line| format!("`{line}`"));
+    "preformatted" false |text| format!("<pre>{}</pre>\n", entities(text));
+    "grep -n" false |text| each(text, |at, line| format!("{at}:{line}"));
+    "grep of a file" false |text| each(text, |_, line| format!("/var/log/amazon/ssm/amazon-ssm-agent.log:{line}"));
+    "grep -n of files" false |text| each(text, |at, line| format!("amazon-ssm-agent.log:{at}:{line}"));
+    "Select-String" false |text| each(text, |at, line| format!("C:\\ProgramData\\Amazon\\SSM\\Logs\\amazon-ssm-agent.log:{at}:{line}"));
+    "cat -n" false |text| each(text, |at, line| format!("{at:6}\t{line}"));
+    "editor's numbers" false |text| each(text, |at, line| format!("{at:>4} | {line}"));
+    "bat's numbers" false |text| each(text, |at, line| format!("{at:>4} \u{2502} {line}"));
+    "uniq -c" false counted;
+    "colours" false |text| each(text, |_, line| format!("\u{1b}[0;31m{line}\u{1b}[0m"));
+    "no-break spaces" false |text| text.replace(' ', "\u{a0}");
+    "zero width" false |text| each(text, |_, line| format!("\u{feff}{line}\u{200b}"));
+    "typographic" false typographic;
+    "in quotation marks" false |text| each(text, |_, line| format!("\u{201c}{line}\u{201d}"));
+    "JSON strings" false |text| each(text, |_, line| format!("  \"{}\",", line.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t")));
+    "CRLF" false |text| each(text, |_, line| format!("{line}\r"));
+    "chat" false |text| each(text, |at, line| if head(line).is_some() { format!("[10:{:02}] alice: {line}", at % 60) } else { line.to_owned() });
+    "serial console" false |text| each(text, |at, line| format!("[   {}.345678] amazon-ssm-agent[1571]: {line}", 12 + at % 80));
+    "console with host" false |text| each(text, |at, line| format!("[{:5}.345678] ip-10-0-0-1 amazon-ssm-agent[1571]: {line}", 12 + at % 80));
+    "aws logs tail" false |text| each(text, |_, line| format!("2024-11-04T10:02:44.962000+00:00 i-0123456789abcdef0 {line}"));
+    "docker compose" false |text| each(text, |_, line| format!("ssm-agent-1  | {line}"));
+    "rows of 80" false |text| rows(text, 80, "", "");
+    "rows of 100" false |text| rows(text, 100, "", "");
+    "rows of 132" false |text| rows(text, 132, "", "");
+    "rows of 90, indented" false |text| rows(text, 90, "    ", "");
+    "rows of 80 with a hyphen" false |text| rows(text, 80, "", "-");
+    "rows of 80 with a backslash" false |text| rows(text, 80, "", "\\");
+    "filled to 80" false |text| filled(text, 80);
+    "filled to 100" false |text| filled(text, 100);
+    "quoted and filled to 72" false |text| each(&filled(text, 70), |_, line| format!("> {line}"));
+    "without date" false |text| heads(text, |head| format!("{} {} {}{}", head.time, head.level, head.tags, head.message));
+    "without time" false |text| heads(text, |head| format!("{} {}{}", head.level, head.tags, head.message));
+    "time masked" false |text| heads(text, |head| format!("XXXX-XX-XX XX:XX:XX {} {}{}", head.level, head.tags, head.message));
+    "without level" true |text| heads(text, |head| format!("{} {} {}{}", head.date, head.time, head.tags, head.message));
+    "from the tags on" true |text| heads(text, |head| format!("{}{}", head.tags, head.message));
+    "message only" true |text| heads(text, |head| head.message.to_owned());
+    "level in brackets" true |text| heads(text, |head| format!("[{}] {}{}", head.level, head.tags, head.message));
+    "level with a colon" true |text| heads(text, |head| format!("{}: {}{}", head.level.to_lowercase(), head.tags, head.message));
+    "message only, quoted" true |text| each(&heads(text, |head| head.message.to_owned()), |_, line| format!("> {line}"));
+    "message only, bullets" true |text| each(&heads(text, |head| head.message.to_owned()), |_, line| format!("- {line}"));
+    "message only, rows of 80" true |text| rows(&heads(text, |head| head.message.to_owned()), 80, "", "");
+    "message only, filled to 100" true |text| filled(&heads(text, |head| head.message.to_owned()), 100);
+};

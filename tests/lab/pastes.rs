@@ -1,0 +1,101 @@
+//! Logs as people paste them, in all the ways of copying, and in two at once.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use ssm_agent_triage::batch::{Batch, Event, Source};
+use ssm_agent_triage::cause::Confidence;
+use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
+use ssm_agent_triage::paste;
+
+use super::cases::{Case, cases};
+use super::copied::{WAYS, Way};
+use super::shapes::source;
+use super::verdict::{ENGINE, actionable, assert_none, fixture, optional_fixture, summary};
+
+/// Verdicts that rest on how long something took: a message alone does not tell.
+const NEEDS_TIME: [&str; 1] = ["b2b_mgs_reconnect_refused"];
+
+/// As `{"log": …}` and `scan` read a text.
+pub(crate) fn pasted(text: &str) -> BatchAnalysis {
+    let batch = Batch {
+        source: Source {
+            pasted: true,
+            ..source(true)
+        },
+        events: vec![Event {
+            id: Cow::Borrowed(""),
+            at: None,
+            message: Cow::Borrowed(text),
+        }],
+    };
+    ENGINE.analyze(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+}
+
+fn logs() -> Vec<(Case, String)> {
+    let mut all = cases("cases.tsv", "agent");
+    all.extend(cases("v2/cases.tsv", "v2"));
+    all.into_iter()
+        .map(|case| {
+            let log = fixture(&format!("{}/{}.log", case.folder, case.name));
+            (case, log)
+        })
+        .collect()
+}
+
+/// What is wrong with the verdict on a copy.
+fn fault(case: &Case, ways: &[&Way], copy: &str) -> Option<String> {
+    let reading = pasted(copy);
+    let verdict = actionable(&reading);
+    let headless = ways.iter().any(|way| way.headless);
+    let fault = if headless && NEEDS_TIME.contains(&case.name.as_str()) {
+        case.false_alarm(&verdict)
+    } else {
+        case.judge(&verdict)
+    };
+    let sure = |finding: &&ssm_agent_triage::finding::Finding| {
+        finding.confidence == Confidence::Confirmed || headless && !finding.error_details.headless
+    };
+    let fault = fault.or_else(|| {
+        let one = reading.findings.iter().find(sure)?;
+        Some(format!("is too sure of {:?}", one.candidates))
+    })?;
+    let names: Vec<&str> = ways.iter().map(|way| way.name).collect();
+    Some(format!(
+        "{} ({}): {fault}; says {:?}",
+        case.name,
+        names.join(", then "),
+        summary(&reading)
+    ))
+}
+
+#[test]
+fn every_way_of_copying_keeps_the_verdict() {
+    let mut wrong = Vec::new();
+    for (number, (case, log)) in logs().iter().enumerate() {
+        // Every way meets a third of the logs, and every log a third of the ways.
+        for way in WAYS.iter().skip(number % 3).step_by(3) {
+            wrong.extend(fault(case, &[way], &(way.copy)(log)));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn a_log_is_left_as_it_is() {
+    let mut wrong = Vec::new();
+    let mut check = |name: String, text: &str| {
+        if paste::read(text, |text| ENGINE.matcher().begins(text)).is_some() {
+            wrong.push(name);
+        }
+    };
+    for (case, log) in &logs() {
+        let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
+        check(case.name.clone(), log);
+        if !errors.is_empty() {
+            check(format!("errors.log of {}", case.name), &errors);
+        }
+    }
+    assert_none(&wrong);
+}

@@ -269,6 +269,16 @@ fn a_machine_that_has_an_identity_is_not_told_to_register() {
     assert!(text.contains("create-activation"), "{text}");
     let (text, _) = answer(&[path(&file), "--node", "i-0123456789abcdef0"]);
     assert!(!text.contains("create-activation"), "{text}");
+    // No route to the metadata service, and no id: it may be no instance at all.
+    let no_route = answer_to(
+        "2024-11-04 10:00:07.0137 ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: RequestError: send request failed\ncaused by: Put \"http://169.254.169.254/latest/api/token\": dial tcp 169.254.169.254:80: connect: no route to host\n2024-11-04 10:00:08.0137 ERROR Agent failed to assume any identity\n",
+    );
+    check(
+        "no route",
+        &no_route,
+        &["Ask IMDS", "If the machine is not an EC2 instance"],
+        &[],
+    );
     // Only a hybrid identity was tried: what is missing is the registration.
     let tried = |also: &str| {
         answer_to(&format!(

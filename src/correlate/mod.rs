@@ -13,12 +13,10 @@ mod names;
 mod open;
 mod over;
 mod proxy;
+mod recent;
 pub mod states;
 pub mod stream;
 pub mod unknown;
-
-use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,6 +26,7 @@ use self::names::{go_seconds, named_in, named_in_tags};
 use self::open::ActiveFault;
 use self::over::{outlived, survives};
 use self::proxy::Proxy;
+use self::recent::{Known, Recent};
 use self::unknown::Unknown;
 use crate::failure::Kind as FailureKind;
 use crate::finding::Recovered;
@@ -63,8 +62,6 @@ const MAX_OPEN_BYTES: usize = 64 * 1024;
 /// Names and versions are no longer.
 const MAX_NAME: usize = 128;
 
-const MAX_RECENT: usize = 256;
-
 /// What is known of one node's agent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NodeState {
@@ -89,9 +86,7 @@ pub struct NodeState {
     unexplained: Option<Timestamp>,
     /// When each part was last proven to work.
     proven: Vec<(Part, Timestamp)>,
-    /// Hashes of records taken in, with the batch that last brought each:
-    /// errors.log, journald and redelivery bring copies.
-    recent: VecDeque<(u64, u64)>,
+    recent: Recent,
     /// The node's id as the text names it; never the authority for a write.
     named: Option<NodeId>,
     account: Option<AccountId>,
@@ -119,14 +114,6 @@ enum IdentityKind {
     Ec2,
     OnPrem,
     Other,
-}
-
-/// Whether a record was taken in before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
-    No,
-    FromThisBatch,
-    FromEarlier,
 }
 
 /// What one record did.
@@ -165,7 +152,7 @@ impl NodeState {
         }
         if self.is_idle() {
             // What is over differs from late copies of it by its time.
-            self.recent = VecDeque::new();
+            self.recent = Recent::default();
         }
         self.open.shrink_to_fit();
     }
@@ -193,7 +180,7 @@ impl NodeState {
         let unknown: usize = self.unknown.iter().map(Unknown::bytes).sum();
         open + unknown
             + self.channel.bytes()
-            + self.recent.capacity() * size_of::<(u64, u64)>()
+            + self.recent.bytes()
             + self.proven.capacity() * size_of::<(Part, Timestamp)>()
             + self.version.as_ref().map_or(0, String::capacity)
             + self.named.as_ref().map_or(0, |id| id.as_str().len())
@@ -242,7 +229,7 @@ impl NodeState {
         if plain {
             return Ingested::NoChange;
         }
-        match self.known(record) {
+        match self.recent.take(record, self.batch) {
             Known::No => {}
             // Agents before 3.3.808 write whole seconds: the same words may stand
             // behind a fault of that second, and a proof logged twice proves no less.
@@ -315,7 +302,7 @@ impl NodeState {
 
     /// Takes in a WARN or ERROR record that nothing recognised.
     pub fn ingest_unknown(&mut self, record: &NormalizedRecord<'_, '_>, place: Option<&str>) {
-        if self.known(record) != Known::FromThisBatch {
+        if self.recent.take(record, self.batch) != Known::FromThisBatch {
             machine::observe(&mut self.machine, record);
             unknown::add(&mut self.unknown, record, place);
         }
@@ -479,9 +466,7 @@ impl NodeState {
             clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
                 || live && outlived(open, record.at)
         };
-        let (over, fault_state): (Vec<ActiveFault>, Vec<ActiveFault>) =
-            self.open.drain(..).partition(is_over);
-        self.open = fault_state;
+        let over: Vec<ActiveFault> = self.open.extract_if(.., |open| is_over(open)).collect();
         // What another fault explained has no incident that could be over.
         let reported = over.iter().filter(|open| {
             (!open.pending || open.bare) && !over.iter().any(|other| explain::explains(other, open))
@@ -564,34 +549,6 @@ impl NodeState {
                 open::add_count(&mut open.signatures, count);
             }
         }
-    }
-
-    /// Whether this very record was taken in before.
-    fn known(&mut self, record: &NormalizedRecord<'_, '_>) -> Known {
-        let Some(stamp) = &record.stamp else {
-            return Known::No;
-        };
-        let mut hasher = DefaultHasher::new();
-        (stamp, record.level as u8, record.flat()).hash(&mut hasher);
-        let hash = hasher.finish();
-        // Most records are new: a part at once, without a jump.
-        let (older, newer) = self.recent.as_mut_slices();
-        let mut parts = older.chunks_mut(16).chain(newer.chunks_mut(16));
-        let is_it = |(known, _): &(u64, u64)| *known == hash;
-        let part = parts.find(|part| part.iter().fold(false, |any, one| any | is_it(one)));
-        let known = part.and_then(|part| part.iter_mut().find(|one| is_it(one)));
-        if let Some((_, batch)) = known {
-            return if std::mem::replace(batch, self.batch) == self.batch {
-                Known::FromThisBatch
-            } else {
-                Known::FromEarlier
-            };
-        }
-        if self.recent.len() == MAX_RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((hash, self.batch));
-        Known::No
     }
 
     fn drop_oldest(&mut self) -> Option<ActiveFault> {

@@ -160,7 +160,9 @@ impl PhraseSet {
             while number > 0 {
                 let index = usize::from(number - 1);
                 let (phrase, literal) = TEXTS[index];
-                if text.as_bytes()[at..].starts_with(literal.as_bytes()) {
+                if literal.as_bytes().starts_with(window)
+                    && text.as_bytes()[at..].starts_with(literal.as_bytes())
+                {
                     seen.bits |= 1 << phrase as u8;
                     // The first error code by position names the failure.
                     let end = at + literal.len();

@@ -266,21 +266,27 @@ fn refused_session(causes: Vec<Cause>) -> Vec<Cause> {
     refused
 }
 
-/// Texts that start a message, with the signatures they belong to, to be found
-/// by halving: building an automaton takes longer than reading a batch.
+/// Texts that start a message, with the signatures they belong to, to be found by
+/// a table of their first letters: an automaton takes longer to be built than a
+/// batch to be read.
 #[derive(Debug)]
 struct Starts {
-    /// Sorted; of equal ones the first signature's last.
+    /// Sorted by place in the table, then text; of equal ones the first
+    /// signature's last.
     texts: Vec<Start>,
-    /// The first letters of each: most messages of a healthy log have those of none.
-    letters: Vec<u32>,
+    /// Where the texts of each place begin, and those of the last one end. Most
+    /// messages of a healthy log have a place without any.
+    places: Vec<usize>,
 }
 
-/// The first three letters, which every text of the catalogue has, as a number
-/// in their order: numbers are halved without a jump.
-fn letters(text: &str) -> Option<u32> {
+/// A thousand places, of which the texts of INFO take a tenth.
+const PLACE_BITS: u32 = 10;
+
+/// The place of the first three letters, which every text of the catalogue has.
+fn place(text: &str) -> Option<usize> {
     let [a, b, c] = *text.as_bytes().first_chunk()?;
-    Some(u32::from_be_bytes([0, a, b, c]))
+    let letters = u32::from_be_bytes([0, a, b, c]);
+    Some((letters.wrapping_mul(0x9E37_79B1) >> (u32::BITS - PLACE_BITS)) as usize)
 }
 
 #[derive(Debug)]
@@ -302,34 +308,33 @@ impl Starts {
             })
         };
         let mut texts: Vec<Start> = signatures.flat_map(starts).collect();
-        texts.sort_unstable_by_key(|start| (start.text, Reverse(start.owner)));
+        texts.sort_unstable_by_key(|start| (place(start.text), start.text, Reverse(start.owner)));
         for index in 1..texts.len() {
             let shorter = chain(&texts, Some(index - 1))
                 .find(|shorter| texts[index].text.starts_with(texts[*shorter].text));
             texts[index].shorter = shorter;
         }
-        let letters = texts
-            .iter()
-            .map(|start| letters(start.text).unwrap_or_default())
-            .collect();
-        Self { texts, letters }
+        let mut places = vec![0; (1 << PLACE_BITS) + 1];
+        for start in &texts {
+            places[place(start.text).map_or(0, |place| place + 1)] += 1;
+        }
+        for index in 1..places.len() {
+            places[index] += places[index - 1];
+        }
+        Self { texts, places }
     }
 
     /// The signature with the longest start of `text` that `fits`; of those of
     /// one start the first.
     fn find<T>(&self, text: &str, fits: impl Fn(usize) -> Option<T>) -> Option<(usize, T)> {
-        let letters = letters(text)?;
-        let from = self.letters.partition_point(|those| *those < letters);
-        let alike = self.letters[from..]
-            .iter()
-            .take_while(|those| **those == letters)
-            .count();
-        if alike == 0 {
+        let place = place(text)?;
+        let (from, end) = (self.places[place], self.places[place + 1]);
+        if from == end {
             return None;
         }
         // Whatever `text` starts with is no later than `text`, and starts
         // everything between: it is in the chain of the last one before.
-        let end = from + self.texts[from..from + alike].partition_point(|start| start.text <= text);
+        let end = from + self.texts[from..end].partition_point(|start| start.text <= text);
         chain(&self.texts, end.checked_sub(1))
             .map(|index| &self.texts[index])
             .filter(|start| text.starts_with(start.text))

@@ -3,17 +3,20 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::SharedCredentialsProvider;
 use aws_smithy_http_client::{Builder, tls};
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use tokio::sync::OnceCell;
 
 use super::whole::Whole;
 
-/// The shared configuration of all clients. Region, endpoint
-/// (`AWS_ENDPOINT_URL`) and credentials come from the environment by the SDK's
-/// own rules.
+/// The shared configuration of all clients, by the variables that Lambda sets and
+/// those of every AWS SDK. A function has no profile, no role to assume and no
+/// metadata service, whose providers the SDK's default chain would link.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     config: OnceCell<SdkConfig>,
@@ -30,20 +33,54 @@ impl Session {
 
     /// Reads the environment and the certificates at the first call.
     pub(crate) async fn config(&self) -> &SdkConfig {
-        self.config.get_or_init(load).await
+        self.config
+            .get_or_init(async || load(|name| std::env::var(name).ok()))
+            .await
     }
 }
 
-async fn load() -> SdkConfig {
+/// One variable of the environment.
+type Variable = fn(&str) -> Option<String>;
+
+fn load(variable: Variable) -> SdkConfig {
     let http_client = Builder::new()
         .tls_provider(tls::Provider::Rustls(
             tls::rustls_provider::CryptoMode::Ring,
         ))
         .build_https();
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let app_name = variable("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok());
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
         .http_client(http_client)
-        .load()
-        .await
+        .credentials_provider(SharedCredentialsProvider::new(
+            EnvironmentVariableCredentialsProvider::new(),
+        ))
+        .region(region.map(Region::new))
+        .service_config(Endpoints(variable));
+    config
+        .set_use_fips(flag(variable, "AWS_USE_FIPS_ENDPOINT"))
+        .set_use_dual_stack(flag(variable, "AWS_USE_DUALSTACK_ENDPOINT"))
+        .set_app_name(app_name);
+    config.build()
+}
+
+fn flag(variable: Variable, name: &str) -> Option<bool> {
+    variable(name)?.to_ascii_lowercase().parse().ok()
+}
+
+/// `AWS_ENDPOINT_URL_EC2` and the like, before `AWS_ENDPOINT_URL`.
+#[derive(Debug)]
+struct Endpoints(Variable);
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        if flag(self.0, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == Some(true) {
+            return None;
+        }
+        // The ids of all services that are called are one word of capitals.
+        (self.0)(&format!("{}_{}", key.env(), key.service_id())).or_else(|| (self.0)(key.env()))
+    }
 }
 
 /// How long and how often a client tries.
@@ -118,3 +155,52 @@ macro_rules! clients {
 }
 
 clients!(aws_sdk_ec2 aws_sdk_iam aws_sdk_ssm);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(variable: Variable, service: &str) -> Option<String> {
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build();
+        load(variable)
+            .service_config()?
+            .load_config(key.expect("all of it is set"))
+    }
+
+    #[test]
+    fn an_endpoint_of_a_service_goes_before_that_of_all() {
+        let variable: Variable = |name| match name {
+            "AWS_ENDPOINT_URL" => Some("http://all".to_owned()),
+            "AWS_ENDPOINT_URL_EC2" => Some("http://ec2".to_owned()),
+            _ => None,
+        };
+        assert_eq!(endpoint(variable, "EC2").as_deref(), Some("http://ec2"));
+        assert_eq!(endpoint(variable, "SNS").as_deref(), Some("http://all"));
+        let ignored: Variable = |name| match name {
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some("True".to_owned()),
+            _ => Some("http://all".to_owned()),
+        };
+        assert_eq!(endpoint(ignored, "EC2"), None);
+        assert_eq!(endpoint(|_| None, "EC2"), None);
+    }
+
+    #[test]
+    fn region_and_kind_of_endpoint_are_the_environments() {
+        let config = load(|name| match name {
+            "AWS_DEFAULT_REGION" => Some("eu-west-1".to_owned()),
+            "AWS_USE_FIPS_ENDPOINT" => Some("TRUE".to_owned()),
+            "AWS_USE_DUALSTACK_ENDPOINT" => Some("maybe".to_owned()),
+            "AWS_SDK_UA_APP_ID" => Some("fleet".to_owned()),
+            _ => None,
+        });
+        assert_eq!(config.region().map(AsRef::as_ref), Some("eu-west-1"));
+        assert_eq!(config.use_fips(), Some(true));
+        assert_eq!(config.use_dual_stack(), None);
+        assert_eq!(config.app_name().map(AsRef::as_ref), Some("fleet"));
+        assert!(config.credentials_provider().is_some());
+    }
+}

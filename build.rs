@@ -52,12 +52,23 @@ mod src {
 }
 
 fn main() -> io::Result<()> {
+    place_function();
     compile("src/signature/catalogue", "signatures.rs", signatures)?;
     println!("cargo::rerun-if-changed=src/sheet/shared.toml");
     let shared = fs::read_to_string("src/sheet/shared.toml")?;
     compile("src/sheet/causes", "sheets.rs", |files| {
         sheets(&shared, files)
     })
+}
+
+/// Links the function at a fixed address. Else the loader writes each of its 29,000
+/// pointers anew at every start, which takes a third of the time to the first poll.
+/// docs/threat-model.md says what is lost.
+fn place_function() {
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|is| is == value);
+    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
+        println!("cargo::rustc-link-arg-bin=bootstrap=-no-pie");
+    }
 }
 
 /// Writes what `to_rust` makes of the TOML files of `folder`, in the order of

@@ -18,9 +18,10 @@ use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::incident::store::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, Store};
 use crate::notify::content::Content;
-use crate::notify::format::{log, mail};
+use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
 use crate::notify::message::{Message, subject};
+use crate::notify::page::Style;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::Notified;
@@ -53,13 +54,13 @@ impl Notifier {
     /// The error says why, and holds the message.
     async fn send(&self, content: &Content, until: Instant) -> Result<Notified, (String, String)> {
         let Some(topic) = &self.topic else {
-            let line = log::render(content);
+            let line = Format::Log.render(content, Style::PLAIN);
             return match print(&line) {
                 Ok(()) => Ok(Notified::Printed),
                 Err(error) => Err((format!("The message could not be printed: {error}"), line)),
             };
         };
-        let message = Message::new(content, mail::render(content));
+        let message = Message::new(content, Format::Mail.render(content, Style::PLAIN));
         let publication = Publication {
             subject: &message.subject,
             body: &message.body,
@@ -134,7 +135,7 @@ impl<'a> Notifications<'a> {
             one.incident.severity = decision.severity;
             one.nodes = decision.nodes;
             one.since = decision.since;
-            one.notified = match decision.telling {
+            one.notified = match decision.notify {
                 // What was, or may have been, written in the account is
                 // notified whatever its severity.
                 _ if decision.severity < self.notifier.min_severity

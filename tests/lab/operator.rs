@@ -52,20 +52,28 @@ fn read(engine: &Engine, log: &[&str]) -> Vec<BatchAnalysis> {
 const OWN: &str = "2026-11-23 04:00:01.0000 ERROR [HealthCheck] probe of our own failed";
 const TAKEN: &str = "2026-11-23 04:00:00.0000 INFO Agent will take identity from EC2";
 
+fn from_file() -> String {
+    std::fs::read_to_string("tests/fixtures/signature/own-probe.toml").expect("a signature")
+}
+
+#[test]
+fn a_signature_from_a_file_is_recognised_as_the_built_in_ones_are() {
+    let engine = engine(&from_file()).expect("the signature is sound");
+    let readings = read(&engine, &[OWN]);
+    let findings: Vec<_> = readings.iter().flat_map(|one| &one.findings).collect();
+    for finding in &findings {
+        assert_eq!(
+            finding.candidates,
+            [Cause::ImdsDisabled, Cause::ImdsUnreachable]
+        );
+        assert!(finding.signatures.iter().any(|one| one.id == "own-probe"));
+    }
+    assert!(!findings.is_empty());
+}
+
 #[test]
 fn a_fault_whose_every_cause_the_log_excludes_stays_undetermined() {
-    let own = r#"
-        [[signature]]
-        id = "own-probe"
-        title = "Our own probe failed"
-        kind = "fault"
-        part = "health"
-        starts = ["probe of our own failed"]
-        causes = ["imds-disabled", "imds-unreachable"]
-        ambiguous = true
-        matches = ["2026-11-23 04:00:01.0000 ERROR [HealthCheck] probe of our own failed"]
-    "#;
-    let engine = engine(own).expect("the signature is sound");
+    let engine = engine(&from_file()).expect("the signature is sound");
     let denied = "2026-11-23 04:00:02.0000 ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: not authorized to perform: ssm:UpdateInstanceInformation";
     let readings = read(&engine, &[TAKEN, OWN, denied]);
     let named = |cause| {

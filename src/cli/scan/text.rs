@@ -11,7 +11,8 @@ use crate::finding::Unrecognised;
 use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::notify::content::Content;
-use crate::notify::format::terminal::{self, INDENT};
+use crate::notify::format::Format;
+use crate::notify::format::terminal::INDENT;
 use crate::notify::kind::NotificationKind;
 use crate::notify::page::{Ink, Page, Style};
 use crate::record::Level;
@@ -151,7 +152,7 @@ fn one(page: &mut Page, number: usize, incident: &Incident) {
         incident.first,
         None,
     );
-    let text = terminal::render(&content, page.style);
+    let text = Format::Terminal.render(&content, page.style);
     page.text.push('\n');
     page.text += &text.replacen(INDENT, &format!("{number}. "), 1);
 }
@@ -182,7 +183,7 @@ fn benign(page: &mut Page, verdict: &Verdict, catalogue: &[Signature]) {
 fn unrecognised(page: &mut Page, verdict: &Verdict) {
     let unknown = &verdict.reading.unrecognised;
     let lines = unknown.iter().map(|unknown| {
-        let example = quote::fewer(&quote::telling(&unknown.example), 1, 600);
+        let example = quote::fewer(&quote::readable(&unknown.example), 1, 600);
         format!("{} × {}", unknown.count, example.join(" "))
     });
     let heading = "Not recognised, at WARN or above";

@@ -15,7 +15,7 @@ const STYLE: Style = Style {
 
 /// The line, without its end. The body stands as a list of lines, which the
 /// console shows one below the other.
-pub(crate) fn render(content: &Content) -> String {
+pub(super) fn render(content: &Content, _: Style) -> String {
     let message = Message::new(content, mail::body(content, STYLE, (3, 240)));
     serde_json::json!({
         "type": "message",

@@ -6,8 +6,8 @@ use crate::notify::content::Content;
 use crate::notify::page::{Page, Style};
 
 /// The body of the mail.
-pub(crate) fn render(content: &Content) -> String {
-    body(content, Style::PLAIN, FOUR_LINES)
+pub(super) fn render(content: &Content, style: Style) -> String {
+    body(content, style, FOUR_LINES)
 }
 
 /// The body in such lines, with so much of the agent's log.

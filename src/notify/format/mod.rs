@@ -1,29 +1,38 @@
 //! The forms in which a message leaves: one file each, and one line in
-//! `FORMATS`. The order of the sections is that in which a reader needs them.
+//! `formats!`. The order of the sections is that in which a reader needs them.
 
 pub(crate) mod log;
 pub(crate) mod mail;
 pub(crate) mod terminal;
 
 use super::content::Content;
-use super::page::{Ink, Page};
+use super::page::{Ink, Page, Style};
+use crate::cause::closed_names;
 use crate::diagnose::check::CheckStatus;
 use crate::runbook::Step;
 use crate::text::quote;
 
-/// Writes a message in one form.
-#[cfg(test)]
-pub(crate) type Render = fn(&Content) -> String;
+macro_rules! formats {
+    ($($(#[$doc:meta])* $format:ident = $name:literal: $render:path;)+) => {
+        closed_names! {
+            /// A form of messages.
+            pub(crate) Format { $($(#[$doc])* $format = $name),+ }
+        }
 
-/// Every format by its name: the tests try each.
-#[cfg(test)]
-pub(crate) const FORMATS: &[(&str, Render)] = &[
-    ("mail", mail::render),
-    ("log", log::render),
-    ("terminal", |content| {
-        terminal::render(content, super::page::Style::PLAIN)
-    }),
-];
+        impl Format {
+            /// The message that says `content` in this form.
+            pub(crate) fn render(self, content: &Content, style: Style) -> String {
+                match self { $(Self::$format => $render(content, style)),+ }
+            }
+        }
+    };
+}
+
+formats! {
+    Mail = "mail": mail::render;
+    Log = "log": log::render;
+    Terminal = "terminal": terminal::render;
+}
 
 /// Lines of an agent's log in one message, and characters of each.
 type Quoted = (usize, usize);

@@ -10,7 +10,7 @@ use crate::notify::page::{Ink, Page, Style, wrap};
 pub(crate) const INDENT: &str = "   ";
 
 /// The incident: its severity and title, then what a message says of it.
-pub(crate) fn render(content: &Content, style: Style) -> String {
+pub(super) fn render(content: &Content, style: Style) -> String {
     let ink = match content.severity {
         Severity::Critical | Severity::High => Ink::RED,
         Severity::Medium => Ink::YELLOW,

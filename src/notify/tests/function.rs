@@ -176,7 +176,7 @@ impl Function {
         plan.outcome = self.outcome(&plan);
         let happened = plan.happened(&incident, &self.memory);
         let decision = self.store.decide(&incident, happened, self.now);
-        let NotifyDecision::Send(why) = decision.telling else {
+        let NotifyDecision::Send(why) = decision.notify else {
             return None;
         };
         incident.severity = decision.severity;

@@ -5,9 +5,9 @@ mod function;
 use proptest::prelude::*;
 
 use super::content::Content;
-use super::format::{FORMATS, log as log_format, mail as mail_format};
+use super::format::Format;
 use super::message::{MESSAGE_BYTES, Message, SUBJECT_LENGTH, subject};
-use super::page::WIDTH;
+use super::page::{Style, WIDTH};
 use crate::cause::Cause;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Facts, Fetched, InstanceFacts};
@@ -23,7 +23,7 @@ use function::{Function, INSTANCE, at, facts, log, of_instances, record};
 
 /// The message as a mail program shows it.
 fn mail(content: &Content) -> String {
-    let message = Message::new(content, mail_format::render(content));
+    let message = Message::new(content, Format::Mail.render(content, Style::PLAIN));
     let attributes: Vec<String> = (message.attributes.iter())
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
@@ -323,8 +323,8 @@ fn log_text_is_quoted_and_acts_on_nothing() {
         &log,
         &Facts::default(),
     );
-    for (name, render) in FORMATS {
-        let text = render(&content);
+    for name in Format::ALL {
+        let text = name.render(&content, Style::PLAIN);
         assert!(
             !text.contains("hunter2") && !text.contains('\u{1b}'),
             "{name}: {text}"
@@ -349,7 +349,7 @@ fn a_message_quotes_four_lines_of_two_records_and_none_twice() {
                 .map(|n| evidence("HealthCheck", &format!("record {n}\n{}", long.join("\n"))))
                 .collect();
         });
-        let text = mail_format::render(&content);
+        let text = Format::Mail.render(&content, Style::PLAIN);
         let quoted: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
         assert_eq!(quoted.len(), 4, "{text}");
         assert!(text.contains(" lines left out]"), "{text}");
@@ -363,7 +363,7 @@ fn the_functions_own_log_holds_three_lines_of_an_agent() {
     let content = changed(|incident| {
         incident.evidence = vec![evidence("HealthCheck", &long.join("\n"))];
     });
-    let line = log_format::render(&content);
+    let line = Format::Log.render(&content, Style::PLAIN);
     assert!(!line.contains('\n'));
     let printed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!(printed["type"], "message");
@@ -385,7 +385,8 @@ fn what_several_checks_say_alike_stands_once_with_a_count() {
         check.status = crate::diagnose::check::CheckStatus::Unknown;
         incident.checks = vec![check.clone(), check.clone(), check];
     });
-    let text = mail_format::render(&content)
+    let text = Format::Mail
+        .render(&content, Style::PLAIN)
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
@@ -397,7 +398,7 @@ fn what_several_checks_say_alike_stands_once_with_a_count() {
 
 #[test]
 fn prose_stays_within_the_width_of_a_mail() {
-    let text = mail_format::render(&imds_disabled());
+    let text = Format::Mail.render(&imds_disabled(), Style::PLAIN);
     for line in text.lines() {
         let is_command = line.starts_with("aws ") || line.starts_with("sudo ");
         let is_whole = is_command || line.split_whitespace().count() <= 2;
@@ -414,8 +415,8 @@ fn every_cause_is_a_message_in_every_format() {
     for cause in Cause::ALL {
         let content = changed(|incident| incident.cause = *cause);
         assert!(subject(&content).len() <= SUBJECT_LENGTH);
-        for (name, render) in FORMATS {
-            let text = render(&content);
+        for name in Format::ALL {
+            let text = name.render(&content, Style::PLAIN);
             for section in ["FIX", "NEXT", "Verify: ", "EVIDENCE"] {
                 assert!(text.contains(section), "{cause}, {name}: {text}");
             }
@@ -453,7 +454,7 @@ proptest! {
             incident.detail = Some(detail.clone());
             incident.evidence = vec![evidence(&component, &text)];
         });
-        let message = Message::new(&content, mail_format::render(&content));
+        let message = Message::new(&content, Format::Mail.render(&content, Style::PLAIN));
         prop_assert!(message.subject.len() <= SUBJECT_LENGTH);
         prop_assert!(message.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
         prop_assert!(message.body.len() < MESSAGE_BYTES);

@@ -9,7 +9,9 @@ use crate::node::{AccountId, NodeId, Region};
 /// The log events of one log stream, in the order of delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch<'a> {
+    /// Where its events come from.
     pub source: Source,
+    /// In the order of the stream.
     pub events: Vec<Event<'a>>,
 }
 
@@ -20,7 +22,9 @@ pub struct Source {
     pub account: Option<AccountId>,
     /// From `extractedFields` when the events carry it, else the function's own.
     pub region: Option<Region>,
+    /// The log group's name; empty where it is not known.
     pub log_group: String,
+    /// The log stream's name, or the file's.
     pub log_stream: String,
     /// The node that a by-hand caller or `--node` named.
     pub caller_node: Option<NodeId>,
@@ -34,9 +38,11 @@ pub struct Source {
 /// One CloudWatch Logs log event, as delivered; or one chunk of a log file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event<'a> {
+    /// As CloudWatch Logs gives it, the same in a repeated delivery.
     pub id: Cow<'a, str>,
     /// `None` when the sender gave none (raw text by hand, a file): the
     /// record's own time text is then read as UTC.
     pub at: Option<Timestamp>,
+    /// One line of the log, or several.
     pub message: Cow<'a, str>,
 }

@@ -6,11 +6,14 @@ macro_rules! closed_names {
     ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        // Most names say all there is to say.
+        #[allow(missing_docs)]
         $vis enum $name { $($(#[$vdoc])* $variant),+ }
 
         // Not each of the lists is walked, nor each read back.
         #[allow(dead_code)]
         impl $name {
+            /// In their order.
             $vis const ALL: &'static [$name] = &[$($name::$variant),+];
 
             /// The name used in the report, in settings and in the catalogue.
@@ -18,6 +21,7 @@ macro_rules! closed_names {
                 match self { $(Self::$variant => $text),+ }
             }
 
+            /// `None` where nothing is called so.
             $vis fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
             }
@@ -110,7 +114,7 @@ closed_names! {
 }
 
 closed_names! {
-    /// How much an incident matters. "Loud" is [`Severity::Medium`] or above.
+    /// How much an incident matters.
     pub Severity {
         Info = "info",
         Low = "low",
@@ -133,6 +137,7 @@ closed_names! {
 }
 
 impl Severity {
+    /// Whether a person has something to do: [`Severity::Medium`] or above.
     pub fn is_actionable(self) -> bool {
         self >= Self::Medium
     }
@@ -141,7 +146,9 @@ impl Severity {
 /// The thing that must be fixed, for example the role `MySSMRole`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct Scope {
+    /// What kind of thing it is.
     pub kind: ScopeKind,
+    /// Its id or name.
     pub id: String,
 }
 

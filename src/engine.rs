@@ -20,8 +20,15 @@ pub struct Engine {
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// The file of signatures cannot be read.
     #[error("cannot read the signatures in {path}: {fault}; {}", advice(.fault))]
-    Unreadable { path: String, fault: std::io::Error },
+    Unreadable {
+        /// The file's.
+        path: String,
+        /// Why.
+        fault: std::io::Error,
+    },
+    /// What stands in it is no sound signature.
     #[error(transparent)]
     Invalid(#[from] CatalogueError),
 }
@@ -67,16 +74,29 @@ impl Engine {
     }
 
     /// The engine with these signatures.
+    ///
+    /// ```
+    /// use ssm_agent_triage::engine::Engine;
+    /// use ssm_agent_triage::signature::{builtin, merge, parse};
+    ///
+    /// let own = std::fs::read_to_string("tests/fixtures/signature/own-probe.toml").unwrap();
+    /// let mut signatures = builtin().to_vec();
+    /// merge(&mut signatures, &parse("own-probe.toml", &own).unwrap());
+    /// let engine = Engine::with(signatures);
+    /// assert!(engine.signatures().iter().any(|one| one.id == "own-probe"));
+    /// ```
     pub fn with(signatures: impl Into<Cow<'static, [Signature]>>) -> Self {
         Self {
             matcher: Matcher::new(signatures),
         }
     }
 
+    /// What it recognises, in the order in which it is asked.
     pub fn signatures(&self) -> &[Signature] {
         self.matcher.signatures()
     }
 
+    /// What recognises single records.
     pub fn matcher(&self) -> &Matcher {
         &self.matcher
     }

@@ -10,9 +10,10 @@ use crate::failure::{Denied, DenyReason, Principal};
 use crate::machine::Machine;
 use crate::node::{AccountId, Node, Region};
 
-/// One thing that is wrong on one node, as far as its log can tell.
+/// One thing that is wrong on one node, as far as its log shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
+    /// Where it is wrong.
     pub node: Node,
     /// Likeliest first, never empty.
     pub candidates: Vec<Cause>,
@@ -20,12 +21,15 @@ pub struct Finding {
     pub confidence: Confidence,
     /// What the log says about how much it matters; diagnosis may change it.
     pub severity: Severity,
+    /// What the error text names.
     pub error_details: ErrorDetails,
-    /// The proving records, at most three, the most telling first.
+    /// The proving records, at most three, the clearest first.
     pub evidence: Vec<Evidence>,
     /// Signatures seen, in order of first sight.
     pub signatures: Vec<SignatureCount>,
+    /// When the oldest of its evidence was logged.
     pub first: Timestamp,
+    /// When the newest of its evidence was logged.
     pub last: Timestamp,
     /// When the agent said that it will try again, counted from `last`.
     pub retry_in_seconds: Option<u64>,
@@ -34,24 +38,33 @@ pub struct Finding {
     pub fresh: bool,
 }
 
-/// One record quoted as proof, its text as logged (redacted only when told).
+/// One record quoted as proof, its text as logged (redacted when it leaves).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evidence {
+    /// When it was logged.
     #[serde(rename = "time")]
     pub at: Timestamp,
+    /// The logger's, such as `ERROR`.
     pub level: &'static str,
+    /// Its tag, such as `EC2Identity`; may be empty.
     pub component: String,
+    /// Without time, level and tags.
     pub text: String,
     /// `file:line` in `scan`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
+/// How often a signature recognised a record of a finding, and when.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SignatureCount {
+    /// The signature's.
     pub id: String,
+    /// Records.
     pub count: u64,
+    /// When it was first seen.
     pub first: Timestamp,
+    /// When it was last seen.
     pub last: Timestamp,
 }
 
@@ -61,8 +74,11 @@ pub struct SignatureCount {
 pub struct ErrorDetails {
     /// The service's endpoint prefix: `ssm`, `ssmmessages`, `ec2messages`, `s3`, `kms`, `logs` …
     pub service: Option<String>,
+    /// The host name that was called.
     pub host: Option<String>,
+    /// The Region that the call went to, or that its resource is in.
     pub region: Option<Region>,
+    /// The caller's account.
     pub account: Option<AccountId>,
     /// The address that was dialled; a private one means an interface endpoint.
     pub remote_ip: Option<IpAddr>,
@@ -74,13 +90,14 @@ pub struct ErrorDetails {
     pub principal: Option<Principal>,
     /// The resource of the first denial, and its kind of policy.
     pub resource: Option<String>,
+    /// The kind of policy that the first denial blames.
     pub reason: Option<DenyReason>,
     /// Every denied call, each once, in order of first sight; at most
     /// [`MAX_DENIED`].
     pub denied: Vec<Denied>,
     /// The error code: `AccessDeniedException`, `ThrottlingException` …
     pub code: Option<String>,
-    /// Version that the agent told at its start.
+    /// Version that the agent logged at its start.
     pub agent_version: Option<String>,
     /// For `unrecognised`: the masked template.
     pub template: Option<String>,
@@ -205,31 +222,46 @@ impl ErrorDetails {
 /// A node that works again, by the cause that was open and the signature that proves it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recovered {
+    /// Its id.
     pub node: String,
+    /// What is over.
     pub cause: Cause,
+    /// The id of the signature, or the check, that proves it.
     pub signature: String,
+    /// When it was proved, by the log's clock.
     pub at: Timestamp,
 }
 
 /// WARN and ERROR records that no signature knows, by their masked template.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Unrecognised {
+    /// The text with its numbers, ids and names masked.
     pub template: String,
+    /// Records.
     pub count: u64,
+    /// One of the records.
     pub example: String,
 }
 
 /// What was read: the `source` of the report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct SourceSummary {
+    /// The account of the log group.
     pub account: Option<String>,
+    /// Its Region.
     pub region: Option<String>,
+    /// The log group's name.
     pub log_group: Option<String>,
+    /// The log stream's name, or the file's.
     pub log_stream: Option<String>,
+    /// Log events with a readable message.
     pub events: u64,
     /// Log events without a readable message, which are not among `events`.
     pub unreadable: u64,
+    /// Records of the agent in them.
     pub records: u64,
+    /// When the first record was logged.
     pub oldest: Option<Timestamp>,
+    /// When the last record was logged.
     pub newest: Option<Timestamp>,
 }

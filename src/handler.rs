@@ -81,6 +81,7 @@ struct Memory {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
+    /// The report of what was read.
     Report(Box<Report>),
     /// The records that are to be delivered again.
     Kinesis(KinesisEventResponse),

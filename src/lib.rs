@@ -4,7 +4,7 @@
 //!
 //! # The way of the data
 //!
-//! Stages stand here in the order in which data meets them. All that judges is
+//! Stages stand here in the order in which data meets them. All that evaluates is
 //! pure: the clock, the environment and AWS come in at the edge, in `bin`,
 //! `handler`, `aws` and what of `diagnose` and `repair` makes calls.
 //!
@@ -58,15 +58,18 @@ pub mod cause;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub(crate) mod command;
+#[doc(hidden)] // Reached by benchmarks and tests alone.
 pub mod config;
 pub mod correlate;
 pub mod decode;
+#[doc(hidden)] // Reached by benchmarks and tests alone.
 pub mod diagnose;
 pub mod engine;
 pub(crate) mod failure;
 pub mod finding;
 #[cfg(feature = "aws")]
 pub mod handler;
+#[doc(hidden)] // Reached by benchmarks and tests alone.
 pub mod incident;
 pub mod machine;
 pub mod node;
@@ -74,6 +77,7 @@ pub(crate) mod notify;
 pub mod paste;
 pub(crate) mod policy;
 pub(crate) mod receive;
+#[doc(hidden)] // Reached by benchmarks and tests alone.
 pub mod record;
 pub(crate) mod repair;
 pub(crate) mod report;

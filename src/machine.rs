@@ -36,6 +36,7 @@ closed_names! {
 pub struct Machine(u16);
 
 impl Machine {
+    /// The log shows `environment`, and what it implies.
     pub fn add(&mut self, environment: Environment) {
         use Environment::{Bottlerocket, Container, Ecs, Kubernetes, Linux, Snap};
         self.0 |= bit(environment);
@@ -47,6 +48,7 @@ impl Machine {
         }
     }
 
+    /// The log no longer shows it.
     pub fn remove(&mut self, environment: Environment) {
         self.0 &= !bit(environment);
     }
@@ -70,6 +72,7 @@ impl Machine {
         [Windows, Linux, MacOs].into_iter().any(|one| self.is(one))
     }
 
+    /// The log shows none.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -12,6 +12,7 @@ impl AccountId {
         (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())).then(|| Self(text.into()))
     }
 
+    /// The twelve digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -35,10 +36,12 @@ impl Region {
         (named && numbered && text.len() <= 32).then(|| Self(text.into()))
     }
 
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// The partition that the Region is in, by its name.
     pub fn partition(&self) -> Partition {
         let own = Partition::ALL.iter().find(|partition| {
             let mut prefixes = partition.row().into_iter().flat_map(|row| row.regions);
@@ -64,6 +67,8 @@ struct Row {
 macro_rules! partitions {
     ($($(#[$doc:meta])* $name:ident: $arn:literal, [$($region:literal),+], $dns:literal, $dual:literal;)+) => {
         /// The AWS partition, which decides ARNs and DNS names.
+        // Their names say all there is to say.
+        #[allow(missing_docs)]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Partition {
             $($(#[$doc])* $name,)+
@@ -125,11 +130,13 @@ impl Partition {
 pub struct InstanceId(Box<str>);
 
 impl InstanceId {
+    /// `None` unless `text` as a whole is an instance id.
     pub fn parse(text: &str) -> Option<Self> {
         let hex = text.strip_prefix("i-")?;
         (matches!(hex.len(), 8 | 17) && is_lower_hex(hex)).then(|| Self(text.into()))
     }
 
+    /// The id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -168,6 +175,7 @@ impl NodeId {
         Self::parse(&name[..end])
     }
 
+    /// The id, or the name that stands for it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Instance(id) => id.as_str(),
@@ -175,6 +183,7 @@ impl NodeId {
         }
     }
 
+    /// The id of an EC2 instance.
     pub fn instance(&self) -> Option<&InstanceId> {
         match self {
             Self::Instance(id) => Some(id),
@@ -210,9 +219,13 @@ pub enum IdSource {
 /// One node with the account and Region its log came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Node {
+    /// What it is called.
     pub id: NodeId,
+    /// Who says so.
     pub id_source: IdSource,
+    /// The account that its log came from.
     pub account: Option<AccountId>,
+    /// The Region that its log came from.
     pub region: Option<Region>,
 }
 

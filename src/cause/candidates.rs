@@ -10,6 +10,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
+    /// `lead`, then `others` in their order.
     pub fn new(lead: Cause, others: impl IntoIterator<Item = Cause>) -> Self {
         let mut candidates = Self {
             lead,
@@ -30,10 +31,12 @@ impl Candidates {
         self.lead
     }
 
+    /// Likeliest first.
     pub fn iter(&self) -> impl Iterator<Item = Cause> {
         std::iter::once(self.lead).chain(self.others.iter().copied())
     }
 
+    /// Whether `cause` is possible.
     pub fn contains(&self, cause: Cause) -> bool {
         self.iter().any(|known| known == cause)
     }
@@ -63,6 +66,7 @@ impl Candidates {
         }
     }
 
+    /// Likeliest first.
     pub fn to_vec(&self) -> Vec<Cause> {
         self.iter().collect()
     }

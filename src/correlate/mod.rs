@@ -125,6 +125,7 @@ pub enum Ingested {
     Opened,
     /// A copy of a record that was taken in before.
     Duplicate,
+    /// What works again.
     Recovered(Vec<Recovered>),
 }
 
@@ -186,6 +187,7 @@ impl NodeState {
             + self.named.as_ref().map_or(0, |id| id.as_str().len())
     }
 
+    /// The node id that the text of the log names.
     pub fn named(&self) -> Option<&NodeId> {
         self.named.as_ref()
     }

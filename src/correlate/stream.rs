@@ -17,11 +17,15 @@ use crate::signature::{Kind, Match, Matcher};
 /// What one batch says.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BatchAnalysis {
+    /// What is wrong, on each node.
     pub findings: Vec<Finding>,
+    /// What works again.
     pub recovered: Vec<Recovered>,
     /// Signature id → records that it recognised as harmless.
     pub benign: BTreeMap<String, u64>,
+    /// The records that no signature knows.
     pub unrecognised: Vec<Unrecognised>,
+    /// What was read.
     pub source: SourceSummary,
 }
 

@@ -19,10 +19,15 @@ const MAX_EXAMPLE_BYTES: usize = 512;
 /// Records of one template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unknown {
+    /// The text with its numbers, ids and names masked.
     pub template: String,
+    /// How many records have it.
     pub count: u64,
+    /// One of them.
     pub example: Evidence,
+    /// When it was first logged.
     pub first: Timestamp,
+    /// When it was last logged.
     pub last: Timestamp,
 }
 
@@ -32,6 +37,7 @@ impl Unknown {
         size_of::<Self>() + self.template.capacity() + self.example.bytes()
     }
 
+    /// A finding of the cause `unrecognised` on `node`.
     pub fn finding(&self, node: &Node) -> Finding {
         Finding {
             node: node.clone(),
@@ -56,6 +62,7 @@ impl Unknown {
         }
     }
 
+    /// As the report has it.
     pub fn report(&self) -> Unrecognised {
         Unrecognised {
             template: self.template.clone(),

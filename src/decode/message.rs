@@ -19,7 +19,9 @@ pub enum Message<'a> {
     /// order of first sight. Only the events of a centralised log group can name
     /// several.
     Data {
+        /// Its events, those of one source together.
         batches: Vec<Batch<'a>>,
+        /// What its envelope says of the subscription.
         subscription: Subscription<'a>,
         /// Log events without a text, which stand in no batch.
         unreadable: usize,
@@ -34,6 +36,7 @@ pub enum Message<'a> {
 /// The filter that sent the events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Subscription<'a> {
+    /// The names of the subscription filters that matched.
     pub filters: Vec<Cow<'a, str>>,
     /// `ACCOUNT_LEVEL_POLICY` or `LOG_GROUP_LEVEL_POLICY`; only some senders
     /// tell.

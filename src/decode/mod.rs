@@ -37,46 +37,78 @@ pub struct DecodeContext {
 /// Why a payload cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// The payload is no base64.
     #[error(
         "expected base64 of a gzip file, found {found}; send `data` exactly as CloudWatch Logs \
          delivered it, unwrapped (`base64 -w0` when made by hand)"
     )]
-    NotBase64 { found: String },
+    NotBase64 {
+        /// The fault, with what stands there.
+        found: String,
+    },
+    /// The payload is not compressed.
     #[error(
         "expected a gzip file (first bytes 1f 8b) under the base64, found {found}; CloudWatch \
          Logs always compresses: compress the JSON, or send it as plain JSON by hand"
     )]
-    NotGzip { found: String },
+    NotGzip {
+        /// What the payload begins with.
+        found: String,
+    },
+    /// The gzip file ends too early.
     #[error(
         "expected a whole gzip file, found one cut off after {bytes} bytes; send the payload in \
          full"
     )]
-    TruncatedGzip { bytes: usize },
+    TruncatedGzip {
+        /// Bytes that there are.
+        bytes: usize,
+    },
+    /// The gzip file is damaged.
     #[error(
         "expected a sound gzip file, found damage ({detail}) in its {bytes} bytes; send the \
          payload again from its source"
     )]
-    DamagedGzip { bytes: usize, detail: String },
+    DamagedGzip {
+        /// Bytes of the file.
+        bytes: usize,
+        /// The decoder's word on it.
+        detail: String,
+    },
+    /// Unpacked it is larger than may be.
     #[error(
         "expected at most {cap} bytes when unpacked, found more in {bytes} bytes of gzip; if the \
          payload is genuine, raise TRIAGE_MAX_DECODED_BYTES (and the function's memory with it)"
     )]
-    TooLarge { cap: u64, bytes: usize },
+    TooLarge {
+        /// Bytes that may be decoded.
+        cap: u64,
+        /// Bytes of the file.
+        bytes: usize,
+    },
+    /// What is packed is no JSON.
     #[error(
         "expected the JSON of a subscription, found {detail} at line {line}, column {column}; \
          see what the sender put in before it compressed"
     )]
     NotJson {
+        /// What the parser expected.
         detail: String,
+        /// Counted from 1.
         line: usize,
+        /// Counted from 1.
         column: usize,
     },
+    /// The JSON is no message of a subscription.
     #[error(
         "expected {{\"messageType\":\"DATA_MESSAGE\",\"owner\":…,\"logGroup\":…,\"logStream\":…,\
          \"logEvents\":[{{\"id\":…,\"timestamp\":…,\"message\":…}}]}}, found {detail}; send what \
          a CloudWatch Logs subscription delivers"
     )]
-    WrongShape { detail: String },
+    WrongShape {
+        /// What is missing or of another type.
+        detail: String,
+    },
 }
 
 impl DecodeError {

@@ -27,8 +27,10 @@ const ROOM_IN_LOG: usize = 4 * 1024;
 /// hands it, with this error, to the failure destination.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum HandlerError {
+    /// The event is none that this function takes.
     #[error(transparent)]
     Receive(#[from] ReceiveError),
+    /// A payload cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// Never empty.
@@ -41,6 +43,7 @@ pub enum HandlerError {
 pub struct UndeliveredNotification {
     /// Why, in one sentence without its full stop.
     pub why: String,
+    /// The subject of the message.
     pub subject: String,
     /// Empty when there was no time left even to write it.
     pub text: String,

@@ -99,8 +99,11 @@ pub struct Signature {
     pub id: &'static str,
     /// What it means, in a few plain words.
     pub title: &'static str,
+    /// What a record of it says.
     pub kind: Kind,
+    /// What of the agent's work it is about.
     pub part: Part,
+    /// What it means to the correlation besides.
     pub role: Option<Role>,
     /// The causes it points at, likeliest first. Where the error inside the text
     /// is known, that error decides instead, unless `overrides_error`.
@@ -109,6 +112,7 @@ pub struct Signature {
     pub overrides_error: bool,
     /// Whether the causes stand side by side.
     pub ambiguous: bool,
+    /// Where it differs from the cause's own.
     pub severity: Option<Severity>,
     /// Levels it may read; empty means WARN and above.
     pub levels: &'static [Level],
@@ -161,6 +165,8 @@ pub struct Documentation {
 /// One entry of the catalogue, or of an operator's file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
+    /// For the engine.
     pub signature: Signature,
+    /// For people.
     pub documentation: Documentation,
 }

@@ -15,9 +15,11 @@ use crate::record::Level;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {entry}: {reason}")]
 pub struct Fault {
+    /// As it was named.
     pub file: String,
     /// The entry's id, or its number in the file.
     pub entry: String,
+    /// What is wrong: a clause.
     pub reason: String,
 }
 

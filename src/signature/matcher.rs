@@ -16,18 +16,22 @@ use crate::record::{Level, NormalizedRecord, Origin, fold};
 /// A signature that recognised a record, with what the error inside says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Match<'s> {
+    /// What recognised the record.
     pub signature: &'s Signature,
+    /// The error inside the record.
     pub failure: Option<Failure>,
     /// Likeliest first; empty for symptoms and benign records that point nowhere.
     pub causes: Vec<Cause>,
     /// Whether the text decides for the first of `causes`.
     pub decided: bool,
+    /// Where it differs from the first cause's own.
     pub severity: Option<Severity>,
     /// Named captures of the signature's pattern.
     pub captures: Captures,
 }
 
 impl Match<'_> {
+    /// What the group `name` of the signature's pattern captured.
     pub fn capture(&self, name: &str) -> Option<&str> {
         self.captures
             .iter()
@@ -78,6 +82,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
+    /// Ready to be asked for `signatures`; of two alike the first is found.
     pub fn new(signatures: impl Into<Cow<'static, [Signature]>>) -> Self {
         let signatures = signatures.into();
         let of_levels =
@@ -102,6 +107,7 @@ impl Matcher {
         }
     }
 
+    /// In the order in which they are asked.
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures
     }

@@ -16,12 +16,12 @@ use crate::cause::Severity;
 use crate::node::{AccountId, Partition, Region};
 use crate::repair::locks::{Guardrails, RepairMode};
 
-/// What the operator chose, and what Lambda tells about the function itself.
+/// What the operator chose, and what Lambda says about the function itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where messages go; without it they are printed.
     pub topic: Option<TopicArn>,
-    /// Quieter incidents stay in the report.
+    /// Incidents of a lower severity stay in the report.
     pub min_severity: Severity,
     pub repair: RepairMode,
     /// The names of the repairs that are allowed.

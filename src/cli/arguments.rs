@@ -1,6 +1,18 @@
 //! Values of command-line options that have a grammar.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::node::{AccountId, NodeId, Region};
+
+/// One of a closed list, by its name.
+pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(all.iter().map(move |one| name(*one)));
+    let find = move |text: String| all.iter().copied().find(|one| name(*one) == text);
+    names.try_map(move |text| find(text).ok_or("it is none of the list"))
+}
 
 pub(super) fn account(text: &str) -> Result<AccountId, String> {
     AccountId::parse(text).ok_or_else(|| "an account id is 12 digits".to_owned())

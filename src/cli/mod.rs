@@ -69,16 +69,17 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The three of `names` that are nearest to `wanted`.
-fn nearest<'n>(names: impl IntoIterator<Item = &'n str>, wanted: &str) -> Vec<&'n str> {
-    let mut names: Vec<&str> = names.into_iter().collect();
+/// That there is no `what` of the name `wanted`, and the three of `names` that are nearest to it.
+fn no_such<'n>(what: &str, wanted: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let mut names: Vec<&str> = names.collect();
     names.sort_by_key(|known| {
         let part = known.contains(wanted) || wanted.contains(known);
         (!part, strsim::damerau_levenshtein(known, wanted))
     });
     names.dedup();
     names.truncate(3);
-    names
+    let nearest = names.join(", ");
+    format!("no {what} is called {wanted:?}; the nearest are {nearest}")
 }
 
 fn write(answer: &str) -> Result<(), String> {
@@ -100,8 +101,8 @@ fn complain(message: &str) {
     write_plainly(&lines.concat());
 }
 
-/// To standard error, in characters that do not act on a terminal. There is
-/// nobody to tell when it cannot be written.
+/// To standard error, in characters that do not act on a terminal. Nothing can be done
+/// where it cannot be written.
 fn write_plainly(text: &str) {
     let _ = io::stderr().write_all(sanitize(text).as_bytes());
 }

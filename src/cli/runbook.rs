@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::arguments::one_of;
 use super::terminal::Style;
-use super::{Output, nearest};
+use super::{Output, no_such};
 use crate::cause::{Cause, ScopeKind, Severity};
 use crate::notify::page::wrap;
 use crate::sheet::{self, Piece, SHEETS, Sheet, Step, Template, When};
@@ -30,8 +30,8 @@ enum Command {
     /// Lists the causes, one to a line.
     List {
         /// Only those of this severity.
-        #[arg(long, value_name = "SEVERITY", value_parser = severities())]
-        severity: Option<String>,
+        #[arg(long, value_name = "SEVERITY", value_parser = one_of(Severity::ALL, Severity::as_str))]
+        severity: Option<Severity>,
     },
     /// Shows the runbook of one cause.
     Show {
@@ -50,16 +50,10 @@ enum Format {
     Json,
 }
 
-fn severities() -> PossibleValuesParser {
-    PossibleValuesParser::new(Severity::ALL.iter().map(|severity| severity.as_str()))
-}
-
 /// Runs the subcommand; the error is a sentence for standard error.
 pub(super) fn run(args: Args) -> Result<Output, String> {
     match args.command {
-        Command::List { severity } => Ok(Output::success(list(
-            severity.as_deref().and_then(Severity::parse),
-        ))),
+        Command::List { severity } => Ok(Output::success(list(severity))),
         Command::Show { cause, format } => {
             let page = page(of(&cause)?);
             Ok(Output::success(match format {
@@ -71,13 +65,9 @@ pub(super) fn run(args: Args) -> Result<Output, String> {
 }
 
 fn of(cause: &str) -> Result<&'static Sheet, String> {
-    Cause::parse(cause).map(sheet::of).ok_or_else(|| {
-        let names = Cause::ALL.iter().map(|cause| cause.as_str());
-        format!(
-            "no cause is called {cause:?}; the nearest are {}",
-            nearest(names, cause).join(", ")
-        )
-    })
+    let names = Cause::ALL.iter().map(|cause| cause.as_str());
+    let known = Cause::parse(cause).map(sheet::of);
+    known.ok_or_else(|| no_such("cause", cause, names))
 }
 
 fn list(severity: Option<Severity>) -> String {

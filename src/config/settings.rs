@@ -70,7 +70,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TRIAGE_MIN_SEVERITY",
         default: Some("medium"),
-        meaning: "quieter incidents stay in the report and send no message",
+        meaning: "incidents of a lower severity stay in the report and send no message",
         allowed: "info, low, medium, high or critical",
         available: true,
         read: |config, text| set(&mut config.min_severity, Severity::parse(text)),

@@ -217,7 +217,7 @@ fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool)
     } else if confidence == Confidence::Confirmed {
         cause.severity()
     } else {
-        // What may heal by itself stays quiet until a check proves it.
+        // What may heal by itself stays low until a check proves it.
         cause.severity().min(finding.severity)
     }
 }

@@ -156,7 +156,7 @@ pub(super) fn remote_ip(text: &str) -> Option<IpAddr> {
     host.trim_matches(['[', ']']).parse().ok()
 }
 
-/// The status texts of HTTP that stand for a refusal (IANA's registry). Go tells of a
+/// The status texts of HTTP that stand for a refusal (IANA's registry). Go gives a
 /// proxy's answer to CONNECT by its status text alone.
 const REFUSALS: [&str; 30] = [
     "Bad Request",

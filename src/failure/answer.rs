@@ -3,7 +3,7 @@
 
 use super::address::Service;
 
-/// What answered a request, as far as the text tells.
+/// What answered a request, as far as the text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Answer<'t> {
     /// The HTTP status; 0 where no answer came.
@@ -12,7 +12,7 @@ pub(super) struct Answer<'t> {
     pub request_id: Option<&'t str>,
     /// Whether it carries S3's second id.
     pub host_id: bool,
-    /// Who answered, where the wording itself tells.
+    /// Who answered, where the wording itself says.
     pub by: Option<Answerer>,
 }
 

@@ -131,7 +131,7 @@ pub(super) fn unassumable_role(flat: &str) -> Option<String> {
     )
 }
 
-/// What an error without the sentence of a denial tells all the same: a tail that stands alone.
+/// What an error without the sentence of a denial says all the same: a tail that stands alone.
 fn without_caller(flat: &str) -> Option<Denied> {
     let denied = tail_anywhere(flat);
     (denied != Denied::default()).then_some(denied)

@@ -33,7 +33,7 @@ kinds! {
     ImdsDisabled: decided [ImdsDisabled];
     /// 403 for the metadata address, without the page that the real service sends.
     ImdsForbiddenByOther: decided [ProxyFailure, ImdsDisabled];
-    /// 403, with nothing that tells who answered: a proxy's refusal reads the same.
+    /// 403, with nothing that says who answered: a proxy's refusal reads the same.
     ImdsForbidden: open [ImdsDisabled, ProxyFailure];
     /// 401 for a request without a token. Rarely just an old agent: without its identity nothing works.
     ImdsTokenRequired: grave [AgentOutdated, ImdsUnreachable];

@@ -22,7 +22,7 @@ use self::answer::{Answer, Answerer};
 use self::phrase::{Phrase as M, PhraseSet};
 use crate::node::{AccountId, Region};
 
-/// One error, as far as its text tells.
+/// One error, as far as its text says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
     pub kind: Kind,

@@ -6,7 +6,7 @@
 
 macro_rules! phrases {
     ($($name:ident: $($text:literal)|+),+ $(,)?) => {
-        /// A telling word or phrase.
+        /// What a text may hold.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub(crate) enum Phrase { $($name),+ }
@@ -106,7 +106,7 @@ phrases! {
     GoPanic: "runtime error:",
     PermissionDenied: "permission denied" | "Access is denied" | "operation not permitted",
     NoSuchFile: "no such file or directory" | "cannot find the file",
-    // These tell no error, but what else is worth looking for.
+    // These name no error, but what else is worth looking for.
     Url: "http://" | "https://" | "ws://" | "wss://",
     Status: "status code: " | "response error StatusCode: " | "Error: HTTP ",
     Call: "operation error ",
@@ -176,7 +176,7 @@ impl PhraseSet {
         seen
     }
 
-    /// Whether none of the words that tell an error is there.
+    /// Whether none of the words that name an error is there.
     pub(super) fn is_empty(&self) -> bool {
         self.bits & ((1 << Phrase::Url as u8) - 1) == 0
     }

@@ -78,7 +78,7 @@ impl Incident {
     }
 }
 
-/// The incidents that `diagnosed` make up: loudest first, then by key.
+/// The incidents that `diagnosed` make up: the most severe first, then by key.
 pub fn group_into_incidents(diagnosed: Vec<Diagnosis>) -> Vec<Incident> {
     let incidents = gather_with_members(&diagnosed).into_iter();
     incidents.map(|(incident, _)| incident).collect()

@@ -1,8 +1,8 @@
 //! The open incidents: which one has been notified, for which nodes, and when
 //! it is notified again.
 //!
-//! Deciding and telling are two steps. [`Store::decide`] takes note of what a
-//! batch says about an incident and answers whether to speak; only
+//! Deciding and notifying are two steps. [`Store::decide`] takes note of what a
+//! batch says about an incident and answers whether to notify; only
 //! [`Store::mark_notified`], called once the message is out, makes it notified. A
 //! message that failed therefore is notified again when the batch is retried.
 //!
@@ -88,7 +88,8 @@ impl From<State> for Happened {
 /// Whether an incident is notified now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    pub telling: NotifyDecision,
+    /// Whether the reader is notified now.
+    pub notify: NotifyDecision,
     /// The nodes of this batch and those of earlier ones that have not
     /// recovered, sorted.
     pub nodes: NodeList,
@@ -183,7 +184,7 @@ impl Store {
     ///
     /// A finding that a check confirmed stays as it is. So does one for which
     /// live state has ruled that incident's cause out, unless its evidence is
-    /// from before the incident was put right: then it tells of what is right
+    /// from before the incident was put right: then it is about what is right
     /// now, and not of the next cause in the row.
     pub fn attach_to_open(&self, diagnosed: &mut Diagnosis) {
         if diagnosed.confidence == Confidence::Confirmed {
@@ -288,7 +289,7 @@ impl Store {
     }
 
     /// Takes note of what a batch says about `incident`, and answers whether
-    /// to speak. `happened` is what planning and repairing came to.
+    /// to notify. `happened` is what planning and repairing came to.
     pub fn decide(
         &mut self,
         incident: &Incident,
@@ -317,11 +318,11 @@ impl Store {
         }
         entry.enter(incident.confidence, happened, now);
         let nodes = entry.nodes_with(incident);
-        // Judged by what is still remembered afterwards, so that asking again
+        // Decided by what is still remembered afterwards, so that asking again
         // before the message is out gives the same answer.
         entry.cut(self.limits.nodes.max(1));
         Decision {
-            telling: entry.telling(stands, self.reminder, now),
+            notify: entry.notify(stands, self.reminder, now),
             nodes,
             severity: entry.severity,
             since: entry.since,

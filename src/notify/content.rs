@@ -272,7 +272,7 @@ fn changed(plan: &PlanSummary, outcome: &Outcome) -> String {
 fn evidence(records: &[Evidence], now: Option<Timestamp>) -> Vec<Quote> {
     let mut quoted: Vec<Quote> = Vec::new();
     for record in records {
-        let mut lines = quote::telling(&record.text);
+        let mut lines = quote::readable(&record.text);
         let component = match record.component.as_str() {
             "" => String::new(),
             component => format!("[{}] ", redact_line(component)),

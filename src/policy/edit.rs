@@ -19,7 +19,7 @@ pub(super) const OUR_SID: &str = "SsmAgentTriageTrustEc2";
 /// trust Systems Manager alone.
 const HOST_MANAGEMENT_ROLE: &str = "AWSSystemsManagerDefaultEC2InstanceManagementRole";
 
-/// The role whose trust policy is to be edited, as `iam:GetRole` tells it.
+/// The role whose trust policy is to be edited, as `iam:GetRole` gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RoleRef<'a> {
     pub name: &'a str,

@@ -11,7 +11,7 @@
 //! - [`plan_edit`] appends one statement of ours to it, or refuses with the
 //!   reason and with what a person can do instead. [`remove_ours`] takes that
 //!   statement out again, [`has_ours`] recognises it on a retry, and
-//!   [`same_policy`] tells whether a policy changed between two reads.
+//!   [`same_policy`] says whether a policy changed between two reads.
 
 mod condition;
 mod document;

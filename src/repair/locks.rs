@@ -17,7 +17,7 @@ use crate::node::{AccountId, IdSource, Region};
 closed_names! {
     /// How far the function may go once a cause is confirmed.
     pub RepairMode {
-        /// Tells the steps; writes nothing.
+        /// Gives the steps; writes nothing.
         Advise = "advise",
         /// Plans, and asks EC2 with DryRun; writes nothing.
         DryRun = "dry-run",

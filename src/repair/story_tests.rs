@@ -187,9 +187,9 @@ impl World {
             }
             let happened = planned.happened(&incident, &self.memory);
             let decision = self.store.decide(&incident, happened, now);
-            self.publish(&incident.key, decision.telling, now, sns_works);
+            self.publish(&incident.key, decision.notify, now, sns_works);
             let status = planned.outcome.status;
-            decided.push((incident.cause.to_string(), status, decision.telling));
+            decided.push((incident.cause.to_string(), status, decision.notify));
         }
         for over in self.store.recover(&reading.recovered) {
             let decision = NotifyDecision::Send(NotifyReason::Resolved);

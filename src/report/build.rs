@@ -16,7 +16,7 @@ use crate::text::quote;
 use crate::text::redact::{one_line, redact, redact_line};
 
 /// The report of one batch. `incidents` are of [`incident`] and keep their
-/// order: loudest first, as they are gathered.
+/// order: the most severe first, as they are gathered.
 pub(crate) fn report(
     source: SourceSummary,
     incidents: Vec<IncidentReport>,

@@ -37,7 +37,7 @@ impl<'a> View<'a> {
     }
 
     /// Those of `steps` that stand, filled in, no command twice. A step that has a command for
-    /// each platform becomes two where the log does not tell the platform.
+    /// each platform becomes two where the log does not show the platform.
     pub(super) fn steps(&self, steps: impl IntoIterator<Item = &'static sheet::Step>) -> Vec<Step> {
         let mut filled = Vec::new();
         for step in steps.into_iter().filter(|step| self.holds(step.when)) {

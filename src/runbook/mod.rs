@@ -104,7 +104,7 @@ fn is_undecided(situation: &Situation<'_>) -> bool {
     situation.confidence == Confidence::Undetermined && situation.candidates.len() > 1
 }
 
-/// What tells the candidates apart.
+/// What decides between the candidates.
 fn deciding(view: &View<'_>, situation: &Situation<'_>) -> Vec<Step> {
     let mut groups: Vec<_> = (situation.candidates.iter())
         .flat_map(|cause| sheet::of(*cause).decide)

@@ -91,7 +91,7 @@ fn after(
     let wait = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
     let due = situation.last.checked_add(wait).ok()?;
     Some(match now {
-        // A log in hand tells the time of its host, without a zone.
+        // A log in hand has the time of its host, without a zone.
         None => format!(
             "The agent retries {} after its last record, at {} by the log's clock.",
             in_words(wait),

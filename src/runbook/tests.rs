@@ -268,7 +268,7 @@ fn what_names_another_file_leaves_the_agents_own_alone() {
 }
 
 #[test]
-fn a_proxy_that_catches_the_metadata_address_is_told_first() {
+fn a_proxy_that_catches_the_metadata_address_comes_first() {
     let mut incident = sample::incident(Cause::ProxyFailure);
     incident.error_details.service = Some("imds".to_owned());
     incident.error_details.host = Some("169.254.169.254".to_owned());

@@ -523,7 +523,7 @@ const RESTARTS: &[(Environment, &str)] = &[
     ),
 ];
 
-/// Whether `text` tells that the metadata service was reached and its answer to the request for a
+/// Whether `text` says that the metadata service was reached and its answer to the request for a
 /// token did not come, as with a hop limit that is too low.
 fn awaits_token(text: &str) -> bool {
     let any = |words: &[&str]| words.iter().any(|one| text.contains(one));

@@ -58,10 +58,10 @@ fn about_texts(signature: &Signature, reasons: &mut Vec<String>) {
             "names neither starts nor contains: nothing would lead to it".to_owned()
         });
     }
-    let quiet = |level: &Level| !level.is_trouble();
+    let routine = |level: &Level| !level.is_trouble();
     if signature.starts.is_empty()
         && !signature.levels.is_empty()
-        && signature.levels.iter().all(quiet)
+        && signature.levels.iter().all(routine)
     {
         reasons.push(
             "reads only INFO or below, where messages are known by their starts alone".to_owned(),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unsound_entry_is_told_with_its_reason() {
+    fn every_unsound_entry_is_reported_with_its_reason() {
         for (lines, reason) in [
             ("starts = [\"It failed\"]", ""),
             ("", "nothing would lead to it"),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_of_all_entries_are_told_at_once() {
+    fn all_faults_of_all_entries_are_reported_at_once() {
         let text = "[[signature]]\nid = \"A b\"\nkind = \"fault\"\npart = \"host\"\n\
                     [[signature]]\nid = \"c\"\ntitle = \"C\"\nkind = \"recovery\"\npart = \"host\"\nstarts = [\"It works\"]\nmatches = [\"x\"]\n\
                     [[signature]]\nid = \"c\"\ntitle = \"C\"\nkind = \"benign\"\npart = \"host\"\nstarts = [\"It works\"]\nmatches = [\"x\"]\n";
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_told_for_each_entry() {
+    fn what_is_no_entry_is_reported_for_each_entry() {
         let text = "signatures = 1\n[[signature]]\nid = \"a\"\ntitel = \"A\"\n[[signature]]\nid = 7\nadvice = []\n";
         insta::assert_snapshot!(parse("own.toml", text).expect_err("faults").to_string(), @r#"
         8 faults in the signatures:

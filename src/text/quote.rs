@@ -13,7 +13,7 @@ const EMPTY_WORDS: &[&str] = &["", "caused by: :", "status code: 0, request id:"
 
 /// The lines of `text` that say something, redacted and whole. Never empty, no
 /// line is.
-pub(crate) fn telling(text: &str) -> Vec<String> {
+pub(crate) fn readable(text: &str) -> Vec<String> {
     let text = without_pages(&redact(text));
     let mut lines: Vec<String> = (text.lines().map(str::trim))
         .filter(|line| !EMPTY_WORDS.contains(line))
@@ -103,19 +103,19 @@ mod tests {
             <title>403 - Forbidden</title>\n </head>\n <body>\n\
             <h1>403 - Forbidden</h1>\n </body>\n</html>\n\n\tstatus code: 403, request id: ";
         assert_eq!(
-            telling(record),
+            readable(record),
             [
                 "Failed to get instance info from IMDS. Err: EC2MetadataError: failed",
                 "[web page: 403 - Forbidden]",
                 "status code: 403, request id:",
             ]
         );
-        assert_eq!(telling("x <html>no end"), ["x [web page]"]);
+        assert_eq!(readable("x <html>no end"), ["x [web page]"]);
     }
 
     #[test]
     fn of_many_lines_the_first_and_the_last_stay_and_the_others_are_counted() {
-        let shown = |text, most| fewer(&telling(text), most, 240);
+        let shown = |text, most| fewer(&readable(text), most, 240);
         let five = "1\n2\n3\n4\n5";
         assert_eq!(shown(five, 3), ["1", "2 [2 lines left out]", "5"]);
         assert_eq!(shown(five, 4), ["1", "2", "3 [1 line left out]", "5"]);
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn lines_that_say_nothing_are_left_out() {
         assert_eq!(
-            telling("a\ncaused by: : \n\tstatus code: 0, request id: \ncaused by: b"),
+            readable("a\ncaused by: : \n\tstatus code: 0, request id: \ncaused by: b"),
             ["a", "caused by: b"]
         );
     }
@@ -141,7 +141,7 @@ mod tests {
         fn every_record_gives_a_few_plain_lines(
             text in "(<html>|</html>|<title>|</title>|<?xml|é|\\PC|\n| ){0,60}",
         ) {
-            let shown = fewer(&telling(&text), 4, 600);
+            let shown = fewer(&readable(&text), 4, 600);
             prop_assert!((1..=4).contains(&shown.len()));
             prop_assert!(shown.iter().all(|line| !line.is_empty() && !line.contains('\n')));
         }

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
+use serde_json::json;
 
 use super::split::Timed;
 
@@ -92,23 +93,11 @@ fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
 
 /// The event of a subscription that invokes a function.
 pub(super) fn subscription(message: &DataMessage) -> String {
-    #[derive(Serialize)]
-    struct Event {
-        awslogs: AwsLogs,
-    }
-    #[derive(Serialize)]
-    struct AwsLogs {
-        data: String,
-    }
-    pretty(&Event {
-        awslogs: AwsLogs {
-            data: packed(message),
-        },
-    })
+    pretty(&json!({"awslogs": {"data": packed(message)}}))
 }
 
 /// The decoded message; an array when there are several.
-pub(super) fn sanitize(messages: &[DataMessage]) -> String {
+pub(super) fn plain(messages: &[DataMessage]) -> String {
     match messages {
         [message] => pretty(message),
         several => pretty(several),
@@ -284,8 +273,8 @@ mod tests {
         for (event, kind, copies) in [
             (subscription(&make()), Kind::Subscription, 1),
             (kinesis, Kind::Kinesis, 2),
-            (sanitize(&[make()]), Kind::Direct, 1),
-            (sanitize(&[make(), make()]), Kind::Direct, 2),
+            (plain(&[make()]), Kind::Direct, 1),
+            (plain(&[make(), make()]), Kind::Direct, 2),
         ] {
             assert_eq!(read_back(&event), (kind, vec![expected.clone(); copies]));
         }
@@ -293,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_decoded_message_is_what_cloudwatch_logs_writes() {
-        insta::assert_snapshot!(sanitize(&[message(LOG, Split::Records, None)]));
+        insta::assert_snapshot!(plain(&[message(LOG, Split::Records, None)]));
     }
 
     #[test]

@@ -51,7 +51,7 @@ struct MakeArgs {
     /// Account that owns the log group.
     #[arg(long, value_name = "ID", default_value = "123456789012", value_parser = account)]
     account: AccountId,
-    /// Region, told with every event as system fields are; otherwise it is not told.
+    /// Region, added to every event as system fields; otherwise no event names one.
     #[arg(long, value_name = "R", value_parser = region)]
     region: Option<Region>,
     #[arg(long, value_enum, default_value_t = Form::Subscription)]
@@ -138,7 +138,7 @@ fn run_make(args: &MakeArgs) -> Result<String, String> {
     Ok(match args.form {
         Form::Subscription => messages.iter().map(make::subscription).collect(),
         Form::Kinesis => make::kinesis(&messages, &args.account, args.region.as_ref()),
-        Form::Plain => make::sanitize(&messages),
+        Form::Plain => make::plain(&messages),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::cli::{Output, UNREADABLE};
 /// Enough for whatever may be put on a Lambda function: its memory ends at 10 GB.
 const MAX_DECODED_BYTES: u64 = 1 << 30;
 
-/// What `event` holds. A payload or an event that cannot be read is told in its
+/// What `event` holds. A payload or an event that cannot be read is shown in its
 /// place and makes the exit status 2.
 pub(super) fn show(event: &str) -> Result<Output, ReceiveError> {
     let deliveries = receive(event)?;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_record_is_told_in_its_place() {
+    fn an_unreadable_record_is_shown_in_its_place() {
         let event = r#"{"Records":[
             {"kinesis":{"sequenceNumber":"1","data":"bm8=","approximateArrivalTimestamp":1.0}},
             {"kinesis":{"sequenceNumber":"2","data":"H4sIAAAAAAAA","approximateArrivalTimestamp":1.0}}]}"#;

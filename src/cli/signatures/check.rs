@@ -1,7 +1,6 @@
 //! Lints files of signatures and tries their examples.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::diagnose::CHECKS;
@@ -166,11 +165,11 @@ fn sound(own: &Own) -> String {
         .filter(|id| builtin().iter().any(|one| one.id == *id))
         .collect();
     let count = own.entries.iter().map(number_of_examples).sum();
-    let mut said = proven(&own.file, own.entries.len(), count);
-    if !replaced.is_empty() {
-        let _ = write!(said, "; in place of the built-in {}", replaced.join(", "));
+    let proven = proven(&own.file, own.entries.len(), count);
+    match replaced.as_slice() {
+        [] => proven,
+        replaced => format!("{proven}; in place of the built-in {}", replaced.join(", ")),
     }
-    said
 }
 
 fn proven(file: &str, signatures: usize, examples: usize) -> String {
@@ -186,22 +185,19 @@ fn number_of_examples(one: &Entry) -> usize {
 }
 
 fn answer(check: &Check) -> Output {
-    let mut text = String::new();
-    for fault in &check.faults {
-        let _ = writeln!(text, "{fault}");
-    }
-    if !check.faults.is_empty() {
-        let _ = writeln!(text, "{}", plural(check.faults.len(), "fault"));
-    }
-    for line in &check.summary {
-        let _ = writeln!(text, "{line}");
-    }
-    for note in &check.notes {
-        let _ = writeln!(text, "note: {note}");
-    }
+    let mut lines: Vec<String> = check.faults.iter().map(Fault::to_string).collect();
+    let status = match lines.len() {
+        0 => 0,
+        count => {
+            lines.push(plural(count, "fault"));
+            FAULTY
+        }
+    };
+    lines.extend_from_slice(&check.summary);
+    lines.extend(check.notes.iter().map(|note| format!("note: {note}")));
     Output {
-        text,
-        status: if check.faults.is_empty() { 0 } else { FAULTY },
+        text: lines.iter().map(|line| format!("{line}\n")).collect(),
+        status,
         complaint: None,
     }
 }
@@ -258,14 +254,14 @@ matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
     }
 
     #[test]
-    fn a_sound_file_is_told_in_a_line() {
+    fn a_sound_file_takes_one_line() {
         let (text, status, _) = checked(&[ENTRY]);
         assert_eq!(text, "0.toml: sound (1 signature, 1 example)\n");
         assert_eq!(status, 0);
     }
 
     #[test]
-    fn an_entry_in_place_of_a_built_in_one_and_one_that_hides_one_are_told() {
+    fn an_entry_in_place_of_a_built_in_one_and_one_that_hides_one_are_noted() {
         let replaced = ENTRY.replace("own-check-failed", "profile-credentials-refused");
         let hides = ENTRY.replace(
             "own check failed",
@@ -279,7 +275,7 @@ matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
     }
 
     #[test]
-    fn all_faults_of_all_files_are_told_at_once() {
+    fn all_faults_of_all_files_are_reported_at_once() {
         let unsound = ENTRY.replace("[\"host-permission\"]", "[\"gremlins\"]");
         let unproven = ENTRY.replace("ERROR own check", "INFO own check");
         let (text, status, complaint) = checked(&[&unsound, "[[signature", &unproven]);
@@ -325,7 +321,7 @@ matches = ["2024-11-04 10:00:07.0137 ERROR own check failed"]
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_told_beside_the_others() {
+    fn a_file_that_cannot_be_read_is_reported_beside_the_others() {
         let folder = tempfile::tempdir().expect("a folder");
         let sound = folder.path().join("own.toml");
         fs::write(&sound, ENTRY).expect("is written");

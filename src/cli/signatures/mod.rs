@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::engine::{Engine, entries};
 use crate::signature::{Kind, Part, builtin_entries};
 use crate::text::sanitize::sanitize;
-use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Subcommand};
 
 use crate::cli::Output;
+use crate::cli::arguments::one_of;
 use crate::cli::terminal::Style;
 
 /// A file of further signatures: the variable that the function has, too.
@@ -34,11 +34,11 @@ enum Command {
     /// Lists the signatures, one to a line, in the order in which they are asked.
     List {
         /// Only those of this kind.
-        #[arg(long, value_name = "KIND", value_parser = kinds())]
-        kind: Option<String>,
-        /// Only those that speak of this part of the agent's work.
-        #[arg(long, value_name = "PART", value_parser = parts())]
-        part: Option<String>,
+        #[arg(long, value_name = "KIND", value_parser = one_of(Kind::ALL, Kind::as_str))]
+        kind: Option<Kind>,
+        /// Only those about this part of the agent's work.
+        #[arg(long, value_name = "PART", value_parser = one_of(Part::ALL, Part::as_str))]
+        part: Option<Part>,
     },
     /// Shows one signature with the log lines that prove it.
     Show {
@@ -47,21 +47,13 @@ enum Command {
     },
     /// Checks files of signatures, and whether their examples hold beside the built-in ones.
     ///
-    /// All faults are told at once. Exit status: 0 sound, 1 a fault, 2 a file could not be read.
+    /// All faults are reported at once. Exit status: 0 sound, 1 a fault, 2 a file could not be read.
     Check {
         /// TOML files; without one the built-in catalogue and the file that TRIAGE_SIGNATURES
         /// names.
         #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-}
-
-fn kinds() -> PossibleValuesParser {
-    PossibleValuesParser::new(Kind::ALL.iter().map(|kind| kind.as_str()))
-}
-
-fn parts() -> PossibleValuesParser {
-    PossibleValuesParser::new(Part::ALL.iter().map(|part| part.as_str()))
 }
 
 /// Runs the subcommand; the error is a sentence for standard error.
@@ -76,14 +68,9 @@ fn answer(args: Args) -> Result<Output, String> {
     let own = own_file();
     match args.command {
         Command::List { kind, part } => {
-            let kind = kind.as_deref().and_then(Kind::parse);
-            let part = part.as_deref().and_then(Part::parse);
             let engine = engine_with(own.as_deref())?;
-            Ok(Output::success(list::render(
-                engine.signatures(),
-                kind,
-                part,
-            )))
+            let list = list::render(engine.signatures(), kind, part);
+            Ok(Output::success(list))
         }
         Command::Show { id } => {
             let mut entries = match own {

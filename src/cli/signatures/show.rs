@@ -1,19 +1,16 @@
 //! One signature, in full.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use crate::cli::nearest;
+use crate::cli::no_such;
 use crate::notify::page::wrap;
 use crate::signature::{Entry, Kind, Signature};
 
 /// The first entry of this id; the error names the nearest ones.
 pub(super) fn render(entries: &[Entry], id: &str, width: usize) -> Result<String, String> {
-    let Some(entry) = entries.iter().find(|entry| entry.signature.id == id) else {
-        return Err(format!(
-            "no signature is called {id:?}; the nearest are {}",
-            nearest(entries.iter().map(|one| one.signature.id), id).join(", ")
-        ));
-    };
+    let known = entries.iter().find(|entry| entry.signature.id == id);
+    let ids = entries.iter().map(|one| one.signature.id);
+    let entry = known.ok_or_else(|| no_such("signature", id, ids))?;
     let one = &entry.signature;
     let mut page = format!("{}\n\n{}\n\n", one.id, wrap(one.title, "", "", width));
     for (name, value) in fields(entry) {
@@ -36,34 +33,27 @@ pub(super) fn render(entries: &[Entry], id: &str, width: usize) -> Result<String
 
 fn fields(entry: &Entry) -> [(&'static str, String); 13] {
     let (one, about) = (&entry.signature, &entry.documentation);
-    let names = |names: Vec<&str>| names.join(", ");
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     [
         ("kind", one.kind.to_string()),
         ("part", one.part.to_string()),
         ("causes", causes(one)),
         ("what to do", runbook(one).unwrap_or_default()),
-        (
-            "severity",
-            one.severity.map(|it| it.to_string()).unwrap_or_default(),
-        ),
+        ("severity", text(one.severity.map(|it| it.as_str()))),
         ("levels", levels(one)),
         ("tags", one.components.join(", ")),
-        (
-            "role",
-            one.role.map(|it| it.to_string()).unwrap_or_default(),
-        ),
-        (
-            "clears",
-            names(one.clears.iter().map(|part| part.as_str()).collect()),
-        ),
+        ("role", text(one.role.map(|it| it.as_str()))),
+        ("clears", list(one.clears)),
         ("checks", about.checks.join(", ")),
-        (
-            "harmless when",
-            about.false_positives.unwrap_or_default().to_owned(),
-        ),
-        ("agents", about.versions.unwrap_or_default().to_owned()),
+        ("harmless when", text(about.false_positives)),
+        ("agents", text(about.versions)),
         ("see", about.references.join("; ")),
     ]
+}
+
+fn list(names: &[impl Display]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 /// The sheet of the likeliest cause.
@@ -73,26 +63,21 @@ fn runbook(one: &Signature) -> Option<String> {
 }
 
 fn causes(one: &Signature) -> String {
-    let causes: Vec<&str> = one.causes.iter().map(|cause| cause.as_str()).collect();
-    let list = causes.join(", ");
-    match (one.kind, one.overrides_error) {
-        (Kind::Recovery | Kind::Benign, _) => list,
-        (Kind::Fault | Kind::Symptom, true) => list,
-        (Kind::Fault | Kind::Symptom, false) if list.is_empty() => {
+    let list = list(one.causes);
+    match one.kind {
+        Kind::Fault | Kind::Symptom if one.overrides_error => list,
+        Kind::Fault | Kind::Symptom if list.is_empty() => {
             "what the error inside the text says".to_owned()
         }
-        (Kind::Fault | Kind::Symptom, false) => {
-            format!("what the error inside the text says, else {list}")
-        }
+        Kind::Fault | Kind::Symptom => format!("what the error inside the text says, else {list}"),
+        Kind::Recovery | Kind::Benign => list,
     }
 }
 
 fn levels(one: &Signature) -> String {
-    if one.levels.is_empty() {
-        "WARN and above".to_owned()
-    } else {
-        let levels: Vec<&str> = one.levels.iter().map(|level| level.as_str()).collect();
-        levels.join(", ")
+    match one.levels {
+        [] => "WARN and above".to_owned(),
+        levels => list(levels),
     }
 }
 

@@ -304,7 +304,7 @@ impl<'a> Permissions<'a> {
                 Some(read(text, format!("the boundary {arn}")))
             }
             (None, Fetched::Found(_)) => None,
-            // Only GetRole, which gives the tags too, tells the boundary.
+            // Only GetRole, which gives the tags too, gives the boundary.
             (None, Fetched::Missing | Fetched::Failed(_)) => Some(Err(format!(
                 "whether the role {name} has a permissions boundary could not be read"
             ))),

@@ -329,7 +329,7 @@ pub(crate) fn has(instance: &InstanceFacts, family: Family) -> bool {
     of_family || (addresses.is_empty() && family == Family::V4)
 }
 
-/// The endpoint prefix of a service that a connection can be judged for.
+/// The endpoint prefix of a service that a connection can be evaluated for.
 fn is_of_aws(service: &str) -> bool {
     !matches!(service, "imds" | "other" | "")
 }

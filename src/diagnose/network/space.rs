@@ -1,6 +1,6 @@
 //! Sets of addresses of which one is meant and which one is not known: cut
-//! into parts that every rule treats as one, so that a judgement over all of
-//! them is a judgement over each.
+//! into parts that every rule treats as one, so that what holds of all
+//! parts holds of each address.
 
 use std::sync::LazyLock;
 

@@ -24,7 +24,7 @@ pub(crate) fn of_subnet<'a>(
 pub(crate) enum RouteLookup<'a> {
     Route(&'a RouteFacts),
     Nowhere,
-    /// Why it cannot be told: a clause.
+    /// Why it could not be determined: a clause.
     Unclear(String),
 }
 
@@ -40,7 +40,7 @@ pub(crate) enum ListRoute {
 }
 
 /// The route to the addresses of `space`, where it is one for all of them.
-/// `of_endpoint` tells what a route by prefix list to that endpoint means.
+/// `of_endpoint` says what a route by prefix list to that endpoint means.
 pub(crate) fn lead<'a>(
     table: &'a RouteTableFacts,
     space: &[IpNet],

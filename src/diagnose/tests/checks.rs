@@ -67,7 +67,7 @@ fn lines(name: &'static str, worlds: &[(&str, Facts)]) -> String {
 }
 
 #[test]
-fn instance_state_tells_what_became_of_the_instance() {
+fn instance_state_says_what_became_of_the_instance() {
     let state = |state: &str| world(|i, _| i.state = state.to_owned());
     let notes = lines(
         "instance-state",
@@ -95,7 +95,7 @@ fn instance_state_tells_what_became_of_the_instance() {
 }
 
 #[test]
-fn imds_tells_the_options_that_stand_now() {
+fn imds_says_which_options_hold_now() {
     let notes = lines(
         "imds",
         &[
@@ -139,7 +139,7 @@ fn imds_tells_the_options_that_stand_now() {
 }
 
 #[test]
-fn instance_profile_tells_what_the_instance_holds() {
+fn instance_profile_says_what_the_instance_holds() {
     let notes = lines(
         "instance-profile",
         &[

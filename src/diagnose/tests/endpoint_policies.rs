@@ -2,7 +2,7 @@
 //! the calls go through.
 
 use super::endpoints::{gateway, with_gateway};
-use super::paths::{LOCAL, beyond, judged, to_ssm, with_routes};
+use super::paths::{LOCAL, beyond, evaluated, to_ssm, with_routes};
 use super::permissions::{PING, denied, denied_both, denied_by, shown};
 use super::world::{found, group, world, world_with_endpoint};
 use crate::diagnose::check::CheckStatus::{Failed, Ok, Unknown};
@@ -12,7 +12,7 @@ use crate::finding::ErrorDetails;
 use crate::node::Region;
 
 #[test]
-fn an_endpoints_policy_is_judged_for_the_role_and_the_action() {
+fn an_endpoints_policy_is_evaluated_for_the_role_and_the_action() {
     let with = |policy: &str| {
         let policy = policy.to_owned();
         world_with_endpoint(|_, endpoint| endpoint.policy = Some(policy))
@@ -131,7 +131,7 @@ fn an_endpoint_that_calls_may_pass_by_convicts_nobody() {
         }
     }
     let open = world_with_endpoint(|_, endpoint| endpoint.private_dns = false);
-    judged(
+    evaluated(
         "vpc-endpoint-policy",
         &[
             ("the name leads to it", with(|_| {}), denied(PING), Failed),
@@ -158,7 +158,7 @@ fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
         region: Region::parse("us-east-1"),
         ..denied(PING)
     };
-    judged(
+    evaluated(
         "vpc-endpoint-policy",
         &[
             ("calls of the own Region", abroad(), denied(PING), Ok),
@@ -170,7 +170,7 @@ fn an_endpoint_for_another_region_is_not_the_one_that_is_called() {
         "sg-endpoint".to_owned(),
         Fetched::Found(group("sg-endpoint", &[], &[])),
     );
-    judged("vpc-endpoint", &[("shut", shut, to_ssm(""), Ok)]);
+    evaluated("vpc-endpoint", &[("shut", shut, to_ssm(""), Ok)]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn every_call_that_the_log_names_must_pass_for_a_policy_to_be_cleared() {
     let unread = || Fetched::Failed("DescribeRouteTables was throttled".to_owned());
     let mut no_routes = lists.clone();
     no_routes.route_tables = super::world::one("vpc-1", unread());
-    judged(
+    evaluated(
         "vpc-endpoint-policy",
         &[
             ("the first is allowed", lists.clone(), both(PING), Failed),
@@ -214,7 +214,7 @@ fn an_endpoint_elsewhere_may_deny_where_the_vpc_has_none() {
         ..denied(PING)
     };
     let by_role = denied_by(DenyReason::IdentityPolicy);
-    judged(
+    evaluated(
         "vpc-endpoint-policy",
         &[
             ("no other way", world(|_, _| {}), denied(PING), Ok),
@@ -240,7 +240,7 @@ fn a_principal_counts_only_where_it_is_read_as_the_caller() {
     let put = || denied("s3:PutObject");
     const ACCOUNT: &str = r#"{"AWS":"111122223333"}"#;
     const ROLE: &str = r#"{"AWS":["arn:aws:iam::111122223333:role/MySSMRole"]}"#;
-    judged(
+    evaluated(
         "vpc-endpoint-policy",
         &[
             ("the account", interface(ACCOUNT), denied(PING), Ok),

@@ -3,7 +3,7 @@
 
 use super::checks::run_with;
 use super::paths::{
-    LOCAL, V4, V6, beyond, igw, judged, to, to_dual_stack, to_ssm, with_acl, with_egress,
+    LOCAL, V4, V6, beyond, evaluated, igw, to, to_dual_stack, to_ssm, with_acl, with_egress,
     with_routes,
 };
 use super::world::{address, endpoint, found, group, interface, one, world, world_with_endpoint};
@@ -65,7 +65,7 @@ fn s3_goes_over_its_gateway_endpoint() {
     let specific = [LOCAL, by_list.clone(), ("52.0.0.0/8", beyond("tgw-1"))];
     let mut unread = only();
     unread.endpoints.clear();
-    judged(
+    evaluated(
         "route",
         &[
             ("no other route", only(), to_s3(), Ok),
@@ -102,7 +102,7 @@ fn s3_goes_over_its_gateway_endpoint() {
         ],
     );
     let rules = |rules: &[&str]| with_egress(only(), rules);
-    judged(
+    evaluated(
         "egress",
         &[
             ("by its list", rules(&["tcp:443 pl-s3"]), to_s3(), Ok),
@@ -131,7 +131,7 @@ fn s3_goes_over_its_gateway_endpoint() {
 }
 
 #[test]
-fn a_gateway_endpoints_policy_is_judged_where_a_route_leads_to_it() {
+fn a_gateway_endpoints_policy_is_evaluated_where_a_route_leads_to_it() {
     let by_list = [LOCAL, ("pl-s3", gateway("vpce-s3"))];
     let mut error_details = to_s3();
     error_details.action = Some("s3:PutObject".to_owned());
@@ -141,7 +141,7 @@ fn a_gateway_endpoints_policy_is_judged_where_a_route_leads_to_it() {
     let mut interface = endpoint("vpce-1");
     interface.service = "com.amazonaws.eu-central-1.s3".to_owned();
     both.endpoints = found("vpc-1", vec![s3_gateway(SHUT), interface]);
-    let results = judged(
+    let results = evaluated(
         "vpc-endpoint-policy",
         &[
             (
@@ -203,7 +203,7 @@ fn the_resolver_comes_first_where_an_endpoint_should_answer() {
 }
 
 #[test]
-fn a_fips_name_is_judged_by_the_endpoint_that_answers_for_it() {
+fn a_fips_name_is_evaluated_by_the_endpoint_that_answers_for_it() {
     let fips = to("ssm", "ssm-fips.eu-central-1.amazonaws.com", "");
     let shut = |id: &str, service: &str, names: &[&str]| EndpointFacts {
         service: format!("com.amazonaws.eu-central-1.{service}"),
@@ -229,7 +229,7 @@ fn a_fips_name_is_judged_by_the_endpoint_that_answers_for_it() {
         "ssm.eu-central-1.amazonaws.com",
         "vpce-1-x.ssm.eu-central-1.vpce.amazonaws.com",
     ];
-    let results = judged(
+    let results = evaluated(
         "vpc-endpoint",
         &[
             ("the plain one", facts(vec![plain()]), fips.clone(), Ok),
@@ -284,7 +284,7 @@ fn an_endpoint_of_ipv6_addresses_is_judged_by_ipv6_rules() {
         }
         with_egress(facts, &["tcp:443 ::/0"])
     };
-    judged(
+    evaluated(
         "vpc-endpoint",
         &[
             ("by IPv6", facts("tcp:443 2600:1f18:1::/56"), to_ssm(""), Ok),
@@ -311,7 +311,7 @@ fn behind_a_firewalls_endpoint_nothing_is_seen() {
         ..endpoint("vpce-fw")
     };
     by_list.endpoints = found("vpc-1", vec![firewall]);
-    judged(
+    evaluated(
         "route",
         &[
             ("a default route", by_range.clone(), to_ssm(""), Unknown),
@@ -331,7 +331,7 @@ fn an_endpoint_that_does_not_work_is_at_fault_where_it_is_the_only_way() {
         facts
     };
     let to_hub = with_routes(rejected(), &[LOCAL, ("10.0.0.0/8", beyond("tgw-1"))]);
-    judged(
+    evaluated(
         "vpc-endpoint",
         &[
             ("no other way", only(), to_ssm(""), Failed),

@@ -48,7 +48,7 @@ const LOCAL: (&str, RouteTarget) = ("10.0.0.0/16", RouteTarget::Local);
 const PUBLIC: &str = "52.94.5.5";
 const PRIVATE: &str = "10.0.2.5";
 
-/// Each world judged by one check, as a person reads it.
+/// Each world evaluated by one check, as a person reads it.
 fn shown(check: &'static str, rows: &[(&str, Facts, ErrorDetails)]) -> String {
     let mut text = String::new();
     for (title, facts, error_details) in rows {
@@ -80,7 +80,7 @@ fn convicts_only_with_a_resource(result: &CheckResult) {
 }
 
 #[test]
-fn egress_is_judged_by_all_groups_together() {
+fn egress_is_evaluated_by_all_groups_together() {
     let two_groups = |second: Fetched<_>| {
         let mut facts = with_place(|place| place.groups.push("sg-2".to_owned()));
         facts.groups = found("sg-1", group("sg-1", &[], &[]));
@@ -157,7 +157,7 @@ fn egress_is_judged_by_all_groups_together() {
 }
 
 #[test]
-fn the_route_that_the_subnet_really_uses_is_judged() {
+fn the_route_that_the_subnet_really_uses_is_evaluated() {
     let public = |routes: &[(&str, RouteTarget)]| {
         let mut facts = with_place(|place| place.public = true);
         facts.route_tables = found("vpc-1", vec![table(false, routes)]);

@@ -64,7 +64,7 @@ pub(super) const V4: &str = "10.0.1.10";
 pub(super) const V6: &str = "2600:1f18:1::10";
 
 /// The table's answers, each with its title where it is another.
-pub(super) fn judged(
+pub(super) fn evaluated(
     check: &'static str,
     rows: &[(&str, Facts, ErrorDetails, CheckStatus)],
 ) -> Vec<CheckResult> {
@@ -89,7 +89,7 @@ fn private_ranges_alone_let_nothing_out_to_the_public_way() {
     unread.route_tables.clear();
     let mut unread_group = out(&["tcp:443 sg-hub"]);
     unread_group.route_tables.clear();
-    judged(
+    evaluated(
         "egress",
         &[
             ("private ranges", out(&private), to_ssm(""), Failed),
@@ -139,13 +139,13 @@ fn the_name_of_an_endpoint_elsewhere_leads_to_no_public_address() {
         "vpce-0f-x-eu-central-1a.ssm.cn-north-1.vpce.amazonaws.com.cn",
     ] {
         let error_details = || to("ssm", name, "");
-        judged("egress", &[(name, facts(), error_details(), Unknown)]);
-        judged("route", &[(name, routes(), error_details(), Unknown)]);
+        evaluated("egress", &[(name, facts(), error_details(), Unknown)]);
+        evaluated("route", &[(name, routes(), error_details(), Unknown)]);
     }
 }
 
 #[test]
-fn address_families_are_judged_apart() {
+fn address_families_are_evaluated_apart() {
     let over_v6 = |facts: Facts| with_routes(facts, &[LOCAL, LOCAL_V6, ("::/0", eigw())]);
     let neither = |facts: Facts| with_routes(facts, &[LOCAL, LOCAL_V6]);
     let nat64 = |facts: Facts| {
@@ -153,7 +153,7 @@ fn address_families_are_judged_apart() {
         with_routes(facts, &routes)
     };
     let s3 = to("s3", "logs.s3.dualstack.eu-central-1.amazonaws.com", "");
-    judged(
+    evaluated(
         "route",
         &[
             (
@@ -212,7 +212,7 @@ fn address_families_are_judged_apart() {
         ],
     );
     let out = |addresses: &[&str], rules: &[&str]| with_egress(over_v6(at(addresses)), rules);
-    judged(
+    evaluated(
         "egress",
         &[
             (
@@ -264,7 +264,7 @@ pub(super) fn with_acl(mut facts: Facts, entries: &[(i32, bool, &str)]) -> Facts
 }
 
 #[test]
-fn an_acl_is_judged_for_each_family_over_the_whole_list() {
+fn an_acl_is_evaluated_for_each_family_over_the_whole_list() {
     let v6_denied = [(90, true, "0.0.0.0/0"), (100, false, "::/0")];
     let v4_denied = [(90, false, "0.0.0.0/0"), (100, true, "::/0")];
     let no_public = [
@@ -280,7 +280,7 @@ fn an_acl_is_judged_for_each_family_over_the_whole_list() {
         });
         with_acl(facts, entries)
     };
-    judged(
+    evaluated(
         "network-acl",
         &[
             (
@@ -330,7 +330,7 @@ fn an_acl_is_judged_for_each_family_over_the_whole_list() {
 }
 
 #[test]
-fn what_another_account_shares_is_not_judged() {
+fn what_another_account_shares_is_not_evaluated() {
     let shared = |mut facts: Facts| {
         facts.subnets = found(
             "subnet-1",
@@ -422,7 +422,7 @@ fn routes_that_are_named_apart_stay_apart() {
         let routes = [LOCAL, ("0.0.0.0/1", nat()), ("128.0.0.0/1", other)];
         with_routes(world(|_, _| {}), &routes)
     };
-    judged(
+    evaluated(
         "route",
         &[
             ("both halves over one", halves(nat()), to_ssm(""), Ok),

@@ -361,7 +361,7 @@ fn the_roles_own_policies_convict_only_by_what_they_say_plainly() {
                 denied_both("ssm:ListAssociations", PING),
             ),
             (
-                "two denied, the second is not judged",
+                "two denied, the second is not evaluated",
                 policies(false, &[ALL]),
                 denied_both(PING, "s3:PutObject"),
             ),

@@ -60,7 +60,7 @@ const TRUSTS_EC2: &str = super::world::TRUSTS_EC2;
 const ON: &str = "service-role/AWSSystemsManagerDefaultEC2InstanceManagementRole";
 
 #[test]
-fn registration_tells_when_the_agent_last_reported() {
+fn registration_says_when_the_agent_last_reported() {
     let never = Fetched::Found(RegistrationFacts {
         id: instance_id(1),
         ping_status: "Inactive".to_owned(),
@@ -93,7 +93,7 @@ fn registration_tells_when_the_agent_last_reported() {
 }
 
 #[test]
-fn default_host_management_is_judged_by_its_setting_and_role() {
+fn default_host_management_is_evaluated_by_its_setting_and_role() {
     const CONDITIONED: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":["ssm.amazonaws.com"]},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}}"#;
     const EVERYONE: &str =
         r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#;
@@ -249,7 +249,7 @@ fn default_host_management_is_at_fault_only_when_nothing_else_can_be() {
     let off = dhmc(Fetched::Found("$None"), None);
     let alone = verdict(&[DhmcNotConfigured], |_| {}, &off);
     assert_eq!(alone.confidence, Confidence::Confirmed);
-    // The role cannot be judged: the profile may as well be what is wrong.
+    // The role cannot be evaluated: the profile may as well be what is wrong.
     let mut doubtful = off.clone();
     for read in doubtful.profiles.values_mut() {
         *read = Fetched::Failed("denied".to_owned());

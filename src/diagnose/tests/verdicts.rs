@@ -98,7 +98,7 @@ fn live_state_decides_between_the_candidates_of_a_bare_log() {
             &[ImdsDisabled, RoleNotAssumable, StaleInstanceProfile],
         ),
         (
-            "trust cannot be judged",
+            "trust cannot be evaluated",
             trust(TRUSTS_ON_CONDITION),
             Undetermined,
             &[RoleNotAssumable, ImdsUnreachable, StaleInstanceProfile],
@@ -166,7 +166,7 @@ fn a_right_trust_policy_with_a_refusal_in_the_log_is_a_stale_association() {
 }
 
 #[test]
-fn a_trust_policy_that_a_repair_put_right_is_told_as_that() {
+fn a_trust_policy_that_a_repair_put_right_is_recognised() {
     let repaired = world(|_, p| {
         let role = p.role.as_mut().expect("given");
         role.trust_policy = crate::policy::plan_edit(
@@ -298,7 +298,7 @@ fn severity_follows_the_cause_that_is_found() {
 }
 
 #[test]
-fn what_may_heal_by_itself_is_quiet_until_it_is_proved() {
+fn what_may_heal_by_itself_is_low_until_it_is_proved() {
     let candidates = &[NoInstanceProfile, ImdsDisabled, ImdsUnreachable];
     let mut early = finding(1, candidates, Undetermined);
     early.severity = Severity::Low;

@@ -167,7 +167,7 @@ fn the_best_authority_for_a_node_is_kept() {
 }
 
 #[test]
-fn the_retry_is_that_of_the_newest_finding_that_tells_one() {
+fn the_retry_is_that_of_the_newest_finding_that_has_one() {
     let mut old = finding(1, &[RoleNotAssumable], Likely);
     old.retry_in_seconds = Some(60);
     let mut new = finding(1, &[RoleNotAssumable], Likely);

@@ -183,7 +183,7 @@ impl Entry {
         nodes.filter_map(|(node, trace)| trace.recovered_at.is_none().then_some(node))
     }
 
-    /// Takes in the open nodes of a recent incident that this one will speak for,
+    /// Takes in the open nodes of a recent incident that this one will stand for,
     /// and of any what it knows of nodes of this one. What is opened by itself
     /// after this one was notified stays by itself until it shows again.
     pub(super) fn adopt(&mut self, other: &Self, now: Timestamp) {
@@ -250,7 +250,7 @@ impl Entry {
         settles(self.right_since, now)
     }
 
-    /// Whether `finding` tells of the time before it was put right.
+    /// Whether `finding` is of the time before it was put right.
     pub(super) fn was_right_after(&self, finding: &Finding) -> bool {
         let since = self.right_since_on(self.nodes.get(&key(&finding.node)));
         settles(since, finding.last)
@@ -272,7 +272,7 @@ impl Entry {
     }
 
     /// Whether it is right and has shown nothing since it was put right.
-    fn is_quiet(&self) -> bool {
+    fn is_silent(&self) -> bool {
         if self.scope.kind == ScopeKind::Nodes {
             self.state == State::Resolved && self.count() == 0
         } else {
@@ -290,8 +290,8 @@ impl Entry {
             .count()
     }
 
-    /// Whether to speak of it now; `stands` is what [`Entry::note`] answered.
-    pub(super) fn telling(
+    /// Whether to notify of it now; `stands` is what [`Entry::note`] answered.
+    pub(super) fn notify(
         &self,
         stands: bool,
         reminder: Duration,
@@ -328,7 +328,7 @@ impl Entry {
             return NotifyDecision::Send(NotifyReason::Grew);
         }
         // What was put right and has shown nothing since is no longer open.
-        if self.is_quiet() {
+        if self.is_silent() {
             return NotifyDecision::Suppress;
         }
         let silent = now.duration_since(notified.at);
@@ -371,7 +371,7 @@ impl Entry {
     /// when it was right as this function first looked, and nothing has been
     /// logged since.
     fn is_news(&self) -> bool {
-        self.state != State::Resolved || !self.is_quiet()
+        self.state != State::Resolved || !self.is_silent()
     }
 
     /// Marks as notified what the reader now knows.

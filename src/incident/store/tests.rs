@@ -124,29 +124,29 @@ fn bounded(incidents: usize, nodes: usize) -> Store {
 }
 
 /// Decides, and marks as notified what due.
-pub(super) fn tell(
+pub(super) fn notify(
     store: &mut Store,
     incident: &Incident,
     happened: impl Into<Happened>,
     now: Timestamp,
 ) -> NotifyDecision {
     let decision = store.decide(incident, happened, now);
-    if let NotifyDecision::Send(why) = decision.telling {
+    if let NotifyDecision::Send(why) = decision.notify {
         store.mark_notified(&incident.key, why, now);
     }
-    decision.telling
+    decision.notify
 }
 
 fn store_notified(incident: &Incident, state: State, now: Timestamp) -> Store {
     let mut store = Store::new(DAY);
     if state == State::Resolved {
         // Right at first sight would be no news.
-        assert_eq!(tell(&mut store, incident, State::Open, now), OPEN);
-        assert_eq!(tell(&mut store, incident, state, now), CHANGED);
+        assert_eq!(notify(&mut store, incident, State::Open, now), OPEN);
+        assert_eq!(notify(&mut store, incident, state, now), CHANGED);
         return store;
     }
     assert_eq!(
-        tell(&mut store, incident, state, now),
+        notify(&mut store, incident, state, now),
         NotifyDecision::Send(NotifyReason::Opened)
     );
     store
@@ -167,8 +167,8 @@ fn a_notified_incident_is_silent_until_the_reminder() {
         (11 + day, SILENT),
         (10 + 2 * day, NotifyDecision::Send(NotifyReason::Reminder)),
     ] {
-        let telling = tell(&mut store, &confirmed(&[1], at(now)), State::Open, at(now));
-        assert_eq!(telling, expected, "after {now} s");
+        let decided = notify(&mut store, &confirmed(&[1], at(now)), State::Open, at(now));
+        assert_eq!(decided, expected, "after {now} s");
     }
 }
 
@@ -181,13 +181,13 @@ fn what_was_put_right_is_reminded_of_only_when_it_shows_again() {
         (71, NotifyDecision::Send(NotifyReason::Reminder)),
     ] {
         let mut store = store_notified(&confirmed(&[1], at(0)), State::Repaired, at(10));
-        let telling = tell(
+        let decided = notify(
             &mut store,
             &guessed(&[1], at(last)),
             State::Open,
             at(10 + day),
         );
-        assert_eq!(telling, expected, "evidence from {last} s");
+        assert_eq!(decided, expected, "evidence from {last} s");
     }
 }
 
@@ -196,11 +196,11 @@ fn a_message_that_failed_is_due_again() {
     let mut store = Store::new(DAY);
     for now in [1, 2, 3] {
         let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(now));
-        assert_eq!(decision.telling, OPEN);
+        assert_eq!(decision.notify, OPEN);
     }
     store.mark_notified(&confirmed(&[1], at(0)).key, NotifyReason::Opened, at(3));
     let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(4));
-    assert_eq!(decision.telling, SILENT);
+    assert_eq!(decision.notify, SILENT);
 }
 
 #[test]
@@ -225,8 +225,8 @@ fn changes_of_state_speak_once_each() {
     .enumerate()
     {
         let now = at(step as i64);
-        let telling = tell(&mut store, &confirmed(&[1], now), state, now);
-        assert_eq!(telling, expected, "step {step}");
+        let decided = notify(&mut store, &confirmed(&[1], now), state, now);
+        assert_eq!(decided, expected, "step {step}");
     }
 }
 
@@ -240,24 +240,24 @@ fn looking_without_result_changes_nothing_for_the_reader() {
         State::Recurred,
     ] {
         let mut store = store_notified(&confirmed(&[1], at(0)), state, at(0));
-        let telling = tell(&mut store, &guessed(&[1], at(1)), State::Open, at(1));
-        assert_eq!(telling, SILENT, "{state:?}");
+        let decided = notify(&mut store, &guessed(&[1], at(1)), State::Open, at(1));
+        assert_eq!(decided, SILENT, "{state:?}");
     }
     // Nor does it take an not_notified repair away.
     let mut store = Store::new(DAY);
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(
-        tell(&mut store, &guessed(&[1], at(0)), State::Open, at(1)),
+        notify(&mut store, &guessed(&[1], at(0)), State::Open, at(1)),
         OPEN
     );
     assert_eq!(
-        tell(&mut store, &guessed(&[1], at(0)), State::Repaired, at(2)),
+        notify(&mut store, &guessed(&[1], at(0)), State::Repaired, at(2)),
         SILENT
     );
 }
 
 #[test]
-fn growth_speaks_when_the_nodes_double_and_are_many() {
+fn growth_notifies_when_the_nodes_double_and_are_many() {
     for (notified, seen, expected) in [
         (1, 4, SILENT),
         (1, 5, NotifyDecision::Send(NotifyReason::Grew)),
@@ -274,8 +274,8 @@ fn growth_speaks_when_the_nodes_double_and_are_many() {
         ] {
             let first = confirmed(&nodes[..notified], at(0));
             let mut store = store_notified(&first, state, at(0));
-            let telling = tell(&mut store, &confirmed(&nodes, at(1)), state, at(1));
-            assert_eq!(telling, expected, "{notified} → {seen} {state:?}");
+            let decided = notify(&mut store, &confirmed(&nodes, at(1)), state, at(1));
+            assert_eq!(decided, expected, "{notified} → {seen} {state:?}");
         }
     }
 }
@@ -285,11 +285,11 @@ fn nodes_of_earlier_batches_are_counted_and_named() {
     let mut store = store_notified(&confirmed(&[1], at(0)), State::Open, at(0));
     for number in 2..5 {
         let decision = store.decide(&confirmed(&[number], at(1)), State::Open, at(1));
-        assert_eq!(decision.telling, SILENT);
+        assert_eq!(decision.notify, SILENT);
         assert_eq!(decision.nodes.count, number as usize);
     }
     let decision = store.decide(&confirmed(&[5], at(2)), State::Open, at(2));
-    assert_eq!(decision.telling, NotifyDecision::Send(NotifyReason::Grew));
+    assert_eq!(decision.notify, NotifyDecision::Send(NotifyReason::Grew));
     let ids: Vec<&str> = decision
         .nodes
         .listed
@@ -326,7 +326,7 @@ fn what_nobody_was_notified_of_ends_silently() {
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
     let retry = guessed(&[1], at(0));
-    assert_eq!(tell(&mut store, &retry, State::Repaired, at(2)), OPEN);
+    assert_eq!(notify(&mut store, &retry, State::Repaired, at(2)), OPEN);
     assert_eq!(store.recover(&[]).len(), 1);
 }
 
@@ -361,12 +361,12 @@ fn what_comes_back_after_its_end_opens_anew_and_old_evidence_does_not() {
         let mut store = store_notified(&confirmed(&[1], at(0)), State::Repaired, at(1));
         let over = store.recover(&[recovered(1, at(10))]);
         // A stale batch before the end is notified leaves the end due.
-        let late = tell(&mut store, &guessed(&[1], at(0)), State::Open, at(12));
+        let late = notify(&mut store, &guessed(&[1], at(0)), State::Open, at(12));
         assert_eq!(late, SILENT);
         assert_eq!(store.recover(&[]), over);
         store.mark_notified(&over[0].key, NotifyReason::Resolved, at(13));
-        let telling = tell(&mut store, &incident, State::Open, at(20));
-        assert_eq!(telling, expected, "{:?}", incident.affected);
+        let decided = notify(&mut store, &incident, State::Open, at(20));
+        assert_eq!(decided, expected, "{:?}", incident.affected);
     }
 }
 
@@ -438,8 +438,8 @@ fn two_faults_with_the_same_candidates_are_kept_apart_by_their_subject() {
     let mut messages = incident("ssmmessages", &[1], at(0), Confidence::Confirmed);
     messages.error_details = service("ssmmessages");
     let mut store = store_notified(&ssm, State::Open, at(0));
-    assert_eq!(tell(&mut store, &messages, State::Open, at(1)), OPEN);
-    assert_eq!(tell(&mut store, &ssm, State::Open, at(2)), SILENT);
+    assert_eq!(notify(&mut store, &messages, State::Open, at(1)), OPEN);
+    assert_eq!(notify(&mut store, &ssm, State::Open, at(2)), SILENT);
     for name in ["ssm", "ssmmessages"] {
         let mut joined = finding(1, at(3), service(name));
         store.attach_to_open(&mut joined);
@@ -467,7 +467,7 @@ fn proof_takes_a_node_out_of_the_guess_it_was_counted_for() {
     let guess = incident("i-1", &[1], at(0), Confidence::Undetermined);
     let mut store = store_notified(&guess, State::Open, at(0));
     assert_eq!(
-        tell(&mut store, &confirmed(&[1], at(1)), State::Open, at(1)),
+        notify(&mut store, &confirmed(&[1], at(1)), State::Open, at(1)),
         OPEN
     );
     let over = store.recover(&[recovered(1, at(2))]);
@@ -550,7 +550,7 @@ proptest! {
     /// that failed is due again, every write due, only what was notified is ever
     /// over, and the bounds hold.
     #[test]
-    fn telling_is_safe_under_repetition(steps in prop::collection::vec(step(), 1..60)) {
+    fn notifying_is_safe_under_repetition(steps in prop::collection::vec(step(), 1..60)) {
         let mut store = bounded(2, 5);
         let mut notified = std::collections::BTreeSet::new();
         for (now, step) in steps.into_iter().enumerate() {
@@ -563,7 +563,7 @@ proptest! {
                         written_at: written.then_some(now),
                         ..state.into()
                     };
-                    let first = store.decide(&incident, happened, now).telling;
+                    let first = store.decide(&incident, happened, now).notify;
                     prop_assert!(!written || first != NotifyDecision::Suppress);
                     if let NotifyDecision::Send(why) = first {
                         prop_assert!(why != NotifyReason::Resolved);
@@ -572,7 +572,7 @@ proptest! {
                             notified.insert(incident.key.clone());
                         }
                     }
-                    let second = store.decide(&incident, happened, now).telling;
+                    let second = store.decide(&incident, happened, now).notify;
                     let expected = if published { NotifyDecision::Suppress } else { first };
                     prop_assert_eq!(second, expected);
                 }

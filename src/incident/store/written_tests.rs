@@ -1,6 +1,6 @@
 //! What this function did itself is notified, each time and once.
 
-use super::tests::{CHANGED, DAY, OPEN, SILENT, at, confirmed, guessed, recovered, tell};
+use super::tests::{CHANGED, DAY, OPEN, SILENT, at, confirmed, guessed, notify, recovered};
 use super::*;
 
 fn written(state: State, at: Timestamp) -> Happened {
@@ -22,7 +22,7 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
     ] {
         let mut store = Store::new(DAY);
         if let Some(before) = before {
-            tell(&mut store, &confirmed(&[1], at(0)), before, at(0));
+            notify(&mut store, &confirmed(&[1], at(0)), before, at(0));
         }
         for (now, state) in [
             (100, State::Repaired),
@@ -32,14 +32,14 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
         ] {
             let incident = confirmed(&[1], at(now));
             let happened = written(state, at(now));
-            let failed = store.decide(&incident, happened, at(now)).telling;
+            let failed = store.decide(&incident, happened, at(now)).notify;
             assert!(
                 matches!(failed, NotifyDecision::Send(_)),
                 "{before:?} {now}"
             );
-            let first = tell(&mut store, &incident, happened, at(now + 1));
+            let first = notify(&mut store, &incident, happened, at(now + 1));
             assert_eq!(first, failed, "a message that failed is due again");
-            let again = tell(&mut store, &incident, happened, at(now + 2));
+            let again = notify(&mut store, &incident, happened, at(now + 2));
             assert_eq!(again, SILENT, "{before:?} {now}");
         }
     }
@@ -49,7 +49,7 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
 fn a_write_whose_message_failed_outlives_recovery_and_end() {
     let mut store = Store::new(DAY);
     assert_eq!(
-        tell(&mut store, &confirmed(&[1], at(0)), State::Open, at(0)),
+        notify(&mut store, &confirmed(&[1], at(0)), State::Open, at(0)),
         OPEN
     );
     let happened = written(State::Repaired, at(5));
@@ -57,10 +57,10 @@ fn a_write_whose_message_failed_outlives_recovery_and_end() {
     for over in store.recover(&[recovered(1, at(10))]) {
         store.mark_notified(&over.key, NotifyReason::Resolved, at(11));
     }
-    let retry = tell(&mut store, &guessed(&[1], at(4)), happened, at(12));
+    let retry = notify(&mut store, &guessed(&[1], at(4)), happened, at(12));
     assert_eq!(retry, CHANGED);
     assert_eq!(
-        tell(&mut store, &guessed(&[1], at(4)), happened, at(13)),
+        notify(&mut store, &guessed(&[1], at(4)), happened, at(13)),
         SILENT
     );
 }
@@ -74,10 +74,10 @@ fn what_was_not_looked_at_changes_nothing() {
     for state in [State::Repaired, State::Recurred, State::RepairFailed] {
         let mut store = Store::new(DAY);
         let happened = written(state, at(0));
-        tell(&mut store, &confirmed(&[1], at(0)), happened, at(0));
-        let unseen = tell(&mut store, &guessed(&[1], at(0)), unseen, at(1));
+        notify(&mut store, &confirmed(&[1], at(0)), happened, at(0));
+        let unseen = notify(&mut store, &guessed(&[1], at(0)), unseen, at(1));
         assert_eq!(unseen, SILENT, "{state:?}");
-        let still = tell(&mut store, &confirmed(&[1], at(2)), happened, at(2));
+        let still = notify(&mut store, &confirmed(&[1], at(2)), happened, at(2));
         assert_eq!(still, SILENT, "{state:?}");
     }
 }
@@ -86,7 +86,7 @@ fn what_was_not_looked_at_changes_nothing() {
 fn an_old_answer_after_the_end_opens_nothing_anew() {
     let mut store = Store::new(DAY);
     let happened = written(State::Repaired, at(0));
-    tell(&mut store, &confirmed(&[1], at(0)), happened, at(0));
+    notify(&mut store, &confirmed(&[1], at(0)), happened, at(0));
     for over in store.recover(&[recovered(1, at(10))]) {
         store.mark_notified(&over.key, NotifyReason::Resolved, at(11));
     }
@@ -94,8 +94,8 @@ fn an_old_answer_after_the_end_opens_nothing_anew() {
         observed: false,
         ..happened
     };
-    let telling = tell(&mut store, &confirmed(&[1], at(9)), old_answer, at(12));
-    assert_eq!(telling, SILENT);
+    let decided = notify(&mut store, &confirmed(&[1], at(9)), old_answer, at(12));
+    assert_eq!(decided, SILENT);
 }
 
 #[test]
@@ -103,17 +103,20 @@ fn what_is_right_at_first_sight_is_notified_only_if_it_goes_on_or_may_be_our_doi
     let mut store = Store::new(DAY);
     let right = |last| guessed(&[1], at(last));
     for now in [10, 20, 60] {
-        let telling = tell(&mut store, &right(now), State::Resolved, at(now + 1));
-        assert_eq!(telling, SILENT, "{now}");
+        let decided = notify(&mut store, &right(now), State::Resolved, at(now + 1));
+        assert_eq!(decided, SILENT, "{now}");
     }
     // Live state was right long before this line was logged.
-    assert_eq!(tell(&mut store, &right(90), State::Resolved, at(91)), OPEN);
+    assert_eq!(
+        notify(&mut store, &right(90), State::Resolved, at(91)),
+        OPEN
+    );
 
     let mut store = Store::new(DAY);
     let perhaps_ours = Happened {
         perhaps_ours: true,
         ..State::Resolved.into()
     };
-    assert_eq!(tell(&mut store, &right(10), perhaps_ours, at(11)), OPEN);
-    assert_eq!(tell(&mut store, &right(10), perhaps_ours, at(12)), SILENT);
+    assert_eq!(notify(&mut store, &right(10), perhaps_ours, at(11)), OPEN);
+    assert_eq!(notify(&mut store, &right(10), perhaps_ours, at(12)), SILENT);
 }

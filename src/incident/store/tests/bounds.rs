@@ -14,7 +14,7 @@ fn try_event(store: &mut Store, all: u32, room: usize, now: Timestamp) -> Vec<u3
         )
     };
     let due: Vec<u32> = (0..all)
-        .filter(|number| store.decide(&named(number), State::Open, now).telling == OPEN)
+        .filter(|number| store.decide(&named(number), State::Open, now).notify == OPEN)
         .collect();
     let sent: Vec<u32> = due.into_iter().take(room).collect();
     for number in &sent {
@@ -50,12 +50,15 @@ fn more_incidents_than_are_remembered_are_all_sent_once_over_several_tries() {
 fn a_forgotten_incident_opens_anew_by_newer_evidence() {
     let mut store = bounded(1, 100);
     let named = |name: &str, last| incident(name, &[1], at(last), Confidence::Likely);
-    tell(&mut store, &named("a", 0), State::Open, at(1));
-    tell(&mut store, &named("b", 0), State::Open, at(2));
+    notify(&mut store, &named("a", 0), State::Open, at(1));
+    notify(&mut store, &named("b", 0), State::Open, at(2));
     store.trim();
-    assert_eq!(tell(&mut store, &named("a", 0), State::Open, at(3)), SILENT);
+    assert_eq!(
+        notify(&mut store, &named("a", 0), State::Open, at(3)),
+        SILENT
+    );
     store.trim();
-    assert_eq!(tell(&mut store, &named("b", 1), State::Open, at(4)), OPEN);
+    assert_eq!(notify(&mut store, &named("b", 1), State::Open, at(4)), OPEN);
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn what_was_sent_is_kept_before_what_was_not() {
     let mut store = bounded(2, 100);
     let named = |name: &str| incident(name, &[1], at(0), Confidence::Likely);
     store.decide(&named("repaired"), State::Repaired, at(1));
-    tell(&mut store, &named("sent"), State::Open, at(2));
+    notify(&mut store, &named("sent"), State::Open, at(2));
     for (now, name) in [(3, "c"), (4, "d")] {
         store.decide(&named(name), State::Open, at(now));
     }
@@ -92,7 +95,7 @@ fn the_store_is_bounded_in_bytes() {
             Confidence::Likely,
         );
         long.title = "x".repeat(4_000);
-        tell(&mut store, &long, State::Open, at(i64::from(number)));
+        notify(&mut store, &long, State::Open, at(i64::from(number)));
         store.trim();
         let bytes: usize = store.incidents.values().map(Entry::bytes).sum();
         assert!(bytes <= 64 * 1024, "{bytes}");
@@ -111,7 +114,7 @@ fn many_nodes_make_it_critical_over_its_life() {
             10.. => Severity::Critical,
         };
         assert_eq!(decision.severity, expected, "{number} nodes");
-        if let NotifyDecision::Send(why) = decision.telling {
+        if let NotifyDecision::Send(why) = decision.notify {
             store.mark_notified(&guessed(&[number], at(now)).key, why, at(now));
         }
     }
@@ -120,11 +123,11 @@ fn many_nodes_make_it_critical_over_its_life() {
     let over = store.recover(&all);
     store.mark_notified(&over[0].key, NotifyReason::Resolved, at(21));
     let again = store.decide(&guessed(&[1], at(30)), State::Open, at(30));
-    assert_eq!((again.telling, again.severity), (OPEN, Severity::High));
+    assert_eq!((again.notify, again.severity), (OPEN, Severity::High));
 }
 
 #[test]
-fn becoming_critical_speaks() {
+fn becoming_critical_notifies() {
     let nodes = |count| (1..=count).collect::<Vec<u32>>();
     let mut store = store_notified(&confirmed(&nodes(7), at(0)), State::Open, at(0));
     for (count, expected) in [
@@ -132,13 +135,13 @@ fn becoming_critical_speaks() {
         (10, NotifyDecision::Send(NotifyReason::Grew)),
         (11, SILENT),
     ] {
-        let telling = tell(
+        let decided = notify(
             &mut store,
             &confirmed(&nodes(count), at(1)),
             State::Open,
             at(1),
         );
-        assert_eq!(telling, expected, "{count} nodes");
+        assert_eq!(decided, expected, "{count} nodes");
     }
 }
 

@@ -59,7 +59,7 @@ fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incid
 fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
     let decided = unsent(store, singles, now);
     for (incident, decision) in &decided {
-        if let NotifyDecision::Send(why) = decision.telling {
+        if let NotifyDecision::Send(why) = decision.notify {
             store.mark_notified(&incident.key, why, now);
         }
     }
@@ -70,7 +70,7 @@ fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incide
 fn spoken(decided: &[(Incident, Decision)]) -> Vec<(ScopeKind, NotifyReason, usize)> {
     let due = decided
         .iter()
-        .filter_map(|(incident, decision)| match decision.telling {
+        .filter_map(|(incident, decision)| match decision.notify {
             NotifyDecision::Send(why) => Some((incident.scope.kind, why, decision.nodes.count)),
             NotifyDecision::Suppress => None,
         });
@@ -93,7 +93,7 @@ fn more_than_a_handful_of_nodes_in_one_batch_are_one_incident() {
             .map(|(_, decision)| decision.nodes.count)
             .sum();
         assert_eq!(named, nodes as usize);
-        assert!(decided.iter().all(|(_, decision)| decision.telling == OPEN));
+        assert!(decided.iter().all(|(_, decision)| decision.notify == OPEN));
     }
 }
 
@@ -104,7 +104,7 @@ fn nodes_that_come_one_by_one_grow_one_list() {
     for number in 1..=40 {
         let now = at(10 * i64::from(number));
         for (incident, decision) in batch(&mut store, &[behind_proxy(number, 1, 0)], now) {
-            if let NotifyDecision::Send(why) = decision.telling {
+            if let NotifyDecision::Send(why) = decision.notify {
                 spoken.push((incident.scope.kind, why, decision.nodes.count));
             }
         }
@@ -144,7 +144,7 @@ fn what_differs_or_comes_far_apart_is_notified_by_itself() {
     assert!(
         decided
             .iter()
-            .all(|(_, decision)| decision.telling == SILENT)
+            .all(|(_, decision)| decision.notify == SILENT)
     );
 }
 
@@ -159,14 +159,14 @@ fn a_node_stays_in_the_list_and_later_ones_start_anew() {
         &[behind_proxy(3, 1, much_later)],
         at(much_later),
     );
-    assert_eq!((&again[0].0.key, again[0].1.telling), (&key, SILENT));
+    assert_eq!((&again[0].0.key, again[0].1.notify), (&key, SILENT));
     let new = batch(
         &mut store,
         &[behind_proxy(9, 1, much_later)],
         at(much_later),
     );
     assert_eq!(
-        (new[0].0.scope.kind, new[0].1.telling),
+        (new[0].0.scope.kind, new[0].1.notify),
         (ScopeKind::Node, OPEN)
     );
 }
@@ -210,7 +210,7 @@ fn a_list_whose_message_failed_is_due_again() {
     }
     assert_eq!(store.shared(&of, at(60)), first);
     store.trim();
-    assert_eq!(batch(&mut store, &singles, at(61))[0].1.telling, OPEN);
+    assert_eq!(batch(&mut store, &singles, at(61))[0].1.notify, OPEN);
 }
 
 #[test]
@@ -308,10 +308,7 @@ fn what_may_be_our_doing_keeps_its_own_message_until_it_is_out() {
         ..State::Resolved.into()
     };
     let mut store = Store::new(DAY);
-    assert_eq!(
-        store.decide(&right(1, 0), perhaps_ours, at(1)).telling,
-        OPEN
-    );
+    assert_eq!(store.decide(&right(1, 0), perhaps_ours, at(1)).notify, OPEN);
     let all: Vec<Incident> = (1..=40).map(|n| right(n, 0)).collect();
     let of: Vec<&Incident> = all.iter().collect();
     let shared = store.shared(&of, at(2));
@@ -328,7 +325,7 @@ fn what_was_written_is_in_no_list_of_what_is_open() {
                 ..state.into()
             };
             let one = behind_proxy(number, 1, 0);
-            assert_eq!(tell(&mut store, &one, written, at(1)), OPEN);
+            assert_eq!(notify(&mut store, &one, written, at(1)), OPEN);
         }
         let few: Vec<Incident> = (4..=8).map(|n| behind_proxy(n, 1, 0)).collect();
         assert_eq!(store.shared(&few.iter().collect::<Vec<_>>(), at(1)), []);
@@ -405,7 +402,7 @@ impl Run {
         let decided = unsent(&mut self.store, &singles, at(now));
         let due = spoken(&decided).len();
         for (incident, decision) in decided {
-            if let (NotifyDecision::Send(why), true) = (decision.telling, sent) {
+            if let (NotifyDecision::Send(why), true) = (decision.notify, sent) {
                 self.store.mark_notified(&incident.key, why, at(now));
                 self.name(&decision.nodes);
             }

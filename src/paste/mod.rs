@@ -34,7 +34,9 @@ pub struct Beginning {
 pub struct Line<'t> {
     /// The line of the text it begins in, from 1.
     pub number: u64,
+    /// Without what the paste put around it.
     pub text: Cow<'t, str>,
+    /// What it is.
     pub kind: Kind,
 }
 
@@ -44,7 +46,12 @@ pub enum Kind {
     /// By its own beginning, as a line of a log.
     Line,
     /// It begins a record that has lost its head: the level is the signature's.
-    Headless { level: Level, at: Option<Timestamp> },
+    Headless {
+        /// Of the record.
+        level: Level,
+        /// When it was logged, where the line says so.
+        at: Option<Timestamp>,
+    },
     /// Nobody's: the record before is over.
     Foreign,
 }

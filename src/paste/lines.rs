@@ -198,7 +198,10 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         Self {
             of_agent: lines.iter().any(of_agent),
             lines: (lines.iter())
-                .map(|line| element(line).map_or_else(|| plain(line), Cow::Owned))
+                .map(|line| {
+                    let line = plain(line);
+                    element(&line).map_or(line, Cow::Owned)
+                })
                 .collect(),
             begins,
         }

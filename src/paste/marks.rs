@@ -50,7 +50,7 @@ static ONE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?P<Bullet>(?:[-*+#;<\x{2022}\x{25aa}\x{2023}\x{25e6}\x{b7}\x{2013}\x{2014}]|//|->|=>|\x{2192})\s+)",
         r#"(?P<Opening>["'\x{201c}\x{201d}\x{201e}\x{ab}\x{2018}\x{2019}])"#,
         r"(?P<Agent>(?:[0-9A-Za-z._-]+ )?(?:/[0-9A-Za-z._/-]*/)?(?:amazon-ssm-agent|ssm-(?:agent|document|session)-worker|systemd)(?:\.[0-9A-Za-z_-]+)?(?:\[[0-9]+\])?:(?:\s+|$)|m?i-[0-9a-f]+\s+)",
-        r"(?P<Number>[\[(]?[0-9]+(?:[:.)|\]\x{2502}-]\s*|\s+))",
+        r"(?P<Number>[\[(]?[0-9]+[:.)|\]\x{2502}\s-])",
         r#"(?P<File>(?:[A-Za-z]:)?[^\s:|"<>]*\.(?:log|txt|err|out)[0-9A-Za-z.]*?(?:[:|]\s*|-)|[0-9A-Za-z._/-]+\s+\|\s)"#,
         r"(?P<Name><[^\s<>]+>:?\s+|@?[^\s:<>\[\]|]+(?: [^\s:<>\[\]|]+)?(?: [^\s:<>\[\]|]+)?:\s+)",
     ];
@@ -106,10 +106,11 @@ pub(super) fn strip<'t, T>(
 /// every line of a quotation.
 pub(super) fn strip_like<'t>(line: &'t str, marks: &[Mark]) -> &'t str {
     let mut rest = line;
+    let mut last = None;
     for mark in marks {
         let every = matches!(
             mark,
-            Mark::Quote | Mark::Number | Mark::File | Mark::Code | Mark::Opening
+            Mark::Quote | Mark::Number | Mark::File | Mark::Bullet | Mark::Code | Mark::Opening
         );
         let within = matches!(mark, Mark::Code | Mark::Opening);
         let found = match one(rest) {
@@ -118,21 +119,19 @@ pub(super) fn strip_like<'t>(line: &'t str, marks: &[Mark]) -> &'t str {
         };
         match found {
             Some((found, after)) if every && found == *mark => {
+                last = Some(found);
                 rest = if within {
                     after.trim_end_matches(CLOSING)
                 } else {
                     after
                 };
             }
-            Some((Mark::Blank, after)) if *mark == Mark::Blank => rest = after,
+            Some((Mark::Blank, after)) if *mark == Mark::Blank && last.is_none() => rest = after,
             Some(_) | None => {}
         }
     }
-    if marks.is_empty() {
-        return rest;
-    }
     match rest.strip_prefix(' ') {
-        Some(after) if rest.len() < line.len() => after,
+        Some(after) if last == Some(Mark::Quote) => after,
         Some(_) | None => rest,
     }
 }
@@ -205,7 +204,7 @@ mod tests {
             ("12:HEAD", vec![Mark::Number]),
             ("  12\tHEAD", vec![Mark::Blank, Mark::Number]),
             ("- HEAD", vec![Mark::Bullet]),
-            ("1. HEAD", vec![Mark::Number]),
+            ("1. HEAD", vec![Mark::Number, Mark::Blank]),
             ("```HEAD", vec![Mark::Code]),
             ("{code:java}HEAD", vec![Mark::Code]),
             (

@@ -99,3 +99,38 @@ fn a_log_is_left_as_it_is() {
     }
     assert_none(&wrong);
 }
+
+/// What people do to a copy of a copy: marks on each line, or around all.
+const SECOND: [&str; 9] = [
+    "quoted",
+    "quoted twice",
+    "behind bars",
+    "indented",
+    "commented",
+    "fenced",
+    "code block of Jira",
+    "grep -n",
+    "CRLF",
+];
+
+#[test]
+fn two_ways_of_copying_at_once_keep_the_verdict() {
+    let second: Vec<&Way> = (WAYS.iter())
+        .filter(|way| SECOND.contains(&way.name))
+        .collect();
+    assert_eq!(second.len(), SECOND.len());
+    let mut wrong = Vec::new();
+    for (number, (case, log)) in logs().iter().enumerate() {
+        for turn in 0..6 {
+            // Steps without a common measure with the number of ways meet all pairs.
+            let first = &WAYS[(number * 7 + turn * 11) % WAYS.len()];
+            let second = second[(number * 5 + turn * 3) % second.len()];
+            wrong.extend(fault(
+                case,
+                &[first, second],
+                &(second.copy)(&(first.copy)(log)),
+            ));
+        }
+    }
+    assert_none(&wrong);
+}

@@ -251,3 +251,12 @@ fn titles_say_what_is_wrong() {
     let titles = lines.join("\n");
     insta::assert_snapshot!(titles);
 }
+
+#[test]
+fn what_lost_its_head_in_a_paste_names_no_cause_for_a_change() {
+    let mut pasted = refused(1);
+    pasted.error_details.headless = true;
+    let found = incidents(vec![pasted], &fleet(1));
+    assert_eq!(found[0].cause, RoleNotAssumable);
+    assert!(found[0].affected[0].log_candidates.is_empty());
+}

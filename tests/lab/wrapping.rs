@@ -125,6 +125,9 @@ fn a_log_without_event_times_gives_its_verdict_in_every_wrapper() {
     assert_none(&wrong);
 }
 
+/// From a record to an event.
+type Form<'f> = &'f dyn Fn(&str) -> String;
+
 /// A record by itself, its lines together, as Windows exports an event.
 #[test]
 fn events_of_windows_give_the_verdict_of_the_log() {
@@ -152,13 +155,12 @@ fn events_of_windows_give_the_verdict_of_the_log() {
             "Log Name:      Application\nSource:        AmazonSSMAgent\nDate:          11/23/2026 4:19:04 AM\nEvent ID:      100\nLevel:         Error\nComputer:      EC2AMAZ-1\nDescription:\n{text}\n"
         )
     };
-    let forms: [(&str, &dyn Fn(&str) -> String); 3] =
-        [("XML", &xml), ("CSV", &csv), ("text", &text)];
+    let forms: [(&str, Form<'_>); 3] = [("XML", &xml), ("CSV", &csv), ("text", &text)];
     let mut wrong = Vec::new();
     for case in cases("cases.tsv", "agent") {
         let records = records(&fixture(&format!("agent/{}.log", case.name)));
         let times = times(&records);
-        let read = |form: &dyn Fn(&str) -> String| {
+        let read = |form: Form<'_>| {
             let log: Log = records
                 .iter()
                 .map(|it| form(it))

@@ -16,6 +16,9 @@ use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads};
 use crate::machine::{Environment, Machine};
 use crate::node::NodeId;
 
+/// No time, id or name of a host or program is longer.
+const MAX_FIELD: usize = 253;
+
 /// Docker cuts a line at this size; the last part alone ends with a line end.
 const DOCKER_PART: usize = 16 * 1024;
 
@@ -262,14 +265,17 @@ impl<'a> Walk<'_, 'a> {
             }
             _ => {}
         }
-        scope.field(self.parent, self.key, text, &own);
-        let rank = match reads(text, &self.context.deeper()) {
+        if text.len() <= MAX_FIELD {
+            scope.field(self.parent, self.key, text, &own);
+        }
+        // No line is a word alone, and most values are.
+        let is_text = memchr::memchr(b' ', text.as_bytes()).is_some();
+        let reads = is_text.then(|| reads(text, &self.context.deeper()));
+        let rank = match reads.flatten() {
             Some(Reads::Record) => Some(Rank::Record),
             Some(Reads::Bare) => Some(Rank::Bare),
             None if self.context.known.has(self.path) => Some(Rank::Known),
-            None if is_usual(self.key) || text.contains(' ') && names_agent(text) => {
-                Some(Rank::Named)
-            }
+            None if is_usual(self.key) || is_text && names_agent(text) => Some(Rank::Named),
             None => None,
         };
         let best = scope.best.as_ref().map(|(rank, _, _)| *rank);

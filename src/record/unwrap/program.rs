@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::record::text::split_at_byte;
+
 use crate::machine::{Environment, Machine};
 
 /// Who wrote a line, as far as its wrapper says.
@@ -43,7 +45,10 @@ const RELAYS: [&str; 7] = [
 impl<'a> Producer<'a> {
     /// By the program that a wrapper names, `amazon-ssm-agent[2373]` or so.
     pub(super) fn named(name: &'a str) -> Self {
-        let name = name.split_once('[').map_or(name, |(name, _pid)| name);
+        let name = split_at_byte(name, b'[').map_or(name, |(name, _pid)| name);
+        if is_process(name) {
+            return Self::Agent;
+        }
         let name = name.strip_suffix(".service").unwrap_or(name);
         // A snap writes `amazon-ssm-agent.amazon-ssm-agent`.
         let name = name.rsplit_once('.').map_or(name, |(_, last)| last);

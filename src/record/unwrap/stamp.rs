@@ -6,6 +6,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::record::text::split_at_byte;
+
 /// A time as a wrapper writes it, read only when it is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::record) enum Stamp<'a> {
@@ -81,24 +83,31 @@ pub(super) fn leading(line: &str) -> Option<(Stamp<'_>, &str)> {
 
 /// `2026-09-10T10:00:10.815462921Z `, with any zone or none.
 pub(super) fn iso(line: &str) -> Option<(Stamp<'_>, &str)> {
-    let (time, rest) = line.split_once([' ', '\t'])?;
-    (is_date(time) && time.as_bytes().get(10) == Some(&b'T') && is_clock(&time[11..]))
+    // Dates first: most lines have none.
+    if !is_date(line) {
+        return None;
+    }
+    let (time, rest) = word(line)?;
+    (time.as_bytes().get(10) == Some(&b'T') && is_clock(&time[11..]))
         .then(|| (Stamp::Text(time.into()), rest))
 }
 
 /// `2026-11-23 04:19:04.0900 `, with a weekday in front or a zone behind
 /// (`journalctl -o short-full`).
 fn with_blank(line: &str) -> Option<(Stamp<'_>, &str)> {
-    let line = match line.split_once(' ') {
-        Some((weekday, rest)) if weekday.chars().all(char::is_alphabetic) => rest,
+    let line = match split_at_byte(line, b' ') {
+        Some((weekday, rest)) if is_date(rest) && weekday.chars().all(char::is_alphabetic) => rest,
         Some(_) | None => line,
     };
-    let (date, rest) = line.split_once(' ')?;
-    let (clock, rest) = rest.split_once([' ', '\t'])?;
-    if !(date.len() == 10 && is_date(date) && is_clock(clock)) {
+    if !is_date(line) {
         return None;
     }
-    let zone = rest.split_once([' ', '\t']).filter(|(zone, _)| {
+    let (date, rest) = split_at_byte(line, b' ')?;
+    let (clock, rest) = word(rest)?;
+    if !(date.len() == 10 && is_clock(clock)) {
+        return None;
+    }
+    let zone = word(rest).filter(|(zone, _)| {
         matches!(zone.as_bytes(), [b'+' | b'-', b'0'..=b'9', ..])
             || matches!(zone.len(), 3 | 4)
                 && zone.bytes().all(|b| b.is_ascii_uppercase())
@@ -112,13 +121,15 @@ fn with_blank(line: &str) -> Option<(Stamp<'_>, &str)> {
 }
 
 /// `Nov 23 04:19:04 `, the month in any language.
-fn bsd(line: &str) -> Option<(Stamp<'_>, &str)> {
-    let (month, rest) = line.split_once(' ')?;
-    let (day, rest) = rest.trim_start_matches(' ').split_once(' ')?;
-    let (clock, rest) = rest.split_once([' ', '\t'])?;
-    let named = month.chars().count() <= 8 && month.chars().any(char::is_alphabetic);
+pub(super) fn bsd(line: &str) -> Option<(Stamp<'_>, &str)> {
+    let (month, rest) = split_at_byte(line, b' ')?;
+    if month.len() > 24 || month.chars().count() > 8 || !month.chars().any(char::is_alphabetic) {
+        return None;
+    }
+    let (day, rest) = split_at_byte(rest.trim_start_matches(' '), b' ')?;
+    let (clock, rest) = word(rest)?;
     let numbered = matches!(day.len(), 1 | 2) && day.bytes().all(|b| b.is_ascii_digit());
-    (named && numbered && is_clock(clock)).then(|| {
+    (numbered && is_clock(clock)).then(|| {
         let time = &line[..line.len() - rest.len() - 1];
         (Stamp::Text(time.into()), rest)
     })
@@ -126,10 +137,16 @@ fn bsd(line: &str) -> Option<(Stamp<'_>, &str)> {
 
 /// `1763871544.185000 ` (`journalctl -o short-unix`).
 fn epoch(line: &str) -> Option<(Stamp<'_>, &str)> {
-    let (time, rest) = line.split_once([' ', '\t'])?;
+    let (time, rest) = word(line).filter(|_| line.as_bytes()[0].is_ascii_digit())?;
     let digits = time.bytes().take_while(u8::is_ascii_digit).count();
     let shaped = matches!(digits, 10 | 13) && time.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     shaped.then(|| (Stamp::Text(time.into()), rest))
+}
+
+/// Up to the first blank or tab, and what follows it.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr2(b' ', b'\t', text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 fn is_date(text: &str) -> bool {

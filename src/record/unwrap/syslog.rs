@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::record::text::split_at_byte;
+
 use super::program::{self, Producer};
 use super::{Context, Envelope, Opened, Reads, Stamp, is_timed_head, is_wrapped, reads, stamp};
 
@@ -57,15 +59,15 @@ fn without_priority(line: &str) -> &str {
 
 /// `TIME HOST APP PROCID MSGID SD MSG`, each of them `-` where it is not known.
 fn rfc5424(rest: &str) -> Option<Opened<'_>> {
-    let (time, rest) = rest.split_once(' ')?;
-    let (host, rest) = rest.split_once(' ')?;
-    let (app, rest) = rest.split_once(' ')?;
-    let (_procid, rest) = rest.split_once(' ')?;
-    let (_msgid, rest) = rest.split_once(' ')?;
-    let text = without_structured_data(rest)?;
-    if time != "-" && !time.contains('T') {
+    let (time, rest) = split_at_byte(rest, b' ')?;
+    if time != "-" && time.as_bytes().get(10) != Some(&b'T') {
         return None;
     }
+    let (host, rest) = split_at_byte(rest, b' ')?;
+    let (app, rest) = split_at_byte(rest, b' ')?;
+    let (_procid, rest) = split_at_byte(rest, b' ')?;
+    let (_msgid, rest) = split_at_byte(rest, b' ')?;
+    let text = without_structured_data(rest)?;
     let envelope = Envelope {
         at: (time != "-").then(|| Stamp::Text(time.into())),
         machine: program::machine_of(app),
@@ -103,7 +105,7 @@ fn without_structured_data(rest: &str) -> Option<&str> {
 fn program(rest: &str) -> Option<Opened<'_>> {
     let mut after = rest;
     for index in 0..3 {
-        let (word, text) = after.split_once(' ').unwrap_or((after, ""));
+        let (word, text) = split_at_byte(after, b' ').unwrap_or((after, ""));
         if !is_name(word) {
             return None;
         }
@@ -130,12 +132,12 @@ fn program(rest: &str) -> Option<Opened<'_>> {
 
 /// A host, or a program with its process, `sshd[99]:` or `kubelet(1)`.
 fn is_name(word: &str) -> bool {
-    let named = |b: u8| b.is_ascii_alphanumeric() || b"._-/@()[]:+\\".contains(&b);
+    let named = |b: u8| matches!(b, b'(' ..= b'[' | b']' | b'_' | b'a'..=b'z' | b'\\');
     !word.is_empty() && word.bytes().all(named)
 }
 
 fn without_pid(word: &str) -> &str {
-    word.split_once('[').map_or(word, |(name, _)| name)
+    split_at_byte(word, b'[').map_or(word, |(name, _)| name)
 }
 
 /// `[12345.678901] Out of memory: …`: the kernel's own clock, which syslog keeps.
@@ -156,14 +158,14 @@ fn without_uptime(body: &str) -> &str {
 fn behind_time<'a>(rest: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let mut text = rest;
     for path in BEHIND_TIME {
-        let (word, after) = text.split_once(' ').unwrap_or((text, ""));
-        let is_object = word.contains('"');
+        let (word, after) = split_at_byte(text, b' ').unwrap_or((text, ""));
+        let is_object = memchr::memchr(b'"', word.as_bytes()).is_some();
         if is_object || word.ends_with(':') || program::is_process(without_pid(word)) {
             return None;
         }
         let known = || context.known.has(path);
         if is_timed_head(text)
-            || reads(text, &context.deeper()) == Some(Reads::Record)
+            || begins_wrapped(text) && reads(text, &context.deeper()) == Some(Reads::Record)
             || known() && (is_continuation(text) || is_wrapped(text, &context.deeper()))
         {
             let host = (path > BEHIND_TIME[0])
@@ -175,6 +177,15 @@ fn behind_time<'a>(rest: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
         text = after;
     }
     None
+}
+
+/// Whether a further prefix can begin here.
+fn begins_wrapped(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(b'0'..=b'9' | b'<' | b'{' | b'[') => true,
+        Some(_) => stamp::bsd(text).is_some(),
+        None => false,
+    }
 }
 
 /// How the lines begin by which the agent's records go on.

@@ -125,6 +125,10 @@ fn two_ways_of_copying_at_once_keep_the_verdict() {
             // Steps without a common measure with the number of ways meet all pairs.
             let first = &WAYS[(number * 7 + turn * 11) % WAYS.len()];
             let second = second[(number * 5 + turn * 3) % second.len()];
+            // A blank at the edge cannot be told from the indent.
+            if first.name.contains("rows") && second.name == "indented" {
+                continue;
+            }
             wrong.extend(fault(
                 case,
                 &[first, second],

@@ -11,7 +11,7 @@ use super::join::{Joiner, Line, is_metadata_answer};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
-    may_be_wrapped, names_agent,
+    may_be_wrapped, names_agent, without_colours,
 };
 use super::{Level, Origin, Record};
 use crate::node::NodeId;
@@ -193,9 +193,10 @@ impl<'a> Reader<'a> {
         mut each: impl FnMut(Record<'a>),
     ) {
         let times = Times { at, received };
-        if memchr::memchr(0, text.as_bytes()).is_some() {
+        if memchr::memchr2(0, 0x1b, text.as_bytes()).is_some() {
             // UTF-16 read as bytes leaves a NUL between letters.
             let text = text.replace('\0', "");
+            let text = without_colours(&text);
             return self.take(&text, own, &Envelope::default(), 0, times, &mut each);
         }
         self.take(
@@ -272,7 +273,7 @@ impl<'a> Reader<'a> {
     }
 
     fn opened<'l>(&self, line: &'l str, outer: &Envelope<'l>, depth: usize) -> Option<Opened<'l>> {
-        if !may_be_wrapped(line) || self.joiners[self.last].quotes_users() {
+        if !may_be_wrapped(line, &self.known) || self.joiners[self.last].quotes_users() {
             return None;
         }
         let known = &self.known;

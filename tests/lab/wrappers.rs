@@ -35,7 +35,7 @@ const ID: (bool, bool) = (false, true);
 const BOTH: (bool, bool) = (true, true);
 
 /// Wrappers around each line by itself.
-pub(crate) const WRAPPERS: [Wrapper; 38] = [
+pub(crate) const WRAPPERS: [Wrapper; 48] = [
     wrapper("syslog, RFC 3164", HOST, |p| {
         let time = p.at.strftime("%b %e %H:%M:%S");
         let priority = ["<30>", ""][p.seed % 2];
@@ -440,7 +440,68 @@ pub(crate) const WRAPPERS: [Wrapper; 38] = [
         );
         one(p, &[("hostname", json!(p.host)), ("message", json!(inner))])
     }),
+    wrapper("syslog, its octets counted", HOST, |p| {
+        let time = p.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let message = format!(
+            "<30>1 {time} {} amazon-ssm-agent 2373 - - {}",
+            p.host, p.text
+        );
+        vec![format!("{} {message}", message.len())]
+    }),
+    wrapper("Fluent Bit's standard output", HOST, |p| {
+        let time = p.at.as_microsecond() as f64 / 1e6;
+        let time = [format!("[{time}, {{}}]"), time.to_string()][p.seed % 2].clone();
+        let event = if p.seed.is_multiple_of(3) {
+            json!({"log": p.text, "host": p.host}).to_string()
+        } else {
+            format!("{{\"host\"=>\"{}\", \"log\"=>\"{}\"}}", p.host, p.text)
+        };
+        vec![format!("[{}] tail.0: [{time}, {event}]", p.seed)]
+    }),
+    wrapper("logfmt", HOST, |p| {
+        vec![logfmt(p, &format!("host={}", p.host))]
+    }),
+    wrapper("Bottlerocket, logfmt", HOST, |p| {
+        let time = p.at.strftime("%b %e %H:%M:%S");
+        vec![format!(
+            "{time} {} host-containers@control[1411]: {}",
+            p.host,
+            logfmt(p, "level=info")
+        )]
+    }),
+    wrapper("kubectl logs --prefix", HOST, |p| {
+        vec![format!("[pod/{}/ssm-agent] {}", p.host, p.text)]
+    }),
+    wrapper("stern", HOST, |p| {
+        let namespace = ["", "kube-system "][p.seed / 1000 % 2];
+        vec![format!("{namespace}{} ssm-agent {}", p.host, p.text)]
+    }),
+    wrapper("docker compose logs", HOST, |p| {
+        vec![format!("{}  | {}", p.host, p.text)]
+    }),
+    wrapper("aws logs --output text", ID, |p| {
+        let time = p.at.as_millisecond();
+        let event = "0".repeat(56);
+        vec![format!(
+            "EVENTS\t{event}\t{time}\t{}\t{}\t{time}",
+            p.id, p.text
+        )]
+    }),
+    wrapper("Windows, XML", HOST, |p| {
+        let text = p.text.replace('&', "&amp;").replace('<', "&lt;");
+        vec![format!(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='AmazonSSMAgent'/><TimeCreated SystemTime='{}'/><Computer>{}</Computer></System><EventData><Data>{text}</Data></EventData></Event>",
+            p.at, p.host
+        )]
+    }),
+    wrapper("colours", NOTHING, |p| {
+        vec![format!("\u{1b}[1;32m{}\u{1b}[0m", p.text)]
+    }),
 ];
+
+fn logfmt(p: Piece<'_>, field: &str) -> String {
+    format!("time=\"{}\" {field} msg={}", p.at, json!(p.text))
+}
 
 fn cri(at: Timestamp, tag: char, text: &str) -> String {
     format!(

@@ -1,6 +1,7 @@
 //! Opens the files that the command line names.
 
 mod format;
+mod journal;
 mod utf16;
 
 use std::fs::{self, File};
@@ -11,6 +12,7 @@ use crate::text::sanitize::sanitize;
 use flate2::read::MultiGzDecoder;
 
 use format::Foreign;
+use journal::Journal;
 use utf16::Utf16;
 
 /// A log is compressed once, and once more by whoever collects it. Each layer
@@ -175,6 +177,9 @@ fn unwrapped(mut source: Box<dyn Read>) -> io::Result<Box<dyn BufRead>> {
             [0xef, 0xbb, 0xbf, ..] => Box::new(BufReader::new(text(3))),
             [0xff, 0xfe, ..] => Box::new(BufReader::new(Utf16::little_endian(text(2)))),
             [0xfe, 0xff, ..] => Box::new(BufReader::new(Utf16::big_endian(text(2)))),
+            first if first.starts_with(journal::BEGINS) => {
+                Box::new(BufReader::new(Journal::new(BufReader::new(text(0)))))
+            }
             _ => Box::new(BufReader::new(text(0))),
         });
     }

@@ -7,12 +7,16 @@ use crate::paste;
 use crate::record::{Reader, Record, first_time};
 use crate::signature::Matcher;
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 
 /// Lines are taken in pieces of about this size.
 const CHUNK: usize = 256 * 1024;
 
 /// What is kept of one line: more than the longest that the agent writes.
 const MAX_LINE: u64 = 1024 * 1024;
+
+/// What is read at once of a document that goes over many lines.
+const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
 
 /// The records of one file, in its order.
 pub(super) struct Records<'m, R> {
@@ -68,7 +72,8 @@ impl<'m, R: BufRead> Records<'m, R> {
     /// reader.
     fn fill(&mut self) {
         let mut bytes = Vec::with_capacity(CHUNK + CHUNK / 8);
-        match read_lines(&mut self.lines, &mut bytes) {
+        let mut is_document = !self.dated;
+        match read_lines(&mut self.lines, &mut bytes, &mut is_document) {
             Ok(more) => self.ended = !more,
             Err(fault) => {
                 self.ended = true;
@@ -76,11 +81,12 @@ impl<'m, R: BufRead> Records<'m, R> {
             }
         }
         let text = String::from_utf8_lossy(&bytes);
-        if !std::mem::replace(&mut self.dated, true)
-            && let Some(first) = first_time(&text)
-        {
-            self.received = first;
+        if !std::mem::replace(&mut self.dated, true) {
+            let first = first_time(&text);
+            is_document &= is_document_of_events(&text, first);
+            self.received = first.unwrap_or(self.received);
         }
+        self.is_log |= is_document;
         let pasted = match self.is_log {
             true => None,
             false => paste::read(&text, |text| self.matcher.begins(text)),
@@ -97,6 +103,7 @@ impl<'m, R: BufRead> Records<'m, R> {
                 let count = memchr::memchr_iter(b'\n', text.as_bytes()).count();
                 reader.begin_line(before + count as u64 + 1);
             }
+            None if is_document => reader.text(&text, None, self.received, &mut take),
             None => {
                 for line in text.split_terminator('\n') {
                     reader.text(line, None, self.received, &mut take);
@@ -111,8 +118,13 @@ impl<'m, R: BufRead> Records<'m, R> {
 }
 
 /// Whole lines, about [`CHUNK`] of them, at most [`MAX_LINE`] of each. Whether
-/// more may follow.
-fn read_lines(lines: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool> {
+/// more may follow. Where a `document` may begin and does, that is read.
+fn read_lines(
+    lines: &mut impl BufRead,
+    bytes: &mut Vec<u8>,
+    document: &mut bool,
+) -> io::Result<bool> {
+    let may_begin = std::mem::take(document);
     while bytes.len() < CHUNK {
         let start = bytes.len();
         Read::by_ref(lines)
@@ -121,12 +133,34 @@ fn read_lines(lines: &mut impl BufRead, bytes: &mut Vec<u8>) -> io::Result<bool>
         if bytes.len() == start {
             return Ok(false);
         }
+        if may_begin && start == 0 && begins_document(bytes) {
+            *document = true;
+            Read::by_ref(lines).take(MAX_DOCUMENT).read_to_end(bytes)?;
+            return Ok(lines.read_until(b'\n', bytes)? > 0);
+        }
         if !bytes.ends_with(b"\n") {
             lines.skip_until(b'\n')?;
             bytes.push(b'\n');
         }
     }
     Ok(true)
+}
+
+/// Whether `line`, the first of a file, begins a document of JSON or XML that goes
+/// on behind it, as the AWS CLI or Windows writes one.
+fn begins_document(line: &[u8]) -> bool {
+    match line.trim_ascii() {
+        line @ [b'{' | b'[', ..] => {
+            serde_json::from_slice::<IgnoredAny>(line).is_err_and(|fault| fault.is_eof())
+        }
+        line => line.starts_with(b"<?xml") || line.starts_with(b"<Event"),
+    }
+}
+
+/// Whether it is one, with a record whose time is the `first`.
+fn is_document_of_events(text: &str, first: Option<Timestamp>) -> bool {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    text.starts_with('<') || first.is_some() && values.all(|value| value.is_ok())
 }
 
 #[cfg(test)]
@@ -190,6 +224,44 @@ mod tests {
                 record("2026-11-23T04:19:04Z", 1, "x"),
                 record("2026-11-23T04:19:05Z", 2, "y"),
             ]
+        );
+    }
+
+    #[test]
+    fn a_document_over_many_lines_is_its_events() {
+        let both = [
+            record("2026-11-23T04:19:04Z", 0, "a\n\tstatus\ncaused by: x"),
+            record("2026-11-23T04:19:05Z", 0, "c"),
+        ];
+        let lines = [
+            "2026-11-23 04:19:04 ERROR a\n\tstatus",
+            "caused by: x",
+            "2026-11-23 04:19:05 INFO c",
+        ];
+        let events = lines.map(|line| serde_json::json!({"timestamp": 1, "message": line}));
+        let rows = lines.map(|line| serde_json::json!([{"field": "@message", "value": line}]));
+        let pretty = |document| format!("{document:#}\n");
+        let xml = lines.map(|line| {
+            format!("<Event x='y'><Provider Name='AmazonSSMAgent'/><Data>{line}</Data></Event>\n")
+        });
+        for document in [
+            pretty(serde_json::json!({ "events": events, "searchedLogStreams": [] })),
+            pretty(serde_json::json!({"queryLanguage": "CWLI", "results": rows})),
+            pretty(serde_json::json!(events)),
+            events.map(pretty).concat(),
+            format!(
+                "<?xml version=\"1.0\"?>\n<Events>\n{}</Events>\n",
+                xml.concat()
+            ),
+        ] {
+            let found = all(&document).into_iter();
+            let found: Vec<_> = found.map(|(at, _, text)| (at, 0, text)).collect();
+            assert_eq!(found, both, "{document}");
+        }
+        // What is none is read by its lines.
+        assert_eq!(
+            all("{\n2026-11-23 04:19:04 INFO x"),
+            [record("2026-11-23T04:19:04Z", 2, "x")]
         );
     }
 

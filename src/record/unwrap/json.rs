@@ -6,6 +6,7 @@
 //! a record reads like nothing: it stands where the record stood.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
@@ -24,7 +25,8 @@ const DOCKER_PART: usize = 16 * 1024;
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let start = line.trim_start();
-    if !(start.starts_with('{') || start.starts_with("[{")) {
+    let within = start.trim_start_matches('[').trim_start();
+    if !(start.starts_with('{') || start.starts_with('[') && within.starts_with(['{', '['])) {
         return None;
     }
     if let Some(read) = read(start, context) {
@@ -35,10 +37,16 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
     read(&whole, context)?.map(into_owned)
 }
 
+/// What an object says that was made of another form.
+pub(super) fn open_other<'b>(object: &str, context: &Context<'_>) -> Option<Opened<'b>> {
+    read(object, context)?.map(into_owned)
+}
+
 /// `None` where it is no JSON.
 fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> {
     let mut json = serde_json::Deserializer::from_str(line);
     let mut found: Option<Opened<'a>> = None;
+    let seen = Cell::new(0);
     // Firehose writes objects one after another.
     loop {
         let mut scope = Scope::default();
@@ -48,6 +56,7 @@ fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> 
             parent: "",
             key: "",
             context,
+            seen: &seen,
         };
         walk.deserialize(&mut json).ok()?;
         let opened = scope.into_opened(None);
@@ -79,7 +88,7 @@ fn without_surrogates(line: &str) -> Option<String> {
     (whole != line).then_some(whole)
 }
 
-fn into_owned<'b>(opened: Opened<'_>) -> Opened<'b> {
+pub(super) fn into_owned<'b>(opened: Opened<'_>) -> Opened<'b> {
     let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
     let envelope = opened.envelope;
     Opened {
@@ -119,7 +128,8 @@ struct Scope<'a> {
     machine: Machine,
     partial: bool,
     last_part: bool,
-    /// `{"key": …, "value": …}`, as OpenTelemetry writes attributes.
+    /// `{"key": …, "value": …}`, as OpenTelemetry writes attributes, or
+    /// `field` and `value`, as CloudWatch Logs Insights does.
     attribute: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
     more: Vec<Scope<'a>>,
 }
@@ -227,7 +237,9 @@ impl<'a> Scope<'a> {
                 self.at = Some(Stamp::Text(own()));
             }
             (_, "_SOURCE_REALTIME_TIMESTAMP") => self.at = Some(Stamp::Text(own())),
-            (_, "@logStream" | "logStream" | "log_stream") if self.id.is_none() => {
+            (_, "@logStream" | "logStream" | "logStreamName" | "log_stream")
+                if self.id.is_none() =>
+            {
                 self.id =
                     NodeId::from_stream_name(text).map(|id| Cow::Owned(id.as_str().to_owned()));
             }
@@ -253,13 +265,15 @@ struct Walk<'w, 'a> {
     parent: &'w str,
     key: &'w str,
     context: &'w Context<'w>,
+    /// Where in this document a record was.
+    seen: &'w Cell<Step>,
 }
 
 impl<'a> Walk<'_, 'a> {
     fn text(self, text: &str, own: impl Fn() -> Cow<'a, str>) {
         let scope = self.scope;
         match (self.parent, self.key) {
-            (_, "key") => scope.attribute.0 = Some(own()),
+            (_, "key" | "field") => scope.attribute.0 = Some(own()),
             ("value", _) | (_, "value") if scope.attribute.1.is_none() => {
                 scope.attribute.1 = Some(own());
             }
@@ -272,9 +286,14 @@ impl<'a> Walk<'_, 'a> {
         let is_text = memchr::memchr(b' ', text.as_bytes()).is_some();
         let reads = is_text.then(|| reads(text, &self.context.deeper()));
         let rank = match reads.flatten() {
-            Some(Reads::Record) => Some(Rank::Record),
+            Some(Reads::Record) => {
+                self.seen.set(self.path);
+                Some(Rank::Record)
+            }
             Some(Reads::Bare) => Some(Rank::Bare),
-            None if self.context.known.has(self.path) => Some(Rank::Known),
+            None if self.seen.get() == self.path || self.context.known.has(self.path) => {
+                Some(Rank::Known)
+            }
             None if is_usual(self.key) || is_text && names_agent(text) => Some(Rank::Named),
             None => None,
         };
@@ -373,6 +392,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                 parent: self.key,
                 key: &key,
                 context: self.context,
+                seen: self.seen,
             })?;
         }
         Ok(None)
@@ -388,11 +408,20 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                 parent: self.parent,
                 key: self.key,
                 context: self.context,
+                seen: self.seen,
             })?;
             let Some(byte) = element else { break };
             bytes.extend(byte);
             if let (Some(name), Some(value)) = &scope.attribute {
-                self.scope.field("", name, value, || value.clone());
+                let walk = Walk {
+                    scope: &mut *self.scope,
+                    path: path_hash(self.path, name),
+                    parent: "",
+                    key: name,
+                    context: self.context,
+                    seen: self.seen,
+                };
+                walk.text(value, || value.clone());
             } else if scope.best.is_some() || !scope.more.is_empty() {
                 self.scope.more.push(scope);
             }

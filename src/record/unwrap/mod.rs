@@ -5,16 +5,24 @@
 //! [`WRAPPERS`]. Which of several texts is the line is decided by what it reads
 //! like; a name helps only where a text does not read like the start of a record.
 
+mod aws;
+mod colours;
 mod cri;
 mod embedded;
+mod fluentbit;
 mod json;
+mod logfmt;
+mod octet;
+mod prefix;
 mod program;
 mod stamp;
 mod syslog;
 mod windows;
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
+pub(super) use colours::without_colours;
 pub(super) use program::{Producer, is_foreign, names_agent};
 pub(super) use stamp::{Stamp, zone_between};
 
@@ -23,13 +31,21 @@ use super::head::head;
 use crate::machine::Machine;
 
 /// Tried in this order on a line that does not begin as the agent's own do.
-const WRAPPERS: [Wrapper; 5] = [
+const WRAPPERS: [Wrapper; 10] = [
     json::open,
     cri::open,
+    octet::open,
     syslog::open,
+    fluentbit::open,
+    aws::open,
+    logfmt::open,
+    prefix::open,
     windows::open,
     embedded::open,
 ];
+
+/// Those of them in which lines may come without a time near their start.
+const TIMELESS: RangeInclusive<Step> = step(6, 0)..=step(7, 0);
 
 /// Takes one wrapper off a line; `None` where it is none.
 type Wrapper = for<'a> fn(&'a str, &Context<'_>) -> Option<Opened<'a>>;
@@ -147,9 +163,13 @@ impl Known {
             .iter()
             .any(|step| *step != 0 && step >> 4 == path << 4 >> 4)
     }
+
+    fn is_timeless(&self) -> bool {
+        self.0.iter().any(|step| TIMELESS.contains(&(step & 15)))
+    }
 }
 
-fn step(index: usize, path: Step) -> Step {
+const fn step(index: usize, path: Step) -> Step {
     // Never zero, which stands for no wrapper.
     (path << 4) | (index as Step + 1)
 }
@@ -161,10 +181,13 @@ pub(super) fn open<'a>(
     outer: &Envelope<'a>,
     context: &Context<'_>,
 ) -> Option<Opened<'a>> {
-    if !may_be_wrapped(line) {
+    if !may_be_wrapped(line, context.known) {
         return None;
     }
-    let mut opened = take_off(line, context)?;
+    let mut opened = match without_colours(line) {
+        Cow::Borrowed(line) => take_off(line, context)?,
+        Cow::Owned(line) => json::into_owned(take_off(&line, context)?),
+    };
     for one in std::iter::once(&mut opened.envelope)
         .chain(opened.more.iter_mut().map(|one| &mut one.envelope))
     {
@@ -191,7 +214,7 @@ fn take_off<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
 
 /// The cheap test in front: most lines begin as the agent writes them, or go on
 /// with what it wrote.
-pub(super) fn may_be_wrapped(line: &str) -> bool {
+pub(super) fn may_be_wrapped(line: &str, known: &Known) -> bool {
     let bytes = line.as_bytes();
     match bytes {
         [] => false,
@@ -206,7 +229,10 @@ pub(super) fn may_be_wrapped(line: &str) -> bool {
         }
         [b'{' | b'<' | b'"' | b'[', ..] => true,
         [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => {
-            has_clock(bytes) || matches!(bytes.last(), Some(b'}' | b']'))
+            has_clock(bytes)
+                || matches!(bytes.last(), Some(b'}' | b']' | b'>'))
+                || known.is_timeless()
+                || bytes.starts_with(b"EVENTS\t")
         }
         _ => false,
     }
@@ -214,7 +240,7 @@ pub(super) fn may_be_wrapped(line: &str) -> bool {
 
 /// Whether a time of day, `04:19:04`, stands near the start.
 fn has_clock(bytes: &[u8]) -> bool {
-    let start = &bytes[..bytes.len().min(64)];
+    let start = &bytes[..bytes.len().min(160)];
     let mut colons = memchr::memchr_iter(b':', start);
     colons.any(|at| {
         let digit = |at: usize| start.get(at).is_some_and(u8::is_ascii_digit);
@@ -245,7 +271,7 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
         None => {}
     }
     let whole = if text.starts_with('{') { text } else { line };
-    if !may_be_wrapped(whole) {
+    if !may_be_wrapped(whole, context.known) {
         return None;
     }
     let opened = take_off(whole, context)?;
@@ -263,7 +289,7 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
 
 /// Whether a wrapper stands around `text`.
 fn is_wrapped(text: &str, context: &Context<'_>) -> bool {
-    may_be_wrapped(text) && take_off(text, context).is_some()
+    may_be_wrapped(text, context.known) && take_off(text, context).is_some()
 }
 
 /// Whether a record with a time of the agent's own starts here.
@@ -276,6 +302,22 @@ fn path_hash(seed: Step, name: &str) -> Step {
     name.bytes().fold(seed ^ 0x811c_9dc5, |hash, byte| {
         (hash ^ Step::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+/// How the lines begin by which the agent's records go on.
+fn is_continuation(text: &str) -> bool {
+    [
+        "\t",
+        "  ",
+        "caused by:",
+        "#011",
+        "<",
+        "{",
+        "}",
+        "status code:",
+    ]
+    .iter()
+    .any(|start| text.starts_with(start))
 }
 
 /// A name by which a host can be known; `localhost` is every host's.
@@ -304,7 +346,7 @@ mod tests {
             "ERROR [HealthCheck] x",
             "",
         ] {
-            assert!(!may_be_wrapped(line), "{line}");
+            assert!(!may_be_wrapped(line, &Known::default()), "{line}");
         }
     }
 

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use crate::record::text::split_at_byte;
 
 use super::program::{self, Producer};
-use super::{Context, Envelope, Opened, Reads, Stamp, is_timed_head, is_wrapped, reads, stamp};
+use super::{
+    Context, Envelope, Opened, Reads, Stamp, is_continuation, is_timed_head, is_wrapped, reads,
+    stamp,
+};
 
 /// The place of a line right behind a time, and behind one or two words more.
 const BEHIND_TIME: [u32; 3] = [1, 2, 3];
@@ -186,22 +189,6 @@ fn begins_wrapped(text: &str) -> bool {
         Some(_) => stamp::bsd(text).is_some(),
         None => false,
     }
-}
-
-/// How the lines begin by which the agent's records go on.
-fn is_continuation(text: &str) -> bool {
-    [
-        "\t",
-        "  ",
-        "caused by:",
-        "#011",
-        "<",
-        "{",
-        "}",
-        "status code:",
-    ]
-    .iter()
-    .any(|start| text.starts_with(start))
 }
 
 #[cfg(test)]

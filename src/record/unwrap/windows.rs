@@ -3,32 +3,53 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Stamp, is_timed_head};
+use super::{Context, Envelope, Opened, Producer, Stamp, is_timed_head};
 
 pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
     xml(line).or_else(|| columns(line))
 }
 
-/// `<Event …><System>…<TimeCreated SystemTime='…'/>…<Computer>…</Computer>…`.
+/// `<Event …><System>…<TimeCreated SystemTime='…'/>…<Computer>…</Computer>…`, and
+/// more of them in one line.
 fn xml(line: &str) -> Option<Opened<'_>> {
     if !(line.starts_with("<Event") || line.starts_with("<?xml")) {
         return None;
     }
-    let texts = line.split('>').filter_map(|part| part.split_once('<'));
-    let text = texts
+    let mut events = line.split("</Event>").filter_map(event);
+    let mut opened = events.next()?;
+    opened.more = events.collect();
+    Some(opened)
+}
+
+fn event(event: &str) -> Option<Opened<'_>> {
+    let event = &event[event.find("<Event ")?..];
+    let texts = event.split('>').filter_map(|part| part.split_once('<'));
+    let head = texts
         .map(|(text, _)| text.trim_start())
-        .find(|text| is_timed_head(text))?;
-    let host = between(line, "<Computer>", "<");
-    let at = between(line, "SystemTime=", " ").map(|at| {
-        let end = at.find(['>', '/']).unwrap_or(at.len());
-        at[..end].trim_matches(['"', '\''])
-    });
+        .find(|text| is_timed_head(text));
+    // A line of a record may have an event of its own.
+    let text = head
+        .or_else(|| between(event, "<Data>", "<"))
+        .unwrap_or_default();
+    let source = attribute(event, "Provider Name=").unwrap_or_default();
     let envelope = Envelope {
-        host: host.map(Cow::Borrowed),
-        at: at.map(|at| Stamp::Text(at.into())),
+        host: between(event, "<Computer>", "<").map(Cow::Borrowed),
+        at: attribute(event, "SystemTime=").map(|at| Stamp::Text(at.into())),
+        producer: match source {
+            _ if head.is_some() => Producer::Unnamed,
+            "AmazonSSMAgent" => Producer::Agent,
+            other => Producer::Other(other.into()),
+        },
         ..Envelope::default()
     };
     Some(Opened::new(without_entities(text), envelope))
+}
+
+/// The value, with its quotes off, of the attribute that is written so.
+fn attribute<'t>(event: &'t str, name: &str) -> Option<&'t str> {
+    let (_, value) = event.split_once(name)?;
+    let quote = value.chars().next()?;
+    value[1..].split(quote).next()
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -37,26 +58,39 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 fn without_entities(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') {
+    let mut parts = text.split('&');
+    let Some(first) = parts.next().filter(|first| first.len() < text.len()) else {
         return Cow::Borrowed(text);
+    };
+    let mut plain = first.to_owned();
+    for part in parts {
+        let entity = part.split_once(';');
+        match entity.and_then(|(name, rest)| Some((character(name)?, rest))) {
+            Some(('\r', rest)) => plain.push_str(rest),
+            Some((c, rest)) => plain.extend([c.encode_utf8(&mut [0; 4]), rest]),
+            None => plain.extend(["&", part]),
+        }
     }
-    let entities = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&apos;", "'"),
-        ("&#xD;", ""),
-        ("&#13;", ""),
-        ("&#xA;", "\n"),
-        ("&#10;", "\n"),
-        ("&#x9;", "\t"),
-        ("&#9;", "\t"),
-        ("&amp;", "&"),
-    ];
-    let plain = (entities.iter()).fold(text.to_owned(), |text, (entity, it)| {
-        text.replace(entity, it)
-    });
     Cow::Owned(plain)
+}
+
+fn character(entity: &str) -> Option<char> {
+    let number = |digits, radix| {
+        u32::from_str_radix(digits, radix)
+            .ok()
+            .and_then(char::from_u32)
+    };
+    match entity {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        "amp" => Some('&'),
+        _ => match entity.strip_prefix('#')?.strip_prefix(['x', 'X']) {
+            Some(digits) => number(digits, 16),
+            None => number(&entity[1..], 10),
+        },
+    }
 }
 
 /// The column in which a record begins, quoted or not.
@@ -135,6 +169,37 @@ mod tests {
         assert_eq!(
             opened.envelope.at,
             Some(Stamp::Text("2026-11-23T04:19:04.1850000Z".into()))
+        );
+    }
+
+    #[test]
+    fn events_in_one_line_are_lines_of_the_agent_or_of_another() {
+        let event = |source: &str, text: &str| {
+            format!(
+                "<Event xmlns='x'><System><Provider Name=\"{source}\"/></System><EventData><Data>{text}</Data></EventData></Event>"
+            )
+        };
+        let line = format!(
+            "<?xml version=\"1.0\"?><Events>{}{}{}</Events>",
+            event(
+                "AmazonSSMAgent",
+                "2026-11-23 04:19:04.1850 ERROR x&#xD;&#10;&#9;y"
+            ),
+            event("AmazonSSMAgent", "caused by: &#39;&amp;lt; &x; &"),
+            event("Other", "z"),
+        );
+        let first = opened(&line).expect("events");
+        let all = std::iter::once(&first).chain(&first.more);
+        let all: Vec<_> = all
+            .map(|it| (&*it.text, it.envelope.producer.clone()))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                ("2026-11-23 04:19:04.1850 ERROR x\n\ty", Producer::Unnamed),
+                ("caused by: '&lt; &x; &", Producer::Agent),
+                ("z", Producer::Other("Other".into())),
+            ]
         );
     }
 

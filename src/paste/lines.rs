@@ -91,7 +91,7 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
     let fenced = lines[..first].iter().any(|line| in_fence(line).is_some());
     let wrap = Wrap::of(lines, lines, goes_on);
     // The source of a page has no quotation marks of its own.
-    let page = ["&#39;", "&quot;"]
+    let page = ["&#", "&quot;", "&apos;"]
         .iter()
         .any(|entity| text.contains(entity))
         && !text.contains(['"', '\'']);
@@ -236,7 +236,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                     continue;
                 };
                 let kind = match start {
-                    Start::Headless { .. } if depth > 0 => continue,
+                    Start::Headless { .. } if depth > 0 || self.goes_on_in(line) => continue,
                     Start::Headless { level, at } => Kind::Headless { level, at },
                     Start::Log | Start::Level { .. } | Start::Raw => Kind::Line,
                 };
@@ -271,6 +271,22 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             }
         }
         all
+    }
+
+    /// Whether a sentence of whoever writes the text goes on in `line`.
+    fn goes_on_in(&self, line: &Whole<'_>) -> bool {
+        const OWN: [&str; 10] = [
+            "i", "i'm", "we", "my", "our", "you", "your", "somebody", "someone", "anyone",
+        ];
+        let is_own = |word: &str| OWN.iter().any(|own| word.eq_ignore_ascii_case(own));
+        let mut before = (self.lines[..line.at].iter().rev())
+            .map(|line| line.trim_end_matches(is_closing))
+            .take_while(|line| !line.is_empty())
+            .take(3)
+            .peekable();
+        (before.peek())
+            .is_some_and(|line| line.ends_with(|end: char| end.is_alphanumeric() || end == ','))
+            && before.any(|line| line.split([' ', ',']).any(is_own))
     }
 
     /// The lines, joined where they were broken.
@@ -373,7 +389,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
     /// tag is the agent's.
     fn level_of(&self, body: &str, rest: &str) -> Option<Level> {
         // A question asks about the message.
-        if body.trim_end_matches(CLOSING).ends_with('?') {
+        if body.trim_end_matches(is_closing).ends_with('?') {
             return None;
         }
         let (tag, message) = without_tags(body);
@@ -398,6 +414,11 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
 /// What is taken off before a message is looked for.
 fn is_mark_of_text(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{201c}' | '\u{201d}')
+}
+
+/// What may stand behind the last letter of a line.
+fn is_closing(character: char) -> bool {
+    character.is_whitespace() || CLOSING.contains(&character)
 }
 
 fn is_fence(text: &str) -> bool {

@@ -52,7 +52,7 @@ static ONE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?P<Agent>(?:[0-9A-Za-z._-]+ )?(?:/[0-9A-Za-z._/-]*/)?(?:amazon-ssm-agent|ssm-(?:agent|document|session)-worker|systemd)(?:\.[0-9A-Za-z_-]+)?(?:\[[0-9]+\])?:(?:\s+|$)|m?i-[0-9a-f]+\s+)",
         r"(?P<Number>[\[(]?[0-9]+[:.)|\]\x{2502}\s-])",
         r#"(?P<File>(?:[A-Za-z]:)?[^\s:|"<>]*\.(?:log|txt|err|out)[0-9A-Za-z.]*?(?:[:|]\s*|-)|[0-9A-Za-z._/-]+\s+\|\s)"#,
-        r"(?P<Name><[^\s<>]+>:?\s+|@?[^\s:<>\[\]|]+(?: [^\s:<>\[\]|]+)?(?: [^\s:<>\[\]|]+)?:\s+)",
+        r#"(?P<Name><[^\s<>]+>:?\s+|@?[^\s:<>\[\]|{}"]+(?: [^\s:<>\[\]|{}"]+)?(?: [^\s:<>\[\]|{}"]+)?:\s+)"#,
     ];
     let one = format!("^(?:{})", kinds.join("|"));
     Regex::new(&one).expect("a regular expression that a test compiles")
@@ -146,7 +146,9 @@ pub(super) fn is_item(line: &str) -> bool {
 pub(super) fn closed<'t>(body: &'t str, marks: &[Mark]) -> Option<&'t str> {
     let opened = (marks.iter()).any(|mark| matches!(mark, Mark::Code | Mark::Opening));
     if !opened {
-        return Some(body);
+        // The right edge of a table.
+        let edge = body.trim_end().strip_suffix(" |");
+        return edge.filter(|_| marks.contains(&Mark::Quote)).or(Some(body));
     }
     let ends = [
         "{code}",
@@ -240,5 +242,11 @@ mod tests {
         assert_eq!(closed("x y`", &code), Some("x y"));
         assert_eq!(closed("x y` means that the role is gone", &code), None);
         assert_eq!(closed("x y` z", &[]), Some("x y` z"));
+    }
+
+    #[test]
+    fn a_tables_edges_both_come_off() {
+        assert_eq!(closed("x y |", &[Mark::Quote]), Some("x y"));
+        assert_eq!(closed("x y |", &[Mark::Number]), Some("x y |"));
     }
 }

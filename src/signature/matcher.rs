@@ -123,8 +123,13 @@ impl Matcher {
                     anywhere.find_map(|index| Some((*index, self.fits(*index, record)?)))
                 })
         } else {
-            self.quiet
-                .find(&record.message, |index| self.fits(index, record))
+            let broken = !record.rest.is_empty() && self.quiet.is_broken(&record.message);
+            let text = if broken {
+                record.flat()
+            } else {
+                &record.message
+            };
+            self.quiet.find(text, |index| self.fits(index, record))
         }?;
         Some(self.read(index, record, captures))
     }
@@ -345,6 +350,19 @@ impl Starts {
             .map(|index| &self.texts[index])
             .filter(|start| text.starts_with(start.text))
             .find_map(|start| Some((start.owner, fits(start.owner)?)))
+    }
+
+    /// Whether `text` ends where a start of its first letters goes on.
+    fn is_broken(&self, text: &str) -> bool {
+        let Some(letters) = letters(text) else {
+            return false;
+        };
+        let from = self.letters.partition_point(|those| *those < letters);
+        let alike = (self.letters[from..].iter()).take_while(|those| **those == letters);
+        let text = text.trim_end();
+        self.texts[from..from + alike.count()]
+            .iter()
+            .any(|start| start.text.len() > text.len() && start.text.starts_with(text))
     }
 }
 

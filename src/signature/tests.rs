@@ -171,3 +171,18 @@ fn agrees(matcher: &Matcher, class: &Class, records: &[Record<'_>]) -> Result<()
     };
     holds.then_some(()).ok_or_else(said)
 }
+
+#[test]
+fn a_message_is_recognised_where_it_was_broken_within_its_start() {
+    let matcher = catalogue();
+    let text = "2026-11-25 18:31:07.8529 INFO EC2RoleProvider Successfully connected with\nSystems Manager role credentials";
+    let found: Vec<_> = records(text)
+        .iter()
+        .map(|record| {
+            matcher
+                .recognise(&NormalizedRecord::new(record))
+                .map(|found| found.signature.kind)
+        })
+        .collect();
+    assert_eq!(found, [Some(Kind::Recovery)]);
+}

@@ -180,6 +180,7 @@ pub(crate) const WAYS: &[Way] = ways! {
     "quoted twice" false |text| each(text, |_, line| format!(">> {line}"));
     "quoted in turns" false |text| each(text, |_, line| format!("> > {line}"));
     "behind bars" false |text| each(text, |_, line| format!("| {line}"));
+    "a table's row" false |text| each(text, |_, line| format!("| {line} |"));
     "indented" false |text| each(text, |_, line| format!("    {line}"));
     "commented" false |text| each(text, |_, line| format!("# {line}"));
     "bullets" false |text| listed(text, |_| "- ".to_owned());
@@ -189,6 +190,7 @@ pub(crate) const WAYS: &[Way] = ways! {
     "code block of Jira" false |text| format!("The node is gone.\n{{code:java}}\n{text}{{code}}\nWhat is it?\n");
     "fence on the line" false |text| format!("```{}```\n", text.trim_end());
     "each in backticks" false |text| each(text, |_, line| format!("`{line}`"));
+    "a page's source" false |text| entities(text).replace("&#39;", "&#x27;");
     "preformatted" false |text| format!("<pre>{}</pre>\n", entities(text));
     "grep -n" false |text| each(text, |at, line| format!("{at}:{line}"));
     "grep of a file" false |text| each(text, |_, line| format!("/var/log/amazon/ssm/amazon-ssm-agent.log:{line}"));

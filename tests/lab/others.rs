@@ -21,7 +21,7 @@ const OF_THE_AGENT: [&str; 7] = [
 ];
 
 /// What people ask and write about the agent names its errors.
-const PROSE: [&str; 3] = ["documentation", "question", "release-notes"];
+const PROSE: [&str; 4] = ["documentation", "planning", "question", "release-notes"];
 
 fn texts() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/foreign");

@@ -305,13 +305,12 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             let body = bodies[at];
             starts[at].is_none() && !body.trim().is_empty() && !is_fence(body) && !is_own_line(body)
         };
-        let wraps = [&lines, &bodies].map(|lines| Wrap::of(lines, &bodies, goes_on));
-        let (wrap, measured) = match wraps {
-            [Some(wrap), _] if wrap.is_hard() => (Some(wrap), &lines),
-            [_, Some(wrap)] if wrap.is_hard() => (Some(wrap), &bodies),
-            [Some(wrap), _] => (Some(wrap), &lines),
-            [None, wrap] => (wrap, &bodies),
-        };
+        let (measured, wrap) = [&bodies, &lines]
+            .map(|lines| (lines, Wrap::of(lines, &bodies, goes_on)))
+            .into_iter()
+            .filter(|(_, wrap)| wrap.is_some())
+            .max_by_key(|(_, wrap)| wrap.map(Wrap::clearness))
+            .unwrap_or((&lines, None));
         let mut all: Vec<Whole<'_>> = Vec::with_capacity(lines.len());
         for (at, line) in self.lines.iter().enumerate() {
             let words = matches!(starts[at], Some((Start::Headless { .. }, _, _)));

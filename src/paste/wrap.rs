@@ -7,6 +7,8 @@ pub(super) struct Wrap {
     columns: usize,
     /// Broken wherever the edge is, within words, too.
     hard: bool,
+    /// How many lines end at it.
+    at_edge: usize,
     /// What stands at the edge of each broken line.
     sign: Option<char>,
 }
@@ -28,8 +30,10 @@ const COLUMNS: std::ops::RangeInclusive<usize> = 40..=260;
 const USUAL: [usize; 10] = [72, 76, 78, 79, 80, 100, 110, 119, 120, 132];
 
 impl Wrap {
-    pub(super) fn is_hard(self) -> bool {
-        self.hard
+    /// Of two ways to measure the lines the one that finds more at an edge, where
+    /// one breaks them within words.
+    pub(super) fn clearness(self) -> usize {
+        if self.hard { self.at_edge } else { 0 }
     }
 
     /// How the `lines` are broken, if they are; `bodies` are they without marks,
@@ -70,6 +74,7 @@ impl Wrap {
         Some(Self {
             columns,
             hard,
+            at_edge: at_edge.len(),
             sign,
         })
     }

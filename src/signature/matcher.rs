@@ -354,13 +354,11 @@ impl Starts {
 
     /// Whether `text` ends where a start of its first letters goes on.
     fn is_broken(&self, text: &str) -> bool {
-        let Some(letters) = letters(text) else {
+        let Some(place) = place(text) else {
             return false;
         };
-        let from = self.letters.partition_point(|those| *those < letters);
-        let alike = (self.letters[from..].iter()).take_while(|those| **those == letters);
         let text = text.trim_end();
-        self.texts[from..from + alike.count()]
+        self.texts[self.places[place]..self.places[place + 1]]
             .iter()
             .any(|start| start.text.len() > text.len() && start.text.starts_with(text))
     }

@@ -249,9 +249,12 @@ impl<'a> Reader<'a> {
     {
         // The agent's own shipper ends a record's event with a line end.
         let text = without_last(text, b'\n');
-        // One object, or event of Windows, may stand on several lines.
-        let is_whole =
-            text.starts_with(['{', '[', '<']) && memchr::memchr(b'\n', text.as_bytes()).is_some();
+        // One object, or event of Windows, may stand on several lines; of objects
+        // on a line each the later ones are read by what the first have shown.
+        let is_whole = text.starts_with(['{', '[', '<'])
+            && memchr::memchr(b'\n', text.as_bytes()).is_some_and(|end| {
+                !(text.starts_with('{') && text[..end].trim_end().ends_with('}'))
+            });
         if is_whole && let Some(opened) = self.opened(text, outer, depth) {
             if depth == 0 {
                 self.lines += lines(text).count() as u64;

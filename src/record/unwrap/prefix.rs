@@ -63,7 +63,8 @@ fn line_of<'a>(
 
 fn is_name(word: &str) -> bool {
     let shaped = |b: u8| b.is_ascii_alphanumeric() || b"-._/@".contains(&b);
-    !word.is_empty() && word.bytes().all(shaped)
+    // An editor's line numbers are none.
+    word.bytes().any(|b| b.is_ascii_alphabetic()) && word.bytes().all(shaped)
 }
 
 #[cfg(test)]
@@ -102,6 +103,7 @@ mod tests {
             format!("See {HEAD}"),
             format!("It says: {HEAD}"),
             format!("[a, b] {HEAD}"),
+            format!("  12 | {HEAD}"),
             "[pod/x/y] hello".to_owned(),
         ] {
             assert_eq!(opened(&line, &Known::default()), None, "{line}");

@@ -1,7 +1,7 @@
 //! What the records of a node show of its machine.
 
 use crate::machine::{Environment, Machine};
-use crate::record::{NormalizedRecord, Origin};
+use crate::record::{NormalizedRecord, Origin, cut};
 
 /// Texts that the agent writes in one environment only: its paths there, the words of the system's
 /// errors, the addresses that give credentials.
@@ -84,13 +84,17 @@ const TEXTS: &[(Environment, &[&str])] = {
     ]
 };
 
+/// So much of a record is searched: an error names its place early, and whoever
+/// writes a log decides how long its records are.
+const SEARCHED: usize = 1024;
+
 /// Takes in what a record of trouble shows.
 pub(super) fn observe(machine: &mut Machine, record: &NormalizedRecord<'_, '_>) {
     match record.origin {
         Origin::Systemd | Origin::Kernel => machine.add(Environment::Linux),
         Origin::File | Origin::LevelFirst | Origin::Raw | Origin::Paste => {}
     }
-    let text = record.flat();
+    let text = cut(record.flat(), SEARCHED);
     for (environment, texts) in TEXTS {
         let is_platform = Machine::from_iter([*environment]).has_platform();
         let known = machine.is(*environment) || is_platform && machine.has_platform();

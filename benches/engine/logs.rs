@@ -144,7 +144,9 @@ pub(crate) fn signatures(builtin: &[Signature], count: usize) -> Vec<Signature> 
 }
 
 /// What shippers write around a line.
-pub(crate) const WRAPPERS: [(&str, fn(&str) -> String); 8] = [
+type Wrap = fn(&str) -> String;
+
+pub(crate) const WRAPPERS: [(&str, Wrap); 8] = [
     ("syslog", |line| {
         format!("Nov 23 04:19:04 ip-10-0-1-20 amazon-ssm-agent[2373]: {line}")
     }),

@@ -26,7 +26,7 @@ static HEAD: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"^(?P<date>\d{4}-\d\d-\d\d) (?P<time>[\d:.]+) (?P<level>[A-Z]+) (?P<tags>(?:\[[^\]]*\] |EC2RoleProvider |SSMService )*)(?P<message>.*)$",
     )
-    .unwrap()
+    .expect("a regular expression")
 });
 
 fn head(line: &str) -> Option<Head<'_>> {

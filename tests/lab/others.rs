@@ -46,7 +46,7 @@ fn a_log_of_another_program_raises_nothing_actionable() {
         let mut readings = vec![
             ("by hand", pasted(&text)),
             ("one batch", at_once(&pieces)),
-            ("one event", at_once(&[text.clone()])),
+            ("one event", at_once(std::slice::from_ref(&text))),
         ];
         readings.extend(
             in_batches(&pieces, 20)

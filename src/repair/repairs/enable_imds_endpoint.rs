@@ -216,7 +216,7 @@ mod tests {
         request: {"HttpEndpoint":"enabled","InstanceId":"i-0123456789abcdef0"}
         command: aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint enabled --region eu-central-1
         undo:
-        aws ec2 delete-tags --region eu-central-1 --resources i-0123456789abcdef0 --tags Key=ssm-agent-triage:repair # or take enable-imds-endpoint out of TRIAGE_REPAIR_ACTIONS; else it is repaired again
+        aws ec2 delete-tags --region eu-central-1 --resources i-0123456789abcdef0 --tags Key=ssm-agent-triage:repair # or take enable-imds-endpoint out of TRIAGE_REPAIR_ACTIONS
         aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1
         "#);
     }

@@ -86,9 +86,7 @@ pub(crate) fn call(action: &'static str) -> &'static str {
 
 /// The commands that take a repair back: the tag goes first.
 fn undo(action: &str, untag: impl std::fmt::Display, command: impl std::fmt::Display) -> String {
-    format!(
-        "{untag} # or take {action} out of TRIAGE_REPAIR_ACTIONS; else it is repaired again\n{command}"
-    )
+    format!("{untag} # or take {action} out of TRIAGE_REPAIR_ACTIONS\n{command}")
 }
 
 #[cfg(test)]

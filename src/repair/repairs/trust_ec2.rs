@@ -210,7 +210,7 @@ mod tests {
         request: {"PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:user/o'neil\"},\"Action\":\"sts:AssumeRole\"},{\"Sid\":\"SsmAgentTriageTrustEc2\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","RoleName":"web"}
         command: aws iam update-assume-role-policy --role-name web --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/o\u0027neil"},"Action":"sts:AssumeRole"},{"Sid":"SsmAgentTriageTrustEc2","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
         undo:
-        aws iam untag-role --role-name web --tag-keys ssm-agent-triage:repair # or take trust-ec2 out of TRIAGE_REPAIR_ACTIONS; else it is repaired again
+        aws iam untag-role --role-name web --tag-keys ssm-agent-triage:repair # or take trust-ec2 out of TRIAGE_REPAIR_ACTIONS
         aws iam update-assume-role-policy --role-name web --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/o\u0027neil"},"Action":"sts:AssumeRole"}]}' # takes the statement SsmAgentTriageTrustEc2 out; overwrites whatever else has changed in the trust policy since
         "#);
     }

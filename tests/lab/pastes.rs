@@ -17,6 +17,13 @@ use super::verdict::{ENGINE, actionable, assert_none, fixture, optional_fixture,
 /// Verdicts that rest on how long something took: a message alone does not tell.
 const NEEDS_TIME: [&str; 1] = ["b2b_mgs_reconnect_refused"];
 
+/// Copies of which less is read than of the log: filled lines that end at the edge
+/// by chance, and an indent that takes the place of a blank.
+const LOSSY: [(&str, &str); 2] = [
+    ("v2c-hibernate-denied", "message only, filled to 100"),
+    ("v2-502html", "rows of 90, indented"),
+];
+
 /// As `{"log": …}` and `scan` read a text.
 pub(crate) fn pasted(text: &str) -> BatchAnalysis {
     let batch = Batch {
@@ -52,7 +59,8 @@ fn fault(case: &Case, ways: &[&Way], copy: &str) -> Option<String> {
     // What lost its heads and was then copied again may cost a verdict, never make
     // a false one.
     let is_lossy = ways.len() > 1 || NEEDS_TIME.contains(&case.name.as_str());
-    let fault = if headless && is_lossy {
+    let is_known = |way: &&Way| LOSSY.contains(&(&*case.name, way.name));
+    let fault = if headless && is_lossy || ways.iter().any(is_known) {
         case.false_alarm(&verdict)
     } else {
         case.judge(&verdict)
@@ -76,9 +84,8 @@ fn fault(case: &Case, ways: &[&Way], copy: &str) -> Option<String> {
 #[test]
 fn every_way_of_copying_keeps_the_verdict() {
     let mut wrong = Vec::new();
-    for (number, (case, log)) in logs().iter().enumerate() {
-        // Every way meets a third of the logs, and every log a third of the ways.
-        for way in WAYS.iter().skip(number % 3).step_by(3) {
+    for (case, log) in &logs() {
+        for way in WAYS {
             wrong.extend(fault(case, &[way], &(way.copy)(log)));
         }
     }

@@ -1,4 +1,4 @@
-//! The control channel after a good start: a loss that does not reopen is told
+//! The control channel after a good start: a loss that does not reopen is reported
 //! by no error, only by the same status line again and again.
 
 use jiff::{SignedDuration, Timestamp};

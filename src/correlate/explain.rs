@@ -79,7 +79,7 @@ pub(super) fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
     if firmer && other.causes.contains(fault.causes.lead()) {
         return true;
     }
-    // What nobody would be told of must not hide what somebody must know.
+    // What is below the threshold must not hide what is notified.
     if other.severity.is_actionable() && !fault.severity.is_actionable() {
         return false;
     }

@@ -15,7 +15,7 @@ use crate::signature::{Kind, Part, Role};
 
 impl NodeState {
     /// What is active. `complete` says that no further batch comes: what might
-    /// still heal is then told as it stands.
+    /// still heal is then reported as it is.
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
         let node = self.identify(node);
         let mut opens: Vec<ActiveFault> = self.open.clone();
@@ -297,7 +297,7 @@ impl NodeState {
         }
     }
 
-    /// The wait that the agent told after the fault began.
+    /// The wait that the agent logged after the fault began.
     fn retry(&self, part: Part, first: Timestamp, last: Timestamp) -> Option<u64> {
         let of_credentials = matches!(
             part,

@@ -412,7 +412,7 @@ impl NodeState {
             .iter()
             .find(|(part, _)| *part == new.part)
             .map(|(_, at)| *at);
-        // Told late: the part was proven to work after this record was written.
+        // Logged late: the part was proven to work after this record was written.
         if proven.is_some_and(|proven| proven > new.last)
             || self.live.is_some_and(|live| outlived(new, live))
         {

@@ -62,7 +62,7 @@ impl<'e> StreamAnalyzer<'e> {
             events.find_map(|event| first_time(&event.message))
         });
         let first = first.flatten();
-        // What comes before the first time that is told was written then.
+        // What comes before the first known time was written then.
         let received = first.unwrap_or(received);
         let analyzer = &mut self.analyzer;
         analyzer.begin_delivery(self.source.complete);

@@ -44,8 +44,8 @@ fn only_recovered(text: &str) -> Vec<Cause> {
     causes.collect()
 }
 
-/// `cause (confidence)` of every loud finding.
-fn loud(reading: &BatchAnalysis) -> Vec<String> {
+/// `cause (confidence)` of every actionable finding.
+fn actionable(reading: &BatchAnalysis) -> Vec<String> {
     reading
         .findings
         .iter()
@@ -79,7 +79,7 @@ fn a_missing_profile_is_likely_once_the_metadata_service_has_answered() {
         at("04:50:01.1000", NO_DHMC),
     ];
     let reading = read(&log.concat());
-    assert_eq!(loud(&reading), ["no-instance-profile (likely)"]);
+    assert_eq!(actionable(&reading), ["no-instance-profile (likely)"]);
     assert!(
         !reading.findings[0]
             .candidates
@@ -90,7 +90,7 @@ fn a_missing_profile_is_likely_once_the_metadata_service_has_answered() {
 #[test]
 fn without_that_proof_the_same_line_has_several_causes() {
     let reading = read(&at("04:00:01.0000", NO_ROLE));
-    assert_eq!(loud(&reading), ["no-instance-profile (undetermined)"]);
+    assert_eq!(actionable(&reading), ["no-instance-profile (undetermined)"]);
     assert!(
         reading.findings[0]
             .candidates
@@ -119,7 +119,7 @@ fn the_metadata_service_switched_off_while_the_agent_runs_is_no_missing_profile(
             "ERROR EC2RoleProvider failed to retrieve instance profile role credentials. Err: EC2RoleRequestError: no EC2 instance role found\n",
         ),
     ];
-    assert_eq!(loud(&read(&log.concat())), ["imds-disabled (likely)"]);
+    assert_eq!(actionable(&read(&log.concat())), ["imds-disabled (likely)"]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_lost_hybrid_registration_explains_the_metadata_errors_after_it() {
         ),
     ];
     assert_eq!(
-        loud(&read(&log.concat())),
+        actionable(&read(&log.concat())),
         ["registration-invalid (likely)"]
     );
 }
@@ -156,7 +156,7 @@ fn first_attempts_before_the_service_answered_are_not_the_cause() {
             "ERROR failed to get identity: failed to find agent identity\n",
         ),
     ];
-    assert_eq!(loud(&read(&log.concat())), ["imds-disabled (likely)"]);
+    assert_eq!(actionable(&read(&log.concat())), ["imds-disabled (likely)"]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_race_at_first_boot_is_quiet_in_every_batch() {
     let mut states = StreamStates::default();
     for text in [&first, &second] {
         let reading = ENGINE.analyze(&mut states, &batch(text, false), Timestamp::UNIX_EPOCH);
-        assert_eq!(loud(&reading), [""; 0]);
+        assert_eq!(actionable(&reading), [""; 0]);
     }
 }
 
@@ -183,7 +183,7 @@ fn a_proxy_that_wants_a_password_explains_the_bare_request_error() {
             "ERROR [CredentialRefresher] Retrieve credentials produced error: unexpected error getting instance profile role credentials or calling UpdateInstanceInformation. Skipping default host management fallback: retrieved credentials failed to report to ssm. Error: RequestError: send request failed\n",
         ),
     ];
-    assert_eq!(loud(&read(&log.concat())), ["proxy-failure (likely)"]);
+    assert_eq!(actionable(&read(&log.concat())), ["proxy-failure (likely)"]);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_channel_that_does_not_reopen_is_told_though_no_error_is_logged() {
         at("04:10:26.0000", status),
     ];
     assert_eq!(
-        loud(&read(&log.concat())),
+        actionable(&read(&log.concat())),
         ["endpoint-unreachable (undetermined)"]
     );
     let reopened = [
@@ -212,7 +212,7 @@ fn a_channel_that_does_not_reopen_is_told_though_no_error_is_logged() {
             "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: 10.0.1.7:443\n",
         ),
     ];
-    assert_eq!(loud(&read(&reopened.concat())), [""; 0]);
+    assert_eq!(actionable(&read(&reopened.concat())), [""; 0]);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_worker_that_goes_after_a_stop_was_stopped() {
         ),
         at("04:00:01.0000", gone),
     ];
-    assert_eq!(loud(&read(&stopped.concat())), [""; 0]);
+    assert_eq!(actionable(&read(&stopped.concat())), [""; 0]);
     assert_eq!(
         read(&at("04:00:01.0000", gone)).findings[0].candidates[0],
         Cause::AgentWorker
@@ -290,9 +290,9 @@ fn a_second_proof_within_one_whole_second_closes_what_came_between() {
             .collect()
     };
     let healed = second(&[opened, failed, opened]);
-    assert_eq!(loud(&read(&healed)), Vec::<String>::new());
+    assert_eq!(actionable(&read(&healed)), Vec::<String>::new());
     let broken = second(&[opened, failed]);
-    assert_eq!(loud(&read(&broken)).len(), 1);
+    assert_eq!(actionable(&read(&broken)).len(), 1);
 }
 
 #[test]
@@ -302,7 +302,10 @@ fn a_hybrid_node_whose_role_cannot_be_assumed_does_not_blame_default_host_manage
         at("04:00:01.0000", "ERROR [CredentialRefresher] Retrieve credentials produced error: operation error SSM: RequestManagedInstanceRoleToken, https response error StatusCode: 400, RequestID: c7a8114f, api error ValidationException: Could not assume role arn:aws:iam::123456789012:role/HybridRole\n"),
     ]
     .concat();
-    assert_eq!(loud(&read(&log)), ["registration-invalid (undetermined)"]);
+    assert_eq!(
+        actionable(&read(&log)),
+        ["registration-invalid (undetermined)"]
+    );
 }
 
 #[test]
@@ -366,7 +369,7 @@ fn a_quiet_fault_hides_no_loud_symptom() {
         at("04:00:02.0000", NO_CREDENTIALS),
     ];
     assert_eq!(
-        loud(&read(&log.concat())),
+        actionable(&read(&log.concat())),
         ["role-not-assumable (undetermined)"]
     );
 }
@@ -378,24 +381,24 @@ fn a_fault_explains_only_what_stands_near_it() {
         at("04:00:01.0000", throttled),
         at("04:30:02.0000", NO_CREDENTIALS),
     ];
-    assert_eq!(loud(&read(&near.concat())), ["throttled (likely)"]);
+    assert_eq!(actionable(&read(&near.concat())), ["throttled (likely)"]);
     let far = [
         at("04:00:01.0000", throttled),
         at("09:00:02.0000", NO_CREDENTIALS),
     ];
-    assert_eq!(loud(&read(&far.concat())).len(), 2);
+    assert_eq!(actionable(&read(&far.concat())).len(), 2);
     // The same symptom, seen beside the fault and again when long nothing was.
     let again = [
         at("04:00:01.0000", throttled),
         at("04:00:02.0000", NO_CREDENTIALS),
         at("09:00:02.0000", NO_CREDENTIALS),
     ];
-    assert_eq!(loud(&read(&again.concat())).len(), 2);
+    assert_eq!(actionable(&read(&again.concat())).len(), 2);
     // Without a silence it goes on.
     let hours = ["05:00", "06:00", "07:00", "08:00", "09:00"];
     let goes_on = hours.map(|hour| at(&format!("{hour}:02.0000"), NO_CREDENTIALS));
     let all = [near.concat(), goes_on.concat()].concat();
-    assert_eq!(loud(&read(&all)), ["throttled (likely)"]);
+    assert_eq!(actionable(&read(&all)), ["throttled (likely)"]);
 }
 
 #[test]

@@ -693,7 +693,7 @@ mod tests {
         );
     }
 
-    fn told(text: &str) -> Vec<(Option<String>, String, String)> {
+    fn read_as(text: &str) -> Vec<(Option<String>, String, String)> {
         let record = |record: &Record<'_>| {
             let host = record.host.as_ref().and_then(|host| host.name.as_deref());
             (
@@ -710,7 +710,7 @@ mod tests {
         let text = "Nov 04 10:02:44 h1 amazon-ssm-agent[1]: 2024-11-04 10:02:44.9629 ERROR [Registrar] a: RequestError: send request failed\n\
                     Nov 04 10:02:44 h2 amazon-ssm-agent[1]: 2024-11-04 10:02:44.9630 INFO b\n\
                     Nov 04 10:02:44 h1 amazon-ssm-agent[1]: caused by: EOF";
-        let mut all = told(text);
+        let mut all = read_as(text);
         all.sort();
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].0.as_deref(), Some("h1"));
@@ -733,10 +733,10 @@ mod tests {
         assert_eq!(timed, ["2024-11-04T10:02:44.9629Z"]);
         let text = "Nov 04 10:02:44 h amazon-ssm-agent[1]: 2024-11-04 08:02:44.9629 INFO a\n\
                     Nov 04 10:02:46 h amazon-ssm-agent[1]: panic: b";
-        assert_eq!(told(text)[1].1, "2024-11-04T08:02:46Z");
+        assert_eq!(read_as(text)[1].1, "2024-11-04T08:02:46Z");
         // Without one it has that of the record before.
         let text = "2024-11-04 10:02:44.9629 INFO a\nNov 04 10:02 panic\n\u{201c}INFO- b";
-        assert_eq!(told(text)[1].1, "2024-11-04T10:02:44.9629Z");
+        assert_eq!(read_as(text)[1].1, "2024-11-04T10:02:44.9629Z");
     }
 
     #[test]

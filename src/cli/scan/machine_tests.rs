@@ -199,24 +199,24 @@ const FULL: &str = "2024-11-04 10:05:09.8804 ERROR [ssm-agent-worker] [MessageSe
 
 #[test]
 fn the_commands_are_those_of_the_platform() {
-    let told = |os| {
+    let log = |os| {
         format!("2024-11-04 10:05:09.0000 INFO [amazon-ssm-agent] OS: {os}, Arch: amd64\n{FULL}")
     };
-    let windows = answer_to(&told("windows"));
+    let windows = answer_to(&log("windows"));
     check(
         "windows",
         &windows,
         &["Get-PSDrive", "Restart-Service AmazonSSMAgent"],
         &["df -h", "systemctl"],
     );
-    let linux = answer_to(&told("linux"));
+    let linux = answer_to(&log("linux"));
     check(
         "linux",
         &linux,
         &["df -h", "systemctl restart amazon-ssm-agent"],
         &["Get-PSDrive"],
     );
-    let macos = answer_to(&told("darwin"));
+    let macos = answer_to(&log("darwin"));
     check(
         "macos",
         &macos,

@@ -31,7 +31,7 @@ use read::{NodeReading, Origin};
 /// without its heads. Give amazon-ssm-agent.log where you can: errors.log
 /// alone hides the WARN that names the cause.
 ///
-/// Exit status: 0 nothing loud, 1 something of severity medium or above, 2 a file could not be read
+/// Exit status: 0 nothing of severity medium or above, 1 something, 2 a file could not be read
 /// to its end, or a node's files hold no record of the agent.
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
@@ -110,10 +110,10 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     let nodes = readings.len();
     let mut reading = together(readings);
     let incidents = group_into_incidents(diagnose_by_log(std::mem::take(&mut reading.findings)));
-    let loud = incidents
+    let actionable = incidents
         .iter()
         .any(|incident| incident.severity.is_actionable());
-    let status = match (unread.is_empty(), loud) {
+    let status = match (unread.is_empty(), actionable) {
         (false, _) => UNREADABLE,
         (true, true) => 1,
         (true, false) => 0,

@@ -30,13 +30,13 @@ const LISTED: usize = 12;
 /// The verdict for a person.
 pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -> String {
     let mut page = Page::new("", style);
-    let (loud, quiet): (Vec<&Incident>, Vec<&Incident>) = verdict
+    let (actionable, quiet): (Vec<&Incident>, Vec<&Incident>) = verdict
         .incidents
         .iter()
         .filter(|incident| incident.cause != Cause::Unrecognised)
         .partition(|incident| incident.severity.is_actionable());
-    headline(&mut page, verdict, loud.len(), quiet.len());
-    for (number, incident) in (1..).zip(loud.iter().chain(&quiet)) {
+    headline(&mut page, verdict, actionable.len(), quiet.len());
+    for (number, incident) in (1..).zip(actionable.iter().chain(&quiet)) {
         one(&mut page, number, incident);
     }
     recovered(&mut page, verdict);
@@ -45,14 +45,14 @@ pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -
     page.text
 }
 
-fn headline(page: &mut Page, verdict: &Verdict, loud: usize, quiet: usize) {
+fn headline(page: &mut Page, verdict: &Verdict, actionable: usize, quiet: usize) {
     let source = &verdict.reading.source;
     let unknown = not_recognised(&verdict.reading.unrecognised);
     let (known, or_not) = match &unknown {
         None => ("", String::new()),
         Some(records) => ("known is ", format!(", {records}")),
     };
-    let (ink, said) = match (loud, quiet) {
+    let (ink, said) = match (actionable, quiet) {
         (0, _) if source.records == 0 => (
             Ink::YELLOW,
             "No record of the SSM Agent was found.".to_owned(),
@@ -76,12 +76,12 @@ fn headline(page: &mut Page, verdict: &Verdict, loud: usize, quiet: usize) {
                 plural(quiet, "thing")
             ),
         ),
-        (loud, 0) => (Ink::RED, format!("{} to fix.", plural(loud, "thing"))),
-        (loud, quiet) => (
+        (actionable, 0) => (Ink::RED, format!("{} to fix.", plural(actionable, "thing"))),
+        (actionable, quiet) => (
             Ink::RED,
             format!(
                 "{} to fix, {quiet} more of low severity.",
-                plural(loud, "thing")
+                plural(actionable, "thing")
             ),
         ),
     };

@@ -121,7 +121,7 @@ fn imds_says_which_options_hold_now() {
                     imds.pending = true;
                 }),
             ),
-            ("not told", world(|i, _| i.imds = None)),
+            ("not read", world(|i, _| i.imds = None)),
             (
                 "terminated",
                 world(|i, _| i.state = "terminated".to_owned()),

@@ -89,7 +89,7 @@ fn an_endpoints_policy_is_evaluated_for_the_role_and_the_action() {
             ),
             ("an element twice", with(twice), denied(PING)),
             ("not JSON", with("?"), denied(PING)),
-            ("not told", silent, denied(PING)),
+            ("not read", silent, denied(PING)),
             ("two, one named", both([false, true]), denied(PING)),
             ("two, none named", both([false, false]), denied(PING)),
             ("none here", world(|_, _| {}), denied(PING)),

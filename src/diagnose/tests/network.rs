@@ -146,7 +146,7 @@ fn egress_is_evaluated_by_all_groups_together() {
             ("a proxy on the host", egress(&[]), to_ssm("127.0.0.1")),
             ("no service named", egress(&[]), nameless),
             (
-                "no group told",
+                "no group known",
                 with_place(|place| place.groups.clear()),
                 to_ssm(PUBLIC),
             ),

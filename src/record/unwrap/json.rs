@@ -109,7 +109,7 @@ pub(super) fn into_owned<'b>(opened: Opened<'_>) -> Opened<'b> {
 /// How sure it is that a text is the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// Only its name says so: enough where the program is told.
+    /// Only its name says so: enough where the program is named.
     Named,
     /// A record of this stream stood there.
     Known,

@@ -2,6 +2,7 @@
 //! state to its next one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use crate::batch::{Batch, Source};
 use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
 use crate::node::{IdSource, Node, NodeId};
 use crate::paste;
-use crate::record::{Hosts, NormalizedRecord, Origin, Reader, Record, first_time};
+use crate::record::{Host, Hosts, NormalizedRecord, Origin, Reader, Record, first_time};
 use crate::signature::{Kind, Match, Matcher};
 
 /// What one batch says.
@@ -136,6 +137,8 @@ pub struct LogAnalyzer<'e> {
     hosts: Hosts,
     /// In the order of `hosts`; what names no host is the first one's.
     nodes: Vec<NodeState>,
+    /// The host of the record before, and its place: most come one after another.
+    last: Option<(Arc<Host>, usize)>,
     complete: bool,
     /// With the place of its node.
     recovered: Vec<(usize, Recovered)>,
@@ -157,6 +160,7 @@ impl<'e> LogAnalyzer<'e> {
             hosts: Hosts::of_stream(named.then(|| node.id.clone())),
             node,
             nodes: vec![first],
+            last: None,
             complete: true,
             recovered: Vec::new(),
             benign: BTreeMap::new(),
@@ -207,6 +211,11 @@ impl<'e> LogAnalyzer<'e> {
         let Some(host) = &record.host else {
             return Some(0);
         };
+        if let Some((last, place)) = &self.last
+            && Arc::ptr_eq(last, host)
+        {
+            return Some(*place);
+        }
         let place = self.hosts.place(host.name.as_deref(), host.id.as_ref())?;
         if place == self.nodes.len() {
             let mut node = NodeState::default();
@@ -214,6 +223,7 @@ impl<'e> LogAnalyzer<'e> {
             node.begin_delivery(self.complete);
             self.nodes.push(node);
         }
+        self.last = Some((Arc::clone(host), place));
         Some(place)
     }
 

@@ -228,6 +228,9 @@ pub(super) fn may_be_wrapped(line: &str, known: &Known) -> bool {
             !(dated && level.is_some_and(|byte| b"TDIWEC".contains(byte)))
         }
         [b'{' | b'<' | b'"' | b'[', ..] => true,
+        // What most records of several lines go on with.
+        [b'c', b'a', b'u', b's', b'e', b'd', b' ', ..]
+        | [b's', b't', b'a', b't', b'u', b's', b' ', ..] => false,
         [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => {
             has_clock(bytes)
                 || matches!(bytes.last(), Some(b'}' | b']' | b'>'))

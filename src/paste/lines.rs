@@ -191,6 +191,9 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                 "ssm:",
                 "amazon/ssm",
                 "Amazon\\SSM",
+                "StartSession",
+                "SendCommand",
+                "SessionManager",
             ]
             .iter()
             .any(|name| line.contains(name))

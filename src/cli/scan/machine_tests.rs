@@ -365,16 +365,19 @@ fn a_client_is_named_as_one() {
         "An error occurred (TargetNotConnected) when calling the StartSession operation: i-0123456789abcdef0 is not connected.",
         "An error occurred (InvalidInstanceId) when calling the SendCommand operation: Instances [[i-0123456789abcdef0]] not in a valid state for account 123456789012",
     ] {
-        let text = answer_to(&format!("2024-11-04 10:00:08.0137 ERROR {refused}\n"));
-        check(
-            "cli",
-            &text,
-            &[
-                "LOW The AWS CLI could not use the node",
-                "proves nothing about the node",
-            ],
-            &["HIGH", "MEDIUM"],
-        );
+        // In a log, and as a terminal shows it.
+        for head in ["2024-11-04 10:00:08.0137 ERROR ", ""] {
+            let text = answer_to(&format!("{head}{refused}\n"));
+            check(
+                "cli",
+                &text,
+                &[
+                    "LOW The AWS CLI could not use the node",
+                    "proves nothing about the node",
+                ],
+                &["HIGH", "MEDIUM"],
+            );
+        }
     }
 }
 

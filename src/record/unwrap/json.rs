@@ -10,7 +10,8 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::program::{Producer, machine_of, names_agent};
 use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads};
@@ -57,6 +58,7 @@ fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> 
             key: "",
             context,
             seen: &seen,
+            is_whole: true,
         };
         walk.deserialize(&mut json).ok()?;
         let opened = scope.into_opened(None);
@@ -267,10 +269,13 @@ struct Walk<'w, 'a> {
     context: &'w Context<'w>,
     /// Where in this document a record was.
     seen: &'w Cell<Step>,
+    /// The document itself: most lines are its, and are borrowed where they can be.
+    is_whole: bool,
 }
 
 impl<'a> Walk<'_, 'a> {
-    fn text(self, text: &str, own: impl Fn() -> Cow<'a, str>) {
+    /// `ended` says that a line's end stands, or stood, behind it.
+    fn text(self, text: &str, ended: bool, own: impl Fn() -> Cow<'a, str>) {
         let scope = self.scope;
         match (self.parent, self.key) {
             (_, "key" | "field") => scope.attribute.0 = Some(own()),
@@ -299,11 +304,22 @@ impl<'a> Walk<'_, 'a> {
         };
         let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
         if let Some(rank) = rank.filter(|rank| best.is_none_or(|best| *rank > best)) {
-            if self.key == "log" && text.len() >= DOCKER_PART && !text.ends_with('\n') {
+            if self.key == "log" && text.len() >= DOCKER_PART && !ended {
                 scope.partial = true;
             }
             scope.best = Some((rank, self.path, own()));
         }
+    }
+}
+
+/// A JSON string that is written as it reads, and whether a line's end stands
+/// behind it, as Docker writes one.
+fn unescaped(json: &str) -> Option<(&str, bool)> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    match memchr::memchr(b'\\', text.as_bytes()) {
+        None => Some((text, false)),
+        Some(at) if text[at..] == *"\\n" => Some((&text[..at], true)),
+        Some(_) => None,
     }
 }
 
@@ -347,12 +363,12 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Option<u8>, E> {
-        self.text(text, || Cow::Borrowed(text));
+        self.text(text, text.ends_with('\n'), || Cow::Borrowed(text));
         Ok(None)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Option<u8>, E> {
-        self.text(text, || Cow::Owned(text.to_owned()));
+        self.text(text, text.ends_with('\n'), || Cow::Owned(text.to_owned()));
         Ok(None)
     }
 
@@ -386,14 +402,27 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u8>, A::Error> {
         while let Some(Key(key)) = map.next_key()? {
-            map.next_value_seed(Walk {
+            let walk = Walk {
                 scope: &mut *self.scope,
                 path: path_hash(self.path, &key),
                 parent: self.key,
                 key: &key,
                 context: self.context,
                 seen: self.seen,
-            })?;
+                is_whole: false,
+            };
+            if !(self.is_whole && is_usual(&key)) {
+                map.next_value_seed(walk)?;
+                continue;
+            }
+            let json = map.next_value::<&'de RawValue>()?.get();
+            match unescaped(json) {
+                Some((text, ended)) => walk.text(text, ended, || Cow::Borrowed(text)),
+                None => {
+                    let mut json = serde_json::Deserializer::from_str(json);
+                    walk.deserialize(&mut json).map_err(A::Error::custom)?;
+                }
+            }
         }
         Ok(None)
     }
@@ -409,6 +438,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                 key: self.key,
                 context: self.context,
                 seen: self.seen,
+                is_whole: false,
             })?;
             let Some(byte) = element else { break };
             bytes.extend(byte);
@@ -420,8 +450,9 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                     key: name,
                     context: self.context,
                     seen: self.seen,
+                    is_whole: false,
                 };
-                walk.text(value, || value.clone());
+                walk.text(value, value.ends_with('\n'), || value.clone());
             } else if scope.best.is_some() || !scope.more.is_empty() {
                 self.scope.more.push(scope);
             }
@@ -429,7 +460,8 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         // journald writes a text that is no UTF-8, or holds an escape, byte by byte.
         if !bytes.is_empty() {
             let text = String::from_utf8_lossy(&bytes);
-            self.text(&text, || Cow::Owned(text.clone().into_owned()));
+            let ended = text.ends_with('\n');
+            self.text(&text, ended, || Cow::Owned(text.clone().into_owned()));
         }
         Ok(None)
     }
@@ -567,7 +599,7 @@ mod tests {
     #[test]
     fn what_continues_a_record_stands_where_the_record_stood() {
         let mut known = Known::default();
-        let cause = json!({"log": "caused by: EOF\n", "stream": "stderr"}).to_string();
+        let cause = json!({"log": "caused by: EOF", "stream": "stderr"}).to_string();
         fn context(known: &Known) -> Context<'_> {
             Context { known, depth: 0 }
         }
@@ -577,7 +609,7 @@ mod tests {
         known.learn(&[super::super::step(0, path), 0, 0, 0]);
         assert_eq!(
             open(&cause, &context(&known)).map(|it| it.text).as_deref(),
-            Some("caused by: EOF\n")
+            Some("caused by: EOF")
         );
         let other = json!({"msg": "caused by: EOF"}).to_string();
         assert_eq!(open(&other, &context(&known)), None);

@@ -32,6 +32,7 @@
 //! Regions by, [`machine`] what a log shows of the machine, [`cause`] the
 //! causes, `sheet` what is said of each, `policy` reads IAM policies, `command`
 //! quotes what a person pastes into a shell, `text` redacts and neutralises,
+//! [`state`] keeps what outlives an invocation,
 //! and `aws` holds the narrow adapters to the SDK.
 //!
 //! # Settings
@@ -84,4 +85,6 @@ pub(crate) mod report;
 pub(crate) mod runbook;
 pub(crate) mod sheet;
 pub mod signature;
+#[doc(hidden)] // Reached by tests alone.
+pub mod state;
 pub(crate) mod text;

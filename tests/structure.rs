@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// never, and rooms of the floors below it only.
 const FLOORS: &[&[&str]] = &[
     &["cause", "node", "text"],
-    &["batch", "command", "machine", "policy"],
+    &["batch", "command", "machine", "policy", "state"],
     &["decode", "failure", "record", "sheet"],
     &["finding", "paste", "receive"],
     &["signature"],

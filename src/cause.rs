@@ -46,6 +46,14 @@ macro_rules! closed_names {
                 s.serialize_str(self.as_str())
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = <::std::borrow::Cow<'de, str>>::deserialize(d)?;
+                let unknown = || serde::de::Error::custom(format!("{text} is no {}", stringify!($name)));
+                Self::parse(&text).ok_or_else(unknown)
+            }
+        }
     };
 }
 
@@ -144,7 +152,9 @@ impl Severity {
 }
 
 /// The thing that must be fixed, for example the role `MySSMRole`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Scope {
     /// What kind of thing it is.
     pub kind: ScopeKind,

@@ -1,6 +1,9 @@
 //! Where the agent runs: account, Region, partition and node id.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A 12-digit AWS account id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -203,7 +206,8 @@ impl NodeId {
 
 /// Who named the node id. Only the first two may lead to a repair: log text is
 /// written by whoever can write the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum IdSource {
     /// The log stream's name: the whole of it, or the id followed by a
     /// non-alphanumeric character.
@@ -217,7 +221,7 @@ pub enum IdSource {
 }
 
 /// One node with the account and Region its log came from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Node {
     /// What it is called.
     pub id: NodeId,
@@ -239,6 +243,30 @@ macro_rules! display_as_str {
     )+};
 }
 display_as_str!(AccountId, Region, InstanceId, NodeId);
+
+macro_rules! serde_as_str {
+    ($($kind:ty: $parse:expr),+ $(,)?) => {$(
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = Cow::<str>::deserialize(d)?;
+                let wrong = || de::Error::custom(format!("{text} is no {}", stringify!($kind)));
+                $parse(&text).ok_or_else(wrong)
+            }
+        }
+    )+};
+}
+serde_as_str!(
+    AccountId: Self::parse,
+    Region: Self::parse,
+    InstanceId: Self::parse,
+    NodeId: |text: &str| Some(Self::parse(text).unwrap_or_else(|| Self::Unknown(text.into()))),
+);
 
 fn is_lower_hex(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

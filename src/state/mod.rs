@@ -11,6 +11,7 @@
 
 mod item;
 mod memory;
+pub mod pairs;
 
 use std::fmt;
 

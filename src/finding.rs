@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cause::{Cause, Confidence, Severity};
 use crate::failure::{Denied, DenyReason, Principal};
 use crate::machine::Machine;
 use crate::node::{AccountId, Node, Region};
+use crate::record::Level;
+use crate::state::pairs::is_default;
 
 /// One thing that is wrong on one node, as far as its log shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,13 +41,13 @@ pub struct Finding {
 }
 
 /// One record quoted as proof, its text as logged (redacted when it leaves).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// When it was logged.
     #[serde(rename = "time")]
     pub at: Timestamp,
-    /// The logger's, such as `ERROR`.
-    pub level: &'static str,
+    /// The logger's.
+    pub level: Level,
     /// Its tag, such as `EC2Identity`; may be empty.
     pub component: String,
     /// Without time, level and tags.
@@ -56,7 +58,7 @@ pub struct Evidence {
 }
 
 /// How often a signature recognised a record of a finding, and when.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignatureCount {
     /// The signature's.
     pub id: String,
@@ -70,46 +72,66 @@ pub struct SignatureCount {
 
 /// What the error text names. Log text is a hint, never an authority: nothing
 /// here selects the target of a write.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ErrorDetails {
     /// The service's endpoint prefix: `ssm`, `ssmmessages`, `ec2messages`, `s3`, `kms`, `logs` …
+    #[serde(skip_serializing_if = "is_default")]
     pub service: Option<String>,
     /// The host name that was called.
+    #[serde(skip_serializing_if = "is_default")]
     pub host: Option<String>,
     /// The Region that the call went to, or that its resource is in.
+    #[serde(skip_serializing_if = "is_default")]
     pub region: Option<Region>,
     /// The caller's account.
+    #[serde(skip_serializing_if = "is_default")]
     pub account: Option<AccountId>,
     /// The address that was dialled; a private one means an interface endpoint.
+    #[serde(skip_serializing_if = "is_default")]
     pub remote_ip: Option<IpAddr>,
     /// `ssm:UpdateInstanceInformation`; for throttling the API that was throttled.
+    #[serde(skip_serializing_if = "is_default")]
     pub action: Option<String>,
     /// Role name, from `assumed-role/NAME/…` or "cannot assume the role NAME".
+    #[serde(skip_serializing_if = "is_default")]
     pub role: Option<String>,
     /// Who was denied. Where it is no role, `role` is not known.
+    #[serde(skip_serializing_if = "is_default")]
     pub principal: Option<Principal>,
     /// The resource of the first denial, and its kind of policy.
+    #[serde(skip_serializing_if = "is_default")]
     pub resource: Option<String>,
     /// The kind of policy that the first denial blames.
+    #[serde(skip_serializing_if = "is_default")]
     pub reason: Option<DenyReason>,
     /// Every denied call, each once, in order of first sight; at most
     /// [`MAX_DENIED`].
+    #[serde(skip_serializing_if = "is_default")]
     pub denied: Vec<Denied>,
     /// The error code: `AccessDeniedException`, `ThrottlingException` …
+    #[serde(skip_serializing_if = "is_default")]
     pub code: Option<String>,
     /// Version that the agent logged at its start.
+    #[serde(skip_serializing_if = "is_default")]
     pub agent_version: Option<String>,
     /// For `unrecognised`: the masked template.
+    #[serde(skip_serializing_if = "is_default")]
     pub template: Option<String>,
     /// A proxy is in use, as the agent printed at its start.
+    #[serde(skip_serializing_if = "is_default")]
     pub proxied: bool,
     /// Sessions work by the same log while this is active.
+    #[serde(skip_serializing_if = "is_default")]
     pub online: bool,
     /// What the log shows of the machine.
+    #[serde(skip_serializing_if = "is_default")]
     pub machine: Machine,
     /// A client of Session Manager wrote it, on another machine than the node.
+    #[serde(skip_serializing_if = "is_default")]
     pub client: bool,
     /// It was read in a paste in which records have lost their heads: no log names it.
+    #[serde(skip_serializing_if = "is_default")]
     pub headless: bool,
 }
 

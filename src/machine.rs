@@ -1,6 +1,10 @@
 //! What a log shows of the machine that the agent runs on. It chooses and orders advice; it proves
 //! no fault, and selects no target.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::cause::closed_names;
 
 closed_names! {
@@ -83,6 +87,22 @@ impl FromIterator<Environment> for Machine {
         let mut machine = Self::default();
         environments.into_iter().for_each(|one| machine.add(one));
         machine
+    }
+}
+
+impl Serialize for Machine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let all = Environment::ALL.iter();
+        serializer.collect_seq(all.filter(|one| self.0 & bit(**one) != 0))
+    }
+}
+
+/// A name that is not known here is passed over.
+impl<'de> Deserialize<'de> for Machine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<Cow<'de, str>>::deserialize(deserializer)?;
+        let known = names.iter().filter_map(|name| Environment::parse(name));
+        Ok(Self(known.fold(0, |bits, one| bits | bit(one))))
     }
 }
 

@@ -1,9 +1,12 @@
 //! The causes that come into question for one fault.
 
+use serde::{Deserialize, Serialize};
+
 use super::Cause;
 
 /// Causes, likeliest first: never none, each once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Cause>", try_from = "Vec<Cause>")]
 pub struct Candidates {
     lead: Cause,
     others: Vec<Cause>,
@@ -69,6 +72,20 @@ impl Candidates {
     /// Likeliest first.
     pub fn to_vec(&self) -> Vec<Cause> {
         self.iter().collect()
+    }
+}
+
+impl From<Candidates> for Vec<Cause> {
+    fn from(candidates: Candidates) -> Self {
+        candidates.to_vec()
+    }
+}
+
+impl TryFrom<Vec<Cause>> for Candidates {
+    type Error = &'static str;
+
+    fn try_from(causes: Vec<Cause>) -> Result<Self, Self::Error> {
+        Self::of(&causes).ok_or("there is always a candidate")
     }
 }
 

@@ -1,8 +1,10 @@
 //! The attempts to find an identity: the agent makes three at its start.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Attempts {
     pub count: u32,
     last: Option<Timestamp>,

@@ -2,8 +2,10 @@
 //! by no error, only by the same status line again and again.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::Evidence;
+use crate::state::pairs::is_default;
 
 /// A reopened socket shows within seconds; after this long without one the
 /// channel is down.
@@ -17,13 +19,16 @@ const CERTAIN: usize = 4;
 /// Further attempts say nothing more.
 const MOST_ATTEMPTS: usize = 16;
 
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Channel {
+    #[serde(skip_serializing_if = "is_default")]
     lost: Option<Loss>,
+    #[serde(skip_serializing_if = "is_default")]
     opened: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Loss {
     pub first: Timestamp,
     pub last: Timestamp,

@@ -19,6 +19,7 @@ pub mod stream;
 pub mod unknown;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use self::attempts::Attempts;
 use self::channel::Channel;
@@ -34,6 +35,7 @@ use crate::machine::{Environment, Machine};
 use crate::node::{AccountId, NodeId, Region};
 use crate::record::{NormalizedRecord, Origin, Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
+use crate::state::pairs::{is_default, known};
 
 /// Boot races heal within a second, fallbacks within a few. What is seen again
 /// after longer has not healed; that nothing more was seen says nothing, as the
@@ -63,53 +65,80 @@ const MAX_OPEN_BYTES: usize = 64 * 1024;
 const MAX_NAME: usize = 128;
 
 /// What is known of one node's agent.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodeState {
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
     open: Vec<ActiveFault>,
+    #[serde(skip)]
     unknown: Vec<Unknown>,
+    #[serde(skip_serializing_if = "is_default")]
     channel: Channel,
+    #[serde(skip_serializing_if = "is_default")]
     attempts: Attempts,
+    #[serde(skip_serializing_if = "is_default")]
     identity: Option<Identity>,
+    #[serde(skip_serializing_if = "is_default")]
     registration_lost: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
     stopping: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
     wait: Option<(Timestamp, u64)>,
+    #[serde(skip_serializing_if = "is_default")]
     version: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
     proxy: Proxy,
+    #[serde(skip_serializing_if = "is_default")]
     machine: Machine,
     /// The agent asked whether it has the identity of EC2, and that of a hybrid node.
+    #[serde(skip_serializing_if = "is_default")]
     tried: (bool, bool),
+    #[serde(skip_serializing_if = "is_default")]
     on_azure: bool,
     /// A record of it had lost its head in a paste.
+    #[serde(skip_serializing_if = "is_default")]
     headless: bool,
     /// When the agent last logged a fault on its way to credentials whose cause is
     /// not known here.
+    #[serde(skip_serializing_if = "is_default")]
     unexplained: Option<Timestamp>,
     /// When each part was last proven to work.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
     proven: Vec<(Part, Timestamp)>,
+    #[serde(skip_serializing_if = "is_default")]
     recent: Recent,
     /// The node's id as the text names it; never the authority for a write.
+    #[serde(skip_serializing_if = "is_default")]
     named: Option<NodeId>,
+    #[serde(skip_serializing_if = "is_default")]
     account: Option<AccountId>,
     /// The Region that the text names, for commands to be read by a person.
+    #[serde(skip_serializing_if = "is_default")]
     region: Option<Region>,
+    #[serde(skip_serializing_if = "is_default")]
     latest: Option<Timestamp>,
     /// The first record of the batch that is being read, and of the one before.
+    #[serde(skip_serializing_if = "is_default")]
     delivered_from: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
     delivered_before: Option<Timestamp>,
     /// When a session last started.
+    #[serde(skip_serializing_if = "is_default")]
     session: Option<Timestamp>,
     /// The newest proof that the agent talks to Systems Manager.
+    #[serde(skip_serializing_if = "is_default")]
     live: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
     batch: u64,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Identity {
     kind: IdentityKind,
     at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum IdentityKind {
     Ec2,
     OnPrem,
@@ -140,6 +169,7 @@ impl NodeState {
     /// for no state that could end.
     pub fn end_batch(&mut self) {
         self.unknown = Vec::new();
+        self.recent.end_batch(self.batch);
         self.shrink();
     }
 

@@ -1,6 +1,7 @@
 //! One fault or symptom that stands open on a node.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::cause::candidates::Candidates;
 use crate::cause::{Cause, Severity};
@@ -8,6 +9,7 @@ use crate::failure::Service;
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::record::{Record, cut};
 use crate::signature::{Kind, Match, Part, Role};
+use crate::state::pairs::is_default;
 
 /// So much of a record is quoted: the longest that the agent writes, seventeen
 /// lines with the metadata service's page in them, is 1.3 KB.
@@ -17,19 +19,24 @@ pub(super) const MAX_EVIDENCE_BYTES: usize = 2 * 1024;
 pub(super) const WINDOW: SignedDuration = SignedDuration::from_mins(70);
 
 /// A fault or symptom with all the records that speak of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ActiveFault {
     pub kind: Kind,
     pub part: Part,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub role: Option<Role>,
     pub causes: Candidates,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub decided: bool,
     pub severity: Severity,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failure: Option<crate::failure::Kind>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub error_details: ErrorDetails,
     /// In order of first sight; counted in the batch that brought the last record.
     pub signatures: Vec<SignatureCount>,
     /// The first record and the last.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub evidence: Vec<Evidence>,
     pub first: Timestamp,
     pub last: Timestamp,
@@ -37,11 +44,14 @@ pub(super) struct ActiveFault {
     /// before it may have been another's.
     pub since: Timestamp,
     /// It may heal by itself within seconds, as boot races and fallbacks do.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub pending: bool,
     /// It names no failure, and the log right before each record of it was not
     /// delivered: what it follows from may be missing.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub bare: bool,
     /// Of each record of it lines may be missing.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cut: bool,
     /// The batch that brought the last record.
     pub batch: u64,
@@ -201,7 +211,7 @@ pub(super) fn add_count(counts: &mut Vec<SignatureCount>, new: SignatureCount) {
 pub(super) fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
     Evidence {
         at: record.at,
-        level: record.level.as_str(),
+        level: record.level,
         component: cut(record.component(), 128).to_owned(),
         text: record.quote(MAX_EVIDENCE_BYTES),
         place: place.map(|file| format!("{file}:{}", record.line)),

@@ -5,10 +5,12 @@ use std::hash::RandomState;
 use std::num::NonZeroUsize;
 
 use clru::{CLruCache, CLruCacheConfig, WeightScale};
+use serde::{Deserialize, Serialize};
 
 use super::NodeState;
 use crate::batch::Source;
 use crate::record::{Hosts, Reader};
+use crate::state::pairs::is_default;
 
 /// What all states together may hold. A stream with a fault open holds some 10 KB,
 /// one that is well less than one.
@@ -17,10 +19,14 @@ pub const MAX_BYTES: NonZeroUsize =
 
 /// What is carried of one stream: the records that its last batch left open, the
 /// hosts that its lines named, and what is known of the node of each.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StreamState {
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) reader: Reader<'static>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) hosts: Option<Hosts>,
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) nodes: Vec<NodeState>,
 }
 

@@ -75,7 +75,7 @@ impl Unknown {
 fn quoted(record: &Record<'_>, place: Option<&str>) -> Evidence {
     Evidence {
         at: record.at,
-        level: record.level.as_str(),
+        level: record.level,
         component: cut(record.component(), MAX_TEMPLATE_CHARS).to_owned(),
         text: record.quote(MAX_EXAMPLE_BYTES),
         place: place.map(|file| format!("{file}:{}", record.line)),

@@ -8,23 +8,32 @@
 
 mod arn;
 
+use serde::{Deserialize, Serialize};
+
 use crate::node::{AccountId, Region};
+use crate::state::pairs::is_default;
 
 /// One call that was denied, as far as the text of the denial goes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Denied {
     /// `ssm:UpdateInstanceInformation`.
+    #[serde(skip_serializing_if = "is_default")]
     pub action: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
     pub resource: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
     pub reason: Option<DenyReason>,
     /// A statement denies it by name; otherwise nothing of that kind allows it.
+    #[serde(skip_serializing_if = "is_default")]
     pub explicit: bool,
     /// The ARN of the policy that denies, one of possibly several.
+    #[serde(skip_serializing_if = "is_default")]
     pub policy: Option<String>,
 }
 
 /// The caller that a denial names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// A role, or a session of it.
     Role(String),
@@ -53,7 +62,7 @@ impl Principal {
 }
 
 /// The kind of policy that an AccessDenied message blames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DenyReason {
     IdentityPolicy,
     PermissionsBoundary,

@@ -17,7 +17,7 @@ pub(crate) struct Verdict {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident: $how:ident [$($cause:ident),*];)+) => {
         /// What went wrong.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub enum Kind { $($(#[$doc])* $kind),+ }
 
         impl Kind {

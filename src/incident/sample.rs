@@ -78,7 +78,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
         }],
         evidence: vec![Evidence {
             at: last,
-            level: "ERROR",
+            level: crate::record::Level::Error,
             component: "EC2Identity".to_owned(),
             text: "Failed to get instance info from IMDS.".to_owned(),
             place: None,

@@ -2,28 +2,61 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::node::NodeId;
+use crate::state::pairs::is_default;
 
 /// So many hosts of one stream are told apart; what further ones say is not read.
 const MAX_HOSTS: usize = 4096;
 
 /// A host as a record's wrappers name it: never the authority for a write.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Host {
+    #[serde(skip_serializing_if = "is_default")]
     pub name: Option<Box<str>>,
+    #[serde(skip_serializing_if = "is_default")]
     pub id: Option<NodeId>,
+}
+
+/// For serde, which reads an `Arc` only with a feature of its own.
+pub(super) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Host;
+
+    pub(in crate::record) fn serialize<S: Serializer>(
+        host: &Option<Arc<Host>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        host.as_deref().serialize(serializer)
+    }
+
+    pub(in crate::record) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<Host>>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(Arc::new))
+    }
 }
 
 /// Gives each host of a stream its place. What comes without a host has the
 /// first place; so has the only host.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Hosts {
     /// The id that the stream's name or the caller gives.
+    #[serde(skip_serializing_if = "is_default")]
     of_stream: Option<NodeId>,
+    #[serde(skip_serializing_if = "is_default")]
     list: Vec<Host>,
     /// Names and ids; no place for what several hosts share.
+    #[serde(skip_serializing_if = "is_default")]
     places: HashMap<Box<str>, Option<usize>>,
     /// Lines of more than one host have come.
+    #[serde(skip_serializing_if = "is_default")]
     several: bool,
 }
 

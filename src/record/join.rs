@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::head;
-use super::hosts::Host;
+use super::hosts::{self, Host};
 use super::level::Level;
 use super::text::cut;
 use super::unwrap::{Envelope, Producer, Steps, zone_between};
 use super::{Origin, Record, Tags};
+use crate::state::pairs::is_default;
 
 /// What is kept of one record: enough for the longest error text the agent
 /// writes (17 lines with the metadata service's page in it), never a whole dump.
@@ -53,29 +55,42 @@ pub(super) struct Line<'l, 'e> {
 }
 
 /// Takes the lines of one host in order and gives records as they end.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Joiner<'a> {
+    #[serde(skip_serializing_if = "is_default")]
     open: Option<Record<'a>>,
+    #[serde(skip_serializing_if = "is_default", with = "hosts::shared")]
     host: Option<Arc<Host>>,
     /// The wrappers around the open record.
+    #[serde(skip_serializing_if = "is_default")]
     steps: Steps,
+    #[serde(skip_serializing_if = "is_default")]
     kept_bytes: usize,
     /// A head with a timestamp was seen: from here on a level word alone starts nothing.
+    #[serde(skip_serializing_if = "is_default")]
     pub timed: bool,
     /// Braces still open in a dump of user-controlled text at INFO or below.
+    #[serde(skip_serializing_if = "is_default")]
     dump_depth: usize,
     /// One record of another process was let pass before the open one, whose
     /// end is still to come.
+    #[serde(skip_serializing_if = "is_default")]
     interleaved_seen: bool,
     /// Lines of a batch whose first record has not begun: what they continue is
     /// not known, and they may be anything that the agent quotes.
+    #[serde(skip_serializing_if = "is_default")]
     orphaned: bool,
     /// The event time of the last line.
+    #[serde(skip_serializing_if = "is_default")]
     last_at: Option<Timestamp>,
     /// The time of the last record that has one.
+    #[serde(skip_serializing_if = "is_default")]
     clock: Option<Timestamp>,
     /// By how much the agent's clock is ahead of its wrapper's.
+    #[serde(skip_serializing_if = "is_default")]
     zone: SignedDuration,
+    #[serde(skip)]
     limits: Limits,
 }
 

@@ -24,11 +24,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::state::pairs::is_default;
 
 /// One statement of the agent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
     /// When it happened: the event's time; where the event has none, the record's
     /// own time read as UTC, else its wrapper's, else that of the record before.
@@ -36,30 +38,37 @@ pub struct Record<'a> {
     pub level: Level,
     /// The record's own time as logged: host-local, without a zone. Used only
     /// to tell copies of one record apart from repetitions.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stamp: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub tags: Tags<'a>,
     /// What follows the tags, up to the end of the head's line.
     pub message: Cow<'a, str>,
     /// Continuation lines without their wrappers; see [`Limits`].
+    #[serde(default, skip_serializing_if = "is_default")]
     pub rest: Vec<Cow<'a, str>>,
     /// Which program wrote the record.
     pub origin: Origin,
     /// The host that its wrappers name.
+    #[serde(default, skip_serializing_if = "is_default", with = "hosts::shared")]
     pub host: Option<Arc<Host>>,
     /// What its wrappers show of the machine.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub machine: Machine,
     /// The line number of the head within its batch or file, from 1.
     pub line: u64,
     /// Its batch ended with it: lines of it may be missing.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub cut: bool,
     /// How many of `rest` stood there when an earlier invocation counted the
     /// record as the one that its batch left open.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub counted: Option<usize>,
 }
 
 /// Which program wrote a record. Programs other than the agent write records
 /// only where they speak of the agent; everything else in a stream is passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// A head with a timestamp and a level: the agent's log file.
     File,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::head::{head, read_stamp};
 use super::hosts::{Host, Hosts};
@@ -15,6 +16,7 @@ use super::unwrap::{
 };
 use super::{Level, Origin, Record};
 use crate::node::NodeId;
+use crate::state::pairs::is_default;
 
 /// So much is kept of a line that comes in parts.
 const MAX_PARTS: usize = 256 * 1024;
@@ -23,25 +25,35 @@ const MAX_PARTS: usize = 256 * 1024;
 const MAX_PROGRAMS: usize = 8;
 
 /// Takes the lines of a stream in order and gives records as they end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reader<'a> {
     /// In the order of `hosts`; what comes without a host is the first one's.
     joiners: Vec<Joiner<'a>>,
     /// The beginning of a line whose rest is to come.
+    #[serde(skip_serializing_if = "is_default")]
     parts: Vec<Parts>,
+    #[serde(skip_serializing_if = "is_default")]
     hosts: Hosts,
+    #[serde(skip_serializing_if = "is_default")]
     known: Known,
+    #[serde(skip_serializing_if = "is_default")]
     programs: Vec<Box<str>>,
     /// Whose the line before was, and by which name and id.
+    #[serde(skip_serializing_if = "is_default")]
     last: usize,
+    #[serde(skip)]
     last_named: (Option<Box<str>>, Option<Box<str>>),
+    #[serde(skip)]
     last_place: usize,
+    #[serde(skip_serializing_if = "is_default")]
     timed: bool,
+    #[serde(skip_serializing_if = "is_default")]
     lines: u64,
 }
 
 /// The beginning of a line, whose it is, and the wrappers in which its rest will come.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Parts {
     place: usize,
     steps: Steps,

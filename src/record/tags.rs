@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::text::{after_byte, split_at_byte, trimmed_start};
 
 /// Words that older code writes in the place of a tag, without brackets.
@@ -18,7 +20,8 @@ const MAX_BRACKETS: usize = 9;
 /// The bracketed tags of a record, and the one unbracketed word that stands for
 /// a tag (`EC2RoleProvider`). Kept as they are written: they are asked for in
 /// few of the records of a healthy log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Tags<'a> {
     text: Cow<'a, str>,
 }

@@ -1,7 +1,9 @@
-//! A map as JSON whose keys are no strings: a list of pairs.
+//! Forms of items as JSON: a map whose keys are no strings, as a list of pairs; what is
+//! left out, and what is passed over.
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// For `#[serde(with = "crate::state::pairs")]`.
@@ -20,4 +22,28 @@ where
     D: Deserializer<'de>,
 {
     Ok(Vec::deserialize(d)?.into_iter().collect())
+}
+
+/// Whether a field of an item may be left out: reading gives it its default.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A list less the elements that a newer function wrote with names that are not
+/// known here.
+pub(crate) fn known<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Element<T> {
+        Known(T),
+        Unknown(IgnoredAny),
+    }
+    let all = Vec::<Element<T>>::deserialize(deserializer)?;
+    let known = all.into_iter().filter_map(|element| match element {
+        Element::Known(known) => Some(known),
+        Element::Unknown(_) => None,
+    });
+    Ok(known.collect())
 }

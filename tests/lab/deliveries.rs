@@ -119,7 +119,7 @@ fn many(count: usize) -> Vec<(String, Payloads)> {
     fates
 }
 
-fn tables() -> impl Iterator<Item = Case> {
+pub(crate) fn tables() -> impl Iterator<Item = Case> {
     let tables = [("cases.tsv", "agent"), ("v2/cases.tsv", "v2")];
     tables
         .into_iter()
@@ -148,7 +148,7 @@ fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<BatchA
         .collect()
 }
 
-fn shapes(case: &Case) -> Vec<(&'static str, Vec<String>)> {
+pub(crate) fn shapes(case: &Case) -> Vec<(&'static str, Vec<String>)> {
     let log = fixture(&format!("{}/{}.log", case.folder, case.name));
     let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
     vec![

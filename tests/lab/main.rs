@@ -16,6 +16,7 @@ mod pastes;
 mod people;
 mod shapes;
 mod splits;
+mod states;
 mod verdict;
 mod wild;
 mod wrapped;

@@ -39,7 +39,7 @@ fn incidents(findings: Vec<Finding>, facts: &Facts) -> Vec<Incident> {
 fn record(at: i64, text: &str) -> Evidence {
     Evidence {
         at: second(at),
-        level: "ERROR",
+        level: crate::record::Level::Error,
         component: String::new(),
         text: text.to_owned(),
         place: None,

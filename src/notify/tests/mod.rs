@@ -304,7 +304,7 @@ fn changed(change: impl Fn(&mut Incident)) -> Content {
 fn evidence(component: &str, text: &str) -> Evidence {
     Evidence {
         at: at("2026-11-23T04:19:04Z"),
-        level: "ERROR",
+        level: crate::record::Level::Error,
         component: component.to_owned(),
         text: text.to_owned(),
         place: None,

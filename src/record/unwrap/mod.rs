@@ -22,6 +22,8 @@ mod windows;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 pub(super) use colours::without_colours;
 pub(super) use program::{Producer, is_foreign, names_agent};
 pub(super) use stamp::{Stamp, zone_between};
@@ -144,7 +146,7 @@ impl Context<'_> {
 }
 
 /// In what records of a stream came: what continues one comes in the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Known([Step; 8]);
 
 impl Known {

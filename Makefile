@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .tools/venv
 BUILD_VENV := .tools/build-venv
 RIE := .tools/aws-lambda-rie
+DYNALITE := .tools/dynalite
 RIE_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 # Without these, pip and sam call home or write into the home folder.
@@ -25,7 +26,7 @@ run: tools announce ## Show the whole product on this machine: a small broken fl
 	@RUST_BACKTRACE=0 cargo test --locked --test it demo:: -- --quiet --nocapture
 
 .PHONY: test
-test: tools announce ## Run all tests
+test: tools $(DYNALITE)/.ready announce ## Run all tests
 	cargo test --locked
 	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/template
 
@@ -109,6 +110,15 @@ $(BUILD_VENV)/.ready: requirements/build.txt | prerequisites
 # The real emulator, which sam ships for its container images.
 $(RIE): $(VENV)/.ready
 	@install -m 755 "$$($(VENV)/bin/python -c 'import samcli.local; print(samcli.local.__path__[0])')/rapid/aws-lambda-rie-$(RIE_ARCH)" $@
+
+# A DynamoDB that is not the test server's, for a second opinion.
+$(DYNALITE)/.ready: requirements/dynalite/package-lock.json | prerequisites
+	@command -v npm >/dev/null || { echo "The tests need npm: Node.js 20 or later" >&2; exit 1; }
+	@if cmp -s $< $@; then touch $@; else \
+		set -e; rm -rf $(@D); mkdir -p $(@D); cp $(<D)/package*.json $(@D); \
+		(cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error >&2); \
+		cp $< $@; \
+	fi
 
 .PHONY: prerequisites
 prerequisites:

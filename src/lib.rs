@@ -53,7 +53,8 @@
 )]
 
 #[cfg(feature = "aws")]
-pub(crate) mod aws;
+#[doc(hidden)] // Reached by tests alone.
+pub mod aws;
 pub mod batch;
 pub mod cause;
 #[cfg(feature = "cli")]

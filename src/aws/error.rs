@@ -97,6 +97,7 @@ fn classify(call: &'static str, status: u16, code: Option<&str>, message: &str) 
         | "ThrottlingException"
         | "Throttled"
         | "ThrottledException"
+        | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "RequestThrottled"
         | "RequestThrottledException"

@@ -4,6 +4,7 @@
 //! Nothing is built before the first call. A client that is never used reads
 //! no certificate, so that a healthy batch costs no start of TLS.
 
+pub mod dynamodb;
 mod ec2;
 pub(crate) mod error;
 mod iam;
@@ -14,4 +15,5 @@ pub(crate) mod ssm;
 mod whole;
 
 pub(crate) use live::LiveState;
-pub(crate) use session::{Retry, Sdk, Session};
+pub use session::Session;
+pub(crate) use session::{Retry, Sdk};

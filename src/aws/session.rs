@@ -18,14 +18,13 @@ use super::whole::Whole;
 /// those of every AWS SDK. A function has no profile, no role to assume and no
 /// metadata service, whose providers the SDK's default chain would link.
 #[derive(Debug, Default)]
-pub(crate) struct Session {
+pub struct Session {
     config: OnceCell<SdkConfig>,
 }
 
 impl Session {
-    #[cfg(test)]
     /// With a configuration in hand instead of the environment's.
-    pub(crate) fn of(config: SdkConfig) -> Self {
+    pub fn of(config: SdkConfig) -> Self {
         Self {
             config: OnceCell::new_with(Some(config)),
         }
@@ -78,8 +77,9 @@ impl LoadServiceConfig for Endpoints {
         if flag(self.0, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == Some(true) {
             return None;
         }
-        // The ids of all services that are called are one word of capitals.
-        (self.0)(&format!("{}_{}", key.env(), key.service_id())).or_else(|| (self.0)(key.env()))
+        // The ids of all services that are called are one word.
+        let service = key.service_id().to_ascii_uppercase();
+        (self.0)(&format!("{}_{service}", key.env())).or_else(|| (self.0)(key.env()))
     }
 }
 
@@ -88,6 +88,10 @@ impl LoadServiceConfig for Endpoints {
 pub(crate) enum Retry {
     /// Reads and messages: a lost answer may be asked for again.
     Standard,
+    /// The state, which is read before anything else is done and written after it:
+    /// DynamoDB answers within milliseconds, and an attempt that has taken a second
+    /// is sooner answered when it is made again than when it is waited for.
+    State,
     /// Writes: one attempt. An attempt whose answer is lost is settled by
     /// reading, never by writing again.
     Never,
@@ -106,6 +110,15 @@ impl Retry {
                 timeouts
                     .operation_attempt_timeout(Duration::from_secs(4))
                     .operation_timeout(Duration::from_secs(10)),
+            ),
+            Self::State => (
+                RetryConfig::standard()
+                    .with_max_attempts(3)
+                    .with_initial_backoff(Duration::from_millis(50))
+                    .with_max_backoff(Duration::from_millis(500)),
+                timeouts
+                    .operation_attempt_timeout(Duration::from_secs(1))
+                    .operation_timeout(Duration::from_secs(3)),
             ),
             Self::Never => (
                 RetryConfig::disabled(),
@@ -154,7 +167,7 @@ macro_rules! clients {
     )+};
 }
 
-clients!(aws_sdk_ec2 aws_sdk_iam aws_sdk_ssm);
+clients!(aws_sdk_dynamodb aws_sdk_ec2 aws_sdk_iam aws_sdk_ssm);
 
 #[cfg(test)]
 mod tests {
@@ -176,9 +189,12 @@ mod tests {
         let variable: Variable = |name| match name {
             "AWS_ENDPOINT_URL" => Some("http://all".to_owned()),
             "AWS_ENDPOINT_URL_EC2" => Some("http://ec2".to_owned()),
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some("http://dynamodb".to_owned()),
             _ => None,
         };
         assert_eq!(endpoint(variable, "EC2").as_deref(), Some("http://ec2"));
+        let dynamodb = endpoint(variable, "DynamoDB");
+        assert_eq!(dynamodb.as_deref(), Some("http://dynamodb"));
         assert_eq!(endpoint(variable, "SNS").as_deref(), Some("http://all"));
         let ignored: Variable = |name| match name {
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some("True".to_owned()),

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod answer;
+pub(crate) mod dynalite;
 pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod http;
@@ -18,3 +19,4 @@ pub(crate) mod proxy;
 pub(crate) mod roles;
 pub(crate) mod runtime;
 pub(crate) mod scene;
+pub(crate) mod state_table;

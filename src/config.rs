@@ -28,10 +28,13 @@ pub struct Config {
     pub repair_actions: BTreeSet<&'static str>,
     /// The value that the opt-in tag must have on the resource itself.
     pub repair_tag_value: String,
-    /// Per hour and execution environment.
+    /// Per hour: of all execution environments with a state table, else of each.
     pub max_repairs: u32,
     /// Older evidence never leads to a write.
     pub max_evidence_age: Duration,
+    /// Name or ARN of the DynamoDB table with the state; without it each execution
+    /// environment keeps its own.
+    pub state_table: Option<String>,
     /// When an open incident is notified again.
     pub reminder: Duration,
     /// Cap on the decoded size of one batch.
@@ -201,6 +204,7 @@ impl Config {
             repair_tag_value: String::new(),
             max_repairs: 0,
             max_evidence_age: Duration::ZERO,
+            state_table: None,
             reminder: Duration::ZERO,
             max_decoded_bytes: 0,
             signatures: None,
@@ -238,6 +242,7 @@ mod tests {
             repair_tag_value: "allow".to_owned(),
             max_repairs: 5,
             max_evidence_age: Duration::from_secs(86_400),
+            state_table: None,
             reminder: Duration::from_secs(86_400),
             max_decoded_bytes: 64 << 20,
             signatures: None,
@@ -268,6 +273,7 @@ mod tests {
             ("TRIAGE_REPAIR_TAG_VALUE", "team:ops"),
             ("TRIAGE_MAX_REPAIRS", "0"),
             ("TRIAGE_MAX_EVIDENCE_AGE", "15m"),
+            ("TRIAGE_STATE_TABLE", "triage.state_1-a"),
             ("TRIAGE_REMINDER", "7d"),
             ("TRIAGE_MAX_DECODED_BYTES", "512KiB"),
             ("TRIAGE_SIGNATURES", "/opt/own.toml"),
@@ -285,6 +291,7 @@ mod tests {
         assert_eq!(config.repair_tag_value, "team:ops");
         assert_eq!(config.max_repairs, 0);
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
+        assert_eq!(config.state_table.as_deref(), Some("triage.state_1-a"));
         assert_eq!(config.reminder, Duration::from_secs(7 * 86_400));
         assert_eq!(config.max_decoded_bytes, 512 << 10);
         assert_eq!(config.signatures, Some(PathBuf::from("/opt/own.toml")));
@@ -324,6 +331,21 @@ mod tests {
                 "TRIAGE_MAX_EVIDENCE_AGE",
                 &["0s", "366d", "24", "h", "1h30m", "24 h", "24H", "24ü"],
             ),
+            (
+                "TRIAGE_STATE_TABLE",
+                &[
+                    "ab",
+                    &long,
+                    "a table",
+                    "table/triage",
+                    "arn:aws:dynamodb:eu-central-1:123456789012:table/",
+                    "arn:aws:dynamodb:eu-central-1:123456789012:table/a/index/b",
+                    "arn:aws:dynamodb:eu-west-1:123456789012:table/triage",
+                    "arn:aws-cn:dynamodb:eu-central-1:123456789012:table/triage",
+                    "arn:aws:dynamodb:eu-central-1:12345678901:table/triage",
+                    "arn:aws:sns:eu-central-1:123456789012:triage",
+                ],
+            ),
             ("TRIAGE_REMINDER", &["0d", "99999999999999999999d", "1w"]),
             (
                 "TRIAGE_MAX_DECODED_BYTES",
@@ -344,9 +366,15 @@ mod tests {
     }
 
     #[test]
+    fn a_state_table_may_be_an_arn_of_this_region() {
+        let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/triage";
+        let config = read(&[("TRIAGE_STATE_TABLE", arn)]).expect("is valid");
+        assert_eq!(config.state_table.as_deref(), Some(arn));
+    }
+
+    #[test]
     fn settings_of_later_work_stop_the_start() {
         for (name, value) in [
-            ("TRIAGE_INCIDENT_TABLE", "triage"),
             ("TRIAGE_MESSAGE_FORMAT", "chat"),
             ("TRIAGE_MESSAGE_FORMAT", "json"),
             ("TRIAGE_MESSAGE_FORMAT", "per-protocol"),

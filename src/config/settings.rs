@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Config, TopicArn};
 use crate::cause::Severity;
+use crate::node::{AccountId, Region};
 use crate::repair::locks::RepairMode;
 use crate::repair::repairs::{REPAIRS, Repair};
 
@@ -108,7 +109,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TRIAGE_MAX_REPAIRS",
         default: Some("5"),
-        meaning: "repairs per hour and execution environment; above it nothing is repaired and the message says so",
+        meaning: "repairs per hour, of all execution environments where they share a state table, else of each; above it nothing is repaired and the message says so",
         allowed: "a whole number from 0 to 1000",
         available: true,
         read: |config, text| {
@@ -126,12 +127,15 @@ pub const SETTINGS: &[Setting] = &[
         read: |config, text| set(&mut config.max_evidence_age, duration(text)),
     },
     Setting {
-        name: "TRIAGE_INCIDENT_TABLE",
+        name: "TRIAGE_STATE_TABLE",
         default: None,
-        meaning: "DynamoDB table that remembers incidents; without one the execution environment does",
-        allowed: "nothing",
-        available: false,
-        read: |_, _| Err(Refused::NotYet),
+        meaning: "DynamoDB table with the state that all execution environments share; without one each keeps its own in memory",
+        allowed: "the name of a DynamoDB table, 3 to 255 ASCII letters, digits and . _ -, or its ARN in the function's own Region: arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME",
+        available: true,
+        read: |config, text| {
+            let table = is_table(text, &config.region).then(|| Some(text.to_owned()));
+            set(&mut config.state_table, table)
+        },
     },
     Setting {
         name: "TRIAGE_REMINDER",
@@ -209,6 +213,23 @@ fn repair_actions(text: &str) -> Option<BTreeSet<&'static str>> {
         .collect()
 }
 
+/// Whether DynamoDB takes `text` for the name of a table in `region`.
+fn is_table(text: &str, region: &Region) -> bool {
+    let named = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let is_name = |name: &str| (3..=255).contains(&name.len()) && name.bytes().all(named);
+    let Some(resource) = text.strip_prefix("arn:") else {
+        return is_name(text);
+    };
+    let fields: Vec<&str> = resource.splitn(5, ':').collect();
+    let [partition, "dynamodb", of, account, table] = fields[..] else {
+        return false;
+    };
+    let own = region.partition().arn();
+    let fits = own.map_or(partition.starts_with("aws"), |own| partition == own);
+    let table = table.strip_prefix("table/").is_some_and(is_name);
+    fits && of == region.as_str() && AccountId::parse(account).is_some() && table
+}
+
 /// Digits only: no sign, no space.
 fn whole(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -280,6 +301,9 @@ mod tests {
                         row.name
                     )
                 }
+                "TRIAGE_STATE_TABLE" => {
+                    format!("{}: !If [KeepsState, !Ref State, \"\"]", row.name)
+                }
                 name => format!("{name}: !Ref {}", parameter(row)),
             })
             .collect();
@@ -288,7 +312,9 @@ mod tests {
 
     #[test]
     fn the_templates_defaults_are_the_tables() {
-        for row in SETTINGS.iter().filter(|row| row.available) {
+        // The template makes the table itself.
+        let rows = SETTINGS.iter().filter(|row| row.available);
+        for row in rows.filter(|row| row.name != "TRIAGE_STATE_TABLE") {
             let default = template_default(&parameter(row));
             assert_eq!(
                 default,

@@ -9,6 +9,7 @@ from cloudformation import ACCOUNT, REGIONS, TEMPLATE, Stack, source
 ALWAYS = {
     "WriteOwnLog",
     "HandOverFailedBatches",
+    "KeepState",
     "SendMessages",
     "LookAtInstances",
     "LookAtRoles",
@@ -27,7 +28,7 @@ def every_stack():
 
 def calls_in(file):
     """`DescribeInstances` for `.describe_instances()`."""
-    verbs = "attach|create|delete|describe|get|list|modify|publish|put|simulate|update"
+    verbs = "attach|batch_get|create|delete|describe|get|list|modify|publish|put|simulate|update"
     for call in re.findall(rf"\.((?:{verbs})(?:_[a-z_]+)?)\(\)", file.read_text()):
         yield "".join(word.capitalize() for word in call.split("_"))
 
@@ -223,6 +224,30 @@ def test_messages_go_to_the_one_topic_and_its_key():
     assert given["SendMessages"]["Resource"] == topic
     assert given["EncryptMessages"]["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
     assert given["EncryptMessages"]["Resource"] == key
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_the_state_is_read_and_written_in_the_one_table_and_its_key_used_by_dynamodb_only(partition):
+    own = Stack(partition).statements()
+    assert own["KeepState"]["Resource"] == "State.Arn"
+    assert set(actions_of(own["KeepState"])) == {
+        "dynamodb:BatchGetItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+    }
+    assert "DecryptState" not in own
+    key = f"arn:{partition}:kms:{REGIONS[partition]}:{ACCOUNT}:key/0a1b"
+    assert Stack(partition, StateKeyArn=key).statements()["DecryptState"] == {
+        "Sid": "DecryptState",
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": key,
+        "Condition": {
+            "StringLike": {"kms:ViaService": f"dynamodb.{REGIONS[partition]}.amazonaws.com*"}
+        },
+    }
+    off = Stack(partition, StateTable="off", StateKeyArn=key).statements()
+    assert not {"KeepState", "DecryptState"} & off.keys()
 
 
 def test_failed_batches_go_to_the_one_queue_and_log_lines_to_the_own_log():

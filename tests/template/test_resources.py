@@ -66,6 +66,7 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "TRIAGE_REPAIR_TAG_VALUE": "ops",
         "TRIAGE_MAX_REPAIRS": 7,
         "TRIAGE_MAX_EVIDENCE_AGE": "2h",
+        "TRIAGE_STATE_TABLE": "State",
         "TRIAGE_REMINDER": "3d",
         "TRIAGE_MAX_DECODED_BYTES": "1MiB",
         "TRIAGE_SIGNATURES": "/opt/own.toml",
@@ -92,6 +93,7 @@ def test_the_subscription_takes_every_event_and_waits_for_its_permission():
     assert subscription["Properties"] == {
         "LogGroupName": "/fleet/ssm",
         "FilterPattern": "",
+        "EmitSystemFields": ["@aws.account", "@aws.region"],
         "DestinationArn": "Function.Arn",
     }
 
@@ -133,6 +135,44 @@ def test_the_docs_ask_of_a_mapping_what_the_template_sets():
     mapping = source()["Resources"]["StreamMapping"]["Properties"]
     for key, value in yaml_parse(shown).items():
         assert mapping[key] == value, key
+
+
+def test_the_state_is_kept_in_a_table_of_its_own_unless_it_is_switched_off():
+    state = Stack().resources["State"]
+    # Nothing in it outlives its use: it goes with the stack.
+    assert (state["DeletionPolicy"], state["UpdateReplacePolicy"]) == ("Delete", "Delete")
+    assert state["Properties"] == {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "key", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "DeletionProtectionEnabled": "false",
+    }
+    off = Stack(StateTable="off")
+    assert "State" not in off.resources
+    assert off.properties("Function")["Environment"]["Variables"]["TRIAGE_STATE_TABLE"] == ""
+
+
+def test_the_table_takes_a_key_and_protection_as_chosen():
+    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/0a1b"
+    state = Stack(StateKeyArn=key, StateDeletionProtection="true").properties("State")
+    assert state["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": key,
+    }
+    assert state["DeletionProtectionEnabled"] == "true"
+
+
+def test_the_table_has_the_attributes_that_the_function_writes():
+    adapter = (TEMPLATE.parent / "src/aws/dynamodb.rs").read_text()
+    state = Stack().properties("State")
+    for name, constant in [
+        (state["KeySchema"][0]["AttributeName"], "KEY"),
+        (state["TimeToLiveSpecification"]["AttributeName"], "EXPIRES_AT"),
+    ]:
+        assert f'const {constant}: &str = "{name}";' in adapter
 
 
 def test_the_topic_is_encrypted_and_made_only_when_none_is_given():

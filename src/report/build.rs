@@ -288,7 +288,7 @@ mod tests {
         let lines = advice(&sample::incident(Cause::Throttled), &sample::nothing_done());
         let is_check = |line: &String| line.starts_with("To verify. ");
         let first = lines.iter().position(is_check).unwrap();
-        assert!(lines[first - 1].ends_with("A restart of the agent does not help."));
+        assert!(lines[first - 1].ends_with("A restart does not help."));
         assert!(lines[first..].iter().all(is_check));
     }
 }

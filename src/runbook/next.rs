@@ -18,14 +18,13 @@ impl Restart {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::NotNeeded => "No restart is needed.",
-            Self::Shortens => "After the fix, a restart of the agent shortens the wait.",
+            Self::Shortens => "A restart after the fix shortens the wait.",
             Self::AfterRefresh => {
-                "EC2 applies the change within 1 h, or at once when the instance profile is \
-                 associated again. A restart of the agent then shortens the wait."
+                "Once EC2 has applied the change (within 1 h), a restart shortens the wait."
             }
             Self::Needed => "Restart the agent after the fix.",
-            Self::Useless => "A restart of the agent does not help.",
-            Self::Unknown => "Could not determine whether a restart of the agent helps.",
+            Self::Useless => "A restart does not help.",
+            Self::Unknown => "Could not determine whether a restart helps.",
         }
     }
 }

@@ -334,7 +334,7 @@ fn what_is_repaired_needs_no_steps_but_the_agents_next_try() {
     let runbook = advise(&sample::incident(Cause::RoleNotAssumable), &outcome);
     let text: Vec<String> = runbook.steps.iter().map(Step::line).collect();
     insta::assert_snapshot!(text.join("\n"), @r"
-    EC2 applies a changed trust policy within 1 h. To apply it now, find the association of the instance profile …
+    To apply it at once instead of within 1 h, find the association …
     aws ec2 describe-iam-instance-profile-associations --region eu-central-1 --filters 'Name=instance-id,Values=i-0123456789abcdef0' --query 'IamInstanceProfileAssociations[].[AssociationId,State,IamInstanceProfile.Arn,IamInstanceProfile.Id]' --output text
     … and associate the instance profile again:
     aws ec2 replace-iam-instance-profile-association --region eu-central-1 --association-id ASSOCIATION_ID --iam-instance-profile 'Name=MyProfile'

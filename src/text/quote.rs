@@ -1,6 +1,8 @@
 //! A log record as a person is shown it: redacted, web pages in it reduced to
 //! their title, at a length that can be read.
 
+use std::collections::HashSet;
+
 use super::redact::redact;
 use super::sanitize::cut;
 
@@ -11,12 +13,13 @@ const RECORD_LENGTH: usize = 4_000;
 /// no answer.
 const EMPTY_WORDS: &[&str] = &["", "caused by: :", "status code: 0, request id:"];
 
-/// The lines of `text` that say something, redacted and whole. Never empty, no
-/// line is.
+/// The lines of `text` that say something, redacted and whole, each once. Never
+/// empty, no line is.
 pub(crate) fn readable(text: &str) -> Vec<String> {
     let text = without_pages(&redact(text));
+    let mut known = HashSet::new();
     let mut lines: Vec<String> = (text.lines().map(str::trim))
-        .filter(|line| !EMPTY_WORDS.contains(line))
+        .filter(|line| !EMPTY_WORDS.contains(line) && known.insert(*line))
         .map(str::to_owned)
         .collect();
     if lines.is_empty() {

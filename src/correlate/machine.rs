@@ -92,7 +92,7 @@ const SEARCHED: usize = 1024;
 pub(super) fn observe(machine: &mut Machine, record: &NormalizedRecord<'_, '_>) {
     match record.origin {
         Origin::Systemd | Origin::Kernel => machine.add(Environment::Linux),
-        Origin::File | Origin::LevelFirst | Origin::Raw | Origin::Paste => {}
+        Origin::File | Origin::LevelFirst | Origin::Raw | Origin::Unattributed | Origin::Paste => {}
     }
     let text = cut(record.flat(), SEARCHED);
     for (environment, texts) in TEXTS {

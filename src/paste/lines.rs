@@ -11,7 +11,7 @@ use super::characters::{element, plain};
 use super::marks::{CLOSING, Mark, closed, is_item, strip, strip_like};
 use super::wrap::{Joint, Wrap};
 use super::{Beginning, Kind, Line};
-use crate::record::{Level, Opening, is_agent_tag, opening, read_stamp, without_tags};
+use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
 
 /// What is left of a head: date, time, level, each in the form in which people
 /// leave it.
@@ -266,8 +266,12 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             });
             if goes_on {
                 all.push(own(text, Kind::Line));
-            } else if open.take().is_some() {
-                all.push(own("", Kind::Foreign));
+            } else {
+                // Who asks about the agent names it.
+                let program = is_foreign(text) || !self.of_agent && !is_fence(text);
+                if open.take().is_some() || program {
+                    all.push(own("", Kind::Foreign { program }));
+                }
             }
             if open.is_none() {
                 depth = depth_after(depth, text);

@@ -53,7 +53,10 @@ pub enum Kind {
         at: Option<Timestamp>,
     },
     /// Nobody's: the record before is over.
-    Foreign,
+    Foreign {
+        /// Another program's, for all that the text says.
+        program: bool,
+    },
 }
 
 impl<'t> Line<'t> {
@@ -74,7 +77,12 @@ impl<'t> Line<'t> {
                 .headless(&self.text, level, own.or(at), received)
                 .into_iter()
                 .for_each(each),
-            Kind::Foreign => reader.close(each),
+            Kind::Foreign { program } => {
+                reader.close(each);
+                if program {
+                    reader.foreign();
+                }
+            }
         }
     }
 }

@@ -19,6 +19,21 @@ pub(super) struct Head<'a> {
     pub body: &'a str,
 }
 
+impl Head<'_> {
+    /// Whether it is of the text that Go or the logger write by themselves.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self.origin, Origin::Raw | Origin::Unattributed)
+    }
+
+    /// Whether Go's runtime tells that a program dies.
+    pub(super) fn is_panic(&self) -> bool {
+        self.is_raw() && PANICS.iter().any(|start| self.body.starts_with(start))
+    }
+}
+
+/// How Go's runtime begins to tell that a program dies.
+const PANICS: [&str; 2] = ["panic: ", "fatal error: "];
+
 /// Reads the head of a line whose transport prefix is gone; `None` when the
 /// line continues the record before.
 pub(super) fn head(line: &str) -> Option<Head<'_>> {
@@ -128,8 +143,9 @@ fn level_first(line: &str, quoted: bool) -> Option<Head<'_>> {
 
 /// Text that Go and the logger write by themselves to standard error.
 fn raw(line: &str) -> Option<Head<'_>> {
-    let level = if ["panic: ", "fatal error: ", "seelog internal error: "]
+    let level = if PANICS
         .iter()
+        .chain(&["seelog internal error: "])
         .any(|start| line.starts_with(start))
     {
         Level::Error

@@ -52,6 +52,17 @@ pub(super) struct Line<'l, 'e> {
     pub received: Timestamp,
     /// Its number within the batch or file, from 1.
     pub number: u64,
+    /// It is all of its event: what continues it comes in further ones.
+    pub is_event: bool,
+}
+
+/// What taking a line has shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// A record began with it.
+    pub start: bool,
+    /// Whether the lines so far end with those of another program than the agent.
+    pub others: bool,
 }
 
 /// Takes the lines of one host in order and gives records as they end.
@@ -196,19 +207,19 @@ impl<'a> Joiner<'a> {
     }
 
     /// Takes one line. Gives a record that this line ended, or that stands by
-    /// itself; `started` says whether a record begins with it.
+    /// itself; `shown` says what is known before and after it.
     pub(super) fn line<'l>(
         &mut self,
         line: Line<'l, '_>,
         keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
-        started: &mut bool,
+        shown: &mut Shown,
     ) -> Option<Record<'a>> {
         self.last_at = line.at;
         let origin = match line.envelope.producer {
             Producer::Systemd => Origin::Systemd,
             Producer::Kernel => Origin::Kernel,
             Producer::Agent | Producer::Unnamed | Producer::Other(_) => {
-                return self.agent_line(line, keep, started);
+                return self.agent_line(line, keep, shown);
             }
         };
         Some(self.bare(line.text, Level::Info, origin, &line, keep))
@@ -239,22 +250,33 @@ impl<'a> Joiner<'a> {
         &mut self,
         line: Line<'l, '_>,
         keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
-        started: &mut bool,
+        shown: &mut Shown,
     ) -> Option<Record<'a>> {
         let body = line.text;
         // A form without a time counts only where it cannot be a quoted text.
         let adrift = self.orphaned && self.timed;
-        if let Some(head) = head::head(body) {
+        if let Some(mut head) = head::head(body) {
             let named = line.envelope.producer == Producer::Agent;
+            let begun = self.orphaned && line.is_event;
+            if head.is_panic() && !named && (shown.others || begun || self.timed) {
+                head.origin = Origin::Unattributed;
+            }
             let free = self.dump_depth == 0 && (named || !self.timed);
-            let free = free && !(adrift && head.stamp.is_none() && head.origin != Origin::Raw);
+            let free = free && !(adrift && head.stamp.is_none() && !head.is_raw());
             let starts = match head.origin {
                 Origin::File => true,
                 Origin::LevelFirst | Origin::Raw => free || head.quoted,
+                Origin::Unattributed => self.dump_depth == 0,
                 Origin::Systemd | Origin::Kernel | Origin::Paste => false,
             };
             if starts {
-                *started = true;
+                shown.start = true;
+                shown.others = match head.origin {
+                    Origin::File => false,
+                    // Go's logger is everybody's.
+                    Origin::Raw => head.stamp.is_some(),
+                    _ => shown.others,
+                };
                 return self.start(&head, &line, keep);
             }
         } else if self.dump_depth == 0 && !adrift && is_metadata_answer(body) {
@@ -262,7 +284,9 @@ impl<'a> Joiner<'a> {
             return self.replace(record, line.envelope.steps);
         }
         // What continues a record comes in the same wrappers, or without any.
-        if !line.envelope.is_wrapped() || line.envelope.steps == self.steps {
+        let goes_on = !line.envelope.is_wrapped() || line.envelope.steps == self.steps;
+        shown.others |= !body.is_empty() && !(goes_on && self.open.is_some());
+        if goes_on {
             self.continue_with(body, keep);
         }
         None

@@ -19,6 +19,7 @@ pub use normalized::NormalizedRecord;
 pub use reader::{Opening, Reader, first_time, opening, records};
 pub use tags::{Tags, begins_with_tag, is_agent_tag, without_tags};
 pub use text::{cut, fold, lines, without_last};
+pub(crate) use unwrap::{is_foreign, names_agent};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -76,6 +77,10 @@ pub enum Origin {
     LevelFirst,
     /// The agent's standard output: no level, or Go's own panic text.
     Raw,
+    /// Go's own panic text that is the agent's only if it names the agent: another
+    /// program's lines stand before it, or its stack is still to come, or it may
+    /// be what a record quotes.
+    Unattributed,
     /// systemd telling of the agent's unit.
     Systemd,
     /// The kernel telling of one of the agent's processes.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::head::{head, read_stamp};
 use super::hosts::{Host, Hosts};
-use super::join::{Joiner, Line, is_metadata_answer};
+use super::join::{Joiner, Line, Shown, is_metadata_answer};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
@@ -48,6 +48,9 @@ pub struct Reader<'a> {
     last_place: usize,
     #[serde(skip_serializing_if = "is_default")]
     timed: bool,
+    /// The lines so far end with those of another program than the agent.
+    #[serde(skip_serializing_if = "is_default")]
+    others: bool,
     #[serde(skip_serializing_if = "is_default")]
     lines: u64,
 }
@@ -79,6 +82,7 @@ impl Default for Reader<'_> {
             last_named: (None, None),
             last_place: 0,
             timed: false,
+            others: false,
             lines: 0,
         }
     }
@@ -142,8 +146,13 @@ impl<'a> Reader<'a> {
                 at: None,
                 received: Timestamp::UNIX_EPOCH,
                 number: self.lines,
+                is_event: true,
             };
-            let record = self.joiners[parts.place].line(line, own, &mut false);
+            let mut shown = Shown {
+                start: false,
+                others: self.others,
+            };
+            let record = self.joiners[parts.place].line(line, own, &mut shown);
             record.into_iter().for_each(&mut each);
         }
         self.joiners
@@ -190,6 +199,7 @@ impl<'a> Reader<'a> {
             last_named: (None, None),
             last_place: 0,
             timed: self.timed,
+            others: self.others,
             lines: self.lines,
         }
     }
@@ -237,8 +247,14 @@ impl<'a> Reader<'a> {
             at,
             received,
             number: self.lines,
+            is_event: false,
         };
         self.joiners[self.last].headless(line, level, Cow::Borrowed)
+    }
+
+    /// What comes next follows a line of another program.
+    pub fn foreign(&mut self) {
+        self.others = true;
     }
 
     /// The next line is the text's `number`th: lines before it were left out, or
@@ -275,11 +291,12 @@ impl<'a> Reader<'a> {
         }
         for line in lines(text) {
             self.lines += u64::from(depth == 0);
+            let is_event = line.len() == text.len();
             let line = without_last(line, b'\r');
             match self.opened(line, outer, depth) {
                 Some(opened) => self.take_opened(opened, keep, depth, times, each),
                 None => {
-                    if let Some(record) = self.deliver(line, keep, outer, times) {
+                    if let Some(record) = self.deliver(line, keep, outer, times, is_event) {
                         each(record);
                     }
                 }
@@ -360,6 +377,7 @@ impl<'a> Reader<'a> {
         keep: K,
         envelope: &Envelope<'l>,
         times: Times,
+        is_event: bool,
     ) -> Option<Record<'a>>
     where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
@@ -371,6 +389,7 @@ impl<'a> Reader<'a> {
             Producer::Other(name) => self.writes_through(name, line),
         };
         if !is_ours {
+            self.others |= envelope.producer == Producer::Unnamed;
             return None;
         }
         self.last = if envelope.is_wrapped() {
@@ -383,17 +402,22 @@ impl<'a> Reader<'a> {
         };
         let joiner = &mut self.joiners[self.last];
         joiner.timed |= self.timed;
-        let mut started = false;
+        let mut shown = Shown {
+            start: false,
+            others: self.others,
+        };
         let line = Line {
             text: line,
             envelope,
             at: times.at,
             received: times.received,
             number: self.lines,
+            is_event,
         };
-        let record = joiner.line(line, keep, &mut started);
+        let record = joiner.line(line, keep, &mut shown);
         self.timed |= joiner.timed;
-        if started && envelope.is_wrapped() {
+        self.others = shown.others;
+        if shown.start && envelope.is_wrapped() {
             self.known.learn(&envelope.steps);
         }
         record

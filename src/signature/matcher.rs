@@ -11,7 +11,7 @@ use super::{Kind, Part, Signature};
 use crate::cause::{Cause, Severity};
 use crate::failure::{self, Failure};
 use crate::paste::Beginning;
-use crate::record::{Level, NormalizedRecord, Origin, fold};
+use crate::record::{Level, NormalizedRecord, Origin, fold, names_agent};
 
 /// A signature that recognised a record, with what the error inside says.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,6 +175,13 @@ impl Matcher {
                 .iter()
                 .any(|component| record.tags.iter().any(|tag| tag == *component));
         if !(signature.reads(record.level) && is_component) {
+            return None;
+        }
+        // Another program's, for all that is known, unless it names the agent.
+        if record.origin == Origin::Unattributed
+            && signature.kind != Kind::Benign
+            && !names_agent(record.flat())
+        {
             return None;
         }
         self.holds(index, record.flat())

@@ -12,6 +12,7 @@ mod golden;
 mod lines;
 mod operator;
 mod others;
+mod panics;
 mod pastes;
 mod people;
 mod shapes;

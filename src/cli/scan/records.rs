@@ -188,12 +188,12 @@ mod tests {
     #[test]
     fn records_come_with_their_lines_and_times() {
         let log = "ERROR first\n2026-11-23 04:19:04 ERROR a\n\tstatus\r\n\
-            panic: b\n2026-11-23 04:19:05 INFO c";
+            ERROR b\n2026-11-23 04:19:05 INFO c";
         assert_eq!(
             all(log),
             [
                 record("2026-11-23T04:19:04Z", 1, "first"),
-                record("2026-11-23T04:19:04Z", 2, "a\n\tstatus\npanic: b"),
+                record("2026-11-23T04:19:04Z", 2, "a\n\tstatus\nERROR b"),
                 record("2026-11-23T04:19:05Z", 5, "c"),
             ]
         );

@@ -205,7 +205,7 @@ fn a_record_without_a_time_has_its_wrappers_in_the_agents_zone() {
         .iter()
         .map(|record| record.at.to_string())
         .collect();
-    assert_eq!(timed, ["2024-11-04T10:02:44.9629Z"]);
+    assert_eq!(timed, ["2024-11-04T10:02:44.9629Z", "2024-11-04T10:02:46Z"]);
     let text = "Nov 04 10:02:44 h amazon-ssm-agent[1]: 2024-11-04 08:02:44.9629 INFO a\n\
                 Nov 04 10:02:46 h amazon-ssm-agent[1]: panic: b";
     assert_eq!(read_as(text)[1].1, "2024-11-04T08:02:46Z");
@@ -234,6 +234,42 @@ fn what_the_agents_users_quote_is_opened_in_no_wrapper() {
     let records = records(text);
     assert_eq!(records.len(), 2);
     assert!(records.iter().all(|record| record.level == Level::Info));
+}
+
+#[test]
+fn a_panic_is_the_agents_where_nothing_else_stands_before_it() {
+    let origins =
+        |text: &str| -> Vec<Origin> { records(text).iter().map(|record| record.origin).collect() };
+    let panic = "panic: close of closed channel\n\ngoroutine 1 [running]:";
+    for (before, origin) in [
+        ("", Origin::Raw),
+        ("2024-11-04T10:02:44Z I! Loading\n", Origin::Unattributed),
+        ("listening on :8080\n", Origin::Unattributed),
+        ("Initializing new seelog logger\n", Origin::Raw),
+        ("2024/11/04 10:02:44 listening\n", Origin::Unattributed),
+        // Records of the agent may quote one.
+        ("2024-11-04 10:02:44.9629 INFO a\n", Origin::Unattributed),
+    ] {
+        let last = origins(&format!("{before}{panic}")).pop();
+        assert_eq!(last, Some(origin), "{before}");
+    }
+    let named = "Nov 04 10:02:44 h amazon-ssm-agent[1]: ";
+    let text = format!("{named}2024-11-04 10:02:44.9629 INFO a\n{named}{panic}");
+    assert_eq!(origins(&text), [Origin::File, Origin::Raw]);
+    // Where a stream begins with it, its author is still to come; an event of
+    // several lines is all there is.
+    let mut reader = Reader::default();
+    reader.begin_batch(None, false, |_| ());
+    for (events, origin) in [
+        (panic.lines().collect(), Origin::Unattributed),
+        (vec![panic], Origin::Raw),
+    ] {
+        let mut reader = reader.clone();
+        events
+            .into_iter()
+            .for_each(|event: &str| reader.text(event, None, now(), |_| ()));
+        assert_eq!(closed(&mut reader)[0].origin, origin);
+    }
 }
 
 #[test]

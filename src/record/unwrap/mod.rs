@@ -25,7 +25,8 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 pub(super) use colours::without_colours;
-pub(super) use program::{Producer, is_foreign, names_agent};
+pub(super) use program::Producer;
+pub(crate) use program::{is_foreign, names_agent};
 pub(super) use stamp::{Stamp, zone_between};
 
 use super::Origin;

@@ -107,31 +107,38 @@ fn is_container(name: &str) -> bool {
     matches!(name.len(), 12 | 64) && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Names with which programs that log objects begin one.
+const LOGGED: [&[u8]; 6] = [b"level", b"ts", b"time", b"timestamp", b"severity", b"msg"];
+
 /// Own line formats of other programs: they neither start nor continue a record
 /// of the agent.
-pub(in crate::record) fn is_foreign(line: &str) -> bool {
+pub(crate) fn is_foreign(line: &str) -> bool {
     let bytes = line.as_bytes();
     match bytes {
         // klog: `E1104 10:02:44.962900    2373 file.go:1] …`
         [b'E' | b'W' | b'I' | b'F', a, b, c, d, b' ', ..] => {
             [a, b, c, d].iter().all(|b| b.is_ascii_digit())
         }
-        // `2024-11-04T10:02:44Z E! …`, `2024-11-04 10:02:44,962 - botocore - …`
+        // `2024-11-04T10:02:44Z E! …`, `2024-11-04 10:02:44,962 - botocore - …`,
+        // `2024/11/04 10:02:44.962 INFO …`
         [y, ..] if y.is_ascii_digit() && bytes.len() > 19 => {
-            let dated = bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':';
-            dated && (bytes[10] == b'T' || bytes[19] == b',')
+            let clock = bytes[13] == b':';
+            let dated = clock && bytes[4] == b'-' && bytes[7] == b'-';
+            let slashed = clock && bytes[4] == b'/' && bytes[7] == b'/';
+            dated && (bytes[10] == b'T' || bytes[19] == b',') || slashed && bytes[19] == b'.'
         }
-        [b't', b'i', b'm', b'e', b'=', ..] => true,
-        [b'{', b'"', ..] => {
-            line.starts_with("{\"level\"")
-                || line.starts_with("{\"ts\"")
-                || line.starts_with("{\"time\"")
+        [b't' | b'l', ..] => ["time=", "ts=", "level="]
+            .iter()
+            .any(|name| line.starts_with(name)),
+        [b'{', b'"', rest @ ..] => {
+            let name = rest.split(|byte| *byte == b'"').next();
+            name.is_some_and(|name| LOGGED.contains(&name))
         }
         _ => false,
     }
 }
 
-/// Whether a line of systemd or the kernel is about the agent.
-pub(in crate::record) fn names_agent(body: &str) -> bool {
+/// Whether a text names one of the agent's processes.
+pub(crate) fn names_agent(body: &str) -> bool {
     PROCESSES.iter().any(|process| body.contains(process))
 }

@@ -111,6 +111,37 @@ def test_a_stream_is_read_only_when_one_is_named():
     assert {"Subscription", "SubscriptionPermission"} <= Stack().resources.keys()
 
 
+def test_the_log_group_may_feed_the_stream_in_the_order_of_each_log_stream():
+    stack = Stack(SubscriptionTarget="stream", KinesisStreamArn=STREAM)
+    assert not {"Subscription", "SubscriptionPermission"} & stack.resources.keys()
+    subscription = stack.properties("StreamSubscription")
+    direct = Stack().properties("Subscription")
+    assert subscription == {
+        **direct,
+        "DestinationArn": STREAM,
+        "Distribution": "ByLogStream",
+        "RoleArn": "SubscriptionRole.Arn",
+    }
+    assert not {"StreamSubscription", "SubscriptionRole"} & Stack(KinesisStreamArn=STREAM).resources.keys()
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_the_logs_of_this_account_may_be_sent_to_the_stream_and_nothing_else(partition):
+    key = f"arn:{partition}:kms:{REGIONS[partition]}:{ACCOUNT}:key/0a1b"
+    chosen = {"SubscriptionTarget": "stream", "KinesisStreamArn": STREAM}
+    role = Stack(partition, KinesisKeyArn=key, **chosen).properties("SubscriptionRole")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "logs.amazonaws.com"}
+    own = f"arn:{partition}:logs:{REGIONS[partition]}:{ACCOUNT}:*"
+    assert trust["Condition"] == {"StringLike": {"aws:SourceArn": own}}
+    (policy,) = role["Policies"]
+    send = {"Effect": "Allow", "Action": "kinesis:PutRecord", "Resource": STREAM}
+    encrypt = {"Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key}
+    assert policy["PolicyDocument"]["Statement"] == [send, encrypt]
+    plain = Stack(partition, **chosen).properties("SubscriptionRole")
+    assert plain["Policies"][0]["PolicyDocument"]["Statement"] == [send]
+
+
 def test_a_record_that_fails_does_not_block_its_shard():
     mapping = Stack(KinesisStreamArn=STREAM).resources["StreamMapping"]
     assert mapping["DependsOn"] == "RolePolicy"
@@ -118,6 +149,7 @@ def test_a_record_that_fails_does_not_block_its_shard():
         "EventSourceArn": STREAM,
         "FunctionName": "Function.Arn",
         "StartingPosition": "LATEST",
+        "ParallelizationFactor": 1,
         # Only the records that failed come again, …
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "BisectBatchOnFunctionError": True,

@@ -48,11 +48,6 @@ pub(crate) fn one_line(text: &str) -> String {
     words.join(" ")
 }
 
-/// Each compiled at the first text that it may match: the names in the report
-/// of a healthy batch need none.
-static PATTERNS: [OnceLock<Regex>; RULE_TABLE.len()] =
-    [const { OnceLock::new() }; RULE_TABLE.len()];
-
 /// Names whose value is a secret wherever they stand before `=` or in JSON.
 macro_rules! secret_name {
     () => {
@@ -75,215 +70,124 @@ macro_rules! quoted_value {
     };
 }
 
-/// Whether the text at the place of a secret is one.
-type IsSecret = fn(&str) -> bool;
-
-/// Whether a text has what no match is without: the pattern is not asked of others.
-type MayMatch = fn(&str) -> bool;
-
-/// Where a secret stands, as the group `x`, and whether it is one.
-const RULE_TABLE: &[(&str, IsSecret, MayMatch)] = &[
-    // Keys and certificates; one that is cut off runs to the end.
-    (
-        r"(?s)(?<x>-----BEGIN [A-Z0-9 ]{0,40}-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\z))",
-        always,
-        |text| text.contains("-----BEGIN "),
-    ),
-    // Headers: in JSON one value, in HTTP's form the rest of the line.
-    (
-        concat!(
-            r#"(?i)\b(?:proxy-)?authorization\\?["'][ \t]*[:=][ \t]*\\?(?<x>"#,
-            quoted_value!(),
-            r#"|[^\s"'\\,}]+)"#
-        ),
-        always,
-        |text| text.contains([':', '=']),
-    ),
-    (
-        concat!(
-            r"(?i)\b(?:proxy-)?authorization[ \t]*[:=][ \t]*(?<x>",
-            quoted_value!(),
-            r#"|[^\s"'][^\n"']*)"#
-        ),
-        always,
-        |text| text.contains([':', '=']),
-    ),
-    (
-        r"(?i)\b(?:bearer|basic|negotiate|ntlm)[ \t]+(?<x>[A-Za-z0-9._~+/=-]{8,})",
-        looks_random,
-        |text| text.contains([' ', '\t']),
-    ),
-    // JSON web tokens.
-    (
-        r"(?<x>eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*)",
-        always,
-        |text| text.contains("eyJ"),
-    ),
-    // URL user info; the second form is a password with a slash in it.
-    (
-        r#"[A-Za-z][A-Za-z0-9+.-]*:\\?/\\?/(?<x>[^\s/?#"'<>\\]*)@"#,
-        always,
-        |text| text.contains('@'),
-    ),
-    (
-        r#"[A-Za-z][A-Za-z0-9+.-]*://(?<x>[^\s/?#@:"'<>]*:[^\s@"'<>]*)@"#,
-        is_not_port_and_path,
-        |text| text.contains('@'),
-    ),
-    (
-        r#"(?i)\b(?:https?|all|ftp|socks)_?proxy["']?[ \t]*[:=][ \t]*["']?(?<x>[^\s"'<>]*)@"#,
-        has_no_scheme,
-        |text| text.contains('@'),
-    ),
-    (
-        r#"(?:^|[\s"'=(,])(?<x>[^\s:@/"'<>\[\](),=]+:[^\s:@/"'<>]+)@[A-Za-z0-9\[]"#,
-        always,
-        |text| text.contains('@'),
-    ),
-    // Parameters of signed URLs; the ids of a request are no secret.
-    (
-        r#"(?i)\b(?<name>x-amz-[a-z0-9-]+)\\?["']?(?:=|%3d|[ \t]*:[ \t]*)(?<x>\\?"[^"\n]*"?|[^\s&"'<>\\]+)"#,
-        always,
-        |text| text.contains(['=', '%', ':']),
-    ),
-    // Access key ids, with whatever is glued to them.
-    (
-        r"(?<x>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}[A-Za-z0-9/+=]*)",
-        always,
-        |text| text.contains("IA") || text.contains("ACCA"),
-    ),
-    // Session tokens by the prefixes that STS gives them.
-    (
-        r"(?<x>(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz|AQoDYXdz|AQoEXAMPLE)[A-Za-z0-9/+=%_-]*)",
-        always,
-        |text| text.contains("YXdz") || text.contains("JpZ2lu") || text.contains("AQoEXAMPLE"),
-    ),
-    // Activation codes as the agent's command line takes them.
-    (
-        r#"(?i)(?:^|[\s"'`(])--?(?:activation-)?code(?:[ \t]+|=|:)["']?(?<x>[A-Za-z0-9+/=_-]{10,64})"#,
-        always,
-        |text| text.contains([' ', '\t', '=', ':']),
-    ),
-    (
-        r#"(?i)activation[_ -]?code[ \t]+(?:is[ \t]+)?["']?(?<x>[A-Za-z0-9+/]{20})"#,
-        looks_random,
-        |text| text.contains([' ', '\t']),
-    ),
-    // name=value, and a flag's value after a space.
-    (
-        concat!(
-            r"(?i)",
-            secret_name!(),
-            r#"[A-Za-z0-9_.-]*\\?["']?[ \t]*=[>=]?[ \t]*\\?(?<x>"#,
-            quoted_value!(),
-            "|",
-            bare_value!(),
-            ")"
-        ),
-        always,
-        |text| text.contains('='),
-    ),
-    (
-        concat!(
-            r#"(?i)(?:^|[\s"'])(?:--?|/)[A-Za-z0-9_-]*"#,
-            secret_name!(),
-            r#"[A-Za-z0-9_-]*[ \t:]+(?<x>"#,
-            quoted_value!(),
-            r#"|[^\s"'&;\\-]"#,
-            bare_value!(),
-            ")"
-        ),
-        always,
-        |text| text.contains([' ', '\t', ':']),
-    ),
-    // "name": "value" in JSON, also escaped inside a string.
-    (
-        concat!(
-            r"(?i)",
-            secret_name!(),
-            r#"[A-Za-z0-9_.-]*(?:\\*["'])[ \t]*:[ \t]*(?<x>\\*"(?:[^"\\\n]|\\[^"\n])*(?:\\?")?|'[^'\n]*'?)"#
-        ),
-        always,
-        |text| text.contains(':'),
-    ),
-    // name: value, where the value may also be the next part of an error.
-    (
-        concat!(
-            r"(?i)",
-            r"(?:pass(?:word|wd|phrase|code)|pwd|secret|secret[_-]?access[_-]?key)",
-            r#"[ \t]*:[ \t]*(?<x>"#,
-            quoted_value!(),
-            "|",
-            bare_value!(),
-            ")"
-        ),
-        is_not_an_error_word,
-        |text| text.contains(':'),
-    ),
-    (
-        concat!(
-            r"(?i)",
-            secret_name!(),
-            r#"[A-Za-z0-9_.-]*[ \t]*:[ \t]*(?<x>"#,
-            bare_value!(),
-            ")"
-        ),
-        looks_random,
-        |text| text.contains(':'),
-    ),
-    // A secret access key that stands alone.
-    (
-        r"(?<x>[A-Za-z0-9/+_.-]{40,})",
-        is_secret_access_key,
-        |text| text.len() >= 40,
-    ),
-    // Any other long run of base64.
-    (r"(?<x>[A-Za-z0-9/+_=%-]{100,})", is_long_token, |text| {
-        text.len() >= 100
-    }),
-];
-
-fn pass(text: &str) -> String {
-    let rules = RULE_TABLE.iter().zip(&PATTERNS);
-    rules.fold(
-        text.to_owned(),
-        |text, (&(pattern, is_secret, may_match), compiled)| {
-            if !may_match(&text) {
-                return text;
-            }
-            let pattern = compiled.get_or_init(|| {
-                Regex::new(pattern).expect("the rule table compiles, as a test shows")
-            });
-            apply(pattern, is_secret, text)
-        },
-    )
+/// Where a secret stands, as the group `x`, and whether it is one. The pattern is compiled at the
+/// first text that is long enough and has one of what a match has: the names in the report of a
+/// healthy batch need none.
+struct Rule {
+    is_secret: fn(&str) -> bool,
+    least: usize,
+    has: &'static [&'static str],
+    pattern: &'static str,
+    compiled: OnceLock<Regex>,
 }
 
-fn apply(pattern: &Regex, is_secret: IsSecret, text: String) -> String {
-    let mut out = String::new();
-    let mut copied = 0;
-    for found in pattern.captures_iter(&text) {
-        let Some(secret) = found.name("x") else {
-            continue;
-        };
-        if secret.is_empty()
-            || secret.as_str() == MARKER
-            || found
-                .name("name")
-                .is_some_and(|name| names_a_request(name.as_str()))
-            || !is_secret(secret.as_str())
-        {
-            continue;
+macro_rules! rules {
+    ($($is_secret:ident, $least:literal, $has:tt: $($part:expr),+;)+) => {
+        static RULES: [Rule; 21] = [$(Rule {
+            is_secret: $is_secret,
+            least: $least,
+            has: &$has,
+            pattern: concat!($($part),+),
+            compiled: OnceLock::new(),
+        }),+];
+    };
+}
+
+rules! {
+    // Keys and certificates; one that is cut off runs to the end.
+    always, 0, ["-----BEGIN "]:
+        r"(?s)(?<x>-----BEGIN [A-Z0-9 ]{0,40}-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\z))";
+    // Headers: in JSON one value, in HTTP's form the rest of the line.
+    always, 0, [":", "="]:
+        r#"(?i)\b(?:proxy-)?authorization\\?["'][ \t]*[:=][ \t]*\\?(?<x>"#, quoted_value!(), r#"|[^\s"'\\,}]+)"#;
+    always, 0, [":", "="]:
+        r"(?i)\b(?:proxy-)?authorization[ \t]*[:=][ \t]*(?<x>", quoted_value!(), r#"|[^\s"'][^\n"']*)"#;
+    looks_random, 0, [" ", "\t"]:
+        r"(?i)\b(?:bearer|basic|negotiate|ntlm)[ \t]+(?<x>[A-Za-z0-9._~+/=-]{8,})";
+    // JSON web tokens.
+    always, 0, ["eyJ"]: r"(?<x>eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*)";
+    // URL user info; the second form is a password with a slash in it.
+    always, 0, ["@"]: r#"[A-Za-z][A-Za-z0-9+.-]*:\\?/\\?/(?<x>[^\s/?#"'<>\\]*)@"#;
+    is_not_port_and_path, 0, ["@"]: r#"[A-Za-z][A-Za-z0-9+.-]*://(?<x>[^\s/?#@:"'<>]*:[^\s@"'<>]*)@"#;
+    has_no_scheme, 0, ["@"]:
+        r#"(?i)\b(?:https?|all|ftp|socks)_?proxy["']?[ \t]*[:=][ \t]*["']?(?<x>[^\s"'<>]*)@"#;
+    always, 0, ["@"]: r#"(?:^|[\s"'=(,])(?<x>[^\s:@/"'<>\[\](),=]+:[^\s:@/"'<>]+)@[A-Za-z0-9\[]"#;
+    // Parameters of signed URLs; the ids of a request are no secret.
+    always, 0, ["=", "%", ":"]:
+        r#"(?i)\b(?<name>x-amz-[a-z0-9-]+)\\?["']?(?:=|%3d|[ \t]*:[ \t]*)(?<x>\\?"[^"\n]*"?|[^\s&"'<>\\]+)"#;
+    // Access key ids, with whatever is glued to them.
+    always, 0, ["IA", "ACCA"]: r"(?<x>(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}[A-Za-z0-9/+=]*)";
+    // Session tokens by the prefixes that STS gives them.
+    always, 0, ["YXdz", "JpZ2lu", "AQoEXAMPLE"]:
+        r"(?<x>(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz|AQoDYXdz|AQoEXAMPLE)[A-Za-z0-9/+=%_-]*)";
+    // Activation codes as the agent's command line takes them.
+    always, 0, [" ", "\t", "=", ":"]:
+        r#"(?i)(?:^|[\s"'`(])--?(?:activation-)?code(?:[ \t]+|=|:)["']?(?<x>[A-Za-z0-9+/=_-]{10,64})"#;
+    looks_random, 0, [" ", "\t"]:
+        r#"(?i)activation[_ -]?code[ \t]+(?:is[ \t]+)?["']?(?<x>[A-Za-z0-9+/]{20})"#;
+    // name=value, and a flag's value after a space.
+    always, 0, ["="]:
+        r"(?i)", secret_name!(), r#"[A-Za-z0-9_.-]*\\?["']?[ \t]*=[>=]?[ \t]*\\?(?<x>"#, quoted_value!(), "|",
+        bare_value!(), ")";
+    always, 0, [" ", "\t", ":"]:
+        r#"(?i)(?:^|[\s"'])(?:--?|/)[A-Za-z0-9_-]*"#, secret_name!(), r#"[A-Za-z0-9_-]*[ \t:]+(?<x>"#,
+        quoted_value!(), r#"|[^\s"'&;\\-]"#, bare_value!(), ")";
+    // "name": "value" in JSON, also escaped inside a string.
+    always, 0, [":"]:
+        r"(?i)", secret_name!(),
+        r#"[A-Za-z0-9_.-]*(?:\\*["'])[ \t]*:[ \t]*(?<x>\\*"(?:[^"\\\n]|\\[^"\n])*(?:\\?")?|'[^'\n]*'?)"#;
+    // name: value, where the value may also be the next part of an error.
+    is_not_an_error_word, 0, [":"]:
+        r"(?i)(?:pass(?:word|wd|phrase|code)|pwd|secret|secret[_-]?access[_-]?key)",
+        r#"[ \t]*:[ \t]*(?<x>"#, quoted_value!(), "|", bare_value!(), ")";
+    looks_random, 0, [":"]:
+        r"(?i)", secret_name!(), r#"[A-Za-z0-9_.-]*[ \t]*:[ \t]*(?<x>"#, bare_value!(), ")";
+    // A secret access key that stands alone.
+    is_secret_access_key, 40, []: r"(?<x>[A-Za-z0-9/+_.-]{40,})";
+    // Any other long run of base64.
+    is_long_token, 100, []: r"(?<x>[A-Za-z0-9/+_=%-]{100,})";
+}
+
+fn pass(text: &str) -> String {
+    RULES
+        .iter()
+        .fold(text.to_owned(), |text, rule| rule.apply(text))
+}
+
+impl Rule {
+    fn may_match(&self, text: &str) -> bool {
+        let has = self.has.is_empty() || self.has.iter().any(|one| text.contains(one));
+        has && text.len() >= self.least
+    }
+
+    fn compiled(&self) -> &Regex {
+        let compile = || Regex::new(self.pattern).expect("a rule compiles, as a test shows");
+        self.compiled.get_or_init(compile)
+    }
+
+    fn apply(&self, text: String) -> String {
+        if !self.may_match(&text) {
+            return text;
         }
-        out.push_str(&text[copied..secret.start()]);
-        out.push_str(MARKER);
-        copied = secret.end();
+        let (mut out, mut copied) = (String::new(), 0);
+        for found in self.compiled().captures_iter(&text) {
+            let Some(secret) = found.name("x").filter(|it| !it.is_empty()) else {
+                continue;
+            };
+            let is_named = |name: regex::Match<'_>| names_a_request(name.as_str());
+            if secret.as_str() != MARKER
+                && !found.name("name").is_some_and(is_named)
+                && (self.is_secret)(secret.as_str())
+            {
+                out.extend([&text[copied..secret.start()], MARKER]);
+                copied = secret.end();
+            }
+        }
+        if copied == 0 {
+            return text;
+        }
+        out + &text[copied..]
     }
-    if copied == 0 {
-        return text;
-    }
-    out.push_str(&text[copied..]);
-    out
 }
 
 fn always(_: &str) -> bool {
@@ -537,9 +441,9 @@ mod tests {
         fn no_rule_is_passed_over_that_matches(
             text in "(password|Token|-code |authorization|://|@|=|:|%3d|\"|'| |\n|eyJaaaa\\.aaaa|[A-Z]{1,4}IA[A-Z0-9]{12}|IQoJb3JpZ2lu|bearer |x-amz-a|[a-z0-9/]{1,99}|\\PC){0,8}",
         ) {
-            for ((pattern, _, may_match), compiled) in RULE_TABLE.iter().zip(&PATTERNS) {
-                let compiled = compiled.get_or_init(|| Regex::new(pattern).expect("compiles"));
-                prop_assert!(!compiled.is_match(&text) || may_match(&text), "{pattern}");
+            for rule in &RULES {
+                let matches = rule.compiled().is_match(&text);
+                prop_assert!(!matches || rule.may_match(&text), "{}", rule.pattern);
             }
         }
 

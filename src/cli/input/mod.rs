@@ -175,8 +175,8 @@ fn unwrapped(mut source: Box<dyn Read>) -> io::Result<Box<dyn BufRead>> {
         };
         return Ok(match &first[..] {
             [0xef, 0xbb, 0xbf, ..] => Box::new(BufReader::new(text(3))),
-            [0xff, 0xfe, ..] => Box::new(BufReader::new(Utf16::little_endian(text(2)))),
-            [0xfe, 0xff, ..] => Box::new(BufReader::new(Utf16::big_endian(text(2)))),
+            [0xff, 0xfe, ..] => Box::new(BufReader::new(Utf16::new(text(2), u16::from_le_bytes))),
+            [0xfe, 0xff, ..] => Box::new(BufReader::new(Utf16::new(text(2), u16::from_be_bytes))),
             first if first.starts_with(journal::BEGINS) => {
                 Box::new(BufReader::new(Journal::new(BufReader::new(text(0)))))
             }

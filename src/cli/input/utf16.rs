@@ -19,15 +19,8 @@ pub(super) struct Utf16<R> {
 }
 
 impl<R: Read> Utf16<R> {
-    pub(super) fn little_endian(source: R) -> Self {
-        Self::new(source, u16::from_le_bytes)
-    }
-
-    pub(super) fn big_endian(source: R) -> Self {
-        Self::new(source, u16::from_be_bytes)
-    }
-
-    fn new(source: R, unit: fn([u8; 2]) -> u16) -> Self {
+    /// `unit` puts two bytes together: `u16::from_le_bytes` or `u16::from_be_bytes`.
+    pub(super) fn new(source: R, unit: fn([u8; 2]) -> u16) -> Self {
         Self {
             source,
             unit,
@@ -101,9 +94,9 @@ mod tests {
     fn read(source: impl Read, big: bool) -> String {
         let mut text = String::new();
         let read = if big {
-            BufReader::new(Utf16::big_endian(source)).read_to_string(&mut text)
+            BufReader::new(Utf16::new(source, u16::from_be_bytes)).read_to_string(&mut text)
         } else {
-            BufReader::new(Utf16::little_endian(source)).read_to_string(&mut text)
+            BufReader::new(Utf16::new(source, u16::from_le_bytes)).read_to_string(&mut text)
         };
         read.expect("UTF-8 comes out");
         text
@@ -115,7 +108,7 @@ mod tests {
             &"é and so on\n".encode_utf16().collect::<Vec<_>>(),
             u16::to_le_bytes,
         );
-        let mut long = Utf16::little_endian(io::Cursor::new(line.repeat(20_000)));
+        let mut long = Utf16::new(io::Cursor::new(line.repeat(20_000)), u16::from_le_bytes);
         let mut sum = 0;
         loop {
             let read = long.read(&mut [0; 4096]).expect("is read");

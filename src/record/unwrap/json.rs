@@ -402,16 +402,16 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u8>, A::Error> {
         while let Some(Key(key)) = map.next_key()? {
+            let is_line = self.is_whole && is_usual(&key);
             let walk = Walk {
                 scope: &mut *self.scope,
                 path: path_hash(self.path, &key),
                 parent: self.key,
                 key: &key,
-                context: self.context,
-                seen: self.seen,
                 is_whole: false,
+                ..self
             };
-            if !(self.is_whole && is_usual(&key)) {
+            if !is_line {
                 map.next_value_seed(walk)?;
                 continue;
             }
@@ -433,12 +433,8 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             let mut scope = Scope::default();
             let element = seq.next_element_seed(Walk {
                 scope: &mut scope,
-                path: self.path,
-                parent: self.parent,
-                key: self.key,
-                context: self.context,
-                seen: self.seen,
                 is_whole: false,
+                ..self
             })?;
             let Some(byte) = element else { break };
             bytes.extend(byte);
@@ -448,9 +444,8 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                     path: path_hash(self.path, name),
                     parent: "",
                     key: name,
-                    context: self.context,
-                    seen: self.seen,
                     is_whole: false,
+                    ..self
                 };
                 walk.text(value, value.ends_with('\n'), || value.clone());
             } else if scope.best.is_some() || !scope.more.is_empty() {

@@ -164,43 +164,20 @@ fn is_clock(text: &str) -> bool {
             && !matches!(rest.first(), Some(b'a'..=b'z' | b':')))
 }
 
-/// How the C library's locales shorten the months' names.
-const MONTHS: [&[&str]; 12] = [
-    &[
-        "jan", "janv", "ene", "gen", "jän", "ian", "янв", "січ", "sty", "led", "oca", "tammi",
-    ],
-    &[
-        "feb", "febr", "févr", "fev", "фев", "лют", "lut", "úno", "şub", "helmi",
-    ],
-    &[
-        "mar", "mars", "mär", "mrz", "mrt", "märz", "márc", "мар", "бер", "bře", "maalis",
-    ],
-    &[
-        "apr", "abr", "avr", "avril", "ápr", "апр", "кві", "kwi", "dub", "nis", "huhti",
-    ],
-    &[
-        "may", "mai", "mag", "mei", "maj", "máj", "май", "мая", "тра", "kvě", "touko",
-    ],
-    &[
-        "jun", "juni", "juin", "giu", "jún", "июн", "чер", "cze", "čvn", "haz", "kesä",
-    ],
-    &[
-        "jul", "juli", "juil", "lug", "júl", "июл", "лип", "lip", "čvc", "tem", "heinä",
-    ],
-    &[
-        "aug", "ago", "août", "авг", "сер", "sie", "srp", "ağu", "elo",
-    ],
-    &[
-        "sep", "sept", "set", "szept", "сен", "вер", "wrz", "zář", "eyl", "syys",
-    ],
-    &[
-        "oct", "okt", "out", "ott", "окт", "жов", "paź", "říj", "eki", "loka",
-    ],
-    &["nov", "ноя", "лис", "lis", "kas", "marras"],
-    &[
-        "dec", "dez", "dic", "déc", "des", "дек", "гру", "gru", "pro", "ara", "joulu",
-    ],
-];
+/// How the C library's locales shorten the months' names, a month in each line.
+const MONTHS: &str = "\
+jan janv ene gen jän ian янв січ sty led oca tammi
+feb febr févr fev фев лют lut úno şub helmi
+mar mars mär mrz mrt märz márc мар бер bře maalis
+apr abr avr avril ápr апр кві kwi dub nis huhti
+may mai mag mei maj máj май мая тра kvě touko
+jun juni juin giu jún июн чер cze čvn haz kesä
+jul juli juil lug júl июл лип lip čvc tem heinä
+aug ago août авг сер sie srp ağu elo
+sep sept set szept сен вер wrz zář eyl syys
+oct okt out ott окт жов paź říj eki loka
+nov ноя лис lis kas marras
+dec dez dic déc des дек гру gru pro ara joulu";
 
 fn month(name: &str) -> Option<i8> {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
@@ -208,7 +185,8 @@ fn month(name: &str) -> Option<i8> {
         return name[..digits].parse().ok();
     }
     let name = name.trim_end_matches('.').to_lowercase();
-    let place = MONTHS.iter().position(|names| names.contains(&&*name))?;
+    let mut months = MONTHS.lines();
+    let place = months.position(|names| names.split(' ').any(|known| known == name))?;
     i8::try_from(place + 1).ok()
 }
 

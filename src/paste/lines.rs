@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::characters::{element, plain};
-use super::marks::{CLOSING, Mark, closed, is_item, strip, strip_like};
+use super::marks::{CLOSING, Mark, closed, is_item, strip, strip_like, without_number};
 use super::wrap::{Joint, Wrap};
 use super::{Beginning, Kind, Line};
 use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
@@ -75,7 +75,7 @@ pub fn read<'t>(
     if opening(text) == Some(Opening::Log) && text.starts_with(['{', '[']) {
         return None;
     }
-    match (lines.iter()).position(|line| opening(line) == Some(Opening::Log)) {
+    match (lines.iter()).position(|line| begins_log(line)) {
         Some(first) => unbroken(text, &lines, first),
         None => Some(Paste::new(&lines, &begins).read()),
     }
@@ -351,10 +351,10 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         let accept = |rest: &str, marks: &[Mark]| {
             let from = line.len() - rest.len();
             let named = marks.contains(&Mark::Name) && !marks.contains(&Mark::Clock);
-            let found = opening(rest);
-            if found == Some(Opening::Log) {
+            if begins_log(rest) {
                 return Some((Start::Log, from));
             }
+            let found = opening(rest).filter(|found| *found != Opening::Log);
             if rest.is_empty() || rest.starts_with(is_mark_of_text) {
                 return None;
             }
@@ -415,6 +415,19 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             .any(|start| rest.starts_with(start) || body.starts_with(start));
         (telling && agents && !anybodys).then_some(begins.level)
     }
+}
+
+/// Whether `line` begins as the agent begins one; a number and a bar before it are
+/// marks, though a table's columns look alike.
+fn begins_log(line: &str) -> bool {
+    let is_log = |line: &str| opening(line) == Some(Opening::Log);
+    let behind = |rest: &str| is_log(rest.trim_start_matches(is_edge));
+    is_log(line) && !without_number(line).is_some_and(behind)
+}
+
+/// What stands between a line's number and the line.
+fn is_edge(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '|' | '\u{2502}')
 }
 
 /// What is taken off before a message is looked for.

@@ -81,6 +81,13 @@ fn one(text: &str) -> Option<(Mark, &str)> {
     })
 }
 
+/// What follows a number at the start of `line`.
+pub(super) fn without_number(line: &str) -> Option<&str> {
+    line.starts_with(|first: char| first.is_ascii_digit())
+        .then(|| one(line))?
+        .and_then(|(mark, after)| (mark == Mark::Number).then_some(after))
+}
+
 /// Takes marks off `line`, one after another, until `accept` knows what is left;
 /// gives that with the marks.
 pub(super) fn strip<'t, T>(

@@ -110,8 +110,9 @@ fn a_log_is_left_as_it_is() {
     assert_none(&wrong);
 }
 
-/// What people do to a copy of a copy: marks on each line, or around all.
-const SECOND: [&str; 9] = [
+/// What people do to a copy of a copy: marks or numbers on each line, or marks around
+/// all.
+const SECOND: [&str; 12] = [
     "quoted",
     "quoted twice",
     "behind bars",
@@ -120,6 +121,9 @@ const SECOND: [&str; 9] = [
     "fenced",
     "code block of Jira",
     "grep -n",
+    "cat -n",
+    "editor's numbers",
+    "bat's numbers",
     "CRLF",
 ];
 
@@ -131,14 +135,10 @@ fn two_ways_of_copying_at_once_keep_the_verdict() {
     assert_eq!(second.len(), SECOND.len());
     let mut wrong = Vec::new();
     for (number, (case, log)) in logs().iter().enumerate() {
-        for turn in 0..6 {
+        for turn in 0..12 {
             // Steps without a common measure with the number of ways meet all pairs.
             let first = &WAYS[(number * 7 + turn * 11) % WAYS.len()];
             let second = second[(number * 5 + turn * 3) % second.len()];
-            // A blank at the edge cannot be told from the indent.
-            if first.name.contains("rows") && second.name == "indented" {
-                continue;
-            }
             wrong.extend(fault(
                 case,
                 &[first, second],

@@ -10,7 +10,7 @@ use super::terminal::Style;
 use super::{Output, no_such};
 use crate::cause::{Cause, ScopeKind, Severity};
 use crate::notify::page::wrap;
-use crate::sheet::{self, Piece, SHEETS, Sheet, Step, Template, When};
+use crate::sheet::{self, Next, Piece, SHEETS, Sheet, Step, Template, When};
 
 /// Shows the runbook of a cause: its title, what to do and when, how to verify, what happens next.
 ///
@@ -73,15 +73,9 @@ fn of(cause: &str) -> Result<&'static Sheet, String> {
 fn list(severity: Option<Severity>) -> String {
     let sheets = (SHEETS.iter()).filter(|one| severity.is_none_or(|wanted| one.severity == wanted));
     let rows = sheets.map(|one| {
-        let title = one
-            .titles
-            .last()
-            .map_or(String::new(), |last| words(last.text));
-        let [cause, severity, scope] = [
-            one.cause.as_str(),
-            one.severity.as_str(),
-            one.scope.as_str(),
-        ];
+        let title = one.titles.last().map(|last| words(last.text));
+        let [cause, severity] = [one.cause.as_str(), one.severity.as_str()];
+        let (scope, title) = (one.scope.as_str(), title.unwrap_or_default());
         format!("{cause:22}  {severity:6}  {scope:18}  {title}\n")
     });
     rows.collect()
@@ -113,47 +107,46 @@ struct Item {
 }
 
 fn page(sheet: &Sheet) -> Page {
-    let item = |when, text: String| Item {
-        when: condition(when),
-        text,
+    let step = |step: &Step| Item {
+        when: condition(step.when),
+        text: words(step.text),
+        run: step.run.map(words),
+        windows: step.windows.map(words),
+    };
+    let next = |next: &Next| Item {
+        when: condition(next.when),
+        text: format!("{} {}", next.retries, next.restart.sentence()),
         run: None,
         windows: None,
     };
-    let steps = |all: &[Step]| {
-        Vec::from_iter(all.iter().map(|step| Item {
-            run: step.run.map(words),
-            windows: step.windows.map(words),
-            ..item(step.when, words(step.text))
-        }))
+    let mut sections = Vec::new();
+    let mut add = |heading: &str, items: Vec<Item>| {
+        if !items.is_empty() {
+            let heading = heading.to_owned();
+            sections.push(Section { heading, items });
+        }
     };
-    let mut sections = vec![
-        ("Title".to_owned(), steps(sheet.titles)),
-        ("What is wrong".to_owned(), steps(sheet.summaries)),
-    ];
+    let steps = |all: &[Step]| all.iter().map(step).collect::<Vec<Item>>();
+    add("Title", steps(sheet.titles));
+    add("What is wrong", steps(sheet.summaries));
     for (fault, own) in sheet.faults {
-        sections.push((format!("What to do, if a check proves {fault}"), steps(own)));
+        add(
+            &format!("What to do, if a check proves {fault}"),
+            steps(own),
+        );
     }
-    sections.push(("What to do".to_owned(), steps(sheet.steps)));
-    sections.push(("After a repair".to_owned(), steps(sheet.repaired)));
-    let deciding = Vec::from_iter(sheet.decide.iter().flat_map(|(_, own)| steps(own)));
-    sections.push(("To decide between causes".to_owned(), deciding));
-    sections.push(("How to verify".to_owned(), steps(sheet.verify)));
-    let next = sheet.next.iter().map(|next| {
-        item(
-            next.when,
-            format!("{} {}", next.retries, next.restart.sentence()),
-        )
-    });
-    sections.push(("What happens next".to_owned(), next.collect()));
-    sections.retain(|(_, items)| !items.is_empty());
+    add("What to do", steps(sheet.steps));
+    add("After a repair", steps(sheet.repaired));
+    let deciding = sheet.decide.iter().flat_map(|(_, own)| *own);
+    add("To decide between causes", deciding.map(step).collect());
+    add("How to verify", steps(sheet.verify));
+    add("What happens next", sheet.next.iter().map(next).collect());
     Page {
         cause: sheet.cause,
         severity: sheet.severity,
         scope: sheet.scope,
         fix: sheet.fix,
-        sections: (sections.into_iter())
-            .map(|(heading, items)| Section { heading, items })
-            .collect(),
+        sections,
     }
 }
 

@@ -4,34 +4,24 @@
 use super::pattern::matches_ignoring_case;
 use crate::node::{Partition, Region};
 
-/// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
-pub(crate) const CORE_ACTIONS: &[&str] = &[
-    "ec2messages:AcknowledgeMessage",
-    "ec2messages:DeleteMessage",
-    "ec2messages:FailMessage",
-    "ec2messages:GetEndpoint",
-    "ec2messages:GetMessages",
-    "ec2messages:SendReply",
-    "ssm:DescribeAssociation",
-    "ssm:DescribeDocument",
-    "ssm:GetDeployablePatchSnapshotForInstance",
-    "ssm:GetDocument",
-    "ssm:GetManifest",
-    "ssm:GetParameter",
-    "ssm:GetParameters",
-    "ssm:ListAssociations",
-    "ssm:ListInstanceAssociations",
-    "ssm:PutComplianceItems",
-    "ssm:PutConfigurePackageResult",
-    "ssm:PutInventory",
-    "ssm:UpdateAssociationStatus",
-    "ssm:UpdateInstanceAssociationStatus",
-    "ssm:UpdateInstanceInformation",
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
-];
+macro_rules! core_actions {
+    ($($service:literal: $($name:literal)+;)+) => {
+        /// What AmazonSSMManagedInstanceCore allows, as its default version lists it.
+        pub(crate) const CORE_ACTIONS: &[&str] = &[$($(concat!($service, ":", $name)),+),+];
+    };
+}
+
+core_actions! {
+    "ec2messages": "AcknowledgeMessage" "DeleteMessage" "FailMessage" "GetEndpoint" "GetMessages"
+        "SendReply";
+    "ssm": "DescribeAssociation" "DescribeDocument" "GetDeployablePatchSnapshotForInstance"
+        "GetDocument" "GetManifest" "GetParameter" "GetParameters" "ListAssociations"
+        "ListInstanceAssociations" "PutComplianceItems" "PutConfigurePackageResult"
+        "PutInventory" "UpdateAssociationStatus" "UpdateInstanceAssociationStatus"
+        "UpdateInstanceInformation";
+    "ssmmessages": "CreateControlChannel" "CreateDataChannel" "OpenControlChannel"
+        "OpenDataChannel";
+}
 
 /// A service that assumes roles for nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

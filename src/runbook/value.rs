@@ -11,7 +11,7 @@ use crate::diagnose::facts::InstanceFacts;
 use crate::failure::address_class::{AddressClass, class_of};
 use crate::failure::{DenyReason, Principal, Service};
 use crate::machine::Environment;
-use crate::node::{NodeId, Partition, Region};
+use crate::node::{AccountId, InstanceId, NodeId, Partition, Region};
 use crate::policy::CORE_ACTIONS;
 use crate::sheet::{Condition, Flag, Placeholder};
 
@@ -45,7 +45,9 @@ impl<'a> View<'a> {
 
     pub(super) fn flag(&self, flag: Flag) -> bool {
         let error_details = self.of.error_details;
-        let blames = |reason| error_details.reason == Some(reason);
+        let blamed = error_details.reason.unwrap_or(DenyReason::IdentityPolicy);
+        let blames = |reason| blamed == reason;
+        let is_service = |one: Service| error_details.service.as_deref() == Some(one.as_str());
         match flag {
             Flag::Systemd => {
                 use Environment::{Container, Greengrass, MacOs, Windows};
@@ -53,14 +55,12 @@ impl<'a> View<'a> {
                     .into_iter()
                     .any(|other| self.is_on(other))
             }
-            Flag::Azure => {
-                error_details.service.as_deref() == Some(Service::AzureMetadata.as_str())
-            }
+            Flag::Azure => is_service(Service::AzureMetadata),
             Flag::Confirmed => self.of.confidence == Confidence::Confirmed,
             Flag::Undetermined => self.of.confidence == Confidence::Undetermined,
             Flag::Proxied => error_details.proxied,
             Flag::Metadata => {
-                error_details.service.as_deref() == Some(Service::Metadata.as_str())
+                is_service(Service::Metadata)
                     || error_details.host.as_deref() == Some("169.254.169.254")
             }
             Flag::TokenUnanswered => {
@@ -81,9 +81,7 @@ impl<'a> View<'a> {
                 error_details.principal,
                 Some(Principal::User(_) | Principal::Federated(_))
             ),
-            Flag::IdentityPolicy => {
-                error_details.reason.is_none() || blames(DenyReason::IdentityPolicy)
-            }
+            Flag::IdentityPolicy => blames(DenyReason::IdentityPolicy),
             Flag::PermissionsBoundary => blames(DenyReason::PermissionsBoundary),
             Flag::ServiceControlPolicy => blames(DenyReason::ServiceControlPolicy),
             Flag::ResourceControlPolicy => blames(DenyReason::ResourceControlPolicy),
@@ -92,18 +90,14 @@ impl<'a> View<'a> {
             Flag::ResourcePolicy => blames(DenyReason::ResourcePolicy),
             Flag::RoleTrustPolicy => blames(DenyReason::RoleTrustPolicy),
             Flag::UnnamedDeny => blames(DenyReason::ExplicitDeny),
-            Flag::OrganizationPolicy => matches!(
-                error_details.denying_policy(),
-                Some((
-                    DenyReason::ServiceControlPolicy | DenyReason::ResourceControlPolicy,
-                    _
-                ))
-            ),
+            Flag::OrganizationPolicy => {
+                use DenyReason::{ResourceControlPolicy, ServiceControlPolicy};
+                let kind = error_details.denying_policy().map(|(kind, _)| kind);
+                matches!(kind, Some(ServiceControlPolicy | ResourceControlPolicy))
+            }
             Flag::CoreCovers => {
-                let (all, core) = (
-                    self.known(Placeholder::Actions),
-                    self.known(Placeholder::CoreActions),
-                );
+                let [all, core] =
+                    [Placeholder::Actions, Placeholder::CoreActions].map(|one| self.known(one));
                 match self.fault {
                     // What a check found missing must be allowed as a whole.
                     Some(_) => core.len() == all.len(),
@@ -115,142 +109,120 @@ impl<'a> View<'a> {
 
     /// The candidates for a placeholder, still to pass its grammar; none where nothing is known.
     pub(super) fn values(&self, value: Placeholder) -> Vec<String> {
+        use Placeholder as P;
         let error_details = self.of.error_details;
-        let one = |text: Option<&str>| text.map(str::to_owned).into_iter().collect::<Vec<_>>();
-        let own = |text: Option<String>| text.into_iter().collect::<Vec<_>>();
+        let resource = error_details.resource.as_deref();
+        let last = |path: &'a str| path.rsplit('/').next();
         match value {
-            Placeholder::Region => one(self.region().map(Region::as_str)),
-            Placeholder::Node => one(self.of.nodes.first().map(|node| node.id.as_str())),
-            Placeholder::Instance => one(self.instance()),
-            Placeholder::Role => one(self.role()),
-            Placeholder::Profile => one((self.live())
-                .and_then(|live| live.profile.as_ref())
-                .map(|profile| profile.name.as_str())),
-            Placeholder::User => one(match &error_details.principal {
-                Some(Principal::User(path)) => path.rsplit('/').next(),
+            P::Region => one(self.region().map(Region::as_str)),
+            P::Node => one(self.of.nodes.first().map(|node| node.id.as_str())),
+            P::Instance => one(self.instance()),
+            P::Role => one(self.role()),
+            P::Profile => one(self
+                .live()
+                .and_then(|live| Some(&live.profile.as_ref()?.name))),
+            P::User => one(match &error_details.principal {
+                Some(Principal::User(path)) => last(path),
                 Some(_) | None => None,
             }),
-            Placeholder::Vpc => one(match self.fault {
+            P::Vpc => one(match self.fault {
                 Some(Fault::DnsSupport { vpc }) => Some(vpc),
-                Some(_) | None => self.live().and_then(|live| live.vpc.as_deref()),
+                Some(_) | None => self.live().and_then(|live| live.vpc.as_ref()),
             }),
-            Placeholder::Subnet => one(match self.fault {
+            P::Subnet => one(match self.fault {
                 Some(Fault::Acl { subnet, .. } | Fault::Route { subnet, .. }) => Some(subnet),
-                Some(_) | None => self.live().and_then(|live| live.subnet.as_deref()),
+                Some(_) | None => self.live().and_then(|live| live.subnet.as_ref()),
             }),
-            Placeholder::InstanceGroup => one((self.live())
-                .and_then(|live| live.network.groups.first())
-                .map(String::as_str)),
-            Placeholder::Groups => match self.fault {
+            P::InstanceGroup => one(self.live().and_then(|live| live.network.groups.first())),
+            P::Groups => match self.fault {
                 Some(Fault::Egress { groups } | Fault::EndpointSgBlocksInstance { groups, .. }) => {
                     groups.clone()
                 }
                 Some(_) | None => Vec::new(),
             },
-            Placeholder::Group => self
-                .values(Placeholder::Groups)
-                .into_iter()
-                .take(1)
-                .collect(),
+            P::Group => one(self.values(P::Groups).first()),
             // The grammar of each takes its own kind of resource only.
-            Placeholder::Endpoint
-            | Placeholder::RouteTable
-            | Placeholder::NetworkAcl
-            | Placeholder::Boundary
-            | Placeholder::PolicyInWords => one(self.fault.map(Fault::resource)),
-            Placeholder::BypassedEndpoint => {
-                one(
-                    (self.of.checks.iter()).find_map(|check| match &check.fault {
-                        Some(Fault::EndpointBypassed { endpoint }) => Some(endpoint.as_str()),
-                        Some(_) | None => None,
-                    }),
-                )
+            P::Endpoint | P::RouteTable | P::NetworkAcl | P::Boundary | P::PolicyInWords => {
+                one(self.fault.map(Fault::resource))
             }
-            Placeholder::Host => own(self.host()),
-            Placeholder::SsmmessagesHost => own(self.host_of("ssmmessages")),
-            Placeholder::AgentBucket => own((self.host_of("s3").zip(self.region()))
+            P::BypassedEndpoint => {
+                one(self.of.checks.iter().find_map(|check| match &check.fault {
+                    Some(Fault::EndpointBypassed { endpoint }) => Some(endpoint),
+                    Some(_) | None => None,
+                }))
+            }
+            P::Host => one(self.host()),
+            P::SsmmessagesHost => one(self.host_of("ssmmessages")),
+            P::AgentBucket => one((self.host_of("s3").zip(self.region()))
                 .map(|(s3, region)| format!("amazon-ssm-{}.{s3}", region.as_str()))),
-            Placeholder::Ec2Principal => one(Some(match self.partition() == Partition::China {
+            P::Ec2Principal => one(Some(match self.partition() == Partition::China {
                 true => "ec2.amazonaws.com.cn",
                 false => "ec2.amazonaws.com",
             })),
-            Placeholder::Service => one(Some(self.service())),
-            Placeholder::Api => one(Some(
-                (error_details.action.as_deref())
-                    .and_then(|action| action.rsplit(':').next())
-                    .filter(|action| ArgKind::Service.accepts(action))
-                    .unwrap_or("UpdateInstanceInformation"),
-            )),
-            Placeholder::Actions => match self.fault {
+            P::Service => one(Some(self.service())),
+            P::Api => one((error_details.action.as_deref())
+                .and_then(|action| action.rsplit(':').next())
+                .filter(|action| ArgKind::Service.accepts(action))
+                .or(Some("UpdateInstanceInformation"))),
+            P::Actions => match self.fault {
                 Some(Fault::MissingActions { actions, .. }) => actions.clone(),
-                Some(Fault::PolicyDenies { action, .. }) => vec![action.clone()],
-                Some(_) | None => (error_details.denied_actions().into_iter())
-                    .map(str::to_owned)
-                    .collect(),
+                Some(Fault::PolicyDenies { action, .. }) => one(Some(action)),
+                Some(_) | None => {
+                    let denied = error_details.denied_actions();
+                    denied.into_iter().map(str::to_owned).collect()
+                }
             },
-            Placeholder::CoreActions => self.actions(|action| CORE_ACTIONS.contains(&action)),
-            Placeholder::BeyondCore => self.actions(|action| !CORE_ACTIONS.contains(&action)),
-            Placeholder::Unsigned => self.actions(|action| {
-                UNSIGNED
-                    .iter()
-                    .any(|call| call.eq_ignore_ascii_case(action))
-            }),
-            Placeholder::Resource => one(error_details.resource.as_deref()),
-            Placeholder::TrustedRole => one((error_details.resource.as_deref())
-                .and_then(|arn| arn.split_once(":role/"))
-                .and_then(|(_, path)| path.rsplit('/').next())),
-            Placeholder::DenyingPolicy => one(error_details.denying_policy().map(|(_, arn)| arn)),
-            Placeholder::PolicyId => one(match self.of.scope.kind {
+            P::CoreActions => self.actions(|action| CORE_ACTIONS.contains(&action)),
+            P::BeyondCore => self.actions(|action| !CORE_ACTIONS.contains(&action)),
+            P::Unsigned => {
+                self.actions(|action| UNSIGNED.iter().any(|one| one.eq_ignore_ascii_case(action)))
+            }
+            P::Resource => one(resource),
+            P::TrustedRole => one(resource.and_then(|arn| last(arn.split_once(":role/")?.1))),
+            P::DenyingPolicy => one(error_details.denying_policy().map(|(_, arn)| arn)),
+            P::PolicyId => one(match self.of.scope.kind {
                 ScopeKind::Policy => Some(self.of.scope.id.as_str()),
                 _ => error_details
                     .denying_policy()
-                    .and_then(|(_, arn)| arn.rsplit('/').next()),
+                    .and_then(|(_, arn)| last(arn)),
             }),
-            Placeholder::CallerArn => own(self.caller_arn()),
-            Placeholder::CallerAccount => one((error_details.account.as_ref())
-                .map(|account| account.as_str())
-                .or(self.account())),
+            P::CallerArn => one(self.caller_arn()),
+            P::CallerAccount => {
+                let own = error_details.account.as_ref();
+                one(own.map(AccountId::as_str).or(self.account()))
+            }
             // The ARNs of S3 hold none.
-            Placeholder::ResourceAccount => {
-                one((error_details.resource.as_deref()).and_then(|arn| arn.split(':').nth(4)))
-            }
-            Placeholder::CorePolicy => own(self.managed("AmazonSSMManagedInstanceCore")),
-            Placeholder::DhmcPolicy => {
-                own(self.managed("AmazonSSMManagedEC2InstanceDefaultPolicy"))
-            }
-            Placeholder::PartitionRegion => own((self.region())
+            P::ResourceAccount => one(resource.and_then(|arn| arn.split(':').nth(4))),
+            P::CorePolicy => one(self.managed("AmazonSSMManagedInstanceCore")),
+            P::DhmcPolicy => one(self.managed("AmazonSSMManagedEC2InstanceDefaultPolicy")),
+            P::PartitionRegion => one((self.region())
                 .filter(|_| self.partition() != Partition::Aws)
                 .map(|region| format!("--region {}", region.as_str()))),
             // Elsewhere no endpoint is documented: the CLI's own Region.
-            Placeholder::HealthRegion => own([
-                (Partition::Aws, "us-east-1"),
-                (Partition::UsGov, "us-gov-west-1"),
-                (Partition::China, "cn-northwest-1"),
-            ]
-            .into_iter()
-            .find(|(partition, _)| *partition == self.partition())
-            .map(|(_, region)| format!("--region {region}"))),
-            Placeholder::AllowDocument => vec![
-                json!({"Version": "2012-10-17", "Statement": [{
-                    "Effect": "Allow",
-                    "Action": self.known(Placeholder::Actions),
-                    "Resource": "*",
-                }]})
-                .to_string(),
-            ],
-            Placeholder::Restart => one(Some(self.restart())),
-            Placeholder::Unit => one(Some(match self.is_on(Environment::Snap) {
+            P::HealthRegion => one(match self.partition() {
+                Partition::Aws => Some("--region us-east-1"),
+                Partition::UsGov => Some("--region us-gov-west-1"),
+                Partition::China => Some("--region cn-northwest-1"),
+                _ => None,
+            }),
+            P::AllowDocument => one(Some(json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow",
+                "Action": self.known(P::Actions),
+                "Resource": "*",
+            }]}))),
+            P::Restart => one(Some(self.restart())),
+            P::Unit => one(Some(match self.is_on(Environment::Snap) {
                 true => "snap.amazon-ssm-agent.amazon-ssm-agent",
                 false => "amazon-ssm-agent",
             })),
-            Placeholder::RepairCommand => one(self.of.by_hand),
-            Placeholder::At => own(self.at()),
-            Placeholder::FailedService => one(self.failed_service()),
-            Placeholder::Action => own(self.action()),
-            Placeholder::BlamedPolicy => one(self.blamed_policy()),
-            Placeholder::TheRole => own(Some(self.the_role())),
-            Placeholder::TheCaller => own(Some(self.the_caller())),
-            Placeholder::Denies => one(Some(match self.flag(Flag::Explicit) {
+            P::RepairCommand => one(self.of.by_hand),
+            P::At => one(Some(self.at())),
+            P::FailedService => one(self.failed_service()),
+            P::Action => one(self.action()),
+            P::BlamedPolicy => one(self.blamed_policy()),
+            P::TheRole => one(Some(self.the_role())),
+            P::TheCaller => one(Some(self.the_caller())),
+            P::Denies => one(Some(match self.flag(Flag::Explicit) {
                 true => "denies",
                 false => "does not allow",
             })),
@@ -272,18 +244,14 @@ impl<'a> View<'a> {
     }
 
     fn region(&self) -> Option<&'a Region> {
-        let mut regions = self.of.nodes.iter().filter_map(|node| node.region.as_ref());
-        regions.next().or(self.of.error_details.region.as_ref())
+        let of_node = self.of.nodes.iter().find_map(|node| node.region.as_ref());
+        of_node.or(self.of.error_details.region.as_ref())
     }
 
     fn account(&self) -> Option<&'a str> {
-        let mut accounts = self
-            .of
-            .nodes
-            .iter()
-            .filter_map(|node| node.account.as_ref());
-        let account = accounts.next().or(self.of.error_details.account.as_ref());
-        account.map(|account| account.as_str())
+        let of_node = self.of.nodes.iter().find_map(|node| node.account.as_ref());
+        let account = of_node.or(self.of.error_details.account.as_ref());
+        account.map(AccountId::as_str)
     }
 
     fn partition(&self) -> Partition {
@@ -291,8 +259,8 @@ impl<'a> View<'a> {
     }
 
     fn instance(&self) -> Option<&'a str> {
-        let mut instances = self.of.nodes.iter().filter_map(|node| node.id.instance());
-        instances.next().map(|id| id.as_str())
+        let id = self.of.nodes.iter().find_map(|node| node.id.instance());
+        id.map(InstanceId::as_str)
     }
 
     /// Live state of the first instance, else of any.
@@ -385,9 +353,9 @@ impl<'a> View<'a> {
         (class != AddressClass::Host).then_some(class)
     }
 
-    fn at(&self) -> Option<String> {
+    fn at(&self) -> String {
         let scope = self.of.scope;
-        Some(match scope.kind {
+        match scope.kind {
             ScopeKind::Nodes => "several nodes".to_owned(),
             // Of an account, a Region and a call the parts that are known.
             ScopeKind::AccountRegion | ScopeKind::AccountRegionApi => {
@@ -399,7 +367,7 @@ impl<'a> View<'a> {
                 at.unwrap_or(&scope.id).to_owned()
             }
             _ => scope.id.clone(),
-        })
+        }
     }
 
     fn failed_service(&self) -> Option<&'a str> {
@@ -492,6 +460,10 @@ impl<'a> View<'a> {
             Some(Principal::Role(_)) | None => self.the_role(),
         }
     }
+}
+
+fn one(value: Option<impl ToString>) -> Vec<String> {
+    value.iter().map(ToString::to_string).collect()
 }
 
 /// In the name of the role that AWS proposes for Default Host Management.

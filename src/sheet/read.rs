@@ -128,7 +128,7 @@ impl Shared {
     /// The steps of a group, and its place in the file.
     pub(crate) fn group(&self, name: &str) -> Result<(usize, &'static [Step]), String> {
         let found = self.groups.iter().position(|(known, _)| known == name);
-        let place = found.ok_or_else(|| format!("no group is called {name:?}"))?;
+        let place = called("group", name, found)?;
         Ok((place, self.groups[place].1))
     }
 }
@@ -137,29 +137,23 @@ impl Shared {
 pub(crate) fn sheet(name: &str, text: &str, shared: &Shared) -> Result<Sheet, String> {
     let cause = Cause::parse(name).ok_or("no cause has the name of this file")?;
     let raw: RawSheet = toml::from_str(text).map_err(|fault| fault.to_string())?;
-    let mut faults = Vec::new();
-    for (kind, raw) in &raw.fault {
-        let kind = FaultKind::parse(kind).ok_or_else(|| format!("no fault is called {kind:?}"))?;
-        faults.push((kind, steps(raw, shared, false)?));
-    }
-    let decide: Result<Vec<_>, String> =
-        raw.decide.iter().map(|group| shared.group(group)).collect();
-    let next: Result<Vec<Next>, String> = raw.next.iter().map(|one| next(one, shared)).collect();
+    let faults = all(&raw.fault, |(kind, raw)| {
+        let kind = called("fault", kind, FaultKind::parse(kind))?;
+        Ok((kind, steps(raw, shared, false)?))
+    });
     let sheet = Sheet {
         cause,
-        severity: Severity::parse(&raw.severity)
-            .ok_or_else(|| format!("no severity is called {:?}", raw.severity))?,
-        scope: ScopeKind::parse(&raw.scope)
-            .ok_or_else(|| format!("no kind of scope is called {:?}", raw.scope))?,
+        severity: called("severity", &raw.severity, Severity::parse(&raw.severity))?,
+        scope: called("kind of scope", &raw.scope, ScopeKind::parse(&raw.scope))?,
         titles: texts(&raw.title, shared)?,
         summaries: texts(&raw.summary, shared)?,
         steps: steps(&raw.step, shared, false)?,
-        faults: faults.leak(),
+        faults: faults?,
         repaired: steps(&raw.repaired, shared, false)?,
         fix: sentence(&raw.fix)?,
-        decide: decide?.leak(),
+        decide: all(&raw.decide, |group| shared.group(group))?,
         verify: steps(&raw.verify, shared, false)?,
-        next: next?.leak(),
+        next: all(&raw.next, |one| next(one, shared))?,
     };
     if sheet.steps.is_empty() || sheet.verify.is_empty() {
         return Err("a sheet has steps, and a way to verify".to_owned());
@@ -209,19 +203,15 @@ fn steps(raw: &[RawStep], shared: &Shared, is_title: bool) -> Result<&'static [S
             (None, None) => return Err("a step without text".to_owned()),
         }
     }
-    for step in &steps {
-        if step.windows.is_some() && step.run.is_none() {
-            return Err("windows stands beside run, or in a step of its own as run".to_owned());
-        }
+    if (steps.iter()).any(|step| step.windows.is_some() && step.run.is_none()) {
+        return Err("windows stands beside run, or in a step of its own as run".to_owned());
     }
     Ok(steps.leak())
 }
 
 fn next(raw: &RawNext, shared: &Shared) -> Result<Next, String> {
     let retries = match (&raw.schedule, &raw.retries) {
-        (Some(name), None) => {
-            (shared.schedules.get(name)).ok_or_else(|| format!("no schedule is called {name:?}"))?
-        }
+        (Some(name), None) => called("schedule", name, shared.schedules.get(name))?,
         (None, Some(retries)) => retries,
         (Some(_), Some(_)) | (None, None) => {
             return Err("next has either a schedule or retries".to_owned());
@@ -236,16 +226,24 @@ fn next(raw: &RawNext, shared: &Shared) -> Result<Next, String> {
     })
 }
 
+/// What `read` makes of each, for good.
+fn all<T, U>(
+    raw: impl IntoIterator<Item = T>,
+    read: impl FnMut(T) -> Result<U, String>,
+) -> Result<&'static [U], String> {
+    let read: Result<Vec<U>, String> = raw.into_iter().map(read).collect();
+    read.map(|read| &*read.leak())
+}
+
+fn called<T>(what: &str, name: &str, found: Option<T>) -> Result<T, String> {
+    found.ok_or_else(|| format!("no {what} is called {name:?}"))
+}
+
 fn when(raw: &[Clause]) -> Result<When, String> {
-    let mut all: Vec<&'static [Test]> = Vec::new();
-    for clause in raw {
-        let any: Result<Vec<Test>, String> = match clause {
-            Clause::One(one) => test(one).map(|one| vec![one]),
-            Clause::Any(any) => any.iter().map(|one| test(one)).collect(),
-        };
-        all.push(any?.leak());
-    }
-    Ok(all.leak())
+    all(raw, |clause| match clause {
+        Clause::One(one) => all([one], |one| test(one)),
+        Clause::Any(any) => all(any, |one| test(one)),
+    })
 }
 
 fn test(text: &str) -> Result<Test, String> {
@@ -253,18 +251,17 @@ fn test(text: &str) -> Result<Test, String> {
         Some(rest) => (false, rest),
         None => (true, text),
     };
-    let unknown = || format!("no condition is called {name:?}");
     let condition = match name.split_once(':') {
         None => (Environment::parse(name).map(Condition::On))
-            .or_else(|| Flag::parse(name).map(Condition::Is))
-            .ok_or_else(unknown)?,
-        Some(("known", of)) => Condition::Known(Placeholder::parse(of).ok_or_else(unknown)?),
-        Some(("scope", kind)) => Condition::Scope(ScopeKind::parse(kind).ok_or_else(unknown)?),
-        Some(("service", prefix)) => Condition::Service(keep(prefix)),
-        Some(("signature", id)) => Condition::Signature(keep(id)),
-        Some(("only-signature", id)) => Condition::OnlySignature(keep(id)),
-        Some(_) => return Err(unknown()),
+            .or_else(|| Flag::parse(name).map(Condition::Is)),
+        Some(("known", of)) => Placeholder::parse(of).map(Condition::Known),
+        Some(("scope", kind)) => ScopeKind::parse(kind).map(Condition::Scope),
+        Some(("service", prefix)) => Some(Condition::Service(keep(prefix))),
+        Some(("signature", id)) => Some(Condition::Signature(keep(id))),
+        Some(("only-signature", id)) => Some(Condition::OnlySignature(keep(id))),
+        Some(_) => None,
     };
+    let condition = called("condition", name, condition)?;
     Ok(Test { condition, holds })
 }
 

@@ -42,16 +42,7 @@ struct LogEvent {
     timestamp: i64,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    extracted_fields: Option<SystemFields>,
-}
-
-/// What a filter with `emitSystemFields` adds.
-#[derive(Serialize)]
-struct SystemFields {
-    #[serde(rename = "@aws.account")]
-    account: String,
-    #[serde(rename = "@aws.region")]
-    region: String,
+    extracted_fields: Option<serde_json::Value>,
 }
 
 pub(super) fn data_message(stream: &Stream<'_>, events: &[Timed<'_>]) -> DataMessage {
@@ -67,10 +58,10 @@ pub(super) fn data_message(stream: &Stream<'_>, events: &[Timed<'_>]) -> DataMes
                 id: event_id(&stream.name, at, event),
                 timestamp: event.at,
                 message: event.message.to_owned(),
-                extracted_fields: stream.region.map(|region| SystemFields {
-                    account: stream.account.to_string(),
-                    region: region.to_string(),
-                }),
+                // What a filter with `emitSystemFields` adds.
+                extracted_fields: stream
+                    .region
+                    .map(|region| json!({"@aws.account": stream.account, "@aws.region": region})),
             })
             .collect(),
     }

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::batch::Batch;
 use crate::decode::{DecodeContext, DecodeError, Message, Subscription};
+use crate::node::{AccountId, NodeId, Region};
 use crate::receive::{Delivery, Kind, ReceiveError, receive};
 use crate::text::sanitize::sanitize;
 use jiff::Timestamp;
@@ -96,37 +97,25 @@ fn payload(
 
 fn head(page: &mut Page, batch: &Batch<'_>, subscription: &Subscription<'_>) {
     let source = &batch.source;
-    if let Some(node) = &source.caller_node {
-        page.field("node", node.as_str());
-    }
-    if let Some(account) = &source.account {
-        page.field("account", account.as_str());
-    }
-    if let Some(region) = &source.region {
-        page.field("Region", region.as_str());
-    }
-    for (name, value) in [
-        ("log group", &source.log_group),
-        ("log stream", &source.log_stream),
-    ] {
-        if !value.is_empty() {
-            page.field(name, value);
-        }
-    }
-    if !subscription.filters.is_empty() {
-        page.field("filters", &subscription.filters.join(", "));
-    }
-    if let Some(level) = &subscription.policy_level {
-        page.field("policy", level);
-    }
     let count = batch.events.len();
     let times = || batch.events.iter().filter_map(|event| event.at);
-    match (times().min(), times().max()) {
-        (Some(oldest), Some(newest)) => page.field(
-            "events",
-            &format!("{count}, {} to {}", clock(oldest), clock(newest)),
-        ),
-        (None, _) | (_, None) => page.field("events", &format!("{count}, without times")),
+    let events = match times().min().zip(times().max()) {
+        Some((oldest, newest)) => format!("{count}, {} to {}", clock(oldest), clock(newest)),
+        None => format!("{count}, without times"),
+    };
+    for (name, value) in [
+        ("node", source.caller_node.as_ref().map(NodeId::as_str)),
+        ("account", source.account.as_ref().map(AccountId::as_str)),
+        ("Region", source.region.as_ref().map(Region::as_str)),
+        ("log group", Some(&*source.log_group)),
+        ("log stream", Some(&*source.log_stream)),
+        ("filters", Some(&*subscription.filters.join(", "))),
+        ("policy", subscription.policy_level.as_deref()),
+        ("events", Some(&*events)),
+    ] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            page.field(name, value);
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs,
         .into_iter()
         .filter(|path| is_new(&mut known, path))
         .collect();
+    let caller = named.map(|id| (id.clone(), IdSource::Caller));
     let mut inputs = Inputs::default();
     let mut of_folders = Vec::with_capacity(folders.len());
     for folder in &folders {
@@ -49,15 +50,8 @@ pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs,
         inputs.unread.extend(unread);
         files.retain(|path| is_new(&mut known, path));
         if !files.is_empty() {
-            of_folders.extend(match (named, node_of_folder(folder)) {
-                (Some(id), _) => vec![of_caller(id, files)],
-                (None, (id, IdSource::Stream)) => vec![NodeLogs {
-                    id,
-                    id_source: IdSource::Stream,
-                    files,
-                }],
-                (None, folder) => by_node(files, folder),
-            });
+            let node = caller.clone().unwrap_or_else(|| node_of_folder(folder));
+            of_folders.extend(by_node(files, node));
         }
     }
     let files: Vec<&PathBuf> = files
@@ -73,13 +67,8 @@ pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs,
     }
     if !files.is_empty() {
         let files: Vec<PathBuf> = files.into_iter().cloned().collect();
-        inputs.nodes = match named {
-            Some(id) => vec![of_caller(id, files)],
-            None => {
-                let node = node_of_files(&files);
-                by_node(files, node)
-            }
-        };
+        let node = caller.unwrap_or_else(|| node_of_files(&files));
+        inputs.nodes = by_node(files, node);
     }
     inputs.nodes.extend(of_folders);
     Ok(inputs)
@@ -88,14 +77,6 @@ pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs,
 /// What cannot be told apart from others counts as new: reading it says why.
 fn is_new(known: &mut HashSet<FileId>, path: &Path) -> bool {
     file_id(path).is_none_or(|id| known.insert(id))
-}
-
-fn of_caller(id: &NodeId, files: Vec<PathBuf>) -> NodeLogs {
-    NodeLogs {
-        id: id.clone(),
-        id_source: IdSource::Caller,
-        files,
-    }
 }
 
 /// The node that the file's name begins with.
@@ -119,8 +100,9 @@ fn node_of_files(files: &[PathBuf]) -> (NodeId, IdSource) {
 }
 
 /// The files by the nodes that their names begin with, in the order of first
-/// sight, where those are several; else all of them as the one node `together`.
-/// A file that names no node is then that node's, too.
+/// sight, where those are several and nothing else names the node; else all of
+/// them as the one node `together`. A file that names no node is then that
+/// node's, too.
 fn by_node(files: Vec<PathBuf>, together: (NodeId, IdSource)) -> Vec<NodeLogs> {
     let mut ids: Vec<NodeId> = Vec::new();
     for id in files.iter().filter_map(|file| named_in(file)) {
@@ -128,7 +110,7 @@ fn by_node(files: Vec<PathBuf>, together: (NodeId, IdSource)) -> Vec<NodeLogs> {
             ids.push(id);
         }
     }
-    let several = ids.len() > 1;
+    let several = ids.len() > 1 && together.1 == IdSource::Nobody;
     let mut nodes: Vec<NodeLogs> = Vec::new();
     for file in files {
         let (id, id_source) = (named_in(&file).filter(|_| several))

@@ -19,18 +19,24 @@ const FAULTY: u8 = 1;
 struct Own {
     file: String,
     entries: Vec<Entry>,
+    /// The built-in signatures in whose place its own stand.
+    replaces: Vec<&'static str>,
 }
 
 /// Checks the files, or the built-in catalogue when there are none.
 pub(super) fn run(files: &[PathBuf]) -> Result<Output, String> {
     stdin_once(files)?;
-    if files.is_empty() {
-        return Ok(answer(&builtin_alone()));
-    }
     let mut check = Check {
         all: builtin().to_vec(),
         ..Check::default()
     };
+    if files.is_empty() {
+        check.own.push(Own {
+            file: "built-in".to_owned(),
+            entries: builtin_entries(),
+            replaces: Vec::new(),
+        });
+    }
     let mut unread = Vec::new();
     for path in files {
         match read_strictly(path) {
@@ -63,8 +69,11 @@ impl Check {
         match parse(file, text) {
             Ok(entries) => {
                 merge(&mut self.all, &entries);
+                let ids = entries.iter().map(|one| one.signature.id);
+                let is_builtin = |id: &&str| builtin().iter().any(|one| one.id == *id);
                 self.own.push(Own {
                     file: file.to_owned(),
+                    replaces: ids.filter(is_builtin).collect(),
                     entries,
                 });
             }
@@ -74,14 +83,10 @@ impl Check {
 
     fn prove(&mut self) {
         let matcher = Matcher::new(self.all.clone());
-        let own: BTreeSet<&str> = self
-            .own
-            .iter()
-            .flat_map(|own| &own.entries)
-            .map(|one| one.signature.id)
-            .collect();
+        let own = self.own.iter().flat_map(|own| &own.entries);
+        let own: BTreeSet<&str> = own.map(|one| one.signature.id).collect();
         for file in &self.own {
-            let faults = examples(&file.file, &matcher, &file.entries);
+            let faults = examples(file, &matcher);
             if faults.is_empty() {
                 self.summary.push(sound(file));
             }
@@ -101,37 +106,16 @@ impl Check {
     }
 }
 
-fn builtin_alone() -> Check {
-    let matcher = Matcher::new(builtin());
-    let entries = builtin_entries();
-    let faults = examples("built-in", &matcher, &entries);
-    let count = entries.iter().map(number_of_examples).sum();
-    let summary = if faults.is_empty() {
-        vec![proven("built-in", entries.len(), count)]
-    } else {
-        Vec::new()
-    };
-    Check {
-        faults,
-        summary,
-        ..Check::default()
-    }
-}
-
-fn examples(file: &str, matcher: &Matcher, entries: &[Entry]) -> Vec<Fault> {
-    entries
-        .iter()
-        .flat_map(|one| {
-            let reasons = failing_examples(matcher, one)
-                .into_iter()
-                .chain(unknown_checks(one));
-            reasons.map(|reason| Fault {
-                file: file.to_owned(),
-                entry: one.signature.id.to_owned(),
-                reason,
-            })
+fn examples(own: &Own, matcher: &Matcher) -> Vec<Fault> {
+    let faults = own.entries.iter().flat_map(|one| {
+        let failing = failing_examples(matcher, one).into_iter();
+        failing.chain(unknown_checks(one)).map(|reason| Fault {
+            file: own.file.clone(),
+            entry: one.signature.id.to_owned(),
+            reason,
         })
-        .collect()
+    });
+    faults.collect()
 }
 
 /// The checks that an entry names and nothing makes. `network` stands for those
@@ -158,30 +142,16 @@ fn takers(matcher: &Matcher, one: &Entry) -> BTreeSet<&'static str> {
 }
 
 fn sound(own: &Own) -> String {
-    let replaced: Vec<&str> = own
-        .entries
-        .iter()
-        .map(|one| one.signature.id)
-        .filter(|id| builtin().iter().any(|one| one.id == *id))
-        .collect();
-    let count = own.entries.iter().map(number_of_examples).sum();
-    let proven = proven(&own.file, own.entries.len(), count);
-    match replaced.as_slice() {
-        [] => proven,
-        replaced => format!("{proven}; in place of the built-in {}", replaced.join(", ")),
+    let entries = own.entries.iter().map(|one| &one.documentation);
+    let examples = entries.map(|one| one.matches.len() + one.rejects.len());
+    let (signatures, examples) = (own.entries.len(), examples.sum());
+    let [signatures, examples] =
+        [(signatures, "signature"), (examples, "example")].map(|(count, noun)| plural(count, noun));
+    let sound = format!("{}: sound ({signatures}, {examples})", own.file);
+    match own.replaces.as_slice() {
+        [] => sound,
+        replaced => format!("{sound}; in place of the built-in {}", replaced.join(", ")),
     }
-}
-
-fn proven(file: &str, signatures: usize, examples: usize) -> String {
-    format!(
-        "{file}: sound ({}, {})",
-        plural(signatures, "signature"),
-        plural(examples, "example")
-    )
-}
-
-fn number_of_examples(one: &Entry) -> usize {
-    one.documentation.matches.len() + one.documentation.rejects.len()
 }
 
 fn answer(check: &Check) -> Output {

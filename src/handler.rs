@@ -1,7 +1,8 @@
 //! One invocation from end to end: receive → decode → analyze → diagnose →
 //! group into incidents → repair → notify → report.
 //!
-//! What must outlive an invocation is in [`Memory`]. Reading and notifying are
+//! What must outlive an invocation is in the [`state`](crate::state): a table that all
+//! execution environments share, or the memory of this one. Reading and notifying are
 //! committed apart: what was read stays read when a message fails, and the retry
 //! notifies what was not notified, and nothing twice.
 
@@ -11,6 +12,7 @@ mod intake;
 mod log;
 mod notifier;
 
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,6 +25,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::aws::dynamodb::Table;
 use crate::aws::{LiveState, Session};
 use crate::config::Config;
 use crate::correlate::states::StreamStates;
@@ -36,7 +39,8 @@ use crate::engine::{Engine, LoadError};
 use crate::finding::{Finding, Recovered};
 use crate::incident::group::{Incident, as_one, gather_with_members};
 use crate::incident::nodes::NodeList;
-use crate::incident::store::{State, Store};
+use crate::incident::store::agree::Times;
+use crate::incident::store::{Incidents, State};
 use crate::node::AccountId;
 use crate::receive::{self, Kind, receive};
 use crate::repair::clients::Clients;
@@ -46,6 +50,7 @@ use crate::repair::memory::RepairMemory;
 use crate::repair::plan::PlanSummary;
 use crate::report::build;
 use crate::report::{Notified, Report};
+use crate::state::{Memory, StateError, Store};
 
 use budget::Budget;
 pub use error::{HandlerError, UndeliveredNotification};
@@ -65,16 +70,13 @@ pub struct Handler {
     kept: Arc<Kept>,
     repairs: Clients,
     notifier: Arc<Notifier>,
-    /// Held for a whole invocation: two at once would repair and tell twice.
-    memory: Mutex<Memory>,
-}
-
-/// What is carried from invocation to invocation.
-#[derive(Debug)]
-struct Memory {
-    streams: StreamStates,
-    incidents: Store,
-    repairs: RepairMemory,
+    /// The state that all execution environments share.
+    table: Option<Table>,
+    /// In its place where there is none.
+    memory: Memory,
+    streams: Mutex<StreamStates>,
+    /// Held for a whole invocation: Lambda has one at a time.
+    turn: Mutex<()>,
 }
 
 /// What an invocation answers.
@@ -94,6 +96,12 @@ struct Invocation {
     budget: Budget,
     now: Timestamp,
     began: Instant,
+    /// Lambda's deadline.
+    ends_at: Timestamp,
+    /// A number that no other invocation has.
+    me: u64,
+    /// Why the table is not used, where there is one.
+    without_state: Option<String>,
 }
 
 impl Handler {
@@ -115,12 +123,11 @@ impl Handler {
             repairs: Clients::new(Arc::clone(&session), Arc::clone(&live)),
             live,
             kept: Arc::default(),
+            table: (config.state_table.as_ref()).map(|name| Table::new(name, Arc::clone(&session))),
             notifier: Arc::new(Notifier::new(&config, session)),
-            memory: Mutex::new(Memory {
-                streams: StreamStates::default(),
-                incidents: Store::new(config.reminder),
-                repairs: RepairMemory::default(),
-            }),
+            memory: Memory::default(),
+            streams: Mutex::default(),
+            turn: Mutex::default(),
             config,
         })
     }
@@ -154,7 +161,8 @@ impl Handler {
             own_region: Some(self.config.region.clone()),
             own_log_group: self.config.own_log_group.clone(),
         };
-        let invocation = Invocation {
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let mut invocation = Invocation {
             home: Home {
                 account: account.clone(),
                 region: Some(self.config.region.clone()),
@@ -163,17 +171,48 @@ impl Handler {
             budget: Budget::new(event.context.deadline, now, at),
             now,
             began: at,
+            ends_at: Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX),
+            me: RandomState::new().hash_one(&event.context.request_id),
+            without_state: None,
         };
+        let _turn = self.turn.lock().await;
+        if let Some(table) = &self.table {
+            match self.run(event, table, &around, &invocation).await {
+                // Nothing is lost without it: what was told may be told again.
+                Err(HandlerError::State(StateError::Unusable(why))) => {
+                    let why = format!("the state table cannot be used, {why}");
+                    log(format_args!(
+                        "going on without the state of other environments: {why}"
+                    ));
+                    invocation.without_state = Some(why);
+                }
+                answer => return answer,
+            }
+        }
+        self.run(event, &self.memory, &around, &invocation).await
+    }
+
+    /// Handles the event with this state.
+    async fn run<S: Store>(
+        &self,
+        event: &LambdaEvent<Box<RawValue>>,
+        state: &S,
+        around: &DecodeContext,
+        invocation: &Invocation,
+    ) -> Result<Answer, HandlerError> {
         let deliveries = receive(event.payload.get())?;
         let kind = deliveries.kind;
-
-        let mut memory = self.memory.lock().await;
-        let mut intake =
-            intake::read(self.engine(), &mut memory.streams, deliveries, &around, now)?;
+        let mut streams = self.streams.lock().await;
+        let mut intake = intake::read(
+            self.engine(),
+            &mut streams,
+            deliveries,
+            around,
+            invocation.now,
+        )?;
+        drop(streams);
         let failed = std::mem::take(&mut intake.failed);
-        let settled = self.settle(intake, kind, &mut memory, &invocation).await;
-        memory.incidents.trim();
-        let report = settled?;
+        let report = self.settle(intake, kind, state, invocation).await?;
         Ok(match report {
             Some(report) => Answer::Report(Box::new(report)),
             None => Answer::Kinesis(receive::failures(failed)),
@@ -182,20 +221,29 @@ impl Handler {
 
     /// From what was read to what is notified. Nobody reads a report on Kinesis, so
     /// none is written.
-    async fn settle(
+    async fn settle<S: Store>(
         &self,
         intake: IngestedBatches,
         kind: Kind,
-        memory: &mut Memory,
+        state: &S,
         invocation: &Invocation,
     ) -> Result<Option<Report>, HandlerError> {
-        let mut recovered = intake.recovered;
-        let (diagnosed, reported) = self
-            .diagnose(intake.findings, &memory.incidents, invocation)
-            .await;
         let now = invocation.now;
+        let mut recovered = intake.recovered;
+        let mut known = Incidents::new(self.config.reminder, invocation.me);
+        let mut repairs = RepairMemory::new(invocation.me);
+        if let Some(why) = &invocation.without_state {
+            repairs.close(why);
+        }
+        let nodes = intake.findings.iter().map(|finding| &finding.node);
+        known
+            .load_nodes(state, nodes.chain(&intake.nodes), now)
+            .await?;
+        let (diagnosed, reported) = self.diagnose(intake.findings, &known, invocation).await;
         let (incidents, members): (Vec<Incident>, Vec<Vec<usize>>) =
             gather_with_members(&diagnosed).into_iter().unzip();
+        let all: Vec<&Incident> = incidents.iter().collect();
+        known.load_incidents(state, &all, now).await?;
         let mut settled = Vec::with_capacity(incidents.len());
         // One after another: the hourly cap counts them all.
         for incident in incidents {
@@ -204,11 +252,12 @@ impl Handler {
                 clients: &self.repairs,
                 guardrails: &invocation.guardrails,
                 now,
+                ends_at: invocation.ends_at,
                 until: invocation.budget.repairs,
             };
-            let plan = execute(task, &mut memory.repairs).await;
+            let plan = execute(task, &mut repairs, state).await;
             settled.push(Settled {
-                happened: plan.happened(&incident, &memory.repairs),
+                happened: plan.happened(&incident, &repairs),
                 plan: plan.summary,
                 outcome: plan.outcome,
                 incident,
@@ -220,15 +269,29 @@ impl Handler {
         if settled.iter().any(|one| wrote(one.outcome.status)) {
             self.kept.forget();
         }
-        let mut settled = share(settled, &members, &diagnosed, &memory.incidents, now);
-        let mut round = Notifications::new(
-            &self.notifier,
-            &mut memory.incidents,
-            now,
-            invocation.budget,
-        );
-        round.tell(&mut settled).await;
-        round.recover(&recovered).await;
+        let alike = alike(&settled);
+        let alike: Vec<&Incident> = alike
+            .iter()
+            .map(|place| &settled[*place].incident)
+            .collect();
+        known.register_all(&alike, state, now).await?;
+        let mut settled = share(settled, &members, &diagnosed, &known, now);
+        let patience = invocation.budget.repairs - invocation.began;
+        let mut round = Notifications {
+            notifier: &self.notifier,
+            incidents: &mut known,
+            state,
+            times: Times {
+                clock: Timestamp::now,
+                ends_at: invocation.ends_at,
+                patience: now.saturating_add(patience).unwrap_or(now),
+            },
+            budget: invocation.budget,
+            without_state: invocation.without_state.as_deref(),
+            undelivered: Vec::new(),
+        };
+        round.tell(&mut settled).await?;
+        round.recover(&recovered).await?;
         if !round.undelivered.is_empty() {
             return Err(HandlerError::UndeliveredNotification(round.undelivered));
         }
@@ -261,7 +324,7 @@ impl Handler {
     async fn diagnose(
         &self,
         findings: Vec<Finding>,
-        store: &Store,
+        known: &Incidents,
         invocation: &Invocation,
     ) -> (Vec<Diagnosis>, Vec<Recovered>) {
         let facts = self.look(&findings, KEPT, invocation).await;
@@ -278,7 +341,7 @@ impl Handler {
             *one = anew;
         }
         for one in &mut diagnosed {
-            store.attach_to_open(one);
+            known.attach_to_open(one);
         }
         let reported = recovered(&diagnosed);
         (diagnosed, reported)
@@ -300,17 +363,9 @@ impl Handler {
     }
 }
 
-/// Puts those together that many nodes show alike and of which nothing was
-/// written: what this function changed, or may have changed, is notified node by
-/// node, as what it was.
-/// `members` has for each of `settled` its places in `diagnosed`.
-fn share(
-    settled: Vec<Settled>,
-    members: &[Vec<usize>],
-    diagnosed: &[Diagnosis],
-    store: &Store,
-    now: Timestamp,
-) -> Vec<Settled> {
+/// The places of those that may go into a list: nothing was, or may have been,
+/// written of them.
+fn alike(settled: &[Settled]) -> Vec<usize> {
     let alike = |one: &Settled| {
         let state = match one.incident.fault_state {
             FaultState::Active => State::Open,
@@ -321,11 +376,27 @@ fn share(
             && !one.happened.perhaps_ours
             && !wrote(one.outcome.status)
     };
-    let open: Vec<usize> = (0..settled.len())
-        .filter(|place| alike(&settled[*place]))
-        .collect();
+    let places = settled.iter().enumerate();
+    places
+        .filter(|(_, one)| alike(one))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Puts those together that many nodes show alike and of which nothing was
+/// written: what this function changed, or may have changed, is notified node by
+/// node, as what it was.
+/// `members` has for each of `settled` its places in `diagnosed`.
+fn share(
+    settled: Vec<Settled>,
+    members: &[Vec<usize>],
+    diagnosed: &[Diagnosis],
+    known: &Incidents,
+    now: Timestamp,
+) -> Vec<Settled> {
+    let open = alike(&settled);
     let incidents: Vec<&Incident> = open.iter().map(|place| &settled[*place].incident).collect();
-    let groups = store.shared(&incidents, now);
+    let groups = known.shared(&incidents, now);
     let mut settled: Vec<Option<Settled>> = settled.into_iter().map(Some).collect();
     for (scope, places) in groups {
         let places: Vec<usize> = places.into_iter().map(|place| open[place]).collect();

@@ -6,6 +6,7 @@ use lambda_runtime::Diagnostic;
 
 use crate::decode::DecodeError;
 use crate::receive::ReceiveError;
+use crate::state::StateError;
 
 /// Bytes that an error may take up as JSON: the record of a failure destination
 /// must also hold the event and stay below what a queue takes.
@@ -33,6 +34,9 @@ pub enum HandlerError {
     /// A payload cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// The state could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// Never empty.
     #[error("{}", undelivered(.0))]
     UndeliveredNotification(Vec<UndeliveredNotification>),
@@ -55,6 +59,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.name(),
             Self::Decode(error) => error.name(),
+            Self::State(error) => error.name(),
             Self::UndeliveredNotification(_) => "MessageNotSent",
         }
     }
@@ -65,6 +70,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.to_string(),
             Self::Decode(error) => error.to_string(),
+            Self::State(error) => error.to_string(),
             Self::UndeliveredNotification(messages) => {
                 let mut text = Bounded::new(ROOM_IN_LOG);
                 text.push(&count(messages.len()));

@@ -14,6 +14,7 @@ use crate::decode::{DecodeContext, DecodeError, Message};
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::finding::{Recovered, SourceSummary, Unrecognised};
+use crate::node::{IdSource, Node, NodeId};
 use crate::receive::{Kind, Payload, Payloads};
 
 /// So many templates that nothing recognises are reported of one invocation;
@@ -31,6 +32,8 @@ pub(super) struct IngestedBatches {
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
     pub source: SourceSummary,
+    /// The nodes of the streams of which something was known.
+    pub nodes: Vec<Node>,
     /// Sequence numbers of the Kinesis records that could not be read.
     pub failed: Vec<String>,
 }
@@ -155,6 +158,17 @@ impl<'e> Readers<'e> {
                 unrecognised += usize::from(!known);
                 known || unrecognised <= MAX_TEMPLATES
             });
+            intake
+                .nodes
+                .extend(reading.recovered.iter().map(|recovered| {
+                    Node {
+                        id: NodeId::parse(&recovered.node)
+                            .unwrap_or_else(|| NodeId::Unknown(recovered.node.as_str().into())),
+                        id_source: IdSource::Nobody,
+                        account: source.account.clone(),
+                        region: source.region.clone(),
+                    }
+                }));
             intake.findings.extend(findings);
             intake.recovered.extend(reading.recovered);
             add_counts(&mut intake.benign, reading.benign);

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::budget::Budget;
 use super::error::UndeliveredNotification;
+use super::log;
 use crate::aws::Session;
 use crate::aws::sns::{Publication, Topic};
 use crate::cause::Severity;
@@ -16,7 +17,10 @@ use crate::config::Config;
 use crate::finding::Recovered;
 use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
-use crate::incident::store::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, Store};
+use crate::incident::store::agree::Times;
+use crate::incident::store::{
+    Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident,
+};
 use crate::notify::content::Content;
 use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
@@ -25,6 +29,7 @@ use crate::notify::page::Style;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::Notified;
+use crate::state::{StateError, Store};
 use crate::text::redact::redact_line;
 
 /// Messages under way at a time: the smallest quota of SNS for Publish is 300 a
@@ -77,13 +82,17 @@ impl Notifier {
     }
 }
 
-/// The messages of one invocation: decided one after another, sent side by side.
+/// The messages of one invocation: decided and claimed together, sent side by side.
 #[derive(Debug)]
-pub(super) struct Notifications<'a> {
-    notifier: &'a Arc<Notifier>,
-    store: &'a mut Store,
-    now: Timestamp,
-    budget: Budget,
+pub(super) struct Notifications<'a, S> {
+    pub notifier: &'a Arc<Notifier>,
+    pub incidents: &'a mut Incidents,
+    pub state: &'a S,
+    pub times: Times<fn() -> Timestamp>,
+    /// Nothing is sent after its end.
+    pub budget: Budget,
+    /// Why the state is not used: then other environments may send the same.
+    pub without_state: Option<&'a str>,
     /// What could not be sent. It is notified again when the batch is retried.
     pub undelivered: Vec<UndeliveredNotification>,
 }
@@ -109,44 +118,47 @@ enum Due<'m> {
     ResolvedIncident(&'m ResolvedIncident),
 }
 
-impl<'a> Notifications<'a> {
-    /// Nothing is sent after the end of `budget`.
-    pub(super) fn new(
-        notifier: &'a Arc<Notifier>,
-        store: &'a mut Store,
-        now: Timestamp,
-        budget: Budget,
-    ) -> Self {
-        Self {
-            notifier,
-            store,
-            now,
-            budget,
-            undelivered: Vec::new(),
-        }
-    }
-
-    /// Takes note of every incident in its turn, then sends what has something
-    /// to say, and marks it as notified as soon as it is out.
-    pub(super) async fn tell(&mut self, settled: &mut [Settled]) {
+impl<S: Store> Notifications<'_, S> {
+    /// Decides on every incident, then sends what is to be notified, and marks it as
+    /// notified once it is out.
+    pub(super) async fn tell(&mut self, settled: &mut [Settled]) -> Result<(), StateError> {
+        let min_severity = self.notifier.min_severity;
+        let incidents: Vec<(&Incident, Happened)> = (settled.iter())
+            .map(|one| (&one.incident, one.happened))
+            .collect();
+        // What was, or may have been, written in the account is notified whatever its
+        // severity.
+        let is_sent = |place: usize, decision: &Decision| {
+            let one: &Settled = &settled[place];
+            decision.severity >= min_severity
+                || wrote(one.outcome.status)
+                || one.happened.perhaps_ours
+        };
+        let decisions = (self.incidents)
+            .decide_all(&incidents, is_sent, self.state, &self.times)
+            .await?;
+        let is_sent: Vec<bool> = (decisions.iter().enumerate())
+            .map(|(place, decision)| is_sent(place, decision))
+            .collect();
         let mut due: Vec<(usize, NotifyReason)> = Vec::new();
-        for (place, one) in settled.iter_mut().enumerate() {
-            let decision = self.store.decide(&one.incident, one.happened, self.now);
+        for (place, (decision, is_sent)) in decisions.into_iter().zip(is_sent).enumerate() {
+            let one = &mut settled[place];
             one.incident.severity = decision.severity;
             one.nodes = decision.nodes;
             one.since = decision.since;
             one.notified = match decision.notify {
-                // What was, or may have been, written in the account is
-                // notified whatever its severity.
-                _ if decision.severity < self.notifier.min_severity
-                    && !wrote(one.outcome.status)
-                    && !one.happened.perhaps_ours =>
-                {
-                    Notified::BelowThreshold
-                }
+                _ if !is_sent => Notified::BelowThreshold,
                 NotifyDecision::Suppress => Notified::Suppressed,
                 NotifyDecision::Send(why) => {
                     due.push((place, why));
+                    Notified::Failed
+                }
+                NotifyDecision::Wait => {
+                    self.undelivered.push(UndeliveredNotification {
+                        why: "Another execution environment was about to notify of the incident and did not come to an end".to_owned(),
+                        subject: one.name(),
+                        text: String::new(),
+                    });
                     Notified::Failed
                 }
             };
@@ -158,20 +170,19 @@ impl<'a> Notifications<'a> {
         for ((place, _), notified) in due.into_iter().zip(sent) {
             settled[place].notified = notified;
         }
+        Ok(())
     }
 
-    /// Closes what `recovered` puts an end to, and tells what is over.
-    pub(super) async fn recover(&mut self, recovered: &[Recovered]) {
-        let over = self.store.recover(recovered);
-        let (quiet, due): (Vec<&ResolvedIncident>, Vec<&ResolvedIncident>) = over
-            .iter()
-            .partition(|over| over.severity < self.notifier.min_severity);
-        for over in quiet {
-            self.store
-                .mark_notified(&over.key, NotifyReason::Resolved, self.now);
-        }
-        self.send(due.into_iter().map(Due::ResolvedIncident).collect())
+    /// Closes what `recovered` puts an end to, and notifies of what is over.
+    pub(super) async fn recover(&mut self, recovered: &[Recovered]) -> Result<(), StateError> {
+        let min_severity = self.notifier.min_severity;
+        let is_sent = |over: &ResolvedIncident| over.severity >= min_severity;
+        let over = (self.incidents)
+            .recover_all(recovered, is_sent, self.state, &self.times)
+            .await?;
+        self.send(over.iter().map(Due::ResolvedIncident).collect())
             .await;
+        Ok(())
     }
 
     /// Sends `messages`, several at a time while there is time for another one,
@@ -181,12 +192,13 @@ impl<'a> Notifications<'a> {
         let mut waiting = messages.iter().enumerate();
         let mut sending = JoinSet::new();
         let mut under_way: HashMap<tokio::task::Id, (usize, String)> = HashMap::new();
+        let (mut out, mut failed) = (Vec::new(), Vec::new());
         loop {
             while sending.len() < SIDE_BY_SIDE && Instant::now() < self.budget.last_message {
                 let Some((place, due)) = waiting.next() else {
                     break;
                 };
-                let content = due.content(self.now);
+                let content = due.content((self.times.clock)(), self.without_state);
                 let (notifier, until) = (Arc::clone(self.notifier), self.budget.messages);
                 let subject = subject(&content);
                 let task = sending.spawn(async move { notifier.send(&content, until).await });
@@ -206,15 +218,22 @@ impl<'a> Notifications<'a> {
             match sent {
                 Ok(notified) => {
                     let (key, why) = messages[place].identity();
-                    self.store.mark_notified(key, why, self.now);
+                    out.push((key.to_owned(), why));
                     became[place] = notified;
                 }
                 Err((why, text)) => {
+                    failed.push(messages[place].identity().0.to_owned());
                     self.undelivered
-                        .push(UndeliveredNotification { why, subject, text })
+                        .push(UndeliveredNotification { why, subject, text });
                 }
             }
+            // As soon as they are out, but together where many are.
+            if out.len() >= SIDE_BY_SIDE || sending.is_empty() {
+                self.settle(&mut out, &mut failed).await;
+            }
         }
+        failed.extend(waiting.clone().map(|(_, due)| due.identity().0.to_owned()));
+        self.settle(&mut out, &mut failed).await;
         self.undelivered
             .extend(waiting.map(|(_, due)| UndeliveredNotification {
                 why: "No time was left in this invocation to send it".to_owned(),
@@ -223,11 +242,35 @@ impl<'a> Notifications<'a> {
             }));
         became
     }
+
+    /// Writes down what became of messages. Where that fails, a message may come again.
+    async fn settle(&mut self, out: &mut Vec<(String, NotifyReason)>, failed: &mut Vec<String>) {
+        let now = (self.times.clock)();
+        let settled = (self.incidents).settle_claims(out, failed, self.state, now);
+        if let Err(error) = settled.await {
+            log(format_args!(
+                "what was notified could not be written down and may be notified again: {error}"
+            ));
+        }
+        out.clear();
+        failed.clear();
+    }
+}
+
+impl Settled {
+    /// What stands for the subject of its message when there is no time to write it.
+    fn name(&self) -> String {
+        name(&self.incident.title, self.nodes.count)
+    }
+}
+
+fn name(title: &str, nodes: usize) -> String {
+    format!("{} ({nodes} nodes)", redact_line(title))
 }
 
 impl Due<'_> {
-    fn content(&self, now: Timestamp) -> Content {
-        match self {
+    fn content(&self, now: Timestamp, without_state: Option<&str>) -> Content {
+        let mut content = match self {
             Self::Of(one, why) => Content::of(
                 &one.incident,
                 &one.nodes,
@@ -238,7 +281,14 @@ impl Due<'_> {
                 Some(now),
             ),
             Self::ResolvedIncident(over) => Content::resolved(over, now),
+        };
+        if matches!(self, Self::Of(_, NotifyReason::Flapping)) {
+            content.add_detail("It has come back several times within a day. Until it keeps away for a day, its further ends and returns are not notified.");
         }
+        if let Some(why) = without_state {
+            content.add_detail(&format!("This message may come more than once: {why}."));
+        }
+        content
     }
 
     /// The incident's key, and why it is notified.
@@ -249,13 +299,11 @@ impl Due<'_> {
         }
     }
 
-    /// What stands for its subject when there is no time to write it.
     fn name(&self) -> String {
-        let (title, nodes) = match self {
-            Self::Of(one, _) => (&one.incident.title, one.nodes.count),
-            Self::ResolvedIncident(over) => (&over.title, over.nodes.count),
-        };
-        format!("{} ({nodes} nodes)", redact_line(title))
+        match self {
+            Self::Of(one, _) => one.name(),
+            Self::ResolvedIncident(over) => name(&over.title, over.nodes.count),
+        }
     }
 }
 

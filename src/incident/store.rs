@@ -1,29 +1,34 @@
 //! The open incidents: which one has been notified, for which nodes, and when
 //! it is notified again.
 //!
-//! Deciding and notifying are two steps. [`Store::decide`] takes note of what a
+//! Deciding and notifying are two steps. [`Incidents::decide`] takes note of what a
 //! batch says about an incident and answers whether to notify; only
-//! [`Store::mark_notified`], called once the message is out, makes it notified. A
+//! [`Incidents::mark_notified`], called once the message is out, makes it notified. A
 //! message that failed therefore is notified again when the batch is retried.
 //!
-//! This store lives in the memory of one execution environment. It is bounded
-//! in count and in bytes, once an invocation is over ([`Store::trim`]): what
-//! nobody was notified of goes first, since a retry brings it again, then what
-//! has not been seen for longest. Of a notified incident that goes a receipt is
-//! left, so that a retry of the same evidence does not notify twice. No clock
-//! is read here, and every method takes and returns plain values, so that a
-//! table can stand behind the same calls.
+//! What is at hand here is what one invocation needs: [`sync`] reads it from the
+//! state and writes back what has changed. No clock is read, and every decision takes and
+//! returns plain values, so that it can be made again on what another execution
+//! environment has written meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+pub mod agree;
+mod claim;
 mod entry;
-mod receipt;
+mod group;
+mod member;
+mod moment;
+pub mod sync;
 
+use claim::Claim;
 use entry::{Entry, Subject};
-use receipt::Receipts;
+use group::Group;
+use member::{Joined, Member, Members, Membership};
 
 use super::group::Incident;
 use super::shared::{HANDFUL, is_of, shared_key, shared_scope};
@@ -32,19 +37,12 @@ use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::finding::Recovered;
 use crate::incident::nodes::NodeList;
 use crate::node::Node;
-
-/// How many incidents are remembered.
-pub const MAX_INCIDENTS: usize = 1_000;
-
-/// How many nodes are remembered, over all incidents.
-pub const MAX_NODES: usize = 20_000;
-
-/// How many bytes the remembered incidents may take, by estimate.
-pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+use crate::state::Slot;
 
 /// What the reader would say the state of an incident is. A change of it
 /// is notified; what leaves it as it is does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// It stands, and nothing was done about it.
     Open,
@@ -102,12 +100,18 @@ pub struct Decision {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NotifyDecision {
+    /// Once it is claimed.
     Send(NotifyReason),
+    /// The reader knows it, or another execution environment is about to say it.
     Suppress,
+    /// Another environment is about to notify of the incident, but not of this:
+    /// decide again when it has.
+    Wait,
 }
 
 /// Why an incident is notified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NotifyReason {
     /// It was not notified yet.
     Opened,
@@ -119,6 +123,9 @@ pub enum NotifyReason {
     Reminder,
     /// Its last node has recovered.
     Resolved,
+    /// It has come back again and again within a day: said once, in place of its
+    /// further ends and returns.
+    Flapping,
 }
 
 /// An incident that was notified and whose last node has recovered.
@@ -139,43 +146,87 @@ pub struct ResolvedIncident {
     pub written_at: Option<Timestamp>,
 }
 
-/// The incidents that this execution environment remembers.
+/// The incidents that an invocation has to do with, and their nodes.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Incidents {
     reminder: Duration,
-    limits: Limits,
-    incidents: BTreeMap<String, Entry>,
-    receipts: Receipts,
+    /// By which the other execution environments tell this invocation from theirs.
+    me: u64,
+    incidents: BTreeMap<String, Slot<Entry>>,
+    nodes: BTreeMap<Node, Slot<Joined>>,
+    groups: BTreeMap<String, Slot<Group>>,
 }
 
-/// What may be remembered between two invocations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Limits {
-    incidents: usize,
-    nodes: usize,
-    bytes: usize,
-}
-
-impl Store {
-    /// An empty store; `reminder` is how long a notified incident stays silent.
-    pub fn new(reminder: Duration) -> Self {
-        Self::with_limits(
-            reminder,
-            Limits {
-                incidents: MAX_INCIDENTS,
-                nodes: MAX_NODES,
-                bytes: MAX_BYTES,
-            },
-        )
-    }
-
-    fn with_limits(reminder: Duration, limits: Limits) -> Self {
+impl Incidents {
+    /// None are at hand yet. `reminder` is how long a notified incident stays
+    /// silent, `me` a number that no other invocation has.
+    pub fn new(reminder: Duration, me: u64) -> Self {
         Self {
             reminder,
-            limits,
+            me,
             incidents: BTreeMap::new(),
-            receipts: Receipts::default(),
+            nodes: BTreeMap::new(),
+            groups: BTreeMap::new(),
         }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&String, &Entry)> {
+        let slots = self.incidents.iter();
+        slots.filter_map(|(key, slot)| Some((key, slot.value.as_ref()?)))
+    }
+
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        self.incidents.get(key)?.value.as_ref()
+    }
+
+    /// What is known of `node` in the incident of `key`.
+    fn member(&self, key: &str, node: &Node) -> Option<&Member> {
+        let joined = self.nodes.get(node)?.value.as_ref()?;
+        joined.incidents.get(key)?.member()
+    }
+
+    /// The members of the incident of `key` among `nodes`.
+    fn members<'n>(&self, key: &str, nodes: impl IntoIterator<Item = &'n Node>) -> Members {
+        let nodes = nodes.into_iter();
+        let known = nodes.filter_map(|node| Some((node.clone(), self.member(key, node)?.clone())));
+        Members::of(known.collect())
+    }
+
+    /// Changes the incident of `key` and its members among `nodes`.
+    fn change<'n, T>(
+        &mut self,
+        key: &str,
+        nodes: impl IntoIterator<Item = &'n Node>,
+        by: impl FnOnce(&mut Entry, &mut Members) -> T,
+    ) -> Option<T> {
+        let mut members = self.members(key, nodes);
+        let slot = self.incidents.get_mut(key)?;
+        let entry = slot.value.as_mut()?;
+        let answer = by(entry, &mut members);
+        slot.dirty |= members.set.values().any(|significant| *significant)
+            || slot
+                .stored
+                .as_ref()
+                .is_none_or(|stored| entry.differs(stored));
+        let version = slot.version + 1;
+        for (node, significant) in std::mem::take(&mut members.set) {
+            let membership = match members.get(&node) {
+                Some(member) if !significant => Membership::In(member.clone()),
+                Some(member) => Membership::In(Member {
+                    version,
+                    ..member.clone()
+                }),
+                None => Membership::Left(version),
+            };
+            if significant {
+                entry.pending.insert(node.clone(), membership.clone());
+            }
+            let joined = self.nodes.entry(node).or_default();
+            joined.dirty |= significant;
+            let of_node = joined.value.get_or_insert_default();
+            of_node.incidents.insert(key.to_owned(), membership);
+        }
+        Some(answer)
     }
 
     /// Lets a finding that diagnosis could not decide this time take cause and
@@ -191,34 +242,41 @@ impl Store {
             return;
         }
         let finding = &diagnosed.finding;
-        let was_right = |entry: &&Entry| entry.was_right_before(finding);
-        let mut known = self.incidents.values().filter(was_right);
-        if let Some(entry) =
-            known.find(|entry| entry.cause == diagnosed.cause && entry.matches_finding(finding))
-        {
+        let node = entry::key(&finding.node);
+        let joined = self.nodes.get(&node).and_then(|slot| slot.value.as_ref());
+        let known: Vec<(&Entry, Option<&Member>)> = (joined.into_iter())
+            .flat_map(|joined| &joined.incidents)
+            .filter_map(|(key, membership)| Some((self.entry(key)?, membership.member())))
+            .filter(|(entry, member)| entry.matches_finding(finding, *member))
+            .collect();
+        let was_right = known.iter().find(|(entry, member)| {
+            entry.cause == diagnosed.cause && entry.was_right_before(finding, *member)
+        });
+        if let Some((entry, _)) = was_right {
             diagnosed.rule_out(entry.cause);
         }
-        let possible = |entry: &&Entry| match diagnosed.fault_state {
-            FaultState::Active => {
-                diagnosed.candidates.contains(&entry.cause)
-                    || entry.was_right_after(&diagnosed.finding)
-            }
-            FaultState::NotObserved => true,
-        };
-        let fault_state = |entry: &Entry| match entry.was_right_after(&diagnosed.finding) {
+        let finding = &diagnosed.finding;
+        let right =
+            |(entry, member): &(&Entry, Option<&Member>)| entry.was_right_after(finding, *member);
+        let fault_state = |known: &(&Entry, Option<&Member>)| match right(known) {
             true => FaultState::NotObserved,
             false => diagnosed.fault_state,
         };
-        let joined = (self.incidents.values())
+        let possible = |known: &&(&Entry, Option<&Member>)| {
+            diagnosed.fault_state == FaultState::NotObserved
+                || diagnosed.candidates.contains(&known.0.cause)
+                || right(known)
+        };
+        let joined = (known.iter())
             .filter(possible)
-            .filter(|entry| entry.matches_finding(&diagnosed.finding))
-            .filter(|entry| diagnosed.may_concern(entry.cause, &entry.scope))
-            .filter(|entry| is_of(&entry.scope, fault_state(entry)))
-            .max_by_key(|entry| (entry.confirmed, entry.seen_at));
-        let Some(entry) = joined else {
+            .filter(|(entry, _)| diagnosed.may_concern(entry.cause, &entry.scope))
+            .filter(|known| is_of(&known.0.scope, fault_state(known)))
+            .max_by_key(|(entry, _)| (entry.confirmed, entry.seen_at));
+        let Some(joined) = joined else {
             return;
         };
-        diagnosed.fault_state = fault_state(entry);
+        let (fault_state, entry) = (fault_state(joined), joined.0);
+        diagnosed.fault_state = fault_state;
         if entry.cause != diagnosed.cause {
             diagnosed.cause = entry.cause;
             diagnosed.detail = None;
@@ -250,42 +308,76 @@ impl Store {
         }
         let mut shared = Vec::new();
         for (key, (scope, mut places)) in groups {
-            let single = |place: &usize| self.incidents.get(&incidents[*place].key);
+            let single = |place: &usize| self.entry(&incidents[*place].key);
             // The end of what was notified by itself is, too.
             let by_itself = |place: &usize| {
                 let right = incidents[*place].fault_state == FaultState::NotObserved;
                 single(place).is_some_and(|single| {
-                    single.is_due() || right && single.stands() && single.notified().is_some()
+                    single.is_due() || right && single.stands() && single.is_notified()
                 })
             };
             // What has been open by itself for long has been notified by itself.
             let recent = |place: &usize| {
                 single(place).is_none_or(|single| {
-                    !single.stands() || single.notified().is_none() || single.is_recent(now)
+                    !single.stands() || !single.is_notified() || single.is_recent(now)
                 })
             };
             let here = places.iter().filter(|place| recent(place));
             let mut nodes: BTreeSet<Node> = here
                 .flat_map(|place| incidents[*place].nodes().map(entry::key))
                 .collect();
-            let singles = self.incidents.values();
-            let singles = singles.filter(|one| one.shared.as_ref() == Some(&key));
-            for single in singles.filter(|single| single.is_recent(now)) {
-                nodes.extend(single.open_nodes().cloned());
-            }
-            let open = self.incidents.get(&key);
+            nodes.extend(self.recent_in(&key, now));
+            let open = self.entry(&key);
             let many = nodes.len() > HANDFUL || open.is_some_and(|open| open.takes_further(now));
             places.retain(|place| {
                 let one = incidents[*place];
                 one.scope.kind == ScopeKind::Nodes
                     || !by_itself(place)
-                        && (open.is_some_and(|open| open.has_node_of(one)) || many && recent(place))
+                        && (open.is_some_and(Entry::stands) && self.has_node_of(&key, one)
+                            || many && recent(place))
             });
             if !places.is_empty() {
                 shared.push((scope, places));
             }
         }
         shared
+    }
+
+    /// The nodes that have lately come to show by themselves what the incident of
+    /// `key` is about.
+    fn recent_in(&self, key: &str, now: Timestamp) -> BTreeSet<Node> {
+        let group = self.groups.get(key).and_then(|slot| slot.value.as_ref());
+        let registered = group.into_iter().flat_map(|group| group.recent(now));
+        let still = registered.filter(|(single, _)| {
+            // It is about to be opened, perhaps by another environment.
+            let entry = self.entry(single);
+            entry.is_none_or(|single| single.is_recent(now))
+        });
+        still.map(|(_, node)| node.clone()).collect()
+    }
+
+    /// Whether a node of `incident` belongs to the incident of `key`.
+    fn has_node_of(&self, key: &str, incident: &Incident) -> bool {
+        let mut nodes = incident.nodes().map(entry::key);
+        nodes.any(|node| self.member(key, &node).is_some())
+    }
+
+    /// Registers the incidents of one node each that are about to be opened, so that
+    /// of many environments that each see some of them all count the same.
+    pub fn register(&mut self, incidents: &[&Incident], now: Timestamp) {
+        for incident in incidents {
+            let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
+            let stands = self
+                .entry(&incident.key)
+                .is_some_and(|one| one.stands() && one.is_notified());
+            let (Some(shared), Some(node), false) = (shared, incident.nodes().next(), stands)
+            else {
+                continue;
+            };
+            let slot = self.groups.entry(shared).or_default();
+            let group = slot.value.get_or_insert_default();
+            slot.dirty |= group.register(&incident.key, &entry::key(node), now);
+        }
     }
 
     /// Takes note of what a batch says about `incident`, and answers whether
@@ -297,118 +389,171 @@ impl Store {
         now: Timestamp,
     ) -> Decision {
         let happened = happened.into();
-        if incident.confidence == Confidence::Confirmed {
-            self.detach_from_others(incident);
-        }
+        self.detach_if_confirmed(incident);
         // What was notified node by node goes on in the list of all.
-        let singles: Vec<Entry> = (self.incidents.values())
-            .filter(|one| one.shared.as_ref() == Some(&incident.key))
-            .cloned()
+        let group = self
+            .groups
+            .get(&incident.key)
+            .and_then(|slot| slot.value.as_ref());
+        let singles: Vec<(Entry, Members)> = (group.into_iter())
+            .flat_map(|group| &group.singles)
+            .filter_map(|(single, (node, _))| {
+                Some((self.entry(single)?, self.members(single, [node])))
+            })
+            .filter(|(entry, _)| entry.shared.as_ref() == Some(&incident.key))
+            .map(|(entry, members)| (entry.clone(), members))
             .collect();
-        let entry = (self.incidents.entry(incident.key.clone()))
-            .or_insert_with_key(|key| Entry::new(incident, self.receipts.take(key, incident), now));
-        let stands = entry.note(incident, now);
-        for single in &singles {
-            entry.adopt(single, now);
-        }
-        // An old answer soon after a repair is no sign that it has come back.
-        let settling = !happened.observed && entry.is_settling(now);
-        if stands && entry.resolved_notified && !settling {
-            entry.begin_anew(incident.first, now);
-        }
-        entry.enter(incident.confidence, happened, now);
-        let nodes = entry.nodes_with(incident);
-        // Decided by what is still remembered afterwards, so that asking again
-        // before the message is out gives the same answer.
-        entry.cut(self.limits.nodes.max(1));
-        Decision {
-            notify: entry.notify(stands, self.reminder, now),
-            nodes,
-            severity: entry.severity,
-            since: entry.since,
-        }
+        let nodes: BTreeSet<Node> = (incident.nodes().map(entry::key))
+            .chain(
+                singles
+                    .iter()
+                    .flat_map(|(_, theirs)| theirs.iter().map(|(node, _)| node.clone())),
+            )
+            .collect();
+        let slot = self.incidents.entry(incident.key.clone()).or_default();
+        slot.value.get_or_insert_with(|| Entry::new(incident, now));
+        let (reminder, me) = (self.reminder, self.me);
+        let decide = |entry: &mut Entry, members: &mut Members| {
+            let stands = entry.note(incident, members, now);
+            for (single, theirs) in &singles {
+                entry.adopt(single, theirs, members, now);
+            }
+            // An old answer soon after a repair is no sign that it has come back.
+            let settling = !happened.observed && entry.is_settling(now);
+            if stands && entry.resolved_notified && !settling {
+                entry.begin_anew(incident.first, members, now);
+            }
+            entry.enter(incident.confidence, happened, now);
+            Decision {
+                notify: entry.notify(stands, reminder, me, now),
+                nodes: entry.nodes_with(incident, members),
+                severity: entry.severity,
+                since: entry.since,
+            }
+        };
+        let decision = self.change(&incident.key, &nodes, decide);
+        decision.expect("the entry was made above")
     }
 
     /// Closes for each node what it has recovered from, and gives every
     /// incident that is over and was notified, in the order of their keys. One
     /// whose end is not marked as notified is given again the next time.
     pub fn recover(&mut self, recovered: &[Recovered]) -> Vec<ResolvedIncident> {
-        for recovery in recovered {
-            for entry in self.incidents.values_mut() {
-                entry.recover(recovery);
+        let ids: BTreeSet<&str> = recovered.iter().map(|one| one.node.as_str()).collect();
+        let nodes: Vec<Node> = (self.nodes.keys())
+            .filter(|node| ids.contains(node.id.as_str()))
+            .cloned()
+            .collect();
+        for node in nodes {
+            let joined = self.nodes.get(&node).and_then(|slot| slot.value.as_ref());
+            let keys: Vec<String> = (joined.into_iter())
+                .flat_map(|joined| joined.incidents.keys().cloned())
+                .collect();
+            for key in keys {
+                self.change(&key, [&node], |entry, members| {
+                    for recovery in recovered {
+                        entry.recover(recovery, members);
+                    }
+                });
             }
         }
-        self.incidents.retain(|_, entry| !entry.can_be_dropped());
-        let over = self.incidents.iter();
+        self.drop_if(Entry::can_be_dropped);
+        let silent: Vec<String> = (self.entries())
+            .filter(|(_, entry)| entry.is_over() && entry.ends_silently())
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in silent {
+            self.change(&key, [], |entry, _| entry.resolved_notified = true);
+        }
+        let over = self.entries();
         over.filter_map(|(key, entry)| entry.over(key)).collect()
     }
 
+    /// Claims the message for `why` until `until`, so that no other environment
+    /// sends it too.
+    pub fn claim(&mut self, key: &str, why: NotifyReason, until: Timestamp, now: Timestamp) {
+        let by = self.me;
+        self.change(key, [], |entry, _| {
+            let says = entry.says(now);
+            entry.claim = Some(Claim {
+                by,
+                until,
+                why,
+                says,
+            });
+        });
+    }
+
+    /// Whether another environment is about to notify of the incident.
+    fn is_claimed_by_another(&self, key: &str, now: Timestamp) -> bool {
+        let claim = self.entry(key).and_then(|entry| entry.claim);
+        claim.is_some_and(|claim| claim.is_of_another(self.me, now))
+    }
+
+    /// Whether the message that is claimed is this invocation's own.
+    fn is_own_claim(&self, key: &str) -> bool {
+        let claim = self.entry(key).and_then(|entry| entry.claim);
+        claim.is_some_and(|claim| claim.by == self.me)
+    }
+
+    /// The message that was claimed could not be sent.
+    pub fn release(&mut self, key: &str) {
+        let me = self.me;
+        self.change(key, [], |entry, _| {
+            entry.claim = entry.claim.filter(|claim| claim.by != me);
+        });
+    }
+
     /// The message for `why` is out. Nothing happens for an incident that is
-    /// no longer remembered.
+    /// no longer at hand.
     pub fn mark_notified(&mut self, key: &str, why: NotifyReason, now: Timestamp) {
-        let Some(entry) = self.incidents.get_mut(key) else {
-            return;
-        };
-        match why {
-            NotifyReason::Resolved => entry.resolved_notified = true,
-            NotifyReason::Opened
-            | NotifyReason::StateChanged
-            | NotifyReason::Grew
-            | NotifyReason::Reminder => {
-                entry.mark_notified(now);
+        let me = self.me;
+        self.change(key, [], |entry, _| {
+            let own = entry.claim.filter(|claim| claim.by == me);
+            let says = own.map_or_else(|| entry.says(now), |claim| claim.says);
+            entry.mark_notified(why, says);
+            if own.is_some() {
+                entry.claim = None;
             }
-        }
+        });
     }
 
     /// A check has now proved what a node's finding comes from, so the node no
     /// longer counts for the incidents that the finding joined before. That
     /// says nothing of a recovery: what loses its last node so goes silently.
-    fn detach_from_others(&mut self, incident: &Incident) {
-        let subject = Subject::of(&incident.error_details);
-        let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
-        for (key, entry) in &mut self.incidents {
-            // One node's incident and that of all which show the same.
-            let same = shared.as_ref() == Some(key) || entry.shared.as_ref() == Some(&incident.key);
-            if *key == incident.key || same || entry.subject != subject {
-                continue;
-            }
-            for hit in incident.affected.iter().filter(|hit| hit.confirmed) {
-                entry.leave(hit);
-            }
-        }
-        self.incidents.retain(|_, entry| entry.size() > 0);
-    }
-
-    /// Forgets what is too much to be remembered. To be called when an
-    /// invocation is over, however it ended: while it lasts, what is not yet
-    /// sent must not be forgotten for what was decided after it.
-    pub fn trim(&mut self) {
-        let mut incidents = self.incidents.len();
-        let mut nodes: usize = self.incidents.values().map(Entry::size).sum();
-        let mut bytes: usize = (self.incidents.iter())
-            .map(|(key, entry)| key.len() + entry.bytes())
-            .sum();
-        let too_much = |incidents, nodes, bytes| {
-            incidents > self.limits.incidents
-                || nodes > self.limits.nodes
-                || bytes > self.limits.bytes
-        };
-        if !too_much(incidents, nodes, bytes) {
+    fn detach_if_confirmed(&mut self, incident: &Incident) {
+        if incident.confidence != Confidence::Confirmed {
             return;
         }
-        let mut order: Vec<_> = (self.incidents.iter())
-            .map(|(key, entry)| (entry.worth(), entry.seen_at, key.clone()))
-            .collect();
-        order.sort_unstable();
-        for (_, _, key) in order {
-            if !too_much(incidents, nodes, bytes) {
-                return;
+        let subject = Subject::of(&incident.error_details);
+        let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
+        for hit in incident.affected.iter().filter(|hit| hit.confirmed) {
+            let node = entry::key(&hit.node);
+            let joined = self.nodes.get(&node).and_then(|slot| slot.value.as_ref());
+            let others: Vec<String> = (joined.into_iter())
+                .flat_map(|joined| joined.incidents.keys())
+                .filter(|key| **key != incident.key && shared.as_ref() != Some(key))
+                .filter(|key| {
+                    self.entry(key).is_some_and(|entry| {
+                        // One node's incident and that of all which show the same.
+                        entry.shared.as_ref() != Some(&incident.key) && entry.subject == subject
+                    })
+                })
+                .cloned()
+                .collect();
+            for key in others {
+                self.change(&key, [&node], |entry, members| entry.leave(hit, members));
             }
-            if let Some(entry) = self.incidents.remove(&key) {
-                incidents -= 1;
-                nodes -= entry.size();
-                bytes -= key.len() + entry.bytes();
-                self.receipts.keep(&key, &entry);
+        }
+        self.drop_if(Entry::is_empty);
+    }
+
+    /// Forgets what need not be remembered.
+    fn drop_if(&mut self, which: impl Fn(&Entry) -> bool) {
+        for slot in self.incidents.values_mut() {
+            if slot.value.as_ref().is_some_and(&which) {
+                slot.value = None;
+                slot.dirty = slot.version > 0;
             }
         }
     }

@@ -72,6 +72,16 @@ pub(crate) struct Content {
     pub identity: String,
 }
 
+impl Content {
+    /// Adds a sentence to what the diagnosis says.
+    pub(crate) fn add_detail(&mut self, sentence: &str) {
+        if !self.detail.is_empty() {
+            self.detail.push(' ');
+        }
+        self.detail.push_str(&redact_line(sentence));
+    }
+}
+
 /// A proving record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Quote {
@@ -201,6 +211,7 @@ fn summary(incident: &Incident, nodes: &NodeList, kind: NotificationKind, sure: 
         NotificationKind::RepairFailed => format!("The repair failed. {fault}"),
         NotificationKind::Grew => format!("More nodes than before. {fault}"),
         NotificationKind::Reminder => format!("Still active. {fault}"),
+        NotificationKind::Recurred => format!("It has come back. {fault}"),
     };
     match &nodes.listed[..] {
         [only] => {

@@ -17,6 +17,8 @@ closed_names! {
         Grew = "grew",
         /// Still open, notified again after a while.
         Reminder = "reminder",
+        /// It comes and goes, or came back after it was put right.
+        Recurred = "recurred",
     }
 }
 
@@ -32,7 +34,9 @@ impl NotificationKind {
             }
             (NotifyReason::Opened | NotifyReason::StateChanged, State::Repaired) => Self::Repaired,
             (NotifyReason::StateChanged, State::Resolved) => Self::Resolved,
-            (NotifyReason::Opened | NotifyReason::StateChanged, State::Open | State::Recurred)
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::Recurred)
+            | (NotifyReason::Flapping, _) => Self::Recurred,
+            (NotifyReason::Opened | NotifyReason::StateChanged, State::Open)
             | (NotifyReason::Opened, State::Resolved) => Self::Opened,
             (NotifyReason::Grew, _) => Self::Grew,
             (NotifyReason::Reminder, _) => Self::Reminder,
@@ -76,7 +80,12 @@ mod tests {
             (
                 NotifyReason::StateChanged,
                 State::Recurred,
-                NotificationKind::Opened,
+                NotificationKind::Recurred,
+            ),
+            (
+                NotifyReason::Flapping,
+                State::Open,
+                NotificationKind::Recurred,
             ),
             (NotifyReason::Grew, State::Open, NotificationKind::Grew),
             (

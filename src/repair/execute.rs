@@ -18,6 +18,7 @@ use super::repairs::{Call, Repair, call};
 use super::verify;
 use crate::diagnose::call_error::CallError;
 use crate::incident::group::Incident;
+use crate::state::{StateError, Store};
 
 /// No write begins with less time left than this: what is written must be
 /// seen to take effect, and notified.
@@ -36,27 +37,65 @@ pub(crate) struct Task<'a> {
     pub clients: &'a Clients,
     pub guardrails: &'a Guardrails,
     pub now: Timestamp,
+    /// When the invocation ends at the latest.
+    pub ends_at: Timestamp,
     /// Nothing runs on after this.
     pub until: Instant,
 }
 
 /// Plans the repair of an incident and, when every lock is open, carries it
-/// out. What was written is in `memory` when this returns; tasks are to be
-/// carried out one after another, so that the hourly cap counts them all.
-pub(crate) async fn execute(task: Task<'_>, memory: &mut RepairMemory) -> Plan {
-    let planned = plan(task.incident, task.guardrails, memory, task.now);
+/// out. Where the state cannot be used, `memory` is closed: without knowing what was
+/// done before nothing is written.
+pub(crate) async fn execute<S: Store>(
+    task: Task<'_>,
+    memory: &mut RepairMemory,
+    state: &S,
+) -> Plan {
     let Some(repair) = Repair::of(task.incident.cause) else {
-        return planned;
+        return plan(task.incident, task.guardrails, memory, task.now);
     };
-    let plan = task.carry_out(planned, repair, memory).await;
+    if let Err(error) = task.remember(repair, memory, state).await {
+        memory.close(error.to_string());
+    }
+    let planned = plan(task.incident, task.guardrails, memory, task.now);
+    let plan = task.carry_out(planned, repair, memory, state).await;
     if plan.is_recurred() {
-        memory.mark_undone(repair.name, &task.incident.scope.id);
+        let target = &task.incident.scope.id;
+        memory.mark_undone(repair.name, target);
+        if let Err(error) = memory.save(state, repair.name, target, task.now).await {
+            memory.close(error.to_string());
+        }
     }
     plan
 }
 
 impl Task<'_> {
-    async fn carry_out(self, planned: Plan, repair: &Repair, memory: &mut RepairMemory) -> Plan {
+    /// Reads what was done before. Where another invocation is at it, what comes of
+    /// that is awaited.
+    async fn remember<S: Store>(
+        self,
+        repair: &Repair,
+        memory: &mut RepairMemory,
+        state: &S,
+    ) -> Result<(), StateError> {
+        let (name, target) = (repair.name, self.incident.scope.id.as_str());
+        for looks in 0.. {
+            memory.load(state, name, target, self.now).await?;
+            if !memory.is_under_way(name, target, self.now) || Instant::now() >= self.until {
+                break;
+            }
+            state.back_off(looks).await;
+        }
+        Ok(())
+    }
+
+    async fn carry_out<S: Store>(
+        self,
+        planned: Plan,
+        repair: &Repair,
+        memory: &mut RepairMemory,
+        state: &S,
+    ) -> Plan {
         let Some(permit) = planned.permit() else {
             return planned;
         };
@@ -83,19 +122,35 @@ impl Task<'_> {
                 repair.subject
             ));
         }
+        if !permit.is_dry_run() {
+            let begun = self.begun(repair, &permit);
+            let most = self.guardrails.max_repairs;
+            match memory.begin(state, begun, most, self.ends_at).await {
+                Ok(true) => {}
+                // Another invocation was faster, or the hour is full.
+                Ok(false) => return plan(&fresh, self.guardrails, memory, self.now),
+                Err(error) => {
+                    memory.close(error.to_string());
+                    return plan(&fresh, self.guardrails, memory, self.now);
+                }
+            }
+        }
         // No trace, no change.
         let audit = |outcome: Option<&Outcome>| {
             let (key, now) = (&self.incident.key, self.now);
             (self.clients.audit)(&audit::line(&permit, key, self.guardrails, now, outcome))
         };
         if let Err(error) = audit(None) {
+            if !permit.is_dry_run() {
+                self.withdraw(repair, &permit, memory, state).await;
+            }
             return again.untouched(format!(
                 "The audit line could not be written ({error}), so nothing was changed."
             ));
         }
         let mut outcome = match permit.is_dry_run() {
             true => self.dry_run(repair, &permit).await,
-            false => self.write(repair, &permit, fresh, memory).await,
+            false => self.write(repair, &permit, fresh, memory, state).await,
         };
         if let Err(error) = audit(Some(&outcome)) {
             let detail = outcome.detail.get_or_insert_default();
@@ -134,12 +189,13 @@ impl Task<'_> {
     }
 
     /// The one write, and what reading shows afterwards.
-    async fn write(
+    async fn write<S: Store>(
         self,
         repair: &Repair,
         permit: &Permit,
         mut incident: Incident,
         memory: &mut RepairMemory,
+        state: &S,
     ) -> Outcome {
         let change = permit.change();
         let written = self.send(repair, permit).await;
@@ -169,16 +225,53 @@ impl Task<'_> {
             undo: (status != OutcomeStatus::Failed).then(|| change.undo.clone()),
             ..Outcome::of(status, detail)
         };
-        if !matches!(written, Err(CallError::NotSent { .. })) {
-            memory.record(Attempt {
-                action: repair.name,
-                target: change.target.clone(),
-                at: self.now,
-                outcome: outcome.clone(),
-                undone: false,
-            });
+        if matches!(written, Err(CallError::NotSent { .. })) {
+            self.withdraw(repair, permit, memory, state).await;
+            return outcome;
+        }
+        let attempt = Attempt {
+            outcome: outcome.clone(),
+            ..self.begun(repair, permit)
+        };
+        if let Err(error) = memory.end(state, attempt).await {
+            // It stands there as not verified; the message of this invocation says more.
+            memory.close(error.to_string());
         }
         outcome
+    }
+
+    /// The attempt as it stands until it is known what comes of it.
+    fn begun(self, repair: &Repair, permit: &Permit) -> Attempt {
+        let change = permit.change();
+        let outcome = Outcome {
+            command: Some(change.command.clone()),
+            undo: Some(change.undo.clone()),
+            ..Outcome::of(
+                OutcomeStatus::Unverified,
+                "The invocation that began the change ended before it could tell what came of it: it may have been made.",
+            )
+        };
+        Attempt {
+            action: repair.name,
+            target: change.target.clone(),
+            at: self.now,
+            outcome,
+            undone: false,
+        }
+    }
+
+    /// Nothing was sent of what was begun.
+    async fn withdraw<S: Store>(
+        self,
+        repair: &Repair,
+        permit: &Permit,
+        memory: &mut RepairMemory,
+        state: &S,
+    ) {
+        let target = &permit.change().target;
+        if let Err(error) = memory.withdraw(state, repair.name, target, self.now).await {
+            memory.close(error.to_string());
+        }
     }
 
     async fn read(self, repair: &Repair, incident: &mut Incident) -> Result<(), CallError> {

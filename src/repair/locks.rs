@@ -62,6 +62,10 @@ pub(crate) enum Lock {
     /// The tag on the resource is absent or has another value.
     Tag,
     TagUnread,
+    /// What was repaired before is not known: the state could not be used.
+    NoState,
+    /// Another invocation is at it.
+    UnderWay,
     /// Repaired within the hour and broken again.
     RepairedAgain,
     /// Tried within the hour, without success.
@@ -184,6 +188,11 @@ pub(super) fn tag_lock(
         Ok(Some(found)) => Lock::Tag.closed(format!("The {resource} carries the tag {REPAIR_TAG_KEY} with the value {:?}, which does not allow repairs; {wanted} would.", cut(&found))),
         Err(why) => Lock::TagUnread.closed(format!("Whether the {resource} carries the tag {REPAIR_TAG_KEY} could not be read: {}.", why.trim_end_matches('.'))),
     })
+}
+
+/// The lock of the state, which cannot be used.
+pub(super) fn state_lock(why: &str) -> Reason {
+    Lock::NoState.closed(format!("What this function repaired before is not known, so nothing is repaired: {}. Once the state table can be used again, the next batch of the same fault leads to the repair.", why.trim_end_matches('.')))
 }
 
 /// The cap of repairs in an hour, full until `until`.

@@ -1,13 +1,13 @@
 //! What came of a repair.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::incident::group::Incident;
 use crate::runbook::{self, Runbook, Situation};
 
 /// What came of a repair.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub status: OutcomeStatus,
     pub detail: Option<String>,
@@ -17,7 +17,7 @@ pub struct Outcome {
     pub undo: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeStatus {
     None,

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::change::{Change, Judged, Origin};
-use super::locks::{Guardrails, Lock, Reason, RepairMode, blocked_by, cap_lock, moment, tag_lock};
+use super::locks::{
+    Guardrails, Lock, Reason, RepairMode, blocked_by, cap_lock, moment, state_lock, tag_lock,
+};
 use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling};
 use super::outcome::{Outcome, OutcomeStatus};
 use super::repairs::Repair;
@@ -130,7 +132,9 @@ pub(crate) fn plan(
         (Judged::Unread, Some(attempt)) if attempt.holds() && incident.last <= attempt.at => {
             Plan::done_before(attempt, Reading::None)
         }
-        (Judged::Unread, Some(attempt)) if !attempt.holds() => {
+        (Judged::Unread, Some(attempt))
+            if !attempt.holds() && !memory.is_under_way(name, target, now) =>
+        {
             Plan::advise(vec![tried_recently(attempt)], None, recent, mode)
         }
         (Judged::Repairable { .. }, Some(attempt))
@@ -155,6 +159,11 @@ pub(crate) fn plan(
         }
         (Judged::Repairable { change, tag }, _) => {
             let mut reasons = blocked_by(incident, repair, guardrails, now);
+            reasons.extend(memory.unusable().map(state_lock));
+            if memory.is_under_way(name, target, now) {
+                reasons.push(Lock::UnderWay.closed("Another invocation of this function is repairing it at this moment, and notifies of what comes of it."));
+                return Plan::advise(reasons, Some(change), None, mode);
+            }
             reasons.extend(tag_lock(tag, &resource, guardrails));
             reasons.extend(recent.map(tried_recently));
             let full_until = memory.full_until(guardrails.max_repairs, now);

@@ -20,7 +20,7 @@ use crate::diagnose::facts::{
 use crate::diagnose::{Home, diagnose};
 use crate::engine::Engine;
 use crate::incident::group::group_into_incidents;
-use crate::incident::store::{NotifyDecision, NotifyReason, Store};
+use crate::incident::store::{Incidents, NotifyDecision, NotifyReason};
 use crate::node::InstanceId;
 use crate::repair::outcome::OutcomeStatus;
 
@@ -54,7 +54,7 @@ const RECOVERED: &str = "\
 struct World {
     engine: Engine,
     streams: StreamStates,
-    store: Store,
+    store: Incidents,
     memory: RepairMemory,
     guardrails: Guardrails,
     endpoint_enabled: bool,
@@ -72,7 +72,7 @@ impl World {
         Self {
             engine: Engine::default(),
             streams: StreamStates::default(),
-            store: Store::new(std::time::Duration::from_secs(86_400)),
+            store: Incidents::new(std::time::Duration::from_secs(86_400), 1),
             memory: RepairMemory::default(),
             guardrails,
             endpoint_enabled: true,

@@ -12,6 +12,7 @@
 mod item;
 mod memory;
 pub mod pairs;
+mod slot;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 pub use item::{Versioned, decode, encode};
 pub use memory::Memory;
+pub(crate) use slot::{Slot, load};
 
 /// The format of the items that this function writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -39,6 +41,8 @@ pub enum Kind {
     Node,
     /// An incident.
     Incident,
+    /// The incidents of one node each that show the same.
+    Group,
     /// The latest repair of a resource.
     Repair,
     /// The repairs of the last hour.
@@ -57,6 +61,7 @@ impl Key {
             Kind::Stream => "stream",
             Kind::Node => "node",
             Kind::Incident => "incident",
+            Kind::Group => "group",
             Kind::Repair => "repair",
             Kind::RepairHour => "repair-hour",
         };
@@ -169,4 +174,17 @@ pub enum StateError {
     /// The item would be larger than [`MAX_ITEM_BYTES`].
     #[error("{0} would be larger than {MAX_ITEM_BYTES} bytes")]
     TooLarge(Key),
+}
+
+impl StateError {
+    /// A stable name, for `errorType` and for alarms.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "StateUnavailable",
+            Self::Unusable(_) => "StateUnusable",
+            Self::Newer { .. } => "StateNewer",
+            Self::Damaged(_) => "StateDamaged",
+            Self::TooLarge(_) => "StateTooLarge",
+        }
+    }
 }

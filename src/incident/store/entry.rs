@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::claim::{Claim, LastNotified};
+use super::member::{Member, Members, Membership};
+use super::moment::{settles, within};
 use super::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::FaultState;
-use crate::finding::Recovered;
-use crate::finding::{ErrorDetails, Finding};
+use crate::finding::{ErrorDetails, Finding, Recovered};
 use crate::incident::group::{AffectedNode, Incident, by_nodes};
-use crate::incident::nodes::NodeList;
-use crate::incident::shared::{WITHIN, shared_key, shared_scope};
+use crate::incident::nodes::{NODES_LISTED, NodeList};
+use crate::incident::shared::{shared_key, shared_scope};
 use crate::node::{IdSource, Node};
 
 /// An incident has grown when it hits this many times the nodes it was notified with …
@@ -21,11 +24,19 @@ const GROWTH_FACTOR: usize = 2;
 /// … and at least so many more.
 const GROWTH_LEAST: usize = 4;
 
-/// What was under way when the state was put right may still fail and be
-/// logged for so long.
-const SETTLING: Duration = Duration::from_secs(60);
+/// It has come back so often within [`DAY`] that it comes and goes: its ends and
+/// returns are notified no more.
+const FLAPPING: usize = 2;
 
-#[derive(Debug, Clone)]
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What was seen last is written at least so often while it is seen, far more
+/// often than it expires.
+const SEEN: Duration = Duration::from_secs(60 * 60);
+
+/// What is remembered of an incident itself; what of its nodes stands with them
+/// ([`Member`]), and here only counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) cause: Cause,
     pub(super) scope: Scope,
@@ -49,49 +60,57 @@ pub(super) struct Entry {
     perhaps_ours: bool,
     /// When it was first seen or made right, as long as it stays so.
     right_since: Option<Timestamp>,
-    nodes: BTreeMap<Node, NodeStatus>,
+    counts: Counts,
+    /// Counts its openings.
+    life: u32,
+    /// The newest evidence of any node.
+    newest: Timestamp,
+    /// When the last node recovered that did.
+    recovered_at: Option<Timestamp>,
+    /// Of the nodes hit in this life as many as a reader is shown, and whether each
+    /// is open.
+    #[serde(with = "crate::state::pairs")]
+    listed: BTreeMap<Node, bool>,
+    /// Members that changed with the last writes and may not stand with their nodes
+    /// yet.
+    #[serde(with = "crate::state::pairs")]
+    pub(super) pending: BTreeMap<Node, Membership>,
     notified: Option<LastNotified>,
     /// The severity of the last batch alone.
     batch_severity: Severity,
     /// The end was notified too: kept so that a late or repeated batch of old
     /// evidence does not open it anew.
     pub(super) resolved_notified: bool,
+    /// When it came back after its end, within the last day.
+    returned: Vec<Timestamp>,
+    /// The reader knows that it comes and goes.
+    flapping: bool,
+    pub(super) claim: Option<Claim>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct LastNotified {
-    at: Timestamp,
-    state: State,
-    written_at: Option<Timestamp>,
-    nodes: usize,
-    severity: Severity,
-    /// The newest evidence that the reader was notified of.
-    pub(super) evidence: Timestamp,
-}
-
-/// What is known of one node of an incident.
-#[derive(Debug, Clone)]
-struct NodeStatus {
-    /// The candidates of the node's findings that joined.
-    candidates: BTreeSet<Cause>,
-    /// Newest evidence.
-    last: Timestamp,
-    recovered_at: Option<Timestamp>,
-    /// When live state first showed this very node right, as long as it does.
-    right_since: Option<Timestamp>,
+/// How many of its nodes are what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Counts {
+    /// Hit since it opened.
+    hit: usize,
+    /// Not recovered.
+    open: usize,
+    /// Not recovered, and logged since they were seen right.
+    unsettled: usize,
+    /// Not seen right by live state.
+    wrong: usize,
 }
 
 /// What sets apart two faults of one node that have the same candidates, such
 /// as two endpoints that cannot be reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Subject {
     service: Option<String>,
     action: Option<String>,
 }
 
 impl Entry {
-    /// `notified` is what the reader knows of it from an entry that was forgotten.
-    pub(super) fn new(incident: &Incident, notified: Option<LastNotified>, now: Timestamp) -> Self {
+    pub(super) fn new(incident: &Incident, now: Timestamp) -> Self {
         Self {
             cause: incident.cause,
             scope: incident.scope.clone(),
@@ -104,21 +123,34 @@ impl Entry {
             opened_at: now,
             since: incident.first.min(now),
             seen_at: now,
-            state: notified.map_or(State::Open, |notified| notified.state),
-            written_at: notified.and_then(|notified| notified.written_at),
+            state: State::Open,
+            written_at: None,
             perhaps_ours: false,
             right_since: None,
-            nodes: BTreeMap::new(),
-            notified,
+            counts: Counts::default(),
+            life: 0,
+            newest: incident.last,
+            recovered_at: None,
+            listed: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            notified: None,
             batch_severity: incident.severity,
             resolved_notified: false,
+            returned: Vec::new(),
+            flapping: false,
+            claim: None,
         }
     }
 
     /// Takes over what the batch says, and answers whether the fault stands on
     /// any of its nodes: evidence that is not newer than the node's recovery
     /// says nothing, a check that sees the fault now does.
-    pub(super) fn note(&mut self, incident: &Incident, now: Timestamp) -> bool {
+    pub(super) fn note(
+        &mut self,
+        incident: &Incident,
+        members: &mut Members,
+        now: Timestamp,
+    ) -> bool {
         self.seen_at = now;
         self.batch_severity = incident.severity;
         self.title.clone_from(&incident.title);
@@ -126,26 +158,25 @@ impl Entry {
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
         for hit in &incident.affected {
-            let trace = self.nodes.entry(key(&hit.node)).or_insert_with(|| {
+            let node = key(&hit.node);
+            let known = members.get(&node);
+            let mut member = known.cloned().unwrap_or_else(|| {
                 self.grew_at = now;
-                NodeStatus {
-                    candidates: BTreeSet::new(),
-                    last: hit.last,
-                    recovered_at: None,
-                    right_since: None,
-                }
+                Member::new(hit.last)
             });
-            trace.right_since = match incident.fault_state {
+            member.right_since = match incident.fault_state {
                 FaultState::Active => None,
-                FaultState::NotObserved => trace.right_since.or(Some(now)),
+                FaultState::NotObserved => member.right_since.or(Some(now)),
             };
-            trace.candidates.extend(&hit.log_candidates);
-            trace.last = trace.last.max(hit.last);
+            member.candidates.extend(&hit.log_candidates);
+            member.last = member.last.max(hit.last);
             let fresh = |recovered_at: Timestamp| hit.confirmed || hit.last > recovered_at;
-            if trace.recovered_at.is_none_or(fresh) {
-                trace.recovered_at = None;
+            if member.recovered_at.is_none_or(fresh) {
+                member.recovered_at = None;
+                member.life = self.life;
                 stands = true;
             }
+            self.change(node, Some(member), members);
         }
         if stands {
             self.since = self.since.min(incident.first);
@@ -154,22 +185,64 @@ impl Entry {
         stands
     }
 
-    /// Whether it opened within [`WITHIN`], is still open, and may go into a list:
+    /// Puts `after` in the place of what is known of `node`, and counts it instead.
+    fn change(&mut self, node: Node, after: Option<Member>, members: &mut Members) {
+        let before = members.get(&node).cloned();
+        let had = before
+            .as_ref()
+            .map_or(Counts::default(), |m| self.count_of(m));
+        let has = after
+            .as_ref()
+            .map_or(Counts::default(), |m| self.count_of(m));
+        self.counts = self.counts.changed(had, has);
+        if let Some(member) = &after {
+            self.newest = self.newest.max(member.last);
+            self.recovered_at = self.recovered_at.max(member.recovered_at);
+            if has.hit == 1 {
+                self.list(&node, member.is_open());
+            }
+        } else {
+            self.listed.remove(&node);
+        }
+        let significant = match (&before, &after) {
+            (Some(before), Some(after)) => after.differs(before),
+            (before, after) => before != after,
+        };
+        members.set(node, after, significant);
+    }
+
+    /// What a node counts for.
+    fn count_of(&self, member: &Member) -> Counts {
+        Counts {
+            hit: (member.life == self.life).into(),
+            open: member.is_open().into(),
+            unsettled: member.is_unsettled().into(),
+            wrong: member.right_since.is_none().into(),
+        }
+    }
+
+    /// Shows a node to the reader, the first by name where there are too many.
+    fn list(&mut self, node: &Node, is_open: bool) {
+        self.listed.insert(node.clone(), is_open);
+        if self.listed.len() > NODES_LISTED {
+            let recovered = self.listed.iter().rfind(|(_, is_open)| !**is_open);
+            let last = recovered.or(self.listed.last_key_value());
+            if let Some(node) = last.map(|(node, _)| node.clone()) {
+                self.listed.remove(&node);
+            }
+        }
+    }
+
+    /// Whether it opened lately, is still open, and may go into a list:
     /// nothing was, or may have been, done about it.
     pub(super) fn is_recent(&self, now: Timestamp) -> bool {
         let as_shown = match self.state {
             State::Open => true,
-            State::Resolved => self.nodes.values().all(|trace| trace.right_since.is_some()),
+            State::Resolved => self.counts.wrong == 0,
             State::Repaired | State::RepairFailed | State::Recurred => false,
         };
         let untouched = self.written_at.is_none() && !self.perhaps_ours;
         self.stands() && as_shown && untouched && within(self.opened_at, now)
-    }
-
-    /// Whether a node of `incident` belongs to this one of many nodes.
-    pub(super) fn has_node_of(&self, incident: &Incident) -> bool {
-        let member = |node: &Node| self.nodes.contains_key(&key(node));
-        self.stands() && incident.nodes().any(member)
     }
 
     /// Whether further nodes have been joining it until lately.
@@ -177,50 +250,77 @@ impl Entry {
         self.stands() && within(self.grew_at, now)
     }
 
-    /// Its nodes that have not recovered.
-    pub(super) fn open_nodes(&self) -> impl Iterator<Item = &Node> {
-        let nodes = self.nodes.iter();
-        nodes.filter_map(|(node, trace)| trace.recovered_at.is_none().then_some(node))
-    }
-
     /// Takes in the open nodes of a recent incident that this one will stand for,
     /// and of any what it knows of nodes of this one. What is opened by itself
     /// after this one was notified stays by itself until it shows again.
-    pub(super) fn adopt(&mut self, other: &Self, now: Timestamp) {
+    pub(super) fn adopt(
+        &mut self,
+        other: &Self,
+        theirs: &Members,
+        members: &mut Members,
+        now: Timestamp,
+    ) {
         let all = self.notified.is_none() && other.is_recent(now);
-        for (node, trace) in &other.nodes {
-            if trace.recovered_at.is_some() {
-                continue;
-            }
-            if let Some(own) = self.nodes.get_mut(node) {
-                let since =
-                    |own: Timestamp| trace.right_since.map_or(own, |theirs| own.min(theirs));
-                own.right_since = own.right_since.map(since);
-            } else if all {
-                self.nodes.insert(node.clone(), trace.clone());
-            }
+        for (node, their) in theirs.iter().filter(|(_, their)| their.is_open()) {
+            let member = match members.get(node) {
+                Some(own) => {
+                    let since =
+                        |own: Timestamp| their.right_since.map_or(own, |their| own.min(their));
+                    let right_since = own.right_since.map(since);
+                    Member {
+                        right_since,
+                        ..own.clone()
+                    }
+                }
+                None if all => Member {
+                    life: self.life,
+                    ..their.clone()
+                },
+                None => continue,
+            };
+            self.change(node.clone(), Some(member), members);
         }
         self.severity = self.over_its_life();
     }
 
     /// Many nodes make it critical, whether one batch brings them or many do.
     fn over_its_life(&self) -> Severity {
-        let since = |trace: &&NodeStatus| trace.recovered_at.is_none_or(|at| at > self.opened_at);
-        by_nodes(
-            self.batch_severity,
-            self.nodes.values().filter(since).count(),
-        )
+        by_nodes(self.batch_severity, self.counts.hit)
     }
 
     /// It was over and has come back, by evidence of `first` and later.
-    pub(super) fn begin_anew(&mut self, first: Timestamp, now: Timestamp) {
+    pub(super) fn begin_anew(&mut self, first: Timestamp, members: &mut Members, now: Timestamp) {
         self.opened_at = now;
         self.since = first.min(now);
         self.state = State::Open;
         self.right_since = None;
-        self.notified = None;
         self.resolved_notified = false;
+        let day =
+            |at: &Timestamp| Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < DAY);
+        self.returned.retain(day);
+        self.returned.push(now);
+        let was_known = self.flapping;
+        self.flapping &= self.comes_and_goes();
+        if !(was_known && self.flapping) {
+            self.notified = None;
+        }
+        self.life += 1;
+        self.counts.hit = 0;
+        self.listed.clear();
+        let open: Vec<(Node, Member)> = (members.iter())
+            .filter(|(_, member)| member.is_open())
+            .map(|(node, member)| (node.clone(), member.clone()))
+            .collect();
+        for (node, member) in open {
+            let life = self.life;
+            self.change(node, Some(Member { life, ..member }), members);
+        }
         self.severity = self.over_its_life();
+    }
+
+    /// Whether it has come back so often that this is what there is to say.
+    fn comes_and_goes(&self) -> bool {
+        self.returned.len() >= FLAPPING
     }
 
     /// Takes over the state after planning and repairing. Looking without
@@ -251,21 +351,21 @@ impl Entry {
     }
 
     /// Whether `finding` is of the time before it was put right.
-    pub(super) fn was_right_after(&self, finding: &Finding) -> bool {
-        let since = self.right_since_on(self.nodes.get(&key(&finding.node)));
+    pub(super) fn was_right_after(&self, finding: &Finding, member: Option<&Member>) -> bool {
+        let since = self.right_since_on(member);
         settles(since, finding.last)
     }
 
     /// Whether it had been put right, or seen right, well before `finding`.
-    pub(super) fn was_right_before(&self, finding: &Finding) -> bool {
-        let since = self.right_since_on(self.nodes.get(&key(&finding.node)));
+    pub(super) fn was_right_before(&self, finding: &Finding, member: Option<&Member>) -> bool {
+        let since = self.right_since_on(member);
         since.is_some() && !settles(since, finding.last)
     }
 
     /// Since when the thing at fault is right: of many nodes each has its own.
-    fn right_since_on(&self, trace: Option<&NodeStatus>) -> Option<Timestamp> {
+    fn right_since_on(&self, member: Option<&Member>) -> Option<Timestamp> {
         if self.scope.kind == ScopeKind::Nodes {
-            trace?.right_since
+            member?.right_since
         } else {
             self.right_since
         }
@@ -276,45 +376,68 @@ impl Entry {
         if self.scope.kind == ScopeKind::Nodes {
             self.state == State::Resolved && self.count() == 0
         } else {
-            settles(self.right_since, self.newest_evidence())
+            settles(self.right_since, self.newest)
         }
     }
 
     /// How many nodes it stands on. Of many that are right those count whose
     /// log has spoken of it since.
     fn count(&self) -> usize {
-        let fault_state = self.nodes.values().filter(|t| t.recovered_at.is_none());
-        let right = self.scope.kind == ScopeKind::Nodes && self.state == State::Resolved;
-        fault_state
-            .filter(|trace| !right || !settles(trace.right_since, trace.last))
-            .count()
+        match self.scope.kind == ScopeKind::Nodes && self.state == State::Resolved {
+            true => self.counts.unsettled,
+            false => self.counts.open,
+        }
     }
 
-    /// Whether to notify of it now; `stands` is what [`Entry::note`] answered.
+    /// Whether to notify of it now; `stands` is what [`Entry::note`] answered. What
+    /// another environment, not `me`, is about to say counts as said: when it fails
+    /// to, its batch comes again.
     pub(super) fn notify(
         &self,
         stands: bool,
         reminder: Duration,
+        me: u64,
         now: Timestamp,
     ) -> NotifyDecision {
-        let Some(notified) = self.notified else {
-            return if self.is_due() || (stands && self.is_news()) {
-                NotifyDecision::Send(NotifyReason::Opened)
-            } else {
-                NotifyDecision::Suppress
+        let claim = self.claim.filter(|claim| claim.is_of_another(me, now));
+        if stands && claim.is_some_and(|claim| claim.why == NotifyReason::Resolved) {
+            return NotifyDecision::Wait;
+        }
+        let said = claim.map_or(self.notified, |claim| Some(claim.says));
+        match self.due(said, stands, reminder, now) {
+            None => NotifyDecision::Suppress,
+            Some(_) if claim.is_some() => NotifyDecision::Wait,
+            Some(why) => NotifyDecision::Send(why),
+        }
+    }
+
+    /// Why it is notified now, when the reader knows `said`.
+    fn due(
+        &self,
+        said: Option<LastNotified>,
+        stands: bool,
+        reminder: Duration,
+        now: Timestamp,
+    ) -> Option<NotifyReason> {
+        let Some(notified) = said else {
+            let due = self.is_due() || (stands && self.is_news());
+            let why = match self.comes_and_goes() {
+                true => NotifyReason::Flapping,
+                false => NotifyReason::Opened,
             };
+            return due.then_some(why);
         };
-        if self.has_unnotified_write() {
-            return NotifyDecision::Send(NotifyReason::StateChanged);
+        if self.written_at > notified.written_at {
+            return Some(NotifyReason::StateChanged);
         }
         if self.resolved_notified {
-            return NotifyDecision::Suppress;
+            return None;
         }
         if notified.state != self.state {
-            return NotifyDecision::Send(NotifyReason::StateChanged);
+            return Some(NotifyReason::StateChanged);
         }
         if !stands {
-            return NotifyDecision::Suppress;
+            return None;
         }
         let count = self.count();
         let many_more =
@@ -325,29 +448,26 @@ impl Entry {
         // Late evidence of further nodes says nothing new about what is right.
         let right = matches!(self.state, State::Repaired | State::Resolved);
         if grown && (!right || self.scope.kind == ScopeKind::Nodes) {
-            return NotifyDecision::Send(NotifyReason::Grew);
+            return Some(NotifyReason::Grew);
         }
         // What was put right and has shown nothing since is no longer open.
         if self.is_silent() {
-            return NotifyDecision::Suppress;
+            return None;
         }
         let silent = now.duration_since(notified.at);
-        if Duration::try_from(silent).is_ok_and(|silent| silent >= reminder) {
-            return NotifyDecision::Send(NotifyReason::Reminder);
-        }
-        NotifyDecision::Suppress
+        (Duration::try_from(silent).is_ok_and(|silent| silent >= reminder))
+            .then_some(NotifyReason::Reminder)
     }
 
     /// Whether `finding` is one that joined before: the same node, nothing
     /// that sets it apart, the same candidates. What is over takes in only
     /// evidence from before the recovery.
-    pub(super) fn matches_finding(&self, finding: &Finding) -> bool {
-        let same = |trace: &NodeStatus| {
-            (finding.candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
-                && (!self.resolved_notified || trace.recovered_at >= Some(finding.last))
+    pub(super) fn matches_finding(&self, finding: &Finding, member: Option<&Member>) -> bool {
+        let same = |member: &Member| {
+            (finding.candidates.iter()).all(|candidate| member.candidates.contains(candidate))
+                && (!self.resolved_notified || member.recovered_at >= Some(finding.last))
         };
-        let trace = self.nodes.get(&key(&finding.node));
-        self.subject.fits(&Subject::of(&finding.error_details)) && trace.is_some_and(same)
+        self.subject.fits(&Subject::of(&finding.error_details)) && member.is_some_and(same)
     }
 
     /// Whether a write was sent of which no message is out.
@@ -374,45 +494,59 @@ impl Entry {
         self.state != State::Resolved || !self.is_silent()
     }
 
-    /// Marks as notified what the reader now knows.
-    pub(super) fn mark_notified(&mut self, now: Timestamp) {
-        self.notified = Some(LastNotified {
+    /// What a message that is sent now tells the reader.
+    pub(super) fn says(&self, now: Timestamp) -> LastNotified {
+        LastNotified {
             at: now,
             state: self.state,
             written_at: self.written_at,
             nodes: self.count(),
             severity: self.severity,
-            evidence: self.newest_evidence(),
-        });
-    }
-
-    /// What the reader knows of it.
-    pub(super) fn notified(&self) -> Option<LastNotified> {
-        self.notified
-    }
-
-    /// How much is lost when it is forgotten: the least is what a retry brings
-    /// again, the most a repair of which nobody was notified.
-    pub(super) fn worth(&self) -> u8 {
-        match self.notified {
-            _ if self.is_due() => 3,
-            None => 0,
-            Some(_) if self.resolved_notified => 1,
-            Some(_) => 2,
         }
     }
 
-    /// About how many bytes it takes.
-    pub(super) fn bytes(&self) -> usize {
-        /// A node's share of a map that is half full, and what hangs on it.
-        const PER_NODE: usize = 2 * (size_of::<Node>() + size_of::<NodeStatus>()) + 96;
-        let ids: usize = self.nodes.keys().map(|node| node.id.as_str().len()).sum();
-        size_of::<Self>()
-            + self.scope.id.len()
-            + self.title.len()
-            + self.subject.bytes()
-            + ids
-            + self.nodes.len() * PER_NODE
+    /// Marks as notified what a message has told, `why` it was sent.
+    pub(super) fn mark_notified(&mut self, why: NotifyReason, says: LastNotified) {
+        match why {
+            NotifyReason::Resolved => self.resolved_notified = true,
+            NotifyReason::Opened
+            | NotifyReason::StateChanged
+            | NotifyReason::Grew
+            | NotifyReason::Reminder
+            | NotifyReason::Flapping => {
+                self.notified = self
+                    .notified
+                    .filter(|known| known.at > says.at)
+                    .or(Some(says));
+                self.flapping |= why == NotifyReason::Flapping;
+            }
+        }
+    }
+
+    /// Whether the reader was notified of it.
+    pub(super) fn is_notified(&self) -> bool {
+        self.notified.is_some()
+    }
+
+    /// Whether it is worth a write after `before`.
+    pub(super) fn differs(&self, before: &Self) -> bool {
+        let seen = Duration::try_from(self.seen_at.duration_since(before.seen_at));
+        let as_seen = Self {
+            seen_at: self.seen_at,
+            newest: self.newest,
+            title: self.title.clone(),
+            batch_severity: self.batch_severity,
+            pending: self.pending.clone(),
+            ..before.clone()
+        };
+        *self != as_seen
+            || seen.is_ok_and(|seen| seen >= SEEN)
+            || self.right_since.is_some() && self.newest != before.newest
+    }
+
+    /// When it was last seen.
+    pub(super) fn seen_at(&self) -> Timestamp {
+        self.seen_at
     }
 
     /// Whether it may be forgotten once nothing of it stands: nobody was notified
@@ -421,102 +555,112 @@ impl Entry {
         !self.stands() && self.notified.is_none() && !self.is_due()
     }
 
-    /// How many nodes are remembered, recovered ones too.
-    pub(super) fn size(&self) -> usize {
-        self.nodes.len()
-    }
-
-    /// Forgets the nodes with the oldest evidence beyond `most`.
-    pub(super) fn cut(&mut self, most: usize) {
-        let mut by_age: Vec<(Timestamp, Node)> = (self.nodes.iter())
-            .map(|(node, trace)| (trace.last, node.clone()))
-            .collect();
-        by_age.sort();
-        for (_, node) in &by_age[..by_age.len().saturating_sub(most)] {
-            self.nodes.remove(node);
-        }
-    }
-
     /// Closes it for the node that has recovered, unless newer evidence says
     /// otherwise.
-    pub(super) fn recover(&mut self, recovery: &Recovered) {
+    pub(super) fn recover(&mut self, recovery: &Recovered, members: &mut Members) {
         let cause = self.cause;
-        for (node, trace) in &mut self.nodes {
-            let meant = node.id.as_str() == recovery.node
-                && (cause == recovery.cause || trace.candidates.contains(&recovery.cause));
-            if meant && trace.recovered_at.is_none() && trace.last <= recovery.at {
-                trace.recovered_at = Some(recovery.at);
-            }
+        let meant: Vec<(Node, Member)> = (members.iter())
+            .filter(|(node, member)| {
+                node.id.as_str() == recovery.node
+                    && (cause == recovery.cause || member.candidates.contains(&recovery.cause))
+                    && member.is_open()
+                    && member.last <= recovery.at
+            })
+            .map(|(node, member)| (node.clone(), member.clone()))
+            .collect();
+        for (node, member) in meant {
+            let recovered_at = Some(recovery.at);
+            self.change(
+                node,
+                Some(Member {
+                    recovered_at,
+                    ..member
+                }),
+                members,
+            );
         }
     }
 
     /// The node's finding turned out to come from something else. It stays
     /// where a repair is still to be notified.
-    pub(super) fn leave(&mut self, hit: &AffectedNode) {
+    pub(super) fn leave(&mut self, hit: &AffectedNode, members: &mut Members) {
         let node = key(&hit.node);
-        let same = self.nodes.get(&node).is_some_and(|trace| {
-            (hit.log_candidates.iter()).all(|candidate| trace.candidates.contains(candidate))
+        let same = members.get(&node).is_some_and(|member| {
+            (hit.log_candidates.iter()).all(|candidate| member.candidates.contains(candidate))
         });
         if same && !self.is_due() {
-            self.nodes.remove(&node);
+            self.change(node, None, members);
         }
+    }
+
+    /// Whether no node is left in it, recovered or not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.hit == 0 && self.counts.open == 0 && self.listed.is_empty()
+    }
+
+    /// Whether it is over, and its end is still to be marked as notified.
+    pub(super) fn is_over(&self) -> bool {
+        !self.stands()
+            && self.is_notified()
+            && !self.resolved_notified
+            && self.recovered_at.is_some()
+    }
+
+    /// Whether its end is no news: it comes and goes.
+    pub(super) fn ends_silently(&self) -> bool {
+        self.flapping
     }
 
     /// Its end, when it is over, was notified, and its end was not.
     pub(super) fn over(&self, key: &str) -> Option<ResolvedIncident> {
-        if self.stands() || self.notified.is_none() || self.resolved_notified {
-            return None;
-        }
-        let resolved_at = (self.nodes.values())
-            .filter_map(|trace| trace.recovered_at)
-            .max()?;
+        let resolved_at = self.recovered_at.filter(|_| self.is_over())?;
         Some(ResolvedIncident {
             key: key.to_owned(),
             cause: self.cause,
             scope: self.scope.clone(),
             severity: self.severity,
             title: self.title.clone(),
-            nodes: self.reported_nodes(|_, _| true),
+            nodes: NodeList {
+                count: self.counts.hit.max(self.listed.len()),
+                ..NodeList::of(self.listed.keys())
+            },
             since: self.since,
             resolved_at,
             written_at: self.written_at,
         })
     }
 
-    fn fault_state(&self) -> usize {
-        let nodes = self.nodes.values();
-        nodes.filter(|trace| trace.recovered_at.is_none()).count()
-    }
-
-    fn newest_evidence(&self) -> Timestamp {
-        let times = self.nodes.values().map(|trace| trace.last);
-        times.max().unwrap_or(self.seen_at)
-    }
-
     pub(super) fn stands(&self) -> bool {
-        self.fault_state() > 0
+        self.counts.open > 0
     }
 
     /// The nodes that have not recovered and those of `incident`, sorted.
-    pub(super) fn nodes_with(&self, incident: &Incident) -> NodeList {
-        let hit: BTreeSet<Node> = incident.nodes().map(key).collect();
-        self.reported_nodes(|node, trace| trace.recovered_at.is_none() || hit.contains(node))
-    }
-
-    fn reported_nodes(&self, which: impl Fn(&Node, &NodeStatus) -> bool) -> NodeList {
-        let nodes = self.nodes.iter().filter(|(node, trace)| which(node, trace));
-        NodeList::of(nodes.map(|(node, _)| node))
+    pub(super) fn nodes_with(&self, incident: &Incident, members: &Members) -> NodeList {
+        let open = self.listed.iter().filter(|(_, is_open)| **is_open);
+        let mut nodes: BTreeSet<Node> = open.map(|(node, _)| node.clone()).collect();
+        let mut count = self.counts.open;
+        for node in incident.nodes().map(key) {
+            count += usize::from(!members.get(&node).is_some_and(Member::is_open));
+            nodes.insert(node);
+        }
+        NodeList {
+            count,
+            ..NodeList::of(&nodes)
+        }
     }
 }
 
-/// Whether what is from `at` may come from before `since`.
-fn settles(since: Option<Timestamp>, at: Timestamp) -> bool {
-    let settled = since.map(|since| since.checked_add(SETTLING));
-    matches!(settled, Some(Ok(settled)) if at <= settled)
-}
-
-fn within(at: Timestamp, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(at)).map_or(true, |age| age <= WITHIN)
+impl Counts {
+    /// With a node that counted for `had` and now counts for `has`.
+    fn changed(self, had: Self, has: Self) -> Self {
+        let one = |all: usize, had: usize, has: usize| (all + has).saturating_sub(had);
+        Self {
+            hit: one(self.hit, had.hit, has.hit),
+            open: one(self.open, had.open, has.open),
+            unsettled: one(self.unsettled, had.unsettled, has.unsettled),
+            wrong: one(self.wrong, had.wrong, has.wrong),
+        }
+    }
 }
 
 /// The node as the key of what is known of it, however its id became known.
@@ -533,11 +677,6 @@ impl Subject {
             service: error_details.service.clone(),
             action: error_details.action.clone(),
         }
-    }
-
-    fn bytes(&self) -> usize {
-        let texts = [&self.service, &self.action].into_iter().flatten();
-        texts.map(String::len).sum()
     }
 
     /// Whether both may mean the same fault: what one of them does not name

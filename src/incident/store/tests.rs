@@ -6,7 +6,7 @@ use crate::finding::{ErrorDetails, Finding};
 use crate::incident::group::AffectedNode;
 use crate::node::{AccountId, IdSource, Node, NodeId, Region};
 
-mod bounds;
+mod life;
 mod shared;
 
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -113,19 +113,9 @@ fn finding(number: u32, last: Timestamp, error_details: ErrorDetails) -> Diagnos
     }
 }
 
-/// A store with these bounds, its bytes aside.
-fn bounded(incidents: usize, nodes: usize) -> Store {
-    let limits = Limits {
-        incidents,
-        nodes,
-        bytes: MAX_BYTES,
-    };
-    Store::with_limits(DAY, limits)
-}
-
 /// Decides, and marks as notified what due.
 pub(super) fn notify(
-    store: &mut Store,
+    store: &mut Incidents,
     incident: &Incident,
     happened: impl Into<Happened>,
     now: Timestamp,
@@ -137,8 +127,8 @@ pub(super) fn notify(
     decision.notify
 }
 
-fn store_notified(incident: &Incident, state: State, now: Timestamp) -> Store {
-    let mut store = Store::new(DAY);
+fn store_notified(incident: &Incident, state: State, now: Timestamp) -> Incidents {
+    let mut store = Incidents::new(DAY, 1);
     if state == State::Resolved {
         // Right at first sight would be no news.
         assert_eq!(notify(&mut store, incident, State::Open, now), OPEN);
@@ -193,7 +183,7 @@ fn what_was_put_right_is_reminded_of_only_when_it_shows_again() {
 
 #[test]
 fn a_message_that_failed_is_due_again() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     for now in [1, 2, 3] {
         let decision = store.decide(&confirmed(&[1], at(0)), State::Open, at(now));
         assert_eq!(decision.notify, OPEN);
@@ -206,7 +196,7 @@ fn a_message_that_failed_is_due_again() {
 #[test]
 fn changes_of_state_speak_once_each() {
     use State::{Open, Recurred, RepairFailed, Repaired, Resolved};
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     for (step, (state, expected)) in [
         (Repaired, OPEN),
         (Repaired, SILENT),
@@ -244,7 +234,7 @@ fn looking_without_result_changes_nothing_for_the_reader() {
         assert_eq!(decided, SILENT, "{state:?}");
     }
     // Nor does it take an not_notified repair away.
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(
         notify(&mut store, &guessed(&[1], at(0)), State::Open, at(1)),
@@ -318,10 +308,10 @@ fn it_is_over_when_the_last_node_has_recovered() {
 
 #[test]
 fn what_nobody_was_notified_of_ends_silently() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     store.decide(&confirmed(&[1], at(0)), State::Open, at(0));
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
-    assert!(store.incidents.is_empty());
+    assert_eq!(store.entries().count(), 0);
     // A repair that is still to be notified is kept for the retry.
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(store.recover(&[recovered(1, at(1))]), []);
@@ -475,36 +465,6 @@ fn proof_takes_a_node_out_of_the_guess_it_was_counted_for() {
     assert_eq!(keys, [confirmed(&[1], at(1)).key]);
 }
 
-#[test]
-fn the_longest_unseen_is_forgotten_first() {
-    let mut store = bounded(2, 100);
-    let named = |name: &str| incident(name, &[1], at(0), Confidence::Undetermined);
-    for (now, name) in [(1, "b"), (2, "a"), (3, "b"), (4, "c")] {
-        store.decide(&named(name), State::Open, at(now));
-    }
-    store.trim();
-    let left: Vec<&str> = (store.incidents.values())
-        .map(|entry| entry.scope.id.as_str())
-        .collect();
-    assert_eq!(left, ["b", "c"]);
-}
-
-#[test]
-fn nodes_are_bounded_over_all_incidents() {
-    let mut store = bounded(10, 4);
-    let sized = |name: &str, nodes: &[u32], now| incident(name, nodes, at(now), Confidence::Likely);
-    store.decide(&sized("a", &[1, 2, 3], 1), State::Open, at(1));
-    store.decide(&sized("b", &[1], 2), State::Open, at(2));
-    assert_eq!(store.incidents.len(), 2);
-    store.decide(&sized("b", &[2], 3), State::Open, at(3));
-    store.trim();
-    assert_eq!(store.incidents.len(), 1, "a was older");
-    let decision = store.decide(&sized("b", &[3, 4, 5, 6], 4), State::Open, at(4));
-    assert_eq!(decision.nodes.count, 6, "all are named this once");
-    let decision = store.decide(&sized("b", &[6], 5), State::Open, at(5));
-    assert_eq!(decision.nodes.count, 4, "the newest are kept");
-}
-
 #[derive(Debug, Clone)]
 enum Step {
     Batch {
@@ -547,11 +507,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     /// Whatever comes: a batch delivered twice due at most once, a message
-    /// that failed is due again, every write due, only what was notified is ever
-    /// over, and the bounds hold.
+    /// that failed is due again, every write due, and only what was notified is ever
+    /// over.
     #[test]
     fn notifying_is_safe_under_repetition(steps in prop::collection::vec(step(), 1..60)) {
-        let mut store = bounded(2, 5);
+        let mut store = Incidents::new(DAY, 1);
         let mut notified = std::collections::BTreeSet::new();
         for (now, step) in steps.into_iter().enumerate() {
             let now = at(now as i64);
@@ -588,10 +548,6 @@ proptest! {
                     }
                 }
             }
-            store.trim();
-            prop_assert!(store.incidents.len() <= 2);
-            let nodes: usize = store.incidents.values().map(Entry::size).sum();
-            prop_assert!(nodes <= 5);
         }
     }
 }

@@ -20,7 +20,7 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
         Some(State::RepairFailed),
         Some(State::Recurred),
     ] {
-        let mut store = Store::new(DAY);
+        let mut store = Incidents::new(DAY, 1);
         if let Some(before) = before {
             notify(&mut store, &confirmed(&[1], at(0)), before, at(0));
         }
@@ -47,7 +47,7 @@ fn every_write_is_notified_once_whatever_the_state_was_before() {
 
 #[test]
 fn a_write_whose_message_failed_outlives_recovery_and_end() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     assert_eq!(
         notify(&mut store, &confirmed(&[1], at(0)), State::Open, at(0)),
         OPEN
@@ -72,7 +72,7 @@ fn what_was_not_looked_at_changes_nothing() {
         ..written(State::Repaired, at(0))
     };
     for state in [State::Repaired, State::Recurred, State::RepairFailed] {
-        let mut store = Store::new(DAY);
+        let mut store = Incidents::new(DAY, 1);
         let happened = written(state, at(0));
         notify(&mut store, &confirmed(&[1], at(0)), happened, at(0));
         let unseen = notify(&mut store, &guessed(&[1], at(0)), unseen, at(1));
@@ -84,7 +84,7 @@ fn what_was_not_looked_at_changes_nothing() {
 
 #[test]
 fn an_old_answer_after_the_end_opens_nothing_anew() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let happened = written(State::Repaired, at(0));
     notify(&mut store, &confirmed(&[1], at(0)), happened, at(0));
     for over in store.recover(&[recovered(1, at(10))]) {
@@ -100,7 +100,7 @@ fn an_old_answer_after_the_end_opens_nothing_anew() {
 
 #[test]
 fn what_is_right_at_first_sight_is_notified_only_if_it_goes_on_or_may_be_our_doing() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let right = |last| guessed(&[1], at(last));
     for now in [10, 20, 60] {
         let decided = notify(&mut store, &right(now), State::Resolved, at(now + 1));
@@ -112,7 +112,7 @@ fn what_is_right_at_first_sight_is_notified_only_if_it_goes_on_or_may_be_our_doi
         OPEN
     );
 
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let perhaps_ours = Happened {
         perhaps_ours: true,
         ..State::Resolved.into()

@@ -15,7 +15,7 @@ use crate::diagnose::tests::world::world;
 use crate::diagnose::{Home, diagnose};
 use crate::engine::Engine;
 use crate::incident::group::{Incident, group_into_incidents};
-use crate::incident::store::{NotifyDecision, NotifyReason, Store};
+use crate::incident::store::{Incidents, NotifyDecision, NotifyReason};
 use crate::node::{AccountId, InstanceId, Region};
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
@@ -87,7 +87,7 @@ pub(super) fn of_instances(ids: &[&str], mut facts: Facts) -> Facts {
 pub(super) struct Function {
     engine: Engine,
     streams: StreamStates,
-    store: Store,
+    store: Incidents,
     memory: RepairMemory,
     pub(super) guardrails: Guardrails,
     /// What AWS answers to a write, and what reading then shows.
@@ -100,7 +100,7 @@ impl Function {
         Self {
             engine: Engine::default(),
             streams: StreamStates::default(),
-            store: Store::new(Duration::from_secs(86_400)),
+            store: Incidents::new(Duration::from_secs(86_400), 1),
             memory: RepairMemory::default(),
             guardrails: Guardrails {
                 mode,

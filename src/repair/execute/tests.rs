@@ -22,6 +22,7 @@ use crate::repair::locks::RepairMode;
 use crate::repair::plan::tests::{
     IMDS, INSTANCE, NOBODY, TRUST, now, open_change, open_guardrails, open_incident, target,
 };
+use crate::state::Memory;
 
 /// What the server does with one call; the last one of a script goes on.
 #[derive(Debug, Clone)]
@@ -231,9 +232,10 @@ async fn run_on(
         clients: &clients,
         guardrails,
         now: now(),
+        ends_at: now().checked_add(time).unwrap(),
         until: Instant::now() + time,
     };
-    let plan = execute(task, &mut memory).await;
+    let plan = execute(task, &mut memory, &Memory::default()).await;
     Run { aws, plan, memory }
 }
 
@@ -479,16 +481,17 @@ async fn what_was_tried_is_not_tried_again_within_the_hour() {
             clients: &clients,
             guardrails: &guardrails,
             now: now(),
+            ends_at: now().checked_add(Duration::from_secs(60)).unwrap(),
             until: Instant::now() + Duration::from_secs(60),
         };
-        let mut memory = RepairMemory::default();
-        execute(task, &mut memory).await;
+        let (mut memory, state) = (RepairMemory::default(), Memory::default());
+        execute(task, &mut memory, &state).await;
         // What is read a minute later is no old answer.
         let later = Task {
             now: now().checked_add(Duration::from_secs(60)).unwrap(),
             ..task
         };
-        let plan = execute(later, &mut memory).await;
+        let plan = execute(later, &mut memory, &state).await;
         assert_eq!(plan.summary.kind, "advise", "{plan:?}");
         assert_eq!(plan.outcome.status, status);
         assert_eq!(aws.bodies(MODIFY).len(), 1);

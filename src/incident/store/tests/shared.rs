@@ -27,9 +27,14 @@ fn right(number: u32, last: i64) -> Incident {
 
 /// What the handler makes of a batch with these incidents of one node each: one
 /// for all of a group. The real one is gathered from the diagnosed findings.
-fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
+fn unsent(
+    store: &mut Incidents,
+    singles: &[Incident],
+    now: Timestamp,
+) -> Vec<(Incident, Decision)> {
     let mut incidents: Vec<Option<Incident>> = singles.iter().cloned().map(Some).collect();
     let of: Vec<&Incident> = singles.iter().collect();
+    store.register(&of, now);
     for (scope, places) in store.shared(&of, now) {
         let mut one = singles[places[0]].clone();
         one.key = format!("123456789012/eu-central-1/proxy-failure/nodes:{}", scope.id);
@@ -56,7 +61,7 @@ fn unsent(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incid
 }
 
 /// The same, and every message goes out.
-fn batch(store: &mut Store, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
+fn batch(store: &mut Incidents, singles: &[Incident], now: Timestamp) -> Vec<(Incident, Decision)> {
     let decided = unsent(store, singles, now);
     for (incident, decision) in &decided {
         if let NotifyDecision::Send(why) = decision.notify {
@@ -72,7 +77,7 @@ fn spoken(decided: &[(Incident, Decision)]) -> Vec<(ScopeKind, NotifyReason, usi
         .iter()
         .filter_map(|(incident, decision)| match decision.notify {
             NotifyDecision::Send(why) => Some((incident.scope.kind, why, decision.nodes.count)),
-            NotifyDecision::Suppress => None,
+            NotifyDecision::Suppress | NotifyDecision::Wait => None,
         });
     due.collect()
 }
@@ -84,7 +89,7 @@ fn handful() -> u32 {
 #[test]
 fn more_than_a_handful_of_nodes_in_one_batch_are_one_incident() {
     for (nodes, incidents) in [(handful(), HANDFUL), (handful() + 1, 1), (40, 1)] {
-        let mut store = Store::new(DAY);
+        let mut store = Incidents::new(DAY, 1);
         let singles: Vec<Incident> = (1..=nodes).map(|n| behind_proxy(n, 1, 0)).collect();
         let decided = batch(&mut store, &singles, at(1));
         assert_eq!(decided.len(), incidents, "{nodes} nodes");
@@ -99,7 +104,7 @@ fn more_than_a_handful_of_nodes_in_one_batch_are_one_incident() {
 
 #[test]
 fn nodes_that_come_one_by_one_grow_one_list() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let mut spoken = Vec::new();
     for number in 1..=40 {
         let now = at(10 * i64::from(number));
@@ -127,11 +132,11 @@ fn nodes_that_come_one_by_one_grow_one_list() {
 
 #[test]
 fn what_differs_or_comes_far_apart_is_notified_by_itself() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let proxies: Vec<Incident> = (1..=20).map(|n| behind_proxy(n, n as u8, 0)).collect();
     assert_eq!(batch(&mut store, &proxies, at(1)).len(), 20);
 
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let apart = i64::try_from(WITHIN.as_secs()).expect("small") / 4;
     for number in 1..=20 {
         let now = at(apart * i64::from(number));
@@ -150,7 +155,7 @@ fn what_differs_or_comes_far_apart_is_notified_by_itself() {
 
 #[test]
 fn a_node_stays_in_the_list_and_later_ones_start_anew() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let all: Vec<Incident> = (1..=8).map(|n| behind_proxy(n, 1, 0)).collect();
     let key = batch(&mut store, &all, at(1))[0].0.key.clone();
     let much_later = 3_600;
@@ -173,7 +178,7 @@ fn a_node_stays_in_the_list_and_later_ones_start_anew() {
 
 #[test]
 fn nodes_recover_one_by_one_and_the_list_is_over_with_the_last() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     for number in 1..=8 {
         batch(
             &mut store,
@@ -203,20 +208,19 @@ fn nodes_recover_one_by_one_and_the_list_is_over_with_the_last() {
 fn a_list_whose_message_failed_is_due_again() {
     let singles: Vec<Incident> = (1..=8).map(|n| behind_proxy(n, 1, 0)).collect();
     let of: Vec<&Incident> = singles.iter().collect();
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let first = store.shared(&of, at(1));
     for single in &singles {
         store.decide(single, State::Open, at(1));
     }
     assert_eq!(store.shared(&of, at(60)), first);
-    store.trim();
     assert_eq!(batch(&mut store, &singles, at(61))[0].1.notify, OPEN);
 }
 
 #[test]
 fn many_nodes_that_are_right_are_one_message_once_their_logs_go_on() {
     let all = |last| -> Vec<Incident> { (1..=40).map(|n| right(n, last)).collect() };
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     // Late lines of what is right now wake nobody …
     assert_eq!(spoken(&batch(&mut store, &all(0), at(100))), []);
     assert_eq!(spoken(&batch(&mut store, &all(130), at(131))), []);
@@ -230,7 +234,7 @@ fn many_nodes_that_are_right_are_one_message_once_their_logs_go_on() {
 
 #[test]
 fn what_was_seen_right_far_apart_and_shows_again_together_is_one_message() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     for number in 1..=40 {
         let now = 3_600 * i64::from(number);
         assert_eq!(
@@ -247,7 +251,7 @@ fn what_was_seen_right_far_apart_and_shows_again_together_is_one_message() {
 #[test]
 fn each_of_many_nodes_has_its_own_moment_at_which_it_was_seen_right() {
     // Nodes that boot one after another: each is right as it is first looked at.
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     for number in 1..=40 {
         let now = 20 * i64::from(number);
         assert_eq!(
@@ -271,7 +275,7 @@ fn each_of_many_nodes_has_its_own_moment_at_which_it_was_seen_right() {
 
 #[test]
 fn one_node_that_is_right_says_nothing_of_the_others() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let all: Vec<Incident> = (1..=40).map(|n| behind_proxy(n, 1, 0)).collect();
     let list = batch(&mut store, &all, at(1))[0].0.clone();
     for (fault_state, last) in [(FaultState::NotObserved, 20), (FaultState::Active, 20)] {
@@ -293,7 +297,7 @@ fn one_node_that_is_right_says_nothing_of_the_others() {
 
 #[test]
 fn what_was_notified_by_itself_ends_by_itself() {
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     let open: Vec<Incident> = (1..=5).map(|n| behind_proxy(n, 1, 0)).collect();
     assert_eq!(spoken(&batch(&mut store, &open, at(1))).len(), 5);
     let all: Vec<Incident> = (1..=20).map(|n| right(n, 2)).collect();
@@ -307,7 +311,7 @@ fn what_may_be_our_doing_keeps_its_own_message_until_it_is_out() {
         perhaps_ours: true,
         ..State::Resolved.into()
     };
-    let mut store = Store::new(DAY);
+    let mut store = Incidents::new(DAY, 1);
     assert_eq!(store.decide(&right(1, 0), perhaps_ours, at(1)).notify, OPEN);
     let all: Vec<Incident> = (1..=40).map(|n| right(n, 0)).collect();
     let of: Vec<&Incident> = all.iter().collect();
@@ -318,7 +322,7 @@ fn what_may_be_our_doing_keeps_its_own_message_until_it_is_out() {
 #[test]
 fn what_was_written_is_in_no_list_of_what_is_open() {
     for state in [State::Repaired, State::RepairFailed, State::Recurred] {
-        let mut store = Store::new(DAY);
+        let mut store = Incidents::new(DAY, 1);
         for number in 1..=3 {
             let written = Happened {
                 written_at: Some(at(1)),
@@ -341,7 +345,7 @@ fn what_was_written_is_in_no_list_of_what_is_open() {
 #[test]
 fn sixty_batches_are_a_handful_of_messages_and_the_growth() {
     for in_batch in [1, 60] {
-        let mut store = Store::new(DAY);
+        let mut store = Incidents::new(DAY, 1);
         let mut messages = Vec::new();
         for number in 1..=60 {
             let nodes = if in_batch == 1 {
@@ -384,7 +388,7 @@ fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
 
 /// A run with failing messages, and which nodes messages have named so far.
 struct Run {
-    store: Store,
+    store: Incidents,
     named: BTreeSet<String>,
     /// Nodes that show the fault and have been in no message.
     unnamed: BTreeSet<u32>,
@@ -421,12 +425,8 @@ impl Run {
     /// Whether it is in an incident that somebody was notified of.
     fn is_kept(&self, number: u32) -> bool {
         let key = entry::key(&node(number));
-        let mut notified = self
-            .store
-            .incidents
-            .values()
-            .filter(|e| e.notified().is_some());
-        notified.any(|entry| entry.open_nodes().any(|node| *node == key))
+        let mut notified = (self.store.entries()).filter(|(_, entry)| entry.is_notified());
+        notified.any(|(of, _)| self.store.member(of, &key).is_some_and(Member::is_open))
     }
 
     fn recover(&mut self, number: u32, now: i64) {
@@ -456,7 +456,7 @@ proptest! {
     #[test]
     fn no_node_of_many_is_lost(moves in moves()) {
         let mut run = Run {
-            store: Store::new(DAY),
+            store: Incidents::new(DAY, 1),
             named: BTreeSet::new(),
             unnamed: BTreeSet::new(),
             failed: Vec::new(),
@@ -489,7 +489,6 @@ proptest! {
                     }
                 }
             }
-            run.store.trim();
         }
         for batch in std::mem::take(&mut run.failed) {
             run.shown(&batch, false, true, now + 1);

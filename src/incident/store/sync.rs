@@ -1,0 +1,343 @@
+//! What is at hand, read from the state and written back.
+//!
+//! An incident is written first, on condition of its version: that is the moment at
+//! which a change counts. It holds the members that changed with it until they stand
+//! with their nodes, so that nothing is counted twice or lost when an execution
+//! environment ends between the two.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Incidents;
+use super::member::Joined;
+use crate::incident::group::Incident;
+use crate::incident::shared::{shared_key, shared_scope};
+use crate::node::Node;
+use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, load};
+
+/// So long after it was last seen an incident is forgotten, without a word of an
+/// end: silence is none. Far more than a reminder, and than Lambda keeps an event
+/// for its retries.
+const EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// So many members of earlier writes may wait with their incident; with more it is
+/// made sure that they stand with their nodes.
+const MAX_PENDING: usize = 32;
+
+/// So many of one write may. Of a batch with more nodes that one incident hits, those
+/// beyond are counted twice when the environment ends at the wrong moment.
+const MAX_PENDING_AT_ONCE: usize = 256;
+
+/// So often a write is tried again on what another environment has written.
+const TRIES: u32 = 12;
+
+impl Incidents {
+    /// Reads what is known of `nodes`, and the incidents that they have joined.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn load_nodes<S: Store>(
+        &mut self,
+        state: &S,
+        nodes: impl IntoIterator<Item = &Node>,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let nodes: BTreeSet<Node> = nodes.into_iter().map(super::entry::key).collect();
+        let new = nodes
+            .into_iter()
+            .filter(|node| !self.nodes.contains_key(node));
+        let new: Vec<Node> = new.collect();
+        let slots = load(state, &new, node_key, now).await?;
+        let mut joined = BTreeSet::new();
+        for (node, slot) in new.into_iter().zip(slots) {
+            let value: Option<&Joined> = slot.value.as_ref();
+            joined.extend(
+                value
+                    .into_iter()
+                    .flat_map(|joined| joined.incidents.keys().cloned()),
+            );
+            self.nodes.insert(node, slot);
+        }
+        self.load_keys(state, joined, now).await
+    }
+
+    /// Reads what is known of `incidents` and of what they may become part of.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn load_incidents<S: Store>(
+        &mut self,
+        state: &S,
+        incidents: &[&Incident],
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        self.load_nodes(state, incidents.iter().flat_map(|one| one.nodes()), now)
+            .await?;
+        let shared: BTreeSet<String> = (incidents.iter())
+            .filter_map(|one| shared_key(one, &shared_scope(one)?))
+            .collect();
+        let new: Vec<String> = (shared.iter())
+            .filter(|key| !self.groups.contains_key(*key))
+            .cloned()
+            .collect();
+        let slots = load(state, &new, |key| Key::new(Kind::Group, key), now).await?;
+        self.groups.extend(new.into_iter().zip(slots));
+        let keys = incidents.iter().map(|one| one.key.clone());
+        self.load_keys(state, keys.chain(shared.iter().cloned()).collect(), now)
+            .await?;
+        self.load_singles(state, now).await
+    }
+
+    /// Reads the incidents of the groups at hand, with their nodes.
+    async fn load_singles<S: Store>(
+        &mut self,
+        state: &S,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let groups = self.groups.values().filter_map(|slot| slot.value.as_ref());
+        let singles = groups.flat_map(|group| &group.singles);
+        let (keys, nodes): (BTreeSet<String>, Vec<Node>) = singles
+            .map(|(key, (node, _))| (key.clone(), node.clone()))
+            .unzip();
+        self.load_nodes(state, &nodes, now).await?;
+        self.load_keys(state, keys, now).await
+    }
+
+    async fn load_keys<S: Store>(
+        &mut self,
+        state: &S,
+        keys: BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let new = keys
+            .into_iter()
+            .filter(|key| !self.incidents.contains_key(key));
+        let new: Vec<String> = new.collect();
+        let slots = load(state, &new, |key| Key::new(Kind::Incident, key), now).await?;
+        for (key, slot) in new.into_iter().zip(slots) {
+            self.incidents.insert(key.clone(), slot);
+            self.overlay(&key);
+        }
+        Ok(())
+    }
+
+    /// Takes over the members that may not stand with their nodes yet.
+    fn overlay(&mut self, key: &str) {
+        let entry = self.incidents.get(key).and_then(|slot| slot.value.as_ref());
+        for (node, membership) in entry.into_iter().flat_map(|entry| &entry.pending) {
+            if let Some(slot) = self.nodes.get_mut(node) {
+                let joined = slot.value.get_or_insert_default();
+                slot.dirty |= joined.take(key, membership);
+            }
+        }
+    }
+
+    /// Writes what has changed. Gives the keys of the incidents and groups that
+    /// another environment has written meanwhile: they are read again, what was changed
+    /// in them here is gone, and is to be decided again.
+    ///
+    /// # Errors
+    /// When the state cannot be written; what was written before that stays.
+    pub async fn save<S: Store>(
+        &mut self,
+        state: &S,
+        now: Timestamp,
+    ) -> Result<BTreeSet<String>, StateError> {
+        self.settle_pending(state, now).await?;
+        let (mut keys, mut writes) = (Vec::new(), Vec::new());
+        for (key, slot) in &self.incidents {
+            let seen_at = slot.value.as_ref().map(|entry| expiry(entry.seen_at()));
+            writes.extend(slot.write(&Key::new(Kind::Incident, key), seen_at.unwrap_or(now))?);
+            keys.resize(writes.len(), (key.clone(), false));
+        }
+        for (key, slot) in &self.groups {
+            writes.extend(slot.write(&Key::new(Kind::Group, key), expiry(now))?);
+            keys.resize(writes.len(), (key.clone(), true));
+        }
+        if writes.is_empty() && !self.nodes.values().any(|slot| slot.dirty) {
+            return Ok(BTreeSet::new());
+        }
+        let mut conflicts = BTreeSet::new();
+        let mut failed = None;
+        for ((key, is_group), result) in keys.into_iter().zip(state.save(writes).await) {
+            match (result, is_group) {
+                (Ok(()), true) => self.groups.entry(key).or_default().saved(),
+                (Ok(()), false) => self.incidents.entry(key).or_default().saved(),
+                (Err(SaveError::Conflict), _) => {
+                    conflicts.insert(key);
+                }
+                (Err(SaveError::State(error)), _) => failed = Some(error),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.reload(state, &conflicts, now).await?;
+        self.save_nodes(state, now).await?;
+        Ok(conflicts)
+    }
+
+    /// Reads the incidents and groups of `keys` again, as if nothing had been changed
+    /// in them.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn reload<S: Store>(
+        &mut self,
+        state: &S,
+        keys: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let with = |slot: &Slot<Joined>| {
+            let value = slot.value.as_ref();
+            value.is_some_and(|joined| keys.iter().any(|key| joined.incidents.contains_key(key)))
+        };
+        let nodes = self.nodes.iter().filter(|(_, slot)| with(slot));
+        let nodes: Vec<Node> = nodes.map(|(node, _)| node.clone()).collect();
+        let fresh = load(state, &nodes, node_key, now).await?;
+        for (node, fresh) in nodes.into_iter().zip(fresh) {
+            let slot = self.nodes.entry(node).or_default();
+            let mut ours = slot.value.take().unwrap_or_default();
+            ours.incidents.retain(|key, _| !keys.contains(key));
+            *slot = merged(ours, fresh);
+        }
+        let groups = keys.iter().filter(|key| self.groups.contains_key(*key));
+        let groups: Vec<String> = groups.cloned().collect();
+        let slots = load(state, &groups, |key| Key::new(Kind::Group, key), now).await?;
+        self.groups.extend(groups.into_iter().zip(slots));
+        self.incidents.retain(|key, _| !keys.contains(key));
+        self.load_keys(state, keys.clone(), now).await?;
+        self.load_singles(state, now).await
+    }
+
+    /// Writes the nodes that have changed. What another environment has written of
+    /// one is about other incidents, or older: both are put together.
+    async fn save_nodes<S: Store>(&mut self, state: &S, now: Timestamp) -> Result<(), StateError> {
+        for conflicts in 0..TRIES {
+            let (mut nodes, mut writes) = (Vec::new(), Vec::new());
+            for (node, slot) in &mut self.nodes {
+                if let Some(joined) = slot.value.as_mut().filter(|_| slot.dirty) {
+                    joined.shrink();
+                    writes.extend(slot.write(&node_key(node), expiry(now))?);
+                    nodes.push(node.clone());
+                }
+            }
+            if writes.is_empty() {
+                break;
+            }
+            let mut again = Vec::new();
+            for (node, result) in nodes.into_iter().zip(state.save(writes).await) {
+                match result {
+                    Ok(()) => {
+                        self.nodes.entry(node.clone()).or_default().saved();
+                        self.stands_with_node(&node);
+                    }
+                    Err(SaveError::Conflict) => again.push(node),
+                    Err(SaveError::State(error)) => return Err(error),
+                }
+            }
+            if again.is_empty() {
+                return Ok(());
+            }
+            state.back_off(conflicts).await;
+            let fresh = load(state, &again, node_key, now).await?;
+            for (node, fresh) in again.into_iter().zip(fresh) {
+                let slot = self.nodes.entry(node).or_default();
+                *slot = merged(slot.value.take().unwrap_or_default(), fresh);
+            }
+        }
+        // They wait with their incidents.
+        Ok(())
+    }
+
+    /// What the node has joined is written with it.
+    fn stands_with_node(&mut self, node: &Node) {
+        for slot in self.incidents.values_mut().filter(|slot| !slot.dirty) {
+            for entry in [&mut slot.value, &mut slot.stored].into_iter().flatten() {
+                entry.pending.remove(node);
+            }
+        }
+    }
+
+    /// Makes sure that what has long waited with an incident stands with its node.
+    async fn settle_pending<S: Store>(
+        &mut self,
+        state: &S,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let full: Vec<String> = (self.incidents.iter())
+            .filter(|(_, slot)| {
+                let stored = slot.stored.as_ref();
+                slot.dirty && stored.is_some_and(|entry| entry.pending.len() >= MAX_PENDING)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in full {
+            let stored = self
+                .incidents
+                .get(&key)
+                .and_then(|slot| slot.stored.as_ref());
+            let waiting = stored
+                .map(|entry| entry.pending.clone())
+                .unwrap_or_default();
+            let nodes: Vec<Node> = waiting.keys().cloned().collect();
+            let mut fresh: Vec<Slot<Joined>> = load(state, &nodes, node_key, now).await?;
+            let mut writes = Vec::new();
+            for ((node, membership), slot) in waiting.iter().zip(&mut fresh) {
+                let joined = slot.value.get_or_insert_default();
+                if joined.take(&key, membership) {
+                    slot.dirty = true;
+                    writes.extend(slot.write(&node_key(node), expiry(now))?);
+                }
+            }
+            // A conflict is with whoever writes the same.
+            let results = state.save(writes).await;
+            let wait = |result| matches!(result, Err(SaveError::State(_)));
+            if results.into_iter().any(wait) {
+                continue;
+            }
+            if let Some(entry) = self
+                .incidents
+                .get_mut(&key)
+                .and_then(|slot| slot.value.as_mut())
+            {
+                entry
+                    .pending
+                    .retain(|node, one| waiting.get(node) != Some(one));
+            }
+        }
+        for entry in self
+            .incidents
+            .values_mut()
+            .filter_map(|slot| slot.value.as_mut())
+        {
+            while entry.pending.len() > MAX_PENDING_AT_ONCE {
+                entry.pending.pop_last();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known here of a node, on top of what was read.
+fn merged(ours: Joined, mut fresh: Slot<Joined>) -> Slot<Joined> {
+    for (key, membership) in &ours.incidents {
+        let joined = fresh.value.get_or_insert_default();
+        fresh.dirty |= joined.take(key, membership);
+    }
+    fresh
+}
+
+fn node_key(node: &Node) -> Key {
+    let place = crate::diagnose::account_region(node);
+    Key::new(Kind::Node, &format!("{place}/{}", node.id))
+}
+
+fn expiry(at: Timestamp) -> Timestamp {
+    at.saturating_add(EXPIRES).unwrap_or(Timestamp::MAX)
+}

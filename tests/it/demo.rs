@@ -1,6 +1,6 @@
 //! The demonstration of `make run`, which is a test like the others: a small
 //! broken fleet, first under `advise`, then under `repair`, then the same
-//! batches once more. It prints what comes of each batch, and every claim about
+//! batches once more, and then all of it dealt to two execution environments. It prints what comes of each batch, and every claim about
 //! AWS is read back from the server.
 
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ async fn a_small_broken_fleet_is_diagnosed_then_repaired_then_left_alone() {
     }
     advise(&scene, &fleet, &batches).await;
     repair_and_repeat(&scene, &fleet, &batches).await;
+    two_environments().await;
     section("All of this was checked, and both servers stop now.");
     say(&format!(
         "The events and the function's logs are in {}/.",
@@ -191,6 +192,60 @@ async fn repair_and_repeat(scene: &Scene, fleet: &Fleet<'_>, batches: &[Delivery
     );
     let mails = scene.mailbox.take().await;
     claim(mails.is_empty(), "no further message was sent", &mails);
+}
+
+async fn two_environments() {
+    chapter(5, "Two execution environments and one state table");
+    say(
+        "The same fleet again, as broken as it was, in another account. Lambda runs as many \
+         execution environments of the function as there are batches at once; here two, which keep their \
+         state in one DynamoDB table.",
+    );
+    let scene = Scene::new().await;
+    scene.proxy.stand_in_for_ssm_and_simulator();
+    let fleet = Fleet::build(&scene).await;
+    let mut settings = REPAIR.to_vec();
+    settings.push(("TRIAGE_STATE_TABLE", scene.state_table().await));
+    let mut environments = [
+        scene.function(&settings).await,
+        scene.function(&settings).await,
+    ];
+    let batches = fleet.deliveries();
+    for round in [0, 1] {
+        section(["Every batch once", "Every batch again, to the other one"][round]);
+        scene.proxy.forget();
+        for (place, ((member, _), batch)) in fleet.members().zip(&batches).enumerate() {
+            let environment = (place + round) % 2;
+            let report = environments[environment].handle(batch).await;
+            let text = format!("environment {}: {}", environment + 1, in_short(&report));
+            item(member.name, &text, Style::Plain);
+        }
+        gap();
+        let writes = scene.writes();
+        let writes: Vec<&str> = writes.iter().map(|call| call.action.as_str()).collect();
+        let mails = scene.mailbox.take().await;
+        if round == 0 {
+            let once = mails.len() == FAULTS;
+            claim(
+                once,
+                "one message for each of the three things to fix",
+                &mails,
+            );
+            let once = writes == [MODIFY, UPDATE];
+            claim(
+                once,
+                "one repair of the endpoint and one of the role",
+                &writes,
+            );
+        } else {
+            claim(mails.is_empty(), "no further message was sent", &mails);
+            claim(
+                writes.is_empty(),
+                "nothing more has changed in AWS",
+                &writes,
+            );
+        }
+    }
 }
 
 fn incident_of<'r>(report: &'r Value, id: &str) -> &'r Value {

@@ -14,6 +14,7 @@ use ssm_agent_triage::aws::Session;
 use ssm_agent_triage::aws::dynamodb::Table;
 use ssm_agent_triage::state::{Consistency, Item, Key, Kind, SaveError, Store, Write};
 
+use super::account::Account;
 use super::proxy::Proxy;
 use super::{dynalite, moto};
 
@@ -78,6 +79,14 @@ impl StateTable {
             .try_into()
             .expect("one");
         item
+    }
+}
+
+impl Account {
+    /// The name of a new state table.
+    pub(crate) async fn state_table(&self) -> &'static str {
+        create(&self.dynamodb(), "state").await;
+        "state"
     }
 }
 

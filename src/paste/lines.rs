@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::characters::{element, plain};
-use super::marks::{CLOSING, Mark, closed, is_item, strip, strip_like, without_number};
+use super::marks::{
+    CLOSING, Mark, closed, is_item, strip, strip_like, unclosed, without_code, without_number,
+};
 use super::wrap::{Joint, Wrap};
 use super::{Beginning, Kind, Line};
 use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
@@ -89,34 +91,34 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
         !line.is_empty() && opening(line).is_none() && !is_own_line(line)
     };
     let fenced = lines[..first].iter().any(|line| in_fence(line).is_some());
-    let wrap = Wrap::of(lines, lines, goes_on);
     // The source of a page has no quotation marks of its own.
     let page = ["&#", "&quot;", "&apos;"]
         .iter()
         .any(|entity| text.contains(entity))
         && !text.contains(['"', '\'']);
+    let written = |(at, line): (usize, &&'t str)| {
+        let line = in_fence(line).filter(|_| at < first).unwrap_or(line);
+        match page {
+            true => plain(line),
+            false => Cow::Borrowed(line),
+        }
+    };
+    let written: Vec<Cow<'t, str>> = lines.iter().enumerate().map(written).collect();
+    let rows: Vec<&str> = written.iter().map(|line| &**line).collect();
+    let wrap = Wrap::of(&rows, &rows, goes_on);
     if wrap.is_none() && !fenced && !page {
         return None;
     }
-    let written = |line: &'t str| match page {
-        true => plain(line),
-        false => Cow::Borrowed(line),
-    };
     let mut all: Vec<Line<'t>> = Vec::with_capacity(lines.len());
-    for (at, line) in lines.iter().enumerate() {
+    for (at, line) in written.iter().enumerate() {
         let joint = (at > 0 && goes_on(at))
-            .then(|| wrap?.joint(lines[at - 1], line))
+            .then(|| wrap?.joint(rows[at - 1], rows[at]))
             .flatten();
         if let (Some(joint), Some(before)) = (joint, all.last_mut()) {
-            append(before.text.to_mut(), joint, &written(line));
+            append(before.text.to_mut(), joint, line);
             continue;
         }
-        let line = if at < first {
-            in_fence(line).unwrap_or(line)
-        } else {
-            line
-        };
-        all.push(of(at, written(line), Kind::Line));
+        all.push(of(at, line.clone(), Kind::Line));
     }
     Some(all)
 }
@@ -307,17 +309,18 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         let bodies: Vec<&str> = (self.lines.iter())
             .map(|line| strip_like(line, &shape))
             .collect();
-        let lines: Vec<&str> = self.lines.iter().map(|line| &**line).collect();
+        // What opens a fence makes its own row longer.
+        let lines: Vec<&str> = self.lines.iter().map(|line| without_code(line)).collect();
         let goes_on = |at: usize| {
             let body = bodies[at];
             starts[at].is_none() && !body.trim().is_empty() && !is_fence(body) && !is_own_line(body)
         };
-        let (measured, wrap) = [&bodies, &lines]
+        let (measured, wrap) = [&lines, &bodies]
             .map(|lines| (lines, Wrap::of(lines, &bodies, goes_on)))
             .into_iter()
             .filter(|(_, wrap)| wrap.is_some())
             .max_by_key(|(_, wrap)| wrap.map(Wrap::clearness))
-            .unwrap_or((&lines, None));
+            .unwrap_or((&bodies, None));
         let mut all: Vec<Whole<'_>> = Vec::with_capacity(lines.len());
         for (at, line) in self.lines.iter().enumerate() {
             let words = matches!(starts[at], Some((Start::Headless { .. }, _, _)));
@@ -326,6 +329,10 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                 .then(|| wrap?.joint(measured[at - 1], bodies[at]))
                 .flatten();
             if let (Some(joint), Some(before)) = (joint, all.last_mut()) {
+                if let Some((_, _, marks)) = &starts[at - 1] {
+                    let row = unclosed(&before.text, marks).len();
+                    before.text.to_mut().truncate(row);
+                }
                 append(before.text.to_mut(), joint, bodies[at]);
                 before.start = None;
                 continue;
@@ -417,12 +424,15 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
     }
 }
 
-/// Whether `line` begins as the agent begins one; a number and a bar before it are
-/// marks, though a table's columns look alike.
+/// Whether `line` begins as the agent begins one. What looks like a table's first
+/// column may be marks: a number and a bar, a tag or an entity of a page.
 fn begins_log(line: &str) -> bool {
     let is_log = |line: &str| opening(line) == Some(Opening::Log);
     let behind = |rest: &str| is_log(rest.trim_start_matches(is_edge));
-    is_log(line) && !without_number(line).is_some_and(behind)
+    is_log(line)
+        && !line.starts_with(|first| is_quote(first) || first == '&')
+        && !without_number(line).is_some_and(behind)
+        && without_code(line) == line
 }
 
 /// What stands between a line's number and the line.
@@ -430,9 +440,14 @@ fn is_edge(character: char) -> bool {
     matches!(character, ' ' | '\t' | '|' | '\u{2502}')
 }
 
+/// What a typographic quotation begins with.
+fn is_quote(character: char) -> bool {
+    matches!(character, '\u{201c}' | '\u{201d}')
+}
+
 /// What is taken off before a message is looked for.
 fn is_mark_of_text(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\u{201c}' | '\u{201d}')
+    character.is_whitespace() || is_quote(character)
 }
 
 /// What may stand behind the last letter of a line.

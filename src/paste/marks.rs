@@ -81,6 +81,14 @@ fn one(text: &str) -> Option<(Mark, &str)> {
     })
 }
 
+/// What follows the fences and tags at the start of `line`.
+pub(super) fn without_code(line: &str) -> &str {
+    match one(line) {
+        Some((Mark::Code, after)) => without_code(after),
+        Some(_) | None => line,
+    }
+}
+
 /// What follows a number at the start of `line`.
 pub(super) fn without_number(line: &str) -> Option<&str> {
     line.starts_with(|first: char| first.is_ascii_digit())
@@ -119,27 +127,34 @@ pub(super) fn strip_like<'t>(line: &'t str, marks: &[Mark]) -> &'t str {
             mark,
             Mark::Quote | Mark::Number | Mark::File | Mark::Bullet | Mark::Code | Mark::Opening
         );
-        let within = matches!(mark, Mark::Code | Mark::Opening);
         let found = match one(rest) {
-            Some((Mark::Blank, after)) => one(after).or(Some((Mark::Blank, after))),
+            Some((Mark::Blank, after)) if *mark != Mark::Blank => one(after),
             found => found,
         };
         match found {
             Some((found, after)) if every && found == *mark => {
                 last = Some(found);
-                rest = if within {
-                    after.trim_end_matches(CLOSING)
-                } else {
-                    after
-                };
+                rest = after;
             }
             Some((Mark::Blank, after)) if *mark == Mark::Blank && last.is_none() => rest = after,
             Some(_) | None => {}
         }
     }
-    match rest.strip_prefix(' ') {
+    let rest = match rest.strip_prefix(' ') {
         Some(after) if last == Some(Mark::Quote) => after,
         Some(_) | None => rest,
+    };
+    unclosed(rest, marks)
+}
+
+/// A row that goes on in the next one, less what closes the `marks` before it.
+pub(super) fn unclosed<'t>(row: &'t str, marks: &[Mark]) -> &'t str {
+    let is_one = |one: &[Mark]| marks.iter().any(|mark| one.contains(mark));
+    let edge = row.strip_suffix(" |").filter(|_| is_one(&[Mark::Quote]));
+    match edge {
+        Some(row) => row,
+        None if is_one(&[Mark::Code, Mark::Opening]) => row.strip_suffix(CLOSING).unwrap_or(row),
+        None => row,
     }
 }
 

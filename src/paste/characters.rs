@@ -59,7 +59,7 @@ fn after_sequence(text: &str) -> &str {
         .unwrap_or(rest)
 }
 
-fn entity(text: &str) -> Option<(&'static str, &str)> {
+fn entity<'t>(text: &'t str) -> Option<(&'static str, &'t str)> {
     const ENTITIES: [(&str, &str); 9] = [
         ("quot;", "\""),
         ("amp;", "&"),
@@ -71,9 +71,14 @@ fn entity(text: &str) -> Option<(&'static str, &str)> {
         ("#34;", "\""),
         ("nbsp;", " "),
     ];
-    ENTITIES
-        .iter()
-        .find_map(|(name, read)| Some((*read, text.strip_prefix(name)?)))
+    let known = |text: &'t str| {
+        let mut entities = ENTITIES.iter();
+        entities.find_map(|(name, read)| Some((*read, text.strip_prefix(name)?)))
+    };
+    // A page that shows the source of another one writes each twice.
+    text.strip_prefix("amp;")
+        .and_then(known)
+        .or_else(|| known(text))
 }
 
 #[cfg(test)]
@@ -90,6 +95,10 @@ mod tests {
             (
                 "&lt;error&gt; &quot;x&quot; &amp; &copy;",
                 "<error> \"x\" & &copy;",
+            ),
+            (
+                "&amp;lt;error&amp;gt; &amp;amp; &amp;copy;",
+                "<error> & &copy;",
             ),
             ("R&D", "R&D"),
             ("\u{201c}x\u{201d}", "\u{201c}x\u{201d}"),

@@ -92,7 +92,7 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
     };
     let fenced = lines[..first].iter().any(|line| in_fence(line).is_some());
     // The source of a page has no quotation marks of its own.
-    let page = ["&#", "&quot;", "&apos;"]
+    let page = ["&#", "&quot;", "&apos;", "&amp;"]
         .iter()
         .any(|entity| text.contains(entity))
         && !text.contains(['"', '\'']);

@@ -285,7 +285,7 @@ impl<'a> Joiner<'a> {
         }
         // What continues a record comes in the same wrappers, or without any.
         let goes_on = !line.envelope.is_wrapped() || line.envelope.steps == self.steps;
-        shown.others |= !body.is_empty() && !(goes_on && self.open.is_some());
+        shown.others |= !(body.is_empty() || goes_on && self.open.is_some());
         if goes_on {
             self.continue_with(body, keep);
         }

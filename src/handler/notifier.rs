@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::budget::Budget;
 use super::error::UndeliveredNotification;
 use super::log;
+use super::settle::Services;
 use crate::aws::Session;
 use crate::aws::sns::{Publication, Topic};
 use crate::cause::Severity;
@@ -43,7 +44,6 @@ pub(super) struct Notifier {
     /// Without a topic messages are printed.
     topic: Option<Topic>,
     session: Arc<Session>,
-    min_severity: Severity,
 }
 
 impl Notifier {
@@ -52,12 +52,15 @@ impl Notifier {
         Self {
             topic: config.topic.as_ref().map(|topic| Topic::new(&*topic.arn)),
             session,
-            min_severity: config.min_severity,
         }
     }
 
     /// The error says why, and holds the message.
-    async fn send(&self, content: &Content, until: Instant) -> Result<Notified, (String, String)> {
+    pub(super) async fn send(
+        &self,
+        content: &Content,
+        until: Instant,
+    ) -> Result<Notified, (String, String)> {
         let Some(topic) = &self.topic else {
             let line = Format::Log.render(content, Style::PLAIN);
             return match print(&line) {
@@ -84,11 +87,13 @@ impl Notifier {
 
 /// The messages of one invocation: decided and claimed together, sent side by side.
 #[derive(Debug)]
-pub(super) struct Notifications<'a, S> {
-    pub notifier: &'a Arc<Notifier>,
+pub(super) struct Notifications<'a, A, S, C> {
+    pub services: &'a Arc<A>,
+    /// Of what is less severe no message is sent.
+    pub min_severity: Severity,
     pub incidents: &'a mut Incidents,
     pub state: &'a S,
-    pub times: Times<fn() -> Timestamp>,
+    pub times: Times<C>,
     /// Nothing is sent after its end.
     pub budget: Budget,
     /// Why the state is not used: then other environments may send the same.
@@ -118,11 +123,11 @@ enum Due<'m> {
     ResolvedIncident(&'m ResolvedIncident),
 }
 
-impl<S: Store> Notifications<'_, S> {
+impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
     /// Decides on every incident, then sends what is to be notified, and marks it as
     /// notified once it is out.
     pub(super) async fn tell(&mut self, settled: &mut [Settled]) -> Result<(), StateError> {
-        let min_severity = self.notifier.min_severity;
+        let min_severity = self.min_severity;
         let incidents: Vec<(&Incident, Happened)> = (settled.iter())
             .map(|one| (&one.incident, one.happened))
             .collect();
@@ -175,7 +180,7 @@ impl<S: Store> Notifications<'_, S> {
 
     /// Closes what `recovered` puts an end to, and notifies of what is over.
     pub(super) async fn recover(&mut self, recovered: &[Recovered]) -> Result<(), StateError> {
-        let min_severity = self.notifier.min_severity;
+        let min_severity = self.min_severity;
         let is_sent = |over: &ResolvedIncident| over.severity >= min_severity;
         let over = (self.incidents)
             .recover_all(recovered, is_sent, self.state, &self.times)
@@ -199,9 +204,9 @@ impl<S: Store> Notifications<'_, S> {
                     break;
                 };
                 let content = due.content((self.times.clock)(), self.without_state);
-                let (notifier, until) = (Arc::clone(self.notifier), self.budget.messages);
+                let (services, until) = (Arc::clone(self.services), self.budget.messages);
                 let subject = subject(&content);
-                let task = sending.spawn(async move { notifier.send(&content, until).await });
+                let task = sending.spawn(async move { services.send(&content, until).await });
                 under_way.insert(task.id(), (place, subject));
             }
             let (id, sent) = match sending.join_next_with_id().await {

@@ -1,0 +1,84 @@
+//! What an invocation asks of AWS, over the real clients.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::notifier::{Notifier, wrote};
+use super::settle::{Invocation, Services};
+use crate::aws::{LiveState, Session};
+use crate::config::Config;
+use crate::diagnose::Needs;
+use crate::diagnose::facts::Facts;
+use crate::diagnose::live::{self, Kept, Recent};
+use crate::finding::Finding;
+use crate::incident::group::Incident;
+use crate::notify::content::Content;
+use crate::repair::clients::Clients;
+use crate::repair::execute::{Task, execute};
+use crate::repair::memory::RepairMemory;
+use crate::repair::plan::Plan;
+use crate::report::Notified;
+use crate::state::Store;
+
+/// The clients; none is built before its first call.
+#[derive(Debug)]
+pub(super) struct Aws {
+    /// Without memory: what repairs read with.
+    live: Arc<LiveState>,
+    /// What the checks have read lately.
+    kept: Arc<Kept>,
+    repairs: Clients,
+    notifier: Notifier,
+}
+
+impl Aws {
+    pub(super) fn new(config: &Config, session: &Arc<Session>) -> Self {
+        let live = Arc::new(LiveState::new(Arc::clone(session)));
+        Self {
+            repairs: Clients::new(Arc::clone(session), Arc::clone(&live)),
+            live,
+            kept: Arc::default(),
+            notifier: Notifier::new(config, Arc::clone(session)),
+        }
+    }
+}
+
+impl Services for Aws {
+    async fn look<C>(&self, findings: &[Finding], age: Duration, by: &Invocation<C>) -> Facts {
+        let needs = Needs::of(findings, &by.home);
+        if needs.is_empty() {
+            return Facts::default();
+        }
+        let (reads, kept) = (Arc::clone(&self.live), Arc::clone(&self.kept));
+        let reads = Arc::new(Recent::new(reads, kept, by.began, age));
+        live::read(&needs, &reads, by.budget.checks).await
+    }
+
+    async fn repair<S: Store, C>(
+        &self,
+        incident: &Incident,
+        memory: &mut RepairMemory,
+        state: &S,
+        by: &Invocation<C>,
+    ) -> Plan {
+        let task = Task {
+            incident,
+            clients: &self.repairs,
+            guardrails: &by.guardrails,
+            now: by.now,
+            ends_at: by.ends_at,
+            until: by.budget.repairs,
+        };
+        let plan = execute(task, memory, state).await;
+        if wrote(plan.outcome.status) {
+            self.kept.forget();
+        }
+        plan
+    }
+
+    async fn send(&self, content: &Content, until: Instant) -> Result<Notified, (String, String)> {
+        self.notifier.send(content, until).await
+    }
+}

@@ -1,0 +1,268 @@
+//! The second half of the way: from what was read to what is notified.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::error::HandlerError;
+use super::intake::IngestedBatches;
+use super::notifier::{Notifications, Settled, wrote};
+use crate::cause::Severity;
+use crate::diagnose::diagnosis::{Diagnosis, FaultState};
+use crate::diagnose::facts::Facts;
+use crate::diagnose::live::KEPT;
+use crate::diagnose::verdict::recovered;
+use crate::diagnose::{Home, diagnose};
+use crate::finding::{Finding, Recovered};
+use crate::incident::group::{Incident, as_one, gather_with_members};
+use crate::incident::nodes::NodeList;
+use crate::incident::store::agree::Times;
+use crate::incident::store::{Incidents, State};
+use crate::notify::content::Content;
+use crate::receive::Kind;
+use crate::repair::locks::Guardrails;
+use crate::repair::memory::RepairMemory;
+use crate::repair::plan::{Plan, PlanSummary};
+use crate::report::build;
+use crate::report::{Notified, Report};
+use crate::state::Store;
+
+/// What an invocation asks of AWS, beside the state.
+pub(super) trait Services: Send + Sync + 'static {
+    /// Live state for `findings`, read in this invocation or before it by at most
+    /// `age`.
+    async fn look<C>(&self, findings: &[Finding], age: Duration, by: &Invocation<C>) -> Facts;
+
+    /// Plans the repair of an incident, and makes it where every lock is open.
+    async fn repair<S: Store, C>(
+        &self,
+        incident: &Incident,
+        memory: &mut RepairMemory,
+        state: &S,
+        by: &Invocation<C>,
+    ) -> Plan;
+
+    /// Sends a message before `until`. The error says why it did not, and holds the
+    /// message.
+    fn send(
+        &self,
+        content: &Content,
+        until: Instant,
+    ) -> impl Future<Output = Result<Notified, (String, String)>> + Send;
+}
+
+/// Who and where this function is in one invocation, and how long it has.
+pub(super) struct Invocation<C> {
+    pub(super) home: Home,
+    pub(super) guardrails: Guardrails,
+    pub(super) budget: Budget,
+    pub(super) now: Timestamp,
+    /// What time it is.
+    pub(super) clock: C,
+    pub(super) began: Instant,
+    /// Lambda's deadline.
+    pub(super) ends_at: Timestamp,
+    /// A number that no other invocation has.
+    pub(super) me: u64,
+    /// Why the table is not used, where there is one.
+    pub(super) without_state: Option<String>,
+    /// For so long a notified incident stays silent.
+    pub(super) reminder: Duration,
+    /// Of what is less severe no message is sent.
+    pub(super) min_severity: Severity,
+}
+
+impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
+    /// From what was read to what is notified. Nobody reads a report on Kinesis, so
+    /// none is written.
+    pub(super) async fn settle<A: Services, S: Store>(
+        &self,
+        intake: IngestedBatches,
+        kind: Kind,
+        services: &Arc<A>,
+        state: &S,
+    ) -> Result<Option<Report>, HandlerError> {
+        let now = self.now;
+        let mut recovered = intake.recovered;
+        let mut known = Incidents::new(self.reminder, self.me);
+        let mut repairs = RepairMemory::new(self.me);
+        if let Some(why) = &self.without_state {
+            repairs.close(why);
+        }
+        let nodes = intake.findings.iter().map(|finding| &finding.node);
+        known
+            .load_nodes(state, nodes.chain(&intake.nodes), now)
+            .await?;
+        let (diagnosed, reported) = self.diagnose(intake.findings, &known, &**services).await;
+        let (incidents, members): (Vec<Incident>, Vec<Vec<usize>>) =
+            gather_with_members(&diagnosed).into_iter().unzip();
+        let all: Vec<&Incident> = incidents.iter().collect();
+        known.load_incidents(state, &all, now).await?;
+        let mut settled = Vec::with_capacity(incidents.len());
+        // One after another: the hourly cap counts them all.
+        for incident in incidents {
+            let plan = services.repair(&incident, &mut repairs, state, self).await;
+            settled.push(Settled {
+                happened: plan.happened(&incident, &repairs),
+                plan: plan.summary,
+                outcome: plan.outcome,
+                incident,
+                nodes: NodeList::default(),
+                since: now,
+                notified: Notified::BelowThreshold,
+            });
+        }
+        let alike = alike(&settled);
+        let alike: Vec<&Incident> = alike
+            .iter()
+            .map(|place| &settled[*place].incident)
+            .collect();
+        known.register_all(&alike, state, now).await?;
+        let mut settled = share(settled, &members, &diagnosed, &known, now);
+        let patience = self.budget.repairs - self.began;
+        let mut round = Notifications {
+            services,
+            min_severity: self.min_severity,
+            incidents: &mut known,
+            state,
+            times: Times {
+                clock: self.clock,
+                ends_at: self.ends_at,
+                patience: now.saturating_add(patience).unwrap_or(now),
+            },
+            budget: self.budget,
+            without_state: self.without_state.as_deref(),
+            undelivered: Vec::new(),
+        };
+        round.tell(&mut settled).await?;
+        round.recover(&recovered).await?;
+        if !round.undelivered.is_empty() {
+            return Err(HandlerError::UndeliveredNotification(round.undelivered));
+        }
+        if kind == Kind::Kinesis {
+            return Ok(None);
+        }
+        // Their incidents have been notified as right above; the log's own recoveries
+        // come without one.
+        recovered.extend(reported);
+        let incidents = settled.into_iter().map(|one| {
+            build::incident(
+                &one.incident,
+                one.nodes,
+                &one.plan,
+                &one.outcome,
+                one.notified,
+            )
+        });
+        Ok(Some(build::report(
+            intake.source,
+            incidents.collect(),
+            recovered,
+            intake.benign,
+            intake.unrecognised,
+        )))
+    }
+
+    /// The findings, each proved as far as the time for checks allows, and who
+    /// turned out to have recovered since.
+    async fn diagnose<A: Services>(
+        &self,
+        findings: Vec<Finding>,
+        known: &Incidents,
+        services: &A,
+    ) -> (Vec<Diagnosis>, Vec<Recovered>) {
+        let facts = services.look(&findings, KEPT, self).await;
+        let mut diagnosed = diagnose(findings, &facts, &self.home);
+        // Nothing is found right by what was read before these lines came.
+        let again: Vec<&mut Diagnosis> = diagnosed
+            .iter_mut()
+            .filter(|one| one.finding.fresh && one.is_acquittal())
+            .collect();
+        let findings: Vec<Finding> = again.iter().map(|one| one.finding.clone()).collect();
+        let facts = services.look(&findings, Duration::ZERO, self).await;
+        let anew = diagnose(findings, &facts, &self.home);
+        for (one, anew) in again.into_iter().zip(anew) {
+            *one = anew;
+        }
+        for one in &mut diagnosed {
+            known.attach_to_open(one);
+        }
+        let reported = recovered(&diagnosed);
+        (diagnosed, reported)
+    }
+}
+
+/// The places of those that may go into a list: nothing was, or may have been,
+/// written of them.
+fn alike(settled: &[Settled]) -> Vec<usize> {
+    let alike = |one: &Settled| {
+        let state = match one.incident.fault_state {
+            FaultState::Active => State::Open,
+            FaultState::NotObserved => State::Resolved,
+        };
+        one.happened.state == state
+            && one.happened.written_at.is_none()
+            && !one.happened.perhaps_ours
+            && !wrote(one.outcome.status)
+    };
+    let places = settled.iter().enumerate();
+    places
+        .filter(|(_, one)| alike(one))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Puts those together that many nodes show alike and of which nothing was
+/// written: what this function changed, or may have changed, is notified node by
+/// node, as what it was.
+/// `members` has for each of `settled` its places in `diagnosed`.
+fn share(
+    settled: Vec<Settled>,
+    members: &[Vec<usize>],
+    diagnosed: &[Diagnosis],
+    known: &Incidents,
+    now: Timestamp,
+) -> Vec<Settled> {
+    let open = alike(&settled);
+    let incidents: Vec<&Incident> = open.iter().map(|place| &settled[*place].incident).collect();
+    let groups = known.shared(&incidents, now);
+    let mut settled: Vec<Option<Settled>> = settled.into_iter().map(Some).collect();
+    for (scope, places) in groups {
+        let places: Vec<usize> = places.into_iter().map(|place| open[place]).collect();
+        let Some(first) = settled[places[0]].as_ref() else {
+            continue;
+        };
+        let together = places.iter().flat_map(|place| &members[*place]);
+        let together = together.map(|place| diagnosed[*place].clone()).collect();
+        let Some(incident) = as_one(together, first.incident.cause, &scope) else {
+            continue;
+        };
+        let mut reasons: Vec<&str> = Vec::new();
+        for one in places.iter().filter_map(|place| settled[*place].as_ref()) {
+            if !reasons.contains(&one.plan.reason.as_str()) && reasons.len() < 3 {
+                reasons.push(&one.plan.reason);
+            }
+        }
+        let plan = PlanSummary {
+            reason: reasons.join(" "),
+            ..first.plan.clone()
+        };
+        let one = Settled {
+            incident,
+            plan,
+            happened: first.happened,
+            outcome: first.outcome.clone(),
+            nodes: NodeList::default(),
+            since: first.since,
+            notified: Notified::BelowThreshold,
+        };
+        for place in &places {
+            settled[*place] = None;
+        }
+        settled[places[0]] = Some(one);
+    }
+    settled.into_iter().flatten().collect()
+}

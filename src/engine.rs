@@ -6,9 +6,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::batch::{Batch, Source};
-use crate::correlate::states::StreamStates;
+use crate::batch::Batch;
+use crate::correlate::states::StreamState;
 use crate::correlate::stream::{BatchAnalysis, StreamAnalyzer};
+use crate::correlate::streams::Streams;
 use crate::signature::{self, CatalogueError, Entry, Matcher, Signature};
 
 /// Recognises, joins and correlates.
@@ -101,13 +102,13 @@ impl Engine {
         &self.matcher
     }
 
-    /// Analyzes one batch after the state that earlier batches of its stream left.
+    /// Analyzes one batch after the `state` that earlier batches of its stream left.
     /// `received` is the time for records that have none.
     ///
     /// ```
     /// use jiff::Timestamp;
     /// use ssm_agent_triage::batch::{Batch, Event, Source};
-    /// use ssm_agent_triage::correlate::states::StreamStates;
+    /// use ssm_agent_triage::correlate::states::StreamState;
     /// use ssm_agent_triage::engine::Engine;
     ///
     /// let line = "2026-11-23 04:19:06 WARN [EC2RoleProvider] Failed to connect to Systems Manager \
@@ -121,25 +122,26 @@ impl Engine {
     ///     },
     ///     events: vec![Event { id: "1".into(), at: None, message: line.into() }],
     /// };
-    /// let mut states = StreamStates::default();
-    /// let analysis = Engine::default().analyze(&mut states, &batch, Timestamp::now());
+    /// let mut state = StreamState::default();
+    /// let analysis = Engine::default().analyze(&mut state, &batch, Timestamp::now());
     /// assert_eq!(analysis.findings[0].candidates[0].as_str(), "role-not-assumable");
     /// ```
     pub fn analyze(
         &self,
-        states: &mut StreamStates,
+        state: &mut StreamState,
         batch: &Batch<'_>,
         received: Timestamp,
     ) -> BatchAnalysis {
-        let mut analyzer = self.stream(states, &batch.source);
+        let before = std::mem::take(state);
+        let mut analyzer = StreamAnalyzer::new(&self.matcher, before, batch.source.clone());
         analyzer.analyze(batch, received);
-        let (analysis, state) = analyzer.finish();
-        states.save(&batch.source, state);
+        let (analysis, after) = analyzer.finish();
+        *state = after;
         analysis
     }
 
-    /// Begins to analyze what one invocation brings of the stream of `source`.
-    pub fn stream(&self, states: &mut StreamStates, source: &Source) -> StreamAnalyzer<'_> {
-        StreamAnalyzer::new(&self.matcher, states.take(source), source.clone())
+    /// Begins to analyze what one invocation, at `now`, brings of any streams.
+    pub fn streams(&self, now: Timestamp) -> Streams<'_> {
+        Streams::new(&self.matcher, now)
     }
 }

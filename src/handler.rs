@@ -29,7 +29,6 @@ use tokio::time::Instant;
 use crate::aws::Session;
 use crate::aws::dynamodb::Table;
 use crate::config::Config;
-use crate::correlate::states::StreamStates;
 use crate::decode::DecodeContext;
 use crate::diagnose::Home;
 use crate::engine::{Engine, LoadError};
@@ -55,7 +54,6 @@ pub struct Handler {
     table: Option<Table>,
     /// In its place where there is none.
     memory: Memory,
-    streams: Mutex<StreamStates>,
     /// Held for a whole invocation: Lambda has one at a time.
     turn: Mutex<()>,
 }
@@ -88,7 +86,6 @@ impl Handler {
             services: Arc::new(Aws::new(&config, &session)),
             table: (config.state_table.as_ref()).map(|name| Table::new(name, Arc::clone(&session))),
             memory: Memory::default(),
-            streams: Mutex::default(),
             turn: Mutex::default(),
             config,
         })
@@ -167,15 +164,8 @@ impl Handler {
     ) -> Result<Answer, HandlerError> {
         let deliveries = receive(event.payload.get())?;
         let kind = deliveries.kind;
-        let mut streams = self.streams.lock().await;
-        let mut intake = intake::read(
-            self.engine(),
-            &mut streams,
-            deliveries,
-            around,
-            invocation.now,
-        )?;
-        drop(streams);
+        let now = invocation.now;
+        let mut intake = intake::read(self.engine(), state, &deliveries, around, now).await?;
         let failed = std::mem::take(&mut intake.failed);
         let settled = invocation.settle(intake, kind, &self.services, state);
         let report = settled.await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::diagnose::facts::{
     Facts, Fetched, GroupFacts, ImdsFacts, InstanceFacts, NetworkPlace, ProfileFacts, ProfileRef,
     RoleFacts, RouteTableFacts,
@@ -105,7 +105,6 @@ impl Fleet {
 
     /// From the log of every node to the incidents.
     pub(crate) fn judge(&self, engine: &Engine) -> Vec<Incident> {
-        let mut states = StreamStates::default();
         let mut findings = Vec::new();
         for (index, id) in self.ids.iter().enumerate() {
             let text = if index % 2 == 0 { REFUSED } else { TIMED_OUT };
@@ -125,7 +124,7 @@ impl Fleet {
             };
             findings.extend(
                 engine
-                    .analyze(&mut states, &batch, Timestamp::UNIX_EPOCH)
+                    .analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH)
                     .findings,
             );
         }

@@ -9,12 +9,13 @@ mod logs;
 mod naive;
 mod race;
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use ssm_agent_triage::batch::Batch;
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::batch::{Batch, Source};
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::decode::{self, DecodeContext, Message};
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{self, Matcher, Signature};
@@ -281,12 +282,13 @@ fn events(json: &str) -> Vec<Batch<'_>> {
 }
 
 fn verdict(engine: &Engine, batches: &[Batch<'_>]) -> usize {
-    let mut states = StreamStates::default();
+    let mut states: HashMap<&Source, StreamState> = HashMap::new();
     batches
         .iter()
         .map(|batch| {
+            let state = states.entry(&batch.source).or_default();
             engine
-                .analyze(&mut states, batch, Timestamp::UNIX_EPOCH)
+                .analyze(state, batch, Timestamp::UNIX_EPOCH)
                 .findings
                 .len()
         })

@@ -103,6 +103,13 @@ impl Channel {
         }
     }
 
+    /// As if no batch had brought anything of a loss.
+    pub(super) fn forget_counts(&mut self) {
+        if let Some(loss) = &mut self.lost {
+            (loss.batch, loss.count) = (0, 0);
+        }
+    }
+
     /// Nothing is lost.
     pub(super) fn is_quiet(&self) -> bool {
         self.lost.is_none()

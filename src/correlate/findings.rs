@@ -43,7 +43,7 @@ impl NodeState {
     }
 
     /// The node as the stream or caller names it, else as its text does.
-    fn identify(&self, node: &Node) -> Node {
+    pub(super) fn identify(&self, node: &Node) -> Node {
         let mut node = node.clone();
         if node.id_source == IdSource::Nobody
             && let Some(id) = &self.named

@@ -16,6 +16,7 @@ mod proxy;
 mod recent;
 pub mod states;
 pub mod stream;
+pub mod streams;
 pub mod unknown;
 
 use jiff::{SignedDuration, Timestamp};
@@ -78,8 +79,6 @@ pub struct NodeState {
     attempts: Attempts,
     #[serde(skip_serializing_if = "is_default")]
     identity: Option<Identity>,
-    #[serde(skip_serializing_if = "is_default")]
-    registration_lost: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     stopping: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
@@ -193,18 +192,6 @@ impl NodeState {
         self.open.is_empty() && self.channel.is_quiet()
     }
 
-    /// Nothing is known that a later batch could need.
-    pub fn can_be_dropped(&self) -> bool {
-        self.is_idle()
-            && self.proven.is_empty()
-            && self.identity.is_none()
-            && self.channel == Channel::default()
-            && self.named.is_none()
-            && self.version.is_none()
-            && self.proxy == Proxy::default()
-            && self.machine.is_empty()
-    }
-
     /// What it holds on the heap.
     pub fn bytes(&self) -> usize {
         let open: usize = self.open.iter().map(ActiveFault::bytes).sum();
@@ -308,11 +295,9 @@ impl NodeState {
                 self.channel
                     .status(open::evidence(record, place), self.batch, certain);
             }
-            Some(Role::RegistrationLost) => {
-                self.registration_lost = self.registration_lost.max(Some(record.at));
-            }
             Some(
-                Role::IdentityAttempt
+                Role::RegistrationLost
+                | Role::IdentityAttempt
                 | Role::IdentityGivenUp
                 | Role::ProfileRefused
                 | Role::Connected

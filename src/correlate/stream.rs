@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::states::StreamState;
+use super::states::{StreamState, keep};
 use super::{Ingested, NodeState};
 use crate::batch::{Batch, Source};
 use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
@@ -28,6 +28,8 @@ pub struct BatchAnalysis {
     pub unrecognised: Vec<Unrecognised>,
     /// What was read.
     pub source: SourceSummary,
+    /// The nodes that the log is of, as far as it tells them.
+    pub nodes: Vec<Node>,
 }
 
 /// Analyzes the batches that one invocation brings of one stream: a fold from the
@@ -105,14 +107,10 @@ impl<'e> StreamAnalyzer<'e> {
         if self.source.complete {
             self.reader.close(|record| analyzer.ingest(&record, None));
         }
+        self.reader
+            .close_quiet(|record| analyzer.ingest(&record, None));
         let mut analysis = analyzer.analysis(self.reader.open(), self.source.complete);
-        self.reader.count_open(|open| {
-            let is_quiet = analyzer.is_benign_info(open);
-            if is_quiet {
-                analyzer.observe(open);
-            }
-            is_quiet
-        });
+        self.reader.count_open();
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
         analysis.source = SourceSummary {
             account: self.source.account.as_ref().map(ToString::to_string),
@@ -123,7 +121,12 @@ impl<'e> StreamAnalyzer<'e> {
             ..analysis.source
         };
         let (hosts, nodes) = self.analyzer.end_batch();
-        (analysis, StreamState::new(self.reader, hosts, nodes))
+        let state = StreamState {
+            reader: self.reader,
+            hosts,
+            nodes,
+        };
+        (analysis, state)
     }
 }
 
@@ -196,13 +199,9 @@ impl<'e> LogAnalyzer<'e> {
     /// of each.
     fn end_batch(mut self) -> (Option<Hosts>, Vec<NodeState>) {
         self.nodes.iter_mut().for_each(NodeState::end_batch);
-        let nodes = &self.nodes;
-        let kept = (self.hosts).retain(|place| !nodes[place].can_be_dropped());
-        let mut nodes: Vec<Option<NodeState>> = self.nodes.into_iter().map(Some).collect();
-        let nodes = kept
-            .iter()
-            .filter_map(|place| nodes.get_mut(*place)?.take());
-        let nodes = nodes.collect();
+        let unknown = NodeState::default();
+        let is_known = |_, node: &NodeState| node.differs_from(&unknown);
+        let nodes = keep(&mut self.hosts, self.nodes, is_known);
         ((!self.hosts.is_empty()).then_some(self.hosts), nodes)
     }
 
@@ -268,24 +267,6 @@ impl<'e> LogAnalyzer<'e> {
         self.nodes[place].observe(record);
     }
 
-    fn observe(&mut self, record: &Record<'_>) {
-        if let Some(place) = self.place(record) {
-            self.nodes[place].observe(record);
-        }
-    }
-
-    /// Whether a record is of INFO or below and says nothing.
-    fn is_benign_info(&self, record: &Record<'_>) -> bool {
-        let found = |record| self.matcher.recognise(&NormalizedRecord::new(record));
-        !record.level.is_trouble()
-            && found(record).is_none_or(|found| {
-                let signature = found.signature;
-                signature.kind == Kind::Benign
-                    && signature.role.is_none()
-                    && signature.machine.is_empty()
-            })
-    }
-
     /// Whether an earlier invocation counted this record as its batch left it
     /// open, and what came since changes nothing of what it says.
     fn was_counted(&self, record: &Record<'_>, found: Option<&Match<'_>>) -> bool {
@@ -331,14 +312,12 @@ impl<'e> LogAnalyzer<'e> {
         };
         for (place, state) in seen.nodes.iter().enumerate() {
             let node = named(&seen.node, &seen.hosts, place, state);
-            let findings = state.findings(&node, complete);
-            let id = findings
-                .first()
-                .map_or(&node.id, |finding| &finding.node.id);
+            let node = state.identify(&node);
             for (_, over) in (seen.recovered.iter_mut()).filter(|(its, _)| *its == place) {
-                over.node = id.to_string();
+                over.node = node.id.to_string();
             }
-            analysis.findings.extend(findings);
+            analysis.findings.extend(state.findings(&node, complete));
+            analysis.nodes.push(node);
             for unknown in state.unrecognised() {
                 let known = analysis.unrecognised.iter_mut();
                 match { known }.find(|known| known.template == unknown.template) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::batch::{Batch, Event, Source};
 use crate::cause::{Cause, Confidence, Severity};
-use crate::correlate::states::StreamStates;
+use crate::correlate::states::StreamState;
 use crate::correlate::stream::BatchAnalysis;
 use crate::engine::Engine;
 
@@ -30,7 +30,7 @@ fn batch(text: &str, complete: bool) -> Batch<'_> {
 
 fn read(text: &str) -> BatchAnalysis {
     ENGINE.analyze(
-        &mut StreamStates::default(),
+        &mut StreamState::default(),
         &batch(text, true),
         Timestamp::UNIX_EPOCH,
     )
@@ -163,9 +163,9 @@ fn first_attempts_before_the_service_answered_are_not_the_cause() {
 fn a_race_at_first_boot_is_quiet_in_every_batch() {
     let first = [at("04:00:00.0000", REFUSED), at("04:00:00.5000", REFUSED)].concat();
     let second = at("04:00:01.0000", "INFO Agent will take identity from EC2\n");
-    let mut states = StreamStates::default();
+    let mut state = StreamState::default();
     for text in [&first, &second] {
-        let reading = ENGINE.analyze(&mut states, &batch(text, false), Timestamp::UNIX_EPOCH);
+        let reading = ENGINE.analyze(&mut state, &batch(text, false), Timestamp::UNIX_EPOCH);
         assert_eq!(actionable(&reading), [""; 0]);
     }
 }
@@ -310,14 +310,14 @@ fn a_hybrid_node_whose_role_cannot_be_assumed_does_not_blame_default_host_manage
 
 #[test]
 fn a_record_told_late_does_not_reopen_what_is_over() {
-    let mut states = StreamStates::default();
+    let mut state = StreamState::default();
     let over = at(
         "04:30:00.0000",
         "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
     );
     let late = at("04:00:00.0000", NO_CREDENTIALS);
-    ENGINE.analyze(&mut states, &batch(&over, false), Timestamp::UNIX_EPOCH);
-    let reading = ENGINE.analyze(&mut states, &batch(&late, false), Timestamp::UNIX_EPOCH);
+    ENGINE.analyze(&mut state, &batch(&over, false), Timestamp::UNIX_EPOCH);
+    let reading = ENGINE.analyze(&mut state, &batch(&late, false), Timestamp::UNIX_EPOCH);
     assert_eq!(reading.findings, []);
 }
 

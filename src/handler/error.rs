@@ -34,8 +34,8 @@ pub enum HandlerError {
     /// A payload cannot be read.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The state could not be read or written.
-    #[error(transparent)]
+    /// What outlives an invocation cannot be read or written.
+    #[error("{}{}", .0, advice(.0))]
     State(#[from] StateError),
     /// Never empty.
     #[error("{}", undelivered(.0))]
@@ -70,7 +70,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.to_string(),
             Self::Decode(error) => error.to_string(),
-            Self::State(error) => error.to_string(),
+            Self::State(_) => self.to_string(),
             Self::UndeliveredNotification(messages) => {
                 let mut text = Bounded::new(ROOM_IN_LOG);
                 text.push(&count(messages.len()));
@@ -90,6 +90,21 @@ impl From<HandlerError> for Diagnostic {
             error_type: error.name().to_owned(),
             error_message: error.to_string(),
         }
+    }
+}
+
+/// What the operator should look at, where the error does not say it.
+fn advice(error: &StateError) -> &'static str {
+    match error {
+        StateError::Unavailable(_) => {
+            "; the event is delivered again; if this lasts, see the metrics ThrottledRequests and \
+             SystemErrors of the state table, and the function's way to DynamoDB"
+        }
+        StateError::Unusable(_) => {
+            "; see that the table is there, and that the function's role may use it as \
+             template.yaml has it"
+        }
+        StateError::Newer { .. } | StateError::Damaged(_) | StateError::TooLarge(_) => "",
     }
 }
 

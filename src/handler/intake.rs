@@ -1,21 +1,20 @@
 //! The first half of the way: everything one invocation delivers, read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::error::HandlerError;
 use super::log;
-use crate::batch::{Batch, Source};
 use crate::cause::Cause;
-use crate::correlate::states::StreamStates;
-use crate::correlate::stream::StreamAnalyzer;
-use crate::decode::{DecodeContext, DecodeError, Message};
+use crate::correlate::streams::Streams;
+use crate::decode::{DecodeContext, Message};
 use crate::engine::Engine;
 use crate::finding::Finding;
 use crate::finding::{Recovered, SourceSummary, Unrecognised};
-use crate::node::{IdSource, Node, NodeId};
+use crate::node::Node;
 use crate::receive::{Kind, Payload, Payloads};
+use crate::state::Store;
 
 /// So many templates that nothing recognises are reported of one invocation;
 /// whoever writes its logs decides how many there are.
@@ -39,52 +38,59 @@ pub(super) struct IngestedBatches {
 }
 
 /// Decodes and reads `deliveries` one after another, each after the state that
-/// its stream was left in.
+/// its stream was left in, by this execution environment or another one.
 ///
 /// What is read is read for good, whatever becomes of its messages: a batch that
 /// is delivered again brings copies of records that the state knows. They make
 /// their findings fresh again, so that what was not notified is diagnosed and
 /// notified then, and the state never goes back behind what later batches said.
 ///
-/// Fails with the first payload that cannot be read, except on Kinesis, where
-/// only the record fails.
-pub(super) fn read(
+/// # Errors
+/// With the first payload that cannot be read, except on Kinesis, where only the
+/// record fails; when the state cannot be read or written.
+pub(super) async fn read<S: Store>(
     engine: &Engine,
-    streams: &mut StreamStates,
-    deliveries: Payloads<'_>,
+    store: &S,
+    deliveries: &Payloads<'_>,
     around: &DecodeContext,
     now: Timestamp,
 ) -> Result<IngestedBatches, HandlerError> {
-    let mut readers = Readers::default();
+    let mut streams = engine.streams(now);
     let mut failed = Vec::new();
-    let mut refused = None;
     let mut unreadable = 0;
-    for delivery in deliveries.items {
-        let read = read_payload(delivery.payload, around, |batch| {
-            readers
-                .of(engine, streams, &batch.source)
-                .analyze(batch, now);
-        });
-        match (read, deliveries.kind) {
-            (Ok(left_out), _) => unreadable += left_out,
-            (Err(error), Kind::Kinesis) => {
+    // Of each delivery, the places of the streams that it holds batches of.
+    let mut places: Vec<Vec<usize>> = Vec::with_capacity(deliveries.items.len());
+    for delivery in &deliveries.items {
+        let read = read_payload(&delivery.payload, around, store, &mut streams).await;
+        places.push(match (read, deliveries.kind) {
+            (Ok((left_out, places)), _) => {
+                unreadable += left_out;
+                places
+            }
+            (Err(HandlerError::Decode(error)), Kind::Kinesis) => {
                 log(format_args!(
                     "a record of Kinesis is left out: {}: {error}",
                     error.name()
                 ));
-                failed.extend(delivery.sequence_number);
+                failed.extend(delivery.sequence_number.clone());
                 failed.dedup();
+                Vec::new()
             }
-            (Err(error), Kind::Subscription | Kind::Direct) => {
-                refused = Some(error);
-                break;
+            (Err(error), _) => return Err(error),
+        });
+    }
+    loop {
+        let again = streams.save(store).await?;
+        if again.is_empty() {
+            break;
+        }
+        for (delivery, places) in deliveries.items.iter().zip(&places) {
+            if places.iter().any(|place| again.contains(place)) {
+                read_payload(&delivery.payload, around, store, &mut streams).await?;
             }
         }
     }
-    let mut intake = readers.finish(streams);
-    if let Some(error) = refused {
-        return Err(error.into());
-    }
+    let mut intake = together(streams);
     if unreadable > 0 {
         log(format_args!(
             "{unreadable} log events without a readable message are left out"
@@ -95,91 +101,54 @@ pub(super) fn read(
     Ok(intake)
 }
 
-/// How many log events of the payload could not be read.
-fn read_payload(
-    payload: Payload<'_>,
+/// How many log events of the payload could not be read, and the places of its
+/// streams.
+async fn read_payload<S: Store>(
+    payload: &Payload<'_>,
     around: &DecodeContext,
-    mut each: impl FnMut(&Batch<'_>),
-) -> Result<u64, DecodeError> {
-    match payload.decode(around)?.message(around)? {
+    store: &S,
+    streams: &mut Streams<'_>,
+) -> Result<(u64, Vec<usize>), HandlerError> {
+    let decoded = payload.decode(around)?;
+    match decoded.message(around)? {
         Message::Data {
             batches,
             unreadable,
             ..
         } => {
-            batches.iter().for_each(&mut each);
-            Ok(unreadable as u64)
+            streams.load(store, &batches).await?;
+            let places = batches.iter().map(|batch| streams.analyze(batch));
+            Ok((unreadable as u64, places.collect()))
         }
         // A probe, or this function's own log: nothing to do.
-        Message::Control | Message::OwnLog => Ok(0),
+        Message::Control | Message::OwnLog => Ok((0, Vec::new())),
     }
 }
 
-/// The streams of an invocation, in the order of first sight.
-#[derive(Debug, Default)]
-struct Readers<'e> {
-    readers: Vec<(Source, StreamAnalyzer<'e>)>,
-    places: HashMap<Source, usize>,
-}
-
-impl<'e> Readers<'e> {
-    /// The reader of this stream. What is delivered by hand neither continues a
-    /// stream nor disturbs it.
-    fn of(
-        &mut self,
-        engine: &'e Engine,
-        streams: &mut StreamStates,
-        source: &Source,
-    ) -> &mut StreamAnalyzer<'e> {
-        let known = self.places.get(source).copied();
-        let place = known.unwrap_or(self.readers.len());
-        if known.is_none() {
-            let reader = if source.complete {
-                engine.stream(&mut StreamStates::default(), source)
-            } else {
-                self.places.insert(source.clone(), place);
-                engine.stream(streams, source)
-            };
-            self.readers.push((source.clone(), reader));
+/// What all streams say together.
+fn together(streams: Streams<'_>) -> IngestedBatches {
+    let mut intake = IngestedBatches::default();
+    let mut unrecognised = 0;
+    for (index, (analysis, is_stored)) in streams.into_analyses().enumerate() {
+        let mut findings = analysis.findings;
+        findings.retain(|finding| {
+            let known = finding.candidates != [Cause::Unrecognised];
+            unrecognised += usize::from(!known);
+            known || unrecognised <= MAX_TEMPLATES
+        });
+        intake.findings.extend(findings);
+        intake.recovered.extend(analysis.recovered);
+        if is_stored {
+            intake.nodes.extend(analysis.nodes);
         }
-        &mut self.readers[place].1
+        add_counts(&mut intake.benign, analysis.benign);
+        add_templates(&mut intake.unrecognised, analysis.unrecognised);
+        intake.source = match index {
+            0 => analysis.source,
+            _ => both(intake.source, analysis.source),
+        };
     }
-
-    /// What all of them say together; the states go back to `streams`.
-    fn finish(self, streams: &mut StreamStates) -> IngestedBatches {
-        let mut intake = IngestedBatches::default();
-        let mut unrecognised = 0;
-        for (index, (source, reader)) in self.readers.into_iter().enumerate() {
-            let (reading, state) = reader.finish();
-            streams.save(&source, state);
-            let mut findings = reading.findings;
-            findings.retain(|finding| {
-                let known = finding.candidates != [Cause::Unrecognised];
-                unrecognised += usize::from(!known);
-                known || unrecognised <= MAX_TEMPLATES
-            });
-            intake
-                .nodes
-                .extend(reading.recovered.iter().map(|recovered| {
-                    Node {
-                        id: NodeId::parse(&recovered.node)
-                            .unwrap_or_else(|| NodeId::Unknown(recovered.node.as_str().into())),
-                        id_source: IdSource::Nobody,
-                        account: source.account.clone(),
-                        region: source.region.clone(),
-                    }
-                }));
-            intake.findings.extend(findings);
-            intake.recovered.extend(reading.recovered);
-            add_counts(&mut intake.benign, reading.benign);
-            add_templates(&mut intake.unrecognised, reading.unrecognised);
-            intake.source = match index {
-                0 => reading.source,
-                _ => both(intake.source, reading.source),
-            };
-        }
-        intake
-    }
+    intake
 }
 
 fn add_counts(sum: &mut BTreeMap<String, u64>, more: BTreeMap<String, u64>) {
@@ -238,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::receive::Delivery;
+    use crate::state::Memory;
 
     const STREAM: &str = "i-0123456789abcdef0";
     const FAULT: &str = "2023-01-25 09:56:19 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity";
@@ -290,23 +260,38 @@ mod tests {
         }
     }
 
-    fn read_all(
+    /// Reads what one invocation delivers over `store`.
+    async fn read_over(
+        store: &impl Store,
+        kind: Kind,
+        items: Vec<Delivery<'_>>,
+    ) -> Result<IngestedBatches, HandlerError> {
+        let deliveries = Payloads { kind, items };
+        let now = Timestamp::UNIX_EPOCH;
+        read(&Engine::default(), store, &deliveries, &around(), now).await
+    }
+
+    async fn read_all(
         kind: Kind,
         items: Vec<Delivery<'static>>,
     ) -> Result<IngestedBatches, HandlerError> {
-        let engine = Engine::default();
-        let deliveries = Payloads { kind, items };
-        read(
-            &engine,
-            &mut StreamStates::default(),
-            deliveries,
-            &around(),
-            Timestamp::UNIX_EPOCH,
-        )
+        read_over(&Memory::default(), kind, items).await
     }
 
-    #[test]
-    fn two_records_of_one_stream_are_one_reading() {
+    /// Reads a Kinesis record of [`STREAM`] in one invocation.
+    async fn read_one(
+        store: &Memory,
+        number: &str,
+        second: i64,
+        lines: &[&str],
+    ) -> IngestedBatches {
+        let items = vec![record(number, STREAM, second, lines)];
+        let read = read_over(store, Kind::Kinesis, items).await;
+        read.expect("the payload can be read")
+    }
+
+    #[tokio::test]
+    async fn two_records_of_one_stream_are_one_reading() {
         let items = vec![
             record("1", STREAM, 100, &[FAULT, WAIT]),
             record(
@@ -316,7 +301,7 @@ mod tests {
                 &["2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see"],
             ),
         ];
-        let intake = read_all(Kind::Kinesis, items).expect("all is well");
+        let intake = read_all(Kind::Kinesis, items).await.expect("all is well");
         assert_eq!(intake.findings.len(), 1, "{:#?}", intake.findings);
         assert!(intake.findings[0].fresh, "this invocation brought it");
         assert_eq!(intake.source.events, 3);
@@ -325,14 +310,14 @@ mod tests {
         assert_eq!(intake.source.newest, Timestamp::from_second(160).ok());
     }
 
-    #[test]
-    fn several_streams_name_only_what_they_share() {
+    #[tokio::test]
+    async fn several_streams_name_only_what_they_share() {
         let other = "i-0fedcba9876543210";
         let items = vec![
             record("1", STREAM, 100, &[FAULT, WAIT]),
             record("2", other, 90, &[FAULT, WAIT]),
         ];
-        let intake = read_all(Kind::Kinesis, items).expect("all is well");
+        let intake = read_all(Kind::Kinesis, items).await.expect("all is well");
         let nodes: Vec<&str> = intake.findings.iter().map(|f| f.node.id.as_str()).collect();
         assert_eq!(nodes, [STREAM, other]);
         assert_eq!(intake.source.account.as_deref(), Some("123456789012"));
@@ -340,8 +325,8 @@ mod tests {
         assert_eq!(intake.source.oldest, Timestamp::from_second(90).ok());
     }
 
-    #[test]
-    fn what_cannot_be_read_fails_alone_on_kinesis_and_everything_elsewhere() {
+    #[tokio::test]
+    async fn what_cannot_be_read_fails_alone_on_kinesis_and_everything_elsewhere() {
         let items = || {
             vec![
                 delivery("1", b"no JSON"),
@@ -349,96 +334,85 @@ mod tests {
                 delivery("3", b"{}"),
             ]
         };
-        let intake = read_all(Kind::Kinesis, items()).expect("only records fail");
+        let intake = read_all(Kind::Kinesis, items())
+            .await
+            .expect("only records fail");
         assert_eq!(intake.failed, ["1", "3"]);
         assert_eq!(intake.findings.len(), 1);
-        let error = read_all(Kind::Direct, items()).expect_err("the first one fails it all");
+        let error = read_all(Kind::Direct, items())
+            .await
+            .expect_err("the first one fails it all");
         assert_eq!(error.name(), "PayloadNotJson");
     }
 
-    #[test]
-    fn what_is_delivered_by_hand_leaves_its_stream_as_it_was() {
-        let engine = Engine::default();
-        let mut streams = StreamStates::default();
-        let mut read_one = |kind, delivery: Delivery<'_>| {
-            let items = vec![delivery];
-            let deliveries = Payloads { kind, items };
-            let now = Timestamp::UNIX_EPOCH;
-            read(&engine, &mut streams, deliveries, &around(), now)
-                .expect("the payload can be read")
-        };
+    #[tokio::test]
+    async fn what_is_delivered_by_hand_leaves_its_stream_as_it_was() {
+        let store = Memory::default();
         let quiet = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
-        read_one(Kind::Kinesis, record("1", STREAM, 100, &[FAULT, WAIT]));
+        read_one(&store, "1", 100, &[FAULT, WAIT]).await;
         let json = message(STREAM, 130, &[quiet]).to_string();
         let by_hand = Delivery {
             sequence_number: None,
             payload: Payload::Json(&json),
         };
-        assert_eq!(read_one(Kind::Direct, by_hand).findings, []);
-        let later = read_one(Kind::Kinesis, record("2", STREAM, 160, &[quiet]));
+        let by_hand = read_over(&store, Kind::Direct, vec![by_hand]).await;
+        let by_hand = by_hand.expect("the payload can be read");
+        assert_eq!((by_hand.findings, by_hand.nodes), (vec![], vec![]));
+        let later = read_one(&store, "2", 160, &[quiet]).await;
         assert_eq!(later.findings.len(), 1, "the stream still knows");
     }
 
-    /// Reads Kinesis records of [`STREAM`], one an invocation, in one environment.
-    fn reader_of_one_stream() -> impl FnMut(&str, i64, &[&str]) -> IngestedBatches {
-        let engine = Engine::default();
-        let mut streams = StreamStates::default();
-        move |number, second, lines| {
-            let deliveries = Payloads {
-                kind: Kind::Kinesis,
-                items: vec![record(number, STREAM, second, lines)],
-            };
-            let now = Timestamp::UNIX_EPOCH;
-            read(&engine, &mut streams, deliveries, &around(), now)
-                .expect("the payload can be read")
-        }
-    }
-
-    #[test]
-    fn what_is_delivered_again_is_fresh_and_counted_once() {
-        let mut read_one = reader_of_one_stream();
-        let first = read_one("1", 100, &[FAULT, WAIT]);
+    #[tokio::test]
+    async fn what_is_delivered_again_is_fresh_and_counted_once() {
+        let store = Memory::default();
+        let first = read_one(&store, "1", 100, &[FAULT, WAIT]).await;
         assert!(first.findings[0].fresh);
         let quiet = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
-        read_one("2", 160, &[quiet]);
-        assert!(!read_one("3", 220, &[quiet]).findings[0].fresh);
-        let again = read_one("1", 100, &[FAULT, WAIT]);
+        read_one(&store, "2", 160, &[quiet]).await;
+        assert!(!read_one(&store, "3", 220, &[quiet]).await.findings[0].fresh);
+        let again = read_one(&store, "1", 100, &[FAULT, WAIT]).await;
         assert!(again.findings[0].fresh, "it may not have been notified");
         assert_eq!(again.findings[0].signatures, first.findings[0].signatures);
     }
 
-    #[test]
-    fn a_fault_that_ends_a_batch_is_fresh_in_that_batch_alone() {
-        let mut read_one = reader_of_one_stream();
+    #[tokio::test]
+    async fn a_fault_that_ends_a_batch_is_fresh_in_that_batch_alone() {
+        let store = Memory::default();
         let quiet = "2023-01-25 09:56:17 INFO [ssm-agent-worker] nothing to see";
-        let ended = read_one("1", 100, &[quiet, FAULT]);
+        let ended = read_one(&store, "1", 100, &[quiet, FAULT]).await;
         assert!(ended.findings[0].fresh);
         let healthy = "2023-01-25 09:57:19 INFO [ssm-agent-worker] nothing to see";
-        let next = read_one("2", 160, &[healthy]);
+        let next = read_one(&store, "2", 160, &[healthy]).await;
         assert_eq!(next.findings.len(), 1, "it is active");
         assert!(!next.findings[0].fresh);
     }
 
-    #[test]
-    fn a_batch_delivered_again_after_the_recovery_reopens_nothing() {
-        let mut read_one = reader_of_one_stream();
+    #[tokio::test]
+    async fn a_batch_delivered_again_after_the_recovery_reopens_nothing() {
+        let store = Memory::default();
         let connected = "2023-01-25 10:26:19 INFO EC2RoleProvider Successfully connected with instance profile role credentials";
         let quiet = "2023-01-25 10:26:20 INFO [ssm-agent-worker] nothing to see";
-        assert_eq!(read_one("1", 100, &[FAULT, WAIT]).findings.len(), 1);
-        let over = read_one("2", 1900, &[connected, quiet]);
+        assert_eq!(
+            read_one(&store, "1", 100, &[FAULT, WAIT])
+                .await
+                .findings
+                .len(),
+            1
+        );
+        let over = read_one(&store, "2", 1900, &[connected, quiet]).await;
         assert_eq!(over.findings, []);
         assert_eq!(over.recovered.len(), 1);
-        let again = read_one("1", 100, &[FAULT, WAIT]);
+        let again = read_one(&store, "1", 100, &[FAULT, WAIT]).await;
         assert_eq!((again.findings, again.recovered), (vec![], vec![]));
     }
 
-    #[test]
-    fn a_probe_says_nothing() {
+    #[tokio::test]
+    async fn a_probe_says_nothing() {
         let probe =
             json!({"messageType": "CONTROL_MESSAGE", "owner": "CloudwatchLogs", "logEvents": []});
         let items = vec![delivery("1", probe.to_string().as_bytes())];
         assert_eq!(
-            read_all(Kind::Subscription, items),
+            read_all(Kind::Subscription, items).await,
             Ok(IngestedBatches::default())
         );
     }

@@ -75,19 +75,19 @@ impl<'p> Payload<'p> {
     /// Unpacks the payload, to at most `around.max_decoded_bytes`.
     ///
     /// Fails when the base64 or the gzip file is wrong, or unpacks to more.
-    pub(crate) fn decode(self, around: &DecodeContext) -> Result<Decoded<'p>, DecodeError> {
+    pub(crate) fn decode(&self, around: &DecodeContext) -> Result<Decoded<'p>, DecodeError> {
         let cap = around.max_decoded_bytes;
         let content = match self {
             Self::Base64(data) => Content::Json {
-                text: decode::unpack_base64(&data, cap)?.into(),
+                text: decode::unpack_base64(data, cap)?.into(),
                 complete: false,
             },
             Self::Json(text) => Content::Json {
-                text: text.into(),
+                text: (*text).into(),
                 complete: true,
             },
-            Self::RawLog(log) => Content::RawLog(log),
-            Self::Broken(fault) => return Err(fault),
+            Self::RawLog(log) => Content::RawLog(log.clone()),
+            Self::Broken(fault) => return Err(fault.clone()),
         };
         Ok(Decoded(content))
     }

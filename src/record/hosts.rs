@@ -77,6 +77,37 @@ impl Hosts {
         self.several
     }
 
+    /// Whether more is known than one name, which the next line tells again.
+    pub fn are_told_apart(&self) -> bool {
+        self.several || self.list.iter().any(|host| host.id.is_some())
+    }
+
+    /// How many places there are: one where nothing is known of any host.
+    pub fn places(&self) -> usize {
+        self.list.len().max(1)
+    }
+
+    /// Whether every name has a place that there is.
+    pub fn is_sound(&self) -> bool {
+        let mut places = self.places.values().flatten();
+        places.all(|place| *place < self.places())
+    }
+
+    /// Forgets the names by which no host is listed.
+    pub fn forget_aliases(&mut self) {
+        let (list, of_stream) = (&self.list, &self.of_stream);
+        let is_listed = |known: &Host, name: &str| {
+            let id = known.id.as_ref().map(NodeId::as_str);
+            known.name.as_deref() == Some(name) || id == Some(name)
+        };
+        self.places.retain(|name, place| {
+            let listed = place.and_then(|place| list.get(place));
+            listed.is_some_and(|known| is_listed(known, name))
+                || of_stream.as_ref().map(NodeId::as_str) == Some(name)
+        });
+        self.places.shrink_to_fit();
+    }
+
     /// Whether nothing is known of any host.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::head;
 use super::hosts::{self, Host};
 use super::level::Level;
-use super::text::cut;
 use super::unwrap::{Envelope, Producer, Steps, zone_between};
 use super::{Origin, Record, Tags};
 use crate::state::pairs::is_default;
@@ -31,9 +30,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// So much of a record of INFO or below is carried to the next batch.
-const MOST_OF_QUIET: usize = 1024;
 
 /// What continues a record in the next batch of its stream was written by one
 /// call with it: shippers give its lines one time, or times of a few
@@ -124,14 +120,15 @@ impl<'a> Joiner<'a> {
             .last_at
             .zip(first_at)
             .map(|(last, first)| first.duration_since(last));
-        if gap.is_some_and(|gap| gap >= SignedDuration::ZERO && gap <= CONTIGUOUS)
-            && let Some(open) = &mut self.open
-        {
+        let is_next = gap.is_some_and(|gap| gap >= SignedDuration::ZERO && gap <= CONTIGUOUS);
+        if is_next && let Some(open) = &mut self.open {
             open.cut = false;
             return None;
         }
         self.orphaned = true;
-        self.dump_depth = 0;
+        if !is_next {
+            self.dump_depth = 0;
+        }
         self.close()
     }
 
@@ -145,7 +142,7 @@ impl<'a> Joiner<'a> {
     /// Whether the open record, which came in no wrapper, quotes the agent's users:
     /// what looks like a wrapper then is a part of the quotation.
     pub(super) fn quotes_users(&self) -> bool {
-        self.dump_depth > 0 && self.steps == Steps::default() && self.open.is_some()
+        self.dump_depth > 0 && self.steps == Steps::default()
     }
 
     /// Names the host whose records these are.
@@ -166,21 +163,20 @@ impl<'a> Joiner<'a> {
     /// nothing new.
     pub(super) fn count_open(&mut self) {
         if let Some(open) = &mut self.open {
-            if !open.level.is_trouble() {
-                // Mostly text of the agent's users: its beginning says what it is.
-                open.rest = Vec::new();
-                open.message = Cow::Owned(cut(&open.message, MOST_OF_QUIET).to_owned());
-            }
             open.counted = Some(open.rest.len());
         }
     }
 
-    /// Ends the open record, of which nothing that follows is of interest, unless
-    /// it still quotes the agent's users.
-    pub(super) fn close_quiet(&mut self) {
-        if self.dump_depth == 0 {
-            self.close();
-        }
+    /// Ends the open record of INFO or below: its beginning says what it is, and
+    /// what follows is mostly text of the agent's users.
+    pub(super) fn close_quiet(&mut self) -> Option<Record<'a>> {
+        let is_quiet = self.open.as_ref().is_some_and(|it| !it.level.is_trouble());
+        is_quiet.then(|| self.close()).flatten()
+    }
+
+    /// Whether the next batch may go on with what this one left.
+    pub(super) fn is_within(&self) -> bool {
+        self.open.is_some() || self.dump_depth > 0
     }
 
     /// What it holds on the heap, in bytes.

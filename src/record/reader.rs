@@ -104,9 +104,10 @@ impl<'a> Reader<'a> {
         self.lines
     }
 
-    /// Whether nothing is kept that a later batch could need.
-    pub fn can_be_dropped(&self) -> bool {
-        self.open().next().is_none() && self.hosts.is_empty() && self.parts.is_empty()
+    /// Whether a later batch would join the same to what was left open here and in
+    /// `other`.
+    pub fn leaves_open_what(&self, other: &Self) -> bool {
+        self.open().eq(other.open()) && self.parts == other.parts
     }
 
     /// What it holds on the heap, in bytes.
@@ -114,6 +115,32 @@ impl<'a> Reader<'a> {
         let joiners: usize = self.joiners.iter().map(Joiner::bytes).sum();
         let parts: usize = self.parts.iter().map(|parts| parts.text.capacity()).sum();
         joiners + self.joiners.capacity() * size_of::<Joiner<'_>>() + parts + self.hosts.bytes()
+    }
+
+    /// Whether every place in it is one that it has.
+    pub fn is_sound(&self) -> bool {
+        let joiners = self.joiners.len();
+        let parts = self.parts.iter().map(|parts| parts.place);
+        joiners == self.hosts.places()
+            && self.hosts.is_sound()
+            && parts.chain([self.last]).all(|place| place < joiners)
+    }
+
+    /// Forgets what lines and records were cut until it takes no more than `room`
+    /// bytes: beginnings of lines first, the first host's record last.
+    pub fn shrink(&mut self, room: usize) {
+        if self.bytes() > room {
+            self.parts = Vec::new();
+        }
+        if self.bytes() > room {
+            self.joiners.truncate(1);
+            self.hosts.retain(|_| false);
+            self.hosts.forget_aliases();
+            self.last = 0;
+        }
+        if self.bytes() > room {
+            self.joiners[0].close();
+        }
     }
 
     /// Begins a further batch of the stream, whose first event has the time
@@ -161,23 +188,21 @@ impl<'a> Reader<'a> {
             .for_each(each);
     }
 
+    /// Ends the open records of INFO or below.
+    pub fn close_quiet(&mut self, each: impl FnMut(Record<'a>)) {
+        let joiners = self.joiners.iter_mut();
+        joiners.filter_map(Joiner::close_quiet).for_each(each);
+    }
+
     /// The open records count as they stand: should they end as they are, they
-    /// say nothing new. Those of which `is_quiet` holds are ended, unless they
-    /// still quote the agent's users.
-    pub fn count_open(&mut self, mut is_quiet: impl FnMut(&Record<'a>) -> bool) {
-        for joiner in &mut self.joiners {
-            joiner.count_open();
-            if joiner.open().is_some_and(&mut is_quiet) {
-                joiner.close_quiet();
-            }
-        }
+    /// say nothing new.
+    pub fn count_open(&mut self) {
+        self.joiners.iter_mut().for_each(Joiner::count_open);
     }
 
     /// The reader as it goes into the stream state.
     pub fn into_owned(mut self) -> Reader<'static> {
-        let mut needed: Vec<bool> = (self.joiners.iter())
-            .map(|joiner| joiner.open().is_some())
-            .collect();
+        let mut needed: Vec<bool> = (self.joiners.iter()).map(Joiner::is_within).collect();
         for parts in &self.parts {
             needed[parts.place] = true;
         }

@@ -13,7 +13,7 @@ use super::plan::plan;
 use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_guardrails, region};
 use super::repairs::{REPAIR_TAG_KEY, Repair};
 use crate::batch::{Batch, Event, Source};
-use crate::correlate::states::StreamStates;
+use crate::correlate::states::StreamState;
 use crate::diagnose::facts::{
     Facts, Fetched, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, RoleFacts,
 };
@@ -53,7 +53,7 @@ const RECOVERED: &str = "\
 /// One execution environment, and the live state that it sees.
 struct World {
     engine: Engine,
-    streams: StreamStates,
+    streams: StreamState,
     store: Incidents,
     memory: RepairMemory,
     guardrails: Guardrails,
@@ -71,7 +71,7 @@ impl World {
         let guardrails = open_guardrails();
         Self {
             engine: Engine::default(),
-            streams: StreamStates::default(),
+            streams: StreamState::default(),
             store: Incidents::new(std::time::Duration::from_secs(86_400), 1),
             memory: RepairMemory::default(),
             guardrails,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
 use ssm_agent_triage::cause::Confidence;
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::verdict::{ENGINE, candidates};
@@ -24,7 +24,7 @@ fn read(name: &str) -> BatchAnalysis {
             message: Cow::Owned(text),
         }],
     };
-    ENGINE.analyze(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+    ENGINE.analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
 fn actionable(name: &str) -> Vec<(String, Confidence)> {

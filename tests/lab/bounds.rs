@@ -5,9 +5,14 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
+use ssm_agent_triage::state::{
+    Consistency, Item, Key, Kind, MAX_ITEM_BYTES, Memory, Store, Write as Save,
+};
 
 use super::shapes::source;
+use super::states::{block_on, invoke};
 use super::verdict::ENGINE;
 
 fn batch(stream: usize, text: &str) -> Batch<'_> {
@@ -59,61 +64,70 @@ fn denied(bytes: usize) -> String {
     text
 }
 
+/// The state that a first batch of `text` leaves.
+fn left_by(text: &str) -> (BatchAnalysis, StreamState) {
+    let mut state = StreamState::default();
+    let reading = ENGINE.analyze(&mut state, &batch(0, text), Timestamp::UNIX_EPOCH);
+    (reading, state)
+}
+
 #[test]
 fn a_stream_of_unknown_records_leaves_nearly_nothing() {
-    let text = unknown(30_000);
-    let mut states = StreamStates::default();
-    for stream in 0..8 {
-        let reading = ENGINE.analyze(&mut states, &batch(stream, &text), Timestamp::UNIX_EPOCH);
-        assert_eq!(reading.unrecognised.len(), 64);
-        let reported: usize = (reading.unrecognised.iter())
-            .map(|unknown| unknown.example.len() + unknown.template.len())
-            .sum();
-        assert!(reported < 64 * 1024, "{reported} bytes are reported");
-    }
-    let each = states.bytes() / 8;
-    // The record that the batch left open is the largest of it. With 2,048 such
-    // streams the budget over all decides.
-    assert!(each < 48 * 1024, "{each} bytes a stream");
+    let (reading, state) = left_by(&unknown(30_000));
+    assert_eq!(reading.unrecognised.len(), 64);
+    let reported: usize = (reading.unrecognised.iter())
+        .map(|unknown| unknown.example.len() + unknown.template.len())
+        .sum();
+    assert!(reported < 64 * 1024, "{reported} bytes are reported");
+    // The record that the batch left open is the largest of it.
+    assert!(state.bytes() < 48 * 1024, "{} bytes", state.bytes());
 }
 
 #[test]
 fn what_stands_open_on_a_stream_is_bounded_in_bytes() {
     for bytes in [10, 500, 5_000] {
-        let text = denied(bytes);
-        let mut states = StreamStates::default();
-        let reading = ENGINE.analyze(&mut states, &batch(0, &text), Timestamp::UNIX_EPOCH);
+        let (reading, state) = left_by(&denied(bytes));
         assert!(!reading.findings.is_empty());
         assert!(
-            states.bytes() < 128 * 1024,
+            state.bytes() < 128 * 1024,
             "{} bytes with records of {bytes}",
-            states.bytes()
+            state.bytes()
         );
     }
 }
 
 #[test]
-fn all_streams_together_stay_in_their_budget_and_the_newest_are_kept() {
-    let text = denied(500);
-    let mut states = StreamStates::default();
-    let mut most = 0;
-    for stream in 0..400 {
-        ENGINE.analyze(&mut states, &batch(stream, &text), Timestamp::UNIX_EPOCH);
-        most = most.max(states.bytes());
+fn all_items_together_stay_in_their_budget_and_the_newest_are_kept() {
+    let store = Memory::default();
+    let key = |number: u32| Key::new(Kind::Stream, &number.to_string());
+    for number in 0..1_000 {
+        let item = Item {
+            version: 1,
+            format: 1,
+            body: vec![0; MAX_ITEM_BYTES],
+            expires_at: Timestamp::MAX,
+        };
+        let key = key(number);
+        let saved = block_on(store.save(vec![Save { key, item }]));
+        assert_eq!(saved, [Ok(())]);
     }
-    assert!(most <= 16 * 1024 * 1024, "{most} bytes");
-    assert!(most > 8 * 1024 * 1024, "the budget is used: {most} bytes");
-    let quiet = "2026-11-23 04:10:01.0000 INFO [ssm-agent-worker] nothing to see\u{0}";
-    let newest = ENGINE.analyze(&mut states, &batch(399, quiet), Timestamp::UNIX_EPOCH);
-    assert!(!newest.findings.is_empty(), "the stream still knows");
-    let oldest = ENGINE.analyze(&mut states, &batch(0, quiet), Timestamp::UNIX_EPOCH);
-    assert!(oldest.findings.is_empty(), "it went first");
+    assert!(store.bytes() <= 24 * 1024 * 1024, "{} bytes", store.bytes());
+    assert!(store.bytes() > 20 * 1024 * 1024, "the budget is used");
+    let kept = block_on(store.load(&[key(0), key(999)], Consistency::Eventual));
+    let kept: Vec<bool> = (kept.expect("memory").iter())
+        .map(Option::is_some)
+        .collect();
+    assert_eq!(
+        kept,
+        [false, true],
+        "what was not used for longest went first"
+    );
 }
 
 #[test]
 fn a_stream_that_says_nothing_is_not_kept() {
-    let mut states = StreamStates::default();
+    let store = Memory::default();
     let quiet = "2026-11-23 04:10:01.0000 INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.\u{0}";
-    ENGINE.analyze(&mut states, &batch(0, quiet), Timestamp::UNIX_EPOCH);
-    assert_eq!(states.bytes(), 0);
+    invoke(&store, &[batch(0, quiet)]);
+    assert_eq!(store.bytes(), 0);
 }

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::cases::{Case, cases};
@@ -129,7 +129,7 @@ pub(crate) fn tables() -> impl Iterator<Item = Case> {
 
 /// The reading of each delivery.
 fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<BatchAnalysis> {
-    let mut environments = std::iter::repeat_with(StreamStates::default)
+    let mut environments = std::iter::repeat_with(StreamState::default)
         .take(ENVIRONMENTS)
         .collect::<Vec<_>>();
     deliveries
@@ -227,7 +227,7 @@ fn a_series_of_bare_errors_is_actionable_in_its_first_batch() {
     let loud_after = |batches: &[&[&str]]| {
         let pieces: Vec<String> = batches.concat().into_iter().map(line).collect();
         let events = events(&pieces);
-        let mut states = StreamStates::default();
+        let mut state = StreamState::default();
         let mut rest = events.as_slice();
         let actionable = batches.iter().map(|batch| {
             let (events, later) = rest.split_at(batch.len());
@@ -236,7 +236,7 @@ fn a_series_of_bare_errors_is_actionable_in_its_first_batch() {
                 source: source(false),
                 events: events.to_vec(),
             };
-            let reading = ENGINE.analyze(&mut states, &batch, Timestamp::UNIX_EPOCH);
+            let reading = ENGINE.analyze(&mut state, &batch, Timestamp::UNIX_EPOCH);
             actionable(&reading).len()
         });
         actionable.collect::<Vec<usize>>()

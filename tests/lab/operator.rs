@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
 use ssm_agent_triage::cause::Cause;
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::signature::{self, Kind, Part, Role};
@@ -27,7 +27,7 @@ fn read(engine: &Engine, log: &[&str]) -> Vec<BatchAnalysis> {
         at: None,
         message: Cow::Borrowed(line),
     };
-    let mut states = StreamStates::default();
+    let mut state = StreamState::default();
     let mut batches: Vec<Batch<'_>> = log
         .iter()
         .map(|line| Batch {
@@ -41,7 +41,7 @@ fn read(engine: &Engine, log: &[&str]) -> Vec<BatchAnalysis> {
     });
     let readings: Vec<BatchAnalysis> = batches
         .iter()
-        .map(|batch| engine.analyze(&mut states, batch, Timestamp::UNIX_EPOCH))
+        .map(|batch| engine.analyze(&mut state, batch, Timestamp::UNIX_EPOCH))
         .collect();
     for finding in readings.iter().flat_map(|reading| &reading.findings) {
         assert!(!finding.candidates.is_empty());

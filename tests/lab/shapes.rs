@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 use ssm_agent_triage::batch::{Batch, Event, Source};
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::node::{AccountId, Region};
 
@@ -111,12 +111,12 @@ pub(crate) fn at_once(pieces: &[String]) -> BatchAnalysis {
         source: source(true),
         events: events(pieces),
     };
-    ENGINE.analyze(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+    ENGINE.analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
 /// Batches of `size` events one after another; the reading after each.
 pub(crate) fn in_batches(pieces: &[String], size: usize) -> Vec<BatchAnalysis> {
-    let mut states = StreamStates::default();
+    let mut state = StreamState::default();
     events(pieces)
         .chunks(size)
         .map(|events| {
@@ -124,7 +124,7 @@ pub(crate) fn in_batches(pieces: &[String], size: usize) -> Vec<BatchAnalysis> {
                 source: source(false),
                 events: events.to_vec(),
             };
-            ENGINE.analyze(&mut states, &batch, Timestamp::UNIX_EPOCH)
+            ENGINE.analyze(&mut state, &batch, Timestamp::UNIX_EPOCH)
         })
         .collect()
 }

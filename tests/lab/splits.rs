@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::shapes::{events, is_head, source};
@@ -55,17 +55,13 @@ fn read(events: Vec<Event<'_>>, batches: &[bool]) -> BatchAnalysis {
             cuts.push(Vec::new());
         }
     }
-    let mut states = StreamStates::default();
+    let mut state = StreamState::default();
     let last = cuts.len() - 1;
     let mut reading = BatchAnalysis::default();
     for (index, events) in cuts.into_iter().enumerate() {
         let mut source = source(false);
         source.complete = index == last;
-        reading = ENGINE.analyze(
-            &mut states,
-            &Batch { source, events },
-            Timestamp::UNIX_EPOCH,
-        );
+        reading = ENGINE.analyze(&mut state, &Batch { source, events }, Timestamp::UNIX_EPOCH);
     }
     reading
 }

@@ -1,15 +1,45 @@
 //! The state of a stream, written and read back: an environment continues a stream
 //! wherever another one left it.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event};
 use ssm_agent_triage::correlate::states::StreamState;
-use ssm_agent_triage::correlate::stream::StreamAnalyzer;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
+use ssm_agent_triage::state::Store;
 
 use super::deliveries::{shapes, tables};
 use super::shapes::{events, lines, source};
 use super::verdict::{ENGINE, fixture};
+
+/// The result of a future that waits for nothing.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("a store in memory waits for nothing"),
+    }
+}
+
+/// What one invocation makes of `batches`, as the function does.
+pub(crate) fn invoke(store: &impl Store, batches: &[Batch<'_>]) -> Vec<BatchAnalysis> {
+    block_on(async {
+        let mut streams = ENGINE.streams(Timestamp::UNIX_EPOCH);
+        streams.load(store, batches).await.expect("the states");
+        loop {
+            for batch in batches {
+                streams.analyze(batch);
+            }
+            let again = streams.save(store).await.expect("the states");
+            if again.is_empty() {
+                return streams.into_analyses().map(|(said, _)| said).collect();
+            }
+        }
+    })
+}
 
 /// The state after each of the batches that `cuts` makes of `events`.
 fn states(events: &[Event<'_>], cuts: impl Iterator<Item = usize>) -> Vec<StreamState> {
@@ -18,13 +48,11 @@ fn states(events: &[Event<'_>], cuts: impl Iterator<Item = usize>) -> Vec<Stream
     for size in cuts {
         let (events, later) = rest.split_at(size.min(rest.len()));
         rest = later;
-        let mut analyzer = StreamAnalyzer::new(ENGINE.matcher(), state, source(false));
         let batch = Batch {
             source: source(false),
             events: events.to_vec(),
         };
-        analyzer.analyze(&batch, Timestamp::UNIX_EPOCH);
-        state = analyzer.finish().1;
+        ENGINE.analyze(&mut state, &batch, Timestamp::UNIX_EPOCH);
         states.push(state.clone());
         if rest.is_empty() {
             break;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use ssm_agent_triage::batch::{Batch, Event, Source};
-use ssm_agent_triage::correlate::states::StreamStates;
+use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::node::IdSource;
 
@@ -59,7 +59,7 @@ fn read(log: &Log, source: Source, timed: bool) -> BatchAnalysis {
         source,
         events: events.collect(),
     };
-    ENGINE.analyze(&mut StreamStates::default(), &batch, Timestamp::UNIX_EPOCH)
+    ENGINE.analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
 /// What is wrong with the log of each case in some wrappers.
@@ -324,7 +324,7 @@ fn a_stream_of_several_hosts_stays_one_over_batches() {
         ("h2", ""),
         0,
     );
-    let mut states = StreamStates::default();
+    let mut state = StreamState::default();
     let mut last = BatchAnalysis::default();
     for log in [&healthy, &broken, &healthy] {
         let events = log.iter().map(|(text, at)| Event {
@@ -336,7 +336,7 @@ fn a_stream_of_several_hosts_stays_one_over_batches() {
             source: source(false),
             events: events.collect(),
         };
-        last = ENGINE.analyze(&mut states, &batch, Timestamp::UNIX_EPOCH);
+        last = ENGINE.analyze(&mut state, &batch, Timestamp::UNIX_EPOCH);
     }
     // The other host's health says nothing of this one.
     assert!(last.recovered.is_empty(), "{:?}", last.recovered);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::batch::{Batch, Event, Source};
-use crate::correlate::states::StreamStates;
+use crate::correlate::states::StreamState;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{Facts, Fetched, InstanceFacts, ProfileFacts};
 use crate::diagnose::tests::world::world;
@@ -86,7 +86,7 @@ pub(super) fn of_instances(ids: &[&str], mut facts: Facts) -> Facts {
 /// One execution environment of the function.
 pub(super) struct Function {
     engine: Engine,
-    streams: StreamStates,
+    streams: BTreeMap<String, StreamState>,
     store: Incidents,
     memory: RepairMemory,
     pub(super) guardrails: Guardrails,
@@ -99,7 +99,7 @@ impl Function {
     pub(super) fn new(mode: RepairMode) -> Self {
         Self {
             engine: Engine::default(),
-            streams: StreamStates::default(),
+            streams: BTreeMap::new(),
             store: Incidents::new(Duration::from_secs(86_400), 1),
             memory: RepairMemory::default(),
             guardrails: Guardrails {
@@ -151,7 +151,8 @@ impl Function {
                     message: Cow::Borrowed(log),
                 }],
             };
-            let analysis = self.engine.analyze(&mut self.streams, &batch, self.now);
+            let state = self.streams.entry((*stream).to_owned()).or_default();
+            let analysis = self.engine.analyze(state, &batch, self.now);
             findings.extend(analysis.findings);
             recovered.extend(analysis.recovered);
         }

@@ -9,6 +9,7 @@
 mod budget;
 mod error;
 mod intake;
+mod invocation;
 mod log;
 mod notifier;
 mod services;
@@ -39,9 +40,9 @@ use crate::state::{Memory, StateError, Store};
 
 use budget::Budget;
 pub use error::{HandlerError, UndeliveredNotification};
+use invocation::Invocation;
 pub use log::log;
 use services::Aws;
-use settle::Invocation;
 
 /// The function of one execution environment.
 #[derive(Debug)]

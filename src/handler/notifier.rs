@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::budget::Budget;
 use super::error::UndeliveredNotification;
+use super::invocation::Services;
 use super::log;
-use super::settle::Services;
 use crate::aws::Session;
 use crate::aws::sns::{Publication, Topic};
 use crate::cause::Severity;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::invocation::{Invocation, Services};
 use super::notifier::{Notifier, wrote};
-use super::settle::{Invocation, Services};
 use crate::aws::{LiveState, Session};
 use crate::config::Config;
 use crate::diagnose::Needs;

@@ -4,76 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
-use super::budget::Budget;
 use super::error::HandlerError;
 use super::intake::IngestedBatches;
+use super::invocation::{Invocation, Services};
 use super::notifier::{Notifications, Settled, wrote};
-use crate::cause::Severity;
+use crate::diagnose::diagnose;
 use crate::diagnose::diagnosis::{Diagnosis, FaultState};
-use crate::diagnose::facts::Facts;
 use crate::diagnose::live::KEPT;
 use crate::diagnose::verdict::recovered;
-use crate::diagnose::{Home, diagnose};
 use crate::finding::{Finding, Recovered};
 use crate::incident::group::{Incident, as_one, gather_with_members};
 use crate::incident::nodes::NodeList;
 use crate::incident::store::agree::Times;
 use crate::incident::store::{Incidents, State};
-use crate::notify::content::Content;
 use crate::receive::Kind;
-use crate::repair::locks::Guardrails;
 use crate::repair::memory::RepairMemory;
-use crate::repair::plan::{Plan, PlanSummary};
+use crate::repair::plan::PlanSummary;
 use crate::report::build;
 use crate::report::{Notified, Report};
 use crate::state::Store;
-
-/// What an invocation asks of AWS, beside the state.
-pub(super) trait Services: Send + Sync + 'static {
-    /// Live state for `findings`, read in this invocation or before it by at most
-    /// `age`.
-    async fn look<C>(&self, findings: &[Finding], age: Duration, by: &Invocation<C>) -> Facts;
-
-    /// Plans the repair of an incident, and makes it where every lock is open.
-    async fn repair<S: Store, C>(
-        &self,
-        incident: &Incident,
-        memory: &mut RepairMemory,
-        state: &S,
-        by: &Invocation<C>,
-    ) -> Plan;
-
-    /// Sends a message before `until`. The error says why it did not, and holds the
-    /// message.
-    fn send(
-        &self,
-        content: &Content,
-        until: Instant,
-    ) -> impl Future<Output = Result<Notified, (String, String)>> + Send;
-}
-
-/// Who and where this function is in one invocation, and how long it has.
-pub(super) struct Invocation<C> {
-    pub(super) home: Home,
-    pub(super) guardrails: Guardrails,
-    pub(super) budget: Budget,
-    pub(super) now: Timestamp,
-    /// What time it is.
-    pub(super) clock: C,
-    pub(super) began: Instant,
-    /// Lambda's deadline.
-    pub(super) ends_at: Timestamp,
-    /// A number that no other invocation has.
-    pub(super) me: u64,
-    /// Why the table is not used, where there is one.
-    pub(super) without_state: Option<String>,
-    /// For so long a notified incident stays silent.
-    pub(super) reminder: Duration,
-    /// Of what is less severe no message is sent.
-    pub(super) min_severity: Severity,
-}
 
 impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
     /// From what was read to what is notified. Nobody reads a report on Kinesis, so

@@ -1,0 +1,64 @@
+//! One invocation, and what it asks of AWS.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use crate::cause::Severity;
+use crate::diagnose::Home;
+use crate::diagnose::facts::Facts;
+use crate::finding::Finding;
+use crate::incident::group::Incident;
+use crate::notify::content::Content;
+use crate::repair::locks::Guardrails;
+use crate::repair::memory::RepairMemory;
+use crate::repair::plan::Plan;
+use crate::report::Notified;
+use crate::state::Store;
+
+/// What an invocation asks of AWS, beside the state.
+pub(super) trait Services: Send + Sync + 'static {
+    /// Live state for `findings`, read in this invocation or before it by at most
+    /// `age`.
+    async fn look<C>(&self, findings: &[Finding], age: Duration, by: &Invocation<C>) -> Facts;
+
+    /// Plans the repair of an incident, and makes it where every lock is open.
+    async fn repair<S: Store, C>(
+        &self,
+        incident: &Incident,
+        memory: &mut RepairMemory,
+        state: &S,
+        by: &Invocation<C>,
+    ) -> Plan;
+
+    /// Sends a message before `until`. The error says why it did not, and holds the
+    /// message.
+    fn send(
+        &self,
+        content: &Content,
+        until: Instant,
+    ) -> impl Future<Output = Result<Notified, (String, String)>> + Send;
+}
+
+/// Who and where this function is in one invocation, and how long it has.
+pub(super) struct Invocation<C> {
+    pub(super) home: Home,
+    pub(super) guardrails: Guardrails,
+    pub(super) budget: Budget,
+    pub(super) now: Timestamp,
+    /// What time it is.
+    pub(super) clock: C,
+    pub(super) began: Instant,
+    /// Lambda's deadline.
+    pub(super) ends_at: Timestamp,
+    /// A number that no other invocation has.
+    pub(super) me: u64,
+    /// Why the table is not used, where there is one.
+    pub(super) without_state: Option<String>,
+    /// For so long a notified incident stays silent.
+    pub(super) reminder: Duration,
+    /// Of what is less severe no message is sent.
+    pub(super) min_severity: Severity,
+}

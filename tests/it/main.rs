@@ -12,6 +12,7 @@ mod messages;
 mod peers;
 mod permissions;
 mod replay;
+mod state_cost;
 mod state_table;
 mod support;
 mod volume;

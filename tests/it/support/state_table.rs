@@ -1,5 +1,6 @@
 //! A state table on one of two servers that share no code.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,13 +10,16 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
 };
 use aws_smithy_http_client::Builder;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use serde_json::Value;
 use ssm_agent_triage::aws::Session;
 use ssm_agent_triage::aws::dynamodb::Table;
 use ssm_agent_triage::state::{Consistency, Item, Key, Kind, SaveError, Store, Write};
 
 use super::account::Account;
-use super::proxy::Proxy;
+use super::proxy::{Call, Proxy};
 use super::{dynalite, moto};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,5 +150,90 @@ pub(crate) fn write(name: &str, version: u64, body: &str) -> Write {
             body: body.as_bytes().to_vec(),
             expires_at: Timestamp::from_second(4_000_000_000).expect("a second"),
         },
+    }
+}
+
+/// What DynamoDB charges for, by its own rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Units {
+    /// Read request units: of 4 KB read strongly, or 8 KB eventually.
+    pub reads: f64,
+    /// Write request units, of 1 KB.
+    pub writes: f64,
+}
+
+impl Units {
+    /// At list price in us-east-1, on demand.
+    pub(crate) fn dollars_of_a_million(self) -> f64 {
+        0.125 * self.reads + 0.625 * self.writes
+    }
+}
+
+/// The sizes of the items that were written so far.
+#[derive(Debug, Default)]
+pub(crate) struct Meter(HashMap<String, usize>);
+
+impl Meter {
+    /// What `calls` cost.
+    pub(crate) fn charge(&mut self, calls: &[Call]) -> Units {
+        let mut units = Units::default();
+        for call in calls.iter().filter(|call| call.service == "dynamodb") {
+            let request: Value = serde_json::from_str(&call.fields[""]).expect("JSON");
+            match call.action.as_str() {
+                "PutItem" => {
+                    let item = request["Item"].as_object().expect("an item");
+                    let size = item
+                        .iter()
+                        .map(|(name, value)| name.len() + bytes(value))
+                        .sum();
+                    units.writes += size_in(size, 1024);
+                    self.0.insert(item["key"]["S"].to_string(), size);
+                }
+                "GetItem" => units.reads += self.read(&request["Key"], &request),
+                "BatchGetItem" => {
+                    for table in request["RequestItems"]
+                        .as_object()
+                        .expect("tables")
+                        .values()
+                    {
+                        let keys = table["Keys"].as_array().expect("keys");
+                        let reads: f64 = keys.iter().map(|key| self.read(key, table)).sum();
+                        units.reads += reads;
+                    }
+                }
+                other => panic!("{other} is not called"),
+            }
+        }
+        units
+    }
+
+    fn read(&self, key: &Value, asked: &Value) -> f64 {
+        let size = self.0.get(&key["key"]["S"].to_string());
+        let units = size_in(size.copied().unwrap_or_default(), 4096);
+        if asked["ConsistentRead"] == true {
+            units
+        } else {
+            units / 2.0
+        }
+    }
+}
+
+/// Each unit that has begun counts, and one at least.
+fn size_in(size: usize, unit: usize) -> f64 {
+    size.div_ceil(unit).max(1) as f64
+}
+
+/// Of one attribute's value, as DynamoDB counts them.
+fn bytes(value: &Value) -> usize {
+    let (kind, value) = value
+        .as_object()
+        .and_then(|value| value.iter().next())
+        .expect("a value");
+    let text = value.as_str().expect("a text");
+    match kind.as_str() {
+        // Two digits a byte, and one more.
+        "N" => text.len().div_ceil(2) + 1,
+        "B" => STANDARD.decode(text).expect("base64").len(),
+        _ => text.len(),
     }
 }

@@ -11,7 +11,7 @@ use super::characters::{element, plain};
 use super::marks::{
     CLOSING, Mark, closed, is_item, strip, strip_like, unclosed, without_code, without_number,
 };
-use super::wrap::{Joint, Wrap};
+use super::wrap::Wrap;
 use super::{Beginning, Kind, Line};
 use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
 
@@ -114,8 +114,8 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
         let joint = (at > 0 && goes_on(at))
             .then(|| wrap?.joint(rows[at - 1], rows[at]))
             .flatten();
-        if let (Some(joint), Some(before)) = (joint, all.last_mut()) {
-            append(before.text.to_mut(), joint, line);
+        if let (Some(wrap), Some(joint), Some(before)) = (wrap, joint, all.last_mut()) {
+            wrap.append(before.text.to_mut(), joint, line);
             continue;
         }
         all.push(of(at, line.clone(), Kind::Line));
@@ -140,19 +140,6 @@ fn of<'t>(at: usize, text: Cow<'t, str>, kind: Kind) -> Line<'t> {
         text,
         kind,
     }
-}
-
-fn append(text: &mut String, joint: Joint, next: &str) {
-    let indented = next.starts_with("  ") || next.starts_with('\t');
-    let next = if indented { next.trim_start() } else { next };
-    match joint {
-        Joint::Direct => {}
-        Joint::Signed => {
-            text.pop();
-        }
-        Joint::Blank => text.push(' '),
-    }
-    text.push_str(next);
 }
 
 /// Whether a line is one of its own within a record of several lines.
@@ -324,16 +311,18 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         let mut all: Vec<Whole<'_>> = Vec::with_capacity(lines.len());
         for (at, line) in self.lines.iter().enumerate() {
             let words = matches!(starts[at], Some((Start::Headless { .. }, _, _)));
-            let may = goes_on(at) || words && without_tags(bodies[at]).0.is_none();
+            // Within a sentence words of another message are none.
+            let within = words && bodies[at].trim_start().starts_with(char::is_lowercase);
+            let may = goes_on(at) || within && without_tags(bodies[at]).0.is_none();
             let joint = (at > 0 && may && !bodies[at - 1].trim().is_empty())
                 .then(|| wrap?.joint(measured[at - 1], bodies[at]))
                 .flatten();
-            if let (Some(joint), Some(before)) = (joint, all.last_mut()) {
+            if let (Some(wrap), Some(joint), Some(before)) = (wrap, joint, all.last_mut()) {
                 if let Some((_, _, marks)) = &starts[at - 1] {
                     let row = unclosed(&before.text, marks).len();
                     before.text.to_mut().truncate(row);
                 }
-                append(before.text.to_mut(), joint, bodies[at]);
+                wrap.append(before.text.to_mut(), joint, bodies[at]);
                 before.start = None;
                 continue;
             }

@@ -11,6 +11,8 @@ pub(super) struct Wrap {
     at_edge: usize,
     /// What stands at the edge of each broken line.
     sign: Option<char>,
+    /// How many blanks stand before each row by which a line goes on.
+    indent: usize,
 }
 
 /// How a line goes on in the next.
@@ -49,10 +51,13 @@ impl Wrap {
             return None;
         }
         // Lines that have no room for the first word of the next.
-        let broken: Vec<&str> = (lines.iter().zip(bodies.iter().skip(1)).enumerate())
+        let (broken, next): (Vec<&str>, Vec<&str>) = (lines.iter().zip(bodies.iter().skip(1)))
+            .enumerate()
             .filter(|(at, (line, next))| goes_on(at + 1) && has_no_room(line, next, columns))
-            .map(|(_, (line, _))| *line)
-            .collect();
+            .map(|(_, (line, next))| (*line, *next))
+            .unzip();
+        let blanks = |row: &&str| row.len() - row.trim_start_matches(' ').len();
+        let indent = next.iter().map(blanks).min().unwrap_or(0);
         let at_edge: Vec<&&str> = (broken.iter())
             .filter(|line| line.chars().count() == columns)
             .collect();
@@ -76,6 +81,7 @@ impl Wrap {
             hard,
             at_edge: at_edge.len(),
             sign,
+            indent,
         })
     }
 
@@ -97,6 +103,24 @@ impl Wrap {
         let mut last = line.chars().rev();
         let hyphen = last.next() == Some('-') && last.next().is_some_and(char::is_alphanumeric);
         Some(if hyphen { Joint::Direct } else { Joint::Blank })
+    }
+}
+
+impl Wrap {
+    /// Adds the row `next` to the line that goes on in it.
+    pub(super) fn append(&self, text: &mut String, joint: Joint, next: &str) {
+        match joint {
+            Joint::Direct => {}
+            Joint::Signed => {
+                text.pop();
+            }
+            Joint::Blank => text.push(' '),
+        }
+        // A blank at the edge may be the next row's first.
+        text.push_str(match next.split_at_checked(self.indent) {
+            Some((blanks, row)) if blanks.trim().is_empty() => row,
+            _ => next.trim_start(),
+        });
     }
 }
 

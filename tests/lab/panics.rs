@@ -78,8 +78,11 @@ const AGENT: [&str; 3] = [
     "fatal error: runtime: out of memory\n\nruntime stack:\nruntime.throw({0xe5d2a1, 0x16})\n\t/usr/local/go/src/runtime/panic.go:1047 +0x5d\nruntime.sysMapOS(0xc004000000, 0x4000000)\n\t/usr/local/go/src/runtime/mem_linux.go:187 +0x11b\n\ngoroutine 1 [select]:\nmain.blockUntilSignaled({0x7f3c80, 0xc00012e000})\n\t/codebuild/output/src/github.com/aws/amazon-ssm-agent/core/agent.go:158 +0x1d",
 ];
 
+/// What stands around a line: its name, and how it is put on.
+type Cover = (&'static str, fn(&str) -> String);
+
 /// As a line comes by itself, and in what most containers' logs do.
-const COVERS: [(&str, fn(&str) -> String); 4] = [
+const COVERS: [Cover; 4] = [
     ("bare", str::to_owned),
     ("json-file", |line| {
         format!(

@@ -14,15 +14,10 @@ use super::copied::{WAYS, Way};
 use super::shapes::source;
 use super::verdict::{ENGINE, actionable, assert_none, fixture, optional_fixture, summary};
 
-/// Verdicts that rest on how long something took: a message alone does not tell.
+/// The connection is lost, an attempt to open it again is told by its status alone,
+/// and nothing says that it failed: the time that passes without an opened one does.
+/// A message alone has none.
 const NEEDS_TIME: [&str; 1] = ["b2b_mgs_reconnect_refused"];
-
-/// Copies of which less is read than of the log: filled lines that end at the edge
-/// by chance, and an indent that takes the place of a blank.
-const LOSSY: [(&str, &str); 2] = [
-    ("v2c-hibernate-denied", "message only, filled to 100"),
-    ("v2-502html", "rows of 90, indented"),
-];
 
 /// As `{"log": …}` and `scan` read a text.
 pub(crate) fn pasted(text: &str) -> BatchAnalysis {
@@ -59,8 +54,7 @@ fn fault(case: &Case, ways: &[&Way], copy: &str) -> Option<String> {
     // What lost its heads and was then copied again may cost a verdict, never make
     // a false one.
     let is_lossy = ways.len() > 1 || NEEDS_TIME.contains(&case.name.as_str());
-    let is_known = |way: &&Way| LOSSY.contains(&(&*case.name, way.name));
-    let fault = if headless && is_lossy || ways.iter().any(is_known) {
+    let fault = if headless && is_lossy {
         case.false_alarm(&verdict)
     } else {
         case.judge(&verdict)

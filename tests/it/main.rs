@@ -13,6 +13,7 @@ mod peers;
 mod permissions;
 mod replay;
 mod state_cost;
+mod state_failures;
 mod state_table;
 mod support;
 mod volume;

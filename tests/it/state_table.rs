@@ -16,15 +16,7 @@ use ssm_agent_triage::state::{Consistency, Key, SaveError, StateError, Store};
 use crate::support::moto;
 use crate::support::proxy::{Effect, Happening, Proxy, json_answer};
 use crate::support::roles::policy;
-use crate::support::state_table::{Server, StateTable, config, create, key, put, write};
-
-/// How DynamoDB words a refusal.
-fn refusal(status: u16, code: &str) -> Effect {
-    let status = StatusCode::from_u16(status).expect("a status");
-    let code = format!("com.amazonaws.dynamodb.v20120810#{code}");
-    let body = json!({"__type": code, "message": "Try again later."});
-    Effect::Answer(status, body.to_string())
-}
+use crate::support::state_table::{Server, StateTable, config, create, key, put, refusal, write};
 
 fn throttled() -> Effect {
     refusal(400, "ProvisionedThroughputExceededException")

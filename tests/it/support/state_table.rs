@@ -12,14 +12,15 @@ use aws_sdk_dynamodb::types::{
 use aws_smithy_http_client::Builder;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use ssm_agent_triage::aws::Session;
 use ssm_agent_triage::aws::dynamodb::Table;
 use ssm_agent_triage::state::{Consistency, Item, Key, Kind, SaveError, Store, Write};
 
 use super::account::Account;
-use super::proxy::{Call, Proxy};
+use super::proxy::{Call, Effect, Proxy};
 use super::{dynalite, moto};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,14 @@ impl Account {
         create(&self.dynamodb(), "state").await;
         "state"
     }
+}
+
+/// How DynamoDB words a refusal.
+pub(crate) fn refusal(status: u16, code: &str) -> Effect {
+    let status = StatusCode::from_u16(status).expect("a status");
+    let code = format!("com.amazonaws.dynamodb.v20120810#{code}");
+    let body = json!({"__type": code, "message": "Try again later."});
+    Effect::Answer(status, body.to_string())
 }
 
 /// Writes one item.

@@ -289,7 +289,10 @@ async fn a_table_that_is_throttled_broken_or_slow_is_unavailable() {
         let loaded = state.table.load(&[key("a")], Consistency::Eventual).await;
         assert!(loaded.is_err_and(|error| is_unavailable(&error)), "{word}");
         for action in ["PutItem", "GetItem"] {
-            assert_eq!(state.proxy.calls_of(action).len(), 3, "{word}");
+            let calls = state.proxy.calls_of(action).len();
+            // Each attempt has a second, and all of them three.
+            let least = if word == "no answer in time" { 2 } else { 3 };
+            assert!((least..=3).contains(&calls), "{word}: {calls}");
         }
     }
 }

@@ -138,16 +138,19 @@ impl StreamState {
         }
         self.reader.shrink(room / 2);
         let mut over = self.bytes().saturating_sub(room);
+        let hosts = self.hosts.as_ref().map_or(0, Hosts::bytes);
+        let each = hosts / self.nodes.len().max(1) + size_of::<NodeState>();
         // Of one moment the last host goes first, its faults before itself.
         let mut pieces = Vec::new();
         for (place, node) in self.nodes.iter().enumerate() {
-            let faults = node.open.iter().enumerate();
-            pieces.extend(
-                faults.map(|(at, open)| (open.last, Reverse(place), Some(at), open.bytes())),
-            );
+            let mut rest = each + node.bytes();
+            for (at, open) in node.open.iter().enumerate() {
+                rest -= open.bytes();
+                pieces.push((open.last, Reverse(place), Some(at), open.bytes()));
+            }
             if place > 0 {
                 let seen = node.latest.unwrap_or(Timestamp::MIN);
-                pieces.push((seen, Reverse(place), None, size_of::<NodeState>()));
+                pieces.push((seen, Reverse(place), None, rest));
             }
         }
         pieces.sort_unstable_by_key(|(at, place, fault, _)| (*at, *place, fault.is_none(), *fault));

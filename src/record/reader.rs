@@ -134,6 +134,7 @@ impl<'a> Reader<'a> {
         }
         if self.bytes() > room {
             self.joiners.truncate(1);
+            self.joiners.shrink_to_fit();
             self.hosts.retain(|_| false);
             self.hosts.forget_aliases();
             self.last = 0;

@@ -139,11 +139,13 @@ fn read(batches: &[Vec<Event<'_>>], deliveries: &[(usize, usize)]) -> Vec<BatchA
                 source: source(false),
                 events: batches[*batch].clone(),
             };
-            ENGINE.analyze(
-                &mut environments[*environment],
-                &batch,
-                Timestamp::UNIX_EPOCH,
-            )
+            let stored = &mut environments[*environment];
+            let mut state = stored.clone();
+            let reading = ENGINE.analyze(&mut state, &batch, Timestamp::UNIX_EPOCH);
+            if state.is_worth_a_write(stored) {
+                *stored = state;
+            }
+            reading
         })
         .collect()
 }

@@ -6,6 +6,7 @@ mod bounds;
 mod cases;
 mod copied;
 mod deliveries;
+mod environments;
 mod foreign;
 mod generations;
 mod golden;

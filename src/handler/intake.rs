@@ -197,7 +197,8 @@ fn both(one: SourceSummary, other: SourceSummary) -> SourceSummary {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::Write as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -207,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::receive::Delivery;
-    use crate::state::Memory;
+    use crate::state::{Consistency, Item, Key, Memory, SaveError, StateError, Write};
 
     const STREAM: &str = "i-0123456789abcdef0";
     const FAULT: &str = "2023-01-25 09:56:19 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity";
@@ -404,6 +405,53 @@ mod tests {
         assert_eq!(over.recovered.len(), 1);
         let again = read_one(&store, "1", 100, &[FAULT, WAIT]).await;
         assert_eq!((again.findings, again.recovered), (vec![], vec![]));
+    }
+
+    /// A store in which another environment reads a batch of [`STREAM`] right before the
+    /// first write.
+    struct Raced(Memory, AtomicBool);
+
+    impl Store for Raced {
+        async fn load(
+            &self,
+            keys: &[Key],
+            consistency: Consistency,
+        ) -> Result<Vec<Option<Item>>, StateError> {
+            self.0.load(keys, consistency).await
+        }
+
+        async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {
+            if !self.1.swap(true, Ordering::Relaxed) {
+                read_one(&self.0, "0", 100, &[FAULT, WAIT]).await;
+            }
+            self.0.save(writes).await
+        }
+
+        async fn back_off(&self, _: u32) {}
+    }
+
+    #[tokio::test]
+    async fn what_another_environment_wrote_is_taken_in_for_its_stream_alone() {
+        let connected = "2023-01-25 10:26:19 INFO EC2RoleProvider Successfully connected with instance profile role credentials";
+        let store = Raced(Memory::default(), AtomicBool::new(false));
+        let items = vec![
+            delivery("1", b"no JSON"),
+            record("2", STREAM, 1900, &[connected]),
+            record("3", "i-0fedcba9876543210", 90, &[FAULT, WAIT]),
+        ];
+        let intake = read_over(&store, Kind::Kinesis, items).await;
+        let intake = intake.expect("only a record fails");
+        assert_eq!(intake.failed, ["1"]);
+        let over: Vec<&str> = intake
+            .recovered
+            .iter()
+            .map(|one| one.node.as_str())
+            .collect();
+        assert_eq!(over, [STREAM], "the other environment's fault is over");
+        assert_eq!(intake.findings.len(), 1, "{:#?}", intake.findings);
+        assert_eq!(intake.source.events, 3, "each is counted once");
+        let nodes: Vec<&str> = intake.nodes.iter().map(|node| node.id.as_str()).collect();
+        assert_eq!(nodes, [STREAM], "of the other stream nothing was known");
     }
 
     #[tokio::test]

@@ -1,8 +1,6 @@
-//! The words that tell errors apart, found in one pass whatever their number.
-//!
-//! Most positions of a text begin none of them: a table of the first four bytes
-//! says so in a few instructions, where an automaton takes a dependent load a
-//! byte, and a millisecond to be built. The table is made by the compiler.
+//! The words that tell errors apart.
+
+use crate::text::literals::Literals;
 
 macro_rules! phrases {
     ($($name:ident: $($text:literal)|+),+ $(,)?) => {
@@ -12,6 +10,8 @@ macro_rules! phrases {
         pub(crate) enum Phrase { $($name),+ }
 
         const TEXTS: &[(Phrase, &str)] = &[$($((Phrase::$name, $text)),+),+];
+
+        static LITERALS: Literals<{ TEXTS.len() }> = Literals::new([$($($text),+),+]);
     };
 }
 
@@ -114,65 +114,29 @@ phrases! {
     Assume: "cannot assume the role ",
 }
 
-/// So many bits of the hash of four bytes. The table stays within the first
-/// level of the processor's cache.
-const BITS: u32 = 12;
-
-/// For each hash the first text that begins so, as its number from 1, and for
-/// each text the next one. 0 ends a list.
-static BEGINS: ([u8; 1 << BITS], [u8; TEXTS.len()]) = {
-    let mut first = [0; 1 << BITS];
-    let mut next = [0; TEXTS.len()];
-    // From the last on, so that each list is in order. The numbers fit: more
-    // texts than a byte counts would not index `next`.
-    let mut number = TEXTS.len();
-    while number > 0 {
-        let [a, b, c, d, ..] = *TEXTS[number - 1].1.as_bytes() else {
-            panic!("a text of fewer than four bytes");
-        };
-        let hash = hash([a, b, c, d]);
-        next[number - 1] = first[hash];
-        first[hash] = number as u8;
-        number -= 1;
-    }
-    assert!(TEXTS.len() <= u8::MAX as usize, "more texts than numbers");
-    (first, next)
-};
-
-/// Fibonacci hashing: the upper bits depend on all four bytes.
-const fn hash(bytes: [u8; 4]) -> usize {
-    (u32::from_le_bytes(bytes).wrapping_mul(0x9E37_79B1) >> (u32::BITS - BITS)) as usize
-}
-
 /// Which markers a text holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PhraseSet {
     bits: u128,
-    code: Option<u8>,
+    code: Option<usize>,
 }
 
 impl PhraseSet {
     pub(super) fn scan(text: &str) -> Self {
         let mut seen = Self::default();
-        let (first, next) = &BEGINS;
-        for (at, window) in text.as_bytes().array_windows().enumerate() {
-            let mut number = first[hash(*window)];
-            while number > 0 {
-                let index = usize::from(number - 1);
-                let (phrase, literal) = TEXTS[index];
-                if literal.as_bytes().starts_with(window)
-                    && text.as_bytes()[at..].starts_with(literal.as_bytes())
-                {
-                    seen.bits |= 1 << phrase as u8;
-                    // The first error code by position names the failure.
-                    let end = at + literal.len();
-                    if is_code(literal) && starts_word(text, at) && ends_word(text, end) {
-                        let _ = seen.code.get_or_insert(number - 1);
-                    }
-                }
-                number = next[index];
+        LITERALS.each(text, |index, at| {
+            let (phrase, literal) = TEXTS[index];
+            seen.bits |= 1 << phrase as u8;
+            // The first error code by position names the failure.
+            let end = at + literal.len();
+            if seen.code.is_none()
+                && is_code(literal)
+                && starts_word(text, at)
+                && ends_word(text, end)
+            {
+                seen.code = Some(index);
             }
-        }
+        });
         seen
     }
 
@@ -203,8 +167,7 @@ impl PhraseSet {
 
     /// The first AWS error code in the text.
     pub(super) fn code(&self) -> Option<&'static str> {
-        self.code
-            .map(|index| TEXTS[usize::from(index)].1.trim_end_matches(':'))
+        self.code.map(|index| TEXTS[index].1.trim_end_matches(':'))
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Match<'s> {
     /// Where it differs from the first cause's own.
     pub severity: Option<Severity>,
     /// Named captures of the signature's pattern.
-    pub captures: Captures,
+    pub captures: Captures<'s>,
 }
 
 impl Match<'_> {
@@ -35,7 +35,7 @@ impl Match<'_> {
     pub fn capture(&self, name: &str) -> Option<&str> {
         self.captures
             .iter()
-            .find(|(key, _)| key == name)
+            .find(|(key, _)| *key == name)
             .map(|(_, value)| value.as_str())
     }
 }
@@ -63,7 +63,7 @@ impl Search {
 }
 
 /// The named captures of a signature's pattern.
-type Captures = Vec<(String, String)>;
+type Captures<'s> = Vec<(&'s str, String)>;
 
 /// All signatures, ready to be asked. The cost of asking is linear in the text
 /// and flat in the number of signatures with a fixed start; what a candidate
@@ -166,7 +166,7 @@ impl Matcher {
     }
 
     /// The captures of a signature that the literal search found, if it holds in full.
-    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Option<Captures> {
+    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Option<Captures<'_>> {
         let signature = &self.signatures[index];
         let is_component = signature.components.is_empty()
             || record.origin == Origin::Paste && record.tags.last().is_none()
@@ -189,7 +189,7 @@ impl Matcher {
 
     /// The captures of a signature, if a message that begins as it does holds all
     /// else that it asks for.
-    fn holds(&self, index: usize, flat: &str) -> Option<Captures> {
+    fn holds(&self, index: usize, flat: &str) -> Option<Captures<'_>> {
         let signature = &self.signatures[index];
         if signature.contains.is_empty()
             && signature.excludes.is_empty()
@@ -207,21 +207,18 @@ impl Matcher {
             Some(pattern) => {
                 let found = pattern.captures(flat)?;
                 let names = pattern.capture_names().flatten();
-                let named = |name: &str| {
-                    let value = found.name(name)?;
-                    Some((name.to_owned(), value.as_str().to_owned()))
-                };
+                let named = |name| Some((name, found.name(name)?.as_str().to_owned()));
                 Some(names.filter_map(named).collect())
             }
         }
     }
 
-    fn read(
-        &self,
+    fn read<'s>(
+        &'s self,
         index: usize,
         record: &NormalizedRecord<'_, '_>,
-        captures: Captures,
-    ) -> Match<'_> {
+        captures: Captures<'s>,
+    ) -> Match<'s> {
         let signature = &self.signatures[index];
         let failure = match signature.kind {
             Kind::Fault | Kind::Symptom => failure::read(record.flat()),
@@ -294,7 +291,7 @@ struct Starts {
     texts: Vec<Start>,
     /// Where the texts of each place begin, and those of the last one end. Most
     /// messages of a healthy log have a place without any.
-    places: Vec<usize>,
+    places: Vec<u32>,
 }
 
 /// A thousand places, of which the texts of INFO take a tenth.
@@ -307,8 +304,17 @@ fn place(text: &str) -> Option<usize> {
     Some((letters.wrapping_mul(0x9E37_79B1) >> (u32::BITS - PLACE_BITS)) as usize)
 }
 
+/// The first letters as a number: texts are in the order of it, and most differ in it.
+fn letters(text: &str) -> u64 {
+    let mut first = [0; 8];
+    let length = text.len().min(first.len());
+    first[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u64::from_be_bytes(first)
+}
+
 #[derive(Debug)]
 struct Start {
+    letters: u64,
     text: &'static str,
     owner: usize,
     /// The longest other text that this one starts with, or the same one of a
@@ -320,6 +326,7 @@ impl Starts {
     fn new<'s>(signatures: impl Iterator<Item = (usize, &'s Signature)>) -> Self {
         let starts = |(owner, signature): (usize, &Signature)| {
             signature.starts.iter().map(move |text| Start {
+                letters: letters(text),
                 text,
                 owner,
                 shorter: None,
@@ -346,13 +353,15 @@ impl Starts {
     /// one start the first.
     fn find<T>(&self, text: &str, fits: impl Fn(usize) -> Option<T>) -> Option<(usize, T)> {
         let place = place(text)?;
-        let (from, end) = (self.places[place], self.places[place + 1]);
+        let [from, end] = [self.places[place], self.places[place + 1]].map(|at| at as usize);
         if from == end {
             return None;
         }
+        let letters = letters(text);
         // Whatever `text` starts with is no later than `text`, and starts
         // everything between: it is in the chain of the last one before.
-        let end = from + self.texts[from..end].partition_point(|start| start.text <= text);
+        let is_before = |start: &Start| (start.letters, start.text) <= (letters, text);
+        let end = from + self.texts[from..end].partition_point(is_before);
         chain(&self.texts, end.checked_sub(1))
             .map(|index| &self.texts[index])
             .filter(|start| text.starts_with(start.text))
@@ -365,7 +374,8 @@ impl Starts {
             return false;
         };
         let text = text.trim_end();
-        self.texts[self.places[place]..self.places[place + 1]]
+        let [from, end] = [self.places[place], self.places[place + 1]].map(|at| at as usize);
+        self.texts[from..end]
             .iter()
             .any(|start| start.text.len() > text.len() && start.text.starts_with(text))
     }

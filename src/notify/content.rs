@@ -22,7 +22,7 @@ use crate::text::sanitize::cut;
 /// From this age on a message says how old its evidence is.
 const OLD: SignedDuration = SignedDuration::from_hours(24);
 
-/// Records quoted in one message.
+/// Records quoted in one message. Where a live check proves the cause, one.
 const RECORDS: usize = 2;
 
 /// Nodes that are all named; of more the first [`FIRST_NODES`] are.
@@ -123,7 +123,7 @@ impl Content {
             changed: changed(plan, outcome),
             runbook: Some(runbook),
             undo: outcome.undo.clone(),
-            evidence: evidence(&incident.evidence, now),
+            evidence: evidence(&incident.evidence, records(incident), now),
             checks: checks(incident, &detail),
             detail,
             repaired: status == OutcomeStatus::Repaired,
@@ -279,8 +279,15 @@ fn changed(plan: &PlanSummary, outcome: &Outcome) -> String {
     text.trim_start().to_owned()
 }
 
-/// The quoted records: no line a second time.
-fn evidence(records: &[Evidence], now: Option<Timestamp>) -> Vec<Quote> {
+fn records(incident: &Incident) -> usize {
+    match (incident.fault_state, incident.confidence) {
+        (FaultState::Active, Confidence::Confirmed) => 1,
+        _ => RECORDS,
+    }
+}
+
+/// At most so many quoted records: no line a second time.
+fn evidence(records: &[Evidence], most: usize, now: Option<Timestamp>) -> Vec<Quote> {
     let mut quoted: Vec<Quote> = Vec::new();
     for record in records {
         let mut lines = quote::readable(&record.text);
@@ -290,7 +297,7 @@ fn evidence(records: &[Evidence], now: Option<Timestamp>) -> Vec<Quote> {
         };
         lines[0] = format!("{} {component}{}", record.level, lines[0]);
         let known = |line: &String| quoted.iter().any(|other| other.lines.contains(line));
-        if quoted.len() == RECORDS || known(&lines[0]) {
+        if quoted.len() == most || known(&lines[0]) {
             continue;
         }
         lines.retain(|line| !known(line));

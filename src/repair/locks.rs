@@ -104,7 +104,10 @@ pub(super) fn blocked_by(
 ) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if guardrails.mode == RepairMode::Advise {
-        reasons.push(Lock::Advise.closed("Repairs are off: TRIAGE_REPAIR is advise. Set it to repair, or to dry-run to see what would be done."));
+        reasons.push(
+            Lock::Advise
+                .closed("TRIAGE_REPAIR is advise; dry-run shows the repair, repair makes it."),
+        );
     }
     if !guardrails.actions.contains(repair.name) {
         reasons.push(Lock::ActionNotListed.closed(format!(
@@ -131,7 +134,7 @@ fn closed_for(
 ) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !hit.confirmed || incident.confidence != Confidence::Confirmed {
-        reasons.push(Lock::NotConfirmed.closed("No check of this invocation confirms the cause, and log text alone never leads to a change. The checks say what could not be seen."));
+        reasons.push(Lock::NotConfirmed.closed("No check of this invocation confirms the cause, and log text alone never leads to a change."));
     }
     if !hit.log_candidates.contains(&incident.cause) {
         reasons.push(Lock::NotNamedByLog.closed(format!(
@@ -184,7 +187,7 @@ pub(super) fn tag_lock(
     let wanted = &guardrails.tag_value;
     Some(match tag {
         Ok(Some(value)) if value == *wanted => return None,
-        Ok(None) => Lock::Tag.closed(format!("The {resource} does not carry the tag {REPAIR_TAG_KEY} = {wanted}, with which its owner allows repairs. Add the tag to allow them.")),
+        Ok(None) => Lock::Tag.closed(format!("The {resource} lacks the tag {REPAIR_TAG_KEY} = {wanted}, which allows repairs.")),
         Ok(Some(found)) => Lock::Tag.closed(format!("The {resource} carries the tag {REPAIR_TAG_KEY} with the value {:?}, which does not allow repairs; {wanted} would.", cut(&found))),
         Err(why) => Lock::TagUnread.closed(format!("Whether the {resource} carries the tag {REPAIR_TAG_KEY} could not be read: {}.", why.trim_end_matches('.'))),
     })

@@ -72,10 +72,7 @@ pub(crate) fn plan(
                 "Everything that the checks can see is right at this moment.".to_owned(),
             ),
             FaultState::Active => {
-                let text = format!(
-                    "This function has no repair for {}; the steps are for a person.",
-                    incident.cause
-                );
+                let text = format!("No repair exists for {}.", incident.cause);
                 Plan::advise(vec![Lock::NoRepair.closed(text)], None, None, mode)
             }
         };
@@ -150,7 +147,9 @@ pub(crate) fn plan(
             if !incident.fresh {
                 reasons.push(Lock::NothingNew.closed("This batch says nothing new about it, so no check was made and nothing is changed."));
             } else if !elsewhere {
-                reasons.push(Lock::Unread.closed(format!("The present state of the {resource} could not be read, so no check confirms the cause and nothing is changed. The checks say why.")));
+                reasons.push(Lock::Unread.closed(format!(
+                    "The present state of the {resource} could not be read; the checks say why."
+                )));
             }
             Plan::advise(reasons, None, None, mode)
         }

@@ -199,7 +199,7 @@ mod tests {
         Failed: UpdateAssumeRolePolicy failed (Other): No. Nothing was changed. Do it by hand, which shows whether AWS refuses that too.
         Failed: ModifyInstanceMetadataOptions failed (IncorrectInstanceState): No. Nothing was changed. The instance is not in a state in which its metadata options can be changed.
         Failed: ModifyInstanceMetadataOptions failed (UnsupportedOperation): No. Nothing was changed. EC2 does not let this instance be changed so.
-        Repaired: trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present, at 2023-11-14 22:13 UTC, read back: applied, although UpdateAssumeRolePolicy failed (ServiceFailure): No. Every other statement is as it was. EC2 applies it within 1 h; associating the instance profile again, or stop and start, applies it at once. Whoever may pass this role to EC2 can now use its permissions on an instance.
+        Repaired: trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present, at 2023-11-14 22:13 UTC, read back: applied, although UpdateAssumeRolePolicy failed (ServiceFailure): No. Every other statement is as it was. EC2 applies it within 1 h, or at once on stop and start. Whoever may pass this role can now use it on EC2.
         "#);
     }
 }

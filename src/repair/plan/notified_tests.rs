@@ -61,9 +61,9 @@ fn an_instance_that_may_not_be_changed_is_notified_and_left_alone() {
     not-needed: The metadata endpoint of the instance is enabled at this moment, and an earlier attempt of this function may have done it.
     advise: A change of the instance's metadata options is under way. Look again once it is applied.
     advise: The instance is managed by eks.amazonaws.com, and EC2 lets nobody else change it. Make the change there.
-    advise: The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
-    advise: The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
-    advise: The present state of the instance i-0123456789abcdef0 could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read; the checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read; the checks say why.
+    advise: The present state of the instance i-0123456789abcdef0 could not be read; the checks say why.
     "#);
 }
 
@@ -106,9 +106,9 @@ fn a_trust_policy_that_may_not_be_edited_is_notified_and_left_alone() {
     advise: A Deny in statement 1 covers EC2, or may cover it, and an added Allow does not undo a Deny. Ask the owner of the policy whether EC2 is meant to be denied, and narrow or remove the Deny by hand.
     advise: In statement 1 the role trusts Systems Manager, so it serves hybrid nodes or Default Host Management and should not be opened to EC2. Attach an instance profile with a role of its own.
     advise: AWS manages the roles under /aws-service-role/ and nobody else may edit them. Attach an instance profile with a role of your own.
-    advise: The present state of the role web could not be read, so no check confirms the cause and nothing is changed. The checks say why.
-    advise: The present state of the role web could not be read, so no check confirms the cause and nothing is changed. The checks say why.
-    advise: The present state of the role web could not be read, so no check confirms the cause and nothing is changed. The checks say why.
+    advise: The present state of the role web could not be read; the checks say why.
+    advise: The present state of the role web could not be read; the checks say why.
+    advise: The present state of the role web could not be read; the checks say why.
     "#);
 }
 

@@ -516,11 +516,11 @@ fn every_lock_says_what_holds_and_what_opens_it() {
         });
     }
     insta::assert_snapshot!(said.join("\n"), @r#"
-    This function has no repair for throttled; the steps are for a person.
-    Repairs are off: TRIAGE_REPAIR is advise. Set it to repair, or to dry-run to see what would be done.
+    No repair exists for throttled.
+    TRIAGE_REPAIR is advise; dry-run shows the repair, repair makes it.
     The repair enable-imds-endpoint is not allowed here. Add it to TRIAGE_REPAIR_ACTIONS.
-    No check of this invocation confirms the cause, and log text alone never leads to a change. The checks say what could not be seen.
-    No check of this invocation confirms the cause, and log text alone never leads to a change. The checks say what could not be seen.
+    No check of this invocation confirms the cause, and log text alone never leads to a change.
+    No check of this invocation confirms the cause, and log text alone never leads to a change.
     Live state shows imds-disabled, but the log does not name it as a possible cause, so it is left to a person.
     Only the text of the log names the instance, and whoever can write to the log can write that. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
     The log does not come from an EC2 instance that is known by its id. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
@@ -529,7 +529,7 @@ fn every_lock_says_what_holds_and_what_opens_it() {
     The log comes from Region us-east-1, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
     The log comes from a Region that is not known, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
     The newest line of the log is 60m old, and TRIAGE_MAX_EVIDENCE_AGE allows 60m. A newer line of the same fault leads to the repair.
-    The instance i-0123456789abcdef0 does not carry the tag ssm-agent-triage:repair = allow, with which its owner allows repairs. Add the tag to allow them.
+    The instance i-0123456789abcdef0 lacks the tag ssm-agent-triage:repair = allow, which allows repairs.
     The instance i-0123456789abcdef0 carries the tag ssm-agent-triage:repair with the value "Allow", which does not allow repairs; allow would.
     This function repaired it at 2023-11-14 21:13:21 UTC and it was found broken again since. It is not repaired twice within an hour: find out what undoes the repair.
     This function tried the repair at 2023-11-14 22:13:10 UTC without success, and tries again no sooner than an hour after that.

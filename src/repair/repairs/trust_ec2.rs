@@ -107,7 +107,7 @@ fn change(role: &str, edit: &Edit) -> Change {
             "trust policy of {role}: statement {} absent -> present",
             edit.sid
         ),
-        note: "Every other statement is as it was. EC2 applies it within 1 h; associating the instance profile again, or stop and start, applies it at once. Whoever may pass this role to EC2 can now use its permissions on an instance.".to_owned(),
+        note: "Every other statement is as it was. EC2 applies it within 1 h, or at once on stop and start. Whoever may pass this role can now use it on EC2.".to_owned(),
         preview: Some(format!("this statement would be appended to the trust policy: {}", edit.statement)),
         before: json!({ "AssumeRolePolicyDocument": edit.previous_document }),
         request: json!({ "RoleName": role, "PolicyDocument": edit.new_document }),
@@ -205,7 +205,7 @@ mod tests {
         insta::assert_snapshot!(crate::repair::repairs::tests::shown(&change), @r#"
         target: web
         what: trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present
-        note: Every other statement is as it was. EC2 applies it within 1 h; associating the instance profile again, or stop and start, applies it at once. Whoever may pass this role to EC2 can now use its permissions on an instance.
+        note: Every other statement is as it was. EC2 applies it within 1 h, or at once on stop and start. Whoever may pass this role can now use it on EC2.
         before: {"AssumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:user/o'neil\"},\"Action\":\"sts:AssumeRole\"}]}"}
         request: {"PolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:user/o'neil\"},\"Action\":\"sts:AssumeRole\"},{\"Sid\":\"SsmAgentTriageTrustEc2\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","RoleName":"web"}
         command: aws iam update-assume-role-policy --role-name web --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/o\u0027neil"},"Action":"sts:AssumeRole"},{"Sid":"SsmAgentTriageTrustEc2","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'

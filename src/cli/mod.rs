@@ -82,6 +82,10 @@ fn no_such<'n>(what: &str, wanted: &str, names: impl Iterator<Item = &'n str>) -
     format!("no {what} is called {wanted:?}; the nearest are {nearest}")
 }
 
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 fn write(answer: &str) -> Result<(), String> {
     let mut out = io::stdout().lock();
     let written = out.write_all(answer.as_bytes()).and_then(|()| out.flush());

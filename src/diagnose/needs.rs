@@ -98,21 +98,17 @@ impl Needs {
 
 /// The verdicts on `findings`, in their order, by what was read.
 pub fn diagnose(findings: Vec<Finding>, facts: &Facts, home: &Home) -> Vec<Diagnosis> {
-    findings
-        .into_iter()
-        .map(|finding| {
-            let (checks, live) = look(&finding, facts, home);
-            decide(finding, checks, live)
-        })
-        .collect()
+    let decided = findings.into_iter().map(|finding| {
+        let (checks, live) = look(&finding, facts, home);
+        decide(finding, checks, live)
+    });
+    decided.collect()
 }
 
 /// The verdicts of the log alone, where no AWS is at hand.
 pub fn diagnose_by_log(findings: Vec<Finding>) -> Vec<Diagnosis> {
-    findings
-        .into_iter()
-        .map(|finding| decide(finding, Vec::new(), Live::default()))
-        .collect()
+    let by_log = |finding| decide(finding, Vec::new(), Live::default());
+    findings.into_iter().map(by_log).collect()
 }
 
 fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Live) {

@@ -112,21 +112,15 @@ fn rank_candidates(
         return not_observed(named.clone(), finding.confidence);
     }
     let mut confirmed: Vec<Cause> = Vec::new();
-    for cause in observed
-        .iter()
-        .filter_map(|observation| observation.confirms)
-    {
+    for cause in observed.iter().filter_map(|one| one.confirms) {
         // Only what the log names too: what else is wrong did not cause this.
         if named.contains(&cause) && !confirmed.contains(&cause) {
             confirmed.push(cause);
         }
     }
     let refuted = |cause: &Cause| observed.iter().any(|one| one.refutes.contains(cause));
-    let rest: Vec<Cause> = named
-        .iter()
-        .filter(|cause| !confirmed.contains(cause) && !refuted(cause))
-        .copied()
-        .collect();
+    let left = |cause: &&Cause| !confirmed.contains(cause) && !refuted(cause);
+    let rest: Vec<Cause> = named.iter().filter(left).copied().collect();
     let renewed = last_ping.is_some_and(|at| at.duration_since(finding.last) > CREDENTIALS_LIVE);
     let disproved = |cause: &Cause| {
         stops_reporting(*cause, &finding.error_details)

@@ -30,24 +30,16 @@ pub struct CatalogueError(pub Vec<Fault>);
 impl std::fmt::Display for CatalogueError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let lines: Vec<String> = self.0.iter().map(Fault::to_string).collect();
+        let (count, s) = (lines.len(), if lines.len() == 1 { "" } else { "s" });
         write!(
             f,
-            "{} in the signatures:\n{}",
-            plural(lines.len()),
+            "{count} fault{s} in the signatures:\n{}",
             lines.join("\n")
         )
     }
 }
 
 impl std::error::Error for CatalogueError {}
-
-fn plural(count: usize) -> String {
-    if count == 1 {
-        "1 fault".to_owned()
-    } else {
-        format!("{count} faults")
-    }
-}
 
 /// The entries of one file, every one of them sound.
 ///

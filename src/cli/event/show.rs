@@ -9,7 +9,7 @@ use crate::receive::{Delivery, Kind, ReceiveError, receive};
 use crate::text::sanitize::sanitize;
 use jiff::Timestamp;
 
-use crate::cli::{Output, UNREADABLE};
+use crate::cli::{Output, UNREADABLE, plural};
 
 /// Enough for whatever may be put on a Lambda function: its memory ends at 10 GB.
 const MAX_DECODED_BYTES: u64 = 1 << 30;
@@ -26,15 +26,12 @@ pub(super) fn show(event: &str) -> Result<Output, ReceiveError> {
     };
     let mut page = Page::default();
     let count = deliveries.items.len();
-    page.line(format_args!(
-        "{}, {count} {}",
-        match deliveries.kind {
-            Kind::Subscription => "subscription event",
-            Kind::Kinesis => "Kinesis event",
-            Kind::Direct => "event by hand",
-        },
-        if count == 1 { "payload" } else { "payloads" }
-    ));
+    let kind = match deliveries.kind {
+        Kind::Subscription => "subscription event",
+        Kind::Kinesis => "Kinesis event",
+        Kind::Direct => "event by hand",
+    };
+    page.line(format_args!("{kind}, {}", plural(count, "payload")));
     let mut status = 0;
     for (at, delivery) in (1..).zip(deliveries.items) {
         page.line(format_args!(""));
@@ -43,8 +40,7 @@ pub(super) fn show(event: &str) -> Result<Output, ReceiveError> {
         }
         let unreadable = match payload(&mut page, delivery, &around) {
             Ok(0) => continue,
-            Ok(1) => "1 log event without a message".to_owned(),
-            Ok(count) => format!("{count} log events without a message"),
+            Ok(count) => format!("{} without a message", plural(count, "log event")),
             Err(fault) => fault.to_string(),
         };
         page.field("unreadable", &unreadable);

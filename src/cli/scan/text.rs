@@ -22,6 +22,7 @@ use crate::text::redact::redact_line;
 
 use super::Verdict;
 use super::json::untouched;
+use crate::cli::plural;
 
 /// Kinds of harmless and unrecognised records that are listed; the others are
 /// counted.
@@ -193,13 +194,6 @@ fn unrecognised(page: &mut Page, verdict: &Verdict) {
 /// `2026-11-23 04:19:04`, as the log has it: host-local, without a zone.
 fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-fn plural(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
 }
 
 /// A heading and the lines below it, if there are any; `at_least` stands before

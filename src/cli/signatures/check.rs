@@ -10,7 +10,7 @@ use crate::signature::{
 };
 
 use crate::cli::input::{name_of, read_strictly, stdin_once};
-use crate::cli::{Output, UNREADABLE};
+use crate::cli::{Output, UNREADABLE, plural};
 
 /// Exit status when a file has a fault.
 const FAULTY: u8 = 1;
@@ -170,10 +170,6 @@ fn answer(check: &Check) -> Output {
         status,
         complaint: None,
     }
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

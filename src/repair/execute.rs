@@ -128,7 +128,7 @@ impl Task<'_> {
             match memory.begin(state, begun, most, self.ends_at).await {
                 Ok(true) => {}
                 // Another invocation was faster, or the hour is full.
-                Ok(false) => return plan(&fresh, self.guardrails, memory, self.now),
+                Ok(false) => return self.after_another(repair, fresh, memory, state).await,
                 Err(error) => {
                     memory.close(error.to_string());
                     return plan(&fresh, self.guardrails, memory, self.now);
@@ -159,6 +159,22 @@ impl Task<'_> {
             ));
         }
         again.with(outcome)
+    }
+
+    /// The plan once another invocation has come to an end with the same target.
+    async fn after_another<S: Store>(
+        self,
+        repair: &Repair,
+        mut incident: Incident,
+        memory: &mut RepairMemory,
+        state: &S,
+    ) -> Plan {
+        if let Err(error) = self.remember(repair, memory, state).await {
+            memory.close(error.to_string());
+        }
+        // What was read before it is judged where this cannot be read.
+        let _ = self.read(repair, &mut incident).await;
+        plan(&incident, self.guardrails, memory, self.now)
     }
 
     async fn dry_run(self, repair: &Repair, permit: &Permit) -> Outcome {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod demo;
 mod diagnosis;
+mod environments;
 mod guardrails;
 mod kinesis;
 mod lists;

@@ -326,13 +326,15 @@ impl Entry {
     /// Takes over the state after planning and repairing. Looking without
     /// result changes nothing.
     pub(super) fn enter(&mut self, confidence: Confidence, happened: Happened, now: Timestamp) {
-        if happened.written_at > self.written_at {
+        // Another environment wrote it of whose notification nothing is known yet.
+        let is_written_anew = happened.written_at > self.written_at;
+        if is_written_anew {
             self.written_at = happened.written_at;
             self.right_since = None;
         }
         let state = happened.state;
         let looked = state != State::Open || confidence == Confidence::Confirmed;
-        if !happened.observed || !looked {
+        if !(happened.observed || is_written_anew) || !looked {
             return;
         }
         self.perhaps_ours = happened.perhaps_ours;

@@ -152,21 +152,34 @@ pub(crate) struct Memory {
 
 /// The memory of the only child of `parent`.
 pub(crate) fn memory_of_child(parent: u32) -> Memory {
-    let statuses = std::fs::read_dir("/proc").expect("the kernel lists its processes");
-    let statuses = statuses
-        .flatten()
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok());
-    let children: Vec<String> = statuses
-        .filter(|status| field(status, "PPid:") == Some(parent as usize))
-        .collect();
-    let [child] = &children[..] else {
-        panic!("{} children of process {parent}", children.len());
-    };
-    let bytes = |name| field(child, name).expect("the kernel counts in kB") * 1024;
+    let child = status_of_child(parent);
+    let bytes = |name| field(&child, name).expect("the kernel counts in kB") * 1024;
     Memory {
         now: bytes("VmRSS:"),
         peak: bytes("VmHWM:"),
     }
+}
+
+/// Ends the only child of `parent` at once, as it is.
+pub(crate) fn kill_child(parent: u32) {
+    let id = field(&status_of_child(parent), "Pid:").expect("a process has an id");
+    let killed = Command::new("kill")
+        .args(["-KILL", &id.to_string()])
+        .status();
+    assert!(killed.is_ok_and(|status| status.success()));
+}
+
+/// What `/proc/PID/status` says of the only child of `parent`.
+fn status_of_child(parent: u32) -> String {
+    let statuses = std::fs::read_dir("/proc").expect("the kernel lists its processes");
+    let statuses = statuses
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok());
+    let mut children: Vec<String> = statuses
+        .filter(|status| field(status, "PPid:") == Some(parent as usize))
+        .collect();
+    assert_eq!(children.len(), 1, "children of process {parent}");
+    children.remove(0)
 }
 
 /// The number behind `name` in the text of `/proc/PID/status`.

@@ -19,7 +19,7 @@ use super::account::Account;
 use super::answer::only_incident;
 use super::events::Event;
 use super::http::{HttpClient, Server, client, forward};
-use super::process::{Guarded, Memory, PATIENCE, memory_of_child, tool};
+use super::process::{Guarded, Memory, PATIENCE, kill_child, memory_of_child, tool};
 
 const FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
 
@@ -120,6 +120,11 @@ impl Function {
     /// Invokes the function and waits for its answer.
     pub(crate) async fn invoke(&mut self, event: &(impl Event + ?Sized)) -> Result<Value, Failure> {
         self.invoke_text(event.event().to_string()).await
+    }
+
+    /// Ends the environment at once, whatever it is about.
+    pub(crate) fn end(self) {
+        kill_child(self.emulator.id());
     }
 
     /// The answer to an event that is handled.

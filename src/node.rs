@@ -168,6 +168,13 @@ impl NodeId {
     /// The id that a log stream's name gives: the whole name, or the start of
     /// it when the next character is not alphanumeric. The agent's own receiver
     /// writes `<id>[ssm-document-worker][…]`.
+    ///
+    /// ```
+    /// use ssm_agent_triage::node::NodeId;
+    ///
+    /// let id = NodeId::from_stream_name("i-0123456789abcdef0[ssm-document-worker]");
+    /// assert_eq!(id.expect("an id").as_str(), "i-0123456789abcdef0");
+    /// ```
     pub fn from_stream_name(name: &str) -> Option<Self> {
         let end = name
             .char_indices()

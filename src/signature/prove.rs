@@ -37,14 +37,20 @@ pub fn failing_examples(matcher: &Matcher, entry: &Entry) -> Vec<String> {
 }
 
 /// The signature of each record in a log text.
+///
+/// ```
+/// use ssm_agent_triage::signature::{Matcher, builtin, recognised};
+///
+/// let matcher = Matcher::new(builtin());
+/// let found = recognised(&matcher, "2026-11-23 04:19:04 ERROR Agent failed to assume any identity");
+/// assert_eq!(found[0].expect("a signature").id, "identity-not-assumed");
+/// ```
 pub fn recognised<'m>(matcher: &'m Matcher, text: &str) -> Vec<Option<&'m Signature>> {
-    records(text)
-        .iter()
-        .map(|record| {
-            let found = matcher.recognise(&NormalizedRecord::new(record));
-            found.map(|found| found.signature)
-        })
-        .collect()
+    let signature = |record: &_| {
+        let found = matcher.recognise(&NormalizedRecord::new(record));
+        found.map(|found| found.signature)
+    };
+    records(text).iter().map(signature).collect()
 }
 
 fn shown(text: &str) -> String {

@@ -40,10 +40,9 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 
 /// Fails when standard input is to be read more than once.
 pub(super) fn stdin_once(paths: &[PathBuf]) -> Result<(), String> {
-    if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        Err("standard input is named more than once; name `-` once".to_owned())
-    } else {
-        Ok(())
+    match paths.iter().filter(|path| is_stdin(path)).count() {
+        0 | 1 => Ok(()),
+        _ => Err("standard input is named more than once; name `-` once".to_owned()),
     }
 }
 

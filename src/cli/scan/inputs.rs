@@ -35,13 +35,9 @@ pub(super) struct NodeLogs {
 pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs, String> {
     stdin_once(paths)?;
     let mut known = HashSet::new();
-    let (folders, files): (Vec<&PathBuf>, Vec<&PathBuf>) = paths
-        .iter()
-        .partition(|path| !is_stdin(path) && path.is_dir());
-    let folders: Vec<&PathBuf> = folders
-        .into_iter()
-        .filter(|path| is_new(&mut known, path))
-        .collect();
+    let is_folder = |path: &&PathBuf| !is_stdin(path) && path.is_dir();
+    let (mut folders, mut files): (Vec<_>, Vec<_>) = paths.iter().partition(is_folder);
+    folders.retain(|path| is_new(&mut known, path));
     let caller = named.map(|id| (id.clone(), IdSource::Caller));
     let mut inputs = Inputs::default();
     let mut of_folders = Vec::with_capacity(folders.len());
@@ -54,10 +50,7 @@ pub(super) fn nodes(paths: &[PathBuf], named: Option<&NodeId>) -> Result<Inputs,
             of_folders.extend(by_node(files, node));
         }
     }
-    let files: Vec<&PathBuf> = files
-        .into_iter()
-        .filter(|path| is_new(&mut known, path))
-        .collect();
+    files.retain(|path| is_new(&mut known, path));
     let count = folders.len() + usize::from(!files.is_empty());
     if named.is_some() && count > 1 {
         return Err(format!(
@@ -87,15 +80,10 @@ fn named_in(file: &Path) -> Option<NodeId> {
 /// The id that every file's name begins with, if they agree.
 fn node_of_files(files: &[PathBuf]) -> (NodeId, IdSource) {
     let first = files.first().and_then(|path| named_in(path));
-    match first {
-        Some(first)
-            if files
-                .iter()
-                .all(|path| named_in(path).as_ref() == Some(&first)) =>
-        {
-            (first, IdSource::Stream)
-        }
-        Some(_) | None => (NodeId::Unknown("this node".into()), IdSource::Nobody),
+    let agree = files.iter().all(|path| named_in(path) == first);
+    match first.filter(|_| agree) {
+        Some(first) => (first, IdSource::Stream),
+        None => (NodeId::Unknown("this node".into()), IdSource::Nobody),
     }
 }
 

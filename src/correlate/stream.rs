@@ -200,7 +200,7 @@ impl<'e> LogAnalyzer<'e> {
     fn end_batch(mut self) -> (Option<Hosts>, Vec<NodeState>) {
         self.nodes.iter_mut().for_each(NodeState::end_batch);
         let unknown = NodeState::default();
-        let is_known = |_, node: &NodeState| node.differs_from(&unknown);
+        let is_known = |_, node: &NodeState| !node.is_idle() || node.differs_from(&unknown);
         let nodes = keep(&mut self.hosts, self.nodes, is_known);
         ((!self.hosts.is_empty()).then_some(self.hosts), nodes)
     }

@@ -14,6 +14,7 @@ mod log;
 mod notifier;
 mod services;
 mod settle;
+mod state;
 
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
@@ -36,13 +37,14 @@ use crate::engine::{Engine, LoadError};
 use crate::node::AccountId;
 use crate::receive::{self, receive};
 use crate::report::Report;
-use crate::state::{Memory, StateError, Store};
+use crate::state::{Memory, StateError};
 
 use budget::Budget;
 pub use error::{HandlerError, UndeliveredNotification};
 use invocation::Invocation;
 pub use log::log;
 use services::Aws;
+use state::State;
 
 /// The function of one execution environment.
 #[derive(Debug)]
@@ -140,7 +142,10 @@ impl Handler {
         };
         let _turn = self.turn.lock().await;
         if let Some(table) = &self.table {
-            match self.run(event, table, &around, &invocation).await {
+            match self
+                .run(event, &State::Table(table), &around, &invocation)
+                .await
+            {
                 // Nothing is lost without it: what was told may be told again.
                 Err(HandlerError::State(StateError::Unusable(why))) => {
                     let why = format!("the state table cannot be used, {why}");
@@ -152,14 +157,15 @@ impl Handler {
                 answer => return answer,
             }
         }
-        self.run(event, &self.memory, &around, &invocation).await
+        let memory = State::Memory(&self.memory);
+        self.run(event, &memory, &around, &invocation).await
     }
 
     /// Handles the event with this state.
-    async fn run<S: Store>(
+    async fn run(
         &self,
         event: &LambdaEvent<Box<RawValue>>,
-        state: &S,
+        state: &State<'_>,
         around: &DecodeContext,
         invocation: &Invocation<fn() -> Timestamp>,
     ) -> Result<Answer, HandlerError> {

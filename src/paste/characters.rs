@@ -6,7 +6,8 @@ use std::borrow::Cow;
 /// without width, plain blanks, entities of HTML read back.
 pub(super) fn plain(line: &str) -> Cow<'_, str> {
     let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~') && *byte != b'&';
-    if line.as_bytes().iter().all(is_plain) && !line.contains("^[[") {
+    let is_linked = line.contains("<http");
+    if line.as_bytes().iter().all(is_plain) && !line.contains("^[[") && !is_linked {
         return Cow::Borrowed(line);
     }
     let mut text = String::with_capacity(line.len());
@@ -16,6 +17,9 @@ pub(super) fn plain(line: &str) -> Cow<'_, str> {
         rest = match character {
             '\u{1b}' | '\u{241b}' => after_sequence(after),
             '^' if after.starts_with("[[") => after_sequence(&after[1..]),
+            // As a chat writes an address.
+            '<' if after.starts_with("http") => after,
+            '>' if is_linked => after,
             '&' => match entity(after) {
                 Some((read, after)) => {
                     text.push_str(read);
@@ -99,6 +103,10 @@ mod tests {
             (
                 "&amp;lt;error&amp;gt; &amp;amp; &amp;copy;",
                 "<error> & &copy;",
+            ),
+            (
+                "Get \"<http://169.254.169.254/latest>\": EOF",
+                "Get \"http://169.254.169.254/latest\": EOF",
             ),
             ("R&D", "R&D"),
             ("\u{201c}x\u{201d}", "\u{201c}x\u{201d}"),

@@ -18,7 +18,7 @@ use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stam
 /// What is left of a head: date, time, level, each in the form in which people
 /// leave it.
 static FRAGMENT: LazyLock<Regex> = LazyLock::new(|| {
-    let date = r"(?:(?P<date>\d{4}[-/.]\d\d[-/.]\d\d)|[XxYy]{4}[-/.][XxMm]{2}[-/.][XxDd]{2}|#{4}-##-##|\*{4}-\*\*-\*\*|[A-Z][a-z]{2} [ \d]\d)[ T,]+";
+    let date = r"(?:(?P<date>\d{4}[-/.]\d\d[-/.]\d\d)|[XxYy]{4}[-/.][XxMm]{2}[-/.][XxDd]{2}|#{4}-##-##|\*{4}-\*\*-\*\*|\d\d?[/.]\d\d?[/.]\d{4}|[A-Z][a-z]{2} [ \d]\d)[ T,]+";
     let time = r"(?:(?P<time>\d\d:\d\d:\d\d(?:\.\d+)?)|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?Z?|[XxHh]{2}:[XxMm]{2}(?::[XxSs]{2})?(?:\.[Xx]+)?|##:##:##|\*\*:\*\*:\*\*)[ ,|-]+";
     let level = r"(?i:[\[(<]?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL)[\])>]?(?:\s*[:|-]\s*|\s+))";
     Regex::new(&format!("^(?:{date})?(?:{time})?(?:{level})?"))
@@ -95,7 +95,8 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
     let page = ["&#", "&quot;", "&apos;", "&amp;"]
         .iter()
         .any(|entity| text.contains(entity))
-        && !text.contains(['"', '\'']);
+        && !(lines.iter()).any(|line| !line.starts_with('<') && line.contains(['"', '\'']))
+        || text.contains("\"<http");
     let written = |(at, line): (usize, &&'t str)| {
         let line = in_fence(line).filter(|_| at < first).unwrap_or(line);
         match page {
@@ -192,7 +193,8 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             lines: (lines.iter())
                 .map(|line| {
                     let line = plain(line);
-                    element(&line).map_or(line, Cow::Owned)
+                    let bare = without_number(line.trim_start()).unwrap_or(&line);
+                    element(bare.trim_start_matches(is_edge)).map_or(line, Cow::Owned)
                 })
                 .collect(),
             begins,

@@ -45,14 +45,14 @@ static ONE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?P<Blank>\s+)",
         r"(?P<Clock>\[[ \d:.,/TZ+-]*\d[:.]\d[ \d:.,/TZ+-]*(?:[AaPp]\.?[Mm]\.?)?\]\s*|\d{4}-\d\d-\d\dT\d\d:\d\d\S*\s+|\d{1,2}:\d\d(?::\d\d)?(?:[.,]\d+)?\s*(?:[AaPp][Mm])?[,\s-]\s*)",
         r"(?P<Elision>(?:\.{3,}|\x{2026}|\[(?:\.{3}|\x{2026}|snip|REDACTED|cut|truncated)\]|<(?:snip|masked|redacted|timestamp|date|time)>)\s*)",
-        r"(?P<Code>`+|~~~+|\*\*|__|\{(?:code|noformat|quote|monospaced)(?::[^}]*)?\}|\[/?(?:code|quote|pre)\]|</?(?i:pre|code|p|br|li|ul|td|tr|div|span|samp|blockquote)(?:\s[^>]*)?/?>)",
-        r"(?P<Quote>[>|\x{2502}\x{2503}\x{bb}])",
-        r"(?P<Bullet>(?:[-*+#;<\x{2022}\x{25aa}\x{2023}\x{25e6}\x{b7}\x{2013}\x{2014}]|//|->|=>|\x{2192})\s+)",
+        r"(?P<Code>`+|~~~+|\*\*|__|\{(?:code|noformat|quote|monospaced)(?::[^}]*)?\}|\[/?(?:code|quote|pre)\]|</?(?i:html|body|pre|code|p|br|li|ul|td|tr|div|span|samp|blockquote|message|log|line|data)(?:\s[^>]*)?/?>)",
+        r"(?P<Quote>[>|+\x{2502}\x{2503}\x{bb}])",
+        r"(?P<Bullet>(?:[-*+#;<\x{2022}\x{25aa}\x{2023}\x{25e6}\x{b7}\x{2013}\x{2014}\x{25b6}\x{25ba}]|//|->|=>|\x{2192}|bq\.)\s+)",
         r#"(?P<Opening>["'\x{201c}\x{201d}\x{201e}\x{ab}\x{2018}\x{2019}])"#,
-        r"(?P<Agent>(?:[0-9A-Za-z._-]+ )?(?:/[0-9A-Za-z._/-]*/)?(?:amazon-ssm-agent|ssm-(?:agent|document|session)-worker|systemd)(?:\.[0-9A-Za-z_-]+)?(?:\[[0-9]+\])?:(?:\s+|$)|m?i-[0-9a-f]+\s+)",
-        r"(?P<Number>[\[(]?[0-9]+[:.)|\]\x{2502}\s-])",
+        r"(?P<Agent>(?:[0-9A-Za-z._-]+ )?(?:/[0-9A-Za-z._/-]*/)?(?:amazon-ssm-agent|ssm-(?:agent|document|session)-worker|systemd)(?:\.[0-9A-Za-z_-]+)?(?:\[[0-9]+\])?:(?:\s+|$)|(?:/\S+\s+)?m?i-[0-9a-f]+\s+)",
+        r"(?P<Number>[\[(]?[0-9]+[:.)|\]\x{2502}\x{2192}\s-])",
         r#"(?P<File>(?:[A-Za-z]:)?[^\s:|"<>]*\.(?:log|txt|err|out)[0-9A-Za-z.]*?(?:[:|]\s*|-)|[0-9A-Za-z._/-]+\s+\|\s)"#,
-        r#"(?P<Name><[^\s<>]+>:?\s+|@?[^\s:<>\[\]|{}"]+(?: [^\s:<>\[\]|{}"]+)?(?: [^\s:<>\[\]|{}"]+)?:\s+)"#,
+        r#"(?P<Name><[^\s<>]+>:?\s+|@?[^\s:<>\[\]|{}"]+(?: [^\s:<>\[\]|{}"]+)?(?: [^\s:<>\[\]|{}"]+)?[\x20]*:\s+|MESSAGE=|[^\t]{1,64}\t)"#,
     ];
     let one = format!("^(?:{})", kinds.join("|"));
     Regex::new(&one).expect("a regular expression that a test compiles")
@@ -172,23 +172,20 @@ pub(super) fn closed<'t>(body: &'t str, marks: &[Mark]) -> Option<&'t str> {
         let edge = body.trim_end().strip_suffix(" |");
         return edge.filter(|_| marks.contains(&Mark::Quote)).or(Some(body));
     }
-    let ends = [
-        "{code}",
-        "{noformat}",
-        "</code>",
-        "</pre>",
-        "</p>",
-        "</li>",
-        "[/code]",
-        "<br>",
-        "<br/>",
-        "</td>",
-    ];
+    let ends = ["{code}", "{noformat}", "[/code]", "<br>", "<br/>"];
+    // `</td></tr>`.
+    let tag = |text: &'t str| {
+        let (kept, name) = text.strip_suffix('>')?.rsplit_once("</")?;
+        name.bytes()
+            .all(|b| b.is_ascii_alphanumeric())
+            .then_some(kept)
+    };
     let mut kept = body.trim_end();
     loop {
         let shorter = ends
             .iter()
             .find_map(|end| kept.strip_suffix(end))
+            .or_else(|| tag(kept))
             .unwrap_or(kept);
         let shorter = shorter
             .trim_end_matches(CLOSING)
@@ -198,10 +195,13 @@ pub(super) fn closed<'t>(body: &'t str, marks: &[Mark]) -> Option<&'t str> {
         }
         kept = shorter;
     }
-    let spoken_of = kept.find(['`', '\u{201d}']).is_some_and(|at| {
-        let after = &kept[at..];
-        after.split_whitespace().count() > 2
-    });
+    // Quotation marks around all of a line, with others within.
+    let around = marks.contains(&Mark::Opening) && body.trim_end().ends_with(CLOSING);
+    let spoken_of = !around
+        && kept.find(['`', '\u{201d}']).is_some_and(|at| {
+            let after = &kept[at..];
+            after.split_whitespace().count() > 2
+        });
     (!spoken_of).then_some(kept)
 }
 

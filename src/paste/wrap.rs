@@ -73,7 +73,7 @@ impl Wrap {
         let sign = at_edge.first().and_then(|line| line.chars().last());
         let sign = sign.filter(|sign| {
             hard && at_edge.len() > 1
-                && "-\\\u{21b5}\u{23ce}\u{b6}\u{bb}".contains(*sign)
+                && "-=\\\u{21b5}\u{23ce}\u{b6}\u{bb}".contains(*sign)
                 && at_edge.iter().all(|line| line.ends_with(*sign))
         });
         Some(Self {

@@ -211,6 +211,15 @@ pub(crate) const WAYS: &[Way] = ways! {
     "serial console" false |text| each(text, |at, line| format!("[   {}.345678] amazon-ssm-agent[1571]: {line}", 12 + at % 80));
     "console with host" false |text| each(text, |at, line| format!("[{:5}.345678] ip-10-0-0-1 amazon-ssm-agent[1571]: {line}", 12 + at % 80));
     "aws logs tail" false |text| each(text, |_, line| format!("2024-11-04T10:02:44.962000+00:00 i-0123456789abcdef0 {line}"));
+    "awslogs get" false |text| each(text, |_, line| format!("/ssm/agent i-0123456789abcdef0 {line}"));
+    "gh run view" false |text| each(text, |_, line| format!("build\tRun the agent\t2026-11-23T04:19:04.1234567Z {line}"));
+    "an editor's arrow" false |text| each(text, |at, line| format!("{at:6}\u{2192}{line}"));
+    "a diff" false |text| each(text, |_, line| format!("+{line}"));
+    "dates of the United States" false |text| heads(text, |head| format!("{}/{}/{} {} {} {}{}", &head.date[5..7], &head.date[8..], &head.date[..4], head.time, head.level, head.tags, head.message));
+    "a page" false |text| format!("<html><body><pre class=\"log\">{}</pre></body></html>\n", entities(text));
+    "quoted in Jira" false |text| each(text, |_, line| format!("bq. {line}"));
+    "Get-WinEvent | fl" false |text| each(text, |_, line| format!("TimeCreated  : 11/23/2026 4:19:04 AM\nProviderName : AmazonSSMAgent\nId           : 1\nMessage      : {line}\n"));
+    "journalctl -o verbose" false |text| each(text, |_, line| format!("Mon 2026-11-23 04:19:04.185000 UTC [s=a;i=1;b=c]\n    _HOSTNAME=h1\n    SYSLOG_IDENTIFIER=amazon-ssm-agent\n    MESSAGE={line}"));
     "docker compose" false |text| each(text, |_, line| format!("ssm-agent-1  | {line}"));
     "rows of 80" false |text| rows(text, 80, "", "");
     "rows of 100" false |text| rows(text, 100, "", "");

@@ -10,7 +10,7 @@ use super::shapes::{at_once, in_batches, lines};
 use super::verdict::{actionable, assert_none, summary};
 
 /// Copies that say that the agent wrote the text.
-const OF_THE_AGENT: [&str; 7] = [
+const OF_THE_AGENT: [&str; 9] = [
     "grep of a file",
     "grep -n of files",
     "Select-String",
@@ -18,6 +18,8 @@ const OF_THE_AGENT: [&str; 7] = [
     "console with host",
     "aws logs tail",
     "docker compose",
+    "Get-WinEvent | fl",
+    "journalctl -o verbose",
 ];
 
 /// What people ask and write about the agent names its errors.

@@ -159,11 +159,7 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                     Notified::Failed
                 }
                 NotifyDecision::Wait => {
-                    self.undelivered.push(UndeliveredNotification {
-                        why: "Another execution environment was about to notify of the incident and did not come to an end".to_owned(),
-                        subject: one.name(),
-                        text: String::new(),
-                    });
+                    self.undelivered.push(awaited(one.name()));
                     Notified::Failed
                 }
             };
@@ -182,9 +178,13 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
     pub(super) async fn recover(&mut self, recovered: &[Recovered]) -> Result<(), StateError> {
         let min_severity = self.min_severity;
         let is_sent = |over: &ResolvedIncident| over.severity >= min_severity;
-        let over = (self.incidents)
+        let (over, waiting) = (self.incidents)
             .recover_all(recovered, is_sent, self.state, &self.times)
             .await?;
+        let waiting = waiting
+            .iter()
+            .map(|over| name(&over.title, over.nodes.count));
+        self.undelivered.extend(waiting.map(awaited));
         self.send(over.iter().map(Due::ResolvedIncident).collect())
             .await;
         Ok(())
@@ -266,6 +266,15 @@ impl Settled {
     /// What stands for the subject of its message when there is no time to write it.
     fn name(&self) -> String {
         name(&self.incident.title, self.nodes.count)
+    }
+}
+
+/// The message `subject`, which another environment was about to send.
+fn awaited(subject: String) -> UndeliveredNotification {
+    UndeliveredNotification {
+        why: "Another execution environment was about to notify of the incident and did not come to an end".to_owned(),
+        subject,
+        text: String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::error::HandlerError;
+use super::error::{HandlerError, UndeliveredNotification};
 use super::intake::IngestedBatches;
 use super::invocation::{Invocation, Services};
 use super::notifier::{Notifications, Settled, wrote};
@@ -24,6 +24,7 @@ use crate::repair::plan::PlanSummary;
 use crate::report::build;
 use crate::report::{Notified, Report};
 use crate::state::Store;
+use crate::text::redact::redact_line;
 
 impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
     /// From what was read to what is notified. Nobody reads a report on Kinesis, so
@@ -47,14 +48,24 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             .load_nodes(state, nodes.chain(&intake.nodes), now)
             .await?;
         let (diagnosed, reported) = self.diagnose(intake.findings, &known, &**services).await;
-        let (incidents, members): (Vec<Incident>, Vec<Vec<usize>>) =
-            gather_with_members(&diagnosed).into_iter().unzip();
-        let all: Vec<&Incident> = incidents.iter().collect();
+        let incidents = gather_with_members(&diagnosed);
+        let all: Vec<&Incident> = incidents.iter().map(|(incident, _)| incident).collect();
         known.load_incidents(state, &all, now).await?;
-        let mut settled = Vec::with_capacity(incidents.len());
+        let (mut settled, mut members) = (Vec::new(), Vec::new());
+        let mut undelivered = Vec::new();
         // One after another: the hourly cap counts them all.
-        for incident in incidents {
+        for (incident, of_incident) in incidents {
             let plan = services.repair(&incident, &mut repairs, state, self).await;
+            if plan.is_under_way() {
+                undelivered.push(UndeliveredNotification {
+                    why: "Another invocation was repairing the resource and did not come to an end"
+                        .to_owned(),
+                    subject: redact_line(&incident.title),
+                    text: String::new(),
+                });
+                continue;
+            }
+            members.push(of_incident);
             settled.push(Settled {
                 happened: plan.happened(&incident, &repairs),
                 plan: plan.summary,
@@ -85,7 +96,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             },
             budget: self.budget,
             without_state: self.without_state.as_deref(),
-            undelivered: Vec::new(),
+            undelivered,
         };
         round.tell(&mut settled).await?;
         round.recover(&recovered).await?;

@@ -102,10 +102,10 @@ pub struct Decision {
 pub enum NotifyDecision {
     /// Once it is claimed.
     Send(NotifyReason),
-    /// The reader knows it, or another execution environment is about to say it.
+    /// The reader knows it.
     Suppress,
-    /// Another environment is about to notify of the incident, but not of this:
-    /// decide again when it has.
+    /// Another execution environment is about to notify of the incident: decide again
+    /// when it has.
     Wait,
 }
 
@@ -486,8 +486,8 @@ impl Incidents {
 
     /// Whether another environment is about to notify of the incident.
     fn is_claimed_by_another(&self, key: &str, now: Timestamp) -> bool {
-        let claim = self.entry(key).and_then(|entry| entry.claim);
-        claim.is_some_and(|claim| claim.is_of_another(self.me, now))
+        let entry = self.entry(key);
+        entry.is_some_and(|entry| entry.is_claimed_by_another(self.me, now))
     }
 
     /// Whether the message that is claimed is this invocation's own.

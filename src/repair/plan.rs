@@ -336,6 +336,12 @@ impl Plan {
         Self { outcome, ..self }
     }
 
+    /// Whether another invocation is repairing the resource: what there is to notify
+    /// follows from what comes of that.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.closed.contains(&Lock::UnderWay)
+    }
+
     /// Whether the resource was found broken after this function had repaired it.
     pub(crate) fn is_recurred(&self) -> bool {
         self.closed.contains(&Lock::RepairedAgain)

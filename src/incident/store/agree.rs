@@ -112,7 +112,8 @@ impl Incidents {
 
     /// Closes what `recovered` puts an end to. Gives the incidents that are over and
     /// whose end is to be notified, claimed; of the others, by `is_sent`, it counts as
-    /// notified.
+    /// notified. The second list has those of which another environment was about to
+    /// notify and did not in time.
     ///
     /// # Errors
     /// When the state cannot be used.
@@ -122,11 +123,13 @@ impl Incidents {
         is_sent: impl Fn(&ResolvedIncident) -> bool,
         state: &S,
         times: &Times<C>,
-    ) -> Result<Vec<ResolvedIncident>, StateError> {
-        for conflicts in 0..TRIES {
+    ) -> Result<(Vec<ResolvedIncident>, Vec<ResolvedIncident>), StateError> {
+        let mut conflicts = 0;
+        for tries in 0.. {
             let now = (times.clock)();
-            let mut over = self.recover(recovered);
-            over.retain(|over| !self.is_claimed_by_another(&over.key, now));
+            let over = self.recover(recovered);
+            let is_claimed = |over: &ResolvedIncident| self.is_claimed_by_another(&over.key, now);
+            let (waiting, mut over): (Vec<_>, Vec<_>) = over.into_iter().partition(is_claimed);
             for one in &over {
                 if !is_sent(one) {
                     self.mark_notified(&one.key, NotifyReason::Resolved, now);
@@ -135,10 +138,17 @@ impl Incidents {
                 }
             }
             over.retain(&is_sent);
-            if self.save(state, now).await?.is_empty() {
-                return Ok(over);
+            let is_settled = self.save(state, now).await?.is_empty();
+            if is_settled && (waiting.is_empty() || now >= times.patience) {
+                return Ok((over, waiting));
             }
-            state.back_off(conflicts).await;
+            conflicts += u32::from(!is_settled);
+            if conflicts > TRIES {
+                break;
+            }
+            state.back_off(tries).await;
+            let keys = waiting.into_iter().map(|over| over.key).collect();
+            self.reload(state, &keys, (times.clock)()).await?;
         }
         Err(contended())
     }

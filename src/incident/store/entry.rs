@@ -391,9 +391,9 @@ impl Entry {
         }
     }
 
-    /// Whether to notify of it now; `stands` is what [`Entry::note`] answered. What
-    /// another environment, not `me`, is about to say counts as said: when it fails
-    /// to, its batch comes again.
+    /// Whether to notify of it now; `stands` is what [`Entry::note`] answered. While
+    /// another environment, not `me`, is about to notify of it, nothing is known: it
+    /// may say this, or may have ended with this very batch in hand.
     pub(super) fn notify(
         &self,
         stands: bool,
@@ -401,27 +401,21 @@ impl Entry {
         me: u64,
         now: Timestamp,
     ) -> NotifyDecision {
-        let claim = self.claim.filter(|claim| claim.is_of_another(me, now));
-        if stands && claim.is_some_and(|claim| claim.why == NotifyReason::Resolved) {
-            return NotifyDecision::Wait;
-        }
-        let said = claim.map_or(self.notified, |claim| Some(claim.says));
-        match self.due(said, stands, reminder, now) {
+        match self.due(stands, reminder, now) {
             None => NotifyDecision::Suppress,
-            Some(_) if claim.is_some() => NotifyDecision::Wait,
+            Some(_) if self.is_claimed_by_another(me, now) => NotifyDecision::Wait,
             Some(why) => NotifyDecision::Send(why),
         }
     }
 
-    /// Why it is notified now, when the reader knows `said`.
-    fn due(
-        &self,
-        said: Option<LastNotified>,
-        stands: bool,
-        reminder: Duration,
-        now: Timestamp,
-    ) -> Option<NotifyReason> {
-        let Some(notified) = said else {
+    /// Whether an invocation other than `me` is about to notify of it.
+    pub(super) fn is_claimed_by_another(&self, me: u64, now: Timestamp) -> bool {
+        self.claim.is_some_and(|claim| claim.is_of_another(me, now))
+    }
+
+    /// Why it is to be notified now.
+    fn due(&self, stands: bool, reminder: Duration, now: Timestamp) -> Option<NotifyReason> {
+        let Some(notified) = self.notified else {
             let due = self.is_due() || (stands && self.is_news());
             let why = match self.comes_and_goes() {
                 true => NotifyReason::Flapping,

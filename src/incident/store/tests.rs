@@ -6,6 +6,7 @@ use crate::finding::{ErrorDetails, Finding};
 use crate::incident::group::AffectedNode;
 use crate::node::{AccountId, IdSource, Node, NodeId, Region};
 
+mod environments;
 mod life;
 mod shared;
 

@@ -1,0 +1,158 @@
+//! Two invocations over one state, each with what it has read.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::incident::store::agree::Times;
+use crate::state::Memory;
+
+/// Waits for what never has to wait: the memory's answers are there at once.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// An invocation that has read what it needs for `incident`.
+fn reads(me: u64, state: &Memory, incident: &Incident) -> Incidents {
+    let mut incidents = Incidents::new(DAY, me);
+    block_on(incidents.load_incidents(state, &[incident], at(0))).expect("it can be read");
+    incidents
+}
+
+fn times(now: i64) -> Times<impl Fn() -> Timestamp> {
+    Times {
+        clock: move || at(now),
+        ends_at: at(60),
+        patience: at(0),
+    }
+}
+
+/// Decides on `incident` as the state stands now, and claims the message.
+fn decides(incidents: &mut Incidents, state: &Memory, incident: &Incident, now: i64) -> Decision {
+    let all = [(incident, Happened::from(State::Open))];
+    let times = times(now);
+    let decided = incidents.decide_all(&all, |_, _| true, state, &times);
+    block_on(decided).expect("it can be written").remove(0)
+}
+
+fn marks(incidents: &mut Incidents, state: &Memory, incident: &Incident, why: NotifyReason) {
+    let sent = [(incident.key.clone(), why)];
+    let marked = incidents.settle_claims(&sent, &[], state, at(2));
+    block_on(marked).expect("it can be written");
+}
+
+#[test]
+fn of_two_that_have_read_the_same_one_notifies_and_both_nodes_count() {
+    let state = Memory::default();
+    let (one, two) = (confirmed(&[1], at(0)), confirmed(&[2], at(0)));
+    let (mut first, mut second) = (reads(1, &state, &one), reads(2, &state, &two));
+    let decision = decides(&mut first, &state, &one, 1);
+    assert_eq!((decision.notify, decision.nodes.count), (OPEN, 1));
+    // It does not know whether the first one will get to say it.
+    let decision = decides(&mut second, &state, &two, 1);
+    assert_eq!(decision.notify, NotifyDecision::Wait);
+    marks(&mut first, &state, &one, NotifyReason::Opened);
+    let mut again = reads(3, &state, &two);
+    let decision = decides(&mut again, &state, &two, 3);
+    assert_eq!((decision.notify, decision.nodes.count), (SILENT, 2));
+}
+
+#[test]
+fn the_claim_of_one_that_ended_runs_out() {
+    let state = Memory::default();
+    let one = confirmed(&[1], at(0));
+    assert_eq!(
+        decides(&mut reads(1, &state, &one), &state, &one, 1).notify,
+        OPEN
+    );
+    let mut retry = reads(2, &state, &one);
+    assert_eq!(
+        decides(&mut retry, &state, &one, 59).notify,
+        NotifyDecision::Wait
+    );
+    assert_eq!(decides(&mut retry, &state, &one, 60).notify, OPEN);
+    assert_eq!(
+        decides(&mut retry, &state, &one, 61).notify,
+        OPEN,
+        "its own claim"
+    );
+}
+
+#[test]
+fn a_message_that_failed_leaves_its_claim() {
+    let state = Memory::default();
+    let one = confirmed(&[1], at(0));
+    let mut first = reads(1, &state, &one);
+    decides(&mut first, &state, &one, 1);
+    block_on(first.settle_claims(&[], &[one.key.clone()], &state, at(2))).expect("written");
+    assert_eq!(
+        decides(&mut reads(2, &state, &one), &state, &one, 3).notify,
+        OPEN
+    );
+}
+
+#[test]
+fn a_node_is_counted_once_though_it_was_not_written_with_its_incident() {
+    let state = Memory::default();
+    let one = confirmed(&[1], at(0));
+    let mut first = reads(1, &state, &one);
+    first.decide(&one, State::Open, at(1));
+    // It ends between the two writes.
+    let slot = &first.incidents[&one.key];
+    let key = crate::state::Key::new(crate::state::Kind::Incident, &one.key);
+    let write = slot.write(&key, at(1_000)).expect("it is small");
+    block_on(crate::state::Store::save(
+        &state,
+        write.into_iter().collect(),
+    ));
+
+    let mut retry = reads(2, &state, &one);
+    let decision = decides(&mut retry, &state, &one, 2);
+    assert_eq!((decision.notify, decision.nodes.count), (OPEN, 1));
+    marks(&mut retry, &state, &one, NotifyReason::Opened);
+    let healed = [recovered(1, at(9))];
+    let mut later = reads(3, &state, &one);
+    let times = times(10);
+    let over = block_on(later.recover_all(&healed, |_| true, &state, &times));
+    let (over, waiting) = over.expect("it can be written");
+    assert_eq!((over.len(), waiting.len()), (1, 0));
+}
+
+#[test]
+fn the_last_of_many_that_recover_at_once_says_it_is_over() {
+    let state = Memory::default();
+    let both = confirmed(&[1, 2], at(0));
+    let mut first = reads(1, &state, &both);
+    decides(&mut first, &state, &both, 1);
+    marks(&mut first, &state, &both, NotifyReason::Opened);
+    // Each has read that both are open.
+    let mut readers = [reads(2, &state, &both), reads(3, &state, &both)];
+    let mut ends = Vec::new();
+    for (number, reader) in (1..).zip(&mut readers) {
+        let healed = [recovered(number, at(9))];
+        let times = times(10);
+        let over = block_on(reader.recover_all(&healed, |_| true, &state, &times));
+        ends.push(over.expect("it can be written").0.len());
+    }
+    assert_eq!(ends, [0, 1]);
+}
+
+#[test]
+fn more_nodes_than_wait_with_their_incident_are_counted_exactly() {
+    let state = Memory::default();
+    for number in 1..=100 {
+        let one = confirmed(&[number], at(0));
+        let decision = decides(&mut reads(u64::from(number), &state, &one), &state, &one, 1);
+        assert_eq!(decision.nodes.count, number as usize);
+        if let NotifyDecision::Send(why) = decision.notify {
+            let mut sender = reads(u64::from(number), &state, &one);
+            marks(&mut sender, &state, &one, why);
+        }
+    }
+    let entry = reads(200, &state, &confirmed(&[1], at(0)));
+    let entry = entry.entries().next().expect("it is there").1;
+    assert!(entry.pending.len() <= 40, "{}", entry.pending.len());
+}

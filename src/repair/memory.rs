@@ -425,6 +425,8 @@ fn is_within(span: Duration, at: Timestamp, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Memory;
+    use crate::state::tests::block_on;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -482,5 +484,68 @@ mod tests {
         let last = memory.last("trust-ec2", "web");
         assert_eq!(last.map(|attempt| attempt.at), Some(at(10)));
         assert_eq!(memory.last("enable-imds-endpoint", "web"), None);
+    }
+
+    const ACTION: &str = "trust-ec2";
+
+    /// An invocation that has read what is known of `target`.
+    fn reads(me: u64, state: &Memory, target: &str, now: i64) -> RepairMemory {
+        let mut memory = RepairMemory::new(me);
+        block_on(memory.load(state, ACTION, target, at(now))).expect("it can be read");
+        memory
+    }
+
+    fn begins(memory: &mut RepairMemory, state: &Memory, target: &str, now: i64) -> bool {
+        let begun = attempt(target, now);
+        block_on(memory.begin(state, begun, 2, at(now + 60))).expect("it can be written")
+    }
+
+    #[test]
+    fn of_two_that_have_read_the_same_one_begins_and_the_other_sees_it_under_way() {
+        let state = Memory::default();
+        let (mut one, mut two) = (reads(1, &state, "web", 0), reads(2, &state, "web", 0));
+        assert!(begins(&mut one, &state, "web", 0));
+        assert!(!one.is_under_way(ACTION, "web", at(1)), "it is its own");
+        assert!(!begins(&mut two, &state, "web", 0));
+        assert!(two.is_under_way(ACTION, "web", at(59)));
+        // It ended before it could tell what came of it.
+        assert!(!two.is_under_way(ACTION, "web", at(60)));
+        assert!(
+            two.last(ACTION, "web")
+                .is_some_and(Attempt::may_have_written)
+        );
+        block_on(one.end(&state, attempt("web", 0))).expect("it can be written");
+        let later = reads(3, &state, "web", 5);
+        assert!(!later.is_under_way(ACTION, "web", at(5)));
+        assert!(later.last(ACTION, "web").is_some_and(Attempt::holds));
+    }
+
+    #[test]
+    fn the_cap_counts_over_all_invocations() {
+        let state = Memory::default();
+        let mut readers = ["a", "b", "c"].map(|target| (target, reads(1, &state, target, 0)));
+        let begun = readers
+            .each_mut()
+            .map(|(target, memory)| begins(memory, &state, target, 0));
+        assert_eq!(begun, [true, true, false]);
+        assert_eq!(reads(2, &state, "c", 1).last(ACTION, "c"), None);
+        assert!(begins(
+            &mut reads(2, &state, "c", 3_600),
+            &state,
+            "c",
+            3_600
+        ));
+    }
+
+    #[test]
+    fn what_was_not_sent_counts_for_nothing() {
+        let state = Memory::default();
+        let mut memory = reads(1, &state, "web", 0);
+        assert!(begins(&mut memory, &state, "web", 0));
+        block_on(memory.withdraw(&state, ACTION, "web", at(0))).expect("it can be written");
+        let mut later = reads(2, &state, "web", 1);
+        assert_eq!(later.last(ACTION, "web"), None);
+        assert_eq!(later.full_until(1, at(1)), None);
+        assert!(begins(&mut later, &state, "web", 1));
     }
 }

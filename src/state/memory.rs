@@ -9,7 +9,8 @@ use clru::{CLruCache, CLruCacheConfig, WeightScale};
 use super::{Consistency, Item, Key, SaveError, StateError, Store, Write};
 
 /// What all items together may take.
-const MAX_BYTES: NonZeroUsize = NonZeroUsize::new(24 * 1024 * 1024).expect("24 MiB are not zero");
+pub(super) const MAX_BYTES: NonZeroUsize =
+    NonZeroUsize::new(24 * 1024 * 1024).expect("24 MiB are not zero");
 
 /// Bounded in bytes: what was not used for longest goes first.
 #[derive(Debug)]

@@ -188,3 +188,6 @@ impl StateError {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

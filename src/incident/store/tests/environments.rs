@@ -1,19 +1,9 @@
 //! Two invocations over one state, each with what it has read.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use super::*;
 use crate::incident::store::agree::Times;
 use crate::state::Memory;
-
-/// Waits for what never has to wait: the memory's answers are there at once.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits"),
-    }
-}
+use crate::state::tests::block_on;
 
 /// An invocation that has read what it needs for `incident`.
 fn reads(me: u64, state: &Memory, incident: &Incident) -> Incidents {

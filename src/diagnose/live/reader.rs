@@ -1,8 +1,10 @@
 //! Asks about many things, several at a time, until time is up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -109,30 +111,41 @@ impl<R: Send + Sync + 'static> Reader<R> {
         A: ApiFuture<T> + 'static,
     {
         let keys: BTreeSet<K> = keys.into_iter().collect();
-        let late = || Fetched::Failed(LATE.to_owned());
-        let mut answers: BTreeMap<K, Fetched<T>> =
-            keys.iter().map(|key| (key.clone(), late())).collect();
-        let mut running = JoinSet::new();
-        for key in keys {
+        let late = |key: &K| (key.clone(), Fetched::Failed(LATE.to_owned()));
+        let answers: BTreeMap<K, Fetched<T>> = keys.iter().map(late).collect();
+        let answers = Arc::new(Mutex::new(answers));
+        let ask_about = |key: K| {
             let answer = ask(Arc::clone(&self.reads), key.clone());
-            let permits = Arc::clone(&self.permits);
-            running.spawn(async move {
-                // A semaphore that is never closed always gives its permit.
-                let _permit = permits.acquire_owned().await;
-                (key, answer.await)
-            });
-        }
-        loop {
-            match timeout_at(self.until, running.join_next()).await {
-                Ok(Some(Ok((key, answer)))) => {
-                    answers.insert(key, outcome(answer));
-                }
-                // A call that panicked keeps its place as not answered.
-                Ok(Some(Err(_))) => {}
-                Ok(None) | Err(_) => return answers,
-            }
-        }
+            let answers = Arc::clone(&answers);
+            let asked = async move {
+                let answer = outcome(answer.await);
+                lock(&answers).insert(key, answer);
+            };
+            asked.boxed()
+        };
+        let asked = keys.into_iter().map(ask_about).collect();
+        run(asked, &self.permits, self.until).await;
+        std::mem::take(&mut *lock(&answers))
     }
+}
+
+/// Runs `calls` side by side until time is up; what panicked or is late has no answer.
+/// Of one type for all calls, so that it is compiled once.
+async fn run(calls: Vec<BoxFuture<'static, ()>>, permits: &Arc<Semaphore>, until: Instant) {
+    let mut running = JoinSet::new();
+    for call in calls {
+        let permits = Arc::clone(permits);
+        running.spawn(async move {
+            // A semaphore that is never closed always gives its permit.
+            let _permit = permits.acquire_owned().await;
+            call.await;
+        });
+    }
+    while let Ok(Some(_)) = timeout_at(until, running.join_next()).await {}
+}
+
+fn lock<T>(answers: &Mutex<T>) -> MutexGuard<'_, T> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn outcome<T>(answer: Result<T, CallError>) -> Fetched<T> {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::calls::{Call, List, Listed, Reads};
@@ -95,7 +96,7 @@ impl<R> Recent<R> {
             return answer;
         }
         let at = Instant::now();
-        let answer = self.reads.read(&call).await;
+        let answer = self.reads.read(&call).boxed().await;
         self.put(call, at, answer.clone());
         answer
     }
@@ -123,7 +124,7 @@ impl<R> Recent<R> {
         }
         let at = Instant::now();
         let list = List(unknown);
-        let answer = self.reads.read(&list).await;
+        let answer = self.reads.read(&list).boxed().await;
         for key in list.0 {
             let facts = answer.as_ref().map_err(CallError::clone).map(|found| {
                 let facts: Vec<T> = found

@@ -30,6 +30,7 @@ use self::over::{outlived, survives};
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
+use crate::cause::Cause;
 use crate::failure::Kind as FailureKind;
 use crate::finding::Recovered;
 use crate::machine::{Environment, Machine};
@@ -104,6 +105,10 @@ pub struct NodeState {
     /// When each part was last proven to work.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
     proven: Vec<(Part, Timestamp)>,
+    /// When what each cause had done was last over. An invocation that read so may have
+    /// been cut off before it closed an incident; later ones do.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
+    over: Vec<(Cause, Timestamp)>,
     #[serde(skip_serializing_if = "is_default")]
     recent: Recent,
     /// The node's id as the text names it; never the authority for a write.
@@ -192,6 +197,16 @@ impl NodeState {
         self.open.is_empty() && self.channel.is_quiet()
     }
 
+    /// What is over by all that was read, and when that was proven.
+    pub fn over(&self) -> impl Iterator<Item = (Cause, Timestamp)> {
+        let is_open = |cause: Cause, at: Timestamp| {
+            let mut open = self.open.iter();
+            open.any(|open| open.causes.lead() == cause && open.last <= at)
+        };
+        let over = self.over.iter().copied();
+        over.filter(move |(cause, at)| !is_open(*cause, *at))
+    }
+
     /// What it holds on the heap.
     pub fn bytes(&self) -> usize {
         let open: usize = self.open.iter().map(ActiveFault::bytes).sum();
@@ -200,6 +215,7 @@ impl NodeState {
             + self.channel.bytes()
             + self.recent.bytes()
             + self.proven.capacity() * size_of::<(Part, Timestamp)>()
+            + self.over.capacity() * size_of::<(Cause, Timestamp)>()
             + self.version.as_ref().map_or(0, String::capacity)
             + self.named.as_ref().map_or(0, |id| id.as_str().len())
     }
@@ -504,6 +520,12 @@ impl NodeState {
         }
         recovered.sort_by_key(|over| over.cause);
         recovered.dedup();
+        for Recovered { cause, at, .. } in &recovered {
+            match self.over.iter_mut().find(|(known, _)| known == cause) {
+                Some((_, known)) => *known = (*known).max(*at),
+                None => self.over.push((*cause, *at)),
+            }
+        }
         if recovered.is_empty() {
             Ingested::NoChange
         } else {

@@ -154,13 +154,12 @@ pub struct LogAnalyzer<'e> {
 impl<'e> LogAnalyzer<'e> {
     /// Of a complete log, which `node` wrote where its lines do not tell otherwise.
     pub fn new(matcher: &'e Matcher, node: Node) -> Self {
-        let named = matches!(node.id_source, IdSource::Stream | IdSource::Caller);
         let mut first = NodeState::default();
         first.begin_batch();
         first.begin_delivery(true);
         Self {
             matcher,
-            hosts: Hosts::of_stream(named.then(|| node.id.clone())),
+            hosts: hosts_of(&node),
             node,
             nodes: vec![first],
             last: None,
@@ -329,6 +328,29 @@ impl<'e> LogAnalyzer<'e> {
         analysis.recovered = seen.recovered.into_iter().map(|(_, over)| over).collect();
         analysis
     }
+}
+
+/// What is over on the nodes of the stream, by all that was read of it; by which
+/// signature was said when it was read.
+pub fn over(state: &StreamState, source: &Source) -> Vec<Recovered> {
+    let of_stream = node_of(source);
+    let hosts = (state.hosts.clone()).unwrap_or_else(|| hosts_of(&of_stream));
+    let nodes = state.nodes.iter().enumerate().flat_map(|(place, state)| {
+        let node = state.identify(&named(&of_stream, &hosts, place, state));
+        state.over().map(move |(cause, at)| Recovered {
+            node: node.id.to_string(),
+            cause,
+            signature: String::new(),
+            at,
+        })
+    });
+    nodes.collect()
+}
+
+/// Of a stream of which nothing is known yet.
+fn hosts_of(node: &Node) -> Hosts {
+    let named = matches!(node.id_source, IdSource::Stream | IdSource::Caller);
+    Hosts::of_stream(named.then(|| node.id.clone()))
 }
 
 /// The node at `place`. An id that only lines give is a hint; of several hosts in

@@ -17,9 +17,10 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::states::StreamState;
-use super::stream::{BatchAnalysis, StreamAnalyzer};
+use super::stream::{self, BatchAnalysis, StreamAnalyzer};
 use crate::batch::{Batch, Source};
 use crate::cause::Cause;
+use crate::finding::Recovered;
 use crate::signature::Matcher;
 use crate::state::{Consistency, Item, Key, SaveError, StateError, Store};
 
@@ -44,6 +45,22 @@ struct Stream<'e> {
     /// disturbs it.
     stored: Option<Stored>,
     analysis: Analysis<'e>,
+    /// Its batches bring evidence of something.
+    is_fresh: bool,
+    over: Vec<Recovered>,
+}
+
+/// What was read of a stream.
+#[derive(Debug)]
+pub struct Analyzed {
+    /// By the batches of this invocation.
+    pub analysis: BatchAnalysis,
+    /// Something was known of it before.
+    pub had_state: bool,
+    /// What is over by all batches of it.
+    pub over: Vec<Recovered>,
+    /// The stream, where this invocation brings evidence of a fault, for [`over`].
+    pub fresh: Option<Source>,
 }
 
 /// What the store has of a stream.
@@ -170,15 +187,16 @@ impl<'e> Streams<'e> {
         Ok(again.into_iter().collect())
     }
 
-    /// What was read of each, in the order of first sight, and whether it had a state.
-    pub fn into_analyses(self) -> impl Iterator<Item = (BatchAnalysis, bool)> {
-        self.streams.into_iter().map(|stream| {
-            let is_stored = stream.stored.is_some_and(|it| it.state.is_some());
-            let analysis = match stream.analysis {
+    /// What was read of each, in the order of first sight.
+    pub fn into_analyses(self) -> impl Iterator<Item = Analyzed> {
+        self.streams.into_iter().map(|stream| Analyzed {
+            had_state: stream.stored.is_some_and(|it| it.state.is_some()),
+            over: stream.over,
+            fresh: stream.is_fresh.then_some(stream.source),
+            analysis: match stream.analysis {
                 Analysis::UnderWay(analyzer) => analyzer.finish().0,
                 Analysis::Done(analysis) => *analysis,
-            };
-            (analysis, is_stored)
+            },
         })
     }
 
@@ -186,6 +204,30 @@ impl<'e> Streams<'e> {
         self.streams.push(Stream::new(self.matcher, source, stored));
         self.streams.len() - 1
     }
+}
+
+/// What is over in `sources` by now: what one environment finds broken, another one
+/// may have found working again meanwhile, and nothing there yet that it could close.
+///
+/// # Errors
+/// When a state cannot be read.
+pub async fn over<S: Store>(
+    store: &S,
+    sources: &[Source],
+    now: Timestamp,
+) -> Result<Vec<Recovered>, StateError> {
+    if sources.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<Key> = sources.iter().map(StreamState::key).collect();
+    let items = store.load(&keys, Consistency::Strong).await?;
+    let mut all = Vec::new();
+    for ((source, key), item) in sources.iter().zip(&keys).zip(items) {
+        if let Some(state) = StreamState::read(key, item.as_ref(), now)?.value {
+            all.extend(stream::over(&state, source));
+        }
+    }
+    Ok(all)
 }
 
 impl<'e> Stream<'e> {
@@ -196,6 +238,8 @@ impl<'e> Stream<'e> {
             source: source.clone(),
             stored,
             analysis: Analysis::UnderWay(Box::new(analyzer)),
+            is_fresh: false,
+            over: Vec::new(),
         }
     }
 
@@ -208,10 +252,11 @@ impl<'e> Stream<'e> {
             Analysis::UnderWay(analyzer) => {
                 let (analysis, state) = analyzer.finish();
                 let mut findings = analysis.findings.iter();
-                let is_fresh =
+                self.is_fresh =
                     findings.any(|one| one.fresh && one.candidates != [Cause::Unrecognised]);
+                self.over = stream::over(&state, &self.source);
                 self.analysis = Analysis::Done(Box::new(analysis));
-                Some((stored, state, is_fresh))
+                Some((stored, state, self.is_fresh))
             }
             done @ Analysis::Done(_) => {
                 self.analysis = done;

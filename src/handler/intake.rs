@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::error::HandlerError;
 use super::log;
+use crate::batch::Source;
 use crate::cause::Cause;
 use crate::correlate::streams::Streams;
 use crate::decode::{DecodeContext, Message};
@@ -28,6 +29,11 @@ const OTHERS: &str = "\u{2026}";
 pub(super) struct IngestedBatches {
     pub findings: Vec<Finding>,
     pub recovered: Vec<Recovered>,
+    /// What is over, by these batches and those before: whoever read it first may have
+    /// been cut off.
+    pub over: Vec<Recovered>,
+    /// The streams with evidence of a fault, which may be over in another environment.
+    pub fresh: Vec<Source>,
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
     pub source: SourceSummary,
@@ -129,7 +135,11 @@ async fn read_payload<S: Store>(
 fn together(streams: Streams<'_>) -> IngestedBatches {
     let mut intake = IngestedBatches::default();
     let mut unrecognised = 0;
-    for (index, (analysis, is_stored)) in streams.into_analyses().enumerate() {
+    for (index, read) in streams.into_analyses().enumerate() {
+        let analysis = read.analysis;
+        intake.over.extend(read.over);
+        intake.over.extend(analysis.recovered.iter().cloned());
+        intake.fresh.extend(read.fresh);
         let mut findings = analysis.findings;
         findings.retain(|finding| {
             let known = finding.candidates != [Cause::Unrecognised];
@@ -138,7 +148,7 @@ fn together(streams: Streams<'_>) -> IngestedBatches {
         });
         intake.findings.extend(findings);
         intake.recovered.extend(analysis.recovered);
-        if is_stored {
+        if read.had_state {
             intake.nodes.extend(analysis.nodes);
         }
         add_counts(&mut intake.benign, analysis.benign);
@@ -207,6 +217,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::correlate::streams;
     use crate::receive::Delivery;
     use crate::state::{Consistency, Item, Key, Memory, SaveError, StateError, Write};
 
@@ -452,6 +463,48 @@ mod tests {
         assert_eq!(intake.source.events, 3, "each is counted once");
         let nodes: Vec<&str> = intake.nodes.iter().map(|node| node.id.as_str()).collect();
         assert_eq!(nodes, [STREAM], "of the other stream nothing was known");
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_known_to_whoever_comes_later() {
+        let store = Memory::default();
+        let connected = "2023-01-25 10:26:19 INFO EC2RoleProvider Successfully connected with instance profile role credentials";
+        let quiet = "2023-01-25 10:26:20 INFO [ssm-agent-worker] nothing to see";
+        let fault = read_one(&store, "1", 100, &[FAULT, WAIT]).await;
+        assert_eq!((fault.over.len(), fault.fresh.len()), (0, 1));
+        let now = Timestamp::UNIX_EPOCH;
+        let still = streams::over(&store, &fault.fresh, now).await;
+        assert_eq!(still, Ok(vec![]));
+        let ended = read_one(&store, "2", 1900, &[connected, quiet]).await;
+        let of = |over: &[Recovered]| -> Vec<(String, Cause, Timestamp)> {
+            over.iter()
+                .map(|one| (one.node.clone(), one.cause, one.at))
+                .collect()
+        };
+        let expected = of(&ended.recovered);
+        assert_eq!(expected.len(), 1);
+        // The batch again, one after it, and the environment that read the fault.
+        let again = read_one(&store, "2", 1900, &[connected, quiet]).await;
+        assert_eq!(
+            (again.recovered.len(), of(&again.over)),
+            (0, expected.clone())
+        );
+        let later = read_one(
+            &store,
+            "3",
+            1960,
+            &["2023-01-25 10:27:20 INFO [ssm-agent-worker] nothing to see"],
+        )
+        .await;
+        assert_eq!(of(&later.over), expected);
+        let by_now = streams::over(&store, &fault.fresh, now).await;
+        assert_eq!(by_now.map(|over| of(&over)), Ok(expected));
+        // Not any more when the fault is back.
+        let back = FAULT.replace("09:56", "10:56");
+        let wait = WAIT.replace("09:56", "10:56");
+        let back = read_one(&store, "4", 3700, &[&back, &wait]).await;
+        assert_eq!(back.findings.len(), 1);
+        assert!(back.over.iter().all(|over| over.at < back.findings[0].last));
     }
 
     #[tokio::test]

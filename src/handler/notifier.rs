@@ -176,10 +176,8 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
 
     /// Closes what `recovered` puts an end to, and notifies of what is over.
     pub(super) async fn recover(&mut self, recovered: &[Recovered]) -> Result<(), StateError> {
-        let min_severity = self.min_severity;
-        let is_sent = |over: &ResolvedIncident| over.severity >= min_severity;
         let (over, waiting) = (self.incidents)
-            .recover_all(recovered, is_sent, self.state, &self.times)
+            .recover_all(recovered, self.state, &self.times)
             .await?;
         let waiting = waiting
             .iter()

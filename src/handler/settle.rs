@@ -9,6 +9,7 @@ use super::error::{HandlerError, UndeliveredNotification};
 use super::intake::IngestedBatches;
 use super::invocation::{Invocation, Services};
 use super::notifier::{Notifications, Settled, wrote};
+use crate::correlate::streams;
 use crate::diagnose::diagnose;
 use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::live::KEPT;
@@ -99,7 +100,9 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             undelivered,
         };
         round.tell(&mut settled).await?;
-        round.recover(&recovered).await?;
+        let mut over = intake.over;
+        over.extend(streams::over(state, &intake.fresh, now).await?);
+        round.recover(&over).await?;
         if !round.undelivered.is_empty() {
             return Err(HandlerError::UndeliveredNotification(round.undelivered));
         }

@@ -35,7 +35,7 @@ pub(crate) fn invoke(store: &impl Store, batches: &[Batch<'_>]) -> Vec<BatchAnal
             }
             let again = streams.save(store).await.expect("the states");
             if again.is_empty() {
-                return streams.into_analyses().map(|(said, _)| said).collect();
+                return streams.into_analyses().map(|read| read.analysis).collect();
             }
         }
     })

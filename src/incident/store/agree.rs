@@ -111,16 +111,15 @@ impl Incidents {
     }
 
     /// Closes what `recovered` puts an end to. Gives the incidents that are over and
-    /// whose end is to be notified, claimed; of the others, by `is_sent`, it counts as
-    /// notified. The second list has those of which another environment was about to
-    /// notify and did not in time.
+    /// whose end is to be notified, claimed: whatever was notified has an end, and what
+    /// was too slight to be notified has none. The second list has those of which another
+    /// environment was about to notify and did not in time.
     ///
     /// # Errors
     /// When the state cannot be used.
     pub async fn recover_all<S: Store, C: Fn() -> Timestamp>(
         &mut self,
         recovered: &[Recovered],
-        is_sent: impl Fn(&ResolvedIncident) -> bool,
         state: &S,
         times: &Times<C>,
     ) -> Result<(Vec<ResolvedIncident>, Vec<ResolvedIncident>), StateError> {
@@ -129,15 +128,12 @@ impl Incidents {
             let now = (times.clock)();
             let over = self.recover(recovered);
             let is_claimed = |over: &ResolvedIncident| self.is_claimed_by_another(&over.key, now);
-            let (waiting, mut over): (Vec<_>, Vec<_>) = over.into_iter().partition(is_claimed);
+            let (waiting, over): (Vec<_>, Vec<_>) = over.into_iter().partition(is_claimed);
             for one in &over {
-                if !is_sent(one) {
-                    self.mark_notified(&one.key, NotifyReason::Resolved, now);
-                } else if !self.is_own_claim(&one.key) {
+                if !self.is_own_claim(&one.key) {
                     self.claim(&one.key, NotifyReason::Resolved, times.ends_at, now);
                 }
             }
-            over.retain(&is_sent);
             let is_settled = self.save(state, now).await?.is_empty();
             if is_settled && (waiting.is_empty() || now >= times.patience) {
                 return Ok((over, waiting));

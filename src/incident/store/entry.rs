@@ -546,9 +546,15 @@ impl Entry {
     }
 
     /// Whether it may be forgotten once nothing of it stands: nobody was notified
-    /// of it, and nothing was done about it that is still to be notified.
+    /// of it, nor may be, and nothing was done about it that is still to be notified.
     pub(super) fn can_be_dropped(&self) -> bool {
-        !self.stands() && self.notified.is_none() && !self.is_due()
+        !self.stands() && !self.may_be_known() && !self.is_due()
+    }
+
+    /// Whether the reader was notified of it, or may have been: by an environment that
+    /// has not said yet what came of its message, or ended before it could.
+    fn may_be_known(&self) -> bool {
+        self.is_notified() || self.claim.is_some()
     }
 
     /// Closes it for the node that has recovered, unless newer evidence says
@@ -597,7 +603,7 @@ impl Entry {
     /// Whether it is over, and its end is still to be marked as notified.
     pub(super) fn is_over(&self) -> bool {
         !self.stands()
-            && self.is_notified()
+            && self.may_be_known()
             && !self.resolved_notified
             && self.recovered_at.is_some()
     }
@@ -610,11 +616,13 @@ impl Entry {
     /// Its end, when it is over, was notified, and its end was not.
     pub(super) fn over(&self, key: &str) -> Option<ResolvedIncident> {
         let resolved_at = self.recovered_at.filter(|_| self.is_over())?;
+        // A later batch may have been of less: whoever was to hear of it hears its end.
+        let told = self.notified.map(|notified| notified.severity);
         Some(ResolvedIncident {
             key: key.to_owned(),
             cause: self.cause,
             scope: self.scope.clone(),
-            severity: self.severity,
+            severity: told.map_or(self.severity, |told| told.max(self.severity)),
             title: self.title.clone(),
             nodes: NodeList {
                 count: self.counts.hit.max(self.listed.len()),

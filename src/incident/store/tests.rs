@@ -322,6 +322,33 @@ fn what_nobody_was_notified_of_ends_silently() {
 }
 
 #[test]
+fn what_may_have_been_notified_ends_as_what_was() {
+    let mut store = Incidents::new(DAY, 1);
+    let incident = confirmed(&[1], at(0));
+    store.decide(&incident, State::Open, at(1));
+    store.claim(&incident.key, NotifyReason::Opened, at(60), at(1));
+    // The message may be out, and nobody has said so.
+    let over = store.recover(&[recovered(1, at(2))]);
+    assert_eq!(over.len(), 1);
+    store.mark_notified(&incident.key, NotifyReason::Opened, at(3));
+    assert_eq!(store.recover(&[]).len(), 1, "it is still to be notified");
+    store.mark_notified(&incident.key, NotifyReason::Resolved, at(4));
+    assert_eq!(store.recover(&[recovered(1, at(2))]), []);
+}
+
+#[test]
+fn an_end_is_as_severe_as_what_was_notified() {
+    let mut store = store_notified(&confirmed(&[1], at(0)), State::Open, at(1));
+    // A line of a further node that may mean little.
+    let mut slight = guessed(&[2], at(10));
+    slight.severity = Severity::Low;
+    store.decide(&slight, State::Open, at(11));
+    let over = store.recover(&[recovered(1, at(20)), recovered(2, at(20))]);
+    assert_eq!(over.len(), 1);
+    assert_eq!(over[0].severity, Severity::High);
+}
+
+#[test]
 fn a_recovery_counts_for_its_node_its_cause_and_what_came_before() {
     let other_cause = Recovered {
         cause: Cause::HostDiskFull,

@@ -106,7 +106,7 @@ fn a_node_is_counted_once_though_it_was_not_written_with_its_incident() {
     let healed = [recovered(1, at(9))];
     let mut later = reads(3, &state, &one);
     let times = times(10);
-    let over = block_on(later.recover_all(&healed, |_| true, &state, &times));
+    let over = block_on(later.recover_all(&healed, &state, &times));
     let (over, waiting) = over.expect("it can be written");
     assert_eq!((over.len(), waiting.len()), (1, 0));
 }
@@ -124,7 +124,7 @@ fn the_last_of_many_that_recover_at_once_says_it_is_over() {
     for (number, reader) in (1..).zip(&mut readers) {
         let healed = [recovered(number, at(9))];
         let times = times(10);
-        let over = block_on(reader.recover_all(&healed, |_| true, &state, &times));
+        let over = block_on(reader.recover_all(&healed, &state, &times));
         ends.push(over.expect("it can be written").0.len());
     }
     assert_eq!(ends, [0, 1]);

@@ -36,14 +36,17 @@ bench: prerequisites ## Compare the engine's speed with decoding; with BOOTSTRAP
 	$(if $(BOOTSTRAP),cargo bench --locked --no-default-features --bench start -- $(abspath $(BOOTSTRAP) $(HELLO)))
 
 # Not coverage-guided: the property tests with many more cases, each time from
-# a new seed. `make fuzz CASES=100000` for longer.
+# a new seed, and weeks of a simulated fleet, about five seconds each.
+# `make fuzz CASES=100000` for longer; `WEEKS=3..4` plays a week again.
 CASES ?= 5000
+WEEKS ?= 1000
 SEED ?= $(shell date +%s)
 
 .PHONY: fuzz
 fuzz: prerequisites ## Run the property tests at length: no input panics, no cut changes a verdict
 	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
 		cargo test --locked --no-default-features --features cli --lib --bins --test lab
+	SEEDS=$(WEEKS) cargo test --locked --lib --test it simulator::weeks -- --nocapture
 
 .PHONY: lint
 lint: format-check validate deny announce ## Check formatting, structure, clippy, docs, licences and the template

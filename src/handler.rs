@@ -191,3 +191,7 @@ impl Handler {
 fn own_account(function_arn: &str) -> Option<AccountId> {
     AccountId::parse(function_arn.split(':').nth(4)?)
 }
+
+#[cfg(test)]
+#[path = "../tests/simulator/mod.rs"]
+mod simulator;

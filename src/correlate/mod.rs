@@ -278,24 +278,24 @@ impl NodeState {
         self.note_names(record, found);
         match signature.role {
             Some(Role::Waiting) => {
-                let wait = found.capture("wait").and_then(go_seconds);
+                let wait = go_seconds(found.word(record.flat()));
                 self.wait = self.wait.max(wait.map(|wait| (record.at, wait)));
             }
             Some(Role::Version) => {
-                self.version = found
-                    .capture("version")
-                    .map(|version| cut(version, MAX_NAME).to_owned())
+                let version = found.word(record.flat());
+                self.version = Some(cut(version, MAX_NAME).to_owned())
+                    .filter(|version| version.starts_with(|first: char| first.is_ascii_digit()));
             }
             Some(Role::ProxyListing) => self.proxy.listing(),
-            Some(Role::ProxySet) => self.proxy.variable(found, &record.message),
+            Some(Role::ProxySet) => self.proxy.variable(record),
             Some(Role::OnAzure) => self.on_azure = true,
             Some(Role::Connected) if signature.machine.is_empty() => {
                 self.machine.remove(Environment::Dhmc);
             }
-            Some(Role::IdentityTried) => match found.capture("identity") {
-                Some("EC2") => self.tried.0 = true,
-                Some("OnPrem") => self.tried.1 = true,
-                Some(_) | None => {}
+            Some(Role::IdentityTried) => match found.word(record.flat()) {
+                "EC2" => self.tried.0 = true,
+                "OnPrem" => self.tried.1 = true,
+                _ => {}
             },
             Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
             Some(Role::Starting) => self.attempts.forget(record.at),
@@ -533,15 +533,15 @@ impl NodeState {
         }
     }
 
-    fn take_identity(&mut self, record: &Record<'_>, found: &Match<'_>) {
-        let kind = match found.capture("identity") {
-            Some("EC2") => IdentityKind::Ec2,
-            Some("OnPrem") => IdentityKind::OnPrem,
-            Some("ECS") => {
+    fn take_identity(&mut self, record: &NormalizedRecord<'_, '_>, found: &Match<'_>) {
+        let kind = match found.word(record.flat()) {
+            "EC2" => IdentityKind::Ec2,
+            "OnPrem" => IdentityKind::OnPrem,
+            "ECS" => {
                 self.machine.add(Environment::Ecs);
                 IdentityKind::Other
             }
-            Some(_) | None => IdentityKind::Other,
+            _ => IdentityKind::Other,
         };
         self.attempts.forget(record.at);
         if self

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::signature::Match;
+use crate::record::NormalizedRecord;
 
 /// Where the metadata service is reached.
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -31,16 +31,15 @@ impl Proxy {
         };
     }
 
-    /// One variable: `https_proxy`, `http_proxy` or `no_proxy`, possibly empty, as
-    /// `message`, the record's first line, has it: what stands below an empty one was
-    /// lost by another record.
-    pub(super) fn variable(&mut self, found: &Match<'_>, message: &str) {
-        let Some(name) = found.capture("variable") else {
+    /// One variable: `https_proxy`, `http_proxy` or `no_proxy`, possibly empty: what
+    /// stands below an empty one was lost by another record.
+    pub(super) fn variable(&mut self, record: &NormalizedRecord<'_, '_>) {
+        let Some((name, value)) = record.flat().split_once(':') else {
             return;
         };
-        let empty = message.trim_end().ends_with(':') && message.matches(':').count() == 1;
-        let value = found.capture("proxy").unwrap_or_default().trim();
-        let value = if empty { "" } else { value };
+        let is_empty = |(_, value): (&str, &str)| value.trim().is_empty();
+        let empty = record.message.split_once(':').is_some_and(is_empty);
+        let value = if empty { "" } else { value.trim() };
         let set = !value.is_empty();
         match name.to_ascii_lowercase().as_str() {
             "http_proxy" => {
@@ -49,7 +48,8 @@ impl Proxy {
                 self.listed = true;
             }
             "https_proxy" => self.set |= set,
-            _ => self.spares_metadata = spares_metadata(value),
+            "no_proxy" => self.spares_metadata = spares_metadata(value),
+            _ => {}
         }
     }
 

@@ -50,8 +50,9 @@ closed_names! {
         /// The agent gave up finding an identity.
         IdentityGivenUp = "identity-given-up",
         /// The agent has its identity: the metadata service answered, or a registration was read.
+        /// The word after the start names it.
         IdentityTaken = "identity-taken",
-        /// The agent asks whether it has an identity; capture `identity`.
+        /// The agent asks whether it has an identity; the word after the start names it.
         IdentityTried = "identity-tried",
         /// A hybrid registration could not be read; the metadata errors after it are no fault of their own.
         RegistrationLost = "registration-lost",
@@ -73,9 +74,9 @@ closed_names! {
         Stopping = "stopping",
         /// The agent starts.
         Starting = "starting",
-        /// When the agent tries again; capture `wait`.
+        /// How long the agent waits before it tries again, as the word after the start.
         Waiting = "waiting",
-        /// The agent's version; capture `version`.
+        /// The agent's version, as the word after the start.
         Version = "version",
         /// The agent begins to list its proxy environment.
         ProxyListing = "proxy-listing",
@@ -85,7 +86,7 @@ closed_names! {
         Client = "client",
         /// It was refused to the person who uses the node, not to the node.
         Person = "person",
-        /// A variable of the proxy environment; captures `variable` and `proxy`.
+        /// A variable of the proxy environment, a colon, and its value.
         ProxySet = "proxy-set",
     }
 }
@@ -125,7 +126,7 @@ pub struct Signature {
     pub contains: &'static [&'static str],
     /// Texts that must not stand in the folded message.
     pub excludes: &'static [&'static str],
-    /// A regular expression over the folded message, for captures or shape.
+    /// A regular expression that the folded message must match.
     pub pattern: Option<&'static str>,
     /// The parts that this recovery proves to work again.
     pub clears: &'static [Part],

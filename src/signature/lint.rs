@@ -11,6 +11,14 @@ const SHORTEST: usize = 3;
 /// The agent's own messages are shorter, and a text takes memory by its length.
 const LONGEST: usize = 1000;
 
+/// Roles of which a record says more right after its start.
+const READ_AFTER_START: [Role; 4] = [
+    Role::IdentityTaken,
+    Role::IdentityTried,
+    Role::Version,
+    Role::Waiting,
+];
+
 /// Every reason for which an entry would do no good, or harm.
 pub(super) fn lint(entry: &Entry) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -58,6 +66,14 @@ fn about_texts(signature: &Signature, reasons: &mut Vec<String>) {
             "names neither starts nor contains: nothing would lead to it".to_owned()
         });
     }
+    if let Some(role) = signature.role
+        && READ_AFTER_START.contains(&role)
+        && signature.starts.is_empty()
+    {
+        reasons.push(format!(
+            "role {role} needs starts: what it reads follows one"
+        ));
+    }
     let routine = |level: &Level| !level.is_trouble();
     if signature.starts.is_empty()
         && !signature.levels.is_empty()
@@ -100,33 +116,14 @@ fn about_texts(signature: &Signature, reasons: &mut Vec<String>) {
 }
 
 fn about_pattern(signature: &Signature, reasons: &mut Vec<String>) {
-    let pattern = match signature.pattern.map(Regex::new) {
-        Some(Ok(pattern)) => Some(pattern),
-        Some(Err(error)) => {
-            reasons.push(format!(
-                "pattern does not compile: {}",
-                error.to_string().replace('\n', " ")
-            ));
-            return;
+    match signature.pattern.map(Regex::new) {
+        Some(Ok(pattern)) if pattern.is_match("") => {
+            reasons.push("pattern matches the empty text, and so every record".to_owned());
         }
-        None => None,
-    };
-    if pattern.as_ref().is_some_and(|pattern| pattern.is_match("")) {
-        reasons.push("pattern matches the empty text, and so every record".to_owned());
-    }
-    let needed = NEEDED_CAPTURES.iter();
-    for (role, capture) in needed.filter(|(role, _)| signature.role == Some(*role)) {
-        let mut names = pattern.iter().flat_map(Regex::capture_names).flatten();
-        if !names.any(|name| name == *capture) {
-            reasons.push(format!("role {role} needs a pattern with (?P<{capture}>…)"));
-        }
+        Some(Err(error)) => reasons.push(format!(
+            "pattern does not compile: {}",
+            error.to_string().replace('\n', " ")
+        )),
+        Some(Ok(_)) | None => {}
     }
 }
-
-/// The captures without which a role says nothing.
-const NEEDED_CAPTURES: [(Role, &str); 4] = [
-    (Role::Waiting, "wait"),
-    (Role::Version, "version"),
-    (Role::ProxySet, "variable"),
-    (Role::IdentityTried, "identity"),
-];

@@ -26,17 +26,18 @@ pub struct Match<'s> {
     pub decided: bool,
     /// Where it differs from the first cause's own.
     pub severity: Option<Severity>,
-    /// Named captures of the signature's pattern.
-    pub captures: Captures<'s>,
+    /// The length of the start by which the record was found, in bytes; 0 without one.
+    start: usize,
 }
 
 impl Match<'_> {
-    /// What the group `name` of the signature's pattern captured.
-    pub fn capture(&self, name: &str) -> Option<&str> {
-        self.captures
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.as_str())
+    /// The word right after the start in `flat`, the text of the record: letters,
+    /// digits, and points within. Empty where none follows.
+    pub(crate) fn word<'t>(&self, flat: &'t str) -> &'t str {
+        let rest = flat.get(self.start..).unwrap_or_default().trim_start();
+        let is_end = |c: char| !(c.is_ascii_alphanumeric() || c == '.');
+        let end = rest.find(is_end).unwrap_or(rest.len());
+        rest[..end].trim_end_matches('.')
     }
 }
 
@@ -61,9 +62,6 @@ impl Search {
         }
     }
 }
-
-/// The named captures of a signature's pattern.
-type Captures<'s> = Vec<(&'s str, String)>;
 
 /// All signatures, ready to be asked. The cost of asking is linear in the text
 /// and flat in the number of signatures with a fixed start; what a candidate
@@ -115,12 +113,13 @@ impl Matcher {
     /// The signature of `record`: of those with a fixed start the one with the
     /// longest, else the first in the catalogue's order.
     pub fn recognise(&self, record: &NormalizedRecord<'_, '_>) -> Option<Match<'_>> {
-        let (index, captures) = if record.level.is_trouble() {
+        let (index, start) = if record.level.is_trouble() {
             self.trouble
                 .find(record.flat(), |index| self.fits(index, record))
                 .or_else(|| {
                     let mut anywhere = self.anywhere.iter();
-                    anywhere.find_map(|index| Some((*index, self.fits(*index, record)?)))
+                    let fits = |index: &&usize| self.fits(**index, record);
+                    anywhere.find(fits).map(|index| (*index, 0))
                 })
         } else {
             let broken = !record.rest.is_empty() && self.quiet.is_broken(&record.message);
@@ -131,7 +130,7 @@ impl Matcher {
             };
             self.quiet.find(text, |index| self.fits(index, record))
         }?;
-        Some(self.read(index, record, captures))
+        Some(self.read(index, record, start))
     }
 
     /// What the catalogue knows of a message that has lost its level and its tags.
@@ -145,16 +144,10 @@ impl Matcher {
         };
         let longest = |starts: &Starts| {
             let whole = starts.find(&flat, |index| self.holds(index, &flat));
-            let any = || starts.find(&flat, |_| Some(Captures::new()));
-            let ((index, _), whole) = match whole {
+            let ((index, length), whole) = match whole {
                 Some(found) => (found, true),
-                None => (any()?, false),
+                None => (starts.find(&flat, |_| true)?, false),
             };
-            let texts = self.signatures[index].starts.iter();
-            let length = texts
-                .filter(|text| flat.starts_with(**text))
-                .map(|text| text.len())
-                .max()?;
             Some(Beginning {
                 level: level(index)?,
                 length,
@@ -165,8 +158,8 @@ impl Matcher {
         found.max_by_key(|found| (found.whole, found.level))
     }
 
-    /// The captures of a signature that the literal search found, if it holds in full.
-    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> Option<Captures<'_>> {
+    /// Whether a signature that the literal search found holds in full.
+    fn fits(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> bool {
         let signature = &self.signatures[index];
         let is_component = signature.components.is_empty()
             || record.origin == Origin::Paste && record.tags.last().is_none()
@@ -175,50 +168,36 @@ impl Matcher {
                 .iter()
                 .any(|component| record.tags.iter().any(|tag| tag == *component));
         if !(signature.reads(record.level) && is_component) {
-            return None;
+            return false;
         }
         // Another program's, for all that is known, unless it names the agent.
         if record.origin == Origin::Unattributed
             && signature.kind != Kind::Benign
             && !names_agent(record.flat())
         {
-            return None;
+            return false;
         }
         self.holds(index, record.flat())
     }
 
-    /// The captures of a signature, if a message that begins as it does holds all
-    /// else that it asks for.
-    fn holds(&self, index: usize, flat: &str) -> Option<Captures<'_>> {
+    /// Whether a message that begins as a signature does holds all else that it
+    /// asks for.
+    fn holds(&self, index: usize, flat: &str) -> bool {
         let signature = &self.signatures[index];
         if signature.contains.is_empty()
             && signature.excludes.is_empty()
             && signature.pattern.is_none()
         {
-            return Some(Captures::new());
+            return true;
         }
         let search = self.searches[index].get_or_init(|| Search::new(signature));
         let holds = |text: &Finder<'_>| text.find(flat.as_bytes()).is_some();
-        let holds = (search.contains.is_empty() || search.contains.iter().any(holds))
-            && !search.excludes.iter().any(holds);
-        match &search.pattern {
-            _ if !holds => None,
-            None => Some(Captures::new()),
-            Some(pattern) => {
-                let found = pattern.captures(flat)?;
-                let names = pattern.capture_names().flatten();
-                let named = |name| Some((name, found.name(name)?.as_str().to_owned()));
-                Some(names.filter_map(named).collect())
-            }
-        }
+        (search.contains.is_empty() || search.contains.iter().any(holds))
+            && !search.excludes.iter().any(holds)
+            && (search.pattern.as_ref()).is_none_or(|pattern| pattern.is_match(flat))
     }
 
-    fn read<'s>(
-        &'s self,
-        index: usize,
-        record: &NormalizedRecord<'_, '_>,
-        captures: Captures<'s>,
-    ) -> Match<'s> {
+    fn read(&self, index: usize, record: &NormalizedRecord<'_, '_>, start: usize) -> Match<'_> {
         let signature = &self.signatures[index];
         let failure = match signature.kind {
             Kind::Fault | Kind::Symptom => failure::read(record.flat()),
@@ -261,7 +240,7 @@ impl Matcher {
             causes,
             decided,
             severity,
-            captures,
+            start,
         }
     }
 }
@@ -349,9 +328,9 @@ impl Starts {
         Self { texts, places }
     }
 
-    /// The signature with the longest start of `text` that `fits`; of those of
-    /// one start the first.
-    fn find<T>(&self, text: &str, fits: impl Fn(usize) -> Option<T>) -> Option<(usize, T)> {
+    /// The signature with the longest start of `text` that `fits`, and the length
+    /// of that start; of those of one start the first.
+    fn find(&self, text: &str, fits: impl Fn(usize) -> bool) -> Option<(usize, usize)> {
         let place = place(text)?;
         let [from, end] = [self.places[place], self.places[place + 1]].map(|at| at as usize);
         if from == end {
@@ -364,8 +343,8 @@ impl Starts {
         let end = from + self.texts[from..end].partition_point(is_before);
         chain(&self.texts, end.checked_sub(1))
             .map(|index| &self.texts[index])
-            .filter(|start| text.starts_with(start.text))
-            .find_map(|start| Some((start.owner, fits(start.owner)?)))
+            .find(|start| text.starts_with(start.text) && fits(start.owner))
+            .map(|start| (start.owner, start.text.len()))
     }
 
     /// Whether `text` ends where a start of its first letters goes on.

@@ -13,7 +13,7 @@ use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
 use crate::node::{IdSource, Node, NodeId};
 use crate::paste;
 use crate::record::{Host, Hosts, NormalizedRecord, Origin, Reader, Record, first_time};
-use crate::signature::{Kind, Match, Matcher};
+use crate::signature::{Kind, Match, Matcher, Signature};
 
 /// What one batch says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -145,7 +145,7 @@ pub struct LogAnalyzer<'e> {
     complete: bool,
     /// With the place of its node.
     recovered: Vec<(usize, Recovered)>,
-    benign: BTreeMap<String, u64>,
+    benign: Vec<(&'e Signature, u64)>,
     records: u64,
     oldest: Option<Timestamp>,
     newest: Option<Timestamp>,
@@ -165,7 +165,7 @@ impl<'e> LogAnalyzer<'e> {
             last: None,
             complete: true,
             recovered: Vec::new(),
-            benign: BTreeMap::new(),
+            benign: Vec::new(),
             records: 0,
             oldest: None,
             newest: None,
@@ -250,7 +250,7 @@ impl<'e> LogAnalyzer<'e> {
             Some(found) => {
                 let effect = node.ingest(&folded, &found, file);
                 if effect == Ingested::NoChange && matches!(found.signature.kind, Kind::Benign) {
-                    self.count_benign(found.signature.id);
+                    self.count_benign(found.signature);
                 }
                 if let Ingested::Recovered(recovered) = effect {
                     let recovered = recovered.into_iter().map(|over| (place, over));
@@ -279,12 +279,11 @@ impl<'e> LogAnalyzer<'e> {
         })
     }
 
-    fn count_benign(&mut self, id: &str) {
-        match self.benign.get_mut(id) {
-            Some(count) => *count += 1,
-            None => {
-                self.benign.insert(id.to_owned(), 1);
-            }
+    fn count_benign(&mut self, signature: &'e Signature) {
+        let mut counts = self.benign.iter_mut();
+        match counts.find(|(known, _)| std::ptr::eq(*known, signature)) {
+            Some((_, count)) => *count += 1,
+            None => self.benign.push((signature, 1)),
         }
     }
 
@@ -300,7 +299,9 @@ impl<'e> LogAnalyzer<'e> {
             seen.ingest(record, None);
         }
         let mut analysis = BatchAnalysis {
-            benign: seen.benign,
+            benign: (seen.benign.iter())
+                .map(|(signature, count)| (signature.id.to_owned(), *count))
+                .collect(),
             source: SourceSummary {
                 records: seen.records,
                 oldest: seen.oldest,

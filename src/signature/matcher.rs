@@ -18,8 +18,8 @@ use crate::record::{Level, NormalizedRecord, Origin, fold, names_agent};
 pub struct Match<'s> {
     /// What recognised the record.
     pub signature: &'s Signature,
-    /// The error inside the record.
-    pub failure: Option<Failure>,
+    /// The error inside the record. Most records have none, and are not to carry its size.
+    pub failure: Option<Box<Failure>>,
     /// Likeliest first; empty for symptoms and benign records that point nowhere.
     pub causes: Vec<Cause>,
     /// Whether the text decides for the first of `causes`.
@@ -200,7 +200,7 @@ impl Matcher {
     fn read(&self, index: usize, record: &NormalizedRecord<'_, '_>, start: usize) -> Match<'_> {
         let signature = &self.signatures[index];
         let failure = match signature.kind {
-            Kind::Fault | Kind::Symptom => failure::read(record.flat()),
+            Kind::Fault | Kind::Symptom => failure::read(record.flat()).map(Box::new),
             Kind::Recovery | Kind::Benign => None,
         };
         let fixed = (

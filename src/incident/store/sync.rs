@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Incidents;
+use super::entry::Entry;
 use super::member::Joined;
 use crate::incident::group::Incident;
 use crate::incident::shared::{shared_key, shared_scope};
@@ -105,22 +106,36 @@ impl Incidents {
         self.load_keys(state, keys, now).await
     }
 
+    /// Reads the incidents of `keys`, and then the nodes at hand again: a member that is
+    /// no longer with its incident stands with a node that is read after it.
     async fn load_keys<S: Store>(
         &mut self,
         state: &S,
         keys: BTreeSet<String>,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let new = keys
-            .into_iter()
-            .filter(|key| !self.incidents.contains_key(key));
-        let new: Vec<String> = new.collect();
-        let slots = load(state, &new, |key| Key::new(Kind::Incident, key), now).await?;
-        for (key, slot) in new.into_iter().zip(slots) {
-            self.incidents.insert(key.clone(), slot);
-            self.overlay(&key);
+        let mut keys = keys;
+        loop {
+            keys.retain(|key| !self.incidents.contains_key(key));
+            let new: Vec<String> = std::mem::take(&mut keys).into_iter().collect();
+            let slots = load(state, &new, |key| Key::new(Kind::Incident, key), now).await?;
+            let any = slots.iter().any(|slot: &Slot<Entry>| slot.value.is_some());
+            self.incidents.extend(new.iter().cloned().zip(slots));
+            if !any {
+                return Ok(());
+            }
+            let nodes: Vec<Node> = self.nodes.keys().cloned().collect();
+            let fresh = load(state, &nodes, node_key, now).await?;
+            for (node, fresh) in nodes.into_iter().zip(fresh) {
+                let slot = self.nodes.entry(node).or_default();
+                *slot = merged(slot.value.take().unwrap_or_default(), fresh);
+                let joined = slot.value.iter();
+                keys.extend(joined.flat_map(|joined| joined.incidents.keys().cloned()));
+            }
+            for key in &new {
+                self.overlay(key);
+            }
         }
-        Ok(())
     }
 
     /// Takes over the members that may not stand with their nodes yet.
@@ -193,18 +208,12 @@ impl Incidents {
         if keys.is_empty() {
             return Ok(());
         }
-        let with = |slot: &Slot<Joined>| {
-            let value = slot.value.as_ref();
-            value.is_some_and(|joined| keys.iter().any(|key| joined.incidents.contains_key(key)))
-        };
-        let nodes = self.nodes.iter().filter(|(_, slot)| with(slot));
-        let nodes: Vec<Node> = nodes.map(|(node, _)| node.clone()).collect();
-        let fresh = load(state, &nodes, node_key, now).await?;
-        for (node, fresh) in nodes.into_iter().zip(fresh) {
-            let slot = self.nodes.entry(node).or_default();
-            let mut ours = slot.value.take().unwrap_or_default();
-            ours.incidents.retain(|key, _| !keys.contains(key));
-            *slot = merged(ours, fresh);
+        for joined in self
+            .nodes
+            .values_mut()
+            .filter_map(|slot| slot.value.as_mut())
+        {
+            joined.incidents.retain(|key, _| !keys.contains(key));
         }
         let groups = keys.iter().filter(|key| self.groups.contains_key(*key));
         let groups: Vec<String> = groups.cloned().collect();

@@ -97,6 +97,8 @@ closed_names! {
         CommandFailure = "command-failure",
         OutputFailure = "output-failure",
         ServiceError = "service-error",
+        /// Systems Manager lost the node, and nothing that can be read explains it.
+        NodeSilent = "node-silent",
         Unrecognised = "unrecognised",
     }
 }

@@ -7,6 +7,7 @@
 //! notifies what was not notified, and nothing twice.
 
 mod budget;
+mod by_id;
 mod error;
 mod intake;
 mod invocation;
@@ -35,7 +36,7 @@ use crate::decode::DecodeContext;
 use crate::diagnose::Home;
 use crate::engine::{Engine, LoadError};
 use crate::node::AccountId;
-use crate::receive::{self, receive};
+use crate::receive::{self, Input, Payloads};
 use crate::report::Report;
 use crate::state::{Memory, StateError};
 
@@ -140,10 +141,17 @@ impl Handler {
             reminder: self.config.reminder,
             min_severity: self.config.min_severity,
         };
+        let deliveries = match receive::input(event.payload.get())? {
+            Input::Logs(deliveries) => deliveries,
+            Input::Nodes(nodes) => {
+                let report = invocation.diagnose_by_id(nodes, &*self.services).await;
+                return Ok(Answer::Report(Box::new(report)));
+            }
+        };
         let _turn = self.turn.lock().await;
         if let Some(table) = &self.table {
             match self
-                .run(event, &State::Table(table), &around, &invocation)
+                .run(&deliveries, &State::Table(table), &around, &invocation)
                 .await
             {
                 // Nothing is lost without it: what was told may be told again.
@@ -158,21 +166,20 @@ impl Handler {
             }
         }
         let memory = State::Memory(&self.memory);
-        self.run(event, &memory, &around, &invocation).await
+        self.run(&deliveries, &memory, &around, &invocation).await
     }
 
-    /// Handles the event with this state.
+    /// Handles what was delivered with this state.
     async fn run(
         &self,
-        event: &LambdaEvent<Box<RawValue>>,
+        deliveries: &Payloads<'_>,
         state: &State<'_>,
         around: &DecodeContext,
         invocation: &Invocation<fn() -> Timestamp>,
     ) -> Result<Answer, HandlerError> {
-        let deliveries = receive(event.payload.get())?;
         let kind = deliveries.kind;
         let now = invocation.now;
-        let mut intake = intake::read(self.engine(), state, &deliveries, around, now).await?;
+        let mut intake = intake::read(self.engine(), state, deliveries, around, now).await?;
         let failed = std::mem::take(&mut intake.failed);
         let settled = invocation.settle(intake, kind, &self.services, state);
         let report = settled.await?;

@@ -299,3 +299,17 @@ fn a_runbook_is_shown_and_an_unknown_cause_is_refused() {
         "{help}"
     );
 }
+
+#[test]
+fn nodes_without_a_log_need_the_clients_of_aws() {
+    let refused = run(["diagnose", "web-1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("a node id is"));
+    if cfg!(not(feature = "aws")) {
+        let without = run(["diagnose", "i-0123456789abcdef0"]);
+        assert_eq!(without.status.code(), Some(2));
+        assert!(without.stdout.is_empty());
+        let said = text(&without.stderr);
+        assert!(said.contains("cargo build --release --bin"), "{said}");
+    }
+}

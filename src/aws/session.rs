@@ -7,7 +7,7 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ec2::config::SharedCredentialsProvider;
+use aws_sdk_ec2::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::{Builder, tls};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use tokio::sync::OnceCell;
@@ -30,6 +30,27 @@ impl Session {
         }
     }
 
+    /// Of whoever runs the command-line tool: by the SDK's default chain, without what
+    /// SSO and credential processes take. `None` for a value leaves it to the chain.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn of_caller(profile: Option<&str>, region: Option<&str>) -> Self {
+        let mut chain =
+            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client());
+        if let Some(profile) = profile {
+            chain = chain.profile_name(profile);
+        }
+        if let Some(region) = region {
+            chain = chain.region(Region::new(region.to_owned()));
+        }
+        Self::of(chain.load().await)
+    }
+
+    /// The name of the Region, where one is known.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn region(&self) -> Option<&str> {
+        self.config().await.region().map(AsRef::as_ref)
+    }
+
     /// Reads the environment and the certificates at the first call.
     pub(crate) async fn config(&self) -> &SdkConfig {
         self.config
@@ -42,16 +63,11 @@ impl Session {
 type Variable = fn(&str) -> Option<String>;
 
 fn load(variable: Variable) -> SdkConfig {
-    let http_client = Builder::new()
-        .tls_provider(tls::Provider::Rustls(
-            tls::rustls_provider::CryptoMode::Ring,
-        ))
-        .build_https();
     let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let app_name = variable("AWS_SDK_UA_APP_ID").and_then(|name| AppName::new(name).ok());
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(http_client)
+        .http_client(http_client())
         .credentials_provider(SharedCredentialsProvider::new(
             EnvironmentVariableCredentialsProvider::new(),
         ))
@@ -62,6 +78,12 @@ fn load(variable: Variable) -> SdkConfig {
         .set_use_dual_stack(flag(variable, "AWS_USE_DUALSTACK_ENDPOINT"))
         .set_app_name(app_name);
     config.build()
+}
+
+fn http_client() -> SharedHttpClient {
+    let ring = tls::rustls_provider::CryptoMode::Ring;
+    let builder = Builder::new().tls_provider(tls::Provider::Rustls(ring));
+    builder.build_https()
 }
 
 fn flag(variable: Variable, name: &str) -> Option<bool> {

@@ -9,7 +9,7 @@ use super::whole::{all_pages, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::RegistrationFacts;
 use crate::diagnose::live::{Call, GetServiceSetting, List, Reads};
-use crate::node::InstanceId;
+use crate::node::NodeId;
 
 impl Reads<List<RegistrationFacts>> for LiveState {
     async fn read(
@@ -46,14 +46,14 @@ impl Reads<GetServiceSetting> for LiveState {
     }
 }
 
-/// `None` for a hybrid node.
+/// `None` for what is no node id.
 fn registration(node: &InstanceInformation) -> Option<RegistrationFacts> {
     let last_ping = node.last_ping_date_time().and_then(|at| {
         let millisecond = at.to_millis().ok()?;
         Timestamp::from_millisecond(millisecond).ok()
     });
     Some(RegistrationFacts {
-        id: InstanceId::parse(node.instance_id()?)?,
+        id: NodeId::parse(node.instance_id()?)?,
         ping_status: node
             .ping_status()
             .map_or("unknown", |status| status.as_str())

@@ -1,7 +1,8 @@
 //! `ssm-agent-triage`, the command-line tool: the function's engine on a log
-//! file in hand, without AWS.
+//! file in hand, and its checks on nodes given by their ids.
 
 mod arguments;
+mod diagnose;
 mod event;
 mod input;
 mod runbook;
@@ -26,6 +27,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Diagnose(diagnose::Args),
     /// Makes test events of raw logs, and reads events back.
     Event(event::Args),
     Signatures(signatures::Args),
@@ -48,6 +50,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = match command {
         Command::Scan(args) => scan::run(&args),
+        Command::Diagnose(args) => diagnose::run(&args),
         Command::Event(args) => event::run(args),
         Command::Signatures(args) => signatures::run(args),
         Command::Runbook(args) => runbook::run(args),

@@ -3,12 +3,29 @@
 pub use super::query::Query;
 pub use super::result::{CheckResult, CheckStatus, Fault, Observation};
 pub use super::subject::Subject;
-use crate::cause::Cause;
+use crate::cause::{Cause, closed_names};
+
+closed_names! {
+    /// What a check is about, in the order in which an agent depends on it.
+    pub Question {
+        /// Does the node run?
+        Running = "running",
+        /// Where do its credentials come from, and do they?
+        Credentials = "credentials",
+        /// May they call Systems Manager?
+        Allowed = "allowed",
+        /// Can it reach Systems Manager?
+        Reachable = "reachable",
+        /// Has it reported to Systems Manager?
+        Reported = "reported",
+    }
+}
 
 /// A look at live state. Each stands in a file of its own under `checks/`.
 #[derive(Debug)]
 pub struct Check {
     pub name: &'static str,
+    pub question: Question,
     /// The causes for which it is run, when a finding has one as a candidate.
     pub causes: &'static [Cause],
     /// Without one of these the result is `unknown`.

@@ -4,6 +4,7 @@
 //! [`facts`] holds what was read as plain values, each check evaluates them, and
 //! [`verdict`] turns the results into a cause.
 
+pub mod by_id;
 pub mod call_error;
 pub mod called_on;
 pub mod check;
@@ -22,7 +23,7 @@ mod subject;
 pub mod verdict;
 
 pub use checks::endpoint_policy::UNSIGNED;
-pub use checks::{CHECKS, position};
+pub use checks::{CHECKS, position, question};
 pub use needs::{Home, Needs, diagnose, diagnose_by_log};
 pub use scope::account_region;
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Check, CheckResult, Query, Subject};
-use super::checks::CHECKS;
+use super::checks::{CHECKS, registration};
 use super::diagnosis::{Diagnosis, Live};
 use super::facts::{Facts, Fetched};
 use super::verdict::decide;
+use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
 
@@ -22,6 +23,8 @@ pub struct Home {
 pub struct Needs {
     /// For which instances each kind of look is wanted.
     wanted: BTreeMap<Query, BTreeSet<InstanceId>>,
+    /// Hybrid nodes, of which Systems Manager alone can be asked.
+    hybrid: BTreeSet<NodeId>,
     /// The services to whose endpoints a way is looked for.
     services: BTreeSet<String>,
     /// What the log of an instance says is denied: the action, and the resource
@@ -38,6 +41,9 @@ impl Needs {
             ..Self::default()
         };
         for finding in findings {
+            if is_by_id(finding) && matches!(finding.node.id, NodeId::Hybrid(_)) {
+                needs.hybrid.insert(finding.node.id.clone());
+            }
             let Ok(id) = within_reach(&finding.node, home) else {
                 continue;
             };
@@ -69,6 +75,13 @@ impl Needs {
         self.wanted.get(&ask).into_iter().flatten()
     }
 
+    /// The nodes of which Systems Manager is asked, sorted.
+    pub fn registered(&self) -> impl Iterator<Item = NodeId> {
+        let instances = self.wanted(Query::Registration).cloned();
+        let instances = instances.map(NodeId::Instance);
+        instances.chain(self.hybrid.iter().cloned())
+    }
+
     pub fn is_wanted(&self, ask: Query) -> bool {
         self.wanted.contains_key(&ask)
     }
@@ -92,7 +105,7 @@ impl Needs {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.wanted.is_empty()
+        self.wanted.is_empty() && self.hybrid.is_empty()
     }
 }
 
@@ -111,12 +124,21 @@ pub fn diagnose_by_log(findings: Vec<Finding>) -> Vec<Diagnosis> {
     findings.into_iter().map(by_log).collect()
 }
 
-fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Live) {
+/// What each check for `finding` says, in their order, and the live state of its node.
+pub(super) fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Live) {
     let instance = match within_reach(&finding.node, home) {
         Ok(instance) => instance,
         Err(reason) => {
-            let skipped = checks_for(finding).map(|check| check.skipped(&reason));
-            return (skipped.collect(), Live::default());
+            let of_check = |check: &Check| match &finding.node.id {
+                id @ NodeId::Hybrid(_)
+                    if is_by_id(finding) && check.name == registration::CHECK.name =>
+                {
+                    let reported = registration::reported(id, facts, finding.last);
+                    reported.unwrap_or_else(|result| result).of(check.name)
+                }
+                _ => check.skipped(&reason),
+            };
+            return (checks_for(finding).map(of_check).collect(), Live::default());
         }
     };
     let region = finding.node.region.as_ref().or(home.region.as_ref());
@@ -135,13 +157,21 @@ fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckResult>, Liv
         return (results, Live::default());
     }
     let found = facts.instances.get(instance).and_then(Fetched::found);
-    let registration = facts.registrations.get(instance).and_then(Fetched::found);
+    let registration = facts
+        .registrations
+        .get(&finding.node.id)
+        .and_then(Fetched::found);
     let live = Live {
         instance: found.cloned(),
         role: found.and_then(|found| facts.role_of(found)).cloned(),
         last_ping: registration.and_then(|registration| registration.last_ping),
     };
     (results, live)
+}
+
+/// Whether a node's id is all there is, and no log.
+fn is_by_id(finding: &Finding) -> bool {
+    finding.candidates.contains(&Cause::NodeSilent)
 }
 
 /// No check is run for an open finding without new evidence.

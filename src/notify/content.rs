@@ -177,9 +177,16 @@ impl Content {
 
 /// How sure the incident is, and what follows its title when it is not.
 fn certainty(incident: &Incident) -> (String, String) {
+    // Of a node given by its id there is none.
+    let without_log = incident.evidence.is_empty() && incident.signatures.is_empty();
     let (sure, doubt) = match (incident.fault_state, incident.confidence) {
         (FaultState::NotObserved, _) => ("by the log alone", ": not observed"),
         (FaultState::Active, Confidence::Confirmed) => ("confirmed (live check)", ""),
+        (FaultState::Active, Confidence::Likely) if without_log => ("likely (live check)", ""),
+        (FaultState::Active, Confidence::Undetermined) if without_log => (
+            "undetermined (no live check proves a cause)",
+            ": undetermined",
+        ),
         (FaultState::Active, Confidence::Likely) => ("likely (the log alone)", ""),
         (FaultState::Active, Confidence::Undetermined) => match incident.candidates.len() {
             0 | 1 => ("undetermined (the log alone)", ": undetermined"),

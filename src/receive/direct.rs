@@ -57,6 +57,42 @@ impl<'p> RawLog<'p> {
     }
 }
 
+/// So many nodes are diagnosed in one invocation: what is read of them fits into
+/// the time for checks.
+pub(super) const MOST_NODES: usize = 50;
+
+/// `{"node":"i-…"}` or `{"nodes":["i-…","mi-…"]}`: nodes of which no log is at hand.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Ids {
+    node: Option<String>,
+    #[serde(default)]
+    nodes: Vec<String>,
+}
+
+/// The nodes, each once, in their order.
+pub(super) fn nodes(event: &str) -> Result<Vec<NodeId>, ReceiveError> {
+    let wrong = |found: String| ReceiveError::Nodes { found };
+    let ids: Ids = serde_json::from_str(event).map_err(|fault| wrong(json_fault(&fault).0))?;
+    let mut nodes: Vec<NodeId> = Vec::new();
+    for text in ids.node.into_iter().chain(ids.nodes) {
+        let Some(id) = NodeId::parse(&text) else {
+            let shown: String = text.chars().take(40).collect();
+            return Err(wrong(format!("{shown:?}, which is no node id")));
+        };
+        if !nodes.contains(&id) {
+            nodes.push(id);
+        }
+        if nodes.len() > MOST_NODES {
+            return Err(wrong("more".to_owned()));
+        }
+    }
+    if nodes.is_empty() {
+        return Err(wrong("none".to_owned()));
+    }
+    Ok(nodes)
+}
+
 fn named<T>(
     text: Option<Cow<'_, str>>,
     parse: impl Fn(&str) -> Option<T>,

@@ -13,12 +13,23 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use direct::MOST_NODES;
 pub(crate) use direct::RawLog;
 #[cfg(feature = "aws")]
 pub(crate) use kinesis::failures;
 
 use crate::batch::{Batch, Event, Source};
 use crate::decode::{self, DecodeContext, DecodeError, Message, Subscription, json_fault};
+use crate::node::NodeId;
+
+/// What an invocation is given.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Input<'p> {
+    /// Log lines.
+    Logs(Payloads<'p>),
+    /// Nodes of which no log is at hand, each once; never none.
+    Nodes(Vec<NodeId>),
+}
 
 /// The kind of input, which decides what answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -148,6 +159,11 @@ pub enum ReceiveError {
          will, found {found}"
     )]
     RawLog { found: String },
+    #[error(
+        "expected {{\"node\":\"i-…\"}} or {{\"nodes\":[\"i-…\",\"mi-…\"]}} with at most {MOST_NODES} \
+         ids, found {found}"
+    )]
+    Nodes { found: String },
 }
 
 impl ReceiveError {
@@ -158,6 +174,7 @@ impl ReceiveError {
             Self::UnknownForm { .. } => "InputUnknown",
             Self::Subscription { .. } => "InputSubscription",
             Self::RawLog { .. } => "InputRawLog",
+            Self::Nodes { .. } => "InputNodes",
         }
     }
 }
@@ -165,13 +182,26 @@ impl ReceiveError {
 const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 {\"awslogs\":{\"data\":\"H4sI…\"}}; a Kinesis event {\"Records\":[{\"kinesis\":{\"sequenceNumber\":\
 \"4959…\",\"data\":\"H4sI…\"}}]}; or by hand {\"log\":\"<raw log text>\",\"node\":\
-\"i-0123456789abcdef0\"}, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
+\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
 
-/// Tells what kind of input `event` is and yields its payloads.
+/// The payloads of an `event` that holds log lines.
 ///
-/// Fails when it is none of the three, or one that is not whole. What is wrong
-/// inside a payload shows only when that payload is decoded.
+/// Fails as [`input`] does, and for nodes without a log.
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
+    match input(event)? {
+        Input::Logs(payloads) => Ok(payloads),
+        Input::Nodes(_) => Err(ReceiveError::UnknownForm {
+            found: "nodes without a log".to_owned(),
+        }),
+    }
+}
+
+/// Tells what kind of input `event` is and yields its payloads, or its nodes.
+///
+/// Fails when it is none of them, or one that is not whole. What is wrong
+/// inside a payload shows only when that payload is decoded.
+pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
     if event.trim_ascii_start().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(event).map_err(not_json)?;
         if items.is_empty() {
@@ -179,7 +209,7 @@ pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
                 found: "an empty array".to_owned(),
             });
         }
-        return Ok(Payloads {
+        return Ok(Input::Logs(Payloads {
             kind: Kind::Direct,
             items: items
                 .into_iter()
@@ -188,14 +218,17 @@ pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
                         sequence_number: None,
                         payload,
                     }),
-                    Keys::Subscription(_) | Keys::Kinesis(_) => Err(ReceiveError::UnknownForm {
-                        found: "an array of whole events".to_owned(),
-                    }),
+                    Keys::Subscription(_) | Keys::Kinesis(_) | Keys::Nodes(_) => {
+                        Err(ReceiveError::UnknownForm {
+                            found: "an array of whole events".to_owned(),
+                        })
+                    }
                 })
                 .collect::<Result<_, _>>()?,
-        });
+        }));
     }
-    Ok(match keys_of(event)? {
+    Ok(Input::Logs(match keys_of(event)? {
+        Keys::Nodes(nodes) => return Ok(Input::Nodes(nodes)),
         Keys::Subscription(awslogs) => Payloads {
             kind: Kind::Subscription,
             items: vec![Delivery {
@@ -214,13 +247,14 @@ pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
                 payload,
             }],
         },
-    })
+    }))
 }
 
 enum Keys<'p> {
     Subscription(&'p RawValue),
     Kinesis(Vec<&'p RawValue>),
     Direct(Payload<'p>),
+    Nodes(Vec<NodeId>),
 }
 
 /// The keys that tell the kinds apart; their values are left unread.
@@ -236,6 +270,8 @@ struct Probe<'p> {
     message_type: Option<&'p RawValue>,
     #[serde(rename = "logEvents")]
     log_events: Option<&'p RawValue>,
+    node: Option<&'p RawValue>,
+    nodes: Option<&'p RawValue>,
 }
 
 fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
@@ -261,9 +297,12 @@ fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
         Ok(Keys::Direct(Payload::Json(event)))
     } else if probe.log.is_some() {
         RawLog::parse(event).map(|log| Keys::Direct(Payload::RawLog(log)))
+    } else if probe.node.is_some() || probe.nodes.is_some() {
+        direct::nodes(event).map(Keys::Nodes)
     } else {
         Err(ReceiveError::UnknownForm {
-            found: "an object without `awslogs`, `Records`, `messageType` or `log`".to_owned(),
+            found: "an object without `awslogs`, `Records`, `messageType`, `log` or `nodes`"
+                .to_owned(),
         })
     }
 }

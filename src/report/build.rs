@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use crate::cause::Scope;
+use crate::diagnose::by_id::NodeDiagnosis;
 use crate::diagnose::check::CheckResult;
+use crate::diagnose::question;
 use crate::finding::{Evidence, Recovered, SourceSummary, Unrecognised};
 use crate::incident::group::Incident;
 use crate::incident::nodes::{NodeEntry, NodeList};
-use crate::repair::outcome::Outcome;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
-use crate::report::{IncidentReport, Notified, Report, SCHEMA};
+use crate::report::{IncidentReport, NodeReport, Notified, QuestionReport, Report, SCHEMA};
 use crate::runbook::Step;
 use crate::text::quote;
 use crate::text::redact::{one_line, redact, redact_line};
@@ -31,6 +33,7 @@ pub(crate) fn report(
             log_stream: source.log_stream.as_deref().map(redact_line),
             ..source
         },
+        nodes: Vec::new(),
         incidents,
         recovered: (recovered.into_iter())
             .map(|recovered| Recovered {
@@ -40,6 +43,70 @@ pub(crate) fn report(
             .collect(),
         benign,
         unrecognised: self::unrecognised(unrecognised),
+    }
+}
+
+/// The report of nodes that were diagnosed by their ids, and of `incidents`, what is
+/// wrong with them.
+pub(crate) fn by_id(
+    source: SourceSummary,
+    diagnosed: &[NodeDiagnosis],
+    incidents: &[Incident],
+) -> Report {
+    let (plan, outcome) = untouched("A node given by its id is only read; nothing is changed.");
+    let incidents = incidents.iter().map(|one| {
+        let nodes = NodeList::of(one.nodes());
+        incident(one, nodes, &plan, &outcome, Notified::Printed)
+    });
+    let incidents = incidents.collect();
+    Report {
+        nodes: diagnosed.iter().map(node).collect(),
+        ..report(source, incidents, Vec::new(), BTreeMap::new(), Vec::new())
+    }
+}
+
+fn node(diagnosed: &NodeDiagnosis) -> NodeReport {
+    let mut checks: Vec<QuestionReport> = Vec::new();
+    for result in &diagnosed.checks {
+        let Some(question) = question(result.check) else {
+            continue;
+        };
+        let result = check(result);
+        match checks.last_mut().filter(|last| last.question == question) {
+            Some(last) => last.results.push(result),
+            None => checks.push(QuestionReport {
+                question,
+                results: vec![result],
+            }),
+        }
+    }
+    NodeReport {
+        node: NodeEntry::from(&diagnosed.node),
+        status: diagnosed.status,
+        checks,
+    }
+}
+
+/// What becomes of an incident that is only read about, and why.
+pub(crate) fn untouched(reason: &str) -> (PlanSummary, Outcome) {
+    let plan = PlanSummary {
+        kind: "advise",
+        action: None,
+        reason: reason.to_owned(),
+    };
+    let outcome = Outcome {
+        status: OutcomeStatus::None,
+        detail: None,
+        command: None,
+        undo: None,
+    };
+    (plan, outcome)
+}
+
+fn check(result: &CheckResult) -> CheckResult {
+    CheckResult {
+        note: redact_line(&result.note),
+        ..result.clone()
     }
 }
 
@@ -78,12 +145,7 @@ pub(crate) fn incident(
                 ..*record
             })
             .collect(),
-        checks: (incident.checks.iter().cloned())
-            .map(|check| CheckResult {
-                note: redact_line(&check.note),
-                ..check
-            })
-            .collect(),
+        checks: incident.checks.iter().map(check).collect(),
         plan: PlanSummary {
             reason: redact_line(&plan.reason),
             ..plan.clone()
@@ -134,10 +196,8 @@ pub(crate) fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
 mod tests {
     use super::*;
     use crate::cause::Cause;
-    use crate::diagnose::check::CheckResult;
     use crate::diagnose::check::CheckStatus;
     use crate::incident::sample::{self, INSTANCE, at};
-    use crate::repair::outcome::OutcomeStatus;
 
     fn plan(reason: &str) -> PlanSummary {
         PlanSummary {
@@ -147,7 +207,7 @@ mod tests {
         }
     }
 
-    fn check(note: &str) -> CheckResult {
+    fn failed(note: &str) -> CheckResult {
         CheckResult {
             check: "imds",
             status: CheckStatus::Failed,
@@ -171,7 +231,7 @@ mod tests {
         notified.evidence[0].text = "Failed to get instance info. password=hunter2".to_owned();
         notified.retry_in_seconds = Some(90);
         notified.detail = Some("A detail.".to_owned());
-        notified.checks = vec![check("HttpEndpoint is disabled.")];
+        notified.checks = vec![failed("HttpEndpoint is disabled.")];
         let outcome = Outcome {
             status: OutcomeStatus::AlreadyRight,
             ..sample::nothing_done()
@@ -245,7 +305,7 @@ mod tests {
             notified.key = dirty();
             notified.scope.id = dirty();
             notified.detail = Some(dirty());
-            notified.checks = vec![check(&dirty())];
+            notified.checks = vec![failed(&dirty())];
             for evidence in &mut notified.evidence {
                 evidence.text = dirty();
                 evidence.component = dirty();

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cause::{Cause, Confidence, Scope, Severity};
-use crate::diagnose::check::CheckResult;
+use crate::diagnose::by_id::NodeStatus;
+use crate::diagnose::check::{CheckResult, Question};
 use crate::finding::{Evidence, Recovered, SignatureCount, SourceSummary, Unrecognised};
 use crate::incident::nodes::NodeEntry;
 use crate::repair::outcome::Outcome;
@@ -21,11 +22,31 @@ pub(crate) const SCHEMA: &str = "ssm-agent-triage/report/1";
 pub struct Report {
     pub schema: &'static str,
     pub source: SourceSummary,
+    /// The nodes that were diagnosed by their ids, without a log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeReport>,
     pub incidents: Vec<IncidentReport>,
     pub recovered: Vec<Recovered>,
     /// Signature id → how many records it recognised as harmless.
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
+}
+
+/// A node that was diagnosed by its id. What is wrong with it is among the incidents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeReport {
+    #[serde(flatten)]
+    pub node: NodeEntry,
+    pub status: NodeStatus,
+    /// Every check, those that found nothing wrong too.
+    pub checks: Vec<QuestionReport>,
+}
+
+/// The checks of one question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QuestionReport {
+    pub question: Question,
+    pub results: Vec<CheckResult>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

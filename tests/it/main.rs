@@ -1,6 +1,7 @@
 //! Integration tests: one binary, because linking the EC2 SDK takes long.
 
 mod bad_input;
+mod by_id;
 mod demo;
 mod diagnosis;
 mod environments;

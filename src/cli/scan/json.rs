@@ -1,7 +1,7 @@
 //! The verdict as the report that the function answers, too.
 
 use crate::incident::nodes::NodeList;
-use crate::repair::outcome::{Outcome, OutcomeStatus};
+use crate::repair::outcome::Outcome;
 use crate::repair::plan::PlanSummary;
 use crate::report::Notified;
 use crate::report::build;
@@ -34,18 +34,7 @@ pub(super) fn render(verdict: Verdict) -> String {
     text
 }
 
-/// What becomes of an incident that is only read about.
+/// What becomes of an incident of a log in hand.
 pub(super) fn untouched() -> (PlanSummary, Outcome) {
-    let plan = PlanSummary {
-        kind: "advise",
-        action: None,
-        reason: "A log in hand is only read; nothing is checked or changed.".to_owned(),
-    };
-    let outcome = Outcome {
-        status: OutcomeStatus::None,
-        detail: None,
-        command: None,
-        undo: None,
-    };
-    (plan, outcome)
+    build::untouched("A log in hand is only read; nothing is checked or changed.")
 }

@@ -5,7 +5,7 @@ mod json;
 mod progress;
 mod read;
 mod records;
-mod text;
+pub(super) mod text;
 
 use std::path::PathBuf;
 

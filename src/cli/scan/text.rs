@@ -16,6 +16,8 @@ use crate::notify::format::terminal::INDENT;
 use crate::notify::kind::NotificationKind;
 use crate::notify::page::{Ink, Page, Style};
 use crate::record::Level;
+use crate::repair::outcome::Outcome;
+use crate::repair::plan::PlanSummary;
 use crate::signature::Signature;
 use crate::text::quote;
 use crate::text::redact::redact_line;
@@ -140,20 +142,22 @@ fn at_least(unknown: &[Unrecognised]) -> &'static str {
     }
 }
 
-/// An incident as the terminal has it, its number in place of its indent.
 fn one(page: &mut Page, number: usize, incident: &Incident) {
-    let (plan, outcome) = untouched();
+    show(page, number, &content(incident, &untouched()));
+}
+
+/// What there is to say of an incident that was only read about.
+pub(in crate::cli) fn content(
+    incident: &Incident,
+    (plan, outcome): &(PlanSummary, Outcome),
+) -> Content {
     let (nodes, kind) = (NodeList::of(incident.nodes()), NotificationKind::Opened);
-    let content = Content::of(
-        incident,
-        &nodes,
-        &plan,
-        &outcome,
-        kind,
-        incident.first,
-        None,
-    );
-    let text = Format::Terminal.render(&content, page.style);
+    Content::of(incident, &nodes, plan, outcome, kind, incident.first, None)
+}
+
+/// An incident as the terminal has it, its number in place of its indent.
+pub(in crate::cli) fn show(page: &mut Page, number: usize, content: &Content) {
+    let text = Format::Terminal.render(content, page.style);
     page.text.push('\n');
     page.text += &text.replacen(INDENT, &format!("{number}. "), 1);
 }

@@ -1,12 +1,13 @@
 //! Is Default Host Management on, and can Systems Manager use its role?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Question, Subject};
 use crate::diagnose::facts::{Fetched, known};
 use crate::policy::{PolicyDecision, Service, may_assume};
 
 pub(crate) const CHECK: Check = Check {
     name: "dhmc",
+    question: Question::Credentials,
     causes: &[Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
     needs: &[Query::Dhmc],
     uses: &[],
@@ -15,7 +16,7 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// The role is missing or not Systems Manager's.
-const ROLE_UNUSABLE: Observation = Observation::confirms(
+pub(crate) const ROLE_UNUSABLE: Observation = Observation::confirms(
     "dhmc-role-unusable",
     Cause::DhmcRoleBroken,
     &[Cause::DhmcNotConfigured],
@@ -25,7 +26,7 @@ pub(crate) const OFF: Observation = Observation::refutes("dhmc-off", &[Cause::Dh
 /// It is on, whatever its role is worth.
 const ON: Observation = Observation::refutes("dhmc-on", &[Cause::DhmcNotConfigured]);
 /// It is on, and its role trusts Systems Manager.
-const SOUND: Observation = Observation::refutes(
+pub(crate) const SOUND: Observation = Observation::refutes(
     "dhmc-sound",
     &[Cause::DhmcNotConfigured, Cause::DhmcRoleBroken],
 );

@@ -1,11 +1,12 @@
 //! Do the instance's security groups allow egress to the service on 443?
 
-use crate::diagnose::check::{Check, CheckResult, Fault, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Query, Question, Subject};
 use crate::diagnose::network::path::Traffic;
 use crate::diagnose::network::{Allows, BLOCKED, CAUSES, group};
 
 pub(crate) const CHECK: Check = Check {
     name: "egress",
+    question: Question::Reachable,
     causes: CAUSES,
     // The endpoints decide where the path leads.
     needs: &[

@@ -1,7 +1,9 @@
 //! Does the policy of the VPC endpoint let the role make the call?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, CheckStatus, Fault, Observation, Query, Subject};
+use crate::diagnose::check::{
+    Check, CheckResult, CheckStatus, Fault, Observation, Query, Question, Subject,
+};
 use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
 use crate::diagnose::network::table::leads_to_other_networks;
@@ -11,6 +13,7 @@ use crate::policy::{self, Caller, Document, PolicyDecision, Request};
 
 pub(crate) const CHECK: Check = Check {
     name: "vpc-endpoint-policy",
+    question: Question::Allowed,
     causes: &[Cause::EndpointPolicyDenies],
     needs: &[
         Query::Instance,

@@ -1,11 +1,12 @@
 //! Is the instance metadata service enabled?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Observation, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Observation, Query, Question, Subject};
 use crate::diagnose::facts::{Fetched, ImdsDefaults};
 
 pub(crate) const CHECK: Check = Check {
     name: "imds",
+    question: Question::Credentials,
     causes: &[Cause::ImdsDisabled, Cause::ImdsUnreachable],
     needs: &[Query::Instance],
     uses: &[Query::ImdsDefaults],

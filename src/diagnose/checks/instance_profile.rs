@@ -1,12 +1,13 @@
 //! Is an instance profile attached, does it still exist, does it contain a role?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Observation, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Observation, Query, Question, Subject};
 use crate::diagnose::facts::{Fetched, known};
 use crate::diagnose::result::capital;
 
 pub(crate) const CHECK: Check = Check {
     name: "instance-profile",
+    question: Question::Credentials,
     causes: &[
         Cause::NoInstanceProfile,
         Cause::StaleInstanceProfile,
@@ -19,7 +20,7 @@ pub(crate) const CHECK: Check = Check {
     evaluate,
 };
 
-const NONE: Observation = Observation::confirms(
+pub(crate) const NONE: Observation = Observation::confirms(
     "no-profile",
     Cause::NoInstanceProfile,
     &[Cause::StaleInstanceProfile, Cause::RoleNotAssumable],
@@ -35,7 +36,8 @@ const RECREATED: Observation = stale("profile-recreated");
 const WITHOUT_ROLE: Observation = stale("profile-without-role");
 /// Profile and role exist. EC2 does not say whether its association is fresh, so
 /// that a stale one is not refuted.
-const SOUND: Observation = Observation::refutes("profile-sound", &[Cause::NoInstanceProfile]);
+pub(crate) const SOUND: Observation =
+    Observation::refutes("profile-sound", &[Cause::NoInstanceProfile]);
 
 const fn stale(name: &'static str) -> Observation {
     Observation::confirms(

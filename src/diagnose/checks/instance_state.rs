@@ -1,11 +1,14 @@
 //! Does the instance exist, and does it run?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, CheckStatus, Observation, Query, Subject};
+use crate::diagnose::check::{
+    Check, CheckResult, CheckStatus, Observation, Query, Question, Subject,
+};
 use crate::diagnose::facts::Fetched;
 
 pub(crate) const CHECK: Check = Check {
     name: "instance-state",
+    question: Question::Running,
     // For the last five it gives role, subnet and VPC of a node, so that one
     // fault of many nodes is one incident.
     causes: &[

@@ -14,7 +14,7 @@ pub(crate) mod trust_policy;
 mod vpc_dns;
 mod vpc_endpoint;
 
-use super::check::Check;
+use super::check::{Check, Question};
 
 /// Every check, in the order in which an agent meets what they look at. Results
 /// are shown in it, and of several causes that are confirmed the one whose check
@@ -35,6 +35,12 @@ pub const CHECKS: &[Check] = &[
     endpoint_policy::CHECK,
     dhmc::CHECK,
 ];
+
+/// What the check of this name is about.
+pub fn question(name: &str) -> Option<Question> {
+    let check = CHECKS.iter().find(|check| check.name == name);
+    check.map(|check| check.question)
+}
 
 /// Where the check of this name stands in [`CHECKS`]; an unknown one is last.
 pub fn position(name: &str) -> usize {

@@ -1,7 +1,7 @@
 //! Does the network ACL of the instance's subnet allow requests out and their
 //! responses back in?
 
-use crate::diagnose::check::{Check, CheckResult, Fault, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Query, Question, Subject};
 use crate::diagnose::facts::{AclFacts, known};
 use crate::diagnose::network::names::own_subnet;
 use crate::diagnose::network::path::{NetworkPath, Traffic};
@@ -10,6 +10,7 @@ use crate::diagnose::result::capital;
 
 pub(crate) const CHECK: Check = Check {
     name: "network-acl",
+    question: Question::Reachable,
     causes: CAUSES,
     // The endpoints decide where the path leads.
     needs: &[

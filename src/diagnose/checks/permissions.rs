@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::cause::Cause;
 use crate::diagnose::called_on::{CalledOn, Place};
-use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Question, Subject};
 use crate::diagnose::facts::{Decision, Doubt, Fetched, RoleFacts, Simulated, known};
 use crate::diagnose::result::capital;
 use crate::failure::{DenyReason, Principal};
@@ -22,6 +22,7 @@ use crate::policy::{self, CORE_ACTIONS, Caller, Document, PolicyDecision, Reques
 
 pub(crate) const CHECK: Check = Check {
     name: "permissions",
+    question: Question::Allowed,
     causes: &[Cause::PermissionMissing],
     needs: &[Query::Instance, Query::Profile, Query::Permissions],
     uses: &[Query::Role],

@@ -1,13 +1,18 @@
 //! Does Systems Manager know the node, and has it reported since?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, CheckStatus, Observation, Query, Subject};
-use crate::diagnose::facts::{Fetched, known};
+use crate::diagnose::check::{
+    Check, CheckResult, CheckStatus, Observation, Query, Question, Subject,
+};
+use crate::diagnose::facts::{Facts, Fetched, known};
 use crate::diagnose::result::capital;
 use crate::finding::ErrorDetails;
+use crate::node::NodeId;
+use jiff::Timestamp;
 
 pub(crate) const CHECK: Check = Check {
     name: "ssm-registration",
+    question: Question::Reported,
     causes: CAUSES,
     needs: &[Query::Registration],
     uses: &[],
@@ -37,6 +42,7 @@ const CAUSES: &[Cause] = &[
     Cause::CredentialsExpired,
     Cause::CredentialsInvalid,
     Cause::RegistrationInvalid,
+    Cause::NodeSilent,
 ];
 
 /// Whether the agent cannot report (UpdateInstanceInformation) while `cause` is
@@ -80,8 +86,18 @@ pub(crate) fn is_outlived(cause: Cause) -> bool {
 }
 
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let id = subject.instance;
-    let read = subject.facts.registrations.get(id);
+    let node = NodeId::Instance(subject.instance.clone());
+    reported(&node, subject.facts, subject.last)
+}
+
+/// What Systems Manager knows of `id`, an instance or a hybrid node whose newest
+/// evidence is of `evidence`.
+pub(crate) fn reported(
+    id: &NodeId,
+    facts: &Facts,
+    evidence: Timestamp,
+) -> Result<CheckResult, CheckResult> {
+    let read = facts.registrations.get(id);
     if read == Some(&Fetched::Missing) {
         return Ok(CheckResult::failed(format!(
             "Systems Manager has no node {id} in this account and Region: its agent never \
@@ -101,7 +117,7 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         )));
     };
     let when = last.strftime("%Y-%m-%dT%H:%M:%SZ");
-    if last > subject.last {
+    if last > evidence {
         return Ok(CheckResult::ok(format!(
             "{id} reported to Systems Manager at {when}, after the newest of these lines \
              ({status}{version})."

@@ -1,12 +1,13 @@
 //! Does the subnet's route table lead to the service?
 
-use crate::diagnose::check::{Check, CheckResult, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Query, Question, Subject};
 use crate::diagnose::network::egress_path::{EgressPath, egress_path};
 use crate::diagnose::network::path::{NetworkPath, Traffic};
 use crate::diagnose::network::{BLOCKED, CAUSES};
 
 pub(crate) const CHECK: Check = Check {
     name: "route",
+    question: Question::Reachable,
     causes: CAUSES,
     // The endpoints decide where the path leads.
     needs: &[

@@ -1,11 +1,12 @@
 //! Can EC2 assume the role of the instance's own profile?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Observation, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Observation, Query, Question, Subject};
 use crate::policy::{PolicyDecision, Service, has_ours, may_assume, whom_it_allows};
 
 pub(crate) const CHECK: Check = Check {
     name: "trust-policy",
+    question: Question::Credentials,
     causes: &[Cause::StaleInstanceProfile, Cause::RoleNotAssumable],
     needs: &[Query::Instance, Query::Profile],
     uses: &[Query::Role],

@@ -1,12 +1,13 @@
 //! Does the VPC resolve names?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Question, Subject};
 use crate::diagnose::facts::{Facts, known};
 use crate::diagnose::network::names::endpoints_for;
 
 pub(crate) const CHECK: Check = Check {
     name: "vpc-dns",
+    question: Question::Reachable,
     causes: &[Cause::DnsFailure],
     needs: &[Query::Instance, Query::Dns],
     uses: &[Query::Endpoints, Query::Subnet],

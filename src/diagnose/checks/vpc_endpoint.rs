@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::diagnose::check::{Check, CheckResult, Fault, Query, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, Query, Question, Subject};
 use crate::diagnose::facts::EndpointFacts;
 use crate::diagnose::network::egress_path::{EgressPath, egress_path};
 use crate::diagnose::network::names::gateway_for;
@@ -15,6 +15,7 @@ use crate::failure::address_class::ALL_V4;
 
 pub(crate) const CHECK: Check = Check {
     name: "vpc-endpoint",
+    question: Question::Reachable,
     causes: CAUSES,
     needs: &[Query::Instance, Query::Endpoints, Query::Subnet],
     uses: &[Query::RouteTables],

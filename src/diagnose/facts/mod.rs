@@ -7,7 +7,7 @@ mod ssm;
 
 use std::collections::BTreeMap;
 
-use crate::node::InstanceId;
+use crate::node::{InstanceId, NodeId};
 
 pub use identity::{
     Decision, Doubt, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
@@ -56,7 +56,7 @@ pub struct Facts {
     /// By DHCP option set id.
     pub dhcp_options: BTreeMap<String, Fetched<DhcpFacts>>,
     /// What Systems Manager knows of each node.
-    pub registrations: BTreeMap<InstanceId, Fetched<RegistrationFacts>>,
+    pub registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
     /// The Default Host Management setting: the role it names, with its path,
     /// or `$None`.
     pub dhmc_setting: Option<Fetched<String>>,

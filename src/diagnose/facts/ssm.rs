@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::node::InstanceId;
+use crate::node::NodeId;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistrationFacts {
-    pub id: InstanceId,
+    /// Of an EC2 instance or a hybrid node.
+    pub id: NodeId,
     /// `Online`, `ConnectionLost` or `Inactive`.
     pub ping_status: String,
     /// When the agent last called UpdateInstanceInformation.

@@ -8,7 +8,7 @@ use crate::diagnose::facts::{
     ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, SubnetFacts,
     VpcFacts,
 };
-use crate::node::InstanceId;
+use crate::node::{InstanceId, NodeId};
 
 /// An answer to come.
 pub(crate) trait ApiFuture<T>: Future<Output = Result<T, CallError>> + Send {}
@@ -119,6 +119,6 @@ calls! {
         "DescribeSubnets": SubnetFacts by id: String, EC2_FILTER;
         "DescribeVpcs": VpcFacts by id: String, EC2_FILTER;
         "DescribeDhcpOptions": DhcpFacts by id: String, EC2_FILTER;
-        "DescribeInstanceInformation": RegistrationFacts by id: InstanceId, 50;
+        "DescribeInstanceInformation": RegistrationFacts by id: NodeId, 50;
     }
 }

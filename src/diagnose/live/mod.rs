@@ -127,7 +127,7 @@ pub(crate) async fn read<R: AwsReader>(
         let role = role.filter(|name| !name.is_empty()).map(str::to_owned);
         facts.dhmc_role = reader.each(role, GetRole).await.into_values().next();
     };
-    let registered = needs.wanted(Query::Registration).cloned();
+    let registered = needs.registered();
     tokio::join!(
         of_instances,
         async { facts.registrations = reader.list(registered).await },

@@ -1,5 +1,6 @@
 //! The checks and the verdicts over tables of live state.
 
+mod by_id;
 mod checks;
 mod endpoint_policies;
 mod endpoints;

@@ -7,12 +7,13 @@ use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
 use crate::diagnose::{Home, diagnose};
 use crate::finding::ErrorDetails;
+use crate::node::NodeId;
 use Cause::*;
 
 /// The evidence ends at `second(1)`.
 fn pinged(status: &str, at: i64) -> Fetched<RegistrationFacts> {
     Fetched::Found(RegistrationFacts {
-        id: instance_id(1),
+        id: NodeId::Instance(instance_id(1)),
         ping_status: status.to_owned(),
         last_ping: Some(second(at)),
         agent_version: Some("3.3.987.0".to_owned()),
@@ -21,7 +22,7 @@ fn pinged(status: &str, at: i64) -> Fetched<RegistrationFacts> {
 
 fn registered(read: Fetched<RegistrationFacts>) -> Facts {
     let mut facts = world(|_, _| {});
-    facts.registrations = [(instance_id(1), read)].into();
+    facts.registrations = [(NodeId::Instance(instance_id(1)), read)].into();
     facts
 }
 
@@ -62,7 +63,7 @@ const ON: &str = "service-role/AWSSystemsManagerDefaultEC2InstanceManagementRole
 #[test]
 fn registration_says_when_the_agent_last_reported() {
     let never = Fetched::Found(RegistrationFacts {
-        id: instance_id(1),
+        id: NodeId::Instance(instance_id(1)),
         ping_status: "Inactive".to_owned(),
         last_ping: None,
         agent_version: None,
@@ -229,7 +230,8 @@ fn a_fault_that_the_agent_outlives_for_hours_stands_although_it_reports() {
             "excludes nothing",
         ),
     ] {
-        facts.registrations = [(instance_id(1), pinged("Online", seconds))].into();
+        facts.registrations =
+            [(NodeId::Instance(instance_id(1)), pinged("Online", seconds))].into();
         let verdict = verdict(&[cause], |_| {}, &facts);
         assert_eq!(verdict.confidence, confidence);
         assert_eq!(

@@ -22,7 +22,7 @@ fn fleet(count: u32) -> Facts {
             .collect(),
         profiles: [("Web".to_owned(), Fetched::Found(profile))].into(),
         registrations: (1..=count)
-            .map(|n| (instance(n).id, Fetched::Missing))
+            .map(|n| (NodeId::Instance(instance(n).id), Fetched::Missing))
             .collect(),
         ..Facts::default()
     }

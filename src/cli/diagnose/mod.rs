@@ -1,0 +1,109 @@
+//! `diagnose`: the verdict on nodes of which no log is at hand.
+
+mod card;
+#[cfg(feature = "aws")]
+mod live;
+
+use crate::diagnose::by_id::NodeDiagnosis;
+use crate::finding::SourceSummary;
+use crate::incident::group::group_into_incidents;
+use crate::node::{NodeId, Region};
+use crate::report::build;
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::cli::arguments::{node, region};
+use crate::cli::terminal::Style;
+use crate::cli::{Output, UNREADABLE};
+
+/// Says what is wrong with nodes by live state alone, without their logs.
+///
+/// Runs every check with your own credentials, read-only: does the node run, has it credentials,
+/// may they call Systems Manager, can it reach it, has it reported. Needs a build with the AWS
+/// clients.
+///
+/// Credentials come from the environment, the shared configuration files, or the container or
+/// instance the tool runs on. For a profile of SSO or of a credential process first run
+/// `eval "$(aws configure export-credentials --profile NAME --format env)"`.
+///
+/// Exit status: 0 nothing of severity medium or above, 1 something, 2 a node was not found or
+/// could not be read.
+#[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  ssm-agent-triage diagnose i-0123456789abcdef0
+  ssm-agent-triage diagnose i-0123456789abcdef0 mi-0123456789abcdef0 --profile ops --region eu-central-1
+  ssm-agent-triage diagnose i-0123456789abcdef0 --format json | jq '.nodes[].status'")]
+pub(super) struct Args {
+    /// Ids of EC2 instances or hybrid nodes, all of one account and Region.
+    #[arg(value_name = "ID", required = true, value_parser = node)]
+    nodes: Vec<NodeId>,
+    /// The profile of the shared configuration files. Otherwise AWS_PROFILE, or the default one.
+    #[arg(long, value_name = "P")]
+    profile: Option<String>,
+    /// The Region they are in. Otherwise that of the environment or the profile.
+    #[arg(long, value_name = "R", value_parser = region)]
+    region: Option<Region>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A card with every check of each node, for a person.
+    Text,
+    /// The report, as the function answers it.
+    Json,
+}
+
+/// What was read of all nodes.
+struct Reading {
+    region: Region,
+    diagnosed: Vec<NodeDiagnosis>,
+}
+
+/// Reads live state and tells; the error is a sentence for standard error.
+pub(super) fn run(args: &Args) -> Result<Output, String> {
+    #[cfg(feature = "aws")]
+    let reading = live::read(args)?;
+    #[cfg(not(feature = "aws"))]
+    let reading = without_clients(args)?;
+    Ok(tell(&reading, args.format, Style::of_standard_output()))
+}
+
+#[cfg(not(feature = "aws"))]
+fn without_clients(args: &Args) -> Result<Reading, String> {
+    let _ = (&args.nodes, &args.profile, &args.region);
+    Err("this build has no AWS clients; build one with: cargo build --release --bin ssm-agent-triage"
+        .to_owned())
+}
+
+fn tell(reading: &Reading, format: Format, style: Style) -> Output {
+    let wrong = (reading.diagnosed.iter()).filter_map(|one| one.diagnosis.clone());
+    let incidents = group_into_incidents(wrong.collect());
+    let mut unknown = reading
+        .diagnosed
+        .iter()
+        .filter(|one| one.status.is_unknown());
+    let actionable = incidents.iter().any(|one| one.severity.is_actionable());
+    let status = match (unknown.next(), actionable) {
+        (Some(_), _) => UNREADABLE,
+        (None, true) => 1,
+        (None, false) => 0,
+    };
+    let text = match format {
+        Format::Text => card::render(&reading.diagnosed, &incidents, style),
+        Format::Json => {
+            let source = SourceSummary {
+                region: Some(reading.region.to_string()),
+                ..SourceSummary::default()
+            };
+            let report = build::by_id(source, &reading.diagnosed, &incidents);
+            let text = serde_json::to_string_pretty(&report);
+            text.expect("strings, numbers and times always serialise") + "\n"
+        }
+    };
+    Output {
+        text,
+        status,
+        complaint: None,
+    }
+}

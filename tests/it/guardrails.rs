@@ -180,7 +180,7 @@ async fn a_cause_that_no_check_could_look_at_leads_to_no_write() {
     let scene = Scene::new().await;
     let dark = scene.dark_instance().await;
     scene.proxy.on("DescribeInstances", ec2_denied());
-    notified_not_repaired(&scene, REPAIR, &scene.imds_off(&dark), "confirm").await;
+    notified_not_repaired(&scene, REPAIR, &scene.imds_off(&dark), "could not be read").await;
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn one_statement_is_appended_and_seen_to_be_there() {
         .unwrap();
     assert_eq!(sent, fixed);
     assert!(run.remembered(TRUST));
-    insta::assert_snapshot!(run.detail(), @"trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present, at 2023-11-14 22:13 UTC, read back: applied. Every other statement is as it was. EC2 applies it within 1 h; associating the instance profile again, or stop and start, applies it at once. Whoever may pass this role to EC2 can now use its permissions on an instance.");
+    insta::assert_snapshot!(run.detail(), @"trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present, at 2023-11-14 22:13 UTC, read back: applied. Every other statement is as it was. EC2 applies it within 1 h, or at once on stop and start. Whoever may pass this role can now use it on EC2.");
 }
 
 #[tokio::test]

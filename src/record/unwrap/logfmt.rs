@@ -1,12 +1,16 @@
 //! Fields as logrus, `log/slog` and others write them: `time="…" level=info
 //! msg="…"`, what is quoted escaped as in Go.
 
-use super::{Context, Opened, is_continuation, json, reads};
+use super::{Context, Opened, is_continuation, is_wrapped, json, reads};
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let opened = json::open_other(&as_object(line)?, context)?;
     // The program that hands on the agent's lines writes its own just so.
-    let is_line = reads(&opened.text, &context.deeper()).is_some() || is_continuation(&opened.text);
+    let (text, within) = (&opened.text, context.deeper());
+    let is_line = reads(text, &within).is_some()
+        || is_continuation(text)
+        // A line within that goes on with a record: what stands around it tells.
+        || is_wrapped(text, &within);
     is_line.then_some(opened)
 }
 

@@ -402,7 +402,7 @@ fn logs_in_any_two_wrappers_give_their_verdict() {
             let number = outer * WRAPPERS.len() + inner;
             let case = super::splits::CASES[number % super::splits::CASES.len()];
             let log = log(&fixture(&format!("agent/{case}.log")));
-            let (seed, timed) = (number % 1000, number % 2 == 0);
+            let (seed, timed) = (number % 1000, number.is_multiple_of(2));
             let plain = read(&log, source(true), timed);
             let nested = wrapped(&wrapped(&log, within, host, seed), around, host, seed / 7);
             let reading = read(&nested, source(true), timed);

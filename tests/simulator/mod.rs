@@ -8,6 +8,9 @@
 //! The same seed plays the same week. `SEEDS=3..4 cargo test --lib simulator::weeks`
 //! plays one, `SEEDS=1000` the first thousand, `NODES=10000` larger fleets.
 
+// What a test prints is shown when it fails.
+#![allow(clippy::print_stdout)]
+
 mod clock;
 mod crash;
 mod fleet;

@@ -170,9 +170,11 @@ mod tests {
         shown += &cards(&hybrid, &facts, Style::PLAIN);
         shown += "==========\n";
         let denied = "not allowed".to_owned();
-        let mut facts = Facts::default();
-        facts.instances = [(instance_id(1), Fetched::Failed(denied.clone()))].into();
-        facts.registrations = [(id.clone(), Fetched::Failed(denied))].into();
+        let facts = Facts {
+            instances: [(instance_id(1), Fetched::Failed(denied.clone()))].into(),
+            registrations: [(id.clone(), Fetched::Failed(denied))].into(),
+            ..Facts::default()
+        };
         shown += &cards(&id, &facts, Style::PLAIN);
         insta::assert_snapshot!(shown);
     }

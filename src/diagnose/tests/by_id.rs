@@ -197,7 +197,10 @@ fn of_a_hybrid_node_systems_manager_is_asked() {
     };
     let asked = finding_of(hybrid(), second(0));
     let needs = Needs::of(&[asked], &Home::default());
-    assert_eq!(Vec::from_iter(needs.registered()), [id.clone()]);
+    assert_eq!(
+        Vec::from_iter(needs.registered()),
+        std::slice::from_ref(&id)
+    );
     let mut facts = facts(None, OFF, as_is);
     assert_eq!(
         verdict_on(hybrid(), &facts).status,

@@ -77,7 +77,8 @@ fn a_message_that_failed_leaves_its_claim() {
     let one = confirmed(&[1], at(0));
     let mut first = reads(1, &state, &one);
     decides(&mut first, &state, &one, 1);
-    block_on(first.settle_claims(&[], &[one.key.clone()], &state, at(2))).expect("written");
+    block_on(first.settle_claims(&[], std::slice::from_ref(&one.key), &state, at(2)))
+        .expect("written");
     assert_eq!(
         decides(&mut reads(2, &state, &one), &state, &one, 3).notify,
         OPEN

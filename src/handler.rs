@@ -154,7 +154,7 @@ impl Handler {
                 .run(&deliveries, &State::Table(table), &around, &invocation)
                 .await
             {
-                // Nothing is lost without it: what was told may be told again.
+                // Nothing is lost without it: what was notified may be notified again.
                 Err(HandlerError::State(StateError::Unusable(why))) => {
                     let why = format!("the state table cannot be used, {why}");
                     log(format_args!(

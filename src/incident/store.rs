@@ -19,16 +19,19 @@ use serde::{Deserialize, Serialize};
 
 pub mod agree;
 mod claim;
+mod counts;
 mod entry;
 mod group;
 mod member;
 mod moment;
+mod subject;
 pub mod sync;
 
 use claim::Claim;
-use entry::{Entry, Subject};
+use entry::Entry;
 use group::Group;
 use member::{Joined, Member, Members, Membership};
+use subject::Subject;
 
 use super::group::Incident;
 use super::shared::{HANDFUL, is_of, shared_key, shared_scope};

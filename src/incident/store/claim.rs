@@ -7,7 +7,7 @@ use super::{NotifyReason, State};
 use crate::cause::Severity;
 
 /// An execution environment is about to send a message. Until it has done so, or
-/// can no longer, the others take it as sent.
+/// can no longer, the others wait.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Claim {
     /// One invocation.

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::claim::{Claim, LastNotified};
+use super::counts::Counts;
 use super::member::{Member, Members, Membership};
 use super::moment::{settles, within};
+use super::subject::Subject;
 use super::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::FaultState;
-use crate::finding::{ErrorDetails, Finding, Recovered};
+use crate::finding::{Finding, Recovered};
 use crate::incident::group::{AffectedNode, Incident, by_nodes};
 use crate::incident::nodes::{NODES_LISTED, NodeList};
 use crate::incident::shared::{shared_key, shared_scope};
@@ -86,27 +88,6 @@ pub(super) struct Entry {
     /// The reader knows that it comes and goes.
     flapping: bool,
     pub(super) claim: Option<Claim>,
-}
-
-/// How many of its nodes are what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-struct Counts {
-    /// Hit since it opened.
-    hit: usize,
-    /// Not recovered.
-    open: usize,
-    /// Not recovered, and logged since they were seen right.
-    unsettled: usize,
-    /// Not seen right by live state.
-    wrong: usize,
-}
-
-/// What sets apart two faults of one node that have the same candidates, such
-/// as two endpoints that cannot be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Subject {
-    service: Option<String>,
-    action: Option<String>,
 }
 
 impl Entry {
@@ -501,7 +482,7 @@ impl Entry {
         }
     }
 
-    /// Marks as notified what a message has told, `why` it was sent.
+    /// Marks as notified what a message says, `why` it was sent.
     pub(super) fn mark_notified(&mut self, why: NotifyReason, says: LastNotified) {
         match why {
             NotifyReason::Resolved => self.resolved_notified = true,
@@ -617,12 +598,12 @@ impl Entry {
     pub(super) fn over(&self, key: &str) -> Option<ResolvedIncident> {
         let resolved_at = self.recovered_at.filter(|_| self.is_over())?;
         // A later batch may have been of less: whoever was to hear of it hears its end.
-        let told = self.notified.map(|notified| notified.severity);
+        let notified = self.notified.map(|notified| notified.severity);
         Some(ResolvedIncident {
             key: key.to_owned(),
             cause: self.cause,
             scope: self.scope.clone(),
-            severity: told.map_or(self.severity, |told| told.max(self.severity)),
+            severity: notified.map_or(self.severity, |notified| notified.max(self.severity)),
             title: self.title.clone(),
             nodes: NodeList {
                 count: self.counts.hit.max(self.listed.len()),
@@ -654,42 +635,10 @@ impl Entry {
     }
 }
 
-impl Counts {
-    /// With a node that counted for `had` and now counts for `has`.
-    fn changed(self, had: Self, has: Self) -> Self {
-        let one = |all: usize, had: usize, has: usize| (all + has).saturating_sub(had);
-        Self {
-            hit: one(self.hit, had.hit, has.hit),
-            open: one(self.open, had.open, has.open),
-            unsettled: one(self.unsettled, had.unsettled, has.unsettled),
-            wrong: one(self.wrong, had.wrong, has.wrong),
-        }
-    }
-}
-
 /// The node as the key of what is known of it, however its id became known.
 pub(super) fn key(node: &Node) -> Node {
     Node {
         id_source: IdSource::Nobody,
         ..node.clone()
-    }
-}
-
-impl Subject {
-    pub(super) fn of(error_details: &ErrorDetails) -> Self {
-        Self {
-            service: error_details.service.clone(),
-            action: error_details.action.clone(),
-        }
-    }
-
-    /// Whether both may mean the same fault: what one of them does not name
-    /// does not set them apart.
-    fn fits(&self, other: &Self) -> bool {
-        let fits = |one: &Option<String>, two: &Option<String>| match (one, two) {
-            (Some(one), Some(two)) => one == two,
-            (None, _) | (_, None) => true,
-        };
-        fits(&self.service, &other.service) && fits(&self.action, &other.action)
     }
 }

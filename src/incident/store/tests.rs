@@ -234,7 +234,7 @@ fn looking_without_result_changes_nothing_for_the_reader() {
         let decided = notify(&mut store, &guessed(&[1], at(1)), State::Open, at(1));
         assert_eq!(decided, SILENT, "{state:?}");
     }
-    // Nor does it take an not_notified repair away.
+    // Nor does it take a repair away that is still to be notified.
     let mut store = Incidents::new(DAY, 1);
     store.decide(&confirmed(&[1], at(0)), State::Repaired, at(0));
     assert_eq!(

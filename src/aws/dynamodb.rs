@@ -8,6 +8,9 @@
 //! | `body` | B | what [`crate::state::encode`] gives |
 //! | `expires_at` | N | seconds since 1970, by which DynamoDB removes the item (TTL) |
 //! | `write` | B | drawn for each write, so that its writer knows it again |
+//! | `open` | S | the kind of an item that is [`Item::open`]; of others absent |
+//!
+//! The index `open`, by that attribute and with nothing but keys, holds those alone.
 
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
@@ -29,7 +32,7 @@ use super::error;
 use super::session::{Client, Retry, Session};
 use super::whole::held;
 use crate::diagnose::call_error::CallError;
-use crate::state::{Consistency, Item, Key, SaveError, StateError, Store, Write};
+use crate::state::{Consistency, Item, Key, Kind, SaveError, StateError, Store, Write};
 
 const KEY: &str = "key";
 const VERSION: &str = "version";
@@ -37,6 +40,8 @@ const FORMAT: &str = "format";
 const BODY: &str = "body";
 const EXPIRES_AT: &str = "expires_at";
 const WRITE: &str = "write";
+/// An attribute, and the index by it.
+const OPEN: &str = "open";
 
 /// Neither a load nor a save takes longer, however many items it is of: the
 /// time of an invocation is for its checks and messages.
@@ -136,6 +141,27 @@ impl Table {
         keys.iter().map(|key| of_key(key).transpose()).collect()
     }
 
+    async fn query_open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        const CALL: &str = "Query";
+        let request = self.client().await.query().table_name(&self.name);
+        let request = request
+            .index_name(OPEN)
+            .key_condition_expression("#open = :kind")
+            .expression_attribute_names("#open", OPEN)
+            .expression_attribute_values(":kind", S(kind.name().to_owned()));
+        let mut pages = request.into_paginator().send();
+        let mut open = Vec::new();
+        while let Some(page) = pages.next().await {
+            let items = page.map_err(|e| failed(CALL, e))?.items;
+            for mut item in held(CALL, items).map_err(state_error)? {
+                if let Some(S(key)) = item.remove(KEY) {
+                    open.push(Key::stored(key));
+                }
+            }
+        }
+        Ok(open)
+    }
+
     async fn put(&self, Write { key, item }: Write) -> Result<(), SaveError> {
         let write = B(Blob::new(fastrand::u128(..).to_be_bytes()));
         let request = self.client().await.put_item().table_name(&self.name);
@@ -147,6 +173,10 @@ impl Table {
             .item(EXPIRES_AT, N(item.expires_at.as_second().to_string()))
             .item(WRITE, write.clone())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let request = match key.as_str().split_once('#').filter(|_| item.open) {
+            Some((kind, _)) => request.item(OPEN, S(kind.to_owned())),
+            None => request,
+        };
         let request = match item.version.saturating_sub(1) {
             0 => request
                 .condition_expression("attribute_not_exists(#key)")
@@ -187,6 +217,13 @@ impl Store for Table {
         }
     }
 
+    async fn open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        match timeout(LIMIT, self.query_open(kind)).await {
+            Ok(open) => open,
+            Err(_) => Err(late()),
+        }
+    }
+
     async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {
         let until = Instant::now() + LIMIT;
         let put = async |write| match timeout_at(until, self.put(write)).await {
@@ -217,6 +254,7 @@ fn item(key: &Key, found: &Attributes) -> Result<Item, StateError> {
             format: number(FORMAT)?.try_into().ok()?,
             body: found.get(BODY)?.as_b().ok()?.as_ref().to_vec(),
             expires_at: Timestamp::from_second(number(EXPIRES_AT)?).ok()?,
+            open: found.contains_key(OPEN),
         })
     };
     read().ok_or_else(|| StateError::Damaged(key.clone()))

@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::correlate::streams;
     use crate::receive::Delivery;
-    use crate::state::{Consistency, Item, Key, Memory, SaveError, StateError, Write};
+    use crate::state::{self, Consistency, Item, Key, Memory, SaveError, StateError, Write};
 
     const STREAM: &str = "i-0123456789abcdef0";
     const FAULT: &str = "2023-01-25 09:56:19 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity";
@@ -429,6 +429,10 @@ mod tests {
             consistency: Consistency,
         ) -> Result<Vec<Option<Item>>, StateError> {
             self.0.load(keys, consistency).await
+        }
+
+        async fn open(&self, kind: state::Kind) -> Result<Vec<Key>, StateError> {
+            self.0.open(kind).await
         }
 
         async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {

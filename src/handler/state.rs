@@ -1,7 +1,7 @@
 //! Where an invocation keeps its state.
 
 use crate::aws::dynamodb::Table;
-use crate::state::{Consistency, Item, Key, Memory, SaveError, StateError, Store, Write};
+use crate::state::{Consistency, Item, Key, Kind, Memory, SaveError, StateError, Store, Write};
 
 /// One type for both stores: what goes over a store is compiled once for it, not once
 /// for each.
@@ -21,6 +21,13 @@ impl Store for State<'_> {
         match self {
             Self::Table(table) => table.load(keys, consistency).await,
             Self::Memory(memory) => memory.load(keys, consistency).await,
+        }
+    }
+
+    async fn open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        match self {
+            Self::Table(table) => table.open(kind).await,
+            Self::Memory(memory) => memory.open(kind).await,
         }
     }
 

@@ -87,6 +87,7 @@ pub fn encode<T: Serialize>(
             format: FORMAT,
             body,
             expires_at,
+            open: false,
         },
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clru::{CLruCache, CLruCacheConfig, WeightScale};
 
-use super::{Consistency, Item, Key, SaveError, StateError, Store, Write};
+use super::{Consistency, Item, Key, Kind, SaveError, StateError, Store, Write};
 
 /// What all items together may take.
 pub(super) const MAX_BYTES: NonZeroUsize =
@@ -47,6 +47,14 @@ impl Store for Memory {
     async fn load(&self, keys: &[Key], _: Consistency) -> Result<Vec<Option<Item>>, StateError> {
         let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(keys.iter().map(|key| items.get(key).cloned()).collect())
+    }
+
+    async fn open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        let items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = items
+            .iter()
+            .filter(|(key, item)| item.open && key.name_of(kind).is_some());
+        Ok(open.map(|(key, _)| key.clone()).collect())
     }
 
     async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {

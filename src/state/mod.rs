@@ -49,6 +49,20 @@ pub enum Kind {
     RepairHour,
 }
 
+impl Kind {
+    /// With which its keys begin.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Node => "node",
+            Self::Incident => "incident",
+            Self::Group => "group",
+            Self::Repair => "repair",
+            Self::RepairHour => "repair-hour",
+        }
+    }
+}
+
 /// By which an item is found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
@@ -57,14 +71,7 @@ impl Key {
     /// The key of the item of this kind and name. A name that is too long for a key
     /// is taken by its digest.
     pub fn new(kind: Kind, name: &str) -> Self {
-        let kind = match kind {
-            Kind::Stream => "stream",
-            Kind::Node => "node",
-            Kind::Incident => "incident",
-            Kind::Group => "group",
-            Kind::Repair => "repair",
-            Kind::RepairHour => "repair-hour",
-        };
+        let kind = kind.name();
         if kind.len() + 1 + name.len() <= MAX_KEY_BYTES {
             Self(format!("{kind}#{name}"))
         } else {
@@ -75,6 +82,18 @@ impl Key {
     /// As the table has it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The key that a table has so.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The name of an item of this kind, where the key is of one: what [`Key::new`]
+    /// was given, or its digest.
+    pub fn name_of(&self, kind: Kind) -> Option<&str> {
+        let (own, name) = self.0.split_once('#')?;
+        (own == kind.name()).then_some(name)
     }
 }
 
@@ -95,6 +114,8 @@ pub struct Item {
     pub body: Vec<u8>,
     /// From when on it counts as absent. A table removes it some days later.
     pub expires_at: Timestamp,
+    /// Whether [`Store::open`] finds it: something of it is still to come to an end.
+    pub open: bool,
 }
 
 /// An item that is to be written.
@@ -128,6 +149,13 @@ pub trait Store {
         keys: &[Key],
         consistency: Consistency,
     ) -> impl Future<Output = Result<Vec<Option<Item>>, StateError>>;
+
+    /// The keys of the items of this kind that are [`Item::open`]. The writes of the last
+    /// moments may be lacking, and what has expired may be among them.
+    ///
+    /// # Errors
+    /// When they could not be read, all of them.
+    fn open(&self, kind: Kind) -> impl Future<Output = Result<Vec<Key>, StateError>>;
 
     /// Writes each of `writes`, whose keys differ, by itself and on condition that the version
     /// before its own stands in the store. What became of each, in their order.

@@ -65,6 +65,7 @@ fn the_memory_is_bounded_and_forgets_what_was_used_longest_ago() {
         format: FORMAT,
         body: vec![0; 32 * 1024],
         expires_at: at(100),
+        open: false,
     };
     for name in 0..2_000 {
         let (key, item) = (key(&name.to_string()), item.clone());
@@ -113,4 +114,21 @@ fn a_name_that_is_too_long_for_a_key_is_taken_by_its_digest() {
     assert!(long("a").as_str().len() < 64);
     assert_ne!(long("a"), long("b"));
     assert_eq!(Key::new(Kind::Stream, "a/b").as_str(), "stream#a/b");
+}
+
+#[test]
+fn what_is_open_is_found_by_its_kind() {
+    let memory = Memory::default();
+    for (name, kind, open) in [
+        ("a", Kind::Node, true),
+        ("b", Kind::Node, false),
+        ("c", Kind::Incident, true),
+    ] {
+        let mut write = encode(&Key::new(kind, name), 0, &name, at(100)).expect("it is small");
+        write.item.open = open;
+        assert_eq!(block_on(memory.save(vec![write])), [Ok(())]);
+    }
+    let open = block_on(memory.open(Kind::Node)).expect("it can be read");
+    let names: Vec<Option<&str>> = open.iter().map(|key| key.name_of(Kind::Node)).collect();
+    assert_eq!(names, [Some("a")]);
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use ssm_agent_triage::aws::Session;
 use ssm_agent_triage::aws::dynamodb::Table;
-use ssm_agent_triage::state::{Consistency, Key, SaveError, StateError, Store};
+use ssm_agent_triage::state::{Consistency, Key, Kind, SaveError, StateError, Store};
 
 use crate::support::moto;
 use crate::support::proxy::{Effect, Happening, Proxy, json_answer};
@@ -31,6 +31,22 @@ fn state_error(error: SaveError) -> StateError {
     match error {
         SaveError::State(error) => error,
         SaveError::Conflict => panic!("a conflict"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_open_is_found_by_its_kind_until_it_is_written_otherwise() {
+    for state in StateTable::on_both().await {
+        let mut first = write("a", 1, "one");
+        first.item.open = true;
+        assert_eq!(state.put(&first).await, Ok(()));
+        assert_eq!(state.put(&write("b", 1, "one")).await, Ok(()));
+        assert_eq!(state.get(&key("a")).await, Some(first.item));
+        let open = async |kind| state.table.open(kind).await.expect("it can be read");
+        assert_eq!(open(Kind::Stream).await, [key("a")], "{:?}", state.server);
+        assert_eq!(open(Kind::Node).await, []);
+        assert_eq!(state.put(&write("a", 2, "two")).await, Ok(()));
+        assert_eq!(open(Kind::Stream).await, []);
     }
 }
 

@@ -106,6 +106,7 @@ fn all_items_together_stay_in_their_budget_and_the_newest_are_kept() {
             format: 1,
             body: vec![0; MAX_ITEM_BYTES],
             expires_at: Timestamp::MAX,
+            open: false,
         };
         let key = key(number);
         let saved = block_on(store.save(vec![Save { key, item }]));

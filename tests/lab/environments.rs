@@ -8,7 +8,7 @@ use ssm_agent_triage::batch::Batch;
 use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::state::{
-    Consistency, Item, Key, MAX_ITEM_BYTES, Memory, SaveError, StateError, Store, Write,
+    Consistency, Item, Key, Kind, MAX_ITEM_BYTES, Memory, SaveError, StateError, Store, Write,
 };
 
 use super::deliveries::{shapes, tables};
@@ -73,6 +73,10 @@ impl Store for Table {
         };
         self.before.replace(before);
         old
+    }
+
+    async fn open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        self.now.open(kind).await
     }
 
     async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {
@@ -264,6 +268,10 @@ struct Broken(Result<(), StateError>, Cell<u32>);
 impl Store for Broken {
     async fn load(&self, keys: &[Key], _: Consistency) -> Result<Vec<Option<Item>>, StateError> {
         self.0.clone().map(|()| vec![None; keys.len()])
+    }
+
+    async fn open(&self, _: Kind) -> Result<Vec<Key>, StateError> {
+        self.0.clone().map(|()| Vec::new())
     }
 
     async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::clock;
 use super::run::Call;
 use super::world::{ACCOUNT, REGION, name};
-use crate::state::{self, Consistency, Item, Key, Memory, SaveError, StateError, Store, Write};
+use crate::state::{
+    self, Consistency, Item, Key, Kind, Memory, SaveError, StateError, Store, Write,
+};
 
 /// An eventually consistent read may lack the writes of so many milliseconds.
 const STALE: i64 = 1_000;
@@ -83,6 +85,13 @@ impl Table {
         seen.map(|(_, item)| item.clone())
     }
 
+    fn open(&self, kind: Kind) -> Vec<Key> {
+        let newest = |history: &[(i64, Item)]| history.last().is_some_and(|(_, item)| item.open);
+        let items = self.items.iter();
+        let open = items.filter(|(key, history)| key.name_of(kind).is_some() && newest(history));
+        open.map(|(key, _)| key.clone()).collect()
+    }
+
     fn write(&mut self, Write { key, item }: Write) -> Result<(), SaveError> {
         if let Some(error) = self.fails() {
             return Err(error.into());
@@ -144,6 +153,16 @@ impl Store for SimStore {
         };
         clock::pause(Self::takes(table)).await;
         read
+    }
+
+    async fn open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        match self {
+            Self::Table(table, _) => {
+                let table = table.lock().expect("nobody panicked with it");
+                Ok(table.open(kind))
+            }
+            Self::Memory(memory) => memory.open(kind).await,
+        }
     }
 
     async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {

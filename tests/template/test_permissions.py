@@ -10,6 +10,7 @@ ALWAYS = {
     "WriteOwnLog",
     "HandOverFailedBatches",
     "KeepState",
+    "FindOpenState",
     "SendMessages",
     "LookAtInstances",
     "LookAtRoles",
@@ -28,7 +29,7 @@ def every_stack():
 
 def calls_in(file):
     """`DescribeInstances` for `.describe_instances()`."""
-    verbs = "attach|batch_get|create|delete|describe|get|list|modify|publish|put|simulate|update"
+    verbs = "attach|batch_get|create|delete|describe|get|list|modify|publish|put|query|simulate|update"
     for call in re.findall(rf"\.((?:{verbs})(?:_[a-z_]+)?)\(\)", file.read_text()):
         yield "".join(word.capitalize() for word in call.split("_"))
 
@@ -235,6 +236,8 @@ def test_the_state_is_read_and_written_in_the_one_table_and_its_key_used_by_dyna
         "dynamodb:GetItem",
         "dynamodb:PutItem",
     }
+    assert own["FindOpenState"]["Action"] == "dynamodb:Query"
+    assert own["FindOpenState"]["Resource"] == "State.Arn/index/open"
     assert "DecryptState" not in own
     key = f"arn:{partition}:kms:{REGIONS[partition]}:{ACCOUNT}:key/0a1b"
     assert Stack(partition, StateKeyArn=key).statements()["DecryptState"] == {
@@ -247,7 +250,7 @@ def test_the_state_is_read_and_written_in_the_one_table_and_its_key_used_by_dyna
         },
     }
     off = Stack(partition, StateTable="off", StateKeyArn=key).statements()
-    assert not {"KeepState", "DecryptState"} & off.keys()
+    assert not {"KeepState", "FindOpenState", "DecryptState"} & off.keys()
 
 
 def test_failed_batches_go_to_the_one_queue_and_log_lines_to_the_own_log():

@@ -175,8 +175,18 @@ def test_the_state_is_kept_in_a_table_of_its_own_unless_it_is_switched_off():
     assert (state["DeletionPolicy"], state["UpdateReplacePolicy"]) == ("Delete", "Delete")
     assert state["Properties"] == {
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "key", "AttributeType": "S"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "key", "AttributeType": "S"},
+            {"AttributeName": "open", "AttributeType": "S"},
+        ],
         "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": "open",
+                "KeySchema": [{"AttributeName": "open", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
         "DeletionProtectionEnabled": "false",
@@ -203,6 +213,7 @@ def test_the_table_has_the_attributes_that_the_function_writes():
     for name, constant in [
         (state["KeySchema"][0]["AttributeName"], "KEY"),
         (state["TimeToLiveSpecification"]["AttributeName"], "EXPIRES_AT"),
+        (state["GlobalSecondaryIndexes"][0]["IndexName"], "OPEN"),
     ]:
         assert f'const {constant}: &str = "{name}";' in adapter
 

@@ -75,6 +75,12 @@ pub(super) struct Joined {
 const MOST_JOINED: usize = 64;
 
 impl Joined {
+    /// Whether the node is in an incident from which it has not recovered.
+    pub(super) fn is_open(&self) -> bool {
+        let mut members = self.incidents.values().filter_map(Membership::member);
+        members.any(Member::is_open)
+    }
+
     /// Takes `membership` over, unless what is known is newer. Answers whether it did.
     pub(super) fn take(&mut self, key: &str, membership: &Membership) -> bool {
         let known = self.incidents.get(key);

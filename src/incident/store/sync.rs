@@ -16,7 +16,7 @@ use super::member::Joined;
 use crate::incident::group::Incident;
 use crate::incident::shared::{shared_key, shared_scope};
 use crate::node::Node;
-use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, load};
+use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, Write, load};
 
 /// So long after it was last seen an incident is forgotten, without a word of an
 /// end: silence is none. Far more than a reminder, and than Lambda keeps an event
@@ -232,7 +232,7 @@ impl Incidents {
             for (node, slot) in &mut self.nodes {
                 if let Some(joined) = slot.value.as_mut().filter(|_| slot.dirty) {
                     joined.shrink();
-                    writes.extend(slot.write(&node_key(node), expiry(now))?);
+                    writes.extend(write_of(node, slot, now)?);
                     nodes.push(node.clone());
                 }
             }
@@ -301,7 +301,7 @@ impl Incidents {
                 let joined = slot.value.get_or_insert_default();
                 if joined.take(&key, membership) {
                     slot.dirty = true;
-                    writes.extend(slot.write(&node_key(node), expiry(now))?);
+                    writes.extend(write_of(node, slot, now)?);
                 }
             }
             // A conflict is with whoever writes the same.
@@ -340,6 +340,15 @@ fn merged(ours: Joined, mut fresh: Slot<Joined>) -> Slot<Joined> {
         fresh.dirty |= joined.take(key, membership);
     }
     fresh
+}
+
+/// The write of a node that has changed; the state finds it while it is in an incident.
+fn write_of(node: &Node, slot: &Slot<Joined>, now: Timestamp) -> Result<Option<Write>, StateError> {
+    let mut write = slot.write(&node_key(node), expiry(now))?;
+    if let Some(write) = &mut write {
+        write.item.open = slot.value.as_ref().is_some_and(Joined::is_open);
+    }
+    Ok(write)
 }
 
 fn node_key(node: &Node) -> Key {

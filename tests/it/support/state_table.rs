@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus,
 };
 use aws_smithy_http_client::Builder;
 use base64::Engine as _;
@@ -129,12 +130,27 @@ pub(crate) async fn create(client: &aws_sdk_dynamodb::Client, name: &str) {
     let key = KeySchemaElement::builder()
         .attribute_name("key")
         .key_type(KeyType::Hash);
+    let by_open = KeySchemaElement::builder()
+        .attribute_name("open")
+        .key_type(KeyType::Hash);
+    let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly);
+    let index = GlobalSecondaryIndex::builder()
+        .index_name("open")
+        .key_schema(by_open.build().expect("it is whole"))
+        .projection(keys_only.build());
     let create = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute.build().expect("it is whole"))
-        .key_schema(key.build().expect("it is whole"));
+        .attribute_definitions(attribute.clone().build().expect("it is whole"))
+        .attribute_definitions(
+            attribute
+                .attribute_name("open")
+                .build()
+                .expect("it is whole"),
+        )
+        .key_schema(key.build().expect("it is whole"))
+        .global_secondary_indexes(index.build().expect("it is whole"));
     create.send().await.expect("the table is made");
     loop {
         let described = client.describe_table().table_name(name).send().await;
@@ -158,6 +174,7 @@ pub(crate) fn write(name: &str, version: u64, body: &str) -> Write {
             format: 1,
             body: body.as_bytes().to_vec(),
             expires_at: Timestamp::from_second(4_000_000_000).expect("a second"),
+            open: false,
         },
     }
 }

@@ -501,17 +501,24 @@ impl NodeState {
         };
         let over: Vec<ActiveFault> = self.open.extract_if(.., |open| is_over(open)).collect();
         // What another fault explained has no incident that could be over.
-        let reported = over.iter().filter(|open| {
-            (!open.pending || open.bare) && !over.iter().any(|other| explain::explains(other, open))
-        });
-        let mut recovered: Vec<Recovered> = reported
-            .map(|open| Recovered {
-                node: String::new(),
-                cause: open.causes.lead(),
-                signature: found.signature.id.to_owned(),
-                at: record.at,
-            })
-            .collect();
+        let explained = |open| over.iter().any(|other| explain::explains(other, open));
+        let mut recovered = Vec::new();
+        for open in over.iter().filter(|open| !explained(open)) {
+            let cause = open.causes.lead();
+            match self.over.iter_mut().find(|(known, _)| *known == cause) {
+                Some((_, known)) => *known = (*known).max(record.at),
+                None => self.over.push((cause, record.at)),
+            }
+            // What healed by itself is no news, but may have been proved, and so notified.
+            if !open.pending || open.bare {
+                recovered.push(Recovered {
+                    node: String::new(),
+                    cause,
+                    signature: found.signature.id.to_owned(),
+                    at: record.at,
+                });
+            }
+        }
         for part in clears {
             match self.proven.iter_mut().find(|(known, _)| known == part) {
                 Some((_, at)) => *at = (*at).max(record.at),
@@ -520,12 +527,6 @@ impl NodeState {
         }
         recovered.sort_by_key(|over| over.cause);
         recovered.dedup();
-        for Recovered { cause, at, .. } in &recovered {
-            match self.over.iter_mut().find(|(known, _)| known == cause) {
-                Some((_, known)) => *known = (*known).max(*at),
-                None => self.over.push((*cause, *at)),
-            }
-        }
         if recovered.is_empty() {
             Ingested::NoChange
         } else {

@@ -217,6 +217,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cause::Confidence;
     use crate::correlate::streams;
     use crate::receive::Delivery;
     use crate::state::{self, Consistency, Item, Key, Memory, SaveError, StateError, Write};
@@ -509,6 +510,22 @@ mod tests {
         let back = read_one(&store, "4", 3700, &[&back, &wait]).await;
         assert_eq!(back.findings.len(), 1);
         assert!(back.over.iter().all(|over| over.at < back.findings[0].last));
+    }
+
+    #[tokio::test]
+    async fn what_healed_by_itself_is_over_too() {
+        const ATTEMPT: &str = "2023-01-25 09:56:19 ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token and fallback to IMDSv1 is disabled\ncaused by: 403 Forbidden: Forbidden\n\tstatus code: 403, request id:";
+        let store = Memory::default();
+        let fault = read_one(&store, "1", 100, &[ATTEMPT, WAIT]).await;
+        assert_eq!(fault.findings[0].confidence, Confidence::Undetermined);
+        let connected = "2023-01-25 10:26:19 INFO EC2RoleProvider Successfully connected with instance profile role credentials";
+        let over = read_one(&store, "2", 1900, &[connected]).await;
+        // A check may have proved it, and its incident be open.
+        let causes: Vec<Cause> = over.over.iter().map(|over| over.cause).collect();
+        assert_eq!(
+            (over.recovered, causes),
+            (vec![], vec![Cause::ImdsDisabled])
+        );
     }
 
     #[tokio::test]

@@ -319,8 +319,13 @@ impl Entry {
             return;
         }
         self.perhaps_ours = happened.perhaps_ours;
-        // What this function repaired and later finds right is still its own repair.
-        let kept = self.state == State::Repaired && state == State::Resolved;
+        // What this function repaired and later finds right is still its own repair, and
+        // what it finds broken as before is no news to one who knows that.
+        let kept = matches!(
+            (self.state, state),
+            (State::Repaired, State::Resolved)
+                | (State::RepairFailed | State::Recurred, State::Open)
+        );
         self.state = if kept { self.state } else { state };
         self.right_since = match self.state {
             State::Repaired | State::Resolved => self.right_since.or(Some(now)),

@@ -37,6 +37,8 @@ closed_names! {
         VpcEndpointId = "VPC_ENDPOINT_ID",
         RouteTableId = "ROUTE_TABLE_ID",
         NetworkAclId = "NETWORK_ACL_ID",
+        /// The name of a Lambda function.
+        Function = "FUNCTION",
         /// A DNS name or an address literal.
         Host = "HOST",
         /// An endpoint prefix such as `ssmmessages`, or a word of an API's name.
@@ -70,6 +72,7 @@ impl ArgKind {
             Self::VpcEndpointId => is_resource_id(text, "vpce-"),
             Self::RouteTableId => is_resource_id(text, "rtb-"),
             Self::NetworkAclId => is_resource_id(text, "acl-"),
+            Self::Function => is_made_of(text, 64, "-_"),
             Self::Host => is_host(text),
             Self::Service => is_made_of(text, 64, "-"),
             Self::Action => text.split_once(':').is_some_and(|(service, name)| {

@@ -32,6 +32,9 @@ pub struct Config {
     pub max_repairs: u32,
     /// Older evidence never leads to a write.
     pub max_evidence_age: Duration,
+    /// Names or ARNs of the Systems Manager change calendars that must all be open for
+    /// a write.
+    pub change_calendars: Vec<String>,
     /// Name or ARN of the DynamoDB table with the state; without it each execution
     /// environment keeps its own.
     pub state_table: Option<String>,
@@ -44,6 +47,8 @@ pub struct Config {
     /// The function's own log group; a batch from there is turned away, or the
     /// function would feed itself. Absent outside Lambda.
     pub own_log_group: Option<String>,
+    /// The function's own name. Absent outside Lambda.
+    pub function: Option<String>,
     /// The function's own Region; a repair never leaves it.
     pub region: Region,
 }
@@ -128,8 +133,8 @@ impl Config {
         }))
     }
 
-    /// Reads the given variables; others than `TRIAGE_…`, `AWS_REGION` and
-    /// `AWS_LAMBDA_LOG_GROUP_NAME` are ignored. A variable that is set but
+    /// Reads the given variables; others than `TRIAGE_…`, `AWS_REGION`,
+    /// `AWS_LAMBDA_FUNCTION_NAME` and `AWS_LAMBDA_LOG_GROUP_NAME` are ignored. A variable that is set but
     /// blank counts as unset, as a template's empty parameter arrives.
     ///
     /// # Errors
@@ -161,6 +166,7 @@ impl Config {
         };
         let mut config = Self::unset(region);
         config.own_log_group = set("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned);
+        config.function = set("AWS_LAMBDA_FUNCTION_NAME").map(str::to_owned);
         for row in SETTINGS {
             let Some(value) = set(row.name).or(row.default) else {
                 continue;
@@ -184,12 +190,15 @@ impl Config {
     pub(crate) fn guardrails(&self, account: Option<AccountId>) -> Guardrails {
         Guardrails {
             mode: self.repair,
+            calendars: self.change_calendars.clone(),
+            requested: false,
             actions: self.repair_actions.clone(),
             tag_value: self.repair_tag_value.clone(),
             max_repairs: self.max_repairs,
             max_evidence_age: self.max_evidence_age,
             account,
             region: self.region.clone(),
+            function: self.function.clone(),
         }
     }
 
@@ -204,11 +213,13 @@ impl Config {
             repair_tag_value: String::new(),
             max_repairs: 0,
             max_evidence_age: Duration::ZERO,
+            change_calendars: Vec::new(),
             state_table: None,
             reminder: Duration::ZERO,
             max_decoded_bytes: 0,
             signatures: None,
             own_log_group: None,
+            function: None,
             region,
         }
     }
@@ -242,11 +253,13 @@ mod tests {
             repair_tag_value: "allow".to_owned(),
             max_repairs: 5,
             max_evidence_age: Duration::from_secs(86_400),
+            change_calendars: Vec::new(),
             state_table: None,
             reminder: Duration::from_secs(86_400),
             max_decoded_bytes: 64 << 20,
             signatures: None,
             own_log_group: None,
+            function: None,
             region: Region::parse("eu-central-1").expect("a Region"),
         };
         assert_eq!(config, expected);
@@ -273,6 +286,10 @@ mod tests {
             ("TRIAGE_REPAIR_TAG_VALUE", "team:ops"),
             ("TRIAGE_MAX_REPAIRS", "0"),
             ("TRIAGE_MAX_EVIDENCE_AGE", "15m"),
+            (
+                "TRIAGE_CHANGE_CALENDARS",
+                "freeze, arn:aws:ssm:us-east-1:111122223333:document/night",
+            ),
             ("TRIAGE_STATE_TABLE", "triage.state_1-a"),
             ("TRIAGE_REMINDER", "7d"),
             ("TRIAGE_MAX_DECODED_BYTES", "512KiB"),
@@ -291,6 +308,8 @@ mod tests {
         assert_eq!(config.repair_tag_value, "team:ops");
         assert_eq!(config.max_repairs, 0);
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
+        let night = "arn:aws:ssm:us-east-1:111122223333:document/night";
+        assert_eq!(config.change_calendars, ["freeze", night]);
         assert_eq!(config.state_table.as_deref(), Some("triage.state_1-a"));
         assert_eq!(config.reminder, Duration::from_secs(7 * 86_400));
         assert_eq!(config.max_decoded_bytes, 512 << 10);
@@ -330,6 +349,15 @@ mod tests {
             (
                 "TRIAGE_MAX_EVIDENCE_AGE",
                 &["0s", "366d", "24", "h", "1h30m", "24 h", "24H", "24ü"],
+            ),
+            (
+                "TRIAGE_CHANGE_CALENDARS",
+                &[
+                    "ab",
+                    "freeze,",
+                    "freeze night",
+                    "arn:aws:ssm:eu-central-1:1:document/freeze",
+                ],
             ),
             (
                 "TRIAGE_STATE_TABLE",

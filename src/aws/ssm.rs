@@ -8,7 +8,9 @@ use super::live::LiveState;
 use super::whole::{all_pages, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::RegistrationFacts;
-use crate::diagnose::live::{Call, GetServiceSetting, List, Reads};
+use crate::diagnose::live::{
+    CalendarState, Call, GetCalendarState, GetServiceSetting, List, Reads,
+};
 use crate::node::NodeId;
 
 impl Reads<List<RegistrationFacts>> for LiveState {
@@ -43,6 +45,22 @@ impl Reads<GetServiceSetting> for LiveState {
             .service_setting
             .and_then(|setting| setting.setting_value);
         held(CALL, setting)
+    }
+}
+
+impl Reads<GetCalendarState> for LiveState {
+    async fn read(
+        &self,
+        GetCalendarState(names): &GetCalendarState,
+    ) -> Result<CalendarState, CallError> {
+        const CALL: &str = GetCalendarState::NAME;
+        let request = self.ssm().await.get_calendar_state();
+        let request = request.set_calendar_names(Some(names.clone()));
+        let answer = request.send().await.map_err(|e| error::read(CALL, e))?;
+        Ok(CalendarState {
+            is_open: held(CALL, answer.state)? == aws_sdk_ssm::types::CalendarState::Open,
+            until: answer.next_transition_time,
+        })
     }
 }
 

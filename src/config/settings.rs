@@ -79,8 +79,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TRIAGE_REPAIR",
         default: Some("advise"),
-        meaning: "what may follow a confirmed cause: advice, a plan tried with DryRun, or the repair",
-        allowed: "advise, dry-run or repair",
+        meaning: "what may follow a confirmed cause: advice, a plan tried with DryRun, a repair that a person asks for, or the repair at once",
+        allowed: "advise, dry-run, on-request or repair",
         available: true,
         read: |config, text| set(&mut config.repair, RepairMode::parse(text)),
     },
@@ -125,6 +125,14 @@ pub const SETTINGS: &[Setting] = &[
         allowed: DURATION,
         available: true,
         read: |config, text| set(&mut config.max_evidence_age, duration(text)),
+    },
+    Setting {
+        name: "TRIAGE_CHANGE_CALENDARS",
+        default: Some(""),
+        meaning: "Systems Manager change calendars that must all be open for a write, separated by commas",
+        allowed: "nothing, or a comma list of names of change calendars, 3 to 128 ASCII letters, digits and . _ -, or of their ARNs: arn:PARTITION:ssm:REGION:ACCOUNT:document/NAME",
+        available: true,
+        read: |config, text| set(&mut config.change_calendars, calendars(text)),
     },
     Setting {
         name: "TRIAGE_STATE_TABLE",
@@ -213,10 +221,39 @@ fn repair_actions(text: &str) -> Option<BTreeSet<&'static str>> {
         .collect()
 }
 
+/// Whether AWS takes `text` for the name of a table or document of at most `most`
+/// characters.
+fn is_name(text: &str, most: usize) -> bool {
+    let named = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    (3..=most).contains(&text.len()) && text.bytes().all(named)
+}
+
+fn calendars(text: &str) -> Option<Vec<String>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let is_calendar = |text: &str| {
+        let Some(resource) = text.strip_prefix("arn:") else {
+            return is_name(text, 128);
+        };
+        let fields: Vec<&str> = resource.splitn(5, ':').collect();
+        let [partition, "ssm", region, account, document] = fields[..] else {
+            return false;
+        };
+        let name = document.strip_prefix("document/");
+        partition.starts_with("aws")
+            && Region::parse(region).is_some()
+            && AccountId::parse(account).is_some()
+            && name.is_some_and(|name| is_name(name, 128))
+    };
+    let each = text.split(',').map(str::trim);
+    each.map(|one| is_calendar(one).then(|| one.to_owned()))
+        .collect()
+}
+
 /// Whether DynamoDB takes `text` for the name of a table in `region`.
 fn is_table(text: &str, region: &Region) -> bool {
-    let named = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    let is_name = |name: &str| (3..=255).contains(&name.len()) && name.bytes().all(named);
+    let is_name = |name: &str| is_name(name, 255);
     let Some(resource) = text.strip_prefix("arn:") else {
         return is_name(text);
     };

@@ -33,6 +33,7 @@ pub(crate) fn nothing_done() -> Outcome {
         status: OutcomeStatus::None,
         detail: None,
         command: None,
+        request: None,
         undo: None,
     }
 }

@@ -23,6 +23,7 @@ impl Incident {
             retry_in_seconds: self.retry_in_seconds,
             repaired: false,
             by_hand: None,
+            by_request: None,
         }
     }
 }

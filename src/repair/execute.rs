@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::audit;
 use super::change::Seen;
 use super::clients::Clients;
-use super::locks::Guardrails;
+use super::locks::{Guardrails, Reason, calendar_lock};
 use super::memory::{Attempt, RepairMemory};
 use super::outcome::{Outcome, OutcomeStatus};
 use super::plan::permit::Permit;
@@ -17,6 +17,7 @@ use super::plan::{Plan, plan};
 use super::repairs::{Call, Repair, call};
 use super::verify;
 use crate::diagnose::call_error::CallError;
+use crate::diagnose::live::{Call as _, GetCalendarState, Reads};
 use crate::incident::group::Incident;
 use crate::state::{StateError, Store};
 
@@ -121,6 +122,9 @@ impl Task<'_> {
                 "Somebody changed the {} while it was being looked at, so nothing was written. The next batch of the same fault is judged on the new one.",
                 repair.subject
             ));
+        }
+        if let Some(closed) = self.closed_calendar().await {
+            return Plan::kept_back(closed, &permit, self.guardrails);
         }
         if !permit.is_dry_run() {
             let begun = self.begun(repair, &permit);
@@ -290,6 +294,17 @@ impl Task<'_> {
         }
     }
 
+    /// The lock of the change calendars, where there are any.
+    async fn closed_calendar(self) -> Option<Reason> {
+        let calendars = &self.guardrails.calendars;
+        if calendars.is_empty() {
+            return None;
+        }
+        let query = GetCalendarState(calendars.clone());
+        let answer = self.answer(GetCalendarState::NAME, self.clients.live.read(&query));
+        calendar_lock(calendars, answer.await)
+    }
+
     async fn read(self, repair: &Repair, incident: &mut Incident) -> Result<(), CallError> {
         self.in_time(repair.reads, (repair.read)(incident, self.clients))
             .await
@@ -300,11 +315,19 @@ impl Task<'_> {
             .await
     }
 
-    /// The answer to one call, or that there was none in time.
     async fn in_time(self, action: &'static str, answer: Call<'_>) -> Result<(), CallError> {
+        self.answer(call(action), answer).await
+    }
+
+    /// The answer to one call, or that there was none in time.
+    async fn answer<T>(
+        self,
+        call: &'static str,
+        answer: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         timeout_at(self.until, answer).await.unwrap_or_else(|_| {
             Err(CallError::NoAnswer {
-                call: call(action),
+                call,
                 message: "no answer in the time of this invocation".to_owned(),
             })
         })

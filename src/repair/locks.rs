@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use super::change::cut;
 use super::repairs::{REPAIR_TAG_KEY, Repair};
 use crate::cause::{Confidence, ScopeKind, closed_names};
+#[cfg(feature = "aws")]
+use crate::diagnose::{call_error::CallError, live::CalendarState};
 use crate::incident::group::{AffectedNode, Incident};
 use crate::node::{AccountId, IdSource, Region};
 
@@ -21,6 +23,8 @@ closed_names! {
         Advise = "advise",
         /// Plans, and asks EC2 with DryRun; writes nothing.
         DryRun = "dry-run",
+        /// Writes what a person asks for, when every other lock is open.
+        OnRequest = "on-request",
         /// Writes, when every lock is open.
         Repair = "repair",
     }
@@ -30,6 +34,10 @@ closed_names! {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Guardrails {
     pub mode: RepairMode,
+    /// Names or ARNs of the change calendars that must all be open.
+    pub calendars: Vec<String>,
+    /// A person asks for the repair in this very invocation.
+    pub requested: bool,
     /// The names of the repairs that are allowed.
     pub actions: BTreeSet<&'static str>,
     pub tag_value: String,
@@ -38,6 +46,19 @@ pub(crate) struct Guardrails {
     /// The function's own account; `None` closes the lock of the account.
     pub account: Option<AccountId>,
     pub region: Region,
+    /// The function's own name, by which a person asks it for a repair.
+    pub function: Option<String>,
+}
+
+impl Guardrails {
+    /// Whether the mode alone keeps every repair from being planned.
+    pub(super) fn is_off(&self) -> bool {
+        match self.mode {
+            RepairMode::Advise => true,
+            RepairMode::OnRequest => !self.requested,
+            RepairMode::DryRun | RepairMode::Repair => false,
+        }
+    }
 }
 
 /// Why nothing is written, in the order in which the reasons are given.
@@ -47,6 +68,8 @@ pub(crate) enum Lock {
     NoRepair,
     /// Repairs are off.
     Advise,
+    /// A person is to ask for each.
+    OnRequest,
     ActionNotListed,
     /// No check of this invocation, on a node that qualifies otherwise, has
     /// confirmed the cause.
@@ -71,6 +94,8 @@ pub(crate) enum Lock {
     /// Tried within the hour, without success.
     TriedRecently,
     Capped,
+    /// A change calendar is closed, or could not be read.
+    Calendar,
     /// The batch says nothing new about it, so that no check was made.
     NothingNew,
     /// Live state of the resource could not be read.
@@ -108,6 +133,9 @@ pub(super) fn blocked_by(
             Lock::Advise
                 .closed("TRIAGE_REPAIR is advise; dry-run shows the repair, repair makes it."),
         );
+    }
+    if guardrails.mode == RepairMode::OnRequest && !guardrails.requested {
+        reasons.push(Lock::OnRequest.closed("TRIAGE_REPAIR is on-request."));
     }
     if !guardrails.actions.contains(repair.name) {
         reasons.push(Lock::ActionNotListed.closed(format!(
@@ -196,6 +224,29 @@ pub(super) fn tag_lock(
 /// The lock of the state, which cannot be used.
 pub(super) fn state_lock(why: &str) -> Reason {
     Lock::NoState.closed(format!("What this function repaired before is not known, so nothing is repaired: {}. Once the state table can be used again, the next batch of the same fault leads to the repair.", why.trim_end_matches('.')))
+}
+
+/// The lock of change calendars, unless all are open: what Systems Manager says of them.
+#[cfg(feature = "aws")]
+pub(super) fn calendar_lock(
+    calendars: &[String],
+    state: Result<CalendarState, CallError>,
+) -> Option<Reason> {
+    let names = calendars.join(", ");
+    let text = match state {
+        Ok(CalendarState { is_open: true, .. }) => return None,
+        Ok(CalendarState { until, .. }) => {
+            let until = until.map_or(String::new(), |until| format!(" until {}", cut(&until)));
+            format!(
+                "A change calendar is closed{until} ({names}), and TRIAGE_CHANGE_CALENDARS wants all open. The next batch of the same fault after that leads to the repair."
+            )
+        }
+        Err(error) => format!(
+            "Whether the change calendars are open ({names}) could not be read: {}.",
+            error.to_string().trim_end_matches('.')
+        ),
+    };
+    Some(Lock::Calendar.closed(text))
 }
 
 /// The cap of repairs in an hour, full until `until`.

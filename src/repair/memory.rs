@@ -441,6 +441,7 @@ mod tests {
                 status: OutcomeStatus::Repaired,
                 detail: None,
                 command: None,
+                request: None,
                 undo: None,
             },
             undone: false,

@@ -13,6 +13,9 @@ pub struct Outcome {
     pub detail: Option<String>,
     /// The command that does by hand what was or would be done.
     pub command: Option<String>,
+    /// The command that asks this function to do it, where nothing else is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The commands that take it back, one a line.
     pub undo: Option<String>,
 }
@@ -37,6 +40,7 @@ impl Outcome {
             status,
             detail: Some(detail.into()),
             command: None,
+            request: None,
             undo: None,
         }
     }
@@ -46,6 +50,7 @@ impl Outcome {
         let situation = Situation {
             repaired: self.status == OutcomeStatus::Repaired,
             by_hand: self.command.as_deref(),
+            by_request: self.request.as_deref(),
             ..incident.situation()
         };
         runbook::expand(&situation, now)

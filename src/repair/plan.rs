@@ -8,6 +8,7 @@ pub(crate) mod permit;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 
 use super::change::{Change, Judged, Origin};
 use super::locks::{
@@ -16,6 +17,8 @@ use super::locks::{
 use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling};
 use super::outcome::{Outcome, OutcomeStatus};
 use super::repairs::Repair;
+use crate::cause::ScopeKind;
+use crate::command::{ArgKind, Command};
 use crate::diagnose::diagnosis::FaultState;
 use crate::incident::group::Incident;
 use crate::incident::store::{Happened, State};
@@ -64,7 +67,6 @@ pub(crate) fn plan(
     memory: &RepairMemory,
     now: Timestamp,
 ) -> Plan {
-    let mode = guardrails.mode;
     let Some(repair) = Repair::of(incident.cause) else {
         return match incident.fault_state {
             FaultState::NotObserved => Plan::right(
@@ -73,7 +75,7 @@ pub(crate) fn plan(
             ),
             FaultState::Active => {
                 let text = format!("No repair exists for {}.", incident.cause);
-                Plan::advise(vec![Lock::NoRepair.closed(text)], None, None, mode)
+                Plan::advise(vec![Lock::NoRepair.closed(text)], None, None, guardrails)
             }
         };
     };
@@ -132,7 +134,7 @@ pub(crate) fn plan(
         (Judged::Unread, Some(attempt))
             if !attempt.holds() && !memory.is_under_way(name, target, now) =>
         {
-            Plan::advise(vec![tried_recently(attempt)], None, recent, mode)
+            Plan::advise(vec![tried_recently(attempt)], None, recent, guardrails)
         }
         (Judged::Repairable { .. }, Some(attempt))
             if attempt.holds() && is_settling(attempt.at, now) =>
@@ -151,17 +153,20 @@ pub(crate) fn plan(
                     "The present state of the {resource} could not be read; the checks say why."
                 )));
             }
-            Plan::advise(reasons, None, None, mode)
+            Plan::advise(reasons, None, None, guardrails)
         }
-        (Judged::Refused { reason, would_do }, _) => {
-            Plan::advise(vec![Lock::Resource.closed(reason)], would_do, None, mode)
-        }
+        (Judged::Refused { reason, would_do }, _) => Plan::advise(
+            vec![Lock::Resource.closed(reason)],
+            would_do,
+            None,
+            guardrails,
+        ),
         (Judged::Repairable { change, tag }, _) => {
             let mut reasons = blocked_by(incident, repair, guardrails, now);
             reasons.extend(memory.unusable().map(state_lock));
             if memory.is_under_way(name, target, now) {
                 reasons.push(Lock::UnderWay.closed("Another invocation of this function is repairing it at this moment, and notifies of what comes of it."));
-                return Plan::advise(reasons, Some(change), None, mode);
+                return Plan::advise(reasons, Some(change), None, guardrails);
             }
             reasons.extend(tag_lock(tag, &resource, guardrails));
             reasons.extend(recent.map(tried_recently));
@@ -169,10 +174,11 @@ pub(crate) fn plan(
             reasons.extend(full_until.map(|until| cap_lock(guardrails.max_repairs, until)));
             // The mode is a lock of its own; without a permit nothing could be
             // written should it ever not be.
-            if !reasons.is_empty() || mode == RepairMode::Advise {
-                return Plan::advise(reasons, Some(change), recent, mode);
+            if !reasons.is_empty() || guardrails.is_off() {
+                return Plan::advise(reasons, Some(change), recent, guardrails)
+                    .or_on_request(incident, repair, guardrails);
             }
-            Plan::repair(Permit::new(change, mode == RepairMode::DryRun))
+            Plan::repair(Permit::new(change, guardrails.mode == RepairMode::DryRun))
         }
     }
 }
@@ -272,7 +278,7 @@ impl Plan {
         reasons: Vec<Reason>,
         would_do: Option<Change>,
         recent: Option<&Attempt>,
-        mode: RepairMode,
+        guardrails: &Guardrails,
     ) -> Self {
         let closed: Vec<Lock> = reasons.iter().map(|reason| reason.lock).collect();
         let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
@@ -288,17 +294,14 @@ impl Plan {
                 }
             }
             None => Outcome {
-                status: match mode {
-                    RepairMode::DryRun | RepairMode::Repair if all(Lock::Capped) => {
-                        OutcomeStatus::Capped
-                    }
-                    RepairMode::DryRun | RepairMode::Repair if !all(Lock::NoRepair) => {
-                        OutcomeStatus::Refused
-                    }
+                status: match guardrails.is_off() {
+                    false if all(Lock::Capped) => OutcomeStatus::Capped,
+                    false if !all(Lock::NoRepair) => OutcomeStatus::Refused,
                     _ => OutcomeStatus::None,
                 },
                 detail: None,
                 command: would_do.map(|change| change.command),
+                request: None,
                 undo: None,
             },
         };
@@ -306,6 +309,34 @@ impl Plan {
             closed,
             ..Self::of("advise", action, texts.join(" "), outcome)
         }
+    }
+
+    /// One last lock keeps back what was permitted.
+    #[cfg(feature = "aws")]
+    pub(super) fn kept_back(reason: Reason, permit: &Permit, by: &Guardrails) -> Self {
+        Self::advise(vec![reason], Some(permit.change().clone()), None, by)
+    }
+
+    /// How a person asks for it, where that alone is missing.
+    fn or_on_request(mut self, incident: &Incident, repair: &Repair, by: &Guardrails) -> Self {
+        let own = repair.cause.scope_kind() == ScopeKind::Instance;
+        let mut confirmed = incident.affected.iter().filter(|hit| hit.confirmed);
+        let node = confirmed.find(|hit| !own || hit.node.id.as_str() == incident.scope.id);
+        let (Some(function), Some(hit), [Lock::OnRequest]) =
+            (&by.function, node, self.closed.as_slice())
+        else {
+            return self;
+        };
+        let request = json!({"repair": {"action": repair.name, "node": hit.node.id.as_str()}});
+        let command = Command::new("aws lambda invoke")
+            .option("--region", ArgKind::Region, by.region.as_str())
+            .option("--function-name", ArgKind::Function, function)
+            .text("--cli-binary-format raw-in-base64-out")
+            .json_option("--payload", &request.to_string(), "PAYLOAD")
+            .text("repair.json");
+        self.summary.reason = "TRIAGE_REPAIR is on-request; nothing else prevents it.".to_owned();
+        self.outcome.request = Some(command.to_string());
+        self
     }
 
     /// A permit that is not used, as in a tool without AWS, has the outcome `none`.
@@ -317,6 +348,7 @@ impl Plan {
             status: OutcomeStatus::None,
             detail: None,
             command: Some(command.clone()),
+            request: None,
             undo: None,
         };
         let reason = "The cause is confirmed and every lock is open.".to_owned();

@@ -98,6 +98,7 @@ pub(crate) fn untouched(reason: &str) -> (PlanSummary, Outcome) {
         status: OutcomeStatus::None,
         detail: None,
         command: None,
+        request: None,
         undo: None,
     };
     (plan, outcome)

@@ -35,4 +35,6 @@ pub struct Situation<'a> {
     pub repaired: bool,
     /// The command that does by hand what a repair would do.
     pub by_hand: Option<&'a str>,
+    /// The command that asks this function for the repair.
+    pub by_request: Option<&'a str>,
 }

@@ -216,6 +216,7 @@ impl<'a> View<'a> {
                 false => "amazon-ssm-agent",
             })),
             P::RepairCommand => one(self.of.by_hand),
+            P::RequestCommand => one(self.of.by_request),
             P::At => one(Some(self.at())),
             P::FailedService => one(self.failed_service()),
             P::Action => one(self.action()),

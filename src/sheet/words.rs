@@ -126,6 +126,8 @@ closed_names! {
         Unit = "unit",
         /// The command that does by hand what a repair would do.
         RepairCommand = "repair-command",
+        /// The command that asks the function for the repair.
+        RequestCommand = "request-command",
         /// Where it is: the scope's own id, for titles.
         At = "at",
         /// The service or host that is not reached, where the log or a check names it.
@@ -193,7 +195,7 @@ impl Placeholder {
             Self::CallerAccount | Self::ResourceAccount => ArgKind::AccountId,
             Self::PartitionRegion | Self::HealthRegion => return Form::Options,
             Self::AllowDocument => return Form::Document,
-            Self::RepairCommand | Self::Restart => return Form::Command,
+            Self::RepairCommand | Self::RequestCommand | Self::Restart => return Form::Command,
             Self::At
             | Self::FailedService
             | Self::Action

@@ -412,12 +412,15 @@ pub(super) fn invocation_of(me: u64) -> Invocation<fn() -> Timestamp> {
         },
         guardrails: Guardrails {
             mode: RepairMode::Repair,
+            calendars: Vec::new(),
+            requested: false,
             actions: REPAIRS.iter().map(|repair| repair.name).collect(),
             tag_value: "allow".to_owned(),
             max_repairs: MAX_REPAIRS,
             max_evidence_age: Duration::from_secs(24 * 60 * 60),
             account,
             region,
+            function: None,
         },
         budget: Budget {
             checks: last,

@@ -18,13 +18,19 @@ ALWAYS = {
     "LookAtDefaultHostManagement",
     "NeverTheseRoles",
 }
-MODES = ["advise", "dry-run", "repair"]
+MODES = ["advise", "dry-run", "on-request", "repair"]
 TAG = "aws:ResourceTag/ssm-agent-triage:repair"
 
 
 def every_stack():
     for partition, mode, actions in itertools.product(REGIONS, MODES, ACTIONS):
-        yield Stack(partition, Repair=mode, RepairActions=actions, RepairTagValue="ops")
+        yield Stack(
+            partition,
+            Repair=mode,
+            RepairActions=actions,
+            RepairTagValue="ops",
+            ChangeCalendars="freeze",
+        )
 
 
 def calls_in(file):
@@ -76,12 +82,21 @@ def resources_of(statement):
 def test_write_statements_stand_only_in_their_mode_and_for_their_action(partition, mode, actions):
     allowed = actions.split(",")
     expected = set(ALWAYS)
-    if mode in ("dry-run", "repair") and "enable-imds-endpoint" in allowed:
+    if mode != "advise" and "enable-imds-endpoint" in allowed:
         expected.add("EnableImdsEndpoint")
-    if mode == "repair" and "trust-ec2" in allowed and partition != "aws-cn":
+    if mode in ("on-request", "repair") and "trust-ec2" in allowed and partition != "aws-cn":
         expected.add("TrustEc2")
     stack = Stack(partition, Repair=mode, RepairActions=actions)
     assert set(stack.statements()) == expected
+
+
+def test_calendars_are_read_where_there_are_any_and_something_may_be_written():
+    for mode in MODES:
+        asked = [
+            "LookAtChangeCalendars" in Stack(Repair=mode, ChangeCalendars=names).statements()
+            for names in ("", "freeze")
+        ]
+        assert asked == [False, mode != "advise"], mode
 
 
 def test_the_modes_and_actions_are_all_that_the_parameters_allow():
@@ -155,7 +170,7 @@ def test_no_action_is_a_wildcard_and_only_describing_names_every_resource():
 
 
 def test_the_role_allows_exactly_the_calls_that_the_function_makes():
-    stack = Stack(Repair="repair", RepairActions=ACTIONS[-1])
+    stack = Stack(Repair="repair", RepairActions=ACTIONS[-1], ChangeCalendars="freeze")
     allowed = {
         action
         for statement in stack.statements().values()
@@ -173,7 +188,7 @@ def test_each_repair_makes_the_one_call_that_it_declares():
         assert list(calls_in(file)) == [action.split(":")[1]], file.name
 
 
-@pytest.mark.parametrize("mode", ["dry-run", "repair"])
+@pytest.mark.parametrize("mode", ["dry-run", "on-request", "repair"])
 def test_a_write_is_allowed_only_where_its_repair_is_listed_and_the_tag_is_set(mode):
     for actions in ACTIONS:
         stack = Stack(Repair=mode, RepairActions=actions)

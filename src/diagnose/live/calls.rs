@@ -45,6 +45,24 @@ impl<T: Listed> Call for List<T> {
     type Answer = Vec<T>;
 }
 
+/// Whether Systems Manager change calendars, by name or ARN, allow changes now: all of
+/// them do, or one does not. No check rests on it; a repair asks right before its write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GetCalendarState(pub(crate) Vec<String>);
+
+impl Call for GetCalendarState {
+    const NAME: &'static str = "GetCalendarState";
+    type Answer = CalendarState;
+}
+
+/// What a set of change calendars says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CalendarState {
+    pub is_open: bool,
+    /// When that changes next, as Systems Manager writes it.
+    pub until: Option<String>,
+}
+
 /// A yes-or-no attribute of a VPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum VpcAttribute {

@@ -160,6 +160,24 @@ fn a_dry_run() {
 }
 
 #[test]
+fn a_repair_that_a_person_is_to_ask_for() {
+    let ask = "'{\"repair\":{\"action\":\"enable-imds-endpoint\",\"node\":\"i-0123456789abcdef0\"}}' repair.json\n";
+    let of = |tagged| {
+        let log = log("imds-disabled");
+        mail(&only(
+            RepairMode::OnRequest,
+            INSTANCE,
+            &log,
+            &imds_off(tagged),
+        ))
+    };
+    insta::assert_snapshot!(of(true));
+    assert!(of(true).contains(ask));
+    // Nobody is asked for what another lock prevents.
+    assert!(!of(false).contains("lambda invoke"), "{}", of(false));
+}
+
+#[test]
 fn a_role_that_many_instances_share() {
     let ids: Vec<String> = (1..=12).map(|n| format!("i-{n:017x}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();

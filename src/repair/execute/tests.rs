@@ -120,9 +120,13 @@ async fn serve(
     aws: &Aws,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::io::Error> {
+    // Systems Manager takes JSON, and the name of the call beside it.
+    let target = request.headers().get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok()?.split_once('.'));
+    let called = target.map_or(String::new(), |(_, api)| format!("Action={api}&"));
     let body = request.into_body().collect().await;
     let body = body.map_err(std::io::Error::other)?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
+    let body = called + &String::from_utf8_lossy(&body);
     let ec2 = body.contains("Version=2016-11-15");
     let (status, text) = match aws.answer(body) {
         Answer::Drop => return Err(std::io::Error::other("dropped")),
@@ -191,6 +195,7 @@ const DESCRIBE: &str = "DescribeInstances";
 const MODIFY: &str = "ModifyInstanceMetadataOptions";
 const GET: &str = "GetRole";
 const UPDATE: &str = "UpdateAssumeRolePolicy";
+const CALENDAR: &str = "GetCalendarState";
 
 struct Run {
     aws: Arc<Aws>,
@@ -410,6 +415,41 @@ async fn a_write_leaves_one_audit_line_before_it_and_one_after() {
     assert_eq!(lines[0]["send"]["HttpEndpoint"], "enabled");
     assert_eq!(lines[1]["outcome"], "repaired");
     assert_eq!(lines[0]["undo"], lines[1]["undo"]);
+}
+
+#[tokio::test]
+async fn nothing_is_written_while_a_change_calendar_is_closed() {
+    let open = Answer::Page(200, r#"{"State":"OPEN"}"#);
+    let closed = r#"{"State":"CLOSED","NextTransitionTime":"2026-11-24T06:00:00Z"}"#;
+    for (answer, written, words) in [
+        (open, 1, ""),
+        (
+            Answer::Page(200, closed),
+            0,
+            "closed until 2026-11-24T06:00:00Z (freeze)",
+        ),
+        (
+            Answer::Page(400, r#"{"__type":"AccessDeniedException"}"#),
+            0,
+            "could not be read: GetCalendarState was denied",
+        ),
+        (Answer::Page(200, "{}"), 0, "could not be read"),
+    ] {
+        let script = [
+            (DESCRIBE, vec![off(), on()]),
+            (CALENDAR, vec![answer]),
+            (MODIFY, vec![modified()]),
+        ];
+        let guardrails = Guardrails {
+            calendars: vec!["freeze".to_owned()],
+            ..open_guardrails()
+        };
+        let (aws, time) = (aws(script.into()).await, Duration::from_secs(60));
+        let run = run_on(aws, IMDS, &guardrails, time).await;
+        assert_eq!(run.aws.bodies(MODIFY).len(), written, "{:?}", run.plan);
+        assert!(run.plan.summary.reason.contains(words), "{:?}", run.plan);
+        assert_eq!(run.remembered(IMDS), written > 0);
+    }
 }
 
 #[tokio::test]

@@ -30,12 +30,15 @@ pub(in crate::repair) fn region() -> Region {
 pub(in crate::repair) fn open_guardrails() -> Guardrails {
     Guardrails {
         mode: RepairMode::Repair,
+        calendars: Vec::new(),
+        requested: false,
         actions: REPAIRS.iter().map(|repair| repair.name).collect(),
         tag_value: "allow".to_owned(),
         max_repairs: 5,
         max_evidence_age: Duration::from_secs(3_600),
         account: AccountId::parse(OWN),
         region: region(),
+        function: Some("ssm-agent-triage".to_owned()),
     }
 }
 
@@ -152,6 +155,7 @@ pub(in crate::repair) fn attempt(
             status,
             detail: Some("It was so.".to_owned()),
             command: None,
+            request: None,
             undo: Some("undo it".to_owned()),
         },
         undone: false,
@@ -228,8 +232,19 @@ const LOCKS: &[Gate] = &[
         positions: &[
             open(|_| {}),
             open(|case| case.guardrails.mode = RepairMode::DryRun),
+            open(|case| {
+                case.guardrails.mode = RepairMode::OnRequest;
+                case.guardrails.requested = true;
+            }),
             shut(Lock::Advise, |case| {
                 case.guardrails.mode = RepairMode::Advise
+            }),
+            shut(Lock::Advise, |case| {
+                case.guardrails.mode = RepairMode::Advise;
+                case.guardrails.requested = true;
+            }),
+            shut(Lock::OnRequest, |case| {
+                case.guardrails.mode = RepairMode::OnRequest
             }),
         ],
     },
@@ -518,6 +533,8 @@ fn every_lock_says_what_holds_and_what_opens_it() {
     insta::assert_snapshot!(said.join("\n"), @r#"
     No repair exists for throttled.
     TRIAGE_REPAIR is advise; dry-run shows the repair, repair makes it.
+    TRIAGE_REPAIR is advise; dry-run shows the repair, repair makes it.
+    TRIAGE_REPAIR is on-request; nothing else prevents it.
     The repair enable-imds-endpoint is not allowed here. Add it to TRIAGE_REPAIR_ACTIONS.
     No check of this invocation confirms the cause, and log text alone never leads to a change.
     No check of this invocation confirms the cause, and log text alone never leads to a change.

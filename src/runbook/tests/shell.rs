@@ -138,6 +138,7 @@ fn no_placeholder_stands_where_the_value_is_known() {
                         | "partition-region"
                         | "policy-id"
                         | "repair-command"
+                        | "request-command"
                         | "route-table"
                         | "user"
                 );

@@ -38,10 +38,10 @@ impl<'s> OneByOne<'s> {
         let mut found = 0;
         for event in batches.iter().flat_map(|batch| &batch.events) {
             reader.text(&event.message, event.at, Timestamp::UNIX_EPOCH, |record| {
-                found += usize::from(self.recognises(&record));
+                found += usize::from(self.recognises(record));
             });
         }
-        reader.close(|record| found += usize::from(self.recognises(&record)));
+        reader.close(|record| found += usize::from(self.recognises(record)));
         found
     }
 

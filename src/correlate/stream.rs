@@ -71,7 +71,7 @@ impl<'e> StreamAnalyzer<'e> {
         analyzer.begin_delivery(self.source.complete);
         if !self.source.complete {
             let timed = reader.is_timed() || first.is_some();
-            reader.begin_batch(first_at, timed, |record| analyzer.ingest(&record, None));
+            reader.begin_batch(first_at, timed, |record| analyzer.ingest(record, None));
         }
         let pasted: Vec<Option<Vec<paste::Line<'_>>>> = match self.source.pasted {
             true => (batch.events.iter())
@@ -84,13 +84,13 @@ impl<'e> StreamAnalyzer<'e> {
                 let before = reader.lines();
                 for line in lines {
                     line.feed(&mut reader, before, event.at, received, |record| {
-                        analyzer.ingest(&record, None);
+                        analyzer.ingest(record, None);
                     });
                 }
                 continue;
             }
             reader.text(&event.message, event.at, received, |record| {
-                analyzer.ingest(&record, None);
+                analyzer.ingest(record, None);
             });
         }
         if !self.source.complete {
@@ -105,10 +105,10 @@ impl<'e> StreamAnalyzer<'e> {
     pub fn finish(mut self) -> (BatchAnalysis, StreamState) {
         let analyzer = &mut self.analyzer;
         if self.source.complete {
-            self.reader.close(|record| analyzer.ingest(&record, None));
+            self.reader.close(|record| analyzer.ingest(record, None));
         }
         self.reader
-            .close_quiet(|record| analyzer.ingest(&record, None));
+            .close_quiet(|record| analyzer.ingest(record, None));
         let mut analysis = analyzer.analysis(self.reader.open(), self.source.complete);
         self.reader.count_open();
         let named = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
@@ -269,11 +269,11 @@ impl<'e> LogAnalyzer<'e> {
     /// Whether an earlier invocation counted this record as its batch left it
     /// open, and what came since changes nothing of what it says.
     fn was_counted(&self, record: &Record<'_>, found: Option<&Match<'_>>) -> bool {
-        record.as_counted().is_some_and(|earlier| {
-            earlier.rest.len() == record.rest.len()
+        record.counted.is_some_and(|lines| {
+            lines == record.rest.len()
                 || self
                     .matcher
-                    .recognise(&NormalizedRecord::new(&earlier))
+                    .recognise(&NormalizedRecord::new(&record.with_lines(lines)))
                     .as_ref()
                     == found
         })

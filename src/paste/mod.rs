@@ -68,15 +68,14 @@ impl<'t> Line<'t> {
         before: u64,
         at: Option<Timestamp>,
         received: Timestamp,
-        each: impl FnMut(Record<'l>),
+        each: impl FnMut(&Record<'l>),
     ) {
         reader.begin_line(before + self.number);
         match self.kind {
             Kind::Line => reader.text(&self.text, at, received, each),
-            Kind::Headless { level, at: own } => reader
-                .headless(&self.text, level, own.or(at), received)
-                .into_iter()
-                .for_each(each),
+            Kind::Headless { level, at: own } => {
+                reader.headless(&self.text, level, own.or(at), received, each);
+            }
             Kind::Foreign { program } => {
                 reader.close(each);
                 if program {

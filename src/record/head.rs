@@ -36,6 +36,7 @@ const PANICS: [&str; 2] = ["panic: ", "fatal error: "];
 
 /// Reads the head of a line whose transport prefix is gone; `None` when the
 /// line continues the record before.
+#[inline]
 pub(super) fn head(line: &str) -> Option<Head<'_>> {
     let first = line.as_bytes().first()?;
     if !first.is_ascii() {
@@ -45,6 +46,7 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
     unquoted_head(line, false)
 }
 
+#[inline]
 fn unquoted_head(line: &str, quoted: bool) -> Option<Head<'_>> {
     match line.as_bytes().first()? {
         b'0'..=b'9' => timed(line, quoted),
@@ -75,29 +77,35 @@ fn timed(line: &str, quoted: bool) -> Option<Head<'_>> {
             body: body.trim_start(),
         });
     }
-    // Without a jump between: most lines have all of it.
-    let digits = [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]
-        .iter()
-        .fold(true, |all, at| all & clock[*at].is_ascii_digit());
+    // Without a jump between, so that the compiler takes all of it at once: most
+    // lines have it.
+    let shape = b"0000-00-00 00:00:00";
+    let digits = (clock.iter().zip(shape)).fold(true, |all, (byte, at)| {
+        all & (byte.is_ascii_digit() | (*at != b'0'))
+    });
     if !digits || clock[10] != b' ' || clock[13] != b':' || clock[16] != b':' {
         return None;
     }
     match (bytes[4], bytes[7]) {
         (b'-', b'-') => {
-            let mut end = 19;
-            if bytes[19] == b'.' {
-                end = 20
-                    + bytes[20..]
-                        .iter()
+            let end = match (bytes[19], bytes.get(24)) {
+                (b' ', _) => 19,
+                // As the agent's are, which a search need not find.
+                (b'.', Some(b' ')) if bytes[20..24].iter().all(u8::is_ascii_digit) => 24,
+                (b'.', _) => {
+                    20 + (bytes[20..].iter())
                         .take_while(|b| b.is_ascii_digit())
-                        .count();
-            }
-            let rest = after_byte(line.get(end..)?, b' ')?;
-            // Where most levels end; a search takes longer.
-            let near = [4, 5]
-                .into_iter()
-                .find(|at| rest.as_bytes().get(*at) == Some(&b' '));
-            let word = near.or_else(|| rest.find(' ')).unwrap_or(rest.len());
+                        .count()
+                }
+                _ => return None,
+            };
+            let rest = after_byte(&line[end..], b' ')?;
+            // Where most levels end.
+            let word = match rest.as_bytes() {
+                [_, _, _, _, b' ', ..] => 4,
+                [_, _, _, _, _, b' ', ..] => 5,
+                _ => rest.find(' ').unwrap_or(rest.len()),
+            };
             let (word, body) = (&rest[..word], rest.get(word + 1..).unwrap_or_default());
             let level = Level::parse(word).or_else(|| Level::parse(word.trim_end_matches('-')))?;
             Some(Head {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::head;
 use super::hosts::{self, Host};
 use super::level::Level;
+use super::text::{after_byte, trimmed_start};
 use super::unwrap::{Envelope, Producer, Steps, zone_between};
 use super::{Origin, Record, Tags};
 use crate::state::pairs::is_default;
@@ -206,31 +207,32 @@ impl<'a> Joiner<'a> {
     /// itself; `shown` says what is known before and after it.
     pub(super) fn line<'l>(
         &mut self,
-        line: Line<'l, '_>,
+        line: &Line<'l, '_>,
         keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
         shown: &mut Shown,
-    ) -> Option<Record<'a>> {
+        each: &mut impl FnMut(&Record<'a>),
+    ) {
         self.last_at = line.at;
         let origin = match line.envelope.producer {
             Producer::Systemd => Origin::Systemd,
             Producer::Kernel => Origin::Kernel,
             Producer::Agent | Producer::Unnamed | Producer::Other(_) => {
-                return self.agent_line(line, keep, shown);
+                return self.agent_line(line, keep, shown, each);
             }
         };
-        Some(self.bare(line.text, Level::Info, origin, &line, keep))
+        each(&self.bare(line.text, Level::Info, origin, line, keep));
     }
 
     /// As [`Joiner::line`], for the beginning of a record that has lost its head.
     pub(super) fn headless<'l>(
         &mut self,
-        line: Line<'l, '_>,
+        line: &Line<'l, '_>,
         level: Level,
         keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
-    ) -> Option<Record<'a>> {
+        each: &mut impl FnMut(&Record<'a>),
+    ) {
         if self.dump_depth > 0 {
-            self.continue_with(line.text, keep);
-            return None;
+            return self.continue_with(line.text, keep);
         }
         let head = head::Head {
             stamp: None,
@@ -239,15 +241,16 @@ impl<'a> Joiner<'a> {
             quoted: true,
             body: line.text,
         };
-        self.start(&head, &line, keep)
+        self.start(&head, line, keep, each);
     }
 
     fn agent_line<'l>(
         &mut self,
-        line: Line<'l, '_>,
+        line: &Line<'l, '_>,
         keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
         shown: &mut Shown,
-    ) -> Option<Record<'a>> {
+        each: &mut impl FnMut(&Record<'a>),
+    ) {
         let body = line.text;
         // A form without a time counts only where it cannot be a quoted text.
         let adrift = self.orphaned && self.timed;
@@ -273,11 +276,11 @@ impl<'a> Joiner<'a> {
                     Origin::Raw => head.stamp.is_some(),
                     _ => shown.others,
                 };
-                return self.start(&head, &line, keep);
+                return self.start(&head, line, keep, each);
             }
         } else if self.dump_depth == 0 && !adrift && is_metadata_answer(body) {
-            let record = self.bare(body.trim_start(), Level::Error, Origin::Raw, &line, keep);
-            return self.replace(record, line.envelope.steps);
+            let record = self.bare(body.trim_start(), Level::Error, Origin::Raw, line, keep);
+            return self.replace(record, line.envelope.steps, each);
         }
         // What continues a record comes in the same wrappers, or without any.
         let goes_on = !line.envelope.is_wrapped() || line.envelope.steps == self.steps;
@@ -285,7 +288,6 @@ impl<'a> Joiner<'a> {
         if goes_on {
             self.continue_with(body, keep);
         }
-        None
     }
 
     fn start<'l>(
@@ -293,7 +295,8 @@ impl<'a> Joiner<'a> {
         head: &head::Head<'l>,
         line: &Line<'l, '_>,
         keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
-    ) -> Option<Record<'a>> {
+        each: &mut impl FnMut(&Record<'a>),
+    ) {
         self.timed |= head.origin == Origin::File;
         self.orphaned = false;
         let (tags, message) = Tags::split_off(head.body, keep);
@@ -322,9 +325,9 @@ impl<'a> Joiner<'a> {
         };
         if self.passes(&record) {
             self.interleaved_seen = true;
-            return Some(record);
+            return each(&record);
         }
-        self.replace(record, line.envelope.steps)
+        self.replace(record, line.envelope.steps, each);
     }
 
     /// The time of a record whose event has none.
@@ -383,11 +386,12 @@ impl<'a> Joiner<'a> {
         &message[..message.floor_char_boundary(self.limits.bytes)]
     }
 
-    fn replace(&mut self, record: Record<'a>, steps: Steps) -> Option<Record<'a>> {
+    fn replace(&mut self, record: Record<'a>, steps: Steps, each: &mut impl FnMut(&Record<'a>)) {
         self.kept_bytes = record.message.len();
         self.interleaved_seen = false;
         self.steps = steps;
-        self.open.replace(record)
+        self.open.iter().for_each(each);
+        self.open = Some(record);
     }
 
     fn continue_with<'l>(&mut self, body: &'l str, keep: impl Fn(&'l str) -> Cow<'a, str> + Copy) {
@@ -476,9 +480,10 @@ fn depth_after(depth: usize, text: &str) -> usize {
 
 /// What the metadata service answers in place of credentials, as people paste
 /// it: `"Code" : "AssumeRoleUnauthorizedAccess",`.
+#[inline]
 pub(super) fn is_metadata_answer(line: &str) -> bool {
-    let line = line.trim_start();
-    let line = line.strip_prefix('{').map_or(line, str::trim_start);
+    let line = trimmed_start(line);
+    let line = after_byte(line, b'{').map_or(line, trimmed_start);
     line.strip_prefix("\"Code\"").is_some_and(|rest| {
         let value = rest.trim_start().strip_prefix(':').map(str::trim_start);
         value.is_some_and(|value| {

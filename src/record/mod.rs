@@ -167,11 +167,10 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The record as an earlier invocation counted it, if one did.
-    pub fn as_counted(&self) -> Option<Self> {
-        let lines = self.counted?;
+    /// The record with no more than the first `lines` of `rest`.
+    pub fn with_lines(&self, lines: usize) -> Self {
         let mut earlier = self.clone();
         earlier.rest.truncate(lines);
-        Some(earlier)
+        earlier
     }
 }

@@ -12,7 +12,7 @@ use super::join::{Joiner, Line, Shown, is_metadata_answer};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
-    may_be_wrapped, names_agent, without_colours,
+    names_agent, without_colours,
 };
 use super::{Level, Origin, Record};
 use crate::node::NodeId;
@@ -151,13 +151,13 @@ impl<'a> Reader<'a> {
         &mut self,
         first_at: Option<Timestamp>,
         timed: bool,
-        each: impl FnMut(Record<'a>),
+        mut each: impl FnMut(&Record<'a>),
     ) {
         self.timed |= timed;
         let joiners = self.joiners.iter_mut();
         joiners
             .filter_map(|joiner| joiner.begin_batch(first_at, timed))
-            .for_each(each);
+            .for_each(|record| each(&record));
     }
 
     /// Ends a batch after which more may come.
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Ends the open records: the input is complete.
-    pub fn close(&mut self, mut each: impl FnMut(Record<'a>)) {
+    pub fn close(&mut self, mut each: impl FnMut(&Record<'a>)) {
         for parts in std::mem::take(&mut self.parts) {
             let line = Line {
                 text: &parts.text,
@@ -180,19 +180,20 @@ impl<'a> Reader<'a> {
                 start: false,
                 others: self.others,
             };
-            let record = self.joiners[parts.place].line(line, own, &mut shown);
-            record.into_iter().for_each(&mut each);
+            self.joiners[parts.place].line(&line, own, &mut shown, &mut each);
         }
         self.joiners
             .iter_mut()
             .filter_map(Joiner::close)
-            .for_each(each);
+            .for_each(|record| each(&record));
     }
 
     /// Ends the open records of INFO or below.
-    pub fn close_quiet(&mut self, each: impl FnMut(Record<'a>)) {
+    pub fn close_quiet(&mut self, mut each: impl FnMut(&Record<'a>)) {
         let joiners = self.joiners.iter_mut();
-        joiners.filter_map(Joiner::close_quiet).for_each(each);
+        joiners
+            .filter_map(Joiner::close_quiet)
+            .for_each(|record| each(&record));
     }
 
     /// The open records count as they stand: should they end as they are, they
@@ -238,7 +239,7 @@ impl<'a> Reader<'a> {
         text: &'a str,
         at: Option<Timestamp>,
         received: Timestamp,
-        mut each: impl FnMut(Record<'a>),
+        mut each: impl FnMut(&Record<'a>),
     ) {
         let times = Times { at, received };
         if memchr::memchr2(0, 0x1b, text.as_bytes()).is_some() {
@@ -258,14 +259,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a line of a paste that begins a record of `level` and has lost its
-    /// head.
+    /// head. Gives the record that ended with it.
     pub fn headless(
         &mut self,
         line: &'a str,
         level: Level,
         at: Option<Timestamp>,
         received: Timestamp,
-    ) -> Option<Record<'a>> {
+        mut each: impl FnMut(&Record<'a>),
+    ) {
         self.lines += 1;
         let line = Line {
             text: line,
@@ -275,7 +277,7 @@ impl<'a> Reader<'a> {
             number: self.lines,
             is_event: false,
         };
-        self.joiners[self.last].headless(line, level, Cow::Borrowed)
+        self.joiners[self.last].headless(&line, level, Cow::Borrowed, &mut each);
     }
 
     /// What comes next follows a line of another program.
@@ -299,14 +301,15 @@ impl<'a> Reader<'a> {
         each: &mut F,
     ) where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
-        F: FnMut(Record<'a>),
+        F: FnMut(&Record<'a>),
     {
         // The agent's own shipper ends a record's event with a line end.
         let text = without_last(text, b'\n');
         // One object, or event of Windows, may stand on several lines; of objects
         // on a line each the later ones are read by what the first have shown.
+        let mut end = memchr::memchr(b'\n', text.as_bytes());
         let is_whole = text.starts_with(['{', '[', '<'])
-            && memchr::memchr(b'\n', text.as_bytes()).is_some_and(|end| {
+            && end.is_some_and(|end| {
                 !(text.starts_with('{') && text[..end].trim_end().ends_with('}'))
             });
         if is_whole && let Some(opened) = self.opened(text, outer, depth) {
@@ -315,23 +318,23 @@ impl<'a> Reader<'a> {
             }
             return self.take_opened(opened, keep, depth, times, each);
         }
-        for line in lines(text) {
+        let is_event = end.is_none();
+        let mut rest = text;
+        loop {
             self.lines += u64::from(depth == 0);
-            let is_event = line.len() == text.len();
-            let line = without_last(line, b'\r');
+            let line = without_last(&rest[..end.unwrap_or(rest.len())], b'\r');
             match self.opened(line, outer, depth) {
                 Some(opened) => self.take_opened(opened, keep, depth, times, each),
-                None => {
-                    if let Some(record) = self.deliver(line, keep, outer, times, is_event) {
-                        each(record);
-                    }
-                }
+                None => self.deliver(line, keep, outer, times, is_event, each),
             }
+            let Some(at) = end else { return };
+            rest = &rest[at + 1..];
+            end = memchr::memchr(b'\n', rest.as_bytes());
         }
     }
 
     fn opened<'l>(&self, line: &'l str, outer: &Envelope<'l>, depth: usize) -> Option<Opened<'l>> {
-        if !may_be_wrapped(line, &self.known) || self.joiners[self.last].quotes_users() {
+        if self.joiners[self.last].quotes_users() {
             return None;
         }
         let known = &self.known;
@@ -347,7 +350,7 @@ impl<'a> Reader<'a> {
         each: &mut F,
     ) where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
-        F: FnMut(Record<'a>),
+        F: FnMut(&Record<'a>),
     {
         let mut rest = opened.more.into_iter();
         let mut next = Some((opened.text, opened.envelope));
@@ -397,16 +400,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Gives a line without its wrappers to its host's joiner.
-    fn deliver<'l, K>(
+    fn deliver<'l, K, F>(
         &mut self,
         line: &'l str,
         keep: K,
         envelope: &Envelope<'l>,
         times: Times,
         is_event: bool,
-    ) -> Option<Record<'a>>
-    where
+        each: &mut F,
+    ) where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
+        F: FnMut(&Record<'a>),
     {
         let is_ours = match &envelope.producer {
             Producer::Agent => true,
@@ -416,10 +420,13 @@ impl<'a> Reader<'a> {
         };
         if !is_ours {
             self.others |= envelope.producer == Producer::Unnamed;
-            return None;
+            return;
         }
         self.last = if envelope.is_wrapped() {
-            self.place(envelope)?
+            let Some(place) = self.place(envelope) else {
+                return;
+            };
+            place
         } else if self.joiners.len() > 1 && head(line).is_some() {
             0
         } else {
@@ -440,13 +447,12 @@ impl<'a> Reader<'a> {
             number: self.lines,
             is_event,
         };
-        let record = joiner.line(line, keep, &mut shown);
+        joiner.line(&line, keep, &mut shown, each);
         self.timed |= joiner.timed;
         self.others = shown.others;
         if shown.start && envelope.is_wrapped() {
             self.known.learn(&envelope.steps);
         }
-        record
     }
 
     /// Whether the agent writes through a program of this name: its records have a
@@ -504,10 +510,10 @@ pub fn records(text: &str) -> Vec<Record<'_>> {
     let mut records = Vec::new();
     for line in lines(text) {
         reader.text(line, None, Timestamp::UNIX_EPOCH, |record| {
-            records.push(record)
+            records.push(record.clone());
         });
     }
-    reader.close(|record| records.push(record));
+    reader.close(|record| records.push(record.clone()));
     records
 }
 

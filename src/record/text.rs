@@ -2,6 +2,7 @@
 //! library's own search takes any pattern and costs more than the line is long.
 
 /// The parts of `text` between line ends; a last empty one is kept.
+#[inline]
 pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -16,6 +17,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// As `split_once`, at an ASCII byte.
+#[inline]
 pub(super) fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
     debug_assert!(byte.is_ascii());
     let at = memchr::memchr(byte, text.as_bytes())?;
@@ -23,12 +25,14 @@ pub(super) fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
 }
 
 /// As `strip_prefix`, of an ASCII byte.
+#[inline(always)]
 pub(super) fn after_byte(text: &str, byte: u8) -> Option<&str> {
     debug_assert!(byte.is_ascii());
     (text.as_bytes().first() == Some(&byte)).then(|| &text[1..])
 }
 
 /// `text` less one ASCII byte at its end, if it is there.
+#[inline]
 pub fn without_last(text: &str, byte: u8) -> &str {
     debug_assert!(byte.is_ascii());
     if text.as_bytes().last() == Some(&byte) {
@@ -44,6 +48,7 @@ pub fn cut(text: &str, most: usize) -> &str {
 }
 
 /// As `trim_start`.
+#[inline]
 pub(super) fn trimmed_start(text: &str) -> &str {
     match text.as_bytes().first() {
         None | Some(b'!'..=b'~') => text,

@@ -285,9 +285,11 @@ fn place(text: &str) -> Option<usize> {
 
 /// The first letters as a number: texts are in the order of it, and most differ in it.
 fn letters(text: &str) -> u64 {
-    let mut first = [0; 8];
-    let length = text.len().min(first.len());
-    first[..length].copy_from_slice(&text.as_bytes()[..length]);
+    let bytes = text.as_bytes();
+    let first = bytes
+        .first_chunk()
+        .copied()
+        .unwrap_or_else(|| std::array::from_fn(|at| bytes.get(at).copied().unwrap_or_default()));
     u64::from_be_bytes(first)
 }
 

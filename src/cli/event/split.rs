@@ -63,7 +63,7 @@ fn lines(text: &str) -> Vec<Line> {
             let mut begun = None;
             let number = reader.lines() + 1;
             reader.text(line, None, Timestamp::UNIX_EPOCH, |record| {
-                begun = Some(record)
+                begun = Some(record.clone());
             });
             let records = begun.iter().chain(reader.open());
             let record = { records }.find(|record| record.line == number);

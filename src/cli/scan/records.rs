@@ -93,7 +93,7 @@ impl<'m, R: BufRead> Records<'m, R> {
         };
         self.is_log |= pasted.is_none();
         let mut reader: Reader<'_> = std::mem::take(&mut self.reader);
-        let mut take = |record: Record<'_>| self.ready.push_back(record.into_owned());
+        let mut take = |record: &Record<'_>| self.ready.push_back(record.clone().into_owned());
         match &pasted {
             Some(lines) => {
                 let before = reader.lines();
@@ -112,7 +112,8 @@ impl<'m, R: BufRead> Records<'m, R> {
         }
         self.reader = reader.into_owned();
         if self.ended {
-            self.reader.close(|record| self.ready.push_back(record));
+            self.reader
+                .close(|record| self.ready.push_back(record.clone()));
         }
     }
 }

@@ -71,7 +71,7 @@ fn systemd_and_kernel_speak_only_of_the_agent() {
 
 fn closed(reader: &mut Reader<'_>) -> Vec<Record<'static>> {
     let mut records = Vec::new();
-    reader.close(|record| records.push(record.into_owned()));
+    reader.close(|record| records.push(record.clone().into_owned()));
     records
 }
 

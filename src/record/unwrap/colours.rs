@@ -3,8 +3,11 @@
 
 use std::borrow::Cow;
 
-/// Behind a backslash in some: one, or more in an object's text within another's.
-const ESCAPES: [&str; 5] = ["\u{1b}", "u001b", "u001B", "x1b", "#033"];
+/// Behind a backslash, one, or more in an object's text within another's.
+const BEHIND_BACKSLASH: [&str; 3] = ["u001b", "u001B", "x1b"];
+
+/// No sequence has more.
+const MAX_PARAMETERS: usize = 64;
 
 /// `text` less its colours.
 pub(in crate::record) fn without_colours(text: &str) -> Cow<'_, str> {
@@ -23,16 +26,23 @@ pub(in crate::record) fn without_colours(text: &str) -> Cow<'_, str> {
 
 /// Where the first begins and ends: `ESC [ … m`, or `ESC ( B`, which resets.
 fn sequence(text: &str) -> Option<(usize, usize)> {
-    memchr::memchr2_iter(b'[', b'(', text.as_bytes()).find_map(|at| {
-        let before = ESCAPES.iter().find_map(|it| text[..at].strip_suffix(it))?;
-        let start = before.trim_end_matches('\\').len();
-        if start == before.len() && text[start..].starts_with(['u', 'x']) {
+    let bytes = text.as_bytes();
+    let mut starts = memchr::memchr3_iter(0x1b, b'\\', b'#', bytes);
+    starts.find_map(|start| {
+        // A row of backslashes is looked at once.
+        if start > 0 && bytes[start - 1] == b'\\' {
             return None;
         }
-        let parameters = text.as_bytes()[at + 1..].iter();
-        let last = at + 1 + parameters.take_while(|b| matches!(b, b' '..=b'?')).count();
-        let ends = matches!(text.as_bytes().get(last), Some(b'@'..=b'~'));
-        ends.then_some((start, last + 1))
+        let escape = text[start..].trim_start_matches('\\');
+        let mut coded = BEHIND_BACKSLASH.iter();
+        let rest = (escape.strip_prefix("\u{1b}"))
+            .or_else(|| escape.strip_prefix("#033"))
+            .or_else(|| coded.find_map(|code| escape.strip_prefix(code)))?;
+        let rest = rest.strip_prefix(['[', '('])?.as_bytes();
+        let parameters = rest.iter().take(MAX_PARAMETERS);
+        let end = parameters.take_while(|b| matches!(b, b' '..=b'?')).count();
+        let ends = matches!(rest.get(end), Some(b'@'..=b'~'));
+        ends.then_some((start, text.len() - rest.len() + end + 1))
     })
 }
 

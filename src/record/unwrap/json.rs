@@ -179,13 +179,12 @@ impl<'a> Scope<'a> {
     }
 
     fn field(&mut self, parent: &str, key: &str, text: &str, own: impl Fn() -> Cow<'a, str>) {
-        let (parent, key) = key.rsplit_once('.').unwrap_or((parent, key));
+        let (parent, key) = match key.bytes().rposition(|byte| byte == b'.') {
+            Some(at) => (&key[..at], &key[at + 1..]),
+            None => (parent, key),
+        };
         if text.starts_with("i-") || text.starts_with("mi-") {
-            let of_host = |name: &str| {
-                let name = name.to_ascii_lowercase();
-                name.contains("instance") || name.contains("host") || name.contains("node")
-            };
-            if NodeId::parse(text).is_some() && (of_host(key) || of_host(parent)) {
+            if (of_host(key) || of_host(parent)) && NodeId::parse(text).is_some() {
                 self.id = Some(own());
                 return;
             }
@@ -273,19 +272,44 @@ struct Walk<'w, 'a> {
     is_whole: bool,
 }
 
+/// Whether what is called so can be an id of a host: `instance`, `host` or `node`
+/// stands in it, in any case.
+fn of_host(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (0..bytes.len()).any(|at| {
+        let word: &[u8] = match bytes[at] | 0x20 {
+            b'i' => b"instance",
+            b'h' => b"host",
+            b'n' => b"node",
+            _ => return false,
+        };
+        let part = bytes.get(at..at + word.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(word))
+    })
+}
+
 impl<'a> Walk<'_, 'a> {
     /// `ended` says that a line's end stands, or stood, behind it.
     fn text(self, text: &str, ended: bool, own: impl Fn() -> Cow<'a, str>) {
-        let scope = self.scope;
         match (self.parent, self.key) {
-            (_, "key" | "field") => scope.attribute.0 = Some(own()),
-            ("value", _) | (_, "value") if scope.attribute.1.is_none() => {
-                scope.attribute.1 = Some(own());
+            (_, "key" | "field") => self.scope.attribute.0 = Some(own()),
+            ("value", _) | (_, "value") if self.scope.attribute.1.is_none() => {
+                self.scope.attribute.1 = Some(own());
             }
             _ => {}
         }
         if text.len() <= MAX_FIELD {
-            scope.field(self.parent, self.key, text, &own);
+            self.scope.field(self.parent, self.key, text, &own);
+        }
+        self.line(text, ended, own);
+    }
+
+    /// As [`Walk::text`], where it can be nothing but the line.
+    fn line(self, text: &str, ended: bool, own: impl Fn() -> Cow<'a, str>) {
+        let scope = self.scope;
+        let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
+        if best == Some(Rank::Record) {
+            return;
         }
         // No line is a word alone, and most values are.
         let is_text = memchr::memchr(b' ', text.as_bytes()).is_some();
@@ -302,7 +326,6 @@ impl<'a> Walk<'_, 'a> {
             None if is_usual(self.key) || is_text && names_agent(text) => Some(Rank::Named),
             None => None,
         };
-        let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
         if let Some(rank) = rank.filter(|rank| best.is_none_or(|best| *rank > best)) {
             if self.key == "log" && text.len() >= DOCKER_PART && !ended {
                 scope.partial = true;
@@ -417,7 +440,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             }
             let json = map.next_value::<&'de RawValue>()?.get();
             match unescaped(json) {
-                Some((text, ended)) => walk.text(text, ended, || Cow::Borrowed(text)),
+                Some((text, ended)) => walk.line(text, ended, || Cow::Borrowed(text)),
                 None => {
                     let mut json = serde_json::Deserializer::from_str(json);
                     walk.deserialize(&mut json).map_err(A::Error::custom)?;

@@ -80,22 +80,27 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// This envelope as it came in another one. A shipper that does not tell the
-    /// program passes on what another program than itself wrote.
-    fn within(self, outer: &Envelope<'a>, depth: usize) -> Self {
-        let mut steps = outer.steps;
-        if let Some(step) = steps.get_mut(depth) {
-            *step = self.steps[0];
+    /// Adds what another envelope says, in which this one came. A shipper that does
+    /// not tell the program passes on what another program than itself wrote.
+    fn put_within(&mut self, outer: &Envelope<'a>, depth: usize) {
+        if !outer.is_wrapped() {
+            return;
         }
-        Self {
-            host: self.host.or_else(|| outer.host.clone()),
-            id: self.id.or_else(|| outer.id.clone()),
-            at: self.at.or_else(|| outer.at.clone()),
-            producer: self.producer,
-            machine: self.machine.and(outer.machine),
-            partial: self.partial,
-            steps,
+        let step = self.steps[0];
+        self.steps = outer.steps;
+        if let Some(place) = self.steps.get_mut(depth) {
+            *place = step;
         }
+        if self.host.is_none() {
+            self.host.clone_from(&outer.host);
+        }
+        if self.id.is_none() {
+            self.id.clone_from(&outer.id);
+        }
+        if self.at.is_none() {
+            self.at.clone_from(&outer.at);
+        }
+        self.machine = self.machine.and(outer.machine);
     }
 
     /// Whether any wrapper stood around the line.
@@ -120,6 +125,11 @@ impl<'a> Opened<'a> {
             envelope,
             more: Vec::new(),
         }
+    }
+
+    fn envelopes(&mut self) -> impl Iterator<Item = &mut Envelope<'a>> {
+        let more = self.more.iter_mut().map(|one| &mut one.envelope);
+        std::iter::once(&mut self.envelope).chain(more)
     }
 
     /// Where in its wrapper the line was, as a hash.
@@ -179,6 +189,7 @@ const fn step(index: usize, path: Step) -> Step {
 
 /// Takes the outermost wrapper off `line`, and says in what it came within
 /// `outer`.
+#[inline]
 pub(super) fn open<'a>(
     line: &'a str,
     outer: &Envelope<'a>,
@@ -187,14 +198,20 @@ pub(super) fn open<'a>(
     if !may_be_wrapped(line, context.known) {
         return None;
     }
+    open_within(line, outer, context)
+}
+
+fn open_within<'a>(
+    line: &'a str,
+    outer: &Envelope<'a>,
+    context: &Context<'_>,
+) -> Option<Opened<'a>> {
     let mut opened = match without_colours(line) {
         Cow::Borrowed(line) => take_off(line, context)?,
         Cow::Owned(line) => json::into_owned(take_off(&line, context)?),
     };
-    for one in std::iter::once(&mut opened.envelope)
-        .chain(opened.more.iter_mut().map(|one| &mut one.envelope))
-    {
-        *one = std::mem::take(one).within(outer, context.depth);
+    for envelope in opened.envelopes() {
+        envelope.put_within(outer, context.depth);
     }
     Some(opened)
 }
@@ -203,45 +220,48 @@ fn take_off<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     if context.depth >= MAX_DEPTH {
         return None;
     }
-    let tried = WRAPPERS.iter().enumerate();
-    tried.into_iter().find_map(|(index, wrapper)| {
-        let mut opened = wrapper(line, context)?;
-        let paths = std::iter::once(&mut opened.envelope)
-            .chain(opened.more.iter_mut().map(|one| &mut one.envelope));
-        for envelope in paths {
-            envelope.steps[0] = step(index, envelope.steps[0]);
+    for (index, wrapper) in WRAPPERS.iter().enumerate() {
+        if let Some(mut opened) = wrapper(line, context) {
+            for envelope in opened.envelopes() {
+                envelope.steps[0] = step(index, envelope.steps[0]);
+            }
+            return Some(opened);
         }
-        Some(opened)
-    })
+    }
+    None
 }
 
 /// The cheap test in front: most lines begin as the agent writes them, or go on
 /// with what it wrote.
+#[inline]
 pub(super) fn may_be_wrapped(line: &str, known: &Known) -> bool {
-    let bytes = line.as_bytes();
-    match bytes {
-        [] => false,
-        [b'0'..=b'9', ..] => {
-            let dated = bytes.len() > 25 && bytes[4] == b'-' && bytes[10] == b' ';
-            let level = match bytes.get(19) {
-                Some(b'.') if bytes.get(24) == Some(&b' ') => bytes.get(25),
-                Some(b' ') => bytes.get(20),
-                Some(_) | None => None,
-            };
-            !(dated && level.is_some_and(|byte| b"TDIWEC".contains(byte)))
-        }
+    match line.as_bytes() {
+        [b'0'..=b'9', ..] => !begins_as_the_agent(line.as_bytes()),
         [b'{' | b'<' | b'"' | b'[', ..] => true,
         // What most records of several lines go on with.
-        [b'c', b'a', b'u', b's', b'e', b'd', b' ', ..]
-        | [b's', b't', b'a', b't', b'u', b's', b' ', ..] => false,
-        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => {
-            has_clock(bytes)
-                || matches!(bytes.last(), Some(b'}' | b']' | b'>'))
-                || known.is_timeless()
-                || bytes.starts_with(b"EVENTS\t")
-        }
+        [b'c' | b's', ..] if line.starts_with("caused ") || line.starts_with("status ") => false,
+        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => may_be_prefixed(line.as_bytes(), known),
         _ => false,
     }
+}
+
+/// Whether a level follows a time, each where the agent writes it.
+fn begins_as_the_agent(bytes: &[u8]) -> bool {
+    let dated = bytes.len() > 25 && bytes[4] == b'-' && bytes[10] == b' ';
+    let level = match bytes.get(19) {
+        Some(b'.') if bytes.get(24) == Some(&b' ') => bytes.get(25),
+        Some(b' ') => bytes.get(20),
+        Some(_) | None => None,
+    };
+    dated && level.is_some_and(|byte| b"TDIWEC".contains(byte))
+}
+
+/// Whether a wrapper may begin with this line's first word.
+fn may_be_prefixed(bytes: &[u8], known: &Known) -> bool {
+    has_clock(bytes)
+        || matches!(bytes.last(), Some(b'}' | b']' | b'>'))
+        || known.is_timeless()
+        || bytes.starts_with(b"EVENTS\t")
 }
 
 /// Whether a time of day, `04:19:04`, stands near the start.
@@ -270,13 +290,13 @@ enum Reads {
 /// What the first line of `text` reads like, wrappers and all.
 fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
     let text = text.trim_start_matches(['\n', '\r']);
-    let line = super::text::lines(text).next().unwrap_or_default();
-    match head(line).map(|head| head.origin) {
+    let line = || super::text::lines(text).next().unwrap_or_default();
+    match head(text).or_else(|| head(line())).map(|head| head.origin) {
         Some(Origin::File) => return Some(Reads::Record),
         Some(_) => return Some(Reads::Bare),
         None => {}
     }
-    let whole = if text.starts_with('{') { text } else { line };
+    let whole = if text.starts_with('{') { text } else { line() };
     if !may_be_wrapped(whole, context.known) {
         return None;
     }
@@ -303,11 +323,17 @@ fn is_timed_head(text: &str) -> bool {
     head(text).is_some_and(|head| head.origin == Origin::File)
 }
 
-/// A hash of the names on the way to a value; FNV-1a.
+/// A hash of the names on the way to a value: eight bytes at a time, multiplied
+/// and folded.
 fn path_hash(seed: Step, name: &str) -> Step {
-    name.bytes().fold(seed ^ 0x811c_9dc5, |hash, byte| {
-        (hash ^ Step::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    let fold = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
+        (product >> 64) as u64 ^ product as u64
+    };
+    let (words, rest) = name.as_bytes().as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let rest = (rest.iter()).fold(1, |word, byte| word << 8 | u64::from(*byte));
+    words.chain([rest]).fold(!u64::from(seed), fold) as Step
 }
 
 /// How the lines begin by which the agent's records go on.

@@ -308,7 +308,7 @@ impl<'a> Reader<'a> {
         // One object, or event of Windows, may stand on several lines; of objects
         // on a line each the later ones are read by what the first have shown.
         let mut end = memchr::memchr(b'\n', text.as_bytes());
-        let is_whole = text.starts_with(['{', '[', '<'])
+        let is_whole = matches!(text.as_bytes(), [b'{' | b'[' | b'<', ..])
             && end.is_some_and(|end| {
                 !(text.starts_with('{') && text[..end].trim_end().ends_with('}'))
             });

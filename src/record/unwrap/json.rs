@@ -165,9 +165,10 @@ impl<'a> Scope<'a> {
         let best = self
             .best
             .filter(|(rank, _, _)| known || *rank > Rank::Named);
-        let mut more: Vec<Opened<'a>> = (self.more.into_iter())
-            .filter_map(|scope| scope.into_opened(Some(&envelope)))
-            .collect();
+        let mut more = Vec::new();
+        for scope in self.more {
+            more.extend(scope.into_opened(Some(&envelope)));
+        }
         let Some((_, path, text)) = best else {
             let mut first = (!more.is_empty()).then(|| more.remove(0))?;
             first.more.extend(more);
@@ -179,10 +180,10 @@ impl<'a> Scope<'a> {
     }
 
     fn field(&mut self, parent: &str, key: &str, text: &str, own: impl Fn() -> Cow<'a, str>) {
-        let (parent, key) = match key.bytes().rposition(|byte| byte == b'.') {
-            Some(at) => (&key[..at], &key[at + 1..]),
-            None => (parent, key),
-        };
+        // Without a jump within: few names have one.
+        let dotted = key.bytes().fold(false, |any, byte| any | (byte == b'.'));
+        let apart = dotted.then(|| key.rsplit_once('.')).flatten();
+        let (parent, key) = apart.unwrap_or((parent, key));
         if text.starts_with("i-") || text.starts_with("mi-") {
             if (of_host(key) || of_host(parent)) && NodeId::parse(text).is_some() {
                 self.id = Some(own());

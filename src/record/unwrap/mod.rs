@@ -172,9 +172,8 @@ impl Known {
 
     /// Whether a record came at this place of its wrapper.
     fn has(&self, path: Step) -> bool {
-        self.0
-            .iter()
-            .any(|step| *step != 0 && step >> 4 == path << 4 >> 4)
+        let mut steps = self.0.iter().take_while(|step| **step != 0);
+        steps.any(|step| step >> 4 == path << 4 >> 4)
     }
 
     fn is_timeless(&self) -> bool {

@@ -15,6 +15,7 @@ use settings::{Refused, SETTINGS};
 use crate::cause::Severity;
 use crate::node::{AccountId, Partition, Region};
 use crate::repair::locks::{Guardrails, RepairMode};
+use crate::selection::Selection;
 
 /// What the operator chose, and what Lambda says about the function itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,10 @@ pub struct Config {
     pub state_table: Option<String>,
     /// When an open incident is notified again.
     pub reminder: Duration,
+    /// Whom a sweep looks at, where its input does not say.
+    pub sweep: Selection,
+    /// Younger silence, and younger instances, are not evaluated by a sweep.
+    pub sweep_grace: Duration,
     /// Cap on the decoded size of one batch.
     pub max_decoded_bytes: u64,
     /// Signatures of the operator's own, read at the start.
@@ -216,6 +221,8 @@ impl Config {
             change_calendars: Vec::new(),
             state_table: None,
             reminder: Duration::ZERO,
+            sweep: Selection::Lost,
+            sweep_grace: Duration::ZERO,
             max_decoded_bytes: 0,
             signatures: None,
             own_log_group: None,
@@ -256,6 +263,8 @@ mod tests {
             change_calendars: Vec::new(),
             state_table: None,
             reminder: Duration::from_secs(86_400),
+            sweep: Selection::Lost,
+            sweep_grace: Duration::from_secs(900),
             max_decoded_bytes: 64 << 20,
             signatures: None,
             own_log_group: None,
@@ -292,6 +301,8 @@ mod tests {
             ),
             ("TRIAGE_STATE_TABLE", "triage.state_1-a"),
             ("TRIAGE_REMINDER", "7d"),
+            ("TRIAGE_SWEEP", "tag:team=web"),
+            ("TRIAGE_SWEEP_GRACE", "30m"),
             ("TRIAGE_MAX_DECODED_BYTES", "512KiB"),
             ("TRIAGE_SIGNATURES", "/opt/own.toml"),
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/triage"),
@@ -312,6 +323,8 @@ mod tests {
         assert_eq!(config.change_calendars, ["freeze", night]);
         assert_eq!(config.state_table.as_deref(), Some("triage.state_1-a"));
         assert_eq!(config.reminder, Duration::from_secs(7 * 86_400));
+        assert_eq!(config.sweep.to_string(), "tag:team=web");
+        assert_eq!(config.sweep_grace, Duration::from_secs(1_800));
         assert_eq!(config.max_decoded_bytes, 512 << 10);
         assert_eq!(config.signatures, Some(PathBuf::from("/opt/own.toml")));
         assert_eq!(config.own_log_group.as_deref(), Some("/aws/lambda/triage"));

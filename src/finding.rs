@@ -139,6 +139,14 @@ pub struct ErrorDetails {
 pub const MAX_DENIED: usize = 16;
 
 impl Evidence {
+    /// The place of what Systems Manager says of a node, in place of its log.
+    pub const SYSTEMS_MANAGER: &str = "Systems Manager";
+
+    /// Whether it is a record of a log.
+    pub fn is_logged(&self) -> bool {
+        self.place.as_deref() != Some(Self::SYSTEMS_MANAGER)
+    }
+
     /// What it holds, in bytes.
     pub fn bytes(&self) -> usize {
         let place = self.place.as_ref().map_or(0, String::capacity);

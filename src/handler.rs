@@ -13,9 +13,11 @@ mod intake;
 mod invocation;
 mod log;
 mod notifier;
+mod progress;
 mod services;
 mod settle;
 mod state;
+mod sweep;
 
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
@@ -38,6 +40,7 @@ use crate::engine::{Engine, LoadError};
 use crate::node::AccountId;
 use crate::receive::{self, Input, Payloads};
 use crate::report::Report;
+use crate::selection::Selection;
 use crate::state::{Memory, StateError};
 
 use budget::Budget;
@@ -60,6 +63,12 @@ pub struct Handler {
     memory: Memory,
     /// Held for a whole invocation: Lambda has one at a time.
     turn: Mutex<()>,
+}
+
+/// What an invocation does that has a state.
+enum Work<'p> {
+    Logs(Payloads<'p>),
+    Sweep(Selection),
 }
 
 /// What an invocation answers.
@@ -141,8 +150,11 @@ impl Handler {
             reminder: self.config.reminder,
             min_severity: self.config.min_severity,
         };
-        let deliveries = match receive::input(event.payload.get())? {
-            Input::Logs(deliveries) => deliveries,
+        let work = match receive::input(event.payload.get())? {
+            Input::Logs(deliveries) => Work::Logs(deliveries),
+            Input::Sweep(selection) => {
+                Work::Sweep(selection.unwrap_or_else(|| self.config.sweep.clone()))
+            }
             Input::Nodes(nodes) => {
                 let report = invocation.diagnose_by_id(nodes, &*self.services).await;
                 return Ok(Answer::Report(Box::new(report)));
@@ -151,7 +163,7 @@ impl Handler {
         let _turn = self.turn.lock().await;
         if let Some(table) = &self.table {
             match self
-                .run(&deliveries, &State::Table(table), &around, &invocation)
+                .run(&work, &State::Table(table), &around, &invocation)
                 .await
             {
                 // Nothing is lost without it: what was notified may be notified again.
@@ -166,17 +178,25 @@ impl Handler {
             }
         }
         let memory = State::Memory(&self.memory);
-        self.run(&deliveries, &memory, &around, &invocation).await
+        self.run(&work, &memory, &around, &invocation).await
     }
 
-    /// Handles what was delivered with this state.
+    /// Does the work of an invocation with this state.
     async fn run(
         &self,
-        deliveries: &Payloads<'_>,
+        work: &Work<'_>,
         state: &State<'_>,
         around: &DecodeContext,
         invocation: &Invocation<fn() -> Timestamp>,
     ) -> Result<Answer, HandlerError> {
+        let deliveries = match work {
+            Work::Logs(deliveries) => deliveries,
+            Work::Sweep(selection) => {
+                let grace = self.config.sweep_grace;
+                let report = invocation.sweep(selection, grace, &self.services, state);
+                return Ok(Answer::Report(Box::new(report.await?)));
+            }
+        };
         let kind = deliveries.kind;
         let now = invocation.now;
         let mut intake = intake::read(self.engine(), state, deliveries, around, now).await?;

@@ -29,7 +29,7 @@
 //! [`engine`] puts the stages up to findings together, for the function and
 //! for the command-line tool alike; `handler` puts all of them together for
 //! one invocation. [`node`] holds what the others name nodes, accounts and
-//! Regions by, [`machine`] what a log shows of the machine, [`cause`] the
+//! Regions by, [`selection`] which of them a sweep looks at, [`machine`] what a log shows of the machine, [`cause`] the
 //! causes, `sheet` what is said of each, `policy` reads IAM policies, `command`
 //! quotes what a person pastes into a shell, `text` redacts and neutralises,
 //! [`state`] keeps what outlives an invocation,
@@ -84,6 +84,8 @@ pub mod record;
 pub(crate) mod repair;
 pub(crate) mod report;
 pub(crate) mod runbook;
+#[doc(hidden)] // Reached by tests alone.
+pub mod selection;
 pub(crate) mod sheet;
 pub mod signature;
 #[doc(hidden)] // Reached by tests alone.

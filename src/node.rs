@@ -211,7 +211,7 @@ impl NodeId {
     }
 }
 
-/// Who named the node id. Only the first two may lead to a repair: log text is
+/// Who named the node id. Only the first three may lead to a repair: log text is
 /// written by whoever can write the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -221,6 +221,10 @@ pub enum IdSource {
     Stream,
     /// The caller of a by-hand invocation, or `--node` of the tool.
     Caller,
+    /// Systems Manager, which has lost the node.
+    SystemsManager,
+    /// EC2, of an instance that Systems Manager has never seen.
+    Ec2,
     /// Only the text of log lines.
     Text,
     /// Nobody; the id is unknown.

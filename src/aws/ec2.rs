@@ -1,6 +1,7 @@
 //! EC2: instances and their network read.
 
 mod network;
+mod running;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use aws_sdk_ec2::types::{
 
 use super::error;
 use super::live::LiveState;
+use super::timestamp;
 use super::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
@@ -67,6 +69,7 @@ fn instance_facts(instance: &Instance, owner: Option<&String>) -> Option<Instanc
         .filter(|operator| operator.managed() == Some(true));
     Some(InstanceFacts {
         id,
+        launched_at: instance.launch_time().and_then(timestamp),
         state: state.as_str().to_owned(),
         imds: instance.metadata_options().and_then(imds_facts),
         imds_defaults: None,

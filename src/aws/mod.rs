@@ -14,6 +14,14 @@ pub(crate) mod sns;
 pub(crate) mod ssm;
 mod whole;
 
+use aws_sdk_ssm::primitives::DateTime;
+use jiff::Timestamp;
+
 pub(crate) use live::LiveState;
 pub use session::Session;
 pub(crate) use session::{Retry, Sdk};
+
+/// `None` out of the range of years that we read.
+fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
+}

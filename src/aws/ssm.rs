@@ -1,15 +1,15 @@
 //! Systems Manager: what it knows of nodes, and its settings.
 
-use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter};
-use jiff::Timestamp;
+use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter, PingStatus};
 
 use super::error;
 use super::live::LiveState;
+use super::timestamp;
 use super::whole::{all_pages, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::RegistrationFacts;
 use crate::diagnose::live::{
-    CalendarState, Call, GetCalendarState, GetServiceSetting, List, Reads,
+    CalendarState, Call, GetCalendarState, GetServiceSetting, List, ListNodes, Reads,
 };
 use crate::node::NodeId;
 
@@ -18,23 +18,54 @@ impl Reads<List<RegistrationFacts>> for LiveState {
         &self,
         List(ids): &List<RegistrationFacts>,
     ) -> Result<Vec<RegistrationFacts>, CallError> {
+        let ids = ids.iter().map(ToString::to_string).collect();
+        self.registered("InstanceIds", ids).await
+    }
+}
+
+impl Reads<ListNodes> for LiveState {
+    async fn read(&self, nodes: &ListNodes) -> Result<Vec<RegistrationFacts>, CallError> {
+        match nodes {
+            ListNodes::Lost => {
+                let lost = [PingStatus::ConnectionLost, PingStatus::Inactive];
+                let lost = lost.map(|status| status.as_str().to_owned()).to_vec();
+                self.registered("PingStatus", lost).await
+            }
+            ListNodes::Tagged(key, value) => {
+                let key = format!("tag:{key}");
+                self.registered(&key, vec![value.clone()]).await
+            }
+        }
+    }
+}
+
+impl LiveState {
+    /// All pages of the nodes that this filter finds.
+    async fn registered(
+        &self,
+        key: &str,
+        values: Vec<String>,
+    ) -> Result<Vec<RegistrationFacts>, CallError> {
         const CALL: &str = List::<RegistrationFacts>::NAME;
         let filter = InstanceInformationStringFilter::builder()
-            .key("InstanceIds")
-            .set_values(Some(ids.iter().map(ToString::to_string).collect()))
+            .key(key)
+            .set_values(Some(values))
             .build()
             .map_err(|error| CallError::NotSent {
                 call: CALL,
                 message: error.to_string(),
             })?;
         let request = self.ssm().await.describe_instance_information();
-        let request = request.filters(filter);
+        let request = request.filters(filter).max_results(PAGE);
         all_pages!(CALL, request, |page| {
             let nodes = held(CALL, page.instance_information_list)?;
             nodes.into_iter().filter_map(|node| registration(&node))
         })
     }
 }
+
+/// The most of a page.
+const PAGE: i32 = 50;
 
 impl Reads<GetServiceSetting> for LiveState {
     async fn read(&self, GetServiceSetting(id): &GetServiceSetting) -> Result<String, CallError> {
@@ -66,17 +97,13 @@ impl Reads<GetCalendarState> for LiveState {
 
 /// `None` for what is no node id.
 fn registration(node: &InstanceInformation) -> Option<RegistrationFacts> {
-    let last_ping = node.last_ping_date_time().and_then(|at| {
-        let millisecond = at.to_millis().ok()?;
-        Timestamp::from_millisecond(millisecond).ok()
-    });
     Some(RegistrationFacts {
         id: NodeId::parse(node.instance_id()?)?,
         ping_status: node
             .ping_status()
             .map_or("unknown", |status| status.as_str())
             .to_owned(),
-        last_ping,
+        last_ping: node.last_ping_date_time().and_then(timestamp),
         agent_version: node.agent_version().map(str::to_owned),
     })
 }

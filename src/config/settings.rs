@@ -9,6 +9,7 @@ use crate::cause::Severity;
 use crate::node::{AccountId, Region};
 use crate::repair::locks::RepairMode;
 use crate::repair::repairs::{REPAIRS, Repair};
+use crate::selection::Selection;
 
 /// One variable of the environment.
 #[derive(Debug)]
@@ -152,6 +153,22 @@ pub const SETTINGS: &[Setting] = &[
         allowed: DURATION,
         available: true,
         read: |config, text| set(&mut config.reminder, duration(text)),
+    },
+    Setting {
+        name: "TRIAGE_SWEEP",
+        default: Some("lost"),
+        meaning: "whom a sweep looks at: registered nodes whose ping is lost; all of them, with running instances that Systems Manager has never seen; or those with a tag",
+        allowed: Selection::ALLOWED,
+        available: true,
+        read: |config, text| set(&mut config.sweep, Selection::parse(text)),
+    },
+    Setting {
+        name: "TRIAGE_SWEEP_GRACE",
+        default: Some("15m"),
+        meaning: "younger silence, and instances started later, are not evaluated by a sweep",
+        allowed: DURATION,
+        available: true,
+        read: |config, text| set(&mut config.sweep_grace, duration(text)),
     },
     Setting {
         name: "TRIAGE_MAX_DECODED_BYTES",

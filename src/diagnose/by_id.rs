@@ -29,6 +29,8 @@ closed_names! {
         Terminated = "terminated",
         /// EC2 returned no such instance in this account and Region.
         NotFound = "not-found",
+        /// Not silent for long enough to be told.
+        Late = "late",
         /// Whether it reports could not be read, and no check proves a fault.
         Undetermined = "undetermined",
     }
@@ -105,6 +107,11 @@ pub fn diagnose_by_id(asked: Finding, facts: &Facts, home: &Home) -> NodeDiagnos
     let reports = (checks.iter())
         .find(|result| result.check == registration::CHECK.name)
         .map(|result| result.status);
+    let is_unseen = |result: &CheckResult| {
+        result.check == instance_state::CHECK.name && result.status == CheckStatus::Unknown
+    };
+    // Whether it runs at all is not known.
+    let is_unseen = checks.iter().any(is_unseen);
     let proved = proved(&checks, &asked.error_details, reports);
     let without_profile = saw(dhmc::OFF) || saw(dhmc::ROLE_UNUSABLE);
     let has_profile = saw(instance_profile::SOUND);
@@ -124,7 +131,7 @@ pub fn diagnose_by_id(asked: Finding, facts: &Facts, home: &Home) -> NodeDiagnos
     } else {
         match reports {
             Some(CheckStatus::Ok) => (NodeStatus::Healthy, None),
-            Some(CheckStatus::Failed) => {
+            Some(CheckStatus::Failed) if !is_unseen => {
                 let silent = vec![Cause::NodeSilent];
                 let severity = Cause::NodeSilent.severity();
                 let verdict = (silent, severity, Confidence::Undetermined);
@@ -142,9 +149,11 @@ pub fn diagnose_by_id(asked: Finding, facts: &Facts, home: &Home) -> NodeDiagnos
             severity,
             ..asked
         };
-        let denies = [Cause::PermissionMissing, Cause::EndpointPolicyDenies];
-        if !denies.contains(&finding.candidates[0]) {
-            finding.error_details.action = None;
+        // What a log would name of such a fault, so that both are of one incident.
+        match finding.candidates[0] {
+            Cause::PermissionMissing | Cause::EndpointPolicyDenies => {}
+            Cause::EndpointUnreachable | Cause::DnsFailure => finding.error_details.action = None,
+            _ => finding.error_details = ErrorDetails::default(),
         }
         Diagnosis {
             confidence,

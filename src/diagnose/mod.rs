@@ -20,6 +20,7 @@ mod query;
 mod result;
 mod scope;
 mod subject;
+pub mod sweep;
 pub mod verdict;
 
 pub use checks::endpoint_policy::UNSIGNED;

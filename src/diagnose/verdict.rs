@@ -10,7 +10,7 @@ use super::diagnosis::{Decision, Diagnosis, FaultState, Live};
 use super::result::{CheckResult, Observation};
 use super::scope::scope;
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::finding::{Finding, Recovered};
+use crate::finding::{ErrorDetails, Finding, Recovered};
 
 impl Diagnosis {
     /// Whether what the log and live state name now may be the thing at fault
@@ -64,6 +64,22 @@ pub fn recovered(diagnosed: &[Diagnosis]) -> Vec<Recovered> {
 /// The credentials of an instance profile live for six hours, those of Default
 /// Host Management and of a hybrid node for one.
 const CREDENTIALS_LIVE: SignedDuration = SignedDuration::from_hours(6);
+
+/// Whether the agent could not have reported at `ping` while `cause` was active since
+/// evidence of `last`: credentials of before may have lived on until then.
+pub fn is_disproved_by_ping(
+    cause: Cause,
+    error_details: &ErrorDetails,
+    last: Timestamp,
+    ping: Timestamp,
+) -> bool {
+    stops_reporting(cause, error_details) && (!is_outlived(cause) || is_renewed(last, ping))
+}
+
+/// Whether what the agent had at `last` has run out by `ping`.
+fn is_renewed(last: Timestamp, ping: Timestamp) -> bool {
+    ping.duration_since(last) > CREDENTIALS_LIVE
+}
 
 /// The verdict on one finding. Without checks, as in the command-line tool, it
 /// is what the log alone says.
@@ -121,7 +137,7 @@ fn rank_candidates(
     let refuted = |cause: &Cause| observed.iter().any(|one| one.refutes.contains(cause));
     let left = |cause: &&Cause| !confirmed.contains(cause) && !refuted(cause);
     let rest: Vec<Cause> = named.iter().filter(left).copied().collect();
-    let renewed = last_ping.is_some_and(|at| at.duration_since(finding.last) > CREDENTIALS_LIVE);
+    let renewed = last_ping.is_some_and(|at| is_renewed(finding.last, at));
     let disproved = |cause: &Cause| {
         stops_reporting(*cause, &finding.error_details)
             && (!is_outlived(*cause) || renewed && !confirmed.contains(cause))

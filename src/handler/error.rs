@@ -37,6 +37,9 @@ pub enum HandlerError {
     /// What outlives an invocation cannot be read or written.
     #[error("{}{}", .0, advice(.0))]
     State(#[from] StateError),
+    /// The nodes that a sweep looks at could not be listed: why, as a clause.
+    #[error("the nodes of the sweep could not be listed: {0}")]
+    Sweep(String),
     /// Never empty.
     #[error("{}", undelivered(.0))]
     UndeliveredNotification(Vec<UndeliveredNotification>),
@@ -60,6 +63,7 @@ impl HandlerError {
             Self::Receive(error) => error.name(),
             Self::Decode(error) => error.name(),
             Self::State(error) => error.name(),
+            Self::Sweep(_) => "SweepNotListed",
             Self::UndeliveredNotification(_) => "MessageNotSent",
         }
     }
@@ -70,7 +74,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.to_string(),
             Self::Decode(error) => error.to_string(),
-            Self::State(_) => self.to_string(),
+            Self::State(_) | Self::Sweep(_) => self.to_string(),
             Self::UndeliveredNotification(messages) => {
                 let mut text = Bounded::new(ROOM_IN_LOG);
                 text.push(&count(messages.len()));

@@ -20,7 +20,7 @@ use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::incident::store::agree::Times;
 use crate::incident::store::{
-    Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident,
+    Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident, State,
 };
 use crate::notify::content::Content;
 use crate::notify::format::Format;
@@ -29,7 +29,7 @@ use crate::notify::message::{Message, subject};
 use crate::notify::page::Style;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
-use crate::report::Notified;
+use crate::report::{IncidentReport, Notified, build};
 use crate::state::{StateError, Store};
 use crate::text::redact::redact_line;
 
@@ -188,6 +188,27 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
         Ok(())
     }
 
+    /// Notifies again of what is open still and was notified long ago.
+    pub(super) async fn remind(&mut self) -> Result<(), StateError> {
+        let open = (self.incidents).remind_all(self.state, &self.times).await?;
+        let (plan, outcome) = build::untouched("Nothing new was read about it.");
+        let settled = open.into_iter().map(|one| Settled {
+            incident: one.incident,
+            plan: plan.clone(),
+            outcome: outcome.clone(),
+            happened: State::Open.into(),
+            nodes: one.nodes,
+            since: one.since,
+            notified: Notified::Failed,
+        });
+        let settled: Vec<Settled> = settled.collect();
+        let due = settled
+            .iter()
+            .map(|one| Due::Of(one, NotifyReason::Reminder));
+        self.send(due.collect()).await;
+        Ok(())
+    }
+
     /// Sends `messages`, several at a time while there is time for another one,
     /// and gives what became of each.
     async fn send(&mut self, messages: Vec<Due<'_>>) -> Vec<Notified> {
@@ -261,6 +282,18 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
 }
 
 impl Settled {
+    pub(super) fn report(self) -> IncidentReport {
+        let Self {
+            incident,
+            plan,
+            outcome,
+            nodes,
+            notified,
+            ..
+        } = self;
+        build::incident(&incident, nodes, &plan, &outcome, notified)
+    }
+
     /// What stands for the subject of its message when there is no time to write it.
     fn name(&self) -> String {
         name(&self.incident.title, self.nodes.count)

@@ -1,5 +1,6 @@
 //! What an invocation asks of AWS, over the real clients.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,19 +8,23 @@ use tokio::time::Instant;
 
 use super::invocation::{Invocation, Services};
 use super::notifier::{Notifier, wrote};
+use super::sweep::SweepServices;
 use crate::aws::{LiveState, Session};
 use crate::config::Config;
 use crate::diagnose::Needs;
-use crate::diagnose::facts::Facts;
+use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
 use crate::diagnose::live::{self, Kept, Recent};
+use crate::diagnose::sweep::Listed;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
+use crate::node::NodeId;
 use crate::notify::content::Content;
 use crate::repair::clients::Clients;
 use crate::repair::execute::{Task, execute};
 use crate::repair::memory::RepairMemory;
 use crate::repair::plan::Plan;
 use crate::report::Notified;
+use crate::selection::Selection;
 use crate::state::Store;
 
 /// The clients; none is built before its first call.
@@ -45,14 +50,21 @@ impl Aws {
     }
 }
 
+impl Aws {
+    /// What was read in this invocation, or before it by at most `age`.
+    fn recent<C>(&self, age: Duration, by: &Invocation<C>) -> Arc<Recent<LiveState>> {
+        let (reads, kept) = (Arc::clone(&self.live), Arc::clone(&self.kept));
+        Arc::new(Recent::new(reads, kept, by.began, age))
+    }
+}
+
 impl Services for Aws {
     async fn look<C>(&self, findings: &[Finding], age: Duration, by: &Invocation<C>) -> Facts {
         let needs = Needs::of(findings, &by.home);
         if needs.is_empty() {
             return Facts::default();
         }
-        let (reads, kept) = (Arc::clone(&self.live), Arc::clone(&self.kept));
-        let reads = Arc::new(Recent::new(reads, kept, by.began, age));
+        let reads = self.recent(age, by);
         live::read(&needs, &reads, by.budget.checks).await
     }
 
@@ -80,5 +92,21 @@ impl Services for Aws {
 
     async fn send(&self, content: &Content, until: Instant) -> Result<Notified, (String, String)> {
         self.notifier.send(content, until).await
+    }
+}
+
+impl SweepServices for Aws {
+    async fn list<C>(&self, selection: &Selection, by: &Invocation<C>) -> Result<Listed, String> {
+        let reads = self.recent(Duration::ZERO, by);
+        live::list(selection, &reads, by.budget.checks).await
+    }
+
+    async fn registrations<C>(
+        &self,
+        ids: Vec<NodeId>,
+        by: &Invocation<C>,
+    ) -> BTreeMap<NodeId, Fetched<RegistrationFacts>> {
+        let reads = self.recent(Duration::ZERO, by);
+        live::registrations(ids, &reads, by.budget.checks).await
     }
 }

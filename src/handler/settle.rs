@@ -40,16 +40,49 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let now = self.now;
         let mut recovered = intake.recovered;
         let mut known = Incidents::new(self.reminder, self.me);
-        let mut repairs = RepairMemory::new(self.me);
-        if let Some(why) = &self.without_state {
-            repairs.close(why);
-        }
         let nodes = intake.findings.iter().map(|finding| &finding.node);
         known
             .load_nodes(state, nodes.chain(&intake.nodes), now)
             .await?;
         let (diagnosed, reported) = self.diagnose(intake.findings, &known, &**services).await;
-        let incidents = gather_with_members(&diagnosed);
+        let (settled, mut round) = self
+            .notify_of(&diagnosed, &mut known, services, state)
+            .await?;
+        let mut over = intake.over;
+        over.extend(streams::over(state, &intake.fresh, now).await?);
+        round.recover(&over).await?;
+        if !round.undelivered.is_empty() {
+            return Err(HandlerError::UndeliveredNotification(round.undelivered));
+        }
+        if kind == Kind::Kinesis {
+            return Ok(None);
+        }
+        // Their incidents have been notified as right above; the log's own recoveries
+        // come without one.
+        recovered.extend(reported);
+        Ok(Some(build::report(
+            intake.source,
+            settled.into_iter().map(Settled::report).collect(),
+            recovered,
+            intake.benign,
+            intake.unrecognised,
+        )))
+    }
+
+    /// Repairs what `diagnosed` make up, where that is allowed, and notifies of it.
+    pub(super) async fn notify_of<'a, A: Services, S: Store>(
+        &'a self,
+        diagnosed: &[Diagnosis],
+        known: &'a mut Incidents,
+        services: &'a Arc<A>,
+        state: &'a S,
+    ) -> Result<(Vec<Settled>, Notifications<'a, A, S, C>), HandlerError> {
+        let now = self.now;
+        let mut repairs = RepairMemory::new(self.me);
+        if let Some(why) = &self.without_state {
+            repairs.close(why);
+        }
+        let incidents = gather_with_members(diagnosed);
         let all: Vec<&Incident> = incidents.iter().map(|(incident, _)| incident).collect();
         known.load_incidents(state, &all, now).await?;
         let (mut settled, mut members) = (Vec::new(), Vec::new());
@@ -83,12 +116,12 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             .map(|place| &settled[*place].incident)
             .collect();
         known.register_all(&alike, state, now).await?;
-        let mut settled = share(settled, &members, &diagnosed, &known, now);
+        let mut settled = share(settled, &members, diagnosed, known, now);
         let patience = self.budget.repairs - self.began;
         let mut round = Notifications {
             services,
             min_severity: self.min_severity,
-            incidents: &mut known,
+            incidents: known,
             state,
             times: Times {
                 clock: self.clock,
@@ -100,34 +133,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             undelivered,
         };
         round.tell(&mut settled).await?;
-        let mut over = intake.over;
-        over.extend(streams::over(state, &intake.fresh, now).await?);
-        round.recover(&over).await?;
-        if !round.undelivered.is_empty() {
-            return Err(HandlerError::UndeliveredNotification(round.undelivered));
-        }
-        if kind == Kind::Kinesis {
-            return Ok(None);
-        }
-        // Their incidents have been notified as right above; the log's own recoveries
-        // come without one.
-        recovered.extend(reported);
-        let incidents = settled.into_iter().map(|one| {
-            build::incident(
-                &one.incident,
-                one.nodes,
-                &one.plan,
-                &one.outcome,
-                one.notified,
-            )
-        });
-        Ok(Some(build::report(
-            intake.source,
-            incidents.collect(),
-            recovered,
-            intake.benign,
-            intake.unrecognised,
-        )))
+        Ok((settled, round))
     }
 
     /// The findings, each proved as far as the time for checks allows, and who

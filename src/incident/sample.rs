@@ -111,6 +111,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             }),
             tags: BTreeMap::new(),
             managed_by: None,
+            launched_at: None,
             vpc: Some("vpc-0a1b2c3d4e5f60718".to_owned()),
             subnet: Some("subnet-0a1b2c3d4e5f60718".to_owned()),
             network: Default::default(),

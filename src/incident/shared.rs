@@ -53,6 +53,8 @@ pub fn shared_scope(incident: &Incident) -> Option<Scope> {
         // Whichever service was tried: what was dialled is the proxy.
         Cause::ProxyFailure => error_details.remote_ip.map(|address| address.to_string()),
         Cause::PermissionMissing | Cause::EndpointPolicyDenies => error_details.action.clone(),
+        // What all nodes of a subnet lose at once is more likely there than on each.
+        Cause::NodeSilent => (incident.instances.first()).and_then(|one| one.subnet.clone()),
         _ => of_node,
     };
     let place = account_region(incident.nodes().next()?);

@@ -24,6 +24,7 @@ mod entry;
 mod group;
 mod member;
 mod moment;
+pub mod open;
 mod subject;
 pub mod sync;
 
@@ -147,6 +148,15 @@ pub struct ResolvedIncident {
     pub resolved_at: Timestamp,
     /// The latest write of this function that is remembered.
     pub written_at: Option<Timestamp>,
+}
+
+/// An incident of which nothing new was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenIncident {
+    /// As far as it is remembered: without evidence and checks.
+    pub incident: Incident,
+    pub nodes: NodeList,
+    pub since: Timestamp,
 }
 
 /// The incidents that an invocation has to do with, and their nodes.

@@ -117,7 +117,10 @@ impl Content {
             title,
             doubt,
             confidence,
-            since: now.map_or(String::new(), |now| since(began, incident.last, now)),
+            since: now.map_or(String::new(), |now| {
+                let logged = (!is_without_log(incident)).then_some(incident.last);
+                since(began, logged, now)
+            }),
             account: shared(nodes, |node| &node.account),
             region: shared(nodes, |node| &node.region),
             changed: changed(plan, outcome),
@@ -139,8 +142,8 @@ impl Content {
         let (kind, nodes, end) = (NotificationKind::Resolved, &over.nodes, over.resolved_at);
         let title = one_line(Doubt::split(&over.title).0);
         let whose = match nodes.count {
-            1 => "Its node works again by its own log, since".to_owned(),
-            count => format!("All {count} nodes work again by their own logs, the last since"),
+            1 => "Its node works again, since".to_owned(),
+            count => format!("All {count} nodes work again, the last since"),
         };
         let (at, ago) = (minute(end), age(now.duration_since(end)));
         let (began, lasted) = (minute(over.since), age(end.duration_since(over.since)));
@@ -177,8 +180,7 @@ impl Content {
 
 /// How sure the incident is, and what follows its title when it is not.
 fn certainty(incident: &Incident) -> (String, String) {
-    // Of a node given by its id there is none.
-    let without_log = incident.evidence.is_empty() && incident.signatures.is_empty();
+    let without_log = is_without_log(incident);
     let (sure, doubt) = match (incident.fault_state, incident.confidence) {
         (FaultState::NotObserved, _) => ("by the log alone", ": not observed"),
         (FaultState::Active, Confidence::Confirmed) => ("confirmed (live check)", ""),
@@ -197,6 +199,11 @@ fn certainty(incident: &Incident) -> (String, String) {
         },
     };
     (sure.to_owned(), doubt.to_owned())
+}
+
+/// Of a node that is given by its id, or has gone silent, there is no log.
+fn is_without_log(incident: &Incident) -> bool {
+    incident.signatures.is_empty() && !incident.evidence.iter().any(Evidence::is_logged)
 }
 
 /// What is wrong and where, in a sentence or two. What is over, or may not be
@@ -233,7 +240,8 @@ fn summary(incident: &Incident, nodes: &NodeList, kind: NotificationKind, sure: 
     text
 }
 
-fn since(began: Timestamp, newest: Timestamp, now: Timestamp) -> String {
+fn since(began: Timestamp, logged: Option<Timestamp>, now: Timestamp) -> String {
+    let newest = logged.unwrap_or(began);
     let (first, last) = (minute(began), minute(newest));
     let lasted = now.duration_since(began);
     let lasted = match lasted.is_positive() {
@@ -244,7 +252,7 @@ fn since(began: Timestamp, newest: Timestamp, now: Timestamp) -> String {
         true => String::new(),
         false => format!(", last logged {last}"),
     };
-    let old = old(newest, now);
+    let old = logged.and_then(|logged| old(logged, now));
     let old = old.map(|age| format!(" The newest log line is {age} old."));
     format!("{first}{lasted}{again}.{}", old.unwrap_or_default())
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::ReceiveError;
 use crate::decode::json_fault;
 use crate::node::{AccountId, NodeId, Region};
+use crate::selection::Selection;
 
 /// `{"log":"…raw text…","node":"i-…"}`: the text of one node's log.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +92,28 @@ pub(super) fn nodes(event: &str) -> Result<Vec<NodeId>, ReceiveError> {
         return Err(wrong("none".to_owned()));
     }
     Ok(nodes)
+}
+
+/// What may stand in `{"sweep":{…}}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct SweepFields<'p> {
+    #[serde(borrow)]
+    nodes: Option<Cow<'p, str>>,
+}
+
+/// `{"sweep":{}}` or `{"sweep":{"nodes":"all"}}`: whom to look at; `None` leaves it to
+/// the setting.
+pub(super) fn sweep(fields: &str) -> Result<Option<Selection>, ReceiveError> {
+    let wrong = |found: String| ReceiveError::Sweep { found };
+    let fields: SweepFields<'_> =
+        serde_json::from_str(fields).map_err(|fault| wrong(json_fault(&fault).0))?;
+    let Some(text) = fields.nodes else {
+        return Ok(None);
+    };
+    let shown = || text.chars().take(40).collect::<String>();
+    let read = Selection::parse(&text).ok_or_else(|| wrong(format!("nodes {:?}", shown())));
+    read.map(Some)
 }
 
 fn named<T>(

@@ -21,6 +21,7 @@ pub(crate) use kinesis::failures;
 use crate::batch::{Batch, Event, Source};
 use crate::decode::{self, DecodeContext, DecodeError, Message, Subscription, json_fault};
 use crate::node::NodeId;
+use crate::selection::Selection;
 
 /// What an invocation is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,8 @@ pub(crate) enum Input<'p> {
     Logs(Payloads<'p>),
     /// Nodes of which no log is at hand, each once; never none.
     Nodes(Vec<NodeId>),
+    /// Whom a sweep looks at; `None` leaves it to the setting.
+    Sweep(Option<Selection>),
 }
 
 /// The kind of input, which decides what answers it.
@@ -164,6 +167,11 @@ pub enum ReceiveError {
          ids, found {found}"
     )]
     Nodes { found: String },
+    #[error(
+        "expected {{\"sweep\":{{}}}} or {{\"sweep\":{{\"nodes\":\"…\"}}}} with {}, found {found}",
+        Selection::ALLOWED
+    )]
+    Sweep { found: String },
 }
 
 impl ReceiveError {
@@ -175,6 +183,7 @@ impl ReceiveError {
             Self::Subscription { .. } => "InputSubscription",
             Self::RawLog { .. } => "InputRawLog",
             Self::Nodes { .. } => "InputNodes",
+            Self::Sweep { .. } => "InputSweep",
         }
     }
 }
@@ -182,16 +191,16 @@ impl ReceiveError {
 const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 {\"awslogs\":{\"data\":\"H4sI…\"}}; a Kinesis event {\"Records\":[{\"kinesis\":{\"sequenceNumber\":\
 \"4959…\",\"data\":\"H4sI…\"}}]}; or by hand {\"log\":\"<raw log text>\",\"node\":\
-\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
+\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, {\"sweep\":{}} for those that have gone silent, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
 
 /// The payloads of an `event` that holds log lines.
 ///
-/// Fails as [`input`] does, and for nodes without a log.
+/// Fails as [`input`] does, and for nodes without a log and sweeps.
 #[cfg(any(feature = "cli", test))]
 pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
     match input(event)? {
         Input::Logs(payloads) => Ok(payloads),
-        Input::Nodes(_) => Err(ReceiveError::UnknownForm {
+        Input::Nodes(_) | Input::Sweep(_) => Err(ReceiveError::UnknownForm {
             found: "nodes without a log".to_owned(),
         }),
     }
@@ -218,7 +227,7 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
                         sequence_number: None,
                         payload,
                     }),
-                    Keys::Subscription(_) | Keys::Kinesis(_) | Keys::Nodes(_) => {
+                    Keys::Subscription(_) | Keys::Kinesis(_) | Keys::Nodes(_) | Keys::Sweep(_) => {
                         Err(ReceiveError::UnknownForm {
                             found: "an array of whole events".to_owned(),
                         })
@@ -229,6 +238,7 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
     }
     Ok(Input::Logs(match keys_of(event)? {
         Keys::Nodes(nodes) => return Ok(Input::Nodes(nodes)),
+        Keys::Sweep(selection) => return Ok(Input::Sweep(selection)),
         Keys::Subscription(awslogs) => Payloads {
             kind: Kind::Subscription,
             items: vec![Delivery {
@@ -255,6 +265,7 @@ enum Keys<'p> {
     Kinesis(Vec<&'p RawValue>),
     Direct(Payload<'p>),
     Nodes(Vec<NodeId>),
+    Sweep(Option<Selection>),
 }
 
 /// The keys that tell the kinds apart; their values are left unread.
@@ -272,6 +283,7 @@ struct Probe<'p> {
     log_events: Option<&'p RawValue>,
     node: Option<&'p RawValue>,
     nodes: Option<&'p RawValue>,
+    sweep: Option<&'p RawValue>,
 }
 
 fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
@@ -299,10 +311,13 @@ fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
         RawLog::parse(event).map(|log| Keys::Direct(Payload::RawLog(log)))
     } else if probe.node.is_some() || probe.nodes.is_some() {
         direct::nodes(event).map(Keys::Nodes)
+    } else if let Some(fields) = probe.sweep {
+        direct::sweep(fields.get()).map(Keys::Sweep)
     } else {
         Err(ReceiveError::UnknownForm {
-            found: "an object without `awslogs`, `Records`, `messageType`, `log` or `nodes`"
-                .to_owned(),
+            found:
+                "an object without `awslogs`, `Records`, `messageType`, `log`, `nodes` or `sweep`"
+                    .to_owned(),
         })
     }
 }

@@ -173,7 +173,8 @@ fn closed_for(
     match (hit.node.id.instance(), hit.node.id_source) {
         (None, _) | (Some(_), IdSource::Nobody) => reasons.push(not_an_instance()),
         (Some(_), IdSource::Text) => reasons.push(Lock::NamedByText.closed("Only the text of the log names the instance, and whoever can write to the log can write that. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.")),
-        (Some(_), IdSource::Stream | IdSource::Caller) => {}
+        (Some(_), IdSource::Ec2) => reasons.push(Lock::NotNamedByLog.closed("Neither a log names it as a possible cause, nor has Systems Manager lost the node: it has never seen it. So it is left to a person.")),
+        (Some(_), IdSource::Stream | IdSource::Caller | IdSource::SystemsManager) => {}
     }
     let (seen, own) = (&hit.node.account, &guardrails.account);
     if seen.is_none() || seen != own {

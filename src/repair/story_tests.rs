@@ -104,6 +104,7 @@ impl World {
             }),
             tags: tags.clone(),
             managed_by: None,
+            launched_at: None,
             vpc: None,
             subnet: None,
             network: Default::default(),

@@ -9,10 +9,12 @@ use crate::diagnose::check::CheckResult;
 use crate::diagnose::question;
 use crate::finding::{Evidence, Recovered, SourceSummary, Unrecognised};
 use crate::incident::group::Incident;
-use crate::incident::nodes::{NodeEntry, NodeList};
+use crate::incident::nodes::{NODES_LISTED, NodeEntry, NodeList};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
-use crate::report::{IncidentReport, NodeReport, Notified, QuestionReport, Report, SCHEMA};
+use crate::report::{
+    IncidentReport, NodeReport, Notified, QuestionReport, Report, SCHEMA, SweepReport,
+};
 use crate::runbook::Step;
 use crate::text::quote;
 use crate::text::redact::{one_line, redact, redact_line};
@@ -33,6 +35,7 @@ pub(crate) fn report(
             log_stream: source.log_stream.as_deref().map(redact_line),
             ..source
         },
+        sweep: None,
         nodes: Vec::new(),
         incidents,
         recovered: (recovered.into_iter())
@@ -62,6 +65,27 @@ pub(crate) fn by_id(
     Report {
         nodes: diagnosed.iter().map(node).collect(),
         ..report(source, incidents, Vec::new(), BTreeMap::new(), Vec::new())
+    }
+}
+
+/// The report of a sweep: `incidents` are what is wrong, and the first of `diagnosed`
+/// that do not report are named.
+pub(crate) fn sweep(
+    source: SourceSummary,
+    sweep: SweepReport,
+    diagnosed: &[NodeDiagnosis],
+    incidents: Vec<IncidentReport>,
+    recovered: Vec<Recovered>,
+) -> Report {
+    let named = diagnosed.iter().map(|one| NodeReport {
+        node: NodeEntry::from(&one.node),
+        status: one.status,
+        checks: Vec::new(),
+    });
+    Report {
+        sweep: Some(sweep),
+        nodes: named.take(NODES_LISTED).collect(),
+        ..report(source, incidents, recovered, BTreeMap::new(), Vec::new())
     }
 }
 

@@ -22,7 +22,12 @@ pub(crate) const SCHEMA: &str = "ssm-agent-triage/report/1";
 pub struct Report {
     pub schema: &'static str,
     pub source: SourceSummary,
-    /// The nodes that were diagnosed by their ids, without a log.
+    /// Of a sweep.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepReport>,
+    /// The nodes that were diagnosed by their ids, without a log. Of a sweep the first
+    /// [`NODES_LISTED`](crate::incident::nodes::NODES_LISTED) that do not report, without
+    /// their checks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeReport>,
     pub incidents: Vec<IncidentReport>,
@@ -30,6 +35,24 @@ pub struct Report {
     /// Signature id → how many records it recognised as harmless.
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
+}
+
+/// What one invocation of a sweep looked at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct SweepReport {
+    /// `lost`, `all` or `tag:KEY=VALUE`.
+    pub selection: String,
+    /// Nodes that have been silent, or have not reported since their start, for longer
+    /// than the grace.
+    pub suspects: usize,
+    /// How many of them were looked at in this invocation, by what they turned out to be.
+    pub statuses: BTreeMap<NodeStatus, usize>,
+    /// Instances of which Systems Manager could not be asked.
+    pub unread: usize,
+    /// Further suspects are left to the next sweep.
+    pub continues: bool,
+    /// Another sweep was under way, and nothing was looked at.
+    pub under_way: bool,
 }
 
 /// A node that was diagnosed by its id. What is wrong with it is among the incidents.

@@ -47,6 +47,8 @@ pub enum Kind {
     Repair,
     /// The repairs of the last hour.
     RepairHour,
+    /// How far sweeps have come, and which one is under way.
+    Sweep,
 }
 
 impl Kind {
@@ -59,6 +61,7 @@ impl Kind {
             Self::Group => "group",
             Self::Repair => "repair",
             Self::RepairHour => "repair-hour",
+            Self::Sweep => "sweep",
         }
     }
 }

@@ -18,6 +18,7 @@ mod state_cost;
 mod state_failures;
 mod state_table;
 mod support;
+mod sweep;
 mod volume;
 mod wire;
 mod writes;

@@ -165,6 +165,7 @@ impl World {
             }),
             tags,
             managed_by: None,
+            launched_at: None,
             vpc: None,
             subnet: None,
             network: NetworkPlace::default(),

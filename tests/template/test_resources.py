@@ -55,6 +55,8 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "MaxEvidenceAge": "2h",
         "ChangeCalendars": "freeze,night",
         "Reminder": "3d",
+        "Sweep": "all",
+        "SweepGrace": "30m",
         "MaxDecodedBytes": "1MiB",
         "Signatures": "/opt/own.toml",
     }
@@ -70,9 +72,38 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "TRIAGE_CHANGE_CALENDARS": "freeze,night",
         "TRIAGE_STATE_TABLE": "State",
         "TRIAGE_REMINDER": "3d",
+        "TRIAGE_SWEEP": "all",
+        "TRIAGE_SWEEP_GRACE": "30m",
         "TRIAGE_MAX_DECODED_BYTES": "1MiB",
         "TRIAGE_SIGNATURES": "/opt/own.toml",
     }
+
+
+def test_sweeps_are_scheduled_unless_switched_off_and_may_do_nothing_but_invoke():
+    stack = Stack()
+    assert stack.properties("Schedule") == {
+        "Description": "Looks at nodes that have gone silent",
+        "ScheduleExpression": "rate(15 minutes)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": "Function.Arn",
+            "RoleArn": "ScheduleRole.Arn",
+            "Input": '{"sweep": {}}',
+        },
+    }
+    role = stack.properties("ScheduleRole")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    (policy,) = role["Policies"]
+    assert policy["PolicyDocument"]["Statement"] == [
+        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "Function.Arn"}
+    ]
+    assert Stack(SweepSchedule="cron(0 * * * ? *)").properties("Schedule")[
+        "ScheduleExpression"
+    ] == "cron(0 * * * ? *)"
+    off = Stack(SweepSchedule="").resources
+    assert not {"Schedule", "ScheduleRole"} & off.keys()
 
 
 @pytest.mark.parametrize("partition", REGIONS)

@@ -75,6 +75,7 @@ fn verdict(diagnosed: &NodeDiagnosis, incidents: &[Incident]) -> (Ink, String) {
         NodeStatus::Faulty => return (Ink::RED, format!("FAULTY. {title}. {sure}")),
         NodeStatus::Silent => return (Ink::YELLOW, format!("SILENT. {title}.")),
         NodeStatus::Stopped => (Ink::YELLOW, "STOPPED. No agent runs on it."),
+        NodeStatus::Late => (Ink::YELLOW, "LATE. It has not reported for a short time."),
         NodeStatus::Terminated => (Ink::YELLOW, "TERMINATED. No agent runs on it."),
         NodeStatus::NotFound => (
             Ink::YELLOW,

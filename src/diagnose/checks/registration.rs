@@ -124,10 +124,9 @@ pub(crate) fn reported(
         ))
         .observed(PINGED_SINCE));
     }
-    let is = |known: &str| status.eq_ignore_ascii_case(known);
-    let outcome = if is("Online") {
+    let outcome = if registration.is_online() {
         CheckStatus::Ok
-    } else if is("ConnectionLost") || is("Inactive") {
+    } else if registration.is_lost() {
         CheckStatus::Failed
     } else {
         CheckStatus::Unknown

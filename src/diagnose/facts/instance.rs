@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use super::Fetched;
 use super::identity::ProfileRef;
 use crate::node::InstanceId;
@@ -10,6 +12,8 @@ use crate::node::InstanceId;
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceFacts {
     pub id: InstanceId,
+    /// When it was started last, where EC2 says so.
+    pub launched_at: Option<Timestamp>,
     /// `running`, `stopped`, `terminated` …
     pub state: String,
     pub imds: Option<ImdsFacts>,
@@ -24,6 +28,14 @@ pub struct InstanceFacts {
     pub vpc: Option<String>,
     pub subnet: Option<String>,
     pub network: NetworkPlace,
+}
+
+/// A running instance, of a list of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningInstance {
+    pub id: InstanceId,
+    /// When it was started last, where EC2 says so.
+    pub launched_at: Option<Timestamp>,
 }
 
 impl InstanceFacts {

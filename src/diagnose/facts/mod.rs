@@ -12,7 +12,9 @@ use crate::node::{InstanceId, NodeId};
 pub use identity::{
     Decision, Doubt, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
 };
-pub use instance::{ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace};
+pub use instance::{
+    ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace, RunningInstance,
+};
 pub use network::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
     InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,

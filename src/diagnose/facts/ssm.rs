@@ -14,3 +14,15 @@ pub struct RegistrationFacts {
     pub last_ping: Option<Timestamp>,
     pub agent_version: Option<String>,
 }
+
+impl RegistrationFacts {
+    pub fn is_online(&self) -> bool {
+        self.ping_status.eq_ignore_ascii_case("Online")
+    }
+
+    /// Systems Manager has not heard of it for more than five minutes.
+    pub fn is_lost(&self) -> bool {
+        let is = |status: &str| self.ping_status.eq_ignore_ascii_case(status);
+        is("ConnectionLost") || is("Inactive")
+    }
+}

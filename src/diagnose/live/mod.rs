@@ -8,6 +8,7 @@
 
 mod calls;
 mod identity;
+mod listing;
 mod reader;
 mod recent;
 
@@ -21,6 +22,7 @@ use super::facts::{EndpointFacts, Facts, Fetched, InstanceFacts};
 use super::needs::Needs;
 use crate::node::InstanceId;
 pub(crate) use calls::*;
+pub(crate) use listing::{ListNodes, ListRunning, list, registrations};
 use reader::Reader;
 #[cfg(test)]
 pub(crate) use recent::ASKED_BEFORE;

@@ -17,7 +17,7 @@ use crate::diagnose::facts::Fetched;
 /// Calls in flight at a time: IAM throttles an account at some tens a second.
 const IN_FLIGHT: usize = 8;
 
-const LATE: &str = "the time for checks was up";
+pub(super) const LATE: &str = "the time for checks was up";
 
 pub(super) struct Reader<R> {
     reads: Arc<Recent<R>>,

@@ -88,6 +88,11 @@ impl<R> Recent<R> {
         }
     }
 
+    /// What makes the calls.
+    pub(super) fn reads(&self) -> &R {
+        &self.reads
+    }
+
     pub(super) async fn one<C: Call + Ord>(&self, call: C) -> Result<C::Answer, CallError>
     where
         R: Reads<C>,

@@ -51,6 +51,7 @@ pub(crate) fn instance(number: u32) -> InstanceFacts {
         }),
         tags: BTreeMap::new(),
         managed_by: None,
+        launched_at: None,
         vpc: Some("vpc-1".to_owned()),
         subnet: Some("subnet-1".to_owned()),
         network: NetworkPlace {

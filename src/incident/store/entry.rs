@@ -11,7 +11,7 @@ use super::counts::Counts;
 use super::member::{Member, Members, Membership};
 use super::moment::{settles, within};
 use super::subject::Subject;
-use super::{Happened, NotifyDecision, NotifyReason, ResolvedIncident, State};
+use super::{Happened, NotifyDecision, NotifyReason, OpenIncident, ResolvedIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::FaultState;
 use crate::finding::{Finding, Recovered};
@@ -450,6 +450,57 @@ impl Entry {
                 && (!self.resolved_notified || member.recovered_at >= Some(finding.last))
         };
         self.subject.fits(&Subject::of(&finding.error_details)) && member.is_some_and(same)
+    }
+
+    /// Whether it is open, and was last notified long ago.
+    pub(super) fn is_reminder_due(&self, reminder: Duration, now: Timestamp) -> bool {
+        let due = || self.due(true, reminder, now);
+        self.stands() && due() == Some(NotifyReason::Reminder)
+    }
+
+    /// What is remembered of it, as an incident of which nothing new was read.
+    pub(super) fn as_open(&self, key: &str) -> OpenIncident {
+        let open = self.listed.iter().filter(|(_, is_open)| **is_open);
+        let nodes: Vec<&Node> = open.map(|(node, _)| node).collect();
+        let hit = |node: &&Node| AffectedNode {
+            node: (*node).clone(),
+            last: self.newest,
+            confirmed: false,
+            log_candidates: Vec::new(),
+        };
+        let incident = Incident {
+            key: key.to_owned(),
+            cause: self.cause,
+            candidates: vec![self.cause],
+            scope: self.scope.clone(),
+            severity: self.severity,
+            confidence: match self.confirmed {
+                true => Confidence::Confirmed,
+                false => Confidence::Undetermined,
+            },
+            fault_state: FaultState::Active,
+            title: self.title.clone(),
+            detail: None,
+            affected: nodes.iter().map(hit).collect(),
+            signatures: Vec::new(),
+            evidence: Vec::new(),
+            error_details: self.subject.error_details(),
+            checks: Vec::new(),
+            first: self.since,
+            last: self.newest,
+            retry_in_seconds: None,
+            fresh: false,
+            instances: Vec::new(),
+            role: None,
+        };
+        OpenIncident {
+            nodes: NodeList {
+                count: self.count(),
+                ..NodeList::of(nodes)
+            },
+            since: self.since,
+            incident,
+        }
     }
 
     /// Whether a write was sent of which no message is out.

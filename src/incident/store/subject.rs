@@ -20,6 +20,15 @@ impl Subject {
         }
     }
 
+    /// The details that it is of.
+    pub(super) fn error_details(&self) -> ErrorDetails {
+        ErrorDetails {
+            service: self.service.clone(),
+            action: self.action.clone(),
+            ..ErrorDetails::default()
+        }
+    }
+
     /// Whether both may mean the same fault: what one of them does not name
     /// does not set them apart.
     pub(super) fn fits(&self, other: &Self) -> bool {

@@ -15,7 +15,7 @@ use super::entry::Entry;
 use super::member::Joined;
 use crate::incident::group::Incident;
 use crate::incident::shared::{shared_key, shared_scope};
-use crate::node::Node;
+use crate::node::{AccountId, IdSource, Node, NodeId, Region};
 use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, Write, load};
 
 /// So long after it was last seen an incident is forgotten, without a word of an
@@ -354,6 +354,18 @@ fn write_of(node: &Node, slot: &Slot<Joined>, now: Timestamp) -> Result<Option<W
 fn node_key(node: &Node) -> Key {
     let place = crate::diagnose::account_region(node);
     Key::new(Kind::Node, &format!("{place}/{}", node.id))
+}
+
+/// The node of this key, but for one whose name was too long for it.
+pub(super) fn node_of(key: &Key) -> Option<Node> {
+    let mut parts = key.name_of(Kind::Node)?.splitn(3, '/');
+    let (account, region, id) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Node {
+        id: NodeId::parse(id).unwrap_or_else(|| NodeId::Unknown(id.into())),
+        id_source: IdSource::Nobody,
+        account: AccountId::parse(account),
+        region: Region::parse(region),
+    })
 }
 
 fn expiry(at: Timestamp) -> Timestamp {

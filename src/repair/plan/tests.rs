@@ -75,6 +75,7 @@ fn instance(tag: Option<&str>) -> InstanceFacts {
         profile: None,
         tags: tags(tag),
         managed_by: None,
+        launched_at: None,
         vpc: None,
         subnet: None,
         network: Default::default(),

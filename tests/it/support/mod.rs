@@ -16,6 +16,7 @@ pub(crate) mod network;
 pub(crate) mod planted;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod registered;
 pub(crate) mod roles;
 pub(crate) mod runtime;
 pub(crate) mod scene;

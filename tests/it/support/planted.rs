@@ -302,7 +302,7 @@ impl PlantedFleet {
         self.instances.iter().map(of).collect()
     }
 
-    fn log(&self, id: &str, index: usize) -> String {
+    pub(crate) fn log(&self, id: &str, index: usize) -> String {
         let member = &MEMBERS[index];
         let timed_out = |service: &str, at: &str| {
             format!(

@@ -65,6 +65,8 @@ impl Call {
 pub(crate) enum Effect {
     /// The server never sees it; this is the answer.
     Answer(StatusCode, String),
+    /// The server never sees it; this answers.
+    Reply(Reply),
     /// The server carries it out, and the answer is lost on the way back.
     LoseAnswer,
     /// The server carries it out, and this is the answer.
@@ -76,6 +78,9 @@ pub(crate) enum Effect {
     /// The server answers; before the answer goes back, this happens.
     Then(Box<dyn Fn() -> Happening + Send + Sync>),
 }
+
+/// From a request to the JSON that answers it.
+pub(crate) type Reply = Box<dyn Fn(&Call) -> Value + Send + Sync>;
 
 pub(crate) type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -116,6 +121,9 @@ impl Proxy {
                 async move {
                     let effect = log.lock().expect("no holder panics").note(&request);
                     let call = Call::read(&request);
+                    if let Some(Effect::Reply(reply)) = effect.as_deref() {
+                        return Some(answer(StatusCode::OK, &reply(&call).to_string()));
+                    }
                     let passed = |response: Response<Bytes>| {
                         if response.status().is_success() {
                             log.lock().expect("no holder panics").taken.push(call);
@@ -127,7 +135,7 @@ impl Proxy {
                         Err(error) => panic!("the test server did not answer: {error}"),
                     };
                     match effect.as_deref() {
-                        None => Some(passed(forwarded().await)),
+                        None | Some(Effect::Reply(_)) => Some(passed(forwarded().await)),
                         Some(Effect::Answer(status, body)) => Some(answer(*status, body)),
                         Some(Effect::LoseAnswer) => {
                             forwarded().await;

@@ -1,0 +1,105 @@
+//! Whom a sweep may suspect: the nodes that Systems Manager has lost, and the running
+//! instances that it has never seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::calls::{AwsReader, Call, Reads};
+use super::reader::{LATE, Reader};
+use super::recent::Recent;
+use crate::diagnose::call_error::CallError;
+use crate::diagnose::facts::{Fetched, RegistrationFacts, RunningInstance};
+use crate::diagnose::sweep::Listed;
+use crate::node::NodeId;
+use crate::selection::Selection;
+
+/// The nodes that Systems Manager knows, by a filter, all pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ListNodes {
+    /// Those whose ping is lost.
+    Lost,
+    /// Those with the tag of this key and value.
+    Tagged(String, String),
+}
+
+impl Call for ListNodes {
+    const NAME: &'static str = "DescribeInstanceInformation";
+    type Answer = Vec<RegistrationFacts>;
+}
+
+/// The instances that run, of those with this tag where one is given, all pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListRunning(pub(crate) Option<(String, String)>);
+
+impl Call for ListRunning {
+    const NAME: &'static str = "DescribeInstances";
+    type Answer = Vec<RunningInstance>;
+}
+
+/// What makes the calls of a sweep.
+pub(crate) trait SweepReader: AwsReader + Reads<ListNodes> + Reads<ListRunning> {}
+impl<R: AwsReader + Reads<ListNodes> + Reads<ListRunning>> SweepReader for R {}
+
+/// Whom `selection` names.
+///
+/// # Errors
+/// Why a list could not be read to its end, as a clause.
+pub(crate) async fn list<R: SweepReader>(
+    selection: &Selection,
+    recent: &Arc<Recent<R>>,
+    until: Instant,
+) -> Result<Listed, String> {
+    let reads = recent.reads();
+    let (nodes, tag) = match selection {
+        Selection::Lost => (ListNodes::Lost, None),
+        Selection::All => (ListNodes::Lost, Some(None)),
+        Selection::Tag { key, value } => {
+            let (key, value) = (key.clone(), value.clone());
+            let nodes = ListNodes::Tagged(key.clone(), value.clone());
+            (nodes, Some(Some((key, value))))
+        }
+    };
+    let running = async {
+        match tag {
+            Some(tag) => reads.read(&ListRunning(tag)).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let both = async { tokio::try_join!(reads.read(&nodes), running) };
+    let failed = |error: CallError| error.to_string().trim_end_matches('.').to_owned();
+    let (mut registered, running) = timeout_at(until, both)
+        .await
+        .map_err(|_| LATE.to_owned())?
+        .map_err(failed)?;
+    let known: BTreeSet<&NodeId> = registered.iter().map(|node| &node.id).collect();
+    let others = running.iter().map(|one| NodeId::Instance(one.id.clone()));
+    let others: Vec<NodeId> = others.filter(|id| !known.contains(id)).collect();
+    let mut read = registrations(others, recent, until).await;
+    // What could not be read is suspected of nothing.
+    let is_missing = |one: &RunningInstance| {
+        let read = read.get(&NodeId::Instance(one.id.clone()));
+        read == Some(&Fetched::Missing)
+    };
+    let never_seen = running.into_iter().filter(is_missing).collect();
+    let unread = (read.values())
+        .filter(|read| matches!(read, Fetched::Failed(_)))
+        .count();
+    read.retain(|_, read| read.found().is_some());
+    registered.extend(read.into_values().filter_map(|read| read.found().cloned()));
+    Ok(Listed {
+        registered,
+        never_seen,
+        unread,
+    })
+}
+
+/// What Systems Manager knows of each of `ids`.
+pub(crate) async fn registrations<R: AwsReader>(
+    ids: Vec<NodeId>,
+    reads: &Arc<Recent<R>>,
+    until: Instant,
+) -> BTreeMap<NodeId, Fetched<RegistrationFacts>> {
+    Reader::new(Arc::clone(reads), until).list(ids).await
+}

@@ -1,0 +1,207 @@
+//! Nodes that have gone silent: whom a sweep suspects, what of the verdicts on them is
+//! an alarm, and what is over on a node that reports again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::by_id::{NodeDiagnosis, NodeStatus, diagnose_by_id, finding_of};
+use super::check::{Check, CheckStatus};
+use super::checks::CHECKS;
+use super::checks::registration::stops_reporting;
+use super::facts::{Facts, Fetched, RegistrationFacts, RunningInstance};
+use super::needs::Home;
+use super::verdict::is_disproved_by_ping;
+use crate::cause::Cause;
+use crate::finding::{ErrorDetails, Evidence, Finding};
+use crate::node::{IdSource, Node, NodeId};
+use crate::record::Level;
+
+/// An agent that cannot work hibernates and pings no more often than this ("Hibernate
+/// mode": up to an hour): silence that nothing explains is not told before.
+pub const HIBERNATION: Duration = Duration::from_secs(60 * 60);
+
+/// What was listed for a sweep.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Listed {
+    pub registered: Vec<RegistrationFacts>,
+    /// Running instances that Systems Manager does not know.
+    pub never_seen: Vec<RunningInstance>,
+    /// So many instances of which it could not be asked.
+    pub unread: usize,
+}
+
+/// A node that has been silent for longer than the grace, or never reported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suspect {
+    pub node: Node,
+    /// When it last reported, or was started; `None` where neither is known.
+    since: Option<Timestamp>,
+    /// What Systems Manager says of it, in words.
+    said: String,
+}
+
+/// Whether something of `since` is older than `span`; what is not known is.
+fn is_older(since: Option<Timestamp>, span: Duration, now: Timestamp) -> bool {
+    let age = |since: Timestamp| Duration::try_from(now.duration_since(since)).unwrap_or_default();
+    since.is_none_or(|since| age(since) >= span)
+}
+
+impl Listed {
+    /// Whom to look at, sorted by id, each once.
+    pub fn suspects(self, home: &Home, grace: Duration, now: Timestamp) -> Vec<Suspect> {
+        let node = |id: NodeId, id_source| Node {
+            id,
+            id_source,
+            account: home.account.clone(),
+            region: home.region.clone(),
+        };
+        let lost = self
+            .registered
+            .into_iter()
+            .filter(RegistrationFacts::is_lost);
+        let lost = lost.map(|known| Suspect {
+            said: known.ping_status,
+            since: known.last_ping,
+            node: node(known.id, IdSource::SystemsManager),
+        });
+        let never_seen = self.never_seen.into_iter().map(|one| Suspect {
+            said: "never registered".to_owned(),
+            since: one.launched_at,
+            node: node(NodeId::Instance(one.id), IdSource::Ec2),
+        });
+        let mut suspects: Vec<Suspect> = (lost.chain(never_seen))
+            .filter(|one| is_older(one.since, grace, now))
+            .collect();
+        suspects.sort_by(|one, other| one.node.cmp(&other.node));
+        suspects.dedup_by(|one, other| one.node.id == other.node.id);
+        suspects
+    }
+}
+
+impl Suspect {
+    /// What is asked of it: as of a node that is given by its id, with the silence as
+    /// evidence.
+    pub fn finding(&self, now: Timestamp) -> Finding {
+        let last = self
+            .since
+            .filter(|_| self.node.id_source == IdSource::SystemsManager);
+        let text = match last.map(|at| (at, now.duration_since(at).as_mins())) {
+            Some((at, minutes)) => format!(
+                "{}: last ping {}, {minutes} min ago",
+                self.said,
+                at.strftime("%Y-%m-%d %H:%M UTC")
+            ),
+            None => self.said.clone(),
+        };
+        let silence = Evidence {
+            at: now,
+            level: Level::Warn,
+            component: String::new(),
+            text,
+            place: Some(Evidence::SYSTEMS_MANAGER.to_owned()),
+        };
+        Finding {
+            evidence: vec![silence],
+            first: self.since.unwrap_or(now).min(now),
+            ..finding_of(self.node.clone(), now)
+        }
+    }
+
+    /// The verdict by what was read, as of a node that is given by its id. Nothing is
+    /// wrong with what has not been silent for long enough.
+    pub fn diagnose(
+        &self,
+        facts: &Facts,
+        home: &Home,
+        grace: Duration,
+        now: Timestamp,
+    ) -> NodeDiagnosis {
+        let verdict = diagnose_by_id(self.finding(now), facts, home);
+        let started = self
+            .node
+            .id
+            .instance()
+            .and_then(|id| facts.instances.get(id));
+        let started = started
+            .and_then(Fetched::found)
+            .and_then(|one| one.launched_at);
+        let patience = match verdict.status {
+            NodeStatus::Silent => grace.max(HIBERNATION),
+            _ => grace,
+        };
+        let is_late =
+            verdict.diagnosis.is_some() && !is_older(self.since.max(started), patience, now);
+        match is_late {
+            true => NodeDiagnosis {
+                status: NodeStatus::Late,
+                diagnosis: None,
+                ..verdict
+            },
+            false => verdict,
+        }
+    }
+}
+
+/// What a node is in, as far as it was known before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenFault {
+    /// The incident's.
+    pub cause: Cause,
+    /// What its findings named.
+    pub candidates: Vec<Cause>,
+    /// The service and the action that fail, where they are known.
+    pub error_details: ErrorDetails,
+    /// The newest evidence of this node.
+    pub last: Timestamp,
+    /// A check had proved it.
+    pub confirmed: bool,
+}
+
+impl OpenFault {
+    /// Whether it explains that the node does not report.
+    pub fn explains_silence(&self) -> bool {
+        self.cause != Cause::NodeSilent && stops_reporting(self.cause, &self.error_details)
+    }
+
+    /// Whether a ping at `ping` shows that it is over: with it the agent could not have
+    /// reported.
+    pub fn ends_with_ping(&self, ping: Timestamp) -> bool {
+        let disproved =
+            |cause: &Cause| is_disproved_by_ping(*cause, &self.error_details, self.last, ping);
+        ping > self.last && disproved(&self.cause) && self.candidates.iter().all(disproved)
+    }
+
+    /// Whether the checks that are run without a log can show it to be over.
+    pub fn is_checkable(&self) -> bool {
+        let action = self.error_details.action.as_deref();
+        let of_reports = action
+            .is_none_or(|action| action.eq_ignore_ascii_case("ssm:UpdateInstanceInformation"));
+        let service = self.error_details.service.as_deref();
+        self.confirmed
+            && of_reports
+            && service.is_none_or(|service| service == "ssm")
+            && proving(self.cause).next().is_some()
+    }
+
+    /// Whether the checks, which looked at everything that it may come from, no longer
+    /// observe it.
+    pub fn is_no_longer_observed(&self, seen: &NodeDiagnosis) -> bool {
+        let is_clear = |check: &Check| {
+            let mut results = seen.checks.iter().filter(|one| one.check == check.name);
+            results.all(|one| one.status != CheckStatus::Unknown && !one.confirms(self.cause))
+        };
+        self.is_checkable()
+            && seen.status == NodeStatus::Healthy
+            && proving(self.cause).all(is_clear)
+    }
+}
+
+/// The checks that can prove `cause`.
+fn proving(cause: Cause) -> impl Iterator<Item = &'static Check> {
+    let proves = move |check: &&Check| {
+        let mut observes = check.observes.iter();
+        observes.any(|one| one.confirms == Some(cause))
+    };
+    CHECKS.iter().filter(proves)
+}

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::HandlerError;
-use super::invocation::Invocation;
 use crate::diagnose::sweep::Suspect;
 use crate::state::{Key, Kind, SaveError, Slot, Store, load};
 
@@ -40,26 +39,28 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Takes the place over; `None` while another invocation has it.
-    pub(super) async fn begin<S: Store, C>(
+    /// Takes the place over for the invocation `me`, which ends at `ends_at` at the
+    /// latest; `None` while another one has it.
+    pub(super) async fn begin<S: Store>(
         selection: &str,
         state: &S,
-        by: &Invocation<C>,
+        (me, ends_at): (u64, Timestamp),
+        now: Timestamp,
     ) -> Result<Option<Self>, HandlerError> {
         let key = Key::new(Kind::Sweep, selection);
-        let slots = load(state, std::slice::from_ref(&key), Key::clone, by.now).await?;
+        let slots = load(state, std::slice::from_ref(&key), Key::clone, now).await?;
         let slot: Slot<Place> = slots.into_iter().next().unwrap_or_default();
         let known = slot.value.clone().unwrap_or(Place {
             under_way: None,
             after: None,
             most: MOST,
         });
-        let is_held = |(by_whom, until): (u64, Timestamp)| by_whom != by.me && by.now < until;
+        let is_held = |(by, until): (u64, Timestamp)| by != me && now < until;
         if known.under_way.is_some_and(is_held) {
             return Ok(None);
         }
         let place = Place {
-            under_way: Some((by.me, by.ends_at)),
+            under_way: Some((me, ends_at)),
             ..known
         };
         let mut progress = Self {
@@ -68,7 +69,7 @@ impl Progress {
             after: place.after.clone(),
             place,
         };
-        Ok(progress.save(state, by.now).await?.then_some(progress))
+        Ok(progress.save(state, now).await?.then_some(progress))
     }
 
     /// Those of `suspects`, sorted by id, whose turn it is; whether others remain.
@@ -121,5 +122,90 @@ impl Progress {
             Some(Err(SaveError::Conflict)) => Ok(false),
             Some(Err(SaveError::State(error))) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::Home;
+    use crate::diagnose::facts::RegistrationFacts;
+    use crate::diagnose::sweep::Listed;
+    use crate::node::NodeId;
+    use crate::state::Memory;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).expect("in range")
+    }
+
+    fn suspects(count: usize) -> Vec<Suspect> {
+        let lost = |number| RegistrationFacts {
+            id: NodeId::parse(&format!("i-{number:017}")).expect("an id"),
+            ping_status: "ConnectionLost".to_owned(),
+            last_ping: None,
+            agent_version: None,
+        };
+        let listed = Listed {
+            registered: (0..count).map(lost).collect(),
+            ..Listed::default()
+        };
+        listed.suspects(&Home::default(), Duration::ZERO, at(0))
+    }
+
+    async fn begin(state: &Memory, me: u64, now: i64) -> Option<Progress> {
+        let turn = (me, at(now + 60));
+        let begun = Progress::begin("lost", state, turn, at(now)).await;
+        begun.expect("the state can be used")
+    }
+
+    /// The first and the last number that are looked at next, and whether others remain.
+    async fn next(state: &Memory, now: i64, is_done: bool) -> (usize, usize, bool) {
+        let mut progress = begin(state, 1, now).await.expect("nobody is at it");
+        let (next, remain) = progress.next(suspects(2_300));
+        let ended = progress.end(is_done, state, at(now + 1)).await;
+        ended.expect("the state can be used");
+        let number = |one: Option<&Suspect>| {
+            let id = one.expect("some").node.id.as_str();
+            id.trim_start_matches("i-").parse().expect("digits")
+        };
+        (number(next.first()), number(next.last()), remain)
+    }
+
+    #[tokio::test]
+    async fn a_fleet_that_is_larger_than_one_sweep_goes_on_in_the_next() {
+        let state = Memory::default();
+        let mut seen = Vec::new();
+        for number in 0..4 {
+            seen.push(next(&state, 100 * number, true).await);
+        }
+        let expected = [
+            (0, 999, true),
+            (1_000, 1_999, true),
+            (2_000, 2_299, false),
+            (0, 999, true),
+        ];
+        assert_eq!(seen, expected);
+        // Where time was up, the same have their turn again, with fewer beside them.
+        assert_eq!(next(&state, 500, false).await, (1_000, 1_999, true));
+        assert_eq!(next(&state, 600, true).await, (1_000, 1_499, true));
+        assert_eq!(next(&state, 700, true).await, (1_500, 2_299, false));
+    }
+
+    #[tokio::test]
+    async fn of_two_sweeps_at_once_one_looks_and_one_that_was_cut_off_holds_up_nobody() {
+        let state = Memory::default();
+        let first = begin(&state, 1, 0).await.expect("nobody is at it");
+        assert!(begin(&state, 2, 30).await.is_none());
+        let second = begin(&state, 2, 60).await.expect("the first has ended");
+        first
+            .end(true, &state, at(61))
+            .await
+            .expect("it is harmless");
+        assert!(begin(&state, 3, 62).await.is_none(), "the second is at it");
+        second
+            .end(true, &state, at(63))
+            .await
+            .expect("it is written");
+        assert!(begin(&state, 3, 64).await.is_some());
     }
 }

@@ -78,7 +78,9 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             region: home.region.as_ref().map(ToString::to_string),
             ..SourceSummary::default()
         };
-        let Some(mut progress) = Progress::begin(&sweep.selection, state, self).await? else {
+        let turn = (self.me, self.ends_at);
+        let begun = Progress::begin(&sweep.selection, state, turn, self.now).await?;
+        let Some(mut progress) = begun else {
             sweep.under_way = true;
             return Ok(build::sweep(source, sweep, &[], Vec::new(), Vec::new()));
         };

@@ -339,6 +339,27 @@ fn anything_else_is_refused_with_the_forms_that_would_do() {
 }
 
 #[test]
+fn a_sweep_names_whom_it_looks_at_or_leaves_it_to_the_setting() {
+    for (event, expected) in [
+        (r#"{"sweep":{}}"#, None),
+        (r#"{"sweep":{"nodes":"all"}}"#, Some(Selection::All)),
+    ] {
+        assert_eq!(input(event), Ok(Input::Sweep(expected)));
+    }
+    for (event, says) in [
+        (r#"{"sweep":7}"#, "integer in place of an object"),
+        (r#"{"sweep":{"node":"all"}}"#, "unknown field `node`"),
+        (r#"{"sweep":{"nodes":"some"}}"#, "found nodes \"some\""),
+    ] {
+        let error = input(event).expect_err(event);
+        assert_eq!(error.name(), "InputSweep");
+        let text = error.to_string();
+        assert!(text.contains(says), "{event}: {text}");
+        assert!(text.contains("with lost, all or tag:KEY=VALUE"), "{text}");
+    }
+}
+
+#[test]
 fn a_wrong_key_or_id_of_raw_text_is_named() {
     for (event, says) in [
         (r#"{"log":7}"#, "integer in place of a string"),

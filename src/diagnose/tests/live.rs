@@ -1,6 +1,7 @@
 #![cfg(feature = "aws")]
 
 mod recent;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -24,7 +25,7 @@ use crate::diagnose::facts::{
 use crate::diagnose::live::*;
 use crate::diagnose::{Home, Needs, diagnose};
 use crate::finding::Finding;
-use crate::node::{InstanceId, Region};
+use crate::node::{InstanceId, NodeId, Region};
 
 /// Answers as a fleet of one profile and subnet would, and notes what it was
 /// asked.
@@ -37,6 +38,10 @@ struct Fleet {
     silent: &'static [&'static str],
     /// How long each call takes.
     pace: Duration,
+    /// What sets an instance apart from the others, by its number.
+    shape: fn(u32, &mut InstanceFacts),
+    /// The instances up to this number are lost.
+    lost: u32,
     asked: Mutex<Vec<String>>,
 }
 
@@ -48,6 +53,8 @@ impl Default for Fleet {
             denied: Vec::new(),
             silent: &[],
             pace: Duration::ZERO,
+            shape: |_, _| {},
+            lost: 0,
             asked: Mutex::default(),
         }
     }
@@ -75,12 +82,40 @@ impl Fleet {
         Ok(())
     }
 
+    fn registered(&self, id: NodeId) -> RegistrationFacts {
+        let is_lost = number(id.as_str()) <= self.lost;
+        RegistrationFacts {
+            id,
+            ping_status: if is_lost { "ConnectionLost" } else { "Online" }.to_owned(),
+            last_ping: Some(second(if is_lost { -7_200 } else { -600 })),
+            agent_version: None,
+        }
+    }
+
     /// What was asked, sorted: reads run side by side.
     fn asked(&self) -> Vec<String> {
         let mut asked = self.asked.lock().expect("no call panics").clone();
         asked.sort();
         asked
     }
+}
+
+/// The role that a profile of this name holds; several have none of their own.
+fn role_of(name: &str, trust_policy: &str) -> RoleFacts {
+    let own = role(trust_policy);
+    match name.starts_with("Role") {
+        true => RoleFacts {
+            name: name.to_owned(),
+            arn: format!("arn:aws:iam::111122223333:role/{name}"),
+            ..own
+        },
+        false => own,
+    }
+}
+
+/// The number of an instance of [`instance_id`].
+fn number(id: &str) -> u32 {
+    id.trim_start_matches("i-").parse().expect("digits")
 }
 
 fn of<T: Clone>(read: &BTreeMap<String, Fetched<T>>, ids: &[String]) -> Vec<T> {
@@ -109,7 +144,12 @@ macro_rules! answers {
 answers! {
     List<InstanceFacts>, List(ids) => |fleet| ids.len().to_string(), {
         let known = ids.iter().filter(|id| !fleet.unknown.contains(id));
-        known.map(|id| InstanceFacts { imds_defaults: None, id: id.clone(), ..instance(1) }).collect()
+        let of = |id: &InstanceId| {
+            let mut of = InstanceFacts { imds_defaults: None, id: id.clone(), ..instance(1) };
+            (fleet.shape)(number(id.as_str()), &mut of);
+            of
+        };
+        known.map(of).collect()
     };
     List<GroupFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.groups, ids);
     List<AclFacts>, List(vpcs) => |fleet| vpcs.join(","), lists(&fleet.world.acls, vpcs);
@@ -120,13 +160,7 @@ answers! {
     List<VpcFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.vpcs, ids);
     List<DhcpFacts>, List(ids) => |fleet| ids.join(","), of(&fleet.world.dhcp_options, ids);
     List<RegistrationFacts>, List(ids) => |fleet| ids.len().to_string(), {
-        let online = ids.iter().map(|id| RegistrationFacts {
-            id: id.clone(),
-            ping_status: "Online".to_owned(),
-            last_ping: Some(second(-600)),
-            agent_version: None,
-        });
-        online.collect()
+        ids.iter().map(|id| fleet.registered(id.clone())).collect()
     };
     GetInstanceMetadataDefaults, _ => |fleet| "", ImdsDefaults {
         endpoint_enabled: Some(false),
@@ -138,11 +172,11 @@ answers! {
         let mut profile = profile();
         profile.role = Some(RoleFacts {
             tags: Fetched::Failed("not in this answer".to_owned()),
-            ..role(super::world::TRUSTS_LAMBDA)
+            ..role_of(name, super::world::TRUSTS_LAMBDA)
         });
         profile
     };
-    GetRole, GetRole(name) => |fleet| name, role(super::world::TRUSTS_EC2);
+    GetRole, GetRole(name) => |fleet| name, role_of(name, super::world::TRUSTS_EC2);
     SimulatePrincipalPolicy, SimulatePrincipalPolicy(role_arn, actions, resource) =>
         |fleet| format!("{role_arn} on {resource}"),
         {

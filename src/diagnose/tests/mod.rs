@@ -10,5 +10,6 @@ mod network;
 mod paths;
 mod permissions;
 mod ssm;
+mod sweep;
 mod verdicts;
 pub(crate) mod world;

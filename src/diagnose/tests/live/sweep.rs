@@ -1,0 +1,97 @@
+//! What a sweep asks of AWS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Fleet, home, instance_id, second};
+use crate::diagnose::Needs;
+use crate::diagnose::call_error::CallError;
+use crate::diagnose::facts::{InstanceFacts, ProfileRef, RegistrationFacts, RunningInstance};
+use crate::diagnose::live::{Call, ListNodes, ListRunning, Reads, Recent, list, read};
+use crate::finding::Finding;
+use crate::node::NodeId;
+use crate::selection::Selection;
+
+const NODES: u32 = 10_000;
+const LOST: u32 = 1_000;
+
+/// Notes a call for each page.
+async fn pages(fleet: &Fleet, call: &'static str, found: u32, page: u32) -> Result<(), CallError> {
+    for number in 0..found.div_ceil(page).max(1) {
+        fleet.answer(call, &format!("page {number}")).await?;
+    }
+    Ok(())
+}
+
+impl Reads<ListNodes> for Fleet {
+    async fn read(&self, _: &ListNodes) -> Result<Vec<RegistrationFacts>, CallError> {
+        pages(self, ListNodes::NAME, self.lost, 50).await?;
+        let lost = (1..=self.lost).map(|number| NodeId::Instance(instance_id(number)));
+        Ok(lost.map(|id| self.registered(id)).collect())
+    }
+}
+
+impl Reads<ListRunning> for Fleet {
+    async fn read(&self, _: &ListRunning) -> Result<Vec<RunningInstance>, CallError> {
+        pages(self, ListRunning::NAME, NODES, 1_000).await?;
+        let running = |number| RunningInstance {
+            id: instance_id(number),
+            launched_at: Some(second(-86_400)),
+        };
+        Ok((1..=NODES).map(running).collect())
+    }
+}
+
+/// Twenty roles and thirty subnets of five VPCs.
+fn shape(number: u32, instance: &mut InstanceFacts) {
+    instance.profile = Some(ProfileRef {
+        name: format!("Role{}", number % 20),
+        arn: format!(
+            "arn:aws:iam::111122223333:instance-profile/Role{}",
+            number % 20
+        ),
+        id: "AIPAEXAMPLEEXAMPLE01".to_owned(),
+    });
+    instance.vpc = Some(format!("vpc-{}", number % 5));
+    instance.subnet = Some(format!("subnet-{}", number % 30));
+    instance.network.groups = vec![format!("sg-{}", number % 30)];
+}
+
+/// How many suspects a sweep of the whole fleet has, and how many calls it makes.
+fn calls(selection: &Selection, denied: Vec<&'static str>) -> (usize, usize) {
+    let fleet = Arc::new(Fleet {
+        shape,
+        denied,
+        lost: LOST,
+        ..Fleet::default()
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().expect("a runtime");
+    let suspects = runtime.block_on(async {
+        let (began, now) = (Instant::now(), second(0));
+        let until = began + Duration::from_secs(60);
+        let reads = Arc::clone(&fleet);
+        let recent = Arc::new(Recent::new(reads, Arc::default(), began, Duration::ZERO));
+        let listed = list(selection, &recent, until).await.expect("it is listed");
+        let suspects = listed.suspects(&home(), Duration::from_secs(900), now);
+        let asked: Vec<Finding> = suspects.iter().map(|one| one.finding(now)).collect();
+        read(&Needs::of(&asked, &home()), &recent, until).await;
+        suspects.len()
+    });
+    (suspects, fleet.asked().len())
+}
+
+#[test]
+fn the_calls_of_a_sweep_grow_with_scopes() {
+    let (suspects, lost) = calls(&Selection::Lost, Vec::new());
+    assert_eq!(suspects, 1_000);
+    assert!(lost <= 200, "{lost} calls");
+    let (suspects, all) = calls(&Selection::All, Vec::new());
+    assert_eq!(suspects, 1_000);
+    assert!(all <= 400, "{all} calls");
+    // Where the simulator may not be asked, the policies of each role are read.
+    let (_, without) = calls(&Selection::Lost, vec!["SimulatePrincipalPolicy"]);
+    assert!(without <= 200, "{without} calls");
+}

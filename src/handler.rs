@@ -14,6 +14,7 @@ mod invocation;
 mod log;
 mod notifier;
 mod progress;
+mod request;
 mod services;
 mod settle;
 mod state;
@@ -37,8 +38,9 @@ use crate::config::Config;
 use crate::decode::DecodeContext;
 use crate::diagnose::Home;
 use crate::engine::{Engine, LoadError};
-use crate::node::AccountId;
-use crate::receive::{self, Input, Payloads};
+use crate::node::{AccountId, NodeId};
+use crate::receive::{self, Input, Payloads, ReceiveError, RepairRequest};
+use crate::repair::repairs::Repair;
 use crate::report::Report;
 use crate::selection::Selection;
 use crate::state::{Memory, StateError};
@@ -69,6 +71,7 @@ pub struct Handler {
 enum Work<'p> {
     Logs(Payloads<'p>),
     Sweep(Selection),
+    Repair(&'static Repair, NodeId),
 }
 
 /// What an invocation answers.
@@ -155,6 +158,14 @@ impl Handler {
             Input::Sweep(selection) => {
                 Work::Sweep(selection.unwrap_or_else(|| self.config.sweep.clone()))
             }
+            Input::Repair(RepairRequest { action, node }) => {
+                let repair = Repair::named(&action);
+                let repair = repair.ok_or_else(|| ReceiveError::Repair {
+                    found: format!("action {:?}", action.chars().take(40).collect::<String>()),
+                })?;
+                invocation.guardrails.requested = true;
+                Work::Repair(repair, node)
+            }
             Input::Nodes(nodes) => {
                 let report = invocation.diagnose_by_id(nodes, &*self.services).await;
                 return Ok(Answer::Report(Box::new(report)));
@@ -194,6 +205,10 @@ impl Handler {
             Work::Sweep(selection) => {
                 let grace = self.config.sweep_grace;
                 let report = invocation.sweep(selection, grace, &self.services, state);
+                return Ok(Answer::Report(Box::new(report.await?)));
+            }
+            Work::Repair(repair, node) => {
+                let report = invocation.repair(repair, node.clone(), &self.services, state);
                 return Ok(Answer::Report(Box::new(report.await?)));
             }
         };

@@ -116,6 +116,31 @@ pub(super) fn sweep(fields: &str) -> Result<Option<Selection>, ReceiveError> {
     read.map(Some)
 }
 
+/// `{"repair":{"action":"…","node":"i-…"}}`: a person asks for one repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RepairRequest {
+    /// The repair's name; whether there is one of it is not known here.
+    pub action: String,
+    pub node: NodeId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct RepairFields {
+    action: String,
+    node: String,
+}
+
+pub(super) fn repair(fields: &str) -> Result<RepairRequest, ReceiveError> {
+    let wrong = |found: String| ReceiveError::Repair { found };
+    let RepairFields { action, node } =
+        serde_json::from_str(fields).map_err(|fault| wrong(json_fault(&fault).0))?;
+    let id = NodeId::parse(&node);
+    let shown = || node.chars().take(40).collect::<String>();
+    let node = id.ok_or_else(|| wrong(format!("node {:?}, which is no node id", shown())))?;
+    Ok(RepairRequest { action, node })
+}
+
 fn named<T>(
     text: Option<Cow<'_, str>>,
     parse: impl Fn(&str) -> Option<T>,

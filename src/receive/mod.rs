@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use direct::MOST_NODES;
-pub(crate) use direct::RawLog;
+pub(crate) use direct::{RawLog, RepairRequest};
 #[cfg(feature = "aws")]
 pub(crate) use kinesis::failures;
 
@@ -32,6 +32,8 @@ pub(crate) enum Input<'p> {
     Nodes(Vec<NodeId>),
     /// Whom a sweep looks at; `None` leaves it to the setting.
     Sweep(Option<Selection>),
+    /// One repair that a person asks for.
+    Repair(RepairRequest),
 }
 
 /// The kind of input, which decides what answers it.
@@ -172,6 +174,11 @@ pub enum ReceiveError {
         Selection::ALLOWED
     )]
     Sweep { found: String },
+    #[error(
+        "expected {{\"repair\":{{\"action\":\"…\",\"node\":\"i-…\"}}}} with the name of a repair, as \
+         TRIAGE_REPAIR_ACTIONS takes it, found {found}"
+    )]
+    Repair { found: String },
 }
 
 impl ReceiveError {
@@ -184,6 +191,7 @@ impl ReceiveError {
             Self::RawLog { .. } => "InputRawLog",
             Self::Nodes { .. } => "InputNodes",
             Self::Sweep { .. } => "InputSweep",
+            Self::Repair { .. } => "InputRepair",
         }
     }
 }
@@ -191,7 +199,7 @@ impl ReceiveError {
 const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 {\"awslogs\":{\"data\":\"H4sI…\"}}; a Kinesis event {\"Records\":[{\"kinesis\":{\"sequenceNumber\":\
 \"4959…\",\"data\":\"H4sI…\"}}]}; or by hand {\"log\":\"<raw log text>\",\"node\":\
-\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, {\"sweep\":{}} for those that have gone silent, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
+\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, {\"sweep\":{}} for those that have gone silent, {\"repair\":{\"action\":\"trust-ec2\",\"node\":\"i-0123456789abcdef0\"}} for one repair, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
 
 /// The payloads of an `event` that holds log lines.
 ///
@@ -200,7 +208,7 @@ const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
     match input(event)? {
         Input::Logs(payloads) => Ok(payloads),
-        Input::Nodes(_) | Input::Sweep(_) => Err(ReceiveError::UnknownForm {
+        Input::Nodes(_) | Input::Sweep(_) | Input::Repair(_) => Err(ReceiveError::UnknownForm {
             found: "nodes without a log".to_owned(),
         }),
     }
@@ -227,11 +235,13 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
                         sequence_number: None,
                         payload,
                     }),
-                    Keys::Subscription(_) | Keys::Kinesis(_) | Keys::Nodes(_) | Keys::Sweep(_) => {
-                        Err(ReceiveError::UnknownForm {
-                            found: "an array of whole events".to_owned(),
-                        })
-                    }
+                    Keys::Subscription(_)
+                    | Keys::Kinesis(_)
+                    | Keys::Nodes(_)
+                    | Keys::Sweep(_)
+                    | Keys::Repair(_) => Err(ReceiveError::UnknownForm {
+                        found: "an array of whole events".to_owned(),
+                    }),
                 })
                 .collect::<Result<_, _>>()?,
         }));
@@ -239,6 +249,7 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
     Ok(Input::Logs(match keys_of(event)? {
         Keys::Nodes(nodes) => return Ok(Input::Nodes(nodes)),
         Keys::Sweep(selection) => return Ok(Input::Sweep(selection)),
+        Keys::Repair(request) => return Ok(Input::Repair(request)),
         Keys::Subscription(awslogs) => Payloads {
             kind: Kind::Subscription,
             items: vec![Delivery {
@@ -266,6 +277,7 @@ enum Keys<'p> {
     Direct(Payload<'p>),
     Nodes(Vec<NodeId>),
     Sweep(Option<Selection>),
+    Repair(RepairRequest),
 }
 
 /// The keys that tell the kinds apart; their values are left unread.
@@ -284,6 +296,7 @@ struct Probe<'p> {
     node: Option<&'p RawValue>,
     nodes: Option<&'p RawValue>,
     sweep: Option<&'p RawValue>,
+    repair: Option<&'p RawValue>,
 }
 
 fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
@@ -313,10 +326,12 @@ fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
         direct::nodes(event).map(Keys::Nodes)
     } else if let Some(fields) = probe.sweep {
         direct::sweep(fields.get()).map(Keys::Sweep)
+    } else if let Some(fields) = probe.repair {
+        direct::repair(fields.get()).map(Keys::Repair)
     } else {
         Err(ReceiveError::UnknownForm {
             found:
-                "an object without `awslogs`, `Records`, `messageType`, `log`, `nodes` or `sweep`"
+                "an object without `awslogs`, `Records`, `messageType`, `log`, `nodes`, `sweep` or `repair`"
                     .to_owned(),
         })
     }

@@ -35,6 +35,7 @@ pub(crate) fn report(
             log_stream: source.log_stream.as_deref().map(redact_line),
             ..source
         },
+        repair: None,
         sweep: None,
         nodes: Vec::new(),
         incidents,

@@ -12,7 +12,7 @@ use crate::diagnose::by_id::NodeStatus;
 use crate::diagnose::check::{CheckResult, Question};
 use crate::finding::{Evidence, Recovered, SignatureCount, SourceSummary, Unrecognised};
 use crate::incident::nodes::NodeEntry;
-use crate::repair::outcome::Outcome;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 
 /// Changes only when a reader of the report must change.
@@ -22,6 +22,9 @@ pub(crate) const SCHEMA: &str = "ssm-agent-triage/report/1";
 pub struct Report {
     pub schema: &'static str,
     pub source: SourceSummary,
+    /// Of a repair that a person asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<RepairReport>,
     /// Of a sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepReport>,
@@ -35,6 +38,17 @@ pub struct Report {
     /// Signature id → how many records it recognised as harmless.
     pub benign: BTreeMap<String, u64>,
     pub unrecognised: Vec<Unrecognised>,
+}
+
+/// What came of a repair that a person asked for. The incident that it is about has the
+/// whole of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RepairReport {
+    pub action: &'static str,
+    pub node: String,
+    pub status: OutcomeStatus,
+    /// What was done, or why nothing was.
+    pub detail: String,
 }
 
 /// What one invocation of a sweep looked at.

@@ -11,6 +11,7 @@ mod lists;
 mod live_state;
 mod memory;
 mod messages;
+mod on_request;
 mod peers;
 mod permissions;
 mod replay;

@@ -41,6 +41,11 @@ impl NodeStatus {
     pub fn is_unknown(self) -> bool {
         matches!(self, Self::NotFound | Self::Undetermined)
     }
+
+    /// Whether no agent can run on it.
+    pub fn is_idle(self) -> bool {
+        matches!(self, Self::Stopped | Self::Terminated | Self::NotFound)
+    }
 }
 
 /// What live state says of a node given by its id.

@@ -22,6 +22,7 @@ use crate::incident::store::agree::Times;
 use crate::incident::store::{
     Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident, State,
 };
+use crate::node::Node;
 use crate::notify::content::Content;
 use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
@@ -188,9 +189,12 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
         Ok(())
     }
 
-    /// Notifies again of what is open still and was notified long ago.
-    pub(super) async fn remind(&mut self) -> Result<(), StateError> {
-        let open = (self.incidents).remind_all(self.state, &self.times).await?;
+    /// Notifies again of what is open still and was notified long ago, unless all of its
+    /// nodes are `idle`.
+    pub(super) async fn remind(&mut self, idle: &[&Node]) -> Result<(), StateError> {
+        let open = (self.incidents)
+            .remind_all(idle, self.state, &self.times)
+            .await?;
         let (plan, outcome) = build::untouched("Nothing new was read about it.");
         let settled = open.into_iter().map(|one| Settled {
             incident: one.incident,

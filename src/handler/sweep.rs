@@ -16,7 +16,7 @@ use super::notifier::Settled;
 use super::progress::Progress;
 use crate::cause::Cause;
 use crate::diagnose::Home;
-use crate::diagnose::by_id::{NodeDiagnosis, diagnose_by_id, finding_of};
+use crate::diagnose::by_id::{NodeStatus, diagnose_by_id, finding_of};
 use crate::diagnose::diagnosis::Diagnosis;
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
 use crate::diagnose::sweep::{Listed, OpenFault};
@@ -45,7 +45,7 @@ pub(super) trait SweepServices: Services {
 
 /// What one invocation came to.
 struct Swept {
-    diagnosed: Vec<NodeDiagnosis>,
+    looked_at: Vec<(Node, NodeStatus)>,
     incidents: Vec<IncidentReport>,
     recovered: Vec<Recovered>,
     /// Everything was read in time.
@@ -92,7 +92,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         Ok(build::sweep(
             source,
             sweep,
-            &swept.diagnosed,
+            &swept.looked_at,
             swept.incidents,
             swept.recovered,
         ))
@@ -134,32 +134,32 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let facts = services.look(&asked, Duration::ZERO, self).await;
         let is_whole = Instant::now() < self.budget.checks;
 
-        let diagnosed = suspects.iter();
-        let diagnosed = diagnosed.map(|one| one.diagnose(&facts, home, grace, now));
-        let diagnosed: Vec<NodeDiagnosis> = diagnosed.collect();
-        for one in &diagnosed {
-            *sweep.statuses.entry(one.status).or_default() += 1;
-        }
         let nodes = suspects.iter().map(|one| &one.node);
         known.load_nodes(state, nodes, now).await?;
-        let mut wrong: Vec<Diagnosis> = (diagnosed.iter())
-            .filter_map(|one| one.diagnosis.clone())
-            .filter(|one| !is_explained(one, &known))
-            .collect();
+        let (mut looked_at, mut wrong) = (Vec::new(), Vec::new());
+        for suspect in suspects {
+            let verdict = suspect.diagnose(&facts, home, grace, now);
+            *sweep.statuses.entry(verdict.status).or_default() += 1;
+            looked_at.push((suspect.node, verdict.status));
+            let found = verdict.diagnosis;
+            wrong.extend(found.filter(|one| !is_explained(one, &known)));
+        }
         for one in &mut wrong {
             known.attach_to_open(one);
         }
+        let idle = looked_at.iter().filter(|(_, status)| status.is_idle());
+        let idle: Vec<&Node> = idle.map(|(node, _)| node).collect();
         let over = reporting.iter();
         let recovered: Vec<Recovered> = over.flat_map(|one| one.over(&facts, home, now)).collect();
 
         let (settled, mut round) = self.notify_of(&wrong, &mut known, services, state).await?;
         round.recover(&recovered).await?;
-        round.remind().await?;
+        round.remind(&idle).await?;
         if !round.undelivered.is_empty() {
             return Err(HandlerError::UndeliveredNotification(round.undelivered));
         }
         Ok(Swept {
-            diagnosed,
+            looked_at,
             incidents: settled.into_iter().map(Settled::report).collect(),
             recovered,
             is_whole,

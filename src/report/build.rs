@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::cause::Scope;
-use crate::diagnose::by_id::NodeDiagnosis;
+use crate::diagnose::by_id::{NodeDiagnosis, NodeStatus};
 use crate::diagnose::check::CheckResult;
 use crate::diagnose::question;
 use crate::finding::{Evidence, Recovered, SourceSummary, Unrecognised};
 use crate::incident::group::Incident;
 use crate::incident::nodes::{NODES_LISTED, NodeEntry, NodeList};
+use crate::node::Node;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::{
@@ -69,18 +70,18 @@ pub(crate) fn by_id(
     }
 }
 
-/// The report of a sweep: `incidents` are what is wrong, and the first of `diagnosed`
-/// that do not report are named.
+/// The report of a sweep: `incidents` are what is wrong, and the first of `looked_at`
+/// are named.
 pub(crate) fn sweep(
     source: SourceSummary,
     sweep: SweepReport,
-    diagnosed: &[NodeDiagnosis],
+    looked_at: &[(Node, NodeStatus)],
     incidents: Vec<IncidentReport>,
     recovered: Vec<Recovered>,
 ) -> Report {
-    let named = diagnosed.iter().map(|one| NodeReport {
-        node: NodeEntry::from(&one.node),
-        status: one.status,
+    let named = looked_at.iter().map(|(node, status)| NodeReport {
+        node: NodeEntry::from(node),
+        status: *status,
         checks: Vec::new(),
     });
     Report {

@@ -354,7 +354,7 @@ fn reworded(answer: String) -> String {
 async fn each_call_that_is_denied_is_named() {
     let (_server, peer) = moto::of_its_own();
     let proxy = Proxy::start(peer, &moto::fresh_account()).await;
-    for action in ["PutItem", "GetItem", "BatchGetItem"] {
+    for action in ["PutItem", "GetItem", "BatchGetItem", "Query"] {
         proxy.on(action, Effect::Edit(reworded));
     }
     let owner = config(&proxy.url(), "test", "test");
@@ -368,6 +368,7 @@ async fn each_call_that_is_denied_is_named() {
         "dynamodb:PutItem",
         "dynamodb:GetItem",
         "dynamodb:BatchGetItem",
+        "dynamodb:Query",
     ];
     for denied in calls {
         moto::enforce(peer, false).await;
@@ -389,6 +390,7 @@ async fn each_call_that_is_denied_is_named() {
             saved.map_err(state_error),
             table.load(&one, Consistency::Strong).await.map(|_| ()),
             table.load(&two, Consistency::Strong).await.map(|_| ()),
+            table.open(Kind::Node).await.map(|_| ()),
         ];
         for (call, outcome) in calls.iter().zip(outcomes) {
             let (_, name) = call.split_once(':').expect("a service");

@@ -347,6 +347,42 @@ async fn what_is_open_for_long_is_notified_again_though_no_log_comes() {
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].state(), "reminder");
     assert!(mails[0].text.contains("Still active."), "{}", mails[0].text);
+
+    // While its instance is stopped there is nothing to do about it.
+    let ec2 = scene.ec2();
+    let stop = ec2.stop_instances().instance_ids(&node).send().await;
+    stop.expect("the instance stops");
+    registered.pinged(&node, 3 * HOURS);
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let report = function.handle(&sweep()).await;
+    assert_eq!(count(&report, "stopped"), 1, "{report:#}");
+    assert!(scene.mailbox.take().await.is_empty());
+}
+
+#[tokio::test]
+async fn two_sweeps_at_once_notify_once_and_any_environment_closes_what_another_opened() {
+    let scene = Scene::new().await;
+    let [dark] = sound(&scene).await;
+    scene.set_imds(&dark, false).await;
+    let registered = Registered::of(&scene);
+    scene.proxy.on("DescribeInstances", started_long_ago());
+    registered.pinged(&dark, 37);
+    let settings = [("TRIAGE_STATE_TABLE", scene.state_table().await)];
+    let mut one = scene.function(&settings).await;
+    let mut other = scene.function(&settings).await;
+    let (begun, event) = (sweep(), sweep());
+    let (first, second) = tokio::join!(one.handle(&begun), other.handle(&event));
+    let mails = scene.mailbox.take().await;
+    assert_eq!(mails.len(), 1, "{first:#}\n{second:#}");
+    assert_eq!(mails[0].attribute("cause"), "imds-disabled");
+    scene.set_imds(&dark, true).await;
+    registered.pinged(&dark, 0);
+    for environment in [&mut other, &mut one] {
+        environment.handle(&sweep()).await;
+    }
+    let mails = scene.mailbox.take().await;
+    let states: Vec<&str> = mails.iter().map(|mail| mail.state()).collect();
+    assert_eq!(states, ["resolved"]);
 }
 
 #[tokio::test]

@@ -458,6 +458,12 @@ impl Entry {
         self.stands() && due() == Some(NotifyReason::Reminder)
     }
 
+    /// Whether it is open on another node than these.
+    pub(super) fn has_open_node_beside(&self, others: &BTreeSet<Node>) -> bool {
+        let mut open = self.listed.iter().filter(|(_, is_open)| **is_open);
+        open.any(|(node, _)| !others.contains(node))
+    }
+
     /// What is remembered of it, as an incident of which nothing new was read.
     pub(super) fn as_open(&self, key: &str) -> OpenIncident {
         let open = self.listed.iter().filter(|(_, is_open)| **is_open);

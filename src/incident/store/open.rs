@@ -48,19 +48,23 @@ impl Incidents {
     }
 
     /// The incidents at hand that were notified long ago and are open still, claimed:
-    /// those that no batch and no check brings. One that another environment writes
+    /// those that no batch and no check brings, of other than `idle` nodes. One that another environment writes
     /// meanwhile is left to it, and to the next time.
     ///
     /// # Errors
     /// When the state cannot be used.
     pub async fn remind_all<S: Store, C: Fn() -> Timestamp>(
         &mut self,
+        idle: &[&Node],
         state: &S,
         times: &Times<C>,
     ) -> Result<Vec<OpenIncident>, StateError> {
         let now = (times.clock)();
+        let idle: BTreeSet<Node> = idle.iter().map(|node| entry::key(node)).collect();
         let is_due = |entry: &Entry| {
-            entry.is_reminder_due(self.reminder, now) && !entry.is_claimed_by_another(self.me, now)
+            entry.is_reminder_due(self.reminder, now)
+                && !entry.is_claimed_by_another(self.me, now)
+                && entry.has_open_node_beside(&idle)
         };
         let due = self.entries().filter(|(_, entry)| is_due(entry));
         let due: Vec<String> = due.map(|(key, _)| key.clone()).collect();

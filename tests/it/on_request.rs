@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::answer::{incident_of, outcome, reason};
 use crate::support::instances::Launch;
-use crate::support::proxy::json_answer;
-use crate::support::scene::{ADVISE, ALL_ACTIONS, DRY_RUN, REPAIR, Scene};
+use crate::support::proxy::{ec2_error, json_answer};
+use crate::support::scene::{ADVISE, ALL_ACTIONS, DRY_RUN, MODIFY, REPAIR, Scene};
 
 const ON_REQUEST: &[(&str, &str)] = &[("TRIAGE_REPAIR", "on-request"), ALL_ACTIONS];
 
@@ -68,6 +68,9 @@ async fn every_lock_but_the_logs_word_stands() {
     let dark = scene.dark_instance().await;
     let untagged = scene.launch(Launch::DARK_UNTAGGED).await;
     let lit = scene.launch(Launch::LIT).await;
+    // The test server would make the change.
+    let allowed = ec2_error(412, "DryRunOperation", "Request would have succeeded.");
+    scene.proxy.on(MODIFY, allowed);
     let unlisted: &[(&str, &str)] = &[("TRIAGE_REPAIR", "on-request")];
     for (settings, node, status, word) in [
         (ADVISE, &dark, "none", "TRIAGE_REPAIR is advise"),
@@ -85,6 +88,7 @@ async fn every_lock_but_the_logs_word_stands() {
     }
     assert!(!scene.imds_is_on(&dark).await);
     scene.mailbox.take().await;
+    scene.proxy.clear_rules();
 
     // In the mode that repairs at once a person may ask as well.
     let report = scene

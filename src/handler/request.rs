@@ -40,8 +40,14 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             region: home.region.clone(),
         };
         let mut asked = finding_of(node, self.now);
-        // Whatever else is wrong; without Default Host Management nothing is sure.
-        let matters = [repair.cause, Cause::DhmcNotConfigured, Cause::NodeSilent];
+        // Whatever else is wrong. Without knowing whether anything else gives the node
+        // credentials nothing is sure.
+        let matters = [
+            repair.cause,
+            Cause::NoInstanceProfile,
+            Cause::DhmcNotConfigured,
+            Cause::NodeSilent,
+        ];
         asked.candidates.retain(|cause| matters.contains(cause));
         let facts = (services.look(slice::from_ref(&asked), Duration::ZERO, self)).await;
         let diagnosed = diagnose_by_id(asked, &facts, home);

@@ -21,7 +21,7 @@ const HYBRID: &str = "mi-0123456789abcdef0";
 const OF_OTHERS: [&str; 2] = ["endpoint shut", "endpoint without name"];
 
 /// Runs the tool in `account` with nothing of this process's environment.
-async fn diagnose(account: &Account, arguments: &[&str]) -> Output {
+pub(crate) async fn diagnose(account: &Account, arguments: &[&str]) -> Output {
     let mut tool = Command::new(env!("CARGO_BIN_EXE_ssm-agent-triage"));
     tool.env_clear()
         .env("AWS_ENDPOINT_URL", account.url())

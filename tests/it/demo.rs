@@ -1,7 +1,10 @@
 //! The demonstration of `make run`, which is a test like the others: a small
 //! broken fleet, first under `advise`, then under `repair`, then the same
-//! batches once more, and then all of it dealt to two execution environments. It prints what comes of each batch, and every claim about
-//! AWS is read back from the server.
+//! batches once more, then all of it dealt to two execution environments, and at last a
+//! node that says nothing. It prints what comes of each batch, and every claim about AWS
+//! is read back from the server.
+
+mod silent;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,6 +33,7 @@ async fn a_small_broken_fleet_is_diagnosed_then_repaired_then_left_alone() {
     advise(&scene, &fleet, &batches).await;
     repair_and_repeat(&scene, &fleet, &batches).await;
     two_environments().await;
+    silent::silent_nodes().await;
     section("All of this was checked, and both servers stop now.");
     say(&format!(
         "The events and the function's logs are in {}/.",
@@ -280,7 +284,9 @@ async fn show(scene: &Scene, report: &Value) -> Vec<Mail> {
         item("verdict", "nothing is wrong", Style::Green);
         let benign = report["benign"].as_object().into_iter().flatten();
         let benign: Vec<String> = benign.map(|(id, count)| format!("{id} x{count}")).collect();
-        item("harmless", &benign.join(", "), Style::Plain);
+        if !benign.is_empty() {
+            item("harmless", &benign.join(", "), Style::Plain);
+        }
     }
     for recovered in report["recovered"].as_array().into_iter().flatten() {
         let (node, cause) = (text(&recovered["node"]), text(&recovered["cause"]));
@@ -341,20 +347,20 @@ fn show_incident(incident: &Value) {
     }
     let signatures = incident["signatures"].as_array().into_iter().flatten();
     let signatures = signatures.map(|one| format!("{} x{}", text(&one["id"]), one["count"]));
-    item(
-        "recognised",
-        &signatures.collect::<Vec<_>>().join(", "),
-        Style::Plain,
-    );
+    let signatures = signatures.collect::<Vec<_>>().join(", ");
+    if !signatures.is_empty() {
+        item("recognised", &signatures, Style::Plain);
+    }
     item("verdict", &verdict, Style::Bold);
-    let line = &incident["evidence"][0];
-    let proof = format!(
-        "{} [{}] {}",
-        text(&line["level"]),
-        text(&line["component"]),
-        text(&line["text"])
-    );
-    item("proving line", &shorten(&proof, 240), Style::Plain);
+    if let line @ Value::Object(_) = &incident["evidence"][0] {
+        let component = match text(&line["component"]) {
+            "" => String::new(),
+            component => format!("[{component}] "),
+        };
+        let (level, message) = (text(&line["level"]), text(&line["text"]));
+        let proof = format!("{level} {component}{message}");
+        item("proving line", &shorten(&proof, 240), Style::Plain);
+    }
     for check in checks(incident) {
         let status = text(&check["status"]);
         let style = match status {

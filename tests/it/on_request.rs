@@ -7,10 +7,10 @@ use crate::support::instances::Launch;
 use crate::support::proxy::{ec2_error, json_answer};
 use crate::support::scene::{ADVISE, ALL_ACTIONS, DRY_RUN, MODIFY, REPAIR, Scene};
 
-const ON_REQUEST: &[(&str, &str)] = &[("TRIAGE_REPAIR", "on-request"), ALL_ACTIONS];
+pub(crate) const ON_REQUEST: &[(&str, &str)] = &[("TRIAGE_REPAIR", "on-request"), ALL_ACTIONS];
 
 /// The payload of the command in `text` that asks for a repair.
-fn request_in(text: &str) -> Value {
+pub(crate) fn request_in(text: &str) -> Value {
     let command = text
         .lines()
         .find(|line| line.starts_with("aws lambda invoke "));

@@ -44,8 +44,8 @@ fn failed_notes(incident: &Value) -> String {
     notes.join("\n")
 }
 
-/// Instances of which nothing is wrong, and which have a way out.
-async fn sound<const N: usize>(scene: &Scene) -> [String; N] {
+/// Instances of which nothing is wrong, which have a way out and may be repaired.
+pub(crate) async fn sound<const N: usize>(scene: &Scene) -> [String; N] {
     scene.healthy_instance().await;
     let all = json!([{"Effect": "Allow", "Action": ["ssm:*", "ssmmessages:*"], "Resource": "*"}]);
     scene.put_role_policy("Sound", all).await;
@@ -57,7 +57,8 @@ async fn sound<const N: usize>(scene: &Scene) -> [String; N] {
     for instance in &mut instances {
         let launch = Launch {
             network: Some((&subnet, &open)),
-            ..Launch::with_profile("Sound")
+            profile: Some("Sound"),
+            ..Launch::LIT
         };
         *instance = scene.launch(launch).await;
     }

@@ -35,10 +35,10 @@ pub struct Listed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suspect {
     pub node: Node,
+    /// What Systems Manager says of it; `None` where it has never seen it.
+    registration: Option<RegistrationFacts>,
     /// When it last reported, or was started; `None` where neither is known.
     since: Option<Timestamp>,
-    /// What Systems Manager says of it, in words.
-    said: String,
 }
 
 /// Whether something of `since` is older than `span`; what is not known is.
@@ -61,14 +61,14 @@ impl Listed {
             .into_iter()
             .filter(RegistrationFacts::is_lost);
         let lost = lost.map(|known| Suspect {
-            said: known.ping_status,
+            node: node(known.id.clone(), IdSource::SystemsManager),
             since: known.last_ping,
-            node: node(known.id, IdSource::SystemsManager),
+            registration: Some(known),
         });
         let never_seen = self.never_seen.into_iter().map(|one| Suspect {
-            said: "never registered".to_owned(),
-            since: one.launched_at,
             node: node(NodeId::Instance(one.id), IdSource::Ec2),
+            since: one.launched_at,
+            registration: None,
         });
         let mut suspects: Vec<Suspect> = (lost.chain(never_seen))
             .filter(|one| is_older(one.since, grace, now))
@@ -80,19 +80,27 @@ impl Listed {
 }
 
 impl Suspect {
+    /// What was read of its registration.
+    pub fn registration(&self) -> (NodeId, Fetched<RegistrationFacts>) {
+        let known = self.registration.clone();
+        let read = known.map_or(Fetched::Missing, Fetched::Found);
+        (self.node.id.clone(), read)
+    }
+
     /// What is asked of it: as of a node that is given by its id, with the silence as
     /// evidence.
     pub fn finding(&self, now: Timestamp) -> Finding {
-        let last = self
-            .since
-            .filter(|_| self.node.id_source == IdSource::SystemsManager);
-        let text = match last.map(|at| (at, now.duration_since(at).as_mins())) {
-            Some((at, minutes)) => format!(
-                "{}: last ping {}, {minutes} min ago",
-                self.said,
-                at.strftime("%Y-%m-%d %H:%M UTC")
-            ),
-            None => self.said.clone(),
+        let text = match &self.registration {
+            None => "never registered".to_owned(),
+            Some(known) => match known.last_ping {
+                None => known.ping_status.clone(),
+                Some(at) => format!(
+                    "{}: last ping {}, {} min ago",
+                    known.ping_status,
+                    at.strftime("%Y-%m-%d %H:%M UTC"),
+                    now.duration_since(at).as_mins(),
+                ),
+            },
         };
         let silence = Evidence {
             at: now,

@@ -96,6 +96,20 @@ impl Services for Aws {
 }
 
 impl SweepServices for Aws {
+    async fn look_at<C>(
+        &self,
+        findings: &[Finding],
+        registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
+        by: &Invocation<C>,
+    ) -> Facts {
+        let needs = Needs::of(findings, &by.home).without_registrations();
+        let reads = self.recent(Duration::ZERO, by);
+        Facts {
+            registrations,
+            ..live::read(&needs, &reads, by.budget.checks).await
+        }
+    }
+
     async fn list<C>(&self, selection: &Selection, by: &Invocation<C>) -> Result<Listed, String> {
         let reads = self.recent(Duration::ZERO, by);
         live::list(selection, &reads, by.budget.checks).await

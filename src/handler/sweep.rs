@@ -19,7 +19,7 @@ use crate::diagnose::Home;
 use crate::diagnose::by_id::{NodeStatus, diagnose_by_id, finding_of};
 use crate::diagnose::diagnosis::Diagnosis;
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
-use crate::diagnose::sweep::{Listed, OpenFault};
+use crate::diagnose::sweep::{Listed, OpenFault, Suspect};
 use crate::finding::{Finding, Recovered, SourceSummary};
 use crate::incident::store::Incidents;
 use crate::node::{Node, NodeId};
@@ -34,6 +34,14 @@ const PING: &str = "ssm-registration";
 pub(super) trait SweepServices: Services {
     /// Whom `selection` names. The error says why it could not be read.
     async fn list<C>(&self, selection: &Selection, by: &Invocation<C>) -> Result<Listed, String>;
+
+    /// Live state for `findings`, read anew but for `registrations`.
+    async fn look_at<C>(
+        &self,
+        findings: &[Finding],
+        registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
+        by: &Invocation<C>,
+    ) -> Facts;
 
     /// What Systems Manager knows of each of `ids`.
     async fn registrations<C>(
@@ -55,6 +63,7 @@ struct Swept {
 /// A node in open incidents that reports again.
 struct Reporting {
     node: Node,
+    registration: RegistrationFacts,
     ping: Timestamp,
     faults: Vec<OpenFault>,
 }
@@ -131,7 +140,9 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let to_check = to_check.map(|one| finding_of(one.node.clone(), now));
         let asked = suspects.iter().map(|one| one.finding(now)).chain(to_check);
         let asked: Vec<Finding> = asked.collect();
-        let facts = services.look(&asked, Duration::ZERO, self).await;
+        let read = suspects.iter().map(Suspect::registration);
+        let read = read.chain(reporting.iter().map(Reporting::registration));
+        let facts = services.look_at(&asked, read.collect(), self).await;
         let is_whole = Instant::now() < self.budget.checks;
 
         let nodes = suspects.iter().map(|one| &one.node);
@@ -185,6 +196,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let reporting = nodes.into_iter().filter_map(|node| {
             let registration = read.get(&node.id)?.found()?;
             Some(Reporting {
+                registration: registration.clone(),
                 ping: registration
                     .last_ping
                     .filter(|_| registration.is_online())?,
@@ -203,6 +215,11 @@ fn is_explained(one: &Diagnosis, known: &Incidents) -> bool {
 }
 
 impl Reporting {
+    fn registration(&self) -> (NodeId, Fetched<RegistrationFacts>) {
+        let known = self.registration.clone();
+        (self.node.id.clone(), Fetched::Found(known))
+    }
+
     /// Whether its ping alone leaves something open that the checks can settle.
     fn wants_checks(&self) -> bool {
         let mut faults = self.faults.iter();

@@ -310,7 +310,9 @@ fn evidence(records: &[Evidence], most: usize, now: Option<Timestamp>) -> Vec<Qu
             "" => String::new(),
             component => format!("[{}] ", redact_line(component)),
         };
-        lines[0] = format!("{} {component}{}", record.level, lines[0]);
+        if record.is_logged() {
+            lines[0] = format!("{} {component}{}", record.level, lines[0]);
+        }
         let known = |line: &String| quoted.iter().any(|other| other.lines.contains(line));
         if quoted.len() == most || known(&lines[0]) {
             continue;

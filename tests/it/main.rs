@@ -20,6 +20,7 @@ mod state_failures;
 mod state_table;
 mod support;
 mod sweep;
+mod sweep_volume;
 mod volume;
 mod wire;
 mod writes;

@@ -12,6 +12,7 @@ use crate::support::proxy::{ec2_denied, iam_denied};
 use crate::support::registered::{Registered, started_long_ago};
 use crate::support::runtime::Function;
 use crate::support::scene::{MODIFY, REPAIR, Scene};
+use crate::support::state_table::refusal;
 
 const HOURS: i64 = 60;
 const HYBRID: &str = "mi-0123456789abcdef0";
@@ -298,7 +299,12 @@ async fn what_is_right_again_on_a_node_that_reports_is_closed_and_silence_closes
     for id in [quiet.as_str(), HYBRID] {
         assert_eq!(incident_of(&report, id)["cause"], "node-silent");
     }
-    assert_eq!(scene.mailbox.take().await.len(), 3);
+    let mails = scene.mailbox.take().await;
+    assert_eq!(mails.len(), 3);
+    let silence = "Systems Manager, ";
+    let quoted =
+        |text: &str| text.contains(silence) && text.contains("\n| ConnectionLost: last ping ");
+    assert!(mails.iter().all(|mail| quoted(&mail.text)), "{mails:#?}");
 
     // It reports on what credentials it has, and is still off.
     registered.pinged(&dark, 0);
@@ -358,6 +364,32 @@ async fn what_is_open_for_long_is_notified_again_though_no_log_comes() {
     let report = function.handle(&sweep()).await;
     assert_eq!(count(&report, "stopped"), 1, "{report:#}");
     assert!(scene.mailbox.take().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_page_that_is_throttled_is_asked_for_again_and_hybrid_nodes_are_told_what_to_do() {
+    let scene = Scene::new().await;
+    let throttled = refusal(400, "ThrottlingException");
+    scene
+        .proxy
+        .rule("DescribeInstanceInformation", 1, 1, throttled);
+    let registered = Registered::of(&scene);
+    registered.all((0..120).map(|number| (format!("mi-{number:017x}"), 3 * HOURS)));
+    let mut function = scene.function(&[]).await;
+    let report = function.handle(&sweep()).await;
+    assert_eq!(report["sweep"]["suspects"], 120);
+    let incident = only_incident(&report);
+    assert_eq!(incident["cause"], "node-silent");
+    assert_eq!(incident["node_count"], 120);
+    assert!(
+        incident["advice"][0]
+            .as_str()
+            .is_some_and(|step| !step.is_empty())
+    );
+    let pages = scene.proxy.calls_of("DescribeInstanceInformation").len();
+    assert_eq!(pages, 3 + 1, "three pages, one of them twice");
+    let mails = scene.mailbox.take().await;
+    assert_eq!(mails.len(), 1);
 }
 
 #[tokio::test]

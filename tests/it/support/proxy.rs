@@ -79,8 +79,8 @@ pub(crate) enum Effect {
     Then(Box<dyn Fn() -> Happening + Send + Sync>),
 }
 
-/// From a request to the JSON that answers it.
-pub(crate) type Reply = Box<dyn Fn(&Call) -> Value + Send + Sync>;
+/// From a request to the text that answers it.
+pub(crate) type Reply = Box<dyn Fn(&Call) -> String + Send + Sync>;
 
 pub(crate) type Happening = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -122,7 +122,7 @@ impl Proxy {
                     let effect = log.lock().expect("no holder panics").note(&request);
                     let call = Call::read(&request);
                     if let Some(Effect::Reply(reply)) = effect.as_deref() {
-                        return Some(answer(StatusCode::OK, &reply(&call).to_string()));
+                        return Some(answer(StatusCode::OK, &reply(&call)));
                     }
                     let passed = |response: Response<Bytes>| {
                         if response.status().is_success() {

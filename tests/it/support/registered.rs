@@ -22,7 +22,7 @@ impl Registered {
         let proxy = &account.proxy;
         proxy.on(
             "DescribeInstanceInformation",
-            Effect::Reply(Box::new(move |call| nodes.page(call))),
+            Effect::Reply(Box::new(move |call| nodes.page(call).to_string())),
         );
         let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
         proxy.on("GetServiceSetting", json_answer(off));
@@ -35,6 +35,11 @@ impl Registered {
         let mut nodes = self.0.lock().expect("no holder panics");
         nodes.retain(|(known, _)| known != id);
         nodes.push((id.to_owned(), minutes_ago));
+    }
+
+    /// All of these pinged so many minutes ago, and no others.
+    pub(crate) fn all(&self, nodes: impl Iterator<Item = (String, i64)>) {
+        *self.0.lock().expect("no holder panics") = nodes.collect();
     }
 
     fn page(&self, call: &Call) -> Value {

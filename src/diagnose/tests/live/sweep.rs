@@ -77,7 +77,8 @@ fn calls(selection: &Selection, denied: Vec<&'static str>) -> (usize, usize) {
         let listed = list(selection, &recent, until).await.expect("it is listed");
         let suspects = listed.suspects(&home(), Duration::from_secs(900), now);
         let asked: Vec<Finding> = suspects.iter().map(|one| one.finding(now)).collect();
-        read(&Needs::of(&asked, &home()), &recent, until).await;
+        let needs = Needs::of(&asked, &home()).without_registrations();
+        read(&needs, &recent, until).await;
         suspects.len()
     });
     (suspects, fleet.asked().len())

@@ -14,6 +14,7 @@ use settings::{Refused, SETTINGS};
 
 use crate::cause::Severity;
 use crate::node::{AccountId, Partition, Region};
+use crate::notify::format::Format;
 use crate::repair::locks::{Guardrails, RepairMode};
 use crate::selection::Selection;
 
@@ -22,6 +23,8 @@ use crate::selection::Selection;
 pub struct Config {
     /// Where messages go; without it they are printed.
     pub topic: Option<TopicArn>,
+    /// How a message to the topic is written.
+    pub(crate) message_format: Format,
     /// Incidents of a lower severity stay in the report.
     pub min_severity: Severity,
     pub repair: RepairMode,
@@ -212,6 +215,7 @@ impl Config {
     fn unset(region: Region) -> Self {
         Self {
             topic: None,
+            message_format: Format::Mail,
             min_severity: Severity::Info,
             repair: RepairMode::Advise,
             repair_actions: BTreeSet::new(),
@@ -254,6 +258,7 @@ mod tests {
         let config = read(&[]).expect("the defaults are valid");
         let expected = Config {
             topic: None,
+            message_format: Format::Mail,
             min_severity: Severity::Medium,
             repair: RepairMode::Advise,
             repair_actions: BTreeSet::new(),
@@ -288,7 +293,7 @@ mod tests {
                 "TRIAGE_TOPIC_ARN",
                 "arn:aws:sns:us-east-1:123456789012:alerts.fifo",
             ),
-            ("TRIAGE_MESSAGE_FORMAT", "text"),
+            ("TRIAGE_MESSAGE_FORMAT", "chat"),
             ("TRIAGE_MIN_SEVERITY", "low"),
             ("TRIAGE_REPAIR", "repair"),
             ("TRIAGE_REPAIR_ACTIONS", "trust-ec2, enable-imds-endpoint"),
@@ -318,6 +323,7 @@ mod tests {
         assert!(config.repair_actions.into_iter().eq(both));
         assert_eq!(config.repair_tag_value, "team:ops");
         assert_eq!(config.max_repairs, 0);
+        assert_eq!(config.message_format, Format::Chat);
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
         let night = "arn:aws:ssm:us-east-1:111122223333:document/night";
         assert_eq!(config.change_calendars, ["freeze", night]);
@@ -416,7 +422,6 @@ mod tests {
     #[test]
     fn settings_of_later_work_stop_the_start() {
         for (name, value) in [
-            ("TRIAGE_MESSAGE_FORMAT", "chat"),
             ("TRIAGE_MESSAGE_FORMAT", "json"),
             ("TRIAGE_MESSAGE_FORMAT", "per-protocol"),
         ] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Config, TopicArn};
 use crate::cause::Severity;
 use crate::node::{AccountId, Region};
+use crate::notify::format::Format;
 use crate::repair::locks::RepairMode;
 use crate::repair::repairs::{REPAIRS, Repair};
 use crate::selection::Selection;
@@ -61,12 +62,16 @@ pub const SETTINGS: &[Setting] = &[
         name: "TRIAGE_MESSAGE_FORMAT",
         default: Some("text"),
         meaning: "how a message is written",
-        allowed: "text",
-        available: false,
-        read: |_, text| match text {
-            "text" => Ok(()),
-            "chat" | "json" | "per-protocol" => Err(Refused::NotYet),
-            _ => Err(Refused::Wrong),
+        allowed: "text, or chat for Amazon Q Developer in chat applications",
+        available: true,
+        read: |config, text| {
+            config.message_format = match text {
+                "text" => Format::Mail,
+                "chat" => Format::Chat,
+                "json" | "per-protocol" => return Err(Refused::NotYet),
+                _ => return Err(Refused::Wrong),
+            };
+            Ok(())
         },
     },
     Setting {

@@ -44,6 +44,7 @@ const SIDE_BY_SIDE: usize = 16;
 pub(super) struct Notifier {
     /// Without a topic messages are printed.
     topic: Option<Topic>,
+    format: Format,
     session: Arc<Session>,
 }
 
@@ -52,6 +53,7 @@ impl Notifier {
     pub(super) fn new(config: &Config, session: Arc<Session>) -> Self {
         Self {
             topic: config.topic.as_ref().map(|topic| Topic::new(&*topic.arn)),
+            format: config.message_format,
             session,
         }
     }
@@ -69,7 +71,7 @@ impl Notifier {
                 Err(error) => Err((format!("The message could not be printed: {error}"), line)),
             };
         };
-        let message = Message::new(content, Format::Mail.render(content, Style::PLAIN));
+        let message = Message::new(content, self.format.render(content, Style::PLAIN));
         let publication = Publication {
             subject: &message.subject,
             body: &message.body,

@@ -47,6 +47,7 @@ def test_a_layer_with_signatures_is_added_when_one_is_named():
 def test_every_parameter_of_a_setting_reaches_its_variable():
     chosen = {
         "TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts",
+        "MessageFormat": "chat",
         "MinSeverity": "low",
         "Repair": "dry-run",
         "RepairActions": "trust-ec2",
@@ -63,6 +64,7 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
     environment = Stack(**chosen).properties("Function")["Environment"]["Variables"]
     assert environment == {
         "TRIAGE_TOPIC_ARN": chosen["TopicArn"],
+        "TRIAGE_MESSAGE_FORMAT": "chat",
         "TRIAGE_MIN_SEVERITY": "low",
         "TRIAGE_REPAIR": "dry-run",
         "TRIAGE_REPAIR_ACTIONS": "trust-ec2",

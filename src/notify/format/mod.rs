@@ -1,6 +1,7 @@
 //! The forms in which a message leaves: one file each, and one line in
 //! `formats!`. The order of the sections is that in which a reader needs them.
 
+pub(crate) mod chat;
 pub(crate) mod log;
 pub(crate) mod mail;
 pub(crate) mod terminal;
@@ -30,6 +31,7 @@ macro_rules! formats {
 
 formats! {
     Mail = "mail": mail::render;
+    Chat = "chat": chat::render;
     Log = "log": log::render;
     Terminal = "terminal": terminal::render;
 }

@@ -435,7 +435,12 @@ fn every_cause_is_a_message_in_every_format() {
         assert!(subject(&content).len() <= SUBJECT_LENGTH);
         for name in Format::ALL {
             let text = name.render(&content, Style::PLAIN);
-            for section in ["FIX", "NEXT", "Verify: ", "EVIDENCE"] {
+            // A chat has sections of its own.
+            let sections = match name {
+                Format::Chat => &["nextSteps", "keywords"][..],
+                _ => &["FIX", "NEXT", "Verify: ", "EVIDENCE"],
+            };
+            for section in sections {
                 assert!(text.contains(section), "{cause}, {name}: {text}");
             }
         }
@@ -459,8 +464,77 @@ fn the_subject_keeps_its_doubt_and_shortens_the_title() {
     assert_eq!(subject(&content), "[SSM high] Gr??e  X-Evil: 1");
 }
 
+fn chat(content: &Content) -> serde_json::Value {
+    let text = Format::Chat.render(content, Style::PLAIN);
+    assert!(!text.contains('\n'), "{text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn in_a_chat_an_incident_is_one_thread() {
+    let log = log("imds-disabled");
+    let mut function = Function::new(RepairMode::OnRequest);
+    let opened = chat(&only_of(
+        function.invoke(&[(INSTANCE, &log)], &imds_off(true)),
+    ));
+    insta::assert_json_snapshot!(opened);
+    function.now = at("2026-11-23T05:11:30Z");
+    let over = chat(&only_of(
+        function.invoke(&[(INSTANCE, &log)], &facts(|_, _| ())),
+    ));
+    assert_eq!(over["metadata"]["threadId"], opened["metadata"]["threadId"]);
+    assert_eq!(over["metadata"]["eventType"], "ssm-agent-resolved");
+}
+
+#[test]
+fn text_of_a_log_marks_nothing_up_in_a_chat() {
+    let content = changed(|incident| {
+        incident.title = "*IMDS* of <!channel> and my_role_name".to_owned();
+        incident.evidence = vec![evidence("HealthCheck", "``` <@U123> [here](http://evil)")];
+    });
+    let chat = chat(&content)["content"].clone();
+    assert_eq!(
+        chat["title"],
+        "[SSM high] `*IMDS*` of `\u{2039}!channel\u{203a}` and `my_role_name`"
+    );
+    let description = chat["description"].as_str().expect("a text");
+    assert!(
+        description.contains("\u{2019}\u{2019}\u{2019} \u{2039}@U123\u{203a} [here](http://evil)`"),
+        "{description}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_makes_a_notification_that_a_chat_takes(
+        title in any::<String>(), text in any::<String>(), detail in ".{0,9000}",
+        step in ".{0,500}", nodes in any::<String>(),
+    ) {
+        let mut content = changed(|incident| {
+            incident.title.clone_from(&title);
+            incident.detail = Some(detail.clone());
+            incident.evidence = vec![evidence("", &text)];
+        });
+        content.node_count = 2;
+        content.nodes = nodes;
+        for one in content.runbook.iter_mut().flat_map(|runbook| &mut runbook.steps) {
+            one.text.clone_from(&step);
+        }
+        let chat = chat(&content)["content"].clone();
+        let parts = chat["nextSteps"].as_array().into_iter().flatten();
+        let parts = parts.map(|step| (step, 350));
+        let parts = parts.chain([(&chat["title"], 250), (&chat["description"], 8_000)]);
+        for (part, most) in parts {
+            let part = part.as_str().expect("a text");
+            prop_assert!(part.chars().count() <= most, "{part}");
+            prop_assert_eq!(part.matches('`').count() % 2, 0, "{}", part);
+            for prose in part.split('`').step_by(2) {
+                prop_assert!(!prose.contains(['<', '@', '*', '~']), "{prose}");
+            }
+        }
+    }
 
     #[test]
     fn any_text_makes_a_message_that_sns_takes(

@@ -19,7 +19,8 @@ const FLOORS: &[&[&str]] = &[
     &["incident"],
     &["aws"],
     &["repair"],
-    &["config", "notify", "report"],
+    &["notify", "report"],
+    &["config"],
     &["cli", "handler"],
 ];
 

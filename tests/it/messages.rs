@@ -150,3 +150,17 @@ fn recent(log: &str) -> String {
     let today = jiff::Timestamp::now().to_string();
     log.replace("2026-11-23", &today[..10])
 }
+
+#[tokio::test]
+async fn in_the_format_chat_the_topic_gets_a_custom_notification() {
+    let scene = Scene::new().await;
+    let dark = scene.dark_instance().await;
+    let settings = [("TRIAGE_MESSAGE_FORMAT", "chat")];
+    scene.handle(&settings, &scene.imds_off(&dark)).await;
+    let mail = scene.mailbox.take_only().await;
+    let chat: Value = serde_json::from_str(&mail.text).expect("JSON");
+    assert_eq!(chat["source"], "custom");
+    assert_eq!(chat["metadata"]["eventType"], "ssm-agent-opened");
+    assert_eq!(chat["content"]["title"], mail.subject);
+    assert_eq!(mail.attribute("cause"), "imds-disabled");
+}

@@ -97,6 +97,8 @@ closed_names! {
         CommandFailure = "command-failure",
         OutputFailure = "output-failure",
         ServiceError = "service-error",
+        /// EC2's status checks fail, or the console shows that the instance does not come up.
+        InstanceImpaired = "instance-impaired",
         /// Systems Manager lost the node, and nothing that can be read explains it.
         NodeSilent = "node-silent",
         Unrecognised = "unrecognised",

@@ -1,5 +1,6 @@
 //! EC2: instances and their network read.
 
+mod health;
 mod network;
 mod running;
 
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_sdk_ec2::types::{
-    Filter, HttpTokensEnforcedState, HttpTokensState, IamInstanceProfile, Instance,
+    Filter, HttpTokensEnforcedState, HttpTokensState, HypervisorType, IamInstanceProfile, Instance,
     InstanceMetadataDefaultsResponse, InstanceMetadataEndpointState,
     InstanceMetadataOptionsResponse, InstanceMetadataOptionsState, ManagedBy,
 };
@@ -18,7 +19,8 @@ use super::timestamp;
 use super::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
-    ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace, OPT_IN_TAG_PREFIX, ProfileRef,
+    ImdsDefaults, ImdsFacts, InstanceFacts, LaunchFacts, NetworkPlace, OPT_IN_TAG_PREFIX,
+    ProfileRef,
 };
 use crate::diagnose::live::{Call, GetInstanceMetadataDefaults, List, Reads};
 use crate::node::InstanceId;
@@ -70,7 +72,13 @@ fn instance_facts(instance: &Instance, owner: Option<&String>) -> Option<Instanc
     Some(InstanceFacts {
         id,
         launched_at: instance.launch_time().and_then(timestamp),
+        name: tag(instance, "Name"),
         state: state.as_str().to_owned(),
+        launch: LaunchFacts {
+            template: tag(instance, "aws:ec2launchtemplate:id")
+                .zip(tag(instance, "aws:ec2launchtemplate:version")),
+            nitro: instance.hypervisor() == Some(&HypervisorType::from("nitro")),
+        },
         imds: instance.metadata_options().and_then(imds_facts),
         imds_defaults: None,
         profile: match instance.iam_instance_profile() {
@@ -88,6 +96,13 @@ fn instance_facts(instance: &Instance, owner: Option<&String>) -> Option<Instanc
         subnet: instance.subnet_id().map(str::to_owned),
         network: network_place(instance, owner),
     })
+}
+
+fn tag(instance: &Instance, key: &str) -> Option<String> {
+    let mut tags = instance.tags().iter();
+    let tag = tags.find(|tag| tag.key() == Some(key))?;
+    let value = tag.value().filter(|value| !value.is_empty());
+    value.map(str::to_owned)
 }
 
 fn profile_ref(profile: &IamInstanceProfile) -> Option<ProfileRef> {
@@ -169,7 +184,7 @@ fn imds_defaults(defaults: &InstanceMetadataDefaultsResponse) -> ImdsDefaults {
     }
 }
 
-/// Only our own tags are kept: the others are nobody's business here.
+/// Only our own tags: the others are nobody's business here.
 pub(super) fn opt_in_tags<'a>(
     tags: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> BTreeMap<String, String> {
@@ -222,7 +237,10 @@ mod tests {
             .subnet_id("subnet-1")
             .build();
         let facts = instance_facts(&instance, None).expect("the id is one");
-        assert_eq!(facts.state, "running");
+        assert_eq!(
+            (facts.state.as_str(), facts.name.as_deref()),
+            ("running", Some("web-1"))
+        );
         assert_eq!(
             facts.imds,
             Some(ImdsFacts {

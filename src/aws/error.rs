@@ -104,13 +104,15 @@ fn classify(call: &'static str, status: u16, code: Option<&str>, message: &str) 
         | "TooManyRequestsException"
         | "KMSThrottling"
         | "KMSThrottlingException" => CallError::Throttled { call, code },
-        "NoSuchEntity" | "NotFound" | "NotFoundException" | "InvalidInstanceID.NotFound" => {
-            CallError::NotFound {
-                call,
-                code,
-                message,
-            }
-        }
+        "NoSuchEntity"
+        | "NotFound"
+        | "NotFoundException"
+        | "InvalidInstanceID.NotFound"
+        | "InvalidDocument" => CallError::NotFound {
+            call,
+            code,
+            message,
+        },
         _ if (400..500).contains(&status) && !SERVER_ERRORS.contains(&word) => CallError::Service {
             call,
             code,

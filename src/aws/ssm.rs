@@ -1,15 +1,18 @@
 //! Systems Manager: what it knows of nodes, and its settings.
 
-use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter, PingStatus};
+use aws_sdk_ssm::types::{
+    Activation, DescribeActivationsFilter, DescribeActivationsFilterKeys, InstanceInformation,
+    InstanceInformationStringFilter, PingStatus,
+};
 
 use super::error;
 use super::live::LiveState;
 use super::timestamp;
-use super::whole::{all_pages, held};
+use super::whole::{all_pages, each_held, held};
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::RegistrationFacts;
+use crate::diagnose::facts::{ActivationFacts, RegistrationFacts};
 use crate::diagnose::live::{
-    CalendarState, Call, GetCalendarState, GetServiceSetting, List, ListNodes, Reads,
+    CalendarState, Call, GetCalendarState, GetDocument, GetServiceSetting, List, ListNodes, Reads,
 };
 use crate::node::NodeId;
 
@@ -95,6 +98,44 @@ impl Reads<GetCalendarState> for LiveState {
     }
 }
 
+impl Reads<List<ActivationFacts>> for LiveState {
+    async fn read(
+        &self,
+        List(ids): &List<ActivationFacts>,
+    ) -> Result<Vec<ActivationFacts>, CallError> {
+        const CALL: &str = List::<ActivationFacts>::NAME;
+        let filter = DescribeActivationsFilter::builder()
+            .filter_key(DescribeActivationsFilterKeys::ActivationIds)
+            .set_filter_values(Some(ids.clone()));
+        let request = self.ssm().await.describe_activations();
+        let request = request.filters(filter.build());
+        all_pages!(CALL, request, |page| each_held(
+            CALL,
+            page.activation_list,
+            activation
+        )?)
+    }
+}
+
+impl Reads<GetDocument> for LiveState {
+    async fn read(&self, GetDocument(name): &GetDocument) -> Result<String, CallError> {
+        const CALL: &str = GetDocument::NAME;
+        let request = self.ssm().await.get_document().name(name);
+        let answer = request.send().await.map_err(|e| error::read(CALL, e))?;
+        held(CALL, answer.content)
+    }
+}
+
+fn activation(one: &Activation) -> Option<ActivationFacts> {
+    Some(ActivationFacts {
+        id: one.activation_id()?.to_owned(),
+        expired: one.expired(),
+        expires: one.expiration_date().and_then(timestamp),
+        limit: one.registration_limit().unwrap_or(1),
+        used: one.registrations_count().unwrap_or(0),
+    })
+}
+
 /// `None` for what is no node id.
 fn registration(node: &InstanceInformation) -> Option<RegistrationFacts> {
     Some(RegistrationFacts {
@@ -105,5 +146,8 @@ fn registration(node: &InstanceInformation) -> Option<RegistrationFacts> {
             .to_owned(),
         last_ping: node.last_ping_date_time().and_then(timestamp),
         agent_version: node.agent_version().map(str::to_owned),
+        name: node.name().or(node.computer_name()).map(str::to_owned),
+        source_type: node.source_type().map(|kind| kind.as_str().to_owned()),
+        activation: node.activation_id().map(str::to_owned),
     })
 }

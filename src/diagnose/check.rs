@@ -2,7 +2,7 @@
 
 pub use super::query::Query;
 pub use super::result::{CheckResult, CheckStatus, Fault, Observation};
-pub use super::subject::Subject;
+pub use super::subject::{Hybrid, Subject};
 use crate::cause::{Cause, closed_names};
 
 closed_names! {
@@ -21,6 +21,16 @@ closed_names! {
     }
 }
 
+/// What a check sees of a hybrid node: as `evaluate` does of an instance.
+#[derive(Debug)]
+pub enum OfHybrid {
+    /// Nothing: EC2 alone knows it.
+    Nothing,
+    Also(fn(&Hybrid<'_>) -> Result<CheckResult, CheckResult>),
+    /// And of an instance nothing.
+    Only(fn(&Hybrid<'_>) -> Result<CheckResult, CheckResult>),
+}
+
 /// A look at live state. Each stands in a file of its own under `checks/`.
 #[derive(Debug)]
 pub struct Check {
@@ -34,6 +44,7 @@ pub struct Check {
     pub uses: &'static [Query],
     /// All that it can establish.
     pub observes: &'static [Observation],
+    pub of_hybrid: OfHybrid,
     /// Pure: facts in, result out. `Err` is a result too, of a check that ended
     /// early.
     pub evaluate: fn(&Subject<'_>) -> Result<CheckResult, CheckResult>,
@@ -56,7 +67,19 @@ impl Check {
     }
 
     pub fn run(&self, subject: &Subject<'_>) -> CheckResult {
-        let result = (self.evaluate)(subject).unwrap_or_else(|result| result);
+        self.ran((self.evaluate)(subject))
+    }
+
+    /// The result of a hybrid node; `None` where EC2 alone would know it.
+    pub fn run_of_hybrid(&self, hybrid: &Hybrid<'_>) -> Option<CheckResult> {
+        match self.of_hybrid {
+            OfHybrid::Nothing => None,
+            OfHybrid::Also(evaluate) | OfHybrid::Only(evaluate) => Some(self.ran(evaluate(hybrid))),
+        }
+    }
+
+    fn ran(&self, result: Result<CheckResult, CheckResult>) -> CheckResult {
+        let result = result.unwrap_or_else(|result| result);
         debug_assert!(
             result
                 .observation

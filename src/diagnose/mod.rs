@@ -9,6 +9,7 @@ pub mod call_error;
 pub mod called_on;
 pub mod check;
 mod checks;
+mod console;
 mod detail;
 pub mod diagnosis;
 pub mod facts;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{Check, CheckResult, Query, Subject};
-use super::checks::{CHECKS, registration};
+use super::check::{Check, CheckResult, CheckStatus, Hybrid, OfHybrid, Query, Subject};
+use super::checks::{CHECKS, agent_version};
 use super::diagnosis::{Diagnosis, Live};
 use super::facts::{Facts, Fetched};
+use super::network;
 use super::verdict::decide;
 use crate::cause::Cause;
-use crate::finding::Finding;
+use crate::finding::{ErrorDetails, Finding};
 use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
 
 /// The account and Region that the function runs in and looks at.
@@ -55,6 +56,10 @@ impl Needs {
                 continue;
             }
             needs.region = needs.region.or_else(|| finding.node.region.clone());
+            if is_by_id(finding) {
+                let all = SERVICES.iter().map(|service| (*service).to_owned());
+                needs.services.extend(all);
+            }
             needs.services.extend(finding.error_details.service.clone());
             let action = finding.error_details.action.as_deref();
             let service = action.and_then(|action| action.split(':').next());
@@ -136,14 +141,16 @@ pub(super) fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckR
     let instance = match within_reach(&finding.node, home) {
         Ok(instance) => instance,
         Err(reason) => {
-            let of_check = |check: &Check| match &finding.node.id {
-                id @ NodeId::Hybrid(_)
-                    if is_by_id(finding) && check.name == registration::CHECK.name =>
-                {
-                    let reported = registration::reported(id, facts, finding.last);
-                    reported.unwrap_or_else(|result| result).of(check.name)
-                }
-                _ => check.skipped(&reason),
+            let hybrid = Hybrid {
+                id: &finding.node.id,
+                region: finding.node.region.as_ref().or(home.region.as_ref()),
+                last: finding.last,
+                facts,
+            };
+            let is_asked = is_by_id(finding) && matches!(hybrid.id, NodeId::Hybrid(_));
+            let of_check = |check: &Check| {
+                let seen = is_asked.then(|| check.run_of_hybrid(&hybrid)).flatten();
+                seen.unwrap_or_else(|| check.skipped(&reason))
             };
             return (checks_for(finding).map(of_check).collect(), Live::default());
         }
@@ -157,9 +164,15 @@ pub(super) fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckR
         last: finding.last,
         facts,
     };
-    let results: Vec<CheckResult> = checks_for(finding)
-        .map(|check| check.run(&subject))
-        .collect();
+    let mut results: Vec<CheckResult> = Vec::new();
+    let of_instances = |check: &&Check| !matches!(check.of_hybrid, OfHybrid::Only(_));
+    for check in checks_for(finding).filter(of_instances) {
+        if is_by_id(finding) && check.causes == network::CAUSES {
+            results.extend(of_each_service(check, &subject));
+        } else {
+            results.push(check.run(&subject));
+        }
+    }
     if results.is_empty() {
         return (results, Live::default());
     }
@@ -174,6 +187,51 @@ pub(super) fn look(finding: &Finding, facts: &Facts, home: &Home) -> (Vec<CheckR
         last_ping: registration.and_then(|registration| registration.last_ping),
     };
     (results, live)
+}
+
+/// What an agent calls, the first of which it reports to.
+pub(super) const SERVICES: [&str; 3] = ["ssm", "ssmmessages", OPTIONAL];
+
+/// What an agent of today does without.
+pub(super) const OPTIONAL: &str = "ec2messages";
+
+/// Where `service` stands in the order in which an agent calls them.
+pub(super) fn service_place(service: &str) -> usize {
+    let place = SERVICES.iter().position(|one| *one == service);
+    place.unwrap_or(SERVICES.len())
+}
+
+/// The path to each service.
+fn of_each_service<'s>(
+    check: &'static Check,
+    subject: &'s Subject<'_>,
+) -> impl Iterator<Item = CheckResult> + 's {
+    let services = SERVICES.into_iter();
+    let services = services.filter(|service| {
+        *service != OPTIONAL || subject.region.is_none_or(agent_version::has_ec2messages)
+    });
+    services.map(move |service| {
+        let error_details = ErrorDetails {
+            service: Some(service.to_owned()),
+            ..ErrorDetails::default()
+        };
+        let result = check.run(&Subject {
+            error_details: &error_details,
+            ..*subject
+        });
+        let optional = result.status == CheckStatus::Failed
+            && service == OPTIONAL
+            && !agent_version::is_before_one_channel(subject);
+        CheckResult {
+            service: Some(service),
+            ..if optional {
+                let note = format!("{} Agents from 3.3.40.0 on do without it.", result.note);
+                check.skipped(&note)
+            } else {
+                result
+            }
+        }
+    })
 }
 
 /// Whether a node's id is all there is, and no log.

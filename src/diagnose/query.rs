@@ -18,6 +18,10 @@ macro_rules! queries {
 
 queries! {
     Instance: "ec2:DescribeInstances";
+    /// EC2's status checks, and what it has scheduled.
+    InstanceStatus: "ec2:DescribeInstanceStatus";
+    /// The console of an instance that does not report.
+    Console: "ec2:GetConsoleOutput";
     /// The account's metadata defaults, where an instance has its endpoint off.
     ImdsDefaults: "ec2:GetInstanceMetadataDefaults";
     /// The instance profile of the instance.
@@ -42,6 +46,10 @@ queries! {
     Dns: "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs", "ec2:DescribeDhcpOptions";
     /// What Systems Manager knows of the node.
     Registration: "ssm:DescribeInstanceInformation";
+    /// The activation of a hybrid node.
+    Activation: "ssm:DescribeActivations";
+    /// The preferences of Session Manager.
+    SessionPreferences: "ssm:GetDocument";
     /// The Default Host Management setting with its role.
     Dhmc: "ssm:GetServiceSetting", "iam:GetRole";
 }

@@ -22,6 +22,9 @@ pub struct CheckResult {
     /// The name of the check.
     pub check: &'static str,
     pub status: CheckStatus,
+    /// The service to which it looked for a path, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<&'static str>,
     /// One sentence that names the resource.
     pub note: String,
     /// What was established; `None` when the check could not look or could not
@@ -146,6 +149,7 @@ impl CheckResult {
         Self {
             check: "",
             status,
+            service: None,
             note: note.into(),
             observation: None,
             fault: None,

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::facts::{Facts, Fetched, InstanceFacts, RoleFacts};
 use super::result::CheckResult;
 use crate::finding::ErrorDetails;
-use crate::node::{InstanceId, Partition, Region};
+use crate::node::{InstanceId, NodeId, Partition, Region};
 
 /// A node with what its log names and what was read of it.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,16 @@ pub struct Subject<'a> {
     pub region: Option<&'a Region>,
     /// What the error text names: a hint at where to look, never a proof.
     pub error_details: &'a ErrorDetails,
+    /// The newest evidence.
+    pub last: Timestamp,
+    pub facts: &'a Facts,
+}
+
+/// A hybrid node, of which Systems Manager alone can be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Hybrid<'a> {
+    pub id: &'a NodeId,
+    pub region: Option<&'a Region>,
     /// The newest evidence.
     pub last: Timestamp,
     pub facts: &'a Facts,

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use crate::cause::{Cause, Confidence, Scope, ScopeKind};
 use crate::diagnose::diagnosis::FaultState;
-use crate::diagnose::facts::{Fetched, ImdsFacts, InstanceFacts, ProfileRef, RoleFacts};
+use crate::diagnose::facts::{
+    Fetched, ImdsFacts, InstanceFacts, LaunchFacts, ProfileRef, RoleFacts,
+};
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::incident::group::{AffectedNode, Incident};
 use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
@@ -96,6 +98,8 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
         fresh: true,
         instances: vec![InstanceFacts {
             imds_defaults: None,
+            name: None,
+            launch: LaunchFacts::default(),
             id: InstanceId::parse(INSTANCE).expect("an instance id"),
             state: "running".to_owned(),
             imds: Some(ImdsFacts {

@@ -19,7 +19,7 @@ pub use normalized::NormalizedRecord;
 pub use reader::{Opening, Reader, first_time, opening, records};
 pub use tags::{Tags, begins_with_tag, is_agent_tag, without_tags};
 pub use text::{cut, fold, lines, without_last};
-pub(crate) use unwrap::{is_foreign, names_agent};
+pub(crate) use unwrap::{is_foreign, names_agent, without_colours};
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use super::repairs::{REPAIR_TAG_KEY, Repair};
 use crate::batch::{Batch, Event, Source};
 use crate::correlate::states::StreamState;
 use crate::diagnose::facts::{
-    Facts, Fetched, ImdsFacts, InstanceFacts, ProfileFacts, ProfileRef, RoleFacts,
+    Facts, Fetched, ImdsFacts, InstanceFacts, LaunchFacts, ProfileFacts, ProfileRef, RoleFacts,
 };
 use crate::diagnose::{Home, diagnose};
 use crate::engine::Engine;
@@ -89,6 +89,8 @@ impl World {
         let tags = BTreeMap::from([(REPAIR_TAG_KEY.to_owned(), "allow".to_owned())]);
         let instance = InstanceFacts {
             imds_defaults: None,
+            name: None,
+            launch: LaunchFacts::default(),
             id: id.clone(),
             state: "running".to_owned(),
             imds: Some(ImdsFacts {

@@ -223,7 +223,6 @@ pub(crate) fn unrecognised(found: Vec<Unrecognised>) -> Vec<Unrecognised> {
 mod tests {
     use super::*;
     use crate::cause::Cause;
-    use crate::diagnose::check::CheckStatus;
     use crate::incident::sample::{self, INSTANCE, at};
 
     fn plan(reason: &str) -> PlanSummary {
@@ -235,13 +234,7 @@ mod tests {
     }
 
     fn failed(note: &str) -> CheckResult {
-        CheckResult {
-            check: "imds",
-            status: CheckStatus::Failed,
-            note: note.to_owned(),
-            observation: None,
-            fault: None,
-        }
+        CheckResult::failed(note).of("imds")
     }
 
     fn recovered(node: &str) -> Recovered {

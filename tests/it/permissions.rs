@@ -11,12 +11,14 @@ use crate::support::answer::{checks, incidents};
 use crate::support::events::Delivery;
 use crate::support::moto;
 use crate::support::planted::PlantedFleet;
+use crate::support::proxy::json_answer;
 use crate::support::roles::policy;
 use crate::support::runtime::Function;
 
 /// Of these the answers are played back: the test server has none.
-const PLAYED_BACK: [&str; 4] = [
+const PLAYED_BACK: [&str; 5] = [
     "ec2:GetInstanceMetadataDefaults",
+    "ssm:DescribeActivations",
     "ssm:DescribeInstanceInformation",
     "ssm:GetServiceSetting",
     "iam:SimulatePrincipalPolicy",
@@ -53,6 +55,8 @@ struct Guarded<'a> {
     peer: &'static str,
     key: (String, String),
     logs: Vec<Delivery>,
+    /// Asked about by its id, for which every check is run.
+    node: &'a str,
 }
 
 impl Guarded<'_> {
@@ -74,8 +78,13 @@ impl Guarded<'_> {
         let mut function = Function::start(self.account, &settings).await;
         moto::enforce(self.peer, true).await;
         let report = function.handle(&self.logs).await;
+        let by_id = function.handle(&json!({"node": self.node})).await;
+        let of_node = by_id["nodes"][0]["checks"].as_array().expect("questions");
+        let of_node = of_node
+            .iter()
+            .flat_map(|question| question["results"].as_array());
         let checks = incidents(&report).iter().flat_map(checks);
-        checks
+        (checks.chain(of_node.flatten()))
             .filter(|check| check["status"] == "unknown")
             .filter_map(|check| Some(check["check"].as_str()?.to_owned()))
             .collect()
@@ -88,6 +97,8 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
     let account = Account::fresh_on(peer, "us-east-1").await;
     let fleet = PlantedFleet::build(&account, 1).await;
     account.proxy.stand_in_for_ssm_and_simulator();
+    let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
+    account.proxy.on("GetServiceSetting", json_answer(off));
 
     let iam = account.iam();
     let made = iam.create_user().user_name("function").send().await;
@@ -103,6 +114,7 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
             key.secret_access_key().to_owned(),
         ),
         logs: fleet.deliveries_of(&account, &ASKING),
+        node: fleet.instance("well, blames its policies"),
     };
 
     let all = template_reads();

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::clock;
 use crate::cause::Cause;
 use crate::diagnose::facts::{
-    Facts, Fetched, ImdsFacts, InstanceFacts, NetworkPlace, ProfileFacts, ProfileRef, RoleFacts,
+    Facts, Fetched, ImdsFacts, InstanceFacts, LaunchFacts, NetworkPlace, ProfileFacts, ProfileRef,
+    RoleFacts,
 };
 use crate::diagnose::tests::world::{TRUSTS_EC2, TRUSTS_LAMBDA};
 use crate::node::InstanceId;
@@ -150,6 +151,8 @@ impl World {
         };
         let instance = InstanceFacts {
             imds_defaults: None,
+            name: None,
+            launch: LaunchFacts::default(),
             id: InstanceId::parse(&name(node)).expect("an instance id"),
             state: "running".to_owned(),
             imds: Some(ImdsFacts {

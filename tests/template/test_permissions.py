@@ -15,7 +15,9 @@ ALWAYS = {
     "LookAtInstances",
     "LookAtRoles",
     "LookAtPolicies",
+    "LookAtConsoles",
     "LookAtDefaultHostManagement",
+    "LookAtSessionPreferences",
     "NeverTheseRoles",
 }
 MODES = ["advise", "dry-run", "on-request", "repair"]

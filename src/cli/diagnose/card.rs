@@ -1,5 +1,7 @@
 //! A node's card: what it is, the verdict, and every check by its question.
 
+use std::borrow::Cow;
+
 use crate::diagnose::by_id::{NodeDiagnosis, NodeStatus};
 use crate::diagnose::check::{CheckResult, CheckStatus, Question};
 use crate::diagnose::question;
@@ -35,27 +37,53 @@ pub(super) fn render(nodes: &[NodeDiagnosis], incidents: &[Incident], style: Sty
 
 fn card(page: &mut Page, diagnosed: &NodeDiagnosis, incidents: &[Incident]) {
     let node = &diagnosed.node;
-    let region = node.region.as_ref();
-    let region = region.map_or(String::new(), |region| format!(", {region}"));
-    page.painted(Ink::BOLD, &format!("{}{region}", node.id));
+    let name = diagnosed.name.as_deref().map(redact_line);
+    let parts = [
+        name.map(|name| format!(" ({name})")),
+        node.account
+            .as_ref()
+            .map(|account| format!(", account {account}")),
+        node.region.as_ref().map(|region| format!(", {region}")),
+    ];
+    let parts: String = parts.into_iter().flatten().collect();
+    page.painted(Ink::BOLD, &format!("{}{parts}", node.id));
     let (ink, status) = verdict(diagnosed, incidents);
     page.painted(ink, &status);
     let mut last = None;
-    for result in &diagnosed.checks {
-        let Some(question) = question(result.check) else {
-            continue;
-        };
-        // What keeps several checks from looking stands once.
-        let alike = (question, result.status, result.note.as_str());
-        let before = last.replace(alike);
-        if before == last {
-            continue;
+    let mut before = None;
+    let alike = |a: &CheckResult, b: &CheckResult| a.service.is_some() && a.service == b.service;
+    for results in diagnosed.checks.chunk_by(alike) {
+        for result in path(results).iter() {
+            let Some(question) = question(result.check) else {
+                continue;
+            };
+            // What keeps several checks from looking stands once.
+            let shown = Some((question, result.status, result.note.clone()));
+            if shown == last {
+                continue;
+            }
+            let label = match before.replace(question) == Some(question) {
+                true => "",
+                false => asked(question),
+            };
+            line(page, label, result);
+            last = shown;
         }
-        let label = match before.is_some_and(|(before, ..)| before == question) {
-            true => "",
-            false => asked(question),
-        };
-        line(page, label, result);
+    }
+}
+
+/// The results for the path to one service: an open one is one line.
+fn path(results: &[CheckResult]) -> Cow<'_, [CheckResult]> {
+    match results {
+        [first, _, ..] if results.iter().all(|one| one.status == CheckStatus::Ok) => {
+            let rest = "Security groups, route and network ACL allow it.";
+            let note = format!("{} {rest}", first.note);
+            Cow::Owned(vec![CheckResult {
+                note,
+                ..first.clone()
+            }])
+        }
+        _ => Cow::Borrowed(results),
     }
 }
 
@@ -119,9 +147,9 @@ mod tests {
     use super::*;
     use crate::diagnose::Home;
     use crate::diagnose::by_id::{diagnose_by_id, finding_of};
-    use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
+    use crate::diagnose::facts::{Facts, Fetched};
     use crate::diagnose::tests::world::{
-        TRUSTS_LAMBDA, instance_id, node, role, second, world_with_endpoint,
+        TRUSTS_LAMBDA, instance_id, node, registration, role, second, world_with_endpoint,
     };
     use crate::incident::group::group_into_incidents;
     use crate::node::{Node, NodeId};
@@ -138,12 +166,7 @@ mod tests {
     }
 
     fn reported(id: &NodeId, status: &str, facts: &mut Facts) {
-        let read = RegistrationFacts {
-            id: id.clone(),
-            ping_status: status.to_owned(),
-            last_ping: Some(second(-60)),
-            agent_version: Some("3.3.4793.0".to_owned()),
-        };
+        let read = registration(id, status);
         facts.registrations = [(id.clone(), Fetched::Found(read))].into();
     }
 

@@ -1,8 +1,10 @@
 //! Is Default Host Management on, and can Systems Manager use its role?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Question, Subject};
-use crate::diagnose::facts::{Fetched, known};
+use crate::diagnose::check::{
+    Check, CheckResult, Fault, Observation, OfHybrid, Query, Question, Subject,
+};
+use crate::diagnose::facts::{Facts, Fetched, known};
 use crate::policy::{PolicyDecision, Service, may_assume};
 
 pub(crate) const CHECK: Check = Check {
@@ -12,6 +14,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Dhmc],
     uses: &[],
     observes: &[ROLE_UNUSABLE, OFF, ON, SOUND],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 
@@ -34,13 +37,23 @@ pub(crate) const SOUND: Observation = Observation::refutes(
 /// What the setting holds while it is off.
 const SETTING_OFF: &str = "$None";
 
+/// Whether the setting was read and names a role.
+pub(crate) fn is_on(facts: &Facts) -> bool {
+    let setting = facts.dhmc_setting.as_ref().and_then(Fetched::found);
+    setting.is_some_and(|setting| !is_off(setting))
+}
+
+fn is_off(setting: &str) -> bool {
+    matches!(setting.trim(), "" | SETTING_OFF)
+}
+
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let facts = subject.facts;
     let what = "whether Default Host Management is on";
     let setting = known(facts.dhmc_setting.as_ref(), "its service setting")
         .map_err(|why| CheckResult::undetermined(what, &why))?;
     let setting = setting.trim();
-    if setting.is_empty() || setting == SETTING_OFF {
+    if is_off(setting) {
         let note = "Default Host Management is off in this account and Region.";
         return Ok(CheckResult::failed(note).observed(OFF));
     }

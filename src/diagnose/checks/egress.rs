@@ -1,6 +1,6 @@
 //! Do the instance's security groups allow egress to the service on 443?
 
-use crate::diagnose::check::{Check, CheckResult, Fault, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, OfHybrid, Query, Question, Subject};
 use crate::diagnose::network::path::Traffic;
 use crate::diagnose::network::{Allows, BLOCKED, CAUSES, group};
 
@@ -18,6 +18,7 @@ pub(crate) const CHECK: Check = Check {
     // They show whether a name may lead to a private network elsewhere.
     uses: &[Query::RouteTables],
     observes: &[BLOCKED],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

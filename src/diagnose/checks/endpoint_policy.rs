@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::diagnose::check::{
-    Check, CheckResult, CheckStatus, Fault, Observation, Query, Question, Subject,
+    Check, CheckResult, CheckStatus, Fault, Observation, OfHybrid, Query, Question, Subject,
 };
 use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
@@ -24,6 +24,7 @@ pub(crate) const CHECK: Check = Check {
     // A gateway endpoint carries what a route leads to it.
     uses: &[Query::RouteTables],
     observes: &[REFUSES, ALLOWS],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

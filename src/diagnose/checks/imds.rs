@@ -1,7 +1,7 @@
 //! Is the instance metadata service enabled?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Observation, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, Observation, OfHybrid, Query, Question, Subject};
 use crate::diagnose::facts::{Fetched, ImdsDefaults};
 
 pub(crate) const CHECK: Check = Check {
@@ -11,6 +11,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance],
     uses: &[Query::ImdsDefaults],
     observes: &[DISABLED, ENABLED],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

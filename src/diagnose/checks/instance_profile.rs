@@ -1,7 +1,7 @@
 //! Is an instance profile attached, does it still exist, does it contain a role?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Observation, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, Observation, OfHybrid, Query, Question, Subject};
 use crate::diagnose::facts::{Fetched, known};
 use crate::diagnose::result::capital;
 
@@ -17,6 +17,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance, Query::Profile],
     uses: &[],
     observes: &[NONE, ATTACHED, DELETED, RECREATED, WITHOUT_ROLE, SOUND],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

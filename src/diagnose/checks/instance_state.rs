@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::diagnose::check::{
-    Check, CheckResult, CheckStatus, Observation, Query, Question, Subject,
+    Check, CheckResult, CheckStatus, Observation, OfHybrid, Query, Question, Subject,
 };
 use crate::diagnose::facts::Fetched;
 
@@ -25,6 +25,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance],
     uses: &[],
     observes: &[UNKNOWN, GONE, STOPPED, UP],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

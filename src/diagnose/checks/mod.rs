@@ -1,15 +1,20 @@
 //! The checks: one file each, and one line in [`CHECKS`].
 
+mod activation;
+pub(crate) mod agent_version;
+pub(crate) mod console;
 pub(crate) mod dhmc;
 mod egress;
 pub(crate) mod endpoint_policy;
 pub(crate) mod imds;
 pub(crate) mod instance_profile;
 pub(crate) mod instance_state;
+mod instance_status;
 mod network_acl;
 pub(crate) mod permissions;
 pub(crate) mod registration;
 mod route;
+pub(crate) mod session_preferences;
 pub(crate) mod trust_policy;
 mod vpc_dns;
 mod vpc_endpoint;
@@ -22,6 +27,8 @@ use super::check::{Check, Question};
 /// nor trust policy is ever used, and without a connection no permission.
 pub const CHECKS: &[Check] = &[
     instance_state::CHECK,
+    instance_status::CHECK,
+    console::CHECK,
     registration::CHECK,
     imds::CHECK,
     instance_profile::CHECK,
@@ -34,6 +41,9 @@ pub const CHECKS: &[Check] = &[
     permissions::CHECK,
     endpoint_policy::CHECK,
     dhmc::CHECK,
+    session_preferences::CHECK,
+    activation::CHECK,
+    agent_version::CHECK,
 ];
 
 /// What the check of this name is about.

@@ -1,7 +1,7 @@
 //! Does the network ACL of the instance's subnet allow requests out and their
 //! responses back in?
 
-use crate::diagnose::check::{Check, CheckResult, Fault, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, OfHybrid, Query, Question, Subject};
 use crate::diagnose::facts::{AclFacts, known};
 use crate::diagnose::network::names::own_subnet;
 use crate::diagnose::network::path::{NetworkPath, Traffic};
@@ -21,6 +21,7 @@ pub(crate) const CHECK: Check = Check {
     ],
     uses: &[Query::RouteTables],
     observes: &[BLOCKED],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

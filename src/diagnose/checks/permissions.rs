@@ -14,7 +14,9 @@ use std::collections::BTreeSet;
 
 use crate::cause::Cause;
 use crate::diagnose::called_on::{CalledOn, Place};
-use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Question, Subject};
+use crate::diagnose::check::{
+    Check, CheckResult, Fault, Observation, OfHybrid, Query, Question, Subject,
+};
 use crate::diagnose::facts::{Decision, Doubt, Fetched, RoleFacts, Simulated, known};
 use crate::diagnose::result::capital;
 use crate::failure::{DenyReason, Principal};
@@ -27,6 +29,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance, Query::Profile, Query::Permissions],
     uses: &[Query::Role],
     observes: &[LACKING, GRANTED],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 
@@ -88,7 +91,7 @@ const MOST_RESOURCES: usize = 12;
 
 /// What the role may do about one action on one resource.
 #[derive(Debug, Clone, PartialEq)]
-enum May {
+pub(super) enum May {
     Yes,
     /// The policy or statement that denies it.
     Denied(String),
@@ -137,26 +140,18 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         }
     }
     if let Some((action, may)) = decisive.iter().find(|(_, may)| may.stops()) {
-        let boundary = role.boundary.as_deref().unwrap_or("of the role");
-        let (what, policy) = match may {
-            May::Denied(by) => (format!("{} denies", capital(by)), by.as_str()),
-            May::Bounded(how) => (
-                format!("The permissions boundary {boundary} {how}"),
-                boundary,
-            ),
-            May::Yes | May::Missing | May::Unclear(_) => {
-                return Ok(lacking(name, missing).observed(LACKING));
-            }
-        };
-        return Ok(
-            CheckResult::failed(format!("{what} {action} to the role {name}."))
-                .observed(LACKING)
-                .at(Fault::PolicyDenies {
-                    role: name.clone(),
-                    action: (*action).to_owned(),
-                    policy: policy.to_owned(),
-                }),
-        );
+        if *may == May::Missing {
+            return Ok(lacking(name, missing).observed(LACKING));
+        }
+        let (by, policy) = may.by(role);
+        let note = format!("{} {action} to the role {name}.", capital(&by));
+        return Ok(CheckResult::failed(note)
+            .observed(LACKING)
+            .at(Fault::PolicyDenies {
+                role: name.clone(),
+                action: (*action).to_owned(),
+                policy,
+            }));
     }
     for (action, may) in &decisive {
         if let May::Unclear(why) = may {
@@ -263,10 +258,23 @@ impl May {
             Self::Yes | Self::Unclear(_) => false,
         }
     }
+
+    /// What stops it, a clause that the action completes, and which policy that is.
+    pub(super) fn by(&self, role: &RoleFacts) -> (String, String) {
+        let boundary = role.boundary.as_deref().unwrap_or("of the role");
+        match self {
+            Self::Denied(by) => (format!("{by} denies"), by.clone()),
+            Self::Bounded(how) => (
+                format!("the permissions boundary {boundary} {how}"),
+                boundary.to_owned(),
+            ),
+            Self::Yes | Self::Missing | Self::Unclear(_) => Default::default(),
+        }
+    }
 }
 
 /// All that is known of what a role may do.
-struct Permissions<'a> {
+pub(super) struct Permissions<'a> {
     /// Its own policies: each, or why it is not known.
     own: Vec<Policy>,
     boundary: Option<Policy>,
@@ -278,7 +286,7 @@ struct Permissions<'a> {
 type Policy = Result<Document, String>;
 
 impl<'a> Permissions<'a> {
-    fn of(subject: &Subject<'a>, role: &'a RoleFacts) -> Self {
+    pub(super) fn of(subject: &Subject<'a>, role: &'a RoleFacts) -> Self {
         let (facts, name) = (subject.facts, &role.name);
         let read = |text: Option<&Fetched<String>>, title: String| {
             Document::parse(&title, known(text, &title)?).map_err(|e| e.to_string())
@@ -323,6 +331,18 @@ impl<'a> Permissions<'a> {
             boundary,
             simulated: facts.simulations.get(name).and_then(Fetched::found),
             place: place(),
+        }
+    }
+
+    pub(super) fn place(&self) -> Option<&Place<'a>> {
+        self.place.as_ref()
+    }
+
+    /// What it may do about `action` on `arn`.
+    pub(super) fn may_call(&self, action: &str, arn: &str) -> May {
+        match &self.place {
+            Some(place) => self.by_simulation(action, arn, place),
+            None => self.by_policies(action, arn),
         }
     }
 

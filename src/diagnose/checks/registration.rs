@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::diagnose::check::{
-    Check, CheckResult, CheckStatus, Observation, Query, Question, Subject,
+    Check, CheckResult, CheckStatus, Observation, OfHybrid, Query, Question, Subject,
 };
 use crate::diagnose::facts::{Facts, Fetched, known};
 use crate::diagnose::result::capital;
@@ -17,6 +17,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Registration],
     uses: &[],
     observes: &[PINGED_SINCE],
+    of_hybrid: OfHybrid::Also(|hybrid| reported(hybrid.id, hybrid.facts, hybrid.last)),
     evaluate,
 };
 

@@ -1,6 +1,6 @@
 //! Does the subnet's route table lead to the service?
 
-use crate::diagnose::check::{Check, CheckResult, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, OfHybrid, Query, Question, Subject};
 use crate::diagnose::network::egress_path::{EgressPath, egress_path};
 use crate::diagnose::network::path::{NetworkPath, Traffic};
 use crate::diagnose::network::{BLOCKED, CAUSES};
@@ -18,6 +18,7 @@ pub(crate) const CHECK: Check = Check {
     ],
     uses: &[],
     observes: &[BLOCKED],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

@@ -1,7 +1,7 @@
 //! Can EC2 assume the role of the instance's own profile?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Observation, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, Observation, OfHybrid, Query, Question, Subject};
 use crate::policy::{PolicyDecision, Service, has_ours, may_assume, whom_it_allows};
 
 pub(crate) const CHECK: Check = Check {
@@ -11,6 +11,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance, Query::Profile],
     uses: &[Query::Role],
     observes: &[ALLOWS, ALLOWS_BY_REPAIR, REFUSES],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

@@ -1,7 +1,9 @@
 //! Does the VPC resolve names?
 
 use crate::cause::Cause;
-use crate::diagnose::check::{Check, CheckResult, Fault, Observation, Query, Question, Subject};
+use crate::diagnose::check::{
+    Check, CheckResult, Fault, Observation, OfHybrid, Query, Question, Subject,
+};
 use crate::diagnose::facts::{Facts, known};
 use crate::diagnose::network::names::endpoints_for;
 
@@ -12,6 +14,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance, Query::Dns],
     uses: &[Query::Endpoints, Query::Subnet],
     observes: &[OFF],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::diagnose::check::{Check, CheckResult, Fault, Query, Question, Subject};
+use crate::diagnose::check::{Check, CheckResult, Fault, OfHybrid, Query, Question, Subject};
 use crate::diagnose::facts::EndpointFacts;
 use crate::diagnose::network::egress_path::{EgressPath, egress_path};
 use crate::diagnose::network::names::gateway_for;
@@ -20,6 +20,7 @@ pub(crate) const CHECK: Check = Check {
     needs: &[Query::Instance, Query::Endpoints, Query::Subnet],
     uses: &[Query::RouteTables],
     observes: &[BLOCKED],
+    of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
 

@@ -14,8 +14,11 @@ pub struct InstanceFacts {
     pub id: InstanceId,
     /// When it was started last, where EC2 says so.
     pub launched_at: Option<Timestamp>,
+    /// Its `Name` tag.
+    pub name: Option<String>,
     /// `running`, `stopped`, `terminated` …
     pub state: String,
+    pub launch: LaunchFacts,
     pub imds: Option<ImdsFacts>,
     /// The account's defaults for its Region; `None` where they were not asked
     /// about.
@@ -55,6 +58,15 @@ impl InstanceFacts {
         let optional = self.imds.as_ref().is_some_and(|imds| !imds.tokens_required);
         (defaults.tokens_enforced && optional).then_some(ImdsBar::TokensEnforced)
     }
+}
+
+/// As what an instance was started.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LaunchFacts {
+    /// The launch template with its version, by the tags that EC2 sets.
+    pub template: Option<(String, String)>,
+    /// On the Nitro hypervisor, which gives the console output as it is now.
+    pub nitro: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

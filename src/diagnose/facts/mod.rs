@@ -1,5 +1,6 @@
 //! Live state as the checks read it: plain values, no SDK types.
 
+mod health;
 mod identity;
 mod instance;
 mod network;
@@ -9,18 +10,19 @@ use std::collections::BTreeMap;
 
 use crate::node::{InstanceId, NodeId};
 
+pub use health::{ConsoleFacts, ScheduledEvent, StatusFacts};
 pub use identity::{
     Decision, Doubt, PolicyNames, ProfileFacts, ProfileRef, RoleFacts, Simulated, SimulatedAction,
 };
 pub use instance::{
-    ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, NetworkPlace, RunningInstance,
+    ImdsBar, ImdsDefaults, ImdsFacts, InstanceFacts, LaunchFacts, NetworkPlace, RunningInstance,
 };
 pub use network::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, GroupFacts, GroupRule,
     InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
     VpcFacts,
 };
-pub use ssm::RegistrationFacts;
+pub use ssm::{ActivationFacts, RegistrationFacts};
 
 /// Tags under this prefix are ours; no other tag is kept.
 pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";
@@ -30,6 +32,10 @@ pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub instances: BTreeMap<InstanceId, Fetched<InstanceFacts>>,
+    /// EC2's status checks of each instance that runs.
+    pub statuses: BTreeMap<InstanceId, Fetched<StatusFacts>>,
+    /// The console of instances that do not report.
+    pub consoles: BTreeMap<InstanceId, Fetched<ConsoleFacts>>,
     /// By instance profile name.
     pub profiles: BTreeMap<String, Fetched<ProfileFacts>>,
     /// What IAM's simulator says of each role, by role name.
@@ -59,6 +65,10 @@ pub struct Facts {
     pub dhcp_options: BTreeMap<String, Fetched<DhcpFacts>>,
     /// What Systems Manager knows of each node.
     pub registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
+    /// By the id of the activation.
+    pub activations: BTreeMap<String, Fetched<ActivationFacts>>,
+    /// The document with the preferences of Session Manager, JSON.
+    pub session_preferences: Option<Fetched<String>>,
     /// The Default Host Management setting: the role it names, with its path,
     /// or `$None`.
     pub dhmc_setting: Option<Fetched<String>>,

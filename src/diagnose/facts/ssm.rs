@@ -13,6 +13,30 @@ pub struct RegistrationFacts {
     /// When the agent last called UpdateInstanceInformation.
     pub last_ping: Option<Timestamp>,
     pub agent_version: Option<String>,
+    /// What the node is called: by its registration, else its host name.
+    pub name: Option<String>,
+    /// `AWS::SSM::ManagedInstance`, `AWS::EC2::Instance`,
+    /// `Microsoft.Compute/virtualMachines` …
+    pub source_type: Option<String>,
+    /// The activation by which a hybrid node was registered.
+    pub activation: Option<String>,
+}
+
+impl RegistrationFacts {
+    pub fn is_online(&self) -> bool {
+        self.ping_status.eq_ignore_ascii_case("Online")
+    }
+}
+
+/// A hybrid activation: what registers further nodes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivationFacts {
+    pub id: String,
+    pub expired: bool,
+    pub expires: Option<Timestamp>,
+    /// Nodes that it may register, and has registered.
+    pub limit: i32,
+    pub used: i32,
 }
 
 impl RegistrationFacts {

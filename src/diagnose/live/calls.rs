@@ -4,9 +4,9 @@ use std::future::Future;
 
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
-    AclFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults, InstanceFacts, InterfaceFacts,
-    ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction, SubnetFacts,
-    VpcFacts,
+    AclFacts, ActivationFacts, ConsoleFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults,
+    InstanceFacts, InterfaceFacts, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
+    SimulatedAction, StatusFacts, SubnetFacts, VpcFacts,
 };
 use crate::node::{InstanceId, NodeId};
 
@@ -107,6 +107,8 @@ const EC2_FILTER: usize = 200;
 
 calls! {
     one by one {
+        /// What the instance wrote to its console; the latest of it, where `true`.
+        GetConsoleOutput(InstanceId, bool) -> ConsoleFacts;
         /// The metadata defaults of this account and Region.
         GetInstanceMetadataDefaults() -> ImdsDefaults;
         /// The instance profile of this name with its role, whose tags are not read.
@@ -124,11 +126,15 @@ calls! {
         /// The document of the default version of the managed policy with this ARN.
         GetPolicyVersion(String) -> String;
         DescribeVpcAttribute(String, VpcAttribute) -> bool;
+        /// The content of this document.
+        GetDocument(String) -> String;
         /// The value of this service setting of this account and Region.
         GetServiceSetting(String) -> String;
     }
     in lists {
         "DescribeInstances": InstanceFacts by id: InstanceId, EC2_FILTER;
+        // "Constraints: Maximum 100 explicitly specified instance IDs."
+        "DescribeInstanceStatus": StatusFacts by id: InstanceId, 100;
         "DescribeSecurityGroups": GroupFacts by id: String, EC2_FILTER;
         "DescribeNetworkAcls": AclFacts by vpc: String, EC2_FILTER;
         "DescribeRouteTables": RouteTableFacts by vpc: String, EC2_FILTER;
@@ -138,5 +144,6 @@ calls! {
         "DescribeVpcs": VpcFacts by id: String, EC2_FILTER;
         "DescribeDhcpOptions": DhcpFacts by id: String, EC2_FILTER;
         "DescribeInstanceInformation": RegistrationFacts by id: NodeId, 50;
+        "DescribeActivations": ActivationFacts by id: String, 50;
     }
 }

@@ -12,6 +12,7 @@ use crate::diagnose::call_error::CallError;
 use crate::diagnose::called_on::Place;
 use crate::diagnose::check::Query;
 use crate::diagnose::checks::permissions::to_simulate;
+use crate::diagnose::checks::session_preferences;
 use crate::diagnose::facts::{Fetched, PolicyNames, ProfileFacts, RoleFacts, Simulated};
 use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
@@ -65,6 +66,7 @@ pub(super) fn simulations(
     needs: &Needs,
     instances: &Instances,
     profiles: &Profiles,
+    preferences: Option<&String>,
 ) -> BTreeMap<String, Vec<SimulatePrincipalPolicy>> {
     let Some((region, partition)) = needs
         .region()
@@ -91,7 +93,12 @@ pub(super) fn simulations(
             },
         };
         let denied = ids.iter().flat_map(|id| needs.denied(id));
-        let calls = to_simulate(&place, denied).into_iter();
+        let mut calls = to_simulate(&place, denied);
+        let named = preferences.map(|document| session_preferences::to_simulate(document, &place));
+        for (action, arn) in named.into_iter().flatten() {
+            calls.entry(arn).or_default().insert(action);
+        }
+        let calls = calls.into_iter();
         let calls = calls.map(|(resource, actions)| {
             SimulatePrincipalPolicy(role.arn.clone(), actions.into_iter().collect(), resource)
         });

@@ -18,9 +18,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::check::Query;
-use super::facts::{EndpointFacts, Facts, Fetched, InstanceFacts};
+use super::facts::{ConsoleFacts, EndpointFacts, Facts, Fetched, InstanceFacts};
 use super::needs::Needs;
-use crate::node::InstanceId;
+use crate::node::{InstanceId, NodeId};
 pub(crate) use calls::*;
 pub(crate) use listing::{ListNodes, ListRunning, list, registrations};
 use reader::Reader;
@@ -30,6 +30,12 @@ pub(crate) use recent::{KEPT, Kept, Recent};
 
 /// The setting that turns Default Host Management on.
 const DHMC_SETTING: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
+
+/// The document that holds the preferences of Session Manager.
+const SESSION_PREFERENCES: &str = "SSM-SessionManagerRunShell";
+
+/// Consoles that are read at a time: each takes a call of its own.
+const CONSOLES: usize = 10;
 
 type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
@@ -42,7 +48,15 @@ pub(crate) async fn read<R: AwsReader>(
     let reader = Reader::new(Arc::clone(reads), until);
     let mut facts = Facts::default();
     let of_instances = async {
-        facts.instances = reader.list(needs.wanted(Query::Instance).cloned()).await;
+        let preferences = needs.is_wanted(Query::SessionPreferences);
+        let preferences = preferences.then_some(SESSION_PREFERENCES);
+        let preferences = reader.each(preferences, |name| GetDocument(name.to_owned()));
+        let instances = reader.list(needs.wanted(Query::Instance).cloned());
+        let (preferences, instances) = tokio::join!(preferences, instances);
+        facts.session_preferences = preferences.into_values().next();
+        facts.instances = instances;
+        let preferences = facts.session_preferences.as_ref();
+        let preferences = preferences.and_then(Fetched::found);
         let instances = &facts.instances;
         let of = |query, ids: fn(&InstanceFacts) -> &[String]| ids_of(query, needs, instances, ids);
         let vpc: fn(&InstanceFacts) -> &[String] = |instance| instance.vpc.as_slice();
@@ -52,7 +66,7 @@ pub(crate) async fn read<R: AwsReader>(
             facts.profiles = reader.each(names, GetInstanceProfile).await;
             let names = identity::profiles(needs, Query::Role, instances);
             let roles = identity::roles(&names, &facts.profiles);
-            let calls = identity::simulations(needs, instances, &facts.profiles);
+            let calls = identity::simulations(needs, instances, &facts.profiles, preferences);
             let simulate = |reads, role: String| identity::simulate(reads, calls[&role].clone());
             let (roles, simulations) = tokio::join!(
                 reader.each(roles, GetRole),
@@ -93,9 +107,12 @@ pub(crate) async fn read<R: AwsReader>(
             reader.each(of(Query::Dns, vpc), call)
         };
         let imds = |id| instances.get(id)?.found()?.imds.as_ref();
+        let running = |id: &&InstanceId| is_running(instances, id);
+        let checked = needs.wanted(Query::InstanceStatus).filter(running);
+        let checked: Vec<InstanceId> = checked.cloned().collect();
         let mut imds = needs.wanted(Query::ImdsDefaults).filter_map(imds);
         let any_off = imds.any(|imds| !imds.endpoint_enabled).then_some(());
-        let ((), groups, (), (), of_endpoints, (), (), (), (), defaults) = tokio::join!(
+        let ((), groups, (), (), of_endpoints, (), (), (), (), (), defaults) = tokio::join!(
             identity,
             reader.list(of(Query::SecurityGroups, |one| &one.network.groups)),
             async { facts.acls = reader.lists(of(Query::NetworkAcl, vpc)).await },
@@ -103,6 +120,7 @@ pub(crate) async fn read<R: AwsReader>(
             endpoints,
             async { facts.subnets = reader.list(of(Query::Subnet, subnet)).await },
             dns,
+            async { facts.statuses = reader.list(checked).await },
             async { facts.dns_support = attribute(VpcAttribute::DnsSupport).await },
             async { facts.dns_hostnames = attribute(VpcAttribute::DnsHostnames).await },
             reader.each(any_off, |()| GetInstanceMetadataDefaults()),
@@ -129,13 +147,50 @@ pub(crate) async fn read<R: AwsReader>(
         let role = role.filter(|name| !name.is_empty()).map(str::to_owned);
         facts.dhmc_role = reader.each(role, GetRole).await.into_values().next();
     };
-    let registered = needs.registered();
-    tokio::join!(
-        of_instances,
-        async { facts.registrations = reader.list(registered).await },
-        dhmc,
-    );
+    let registered = async {
+        facts.registrations = reader.list(needs.registered()).await;
+        let found = facts.registrations.values().filter_map(Fetched::found);
+        let hybrid = found.filter(|one| matches!(one.id, NodeId::Hybrid(_)));
+        let activations = hybrid.filter_map(|one| one.activation.clone());
+        facts.activations = reader.list(activations).await;
+    };
+    tokio::join!(of_instances, registered, dhmc);
+    facts.consoles = consoles(needs, &facts, &reader).await;
     facts
+}
+
+fn is_running(instances: &Instances, id: &InstanceId) -> bool {
+    let instance = instances.get(id).and_then(Fetched::found);
+    instance.is_some_and(|instance| instance.state == "running")
+}
+
+/// The consoles of the instances that run and do not report.
+async fn consoles<R: AwsReader>(
+    needs: &Needs,
+    facts: &Facts,
+    reader: &Reader<R>,
+) -> BTreeMap<InstanceId, Fetched<ConsoleFacts>> {
+    let silent = |id: &&InstanceId| {
+        let registration = facts.registrations.get(&NodeId::Instance((*id).clone()));
+        let online = registration.and_then(Fetched::found);
+        is_running(&facts.instances, id) && !online.is_some_and(|one| one.is_online())
+    };
+    let silent: Vec<&InstanceId> = needs.wanted(Query::Console).filter(silent).collect();
+    let latest = |id: &InstanceId| {
+        facts.instances[id]
+            .found()
+            .is_some_and(|one| one.launch.nitro)
+    };
+    let (asked, others) = silent.split_at(silent.len().min(CONSOLES));
+    let asked = asked.iter().copied().cloned();
+    let call = |id: InstanceId| {
+        let latest = latest(&id);
+        GetConsoleOutput(id, latest)
+    };
+    let mut consoles = reader.each(asked, call).await;
+    let too_many = || Fetched::Failed(format!("{CONSOLES} are read at a time"));
+    consoles.extend(others.iter().map(|id| ((*id).clone(), too_many())));
+    consoles
 }
 
 /// What those instances name by `ids` for which `query` is wanted.

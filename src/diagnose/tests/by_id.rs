@@ -1,18 +1,22 @@
 //! The verdict on a node of which no log is at hand.
 
-use super::world::{TRUSTS_LAMBDA, group, instance_id, node, role, second, world};
-use crate::cause::{Cause, Confidence};
+use super::world::{
+    TRUSTS_LAMBDA, group, instance_id, node, registration, role, second, world, world_with_endpoint,
+};
+use crate::cause::{Cause, Confidence, Severity};
 use crate::diagnose::by_id::{NodeDiagnosis, NodeStatus, diagnose_by_id, finding_of};
 use crate::diagnose::check::{CheckStatus, Question};
-use crate::diagnose::facts::{Facts, Fetched, InstanceFacts, ProfileFacts, RegistrationFacts};
+use crate::diagnose::facts::{
+    ActivationFacts, Facts, Fetched, InstanceFacts, ProfileFacts, RegistrationFacts,
+};
 use crate::diagnose::{CHECKS, Home, Needs, question};
-use crate::node::{Node, NodeId};
+use crate::node::{Node, NodeId, Region};
 
-const OFF: Option<&str> = Some("$None");
+pub(super) const OFF: Option<&str> = Some("$None");
 
 /// The world as `change` leaves it, with a node that pinged last as `ping` says, and
 /// this setting of Default Host Management.
-fn facts(
+pub(super) fn facts(
     ping: Option<&str>,
     dhmc: Option<&str>,
     change: impl FnOnce(&mut InstanceFacts, &mut ProfileFacts),
@@ -20,12 +24,7 @@ fn facts(
     let mut facts = world(change);
     let id = NodeId::Instance(instance_id(1));
     let read = match ping {
-        Some(status) => Fetched::Found(RegistrationFacts {
-            id: id.clone(),
-            ping_status: status.to_owned(),
-            last_ping: Some(second(-60)),
-            agent_version: None,
-        }),
+        Some(status) => Fetched::Found(registration(&id, status)),
         None => Fetched::Missing,
     };
     facts.registrations = [(id, read)].into();
@@ -37,16 +36,16 @@ fn verdict_on(node: Node, facts: &Facts) -> NodeDiagnosis {
     diagnose_by_id(finding_of(node, second(0)), facts, &Home::default())
 }
 
-fn verdict(facts: &Facts) -> NodeDiagnosis {
+pub(super) fn verdict(facts: &Facts) -> NodeDiagnosis {
     verdict_on(node(1), facts)
 }
 
-fn cause(one: &NodeDiagnosis) -> Option<(Cause, Confidence)> {
+pub(super) fn cause(one: &NodeDiagnosis) -> Option<(Cause, Confidence)> {
     let diagnosis = one.diagnosis.as_ref()?;
     Some((diagnosis.cause, diagnosis.confidence))
 }
 
-fn dark(instance: &mut InstanceFacts, _: &mut ProfileFacts) {
+pub(super) fn dark(instance: &mut InstanceFacts, _: &mut ProfileFacts) {
     if let Some(imds) = &mut instance.imds {
         imds.endpoint_enabled = false;
     }
@@ -60,7 +59,7 @@ fn without_profile(instance: &mut InstanceFacts, _: &mut ProfileFacts) {
     instance.profile = None;
 }
 
-fn as_is(_: &mut InstanceFacts, _: &mut ProfileFacts) {}
+pub(super) fn as_is(_: &mut InstanceFacts, _: &mut ProfileFacts) {}
 
 #[test]
 fn every_check_is_run_and_stands_under_its_question() {
@@ -74,7 +73,10 @@ fn every_check_is_run_and_stands_under_its_question() {
     let questions: Vec<Option<Question>> = names.iter().map(|name| question(name)).collect();
     assert!(questions.is_sorted(), "{questions:?}");
     names.sort_unstable();
-    let mut all: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+    // The path to each service is looked at by itself.
+    names.dedup();
+    let all = CHECKS.iter().map(|check| check.name);
+    let mut all: Vec<&str> = all.filter(|name| *name != "activation").collect();
     all.sort_unstable();
     assert_eq!(names, all);
     let failed = |one: &NodeDiagnosis| {
@@ -210,13 +212,133 @@ fn of_a_hybrid_node_systems_manager_is_asked() {
         ("Online", NodeStatus::Healthy),
         ("ConnectionLost", NodeStatus::Silent),
     ] {
-        let read = RegistrationFacts {
-            id: id.clone(),
-            ping_status: status.to_owned(),
-            last_ping: Some(second(-60)),
-            agent_version: None,
-        };
+        let read = registration(&id, status);
         facts.registrations = [(id.clone(), Fetched::Found(read))].into();
         assert_eq!(verdict_on(hybrid(), &facts).status, expected);
     }
+}
+
+#[test]
+fn a_just_started_instance_is_not_accused_of_its_silence() {
+    let at = |age: i64| {
+        let started = Some(second(-age));
+        facts(None, OFF, |instance, _| instance.launched_at = started)
+    };
+    let young = verdict(&at(60));
+    assert_eq!((young.status, cause(&young)), (NodeStatus::Late, None));
+    assert_eq!(verdict(&at(3600)).status, NodeStatus::Silent);
+    // What a check proves needs no time to show.
+    let mut dark_one = facts(None, OFF, dark);
+    if let Some(Fetched::Found(one)) = dark_one.instances.get_mut(&instance_id(1)) {
+        one.launched_at = Some(second(-60));
+    }
+    let proved = Some((Cause::ImdsDisabled, Confidence::Confirmed));
+    assert_eq!(cause(&verdict(&dark_one)), proved);
+}
+
+/// The path to ssm is open, that to `service` leads to an endpoint that is shut.
+fn shut(service: &str, ping: &str, agent: &str) -> NodeDiagnosis {
+    let mut facts = world_with_endpoint(|facts, endpoint| {
+        endpoint.service = format!("com.amazonaws.eu-central-1.{service}");
+        let shut = Fetched::Found(group("sg-endpoint", &[], &[]));
+        facts.groups.insert("sg-endpoint".to_owned(), shut);
+    });
+    let id = NodeId::Instance(instance_id(1));
+    let read = RegistrationFacts {
+        agent_version: Some(agent.to_owned()),
+        ..registration(&id, ping)
+    };
+    facts.registrations = [(id, Fetched::Found(read))].into();
+    facts.dhmc_setting = Some(Fetched::Found("$None".to_owned()));
+    verdict(&facts)
+}
+
+#[test]
+fn the_path_to_each_service_is_looked_at() {
+    let new = "3.3.4793.0";
+    for (ping, confidence) in [
+        ("ConnectionLost", Confidence::Confirmed),
+        // A proxy may carry what the network does not.
+        ("Online", Confidence::Likely),
+    ] {
+        let one = shut("ssmmessages", ping, new);
+        assert_eq!(cause(&one), Some((Cause::EndpointUnreachable, confidence)));
+        let diagnosis = one.diagnosis.expect("it is at fault");
+        assert_eq!(diagnosis.scope.id, "ssmmessages/subnet-1");
+    }
+    // A proxy evidently carries what the network does not.
+    assert_eq!(shut("ssm", "Online", new).status, NodeStatus::Healthy);
+    assert_eq!(
+        shut("ec2messages", "Online", new).status,
+        NodeStatus::Healthy
+    );
+    let old = shut("ec2messages", "ConnectionLost", "3.2.1.0");
+    let diagnosis = old.diagnosis.expect("it is at fault");
+    assert_eq!(diagnosis.severity, Severity::Low);
+}
+
+#[test]
+fn an_agent_is_outdated_where_it_cannot_do_what_its_node_needs() {
+    let agent = |version: &str, region: &str| {
+        let mut facts = facts(Some("Online"), OFF, as_is);
+        let id = NodeId::Instance(instance_id(1));
+        let read = RegistrationFacts {
+            agent_version: Some(version.to_owned()),
+            ..registration(&id, "Online")
+        };
+        facts.registrations = [(id, Fetched::Found(read))].into();
+        let region = Region::parse(region);
+        let node = Node { region, ..node(1) };
+        cause(&verdict_on(node, &facts))
+    };
+    let outdated = Some((Cause::AgentOutdated, Confidence::Confirmed));
+    assert_eq!(agent("3.2.1.0", "eu-central-1"), None);
+    assert_eq!(agent("3.2.1.0", "mx-central-1"), outdated);
+    assert_eq!(agent("3.3.40.0", "mx-central-1"), None);
+    assert_eq!(agent("2.2.1.0", "eu-central-1"), outdated);
+    assert_eq!(agent("latest", "mx-central-1"), None);
+}
+
+#[test]
+fn the_activation_of_a_hybrid_node_is_told_and_never_its_fault() {
+    let id = NodeId::parse("mi-0123456789abcdef0").expect("an id");
+    let hybrid = Node {
+        id: id.clone(),
+        ..node(1)
+    };
+    let mut facts = facts(None, OFF, as_is);
+    let read = RegistrationFacts {
+        activation: Some("a-1".to_owned()),
+        ..registration(&id, "ConnectionLost")
+    };
+    facts.registrations = [(id, Fetched::Found(read))].into();
+    let mut notes = String::new();
+    let sound = ActivationFacts {
+        id: "a-1".to_owned(),
+        expired: false,
+        expires: Some(second(60)),
+        limit: 2,
+        used: 1,
+    };
+    for read in [
+        Fetched::Found(sound.clone()),
+        Fetched::Found(ActivationFacts {
+            used: 2,
+            ..sound.clone()
+        }),
+        Fetched::Found(ActivationFacts {
+            expired: true,
+            ..sound
+        }),
+        Fetched::Missing,
+        Fetched::Failed("not allowed".to_owned()),
+    ] {
+        facts.activations = [("a-1".to_owned(), read)].into();
+        let verdict = verdict_on(hybrid.clone(), &facts);
+        assert_eq!(verdict.status, NodeStatus::Silent);
+        let mut checks = verdict.checks.iter();
+        let result = checks.find(|one| one.check == "activation").expect("run");
+        notes += &format!("{:?} {}\n", result.status, result.note);
+    }
+    insta::assert_snapshot!(notes);
 }

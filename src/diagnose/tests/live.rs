@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Clock};
 use tokio::time::Instant;
 
 use super::world::{
-    CORE, finding, found, group, instance, instance_id, profile, role, second, world,
+    CORE, finding, found, group, instance, instance_id, profile, registration, role, status, world,
     world_with_endpoint,
 };
 use crate::cause::{Cause, Confidence};
@@ -18,9 +18,9 @@ use crate::diagnose::CHECKS;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::check::CheckStatus;
 use crate::diagnose::facts::{
-    AclFacts, Decision, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts, ImdsDefaults,
-    InstanceFacts, InterfaceFacts, RegistrationFacts, RoleFacts, RouteTableFacts, SimulatedAction,
-    SubnetFacts, VpcFacts,
+    AclFacts, ActivationFacts, ConsoleFacts, Decision, DhcpFacts, EndpointFacts, Facts, Fetched,
+    GroupFacts, ImdsDefaults, InstanceFacts, InterfaceFacts, RegistrationFacts, RoleFacts,
+    RouteTableFacts, SimulatedAction, StatusFacts, SubnetFacts, VpcFacts,
 };
 use crate::diagnose::live::*;
 use crate::diagnose::{Home, Needs, diagnose};
@@ -162,6 +162,24 @@ answers! {
     List<RegistrationFacts>, List(ids) => |fleet| ids.len().to_string(), {
         ids.iter().map(|id| fleet.registered(id.clone())).collect()
     };
+    List<StatusFacts>, List(ids) => |fleet| ids.len().to_string(), {
+        ids.iter().map(status).collect()
+    };
+    List<ActivationFacts>, List(ids) => |fleet| ids.join(","), {
+        let sound = ids.iter().map(|id| ActivationFacts {
+            id: id.clone(),
+            expired: false,
+            expires: None,
+            limit: 5,
+            used: 1,
+        });
+        sound.collect()
+    };
+    GetConsoleOutput, GetConsoleOutput(id, _) => |fleet| id.to_string(), ConsoleFacts {
+        text: "login:".to_owned(),
+        at: None,
+    };
+    GetDocument, GetDocument(name) => |fleet| name, "{}".to_owned();
     GetInstanceMetadataDefaults, _ => |fleet| "", ImdsDefaults {
         endpoint_enabled: Some(false),
         tokens_enforced: false,
@@ -248,6 +266,7 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
     let of_one = [
         "DescribeDhcpOptions dopt-1",
         "DescribeInstanceInformation 1",
+        "DescribeInstanceStatus 1",
         "DescribeInstances 1",
         "DescribeNetworkAcls vpc-1",
         "DescribeNetworkInterfaces eni-vpce-1",
@@ -259,6 +278,8 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         "DescribeVpcAttribute vpc-1 DnsSupport",
         "DescribeVpcEndpoints vpc-1",
         "DescribeVpcs vpc-1",
+        "GetConsoleOutput i-00000000000000001",
+        "GetDocument SSM-SessionManagerRunShell",
         "GetInstanceProfile Web",
         "GetRole Dhmc",
         "GetRole MySSMRole",
@@ -279,8 +300,9 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         ..Fleet::default()
     });
     let facts = read_from(&fleet, &all_of(450), ENOUGH);
-    // Three lists of at most 200 instances, nine of at most 50 nodes.
-    assert_eq!(fleet.asked().len(), of_one.len() + 2 + 8);
+    // Three lists of at most 200 instances, nine of at most 50 nodes, five of at most 100
+    // statuses, and ten consoles.
+    assert_eq!(fleet.asked().len(), of_one.len() + 2 + 8 + 4 + 9);
     assert_eq!(facts.instances.len(), 450);
     assert_eq!(
         facts.instances.get(&instance_id(7)),
@@ -419,7 +441,8 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
             denied: denied.to_vec(),
             ..Fleet::default()
         });
-        let findings = all_of(1);
+        let mut findings = all_of(2);
+        findings[1].node.id = NodeId::parse("mi-0123456789abcdef0").expect("an id");
         let facts = read_from(&fleet, &findings, ENOUGH);
         let verdicts = diagnose(findings, &facts, &home());
         let checks = verdicts.into_iter().flat_map(|verdict| verdict.checks);

@@ -2,6 +2,7 @@
 
 mod by_id;
 mod checks;
+mod console;
 mod endpoint_policies;
 mod endpoints;
 mod live;
@@ -9,6 +10,7 @@ mod needs;
 mod network;
 mod paths;
 mod permissions;
+mod session_preferences;
 mod ssm;
 mod sweep;
 mod verdicts;

@@ -1,7 +1,7 @@
 //! What Systems Manager knows, and what a report since the evidence settles.
 
 use super::checks::run_with;
-use super::world::{finding, instance_id, role, second, world};
+use super::world::{finding, instance_id, registration, role, second, world};
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
@@ -12,11 +12,11 @@ use Cause::*;
 
 /// The evidence ends at `second(1)`.
 fn pinged(status: &str, at: i64) -> Fetched<RegistrationFacts> {
+    let id = NodeId::Instance(instance_id(1));
     Fetched::Found(RegistrationFacts {
-        id: NodeId::Instance(instance_id(1)),
-        ping_status: status.to_owned(),
         last_ping: Some(second(at)),
         agent_version: Some("3.3.987.0".to_owned()),
+        ..registration(&id, status)
     })
 }
 
@@ -63,10 +63,9 @@ const ON: &str = "service-role/AWSSystemsManagerDefaultEC2InstanceManagementRole
 #[test]
 fn registration_says_when_the_agent_last_reported() {
     let never = Fetched::Found(RegistrationFacts {
-        id: NodeId::Instance(instance_id(1)),
-        ping_status: "Inactive".to_owned(),
         last_ping: None,
         agent_version: None,
+        ..registration(&NodeId::Instance(instance_id(1)), "Inactive")
     });
     let text = shown(
         "ssm-registration",

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::facts::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts,
-    GroupRule, ImdsFacts, InstanceFacts, InterfaceFacts, NetworkPlace, Peer, PolicyNames, Ports,
-    ProfileFacts, ProfileRef, Protocol, RoleFacts, RouteFacts, RouteTableFacts, RouteTarget,
-    SubnetFacts, VpcFacts,
+    GroupRule, ImdsFacts, InstanceFacts, InterfaceFacts, LaunchFacts, NetworkPlace, Peer,
+    PolicyNames, Ports, ProfileFacts, ProfileRef, Protocol, RegistrationFacts, RoleFacts,
+    RouteFacts, RouteTableFacts, RouteTarget, StatusFacts, SubnetFacts, VpcFacts,
 };
 use crate::finding::{ErrorDetails, Finding, SignatureCount};
 use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
@@ -18,6 +18,19 @@ use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
 pub(crate) const TRUSTS_EC2: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 pub(crate) const TRUSTS_LAMBDA: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 pub(crate) const TRUSTS_ON_CONDITION: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}]}"#;
+
+/// A node that pinged at `second(-60)`, with an agent that is new enough.
+pub(crate) fn registration(id: &NodeId, status: &str) -> RegistrationFacts {
+    RegistrationFacts {
+        id: id.clone(),
+        ping_status: status.to_owned(),
+        last_ping: Some(second(-60)),
+        agent_version: Some("3.3.4793.0".to_owned()),
+        name: None,
+        source_type: None,
+        activation: None,
+    }
+}
 
 /// `i-` and 17 digits.
 pub(crate) fn instance_id(number: u32) -> InstanceId {
@@ -36,6 +49,8 @@ pub(crate) fn node(number: u32) -> Node {
 pub(crate) fn instance(number: u32) -> InstanceFacts {
     InstanceFacts {
         imds_defaults: None,
+        name: None,
+        launch: LaunchFacts::default(),
         id: instance_id(number),
         state: "running".to_owned(),
         imds: Some(ImdsFacts {
@@ -61,6 +76,17 @@ pub(crate) fn instance(number: u32) -> InstanceFacts {
             groups: vec!["sg-1".to_owned()],
             more_interfaces: false,
         },
+    }
+}
+
+/// All of EC2's checks pass.
+pub(crate) fn status(id: &InstanceId) -> StatusFacts {
+    StatusFacts {
+        id: id.clone(),
+        system: "ok".to_owned(),
+        instance: "ok".to_owned(),
+        volumes: Some("ok".to_owned()),
+        events: Vec::new(),
     }
 }
 
@@ -97,6 +123,8 @@ pub(crate) fn world(change: impl FnOnce(&mut InstanceFacts, &mut ProfileFacts)) 
         profiles: BTreeMap::from([("Web".to_owned(), Fetched::Found(profile))]),
         ..Facts::default()
     };
+    let id = instance_id(1);
+    facts.statuses = [(id.clone(), Fetched::Found(status(&id)))].into();
     network(&mut facts);
     facts.simulations = one("MySSMRole", Fetched::Failed("not allowed".to_owned()));
     facts.policy_names = found(

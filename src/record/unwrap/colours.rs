@@ -10,7 +10,7 @@ const BEHIND_BACKSLASH: [&str; 3] = ["u001b", "u001B", "x1b"];
 const MAX_PARAMETERS: usize = 64;
 
 /// `text` less its colours.
-pub(in crate::record) fn without_colours(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_colours(text: &str) -> Cow<'_, str> {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((start, end)) = sequence(rest) {

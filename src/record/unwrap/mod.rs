@@ -24,7 +24,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use colours::without_colours;
+pub(crate) use colours::without_colours;
 pub(super) use program::Producer;
 pub(crate) use program::{is_foreign, names_agent};
 pub(super) use stamp::{Stamp, zone_between};

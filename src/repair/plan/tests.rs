@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
-use crate::diagnose::facts::{Fetched, ImdsDefaults, ImdsFacts, InstanceFacts, RoleFacts};
+use crate::diagnose::facts::{
+    Fetched, ImdsDefaults, ImdsFacts, InstanceFacts, LaunchFacts, RoleFacts,
+};
 use crate::finding::ErrorDetails;
 use crate::incident::group::AffectedNode;
 use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
@@ -64,6 +66,8 @@ fn tags(value: Option<&str>) -> BTreeMap<String, String> {
 fn instance(tag: Option<&str>) -> InstanceFacts {
     InstanceFacts {
         imds_defaults: None,
+        name: None,
+        launch: LaunchFacts::default(),
         id: InstanceId::parse(INSTANCE).unwrap(),
         state: "running".to_owned(),
         imds: Some(ImdsFacts {

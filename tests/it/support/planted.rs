@@ -352,6 +352,13 @@ impl PlantedFleet {
         deliveries
     }
 
+    /// The first instance of the member of this name.
+    pub(crate) fn instance(&self, name: &str) -> &str {
+        let mut instances = self.instances.iter();
+        let of_name = instances.find(|(_, index)| MEMBERS[*index].name == name);
+        &of_name.expect("a member").0
+    }
+
     /// The id or name of a resource that a member is to be blamed on.
     pub(crate) fn resource<'a>(&'a self, instance: &'a str, name: &str) -> &'a str {
         match name {

@@ -55,7 +55,13 @@ fn what_many_batches_ask_for_is_read_a_few_times() {
     let (all, mut further) = sequence.read(&all_of(3), KEPT);
     // For several instances the simulator is asked about all of them.
     further.retain(|call| !call.starts_with("SimulatePrincipalPolicy"));
-    let of_nodes = ["DescribeInstanceInformation 2", "DescribeInstances 2"];
+    let of_nodes = [
+        "DescribeInstanceInformation 2",
+        "DescribeInstanceStatus 2",
+        "DescribeInstances 2",
+        "GetConsoleOutput i-00000000000000002",
+        "GetConsoleOutput i-00000000000000003",
+    ];
     assert_eq!(further, of_nodes);
     let anew = read_from(&sequence.fleet, &all_of(3), ENOUGH);
     assert_eq!(text(&all), text(&anew));

@@ -152,8 +152,11 @@ pub fn diagnose_by_id(mut asked: Finding, facts: &Facts, home: &Home) -> NodeDia
         (None, None, Some(CheckStatus::Failed)) if is_young => (NodeStatus::Late, None),
         (None, None, Some(CheckStatus::Failed)) => {
             let of_ssm = of_service(checks.clone(), SERVICES[0]);
-            let shown = console.into_iter();
-            let shown = shown.map(|finding| decide(finding, of_ssm.clone(), live.clone()));
+            let shown = console.into_iter().map(|mut finding| {
+                finding.evidence.extend(asked.evidence.iter().cloned());
+                finding.evidence.truncate(MOST_EVIDENCE);
+                decide(finding, of_ssm.clone(), live.clone())
+            });
             let mut possible = shown.filter(|one| one.fault_state == FaultState::Active);
             match possible.next() {
                 Some(shown) => (NodeStatus::Faulty, Some(shown)),
@@ -263,7 +266,8 @@ fn by_proof(
     let (cause, service) = (proved.causes[0], proved.service);
     let shown = console.into_iter();
     let shown = shown.filter(|shown| shown.candidates.contains(&cause));
-    finding.evidence = shown.flat_map(|shown| shown.evidence).collect();
+    let shown = shown.flat_map(|shown| shown.evidence);
+    finding.evidence.extend(shown);
     finding.evidence.truncate(MOST_EVIDENCE);
     finding.candidates = proved.causes;
     finding.error_details = named(cause, service);

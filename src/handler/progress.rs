@@ -144,6 +144,9 @@ mod tests {
             ping_status: "ConnectionLost".to_owned(),
             last_ping: None,
             agent_version: None,
+            name: None,
+            source_type: None,
+            activation: None,
         };
         let listed = Listed {
             registered: (0..count).map(lost).collect(),

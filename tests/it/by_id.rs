@@ -9,16 +9,13 @@ use tokio::process::Command;
 use crate::support::account::Account;
 use crate::support::answer::{incident_of, incidents, note};
 use crate::support::instances::Launch;
-use crate::support::planted::{Find, MEMBERS, PlantedFleet};
+use crate::support::planted::{MEMBERS, PlantedFleet};
 use crate::support::proxy::{Effect, ec2_denied, iam_denied, json_answer};
 use crate::support::runtime::Function;
 use crate::support::scene::Scene;
 
 const UNKNOWN: &str = "i-0fedcba9876543210";
 const HYBRID: &str = "mi-0123456789abcdef0";
-
-/// Members beside the one whose endpoint for ssmmessages is shut.
-const BESIDE: [&str; 2] = ["endpoint without name", "well, blames an endpoint"];
 
 /// Runs the tool in `account` with nothing of this process's environment.
 pub(crate) async fn diagnose(account: &Account, arguments: &[&str]) -> Output {
@@ -206,10 +203,9 @@ async fn a_planted_fault_is_proved_without_the_log_that_tells_of_it() {
         let member = &MEMBERS[*index];
         let incident = incident_of(&report, id);
         let found = (incident["cause"].as_str(), incident["confidence"].as_str());
-        let expected = match member.find {
-            _ if BESIDE.contains(&member.name) => (Some("endpoint-unreachable"), Some("confirmed")),
-            Find::Proved(cause, _) => (Some(cause), Some("confirmed")),
-            Find::Nothing => (Some("node-silent"), Some("undetermined")),
+        let expected = match member.proved_by_id() {
+            Some(cause) => (Some(cause), Some("confirmed")),
+            None => (Some("node-silent"), Some("undetermined")),
         };
         if found != expected {
             wrong.push(format!("{}: {found:?}, not {expected:?}", member.name));

@@ -17,9 +17,6 @@ use crate::support::state_table::refusal;
 const HOURS: i64 = 60;
 const HYBRID: &str = "mi-0123456789abcdef0";
 
-/// Members whose way to Systems Manager is open, and that to another service is not.
-const OF_OTHERS: [&str; 2] = ["endpoint shut", "endpoint without name"];
-
 fn sweep() -> Value {
     json!({"sweep": {}})
 }
@@ -27,15 +24,6 @@ fn sweep() -> Value {
 /// How many nodes a sweep found to be `status`.
 fn count(report: &Value, status: &str) -> u64 {
     report["sweep"]["statuses"][status].as_u64().unwrap_or(0)
-}
-
-/// The cause that a sweep or a look by id is to prove of a member.
-fn proved(index: usize) -> Option<&'static str> {
-    let member = &MEMBERS[index];
-    match member.find {
-        Find::Proved(cause, _) if !OF_OTHERS.contains(&member.name) => Some(cause),
-        Find::Proved(..) | Find::Nothing => None,
-    }
 }
 
 /// The notes of the checks that failed.
@@ -131,17 +119,18 @@ async fn of_two_hundred_silent_nodes_each_culprit_is_found_and_nothing_else_conv
         let [incident] = of_node[..] else {
             panic!("{}: {of_node:#?}", member.name);
         };
-        let Some(cause) = proved(*index) else {
+        let Some(cause) = MEMBERS[*index].proved_by_id() else {
             assert_eq!(incident["cause"], "node-silent", "{}", member.name);
             continue;
         };
         assert_eq!(incident["cause"], cause, "{}", member.name);
         assert_eq!(incident["confidence"], "confirmed", "{}", member.name);
         let notes = failed_notes(incident);
-        let Find::Proved(_, resources) = member.find else {
-            continue;
-        };
-        for name in resources.iter().filter(|name| named.contains(*name)) {
+        for name in member
+            .blamed_by_id()
+            .iter()
+            .filter(|name| named.contains(*name))
+        {
             let resource = fleet.resource(id, name);
             assert!(notes.contains(resource), "{}: {notes}", member.name);
         }
@@ -181,7 +170,7 @@ async fn all_four_doors_give_the_same_verdict_on_each_planted_fault() {
     let any_severity = ("TRIAGE_MIN_SEVERITY", "info");
     let verdicts = |report: &Value| -> BTreeMap<String, [String; 4]> {
         let of = |(id, index): &(String, usize)| {
-            proved(*index)?;
+            MEMBERS[*index].proved_by_id()?;
             let mut all = incidents(report).iter();
             let incident = all
                 .find(|one| one["confidence"] == "confirmed" && nodes(one).contains(&id.as_str()));
@@ -218,7 +207,7 @@ async fn all_four_doors_give_the_same_verdict_on_each_planted_fault() {
         MEMBERS
             .iter()
             .enumerate()
-            .filter(|(index, _)| proved(*index).is_some())
+            .filter(|(index, _)| MEMBERS[*index].proved_by_id().is_some())
             .count()
     );
     for (name, verdict) in &batch {

@@ -22,12 +22,6 @@ pub struct RegistrationFacts {
     pub activation: Option<String>,
 }
 
-impl RegistrationFacts {
-    pub fn is_online(&self) -> bool {
-        self.ping_status.eq_ignore_ascii_case("Online")
-    }
-}
-
 /// A hybrid activation: what registers further nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivationFacts {

@@ -34,7 +34,8 @@ const DHMC_SETTING: &str = "/ssm/managed-instance/default-ec2-instance-managemen
 /// The document that holds the preferences of Session Manager.
 const SESSION_PREFERENCES: &str = "SSM-SessionManagerRunShell";
 
-/// Consoles that are read at a time: each takes a call of its own.
+/// Consoles that are read at most, each by a call of its own: what many instances
+/// have in common no console shows.
 const CONSOLES: usize = 10;
 
 type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
@@ -181,16 +182,16 @@ async fn consoles<R: AwsReader>(
             .found()
             .is_some_and(|one| one.launch.nitro)
     };
-    let (asked, others) = silent.split_at(silent.len().min(CONSOLES));
-    let asked = asked.iter().copied().cloned();
+    if silent.len() > CONSOLES {
+        let why = format!("of more than {CONSOLES} silent instances none is read");
+        let unread = |id: &InstanceId| (id.clone(), Fetched::Failed(why.clone()));
+        return silent.into_iter().map(unread).collect();
+    }
     let call = |id: InstanceId| {
         let latest = latest(&id);
         GetConsoleOutput(id, latest)
     };
-    let mut consoles = reader.each(asked, call).await;
-    let too_many = || Fetched::Failed(format!("{CONSOLES} are read at a time"));
-    consoles.extend(others.iter().map(|id| ((*id).clone(), too_many())));
-    consoles
+    reader.each(silent.into_iter().cloned(), call).await
 }
 
 /// What those instances name by `ids` for which `query` is wanted.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant as Clock};
 use tokio::time::Instant;
 
 use super::world::{
-    CORE, finding, found, group, instance, instance_id, profile, registration, role, status, world,
-    world_with_endpoint,
+    CORE, finding, found, group, instance, instance_id, profile, registration, role, second,
+    status, world, world_with_endpoint,
 };
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::CHECKS;
@@ -84,11 +84,11 @@ impl Fleet {
 
     fn registered(&self, id: NodeId) -> RegistrationFacts {
         let is_lost = number(id.as_str()) <= self.lost;
+        let status = if is_lost { "ConnectionLost" } else { "Online" };
         RegistrationFacts {
-            id,
-            ping_status: if is_lost { "ConnectionLost" } else { "Online" }.to_owned(),
             last_ping: Some(second(if is_lost { -7_200 } else { -600 })),
-            agent_version: None,
+            activation: matches!(id, NodeId::Hybrid(_)).then(|| "a-1".to_owned()),
+            ..registration(&id, status)
         }
     }
 
@@ -278,7 +278,6 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         "DescribeVpcAttribute vpc-1 DnsSupport",
         "DescribeVpcEndpoints vpc-1",
         "DescribeVpcs vpc-1",
-        "GetConsoleOutput i-00000000000000001",
         "GetDocument SSM-SessionManagerRunShell",
         "GetInstanceProfile Web",
         "GetRole Dhmc",
@@ -301,8 +300,8 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
     });
     let facts = read_from(&fleet, &all_of(450), ENOUGH);
     // Three lists of at most 200 instances, nine of at most 50 nodes, five of at most 100
-    // statuses, and ten consoles.
-    assert_eq!(fleet.asked().len(), of_one.len() + 2 + 8 + 4 + 9);
+    // statuses.
+    assert_eq!(fleet.asked().len(), of_one.len() + 2 + 8 + 4);
     assert_eq!(facts.instances.len(), 450);
     assert_eq!(
         facts.instances.get(&instance_id(7)),
@@ -439,10 +438,12 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
         let fleet = Arc::new(Fleet {
             world,
             denied: denied.to_vec(),
+            // The console of what reports is not read.
+            lost: 1,
             ..Fleet::default()
         });
         let mut findings = all_of(2);
-        findings[1].node.id = NodeId::parse("mi-0123456789abcdef0").expect("an id");
+        findings[1].node.id = NodeId::parse("mi-00000000000000002").expect("an id");
         let facts = read_from(&fleet, &findings, ENOUGH);
         let verdicts = diagnose(findings, &facts, &home());
         let checks = verdicts.into_iter().flat_map(|verdict| verdict.checks);

@@ -22,10 +22,8 @@ fn now() -> Timestamp {
 
 fn registered(id: NodeId, status: &str, minutes_ago: i64) -> RegistrationFacts {
     RegistrationFacts {
-        id,
-        ping_status: status.to_owned(),
         last_ping: Some(second(-minutes_ago * MINUTE)),
-        agent_version: None,
+        ..super::world::registration(&id, status)
     }
 }
 

@@ -110,6 +110,30 @@ pub(crate) const MEMBERS: &[Member] = &[
     member("policy on a condition", ["nat", "open", "Conditioned"], Log::Denied, Nothing),
 ];
 
+/// Members beside the one whose endpoint for ssmmessages is shut, whose logs name
+/// another one.
+const BESIDE: [&str; 2] = ["endpoint without name", "well, blames an endpoint"];
+
+impl Member {
+    /// The cause that is proved where no log names the service.
+    pub(crate) fn proved_by_id(&self) -> Option<&'static str> {
+        match self.find {
+            _ if BESIDE.contains(&self.name) => Some("endpoint-unreachable"),
+            Proved(cause, _) => Some(cause),
+            Nothing => None,
+        }
+    }
+
+    /// What is to blame where no log names the service, by its names in the fleet.
+    pub(crate) fn blamed_by_id(&self) -> &'static [&'static str] {
+        match self.find {
+            _ if BESIDE.contains(&self.name) => &["ssmmessages-endpoint"],
+            Proved(_, resources) => resources,
+            Nothing => &[],
+        }
+    }
+}
+
 /// The fleet in an account, `copies` of each member.
 pub(crate) struct PlantedFleet {
     /// Each instance with its place in [`MEMBERS`].

@@ -59,8 +59,6 @@ fn what_many_batches_ask_for_is_read_a_few_times() {
         "DescribeInstanceInformation 2",
         "DescribeInstanceStatus 2",
         "DescribeInstances 2",
-        "GetConsoleOutput i-00000000000000002",
-        "GetConsoleOutput i-00000000000000003",
     ];
     assert_eq!(further, of_nodes);
     let anew = read_from(&sequence.fleet, &all_of(3), ENOUGH);

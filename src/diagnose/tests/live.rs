@@ -113,9 +113,11 @@ fn role_of(name: &str, trust_policy: &str) -> RoleFacts {
     }
 }
 
-/// The number of an instance of [`instance_id`].
+/// The number of an instance of [`instance_id`], or of a hybrid node alike.
 fn number(id: &str) -> u32 {
-    id.trim_start_matches("i-").parse().expect("digits")
+    id.trim_start_matches(['m', 'i', '-'])
+        .parse()
+        .expect("digits")
 }
 
 fn of<T: Clone>(read: &BTreeMap<String, Fetched<T>>, ids: &[String]) -> Vec<T> {

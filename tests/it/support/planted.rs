@@ -124,6 +124,11 @@ impl Member {
         }
     }
 
+    /// Whether a log and a look without one prove the same.
+    pub(crate) fn is_proved_by_each_door(&self) -> bool {
+        matches!(self.find, Proved(..)) && !BESIDE.contains(&self.name)
+    }
+
     /// What is to blame where no log names the service, by its names in the fleet.
     pub(crate) fn blamed_by_id(&self) -> &'static [&'static str] {
         match self.find {

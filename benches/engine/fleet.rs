@@ -51,6 +51,7 @@ impl Fleet {
                 }),
                 tags: BTreeMap::new(),
                 managed_by: None,
+                launched_at: None,
                 vpc: Some(found("vpc-1")),
                 subnet: Some(found("subnet-1")),
                 network: NetworkPlace {

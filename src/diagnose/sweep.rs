@@ -164,12 +164,18 @@ pub struct OpenFault {
     pub last: Timestamp,
     /// A check had proved it.
     pub confirmed: bool,
+    /// Since when the thing at fault has been right, where that was seen.
+    pub right_since: Option<Timestamp>,
 }
 
 impl OpenFault {
-    /// Whether it explains that the node does not report.
-    pub fn explains_silence(&self) -> bool {
-        self.cause != Cause::NodeSilent && stops_reporting(self.cause, &self.error_details)
+    /// Whether it explains that the node does not report: while it is active, and until
+    /// an agent that hibernates has had the time to try again.
+    pub fn explains_silence(&self, now: Timestamp) -> bool {
+        let has_time = |since| !is_older(Some(since), 2 * HIBERNATION, now);
+        self.cause != Cause::NodeSilent
+            && stops_reporting(self.cause, &self.error_details)
+            && self.right_since.is_none_or(has_time)
     }
 
     /// Whether a ping at `ping` shows that it is over: with it the agent could not have

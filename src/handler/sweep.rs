@@ -153,7 +153,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             *sweep.statuses.entry(verdict.status).or_default() += 1;
             looked_at.push((suspect.node, verdict.status));
             let found = verdict.diagnosis;
-            wrong.extend(found.filter(|one| !is_explained(one, &known)));
+            wrong.extend(found.filter(|one| !is_explained(one, &known, now)));
         }
         for one in &mut wrong {
             known.attach_to_open(one);
@@ -209,9 +209,9 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
 }
 
 /// Whether nothing but silence is known of it, which an open incident explains.
-fn is_explained(one: &Diagnosis, known: &Incidents) -> bool {
-    let faults = || known.open_faults(&one.finding.node);
-    one.cause == Cause::NodeSilent && faults().iter().any(OpenFault::explains_silence)
+fn is_explained(one: &Diagnosis, known: &Incidents, now: Timestamp) -> bool {
+    let faults = known.open_faults(&one.finding.node);
+    one.cause == Cause::NodeSilent && faults.iter().any(|fault| fault.explains_silence(now))
 }
 
 impl Reporting {

@@ -153,6 +153,7 @@ fn fault(cause: Cause, candidates: &[Cause], confirmed: bool) -> OpenFault {
         error_details: ErrorDetails::default(),
         last: second(-10 * MINUTE),
         confirmed,
+        right_since: None,
     }
 }
 
@@ -183,9 +184,9 @@ fn a_ping_ends_what_the_agent_could_not_have_reported_with() {
             true,
         )
     };
-    assert!(of_ssm("ssm").ends_with_ping(ping) && of_ssm("ssm").explains_silence());
+    assert!(of_ssm("ssm").ends_with_ping(ping) && of_ssm("ssm").explains_silence(now()));
     assert!(!of_ssm("ssmmessages").ends_with_ping(ping));
-    assert!(!of_ssm("ssmmessages").explains_silence());
+    assert!(!of_ssm("ssmmessages").explains_silence(now()));
 }
 
 #[test]
@@ -225,4 +226,16 @@ fn what_the_checks_no_longer_observe_is_over_where_they_could_look() {
         .insert("sg-1".to_owned(), Fetched::Found(group("sg-1", &[], &[])));
     let other = fault(Cause::HostDiskFull, &[Cause::HostDiskFull], true);
     assert!(!is_over(&other, &mut shut));
+}
+
+#[test]
+fn what_was_put_right_explains_silence_until_the_agent_has_had_time_to_try_again() {
+    let off = |minutes: Option<i64>| OpenFault {
+        right_since: minutes.map(|minutes| second(-minutes * MINUTE)),
+        ..fault(Cause::ImdsDisabled, &[Cause::ImdsDisabled], true)
+    };
+    let explains = [None, Some(119), Some(120)].map(|since| off(since).explains_silence(now()));
+    assert_eq!(explains, [true, true, false]);
+    let silent = fault(Cause::NodeSilent, &[Cause::NodeSilent], false);
+    assert!(!silent.explains_silence(now()), "it is that silence");
 }

@@ -351,7 +351,7 @@ impl Entry {
     }
 
     /// Since when the thing at fault is right: of many nodes each has its own.
-    fn right_since_on(&self, member: Option<&Member>) -> Option<Timestamp> {
+    pub(super) fn right_since_on(&self, member: Option<&Member>) -> Option<Timestamp> {
         if self.scope.kind == ScopeKind::Nodes {
             member?.right_since
         } else {

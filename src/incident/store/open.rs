@@ -43,6 +43,7 @@ impl Incidents {
             error_details: entry.subject.error_details(),
             last: member.last,
             confirmed: entry.confirmed,
+            right_since: entry.right_since_on(Some(member)),
         };
         open.map(fault).collect()
     }

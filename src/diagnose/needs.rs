@@ -75,13 +75,6 @@ impl Needs {
         needs
     }
 
-    /// But for what Systems Manager knows of the nodes, where that was read already.
-    pub fn without_registrations(mut self) -> Self {
-        self.wanted.remove(&Query::Registration);
-        self.hybrid.clear();
-        self
-    }
-
     /// The instances for which `ask` is wanted, sorted.
     pub fn wanted(&self, ask: Query) -> impl Iterator<Item = &InstanceId> {
         self.wanted.get(&ask).into_iter().flatten()

@@ -102,12 +102,9 @@ impl SweepServices for Aws {
         registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
         by: &Invocation<C>,
     ) -> Facts {
-        let needs = Needs::of(findings, &by.home).without_registrations();
+        let needs = Needs::of(findings, &by.home);
         let reads = self.recent(Duration::ZERO, by);
-        Facts {
-            registrations,
-            ..live::read(&needs, &reads, by.budget.checks).await
-        }
+        live::read_beside(registrations, &needs, &reads, by.budget.checks).await
     }
 
     async fn list<C>(&self, selection: &Selection, by: &Invocation<C>) -> Result<Listed, String> {

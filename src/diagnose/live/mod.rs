@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::check::Query;
-use super::facts::{ConsoleFacts, EndpointFacts, Facts, Fetched, InstanceFacts};
+use super::facts::{ConsoleFacts, EndpointFacts, Facts, Fetched, InstanceFacts, RegistrationFacts};
 use super::needs::Needs;
 use crate::node::{InstanceId, NodeId};
 pub(crate) use calls::*;
@@ -42,6 +42,16 @@ type Instances = BTreeMap<InstanceId, Fetched<InstanceFacts>>;
 
 /// What `needs` asks for. What is not read by `until` is given as failed.
 pub(crate) async fn read<R: AwsReader>(
+    needs: &Needs,
+    reads: &Arc<Recent<R>>,
+    until: Instant,
+) -> Facts {
+    read_beside(BTreeMap::new(), needs, reads, until).await
+}
+
+/// As [`read`], where what Systems Manager knows of some nodes was read already.
+pub(crate) async fn read_beside<R: AwsReader>(
+    known: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
     needs: &Needs,
     reads: &Arc<Recent<R>>,
     until: Instant,
@@ -149,7 +159,9 @@ pub(crate) async fn read<R: AwsReader>(
         facts.dhmc_role = reader.each(role, GetRole).await.into_values().next();
     };
     let registered = async {
-        facts.registrations = reader.list(needs.registered()).await;
+        let unknown = needs.registered().filter(|id| !known.contains_key(id));
+        facts.registrations = reader.list(unknown).await;
+        facts.registrations.extend(known.clone());
         let found = facts.registrations.values().filter_map(Fetched::found);
         let hybrid = found.filter(|one| matches!(one.id, NodeId::Hybrid(_)));
         let activations = hybrid.filter_map(|one| one.activation.clone());

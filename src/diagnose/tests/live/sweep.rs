@@ -9,7 +9,8 @@ use super::{Fleet, home, instance_id, second};
 use crate::diagnose::Needs;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{InstanceFacts, ProfileRef, RegistrationFacts, RunningInstance};
-use crate::diagnose::live::{Call, ListNodes, ListRunning, Reads, Recent, list, read};
+use crate::diagnose::live::{Call, ListNodes, ListRunning, Reads, Recent, list, read_beside};
+use crate::diagnose::sweep::Listed;
 use crate::finding::Finding;
 use crate::node::NodeId;
 use crate::selection::Selection;
@@ -77,8 +78,9 @@ fn calls(selection: &Selection, denied: Vec<&'static str>) -> (usize, usize) {
         let listed = list(selection, &recent, until).await.expect("it is listed");
         let suspects = listed.suspects(&home(), Duration::from_secs(900), now);
         let asked: Vec<Finding> = suspects.iter().map(|one| one.finding(now)).collect();
-        let needs = Needs::of(&asked, &home()).without_registrations();
-        read(&needs, &recent, until).await;
+        let needs = Needs::of(&asked, &home());
+        let known = suspects.iter().map(|one| one.registration()).collect();
+        read_beside(known, &needs, &recent, until).await;
         suspects.len()
     });
     (suspects, fleet.asked().len())
@@ -95,4 +97,37 @@ fn the_calls_of_a_sweep_grow_with_scopes() {
     // Where the simulator may not be asked, the policies of each role are read.
     let (_, without) = calls(&Selection::Lost, vec!["SimulatePrincipalPolicy"]);
     assert!(without <= 200, "{without} calls");
+}
+
+#[test]
+fn what_is_known_of_a_node_is_not_asked_again_and_leads_to_its_activation() {
+    let id = NodeId::parse("mi-0123456789abcdef0").expect("an id");
+    let known = RegistrationFacts {
+        id: id.clone(),
+        activation: Some("a-1".to_owned()),
+        ..Fleet::default().registered(NodeId::Instance(instance_id(1)))
+    };
+    let listed = Listed {
+        registered: vec![RegistrationFacts {
+            ping_status: "ConnectionLost".to_owned(),
+            last_ping: Some(second(-7_200)),
+            ..known
+        }],
+        ..Listed::default()
+    };
+    let [suspect] = &listed.suspects(&home(), Duration::ZERO, second(0))[..] else {
+        panic!("it is suspected");
+    };
+    let needs = Needs::of(&[suspect.finding(second(0))], &home());
+    let known = [suspect.registration()].into();
+    let fleet = Arc::new(Fleet::default());
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().build().expect("a runtime");
+    let facts = runtime.block_on(async {
+        let (reads, began) = (Arc::clone(&fleet), Instant::now());
+        let recent = Arc::new(Recent::new(reads, Arc::default(), began, Duration::ZERO));
+        read_beside(known, &needs, &recent, began + Duration::from_secs(60)).await
+    });
+    assert_eq!(fleet.asked(), ["DescribeActivations a-1"]);
+    assert!(facts.registrations.contains_key(&id));
 }

@@ -40,7 +40,8 @@ impl Proxy {
         let is_empty = |(_, value): (&str, &str)| value.trim().is_empty();
         let empty = record.message.split_once(':').is_some_and(is_empty);
         let value = if empty { "" } else { value.trim() };
-        let set = !value.is_empty();
+        // A mark that copying left at the end of the line is no address.
+        let set = value.starts_with(char::is_alphanumeric);
         match name.to_ascii_lowercase().as_str() {
             "http_proxy" => {
                 self.http = set;

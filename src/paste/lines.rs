@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::characters::{element, plain};
+use super::forms::unfold;
 use super::marks::{
     CLOSING, Mark, closed, is_item, strip, strip_like, unclosed, without_code, without_number,
 };
 use super::wrap::Wrap;
 use super::{Beginning, Kind, Line};
-use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
+use crate::record::{
+    Level, Opening, begins_record, is_agent_tag, is_foreign, opening, read_stamp, without_tags,
+};
 
 /// What is left of a head: date, time, level, each in the form in which people
 /// leave it.
@@ -66,6 +69,13 @@ pub fn read<'t>(
     text: &'t str,
     begins: impl Fn(&str) -> Option<Beginning>,
 ) -> Option<Vec<Line<'t>>> {
+    read_text(text, &begins)
+}
+
+fn read_text<'t>(
+    text: &'t str,
+    begins: &dyn Fn(&str) -> Option<Beginning>,
+) -> Option<Vec<Line<'t>>> {
     // Wide characters, read as bytes.
     if memchr::memchr(0, text.as_bytes()).is_some() {
         return None;
@@ -74,13 +84,30 @@ pub fn read<'t>(
         .map(|line| line.trim_end_matches('\r'))
         .collect();
     // An object over several lines is one line of its shipper.
-    if opening(text) == Some(Opening::Log) && text.starts_with(['{', '[']) {
+    let is_object = text.starts_with(['{', '[']) && text.trim_end().ends_with(['}', ']']);
+    if is_object && opening(text) == Some(Opening::Log) {
         return None;
+    }
+    if let Some(rows) = unfold(text) {
+        let lines = read_text(&rows.text, begins).unwrap_or_else(|| as_they_are(&rows.text));
+        let of_text = |line: Line<'_>| Line {
+            number: rows.number(line.number),
+            text: Cow::Owned(line.text.into_owned()),
+            kind: line.kind,
+        };
+        return Some(lines.into_iter().map(of_text).collect());
     }
     match (lines.iter()).position(|line| begins_log(line)) {
         Some(first) => unbroken(text, &lines, first),
         None => Some(Paste::new(&lines, &begins).read()),
     }
+}
+
+/// The lines of a log.
+fn as_they_are(text: &str) -> Vec<Line<'_>> {
+    let lines = crate::record::lines(text).enumerate();
+    let of = |(at, line)| of(at, Cow::Borrowed(line), Kind::Line);
+    lines.map(of).collect()
 }
 
 /// The lines of a log, those joined that were broken within words, and the
@@ -417,7 +444,10 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
 
 /// Whether `line` begins as the agent begins one. What looks like a table's first
 /// column may be marks: a number and a bar, a tag or an entity of a page.
-fn begins_log(line: &str) -> bool {
+pub(super) fn begins_log(line: &str) -> bool {
+    if begins_record(line) {
+        return !line.starts_with(is_quote);
+    }
     let is_log = |line: &str| opening(line) == Some(Opening::Log);
     let behind = |rest: &str| is_log(rest.trim_start_matches(is_edge));
     is_log(line)
@@ -461,11 +491,21 @@ fn depth_after(depth: usize, text: &str) -> usize {
     })
 }
 
+/// Less the tags, edges and marks that a line ends in.
+fn without_end(line: &str) -> &str {
+    let text = line.trim_end_matches(|end| is_closing(end) || "\\$'\u{2502}".contains(end));
+    let tag = text.strip_suffix('>').and_then(|tag| tag.rsplit_once('<'));
+    match tag {
+        Some((before, _)) => without_end(before),
+        None => text,
+    }
+}
+
 /// Whether the text explains messages, as a page of documentation does: sentences
 /// stand between them.
 fn is_list_of_errors(lines: &[Whole<'_>]) -> bool {
     let is_sentence = |text: &str| {
-        let text = text.trim_end();
+        let text = without_end(text);
         text.ends_with(['.', ':', '?', '!', '\u{3002}', '\u{ff1a}'])
             && (text.split_whitespace().count() >= 7 || !text.is_ascii())
     };

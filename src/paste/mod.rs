@@ -5,9 +5,18 @@
 //! Only for text that a person hands over. A log is left as it is: where a line
 //! begins as the agent begins one, nothing is read without a head.
 
+mod aligned;
 mod characters;
+mod fields;
+mod forms;
+mod frame;
 mod lines;
+mod literal;
+mod mail;
 mod marks;
+mod page;
+mod run_on;
+mod table;
 mod wrap;
 
 use std::borrow::Cow;

@@ -46,6 +46,11 @@ pub(super) fn head(line: &str) -> Option<Head<'_>> {
     unquoted_head(line, false)
 }
 
+/// Whether a record with a time of the agent's own starts here.
+pub fn begins_record(text: &str) -> bool {
+    head(text).is_some_and(|head| head.origin == Origin::File)
+}
+
 #[inline]
 fn unquoted_head(line: &str, quoted: bool) -> Option<Head<'_>> {
     match line.as_bytes().first()? {

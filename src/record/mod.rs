@@ -11,7 +11,7 @@ mod tags;
 mod text;
 mod unwrap;
 
-pub use head::read_stamp;
+pub use head::{begins_record, read_stamp};
 pub use hosts::{Host, Hosts};
 pub use join::Limits;
 pub use level::Level;

@@ -243,3 +243,85 @@ pub(crate) const WAYS: &[Way] = ways! {
     "message only, rows of 80" true |text| rows(&heads(text, |head| head.message.to_owned()), 80, "", "");
     "message only, filled to 100" true |text| filled(&heads(text, |head| head.message.to_owned()), 100);
 };
+
+/// A cell's text, in a page.
+fn cell(line: &str) -> String {
+    entities(line).replace("&#39;", "&#x27;")
+}
+
+/// As YAML writes a text on one line.
+fn scalar(line: &str) -> String {
+    match line.contains(['\t', '\\']) {
+        true => serde_json::Value::from(line).to_string(),
+        false => format!("'{}'", line.replace('\'', "''")),
+    }
+}
+
+/// Python's `repr`.
+fn repr(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('\n', "\\n");
+    format!("'{}'", text.replace('\t', "\\t").replace('\'', "\\'"))
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A row of a pane that is `columns` wide, with its edge.
+fn pane(text: &str, columns: usize) -> String {
+    each(&rows(text, columns, "", ""), |_, row| {
+        format!("{row}{}\u{2502}", " ".repeat(columns - row.chars().count()))
+    })
+}
+
+fn quoted_printable(text: &str) -> String {
+    let escaped = text.replace('=', "=3D").replace(" \n", "=20\n");
+    let mut all = String::new();
+    for line in escaped.lines() {
+        let mut rest = line;
+        while rest.len() > 76 {
+            let edge = rest.floor_char_boundary(75);
+            let edge = edge - usize::from(rest[..edge].ends_with('='));
+            let edge = edge - 2 * usize::from(rest[..edge - 1].ends_with('='));
+            all.push_str(&format!("{}=\n", &rest[..edge]));
+            rest = &rest[edge..];
+        }
+        all.push_str(&format!("{rest}\n"));
+    }
+    all
+}
+
+/// Ways in which other tools hold or show a whole log.
+pub(crate) const FORMS: &[Way] = ways! {
+    "a string of JSON" false json;
+    "a string within an object" false |text| format!("{{\n    \"InstanceId\": \"i-0123456789abcdef0\",\n    \"StandardOutputContent\": {},\n    \"Status\": \"Success\"\n}}\n", json(text));
+    "an object within a string" false |text| json(&format!("{{\"a\":[1],\"text\":{}}}", json(text)));
+    "an export of Slack" false |text| format!("[{{\"type\":\"message\",\"text\":{},\"ts\":\"1795407544.185\"}},{{\"type\":\"message\",\"text\":\"Any idea?\"}}]", json(&format!("Its log:\n```{}```", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))));
+    "a repr of Python" false repr;
+    "bytes of Python" false |text| format!("b{}", repr(text));
+    "a dictionary of Python" false |text| format!("{{'Status': 'Success', 'StandardOutputContent': {}, 'ResponseCode': 0}}", repr(text));
+    "a list of Python" false |text| format!("[{}]", text.lines().map(repr).collect::<Vec<_>>().join(", "));
+    "a shell's string" false |text| format!("${}", repr(text));
+    "a task of Ansible" false |text| format!("ok: [web-1] => {{\n    \"result.stdout\": {}\n}}\n", json(text));
+    "escaped" false |text| json(text).trim_matches('"').replace("\\\"", "\"").replace('"', "\\\"");
+    "YAML of the AWS CLI" false |text| format!("events:\n{}nextForwardToken: f/1\n", each(text, |_, line| format!("- ingestionTime: 1795407544999\n  message: {}\n  timestamp: 1795407544185", scalar(line))));
+    "a list of YAML" false |text| each(text, |_, line| format!("- {}", scalar(line)));
+    "a block of YAML" false |text| format!("name: log\nlog: |\n{}", each(text, |_, line| format!("  {line}")));
+    "rubydebug of Logstash" false |text| each(text, |_, line| format!("{{\n       \"message\" => {},\n    \"@timestamp\" => 2026-11-23T04:19:04.185Z,\n      \"@version\" => \"1\"\n}}", json(line)));
+    "debug of OpenTelemetry" false |text| each(text, |at, line| format!("LogRecord #{at}\nSeverityText: \nBody: Str({line})\nFlags: 0"));
+    "Format-List" false |text| each(text, |at, line| format!("ReadCount : {at}\nLine      : {line}\n"));
+    "Format-Table -Wrap" false |text| format!("TimeCreated             Id Message\n-----------             -- -------\n{}", each(text, |_, line| format!("11/23/2026 4:19:04 AM    1 {}", rows(line, 90, "", "").trim_end().replace('\n', &format!("\n{}", " ".repeat(27))))));
+    "a table of a page" false |text| format!("<table>\n<tr><th>Time</th><th>Message</th></tr>\n{}</table>\n", each(text, |_, line| format!("<tr><td>4:19</td><td>{}</td></tr>", cell(line))));
+    "a table of a page, a cell on each line" false |text| each(text, |_, line| format!("<tr>\n  <td>4:19</td>\n  <td class=\"m\">{}</td>\n</tr>", cell(line)));
+    "a page in one line" false |text| text.lines().map(|line| format!("<div>{}</div>", cell(line))).collect();
+    "a table of Markdown" false |text| format!("| Time | Message | Host |\n|---|---|---|\n{}", each(text, |at, line| format!("| {at} | {} | web-1 |", line.replace('|', "\\|"))));
+    "a table of Jira" false |text| format!("||Time||Message||\n{}", each(text, |_, line| format!("|4:19|{line}|")));
+    "a table of psql" false |text| format!(" host  | message\n-------+---------\n{}", each(text, |_, line| format!(" web-1 | {line}")));
+    "quoted columns" false |text| format!("\"Time\",\"Host\",\"Message\"\n{}", each(text, |_, line| format!("\"Nov 23, 2026 @ 04:19:04.185\",\"web-1\",\"{}\"", line.replace('"', "\"\""))));
+    "a pane of 90" false |text| pane(text, 90);
+    "a pane of 120" false |text| pane(text, 120);
+    "a pane beside another" false |text| each(&pane(text, 100), |_, row| format!("{row}$ top"));
+    "a box" false |text| format!("\u{250c}{}\u{2510}\n{}", "\u{2500}".repeat(100), each(&pane(text, 100), |_, row| format!("\u{2502}{row}")));
+    "a mail" false |text| format!("Content-Transfer-Encoding: quoted-printable\n\n{}", quoted_printable(text));
+    "tabs for line ends" false |text| text.trim_end().replace('\n', "\t");
+};

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::copied::WAYS;
+use super::copied::{FORMS, WAYS};
 use super::pastes::pasted;
 use super::shapes::{at_once, in_batches, lines};
 use super::verdict::{actionable, assert_none, summary};
@@ -67,7 +67,11 @@ fn a_log_of_another_program_raises_nothing_actionable() {
 fn no_copy_of_another_programs_log_raises_anything_actionable() {
     let mut wrong = Vec::new();
     for (name, text) in texts() {
-        for way in WAYS.iter().filter(|way| !OF_THE_AGENT.contains(&way.name)) {
+        for way in WAYS
+            .iter()
+            .chain(FORMS)
+            .filter(|way| !OF_THE_AGENT.contains(&way.name))
+        {
             let reading = pasted(&(way.copy)(&text));
             if !actionable(&reading).is_empty() {
                 wrong.push(format!("{name} ({}): {:?}", way.name, summary(&reading)));

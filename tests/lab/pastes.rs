@@ -10,7 +10,7 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::paste;
 
 use super::cases::{Case, cases};
-use super::copied::{WAYS, Way};
+use super::copied::{FORMS, WAYS, Way};
 use super::shapes::source;
 use super::verdict::{ENGINE, actionable, assert_none, fixture, optional_fixture, summary};
 
@@ -144,6 +144,25 @@ fn two_ways_of_copying_at_once_keep_the_verdict() {
                 &[first, second],
                 &(second.copy)(&(first.copy)(log)),
             ));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_form_of_a_log_keeps_the_verdict() {
+    let mut wrong = Vec::new();
+    for (number, (case, log)) in logs().iter().enumerate() {
+        for (turn, form) in FORMS.iter().enumerate() {
+            wrong.extend(fault(case, &[form], &(form.copy)(log)));
+            // A copy in a form, of all pairs some.
+            if (number + turn).is_multiple_of(8) {
+                let way = &WAYS[(number * 7 + turn * 11) % WAYS.len()];
+                let reading = pasted(&(form.copy)(&(way.copy)(log)));
+                let fault = case.false_alarm(&actionable(&reading));
+                let place = (&case.name, way.name, form.name);
+                wrong.extend(fault.map(|fault| format!("{place:?}: {fault}")));
+            }
         }
     }
     assert_none(&wrong);

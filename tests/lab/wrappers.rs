@@ -35,7 +35,7 @@ const ID: (bool, bool) = (false, true);
 const BOTH: (bool, bool) = (true, true);
 
 /// Wrappers around each line by itself.
-pub(crate) const WRAPPERS: [Wrapper; 48] = [
+pub(crate) const WRAPPERS: [Wrapper; 55] = [
     wrapper("syslog, RFC 3164", HOST, |p| {
         let time = p.at.strftime("%b %e %H:%M:%S");
         let priority = ["<30>", ""][p.seed % 2];
@@ -493,6 +493,52 @@ pub(crate) const WRAPPERS: [Wrapper; 48] = [
             "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='AmazonSSMAgent'/><TimeCreated SystemTime='{}'/><Computer>{}</Computer></System><EventData><Data>{text}</Data></EventData></Event>",
             p.at, p.host
         )]
+    }),
+    wrapper("Loki, pushed", HOST, |p| {
+        let time = p.at.as_nanosecond().to_string();
+        let stream = json!({"job": "ssm", "host": p.host});
+        let streams = json!([{"stream": stream, "values": [[time, p.text]]}]);
+        one(p, &[("streams", streams)])
+    }),
+    wrapper("logcli", HOST, |p| {
+        let time = p.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+        vec![format!(
+            "{time} {{host=\"{}\", job=\"ssm\"}} {}",
+            p.host, p.text
+        )]
+    }),
+    wrapper("rsyslog's JSON", HOST, |p| {
+        let blank = [" ", ""][p.seed % 2];
+        one(
+            p,
+            &[
+                ("timestamp", json!(p.at.to_string())),
+                ("host", json!(p.host)),
+                ("severity", json!("info")),
+                ("tag", json!("amazon-ssm-agent[99]:")),
+                ("message", json!(format!("{blank}{}", p.text))),
+            ],
+        )
+    }),
+    wrapper("Fluentd's event", HOST, |p| {
+        let record = object(p.seed, &[("log", json!(p.text)), ("host", json!(p.host))]);
+        let tag = ["\"ssm.agent\",", ""][p.seed % 2];
+        vec![format!("[{tag}{},{record}]", p.at.as_second())]
+    }),
+    wrapper("podman logs --names", HOST, |p| {
+        vec![format!("{} {}", p.host, p.text)]
+    }),
+    wrapper("Papertrail's archive", NOTHING, |p| {
+        let time = p.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+        vec![format!(
+            "77\t{time}\t{time}\t42\tweb\t10.0.0.1\tDaemon\tInfo\tamazon-ssm-agent\t{}",
+            p.text
+        )]
+    }),
+    wrapper("quoted columns", NOTHING, |p| {
+        let time = p.at.strftime("%b %e, %Y @ %H:%M:%S.000");
+        let text = p.text.replace('"', "\"\"");
+        vec![format!("\"{time}\",\"{}\",\"{text}\"", p.host)]
     }),
     wrapper("colours", NOTHING, |p| {
         vec![format!("\u{1b}[1;32m{}\u{1b}[0m", p.text)]

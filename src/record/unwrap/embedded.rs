@@ -4,13 +4,15 @@
 use super::{Context, Envelope, Opened, json, stamp};
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
-    let opening = match line.as_bytes() {
-        [.., b'}'] => "{\"",
-        [.., b'}', b']'] => "[{\"",
+    let (opening, object) = match line.as_bytes() {
+        [.., b'}'] => ("{\"", line),
+        [.., b'}', b']'] if line.contains("[{\"") => ("[{\"", line),
+        // Fluentd's event, `[tag, time, {…}]`.
+        [.., b'}', b']'] => ("{\"", &line[..line.len() - 1]),
         _ => return None,
     };
-    let start = line.find(opening).filter(|start| *start > 0)?;
-    let mut opened = json::open(&line[start..], context)?;
+    let start = object.find(opening).filter(|start| *start > 0)?;
+    let mut opened = json::open(&object[start..], context)?;
     let at = stamp::leading(line).map(|(at, _)| at);
     let envelope = std::mem::take(&mut opened.envelope);
     opened.envelope = Envelope {

@@ -6,11 +6,7 @@ use serde_json::Value;
 use super::{Context, Opened, Stamp, json};
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
-    let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
-    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let (_tag, event) = rest.split_once(": [")?;
+    let (_tag, event) = number(line)?.split_once(": [")?;
     let event = event.trim_end().strip_suffix(']')?;
     let (at, object) = match event.strip_prefix('[') {
         Some(event) => {
@@ -28,29 +24,47 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
     Some(opened)
 }
 
-/// A value ends where the comma before the next name stands.
+/// What follows the event's number.
+fn number(line: &str) -> Option<&str> {
+    let (number, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then_some(rest)
+}
+
 fn as_json(object: &str) -> Option<String> {
-    let mut parts = object.strip_prefix("{\"")?.split("\"=>").peekable();
-    let mut name = parts.next()?;
+    let mut rest = object.strip_prefix("{\"")?;
     let mut fields = Vec::new();
-    while let Some(part) = parts.next() {
-        if let Some(first) = part.strip_prefix("{\"").filter(|_| parts.peek().is_some()) {
-            // The names of an object within are as good as those around it.
-            name = first;
+    while let Some((name, after)) = rest.split_once("\"=>") {
+        // The names of an object within are as good as those around it.
+        if let Some(within) = after.strip_prefix("{\"").filter(|it| it.contains("\"=>")) {
+            rest = within;
             continue;
         }
-        let (value, next) = match parts.peek() {
-            Some(_) => part.rsplit_once(", \"")?,
-            None => (part, ""),
-        };
+        let (value, next) = value(after)?;
         let text = value
             .strip_prefix('"')
             .and_then(|text| text.rsplit_once('"'));
         let value = text.map_or(value, |(text, _)| text);
         fields.push(format!("{}:{}", Value::from(name), Value::from(value)));
-        name = next;
+        rest = next;
     }
     (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(",")))
+}
+
+/// A value ends where the comma before the next name stands; an event as a value,
+/// which has names of its own, with its last bracket.
+fn value(text: &str) -> Option<(&str, &str)> {
+    let is_event = text
+        .strip_prefix('"')
+        .is_some_and(|it| number(it).is_some());
+    let within = is_event.then(|| text.rfind("]\"")).flatten().unwrap_or(0);
+    match text[within..].find("\"=>") {
+        Some(next) => {
+            let comma = text[..within + next].rfind(", \"")?;
+            Some((&text[..comma], &text[comma + 3..]))
+        }
+        None => Some((text, "")),
+    }
 }
 
 #[cfg(test)]

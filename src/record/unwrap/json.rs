@@ -27,7 +27,7 @@ const DOCKER_PART: usize = 16 * 1024;
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let start = line.trim_start();
     let within = start.trim_start_matches('[').trim_start();
-    if !(start.starts_with('{') || start.starts_with('[') && within.starts_with(['{', '['])) {
+    if !(start.starts_with('{') || start.starts_with('[') && within.starts_with('{')) {
         return None;
     }
     if let Some(read) = read(start, context) {
@@ -59,6 +59,7 @@ fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> 
             context,
             seen: &seen,
             is_whole: true,
+            is_element: false,
         };
         walk.deserialize(&mut json).ok()?;
         let opened = scope.into_opened(None);
@@ -271,6 +272,8 @@ struct Walk<'w, 'a> {
     seen: &'w Cell<Step>,
     /// The document itself: most lines are its, and are borrowed where they can be.
     is_whole: bool,
+    /// An element of an array: an array in it is a row, its elements columns.
+    is_element: bool,
 }
 
 /// Whether what is called so can be an id of a host: `instance`, `host` or `node`
@@ -331,8 +334,19 @@ impl<'a> Walk<'_, 'a> {
             if self.key == "log" && text.len() >= DOCKER_PART && !ended {
                 scope.partial = true;
             }
-            scope.best = Some((rank, self.path, own()));
+            scope.best = Some((rank, self.path, without_blank(own())));
         }
+    }
+}
+
+/// Less the blank that syslog leaves before a text.
+fn without_blank(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix(' ').unwrap_or(text)),
+        Cow::Owned(text) => match text.strip_prefix(' ') {
+            Some(rest) => Cow::Owned(rest.to_owned()),
+            None => Cow::Owned(text),
+        },
     }
 }
 
@@ -433,6 +447,7 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
                 parent: self.key,
                 key: &key,
                 is_whole: false,
+                is_element: false,
                 ..self
             };
             if !is_line {
@@ -453,11 +468,26 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<u8>, A::Error> {
         let mut bytes = Vec::new();
+        let mut column = 0;
         loop {
             let mut scope = Scope::default();
+            if self.is_element {
+                column += 1;
+                let walk = Walk {
+                    scope: &mut *self.scope,
+                    path: path_hash(self.path, &column.to_string()),
+                    is_element: false,
+                    ..self
+                };
+                if seq.next_element_seed(walk)?.is_none() {
+                    break;
+                }
+                continue;
+            }
             let element = seq.next_element_seed(Walk {
                 scope: &mut scope,
                 is_whole: false,
+                is_element: true,
                 ..self
             })?;
             let Some(byte) = element else { break };

@@ -14,13 +14,22 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
     is_line.then_some(opened)
 }
 
+/// Whether a field stands at the start, `name=`.
+pub(super) fn begins_field(text: &str) -> bool {
+    let name = text.split_once('=').map_or("", |(name, _)| name);
+    !name.is_empty() && name.bytes().all(is_of_name)
+}
+
+fn is_of_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"_.-@".contains(&b)
+}
+
 fn as_object(line: &str) -> Option<String> {
     let mut fields = Vec::new();
     let mut rest = line.trim_end();
     while !rest.is_empty() {
         let (name, value) = rest.split_once('=')?;
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_.-@".contains(&b);
-        if name.is_empty() || !name.bytes().all(is_name) {
+        if name.is_empty() || !name.bytes().all(is_of_name) {
             return None;
         }
         let end = match value.strip_prefix('"') {

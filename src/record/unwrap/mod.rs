@@ -7,6 +7,7 @@
 
 mod aws;
 mod colours;
+mod columns;
 mod cri;
 mod embedded;
 mod fluentbit;
@@ -20,7 +21,6 @@ mod syslog;
 mod windows;
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +30,12 @@ pub(crate) use program::{is_foreign, names_agent};
 pub(super) use stamp::{Stamp, zone_between};
 
 use super::Origin;
-use super::head::head;
+use super::head::{begins_record, head};
+use super::text::without_last;
 use crate::machine::Machine;
 
 /// Tried in this order on a line that does not begin as the agent's own do.
-const WRAPPERS: [Wrapper; 10] = [
+const WRAPPERS: [Wrapper; 11] = [
     json::open,
     cri::open,
     octet::open,
@@ -44,11 +45,12 @@ const WRAPPERS: [Wrapper; 10] = [
     logfmt::open,
     prefix::open,
     windows::open,
+    columns::open,
     embedded::open,
 ];
 
 /// Those of them in which lines may come without a time near their start.
-const TIMELESS: RangeInclusive<Step> = step(6, 0)..=step(7, 0);
+const TIMELESS: [Step; 3] = [step(6, 0), step(7, 0), step(9, 0)];
 
 /// Takes one wrapper off a line; `None` where it is none.
 type Wrapper = for<'a> fn(&'a str, &Context<'_>) -> Option<Opened<'a>>;
@@ -289,7 +291,8 @@ enum Reads {
 /// What the first line of `text` reads like, wrappers and all.
 fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
     let text = text.trim_start_matches(['\n', '\r']);
-    let line = || super::text::lines(text).next().unwrap_or_default();
+    let text = text.strip_prefix(' ').unwrap_or(text);
+    let line = || without_last(super::text::lines(text).next().unwrap_or_default(), b'\r');
     match head(text).or_else(|| head(line())).map(|head| head.origin) {
         Some(Origin::File) => return Some(Reads::Record),
         Some(_) => return Some(Reads::Bare),
@@ -317,9 +320,13 @@ fn is_wrapped(text: &str, context: &Context<'_>) -> bool {
     may_be_wrapped(text, context.known) && take_off(text, context).is_some()
 }
 
-/// Whether a record with a time of the agent's own starts here.
-fn is_timed_head(text: &str) -> bool {
-    head(text).is_some_and(|head| head.origin == Origin::File)
+/// Whether a wrapper can begin here.
+fn begins_wrapped(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(b'0'..=b'9' | b'<' | b'{' | b'[') => true,
+        Some(_) => logfmt::begins_field(text) || stamp::bsd(text).is_some(),
+        None => false,
+    }
 }
 
 /// A hash of the names on the way to a value: eight bytes at a time, multiplied

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Reads, Step, reads};
+use super::{Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, reads};
 
 /// No name is longer, with those around it.
 const LONGEST: usize = 200;
@@ -26,6 +26,14 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
             .filter(|_| is_name(host));
     }
     let (first, rest) = start.split_once(' ')?;
+    // `podman logs --names`.
+    let behind = &line[first.len() + 1..];
+    if is_name(first)
+        && first.contains(['-', '_'])
+        && (begins_record(behind) || begins_wrapped(behind) || context.known.has(PLACE + 4))
+    {
+        return line_of((PLACE + 4, first), behind, context);
+    }
     let (second, rest) = rest.split_once(' ')?;
     // A namespace may stand before the pod.
     let third = rest.split(' ').next()?;

@@ -7,8 +7,8 @@ use crate::record::text::split_at_byte;
 
 use super::program::{self, Producer};
 use super::{
-    Context, Envelope, Opened, Reads, Stamp, is_continuation, is_timed_head, is_wrapped, reads,
-    stamp,
+    Context, Envelope, Opened, Reads, Stamp, begins_record, begins_wrapped, is_continuation,
+    is_wrapped, logfmt, reads, stamp,
 };
 
 /// The place of a line right behind a time, and behind one or two words more.
@@ -23,8 +23,17 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
     let (at, rest) = match stamp::leading(rest) {
         Some((at, rest)) => (Some(at), rest),
         None if prioritised => (None, rest),
-        None => return None,
+        None => return since_boot(line),
     };
+    if let Some((labels, text)) = labels(rest) {
+        let mut host = ["host=\"", "hostname=\"", "node_name=\"", "instance=\""].iter();
+        let host = host.find_map(|name| labels.split_once(name)?.1.split('"').next());
+        let envelope = Envelope {
+            at,
+            ..from(host, Producer::Unnamed)
+        };
+        return Some(Opened::new(text, envelope));
+    }
     let is_named_month = !line.as_bytes()[0].is_ascii_digit();
     behind_time(rest, context)
         .or_else(|| program(rest))
@@ -40,6 +49,20 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
             },
             ..opened
         })
+}
+
+/// What `journalctl -o short-monotonic` and the console print of the agent.
+fn since_boot(line: &str) -> Option<Opened<'_>> {
+    let rest = Some(without_uptime(line)).filter(|rest| rest.len() < line.len())?;
+    let opened = program(rest);
+    opened.filter(|it| matches!(it.envelope.producer, Producer::Agent | Producer::Systemd))
+}
+
+/// The labels that Loki's `logcli` prints before a line, `{job="ssm", host="web-1"}`.
+fn labels(rest: &str) -> Option<(&str, &str)> {
+    let labels = rest.strip_prefix('{').filter(|it| !it.starts_with('"'))?;
+    let (labels, text) = labels.split_once('}')?;
+    (labels.is_empty() || labels.contains("=\"")).then_some((labels, text.trim_start_matches(' ')))
 }
 
 fn from<'a>(host: Option<&'a str>, producer: Producer<'a>) -> Envelope<'a> {
@@ -151,7 +174,7 @@ fn without_uptime(body: &str) -> &str {
         .filter(|(clock, _)| {
             clock
                 .bytes()
-                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b' '))
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b' ' | b'<' | b'>'))
         });
     clock.map_or(body, |(_, rest)| rest)
 }
@@ -163,11 +186,14 @@ fn behind_time<'a>(rest: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     for path in BEHIND_TIME {
         let (word, after) = split_at_byte(text, b' ').unwrap_or((text, ""));
         let is_object = memchr::memchr(b'"', word.as_bytes()).is_some();
-        if is_object || word.ends_with(':') || program::is_process(without_pid(word)) {
+        if is_object && !logfmt::begins_field(word)
+            || word.ends_with(':')
+            || program::is_process(without_pid(word))
+        {
             return None;
         }
         let known = || context.known.has(path);
-        if is_timed_head(text)
+        if begins_record(text)
             || begins_wrapped(text) && reads(text, &context.deeper()) == Some(Reads::Record)
             || known() && (is_continuation(text) || is_wrapped(text, &context.deeper()))
         {
@@ -180,15 +206,6 @@ fn behind_time<'a>(rest: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
         text = after;
     }
     None
-}
-
-/// Whether a further prefix can begin here.
-fn begins_wrapped(text: &str) -> bool {
-    match text.as_bytes().first() {
-        Some(b'0'..=b'9' | b'<' | b'{' | b'[') => true,
-        Some(_) => stamp::bsd(text).is_some(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,13 @@
-//! Events of Windows as they are exported: XML, and a table of columns, which
-//! other tools write as well. The line is the text that begins as a record does.
+//! Events of Windows as they are exported in XML. The line is the text that begins as
+//! a record does.
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Producer, Stamp, is_timed_head};
-
-pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
-    xml(line).or_else(|| columns(line))
-}
+use super::{Context, Envelope, Opened, Producer, Stamp, begins_record};
 
 /// `<Event …><System>…<TimeCreated SystemTime='…'/>…<Computer>…</Computer>…`, and
 /// more of them in one line.
-fn xml(line: &str) -> Option<Opened<'_>> {
+pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
     if !(line.starts_with("<Event") || line.starts_with("<?xml")) {
         return None;
     }
@@ -26,7 +22,7 @@ fn event(event: &str) -> Option<Opened<'_>> {
     let texts = event.split('>').filter_map(|part| part.split_once('<'));
     let head = texts
         .map(|(text, _)| text.trim_start())
-        .find(|text| is_timed_head(text));
+        .find(|text| begins_record(text));
     // A line of a record may have an event of its own.
     let text = head
         .or_else(|| between(event, "<Data>", "<"))
@@ -93,56 +89,6 @@ fn character(entity: &str) -> Option<char> {
     }
 }
 
-/// The column in which a record begins, quoted or not.
-fn columns(line: &str) -> Option<Opened<'_>> {
-    let separators = line
-        .bytes()
-        .take(512)
-        .enumerate()
-        .filter(|(_, b)| matches!(b, b',' | b';' | b'\t' | b'|'));
-    let starts = std::iter::once(0).chain(separators.map(|(at, _)| at + 1));
-    starts.into_iter().take(24).find_map(|start| {
-        let column = line[start..].trim_start_matches(' ');
-        let quoted = column.strip_prefix('"');
-        let text = quoted.unwrap_or(column);
-        // The whole line is no column.
-        if (start == 0 && quoted.is_none()) || !is_timed_head(text) {
-            return None;
-        }
-        let text = match quoted {
-            Some(text) => unquoted(text),
-            None => Cow::Borrowed(text),
-        };
-        Some(Opened::new(text, Envelope::default()))
-    })
-}
-
-/// Up to the quote that closes it; a quote within is doubled.
-fn unquoted(text: &str) -> Cow<'_, str> {
-    let mut end = 0;
-    while let Some(at) = text[end..].find('"') {
-        end += at;
-        if text[end + 1..].starts_with('"') {
-            end += 2;
-        } else {
-            break;
-        }
-        if !text[end..].contains('"') {
-            end = text.len();
-        }
-    }
-    let whole = if text[end..].starts_with('"') {
-        &text[..end]
-    } else {
-        text
-    };
-    if whole.contains("\"\"") {
-        Cow::Owned(whole.replace("\"\"", "\""))
-    } else {
-        Cow::Borrowed(whole)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Known;
@@ -201,27 +147,5 @@ mod tests {
                 ("z", Producer::Other("Other".into())),
             ]
         );
-    }
-
-    #[test]
-    fn the_column_that_begins_as_a_record_is_the_line() {
-        const HEAD: &str = "2026-11-23 04:19:04.1850 ERROR [Registrar] a, \"b\"";
-        for line in [
-            format!("Error,11/23/2026 4:19:04 AM,AmazonSSMAgent,100,None,{HEAD}"),
-            "\"11/23/2026 4:19:04 AM\",\"2026-11-23 04:19:04.1850 ERROR [Registrar] a, \"\"b\"\"\",\"Error\"".to_owned(),
-            "\"2026-11-23 04:19:04.1850 ERROR [Registrar] a, \"\"b\"\"\"".to_owned(),
-            format!("2026-11-23T04:19:04Z\tssm\t{HEAD}"),
-            format!("ssm-agent-1  | {HEAD}"),
-        ] {
-            assert_eq!(opened(&line).map(|it| it.text).as_deref(), Some(HEAD), "{line}");
-        }
-        for line in [
-            HEAD,
-            "a,b,c",
-            "\"the agent wrote, ERROR\"",
-            "<html><body>403</body></html>",
-        ] {
-            assert_eq!(opened(line), None, "{line}");
-        }
     }
 }

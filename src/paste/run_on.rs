@@ -1,0 +1,63 @@
+//! A log that has lost its line ends, all of them or those of records: blanks, tabs
+//! or their escapes stand for them.
+
+use super::forms::Rows;
+use super::literal::decoded;
+use crate::record::{begins_record, lines};
+
+/// So many records behind tabs, or behind blanks, are none that a record quotes.
+const RECORDS: [usize; 2] = [2, 3];
+
+/// The records behind tabs, or of a text that is one line.
+pub(super) fn open(text: &str) -> Option<Rows> {
+    let text = text.trim();
+    if !begins_record(text) {
+        return None;
+    }
+    let is_one = !text.contains('\n');
+    let is_escaped = is_one && text.contains("\\n20");
+    let mut rows = Rows::default();
+    let (mut within, mut is_spaced) = (0, false);
+    for (at, line) in lines(text).enumerate() {
+        let mut push = |row: &str| {
+            let row = row.strip_suffix("\\n").unwrap_or(row).trim_end();
+            let read = is_escaped.then(|| decoded(&format!("\"{row}\""))).flatten();
+            rows.push(at as u64 + 1, read.as_ref().map_or(row, |(text, _)| text));
+        };
+        let mut from = 0;
+        // A record begins with its year.
+        for (start, _) in line.match_indices("20") {
+            let before = &line[from..start];
+            let ends = before.ends_with('\t') || is_one && before.ends_with([' ', 'n']);
+            if ends && begins_record(&line[start..]) {
+                push(before);
+                within += 1;
+                is_spaced |= before.ends_with(' ');
+                from = start;
+            }
+        }
+        push(&line[from..]);
+    }
+    let least = RECORDS[usize::from(is_spaced)];
+    (within >= least).then_some(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_parted_where_they_begin() {
+        let head = |text: &str| format!("2026-11-23 04:19:04.1850 ERROR {text}");
+        let log = ["a in 2026", "b\n\tc", "d", "\"e\""].map(head);
+        let rows = |text: &str| open(text).map(|rows| rows.text);
+        assert_eq!(rows(&log.join("\t")), Some(log.join("\n")));
+        let one = log.join(" ").replace("\n", " ");
+        assert_eq!(rows(&one), Some(log.join("\n").replace("b\n", "b ")));
+        let escaped = serde_json::Value::from(log.join("\n")).to_string();
+        assert_eq!(rows(&escaped[1..escaped.len() - 1]), Some(log.join("\n")));
+        // A record that quotes others.
+        assert_eq!(rows(&format!("{}\n{}", log.join(" "), log[0])), None);
+        assert_eq!(rows(&log[..2].join("\t")), None);
+    }
+}

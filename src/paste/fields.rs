@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::forms::Rows;
 use super::lines::begins_log;
 use super::literal::decoded;
+use crate::record::begins_record;
 
 /// A name and what stands on its line.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,10 @@ pub(super) fn open(text: &str) -> Option<Rows> {
         Some((_, first)) => first.name,
         None => Some(ITEM).filter(|_| items * 2 > lines.len())?,
     };
+    // Others than YAML have lists, and quote nothing.
+    if name == ITEM && !fields().any(|(_, field)| field.name == ITEM && is_quoted(field.value)) {
+        return None;
+    }
     if begin.any(|(_, field)| field.name != name) {
         return None;
     }
@@ -73,6 +78,10 @@ pub(super) fn open(text: &str) -> Option<Rows> {
     Some(rows)
 }
 
+fn is_quoted(value: &str) -> bool {
+    value.starts_with(['"', '\''])
+}
+
 /// How YAML begins a text that stands below, line by line.
 fn is_block(value: &str) -> bool {
     ["|", "|-", "|+", ">", ">-", ">+"].contains(&value)
@@ -89,7 +98,7 @@ fn indent(line: &str) -> usize {
 /// `name: value` or `"name" => value`, an item of a list perhaps.
 fn field(line: &str) -> Option<Field<'_>> {
     if let Some(value) = line.trim_start().strip_prefix("- ")
-        && value.starts_with(['"', '\''])
+        && (is_quoted(value) || begins_record(value))
     {
         return Some(Field {
             name: ITEM,

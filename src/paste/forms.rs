@@ -68,7 +68,7 @@ const WORDS: usize = 4;
 
 /// Whether `line` begins as the agent's do, not as a string that holds them may.
 pub(super) fn is_unquoted(line: &str) -> bool {
-    begins_log(line) && !line.starts_with('"')
+    begins_log(line) && !line.trim_start_matches('[').starts_with(['"', '\''])
 }
 
 impl Rows {

@@ -44,7 +44,7 @@ pub(super) fn open(text: &str) -> Option<Rows> {
         // What a person writes, in one pane.
         let letters = |pane: &&Range<usize>| rows.iter().map(|row| within(row, pane).len()).sum();
         let widest = panes.iter().max_by_key(|pane| -> usize { letters(pane) });
-        widest.filter(|_| !named && edges.len() <= 2)
+        widest.filter(|pane| !named && edges.len() <= 2 && pane.end < usize::MAX)
     })?;
     // A table leaves a blank beside its bars.
     let is_spaced = rows

@@ -17,9 +17,12 @@ struct Literal {
 pub(super) fn open(text: &str) -> Option<Rows> {
     let mut rows = Rows::default();
     let whole = text.trim();
-    let read =
-        decoded(whole).filter(|(read, length)| *length == whole.len() && read.contains('\n'));
-    if let Some((read, _)) = read.filter(|_| whole.starts_with(['"', '\''])) {
+    let read = whole
+        .starts_with(['"', '\''])
+        .then(|| decoded(whole))
+        .flatten();
+    let is_whole = |(read, length): &(String, usize)| *length == whole.len() && read.contains('\n');
+    if let Some((read, _)) = read.filter(is_whole) {
         rows.push(1, &read);
         return Some(rows);
     }

@@ -385,11 +385,12 @@ fn rounds() -> Range<usize> {
 }
 
 /// What a client prints goes through no shipper.
-const CLIENTS: [&str; 4] = [
+const CLIENTS: [&str; 5] = [
     "aws logs --output text",
     "stern",
     "podman logs --names",
     "Papertrail's archive",
+    "quoted columns",
 ];
 
 /// What is wrong with logs in each pair of wrappers.
@@ -431,8 +432,11 @@ pub(crate) fn faults_of_pairs(rounds: Range<usize>) -> Vec<String> {
                 let reading = verdict(&read(&nested, source(true), timed));
                 if reading != plain[2 * place + usize::from(timed)] {
                     wrong.push(format!(
-                        "{name}, {} in {} (round {round}): {reading:?}",
-                        within.name, around.name,
+                        "{name}, {} in {} (round {round}): {:?} in place of {:?}",
+                        within.name,
+                        around.name,
+                        reading,
+                        plain[2 * place + usize::from(timed)],
                     ));
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Reads, Step, begins_record, reads, stamp};
+use super::{Context, Envelope, Opened, Reads, Step, begins_record, logfmt, reads, stamp};
 
 /// The first column's place; the others' follow it.
 const PLACE: Step = 64;
@@ -24,7 +24,10 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
 /// The last column that holds a line in a further wrapper.
 fn wrapped<'a>(line: &'a str, context: &Context<'_>) -> Option<Column<'a>> {
     let may = |column: &Column<'_>| {
-        column.text.starts_with(['{', '<']) || stamp::leading(column.text).is_some()
+        let text = column.text;
+        text.starts_with(['{', '[', '<'])
+            || logfmt::begins_field(text)
+            || stamp::leading(text).is_some()
     };
     let mut last: Vec<Column<'a>> = columns(line).filter(may).collect();
     let tried = last.len().saturating_sub(TRIED);
@@ -141,7 +144,7 @@ mod tests {
             assert_eq!(opened(&cause, &known), None, "{before}");
             let first = format!("{before}2026-11-23 04:19:04.1850 ERROR x{after}");
             let steps = opened(&first, &known).expect("a row").envelope.steps;
-            known.learn(&[step(9, steps[0]), 0, 0, 0]);
+            known.learn(&[step(10, steps[0]), 0, 0, 0]);
             let text = opened(&cause, &known).map(|it| it.text);
             assert_eq!(text.as_deref(), Some("\tcaused by: EOF"), "{before}");
             assert_eq!(opened("a,b", &known), None);

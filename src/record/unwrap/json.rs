@@ -315,8 +315,8 @@ impl<'a> Walk<'_, 'a> {
         if best == Some(Rank::Record) {
             return;
         }
-        // No line is a word alone, and most values are.
-        let is_text = memchr::memchr(b' ', text.as_bytes()).is_some();
+        // No line is a word alone, and most values are; an object may be.
+        let is_text = text.starts_with('{') || memchr::memchr(b' ', text.as_bytes()).is_some();
         let reads = is_text.then(|| reads(text, &self.context.deeper()));
         let rank = match reads.flatten() {
             Some(Reads::Record) => {

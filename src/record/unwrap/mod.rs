@@ -45,12 +45,12 @@ const WRAPPERS: [Wrapper; 11] = [
     logfmt::open,
     prefix::open,
     windows::open,
-    columns::open,
     embedded::open,
+    columns::open,
 ];
 
 /// Those of them in which lines may come without a time near their start.
-const TIMELESS: [Step; 3] = [step(6, 0), step(7, 0), step(9, 0)];
+const TIMELESS: [Step; 3] = [step(6, 0), step(7, 0), step(10, 0)];
 
 /// Takes one wrapper off a line; `None` where it is none.
 type Wrapper = for<'a> fn(&'a str, &Context<'_>) -> Option<Opened<'a>>;

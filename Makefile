@@ -37,14 +37,16 @@ bench: prerequisites ## Compare the engine's speed with decoding; with BOOTSTRAP
 
 # Not coverage-guided: the property tests with many more cases, each time from
 # a new seed, and weeks of a simulated fleet, about five seconds each.
-# `make fuzz CASES=100000` for longer; `WEEKS=3..4` plays a week again.
+# `make fuzz CASES=100000` for longer; `WEEKS=3..4` plays a week again, and
+# `PAIRS=3..4` a round of logs in two wrappers.
 CASES ?= 5000
+PAIRS ?= 0..5
 WEEKS ?= 1000
 SEED ?= $(shell date +%s)
 
 .PHONY: fuzz
 fuzz: prerequisites ## Run the property tests at length: no input panics, no cut changes a verdict
-	PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
+	PAIRS=$(PAIRS) PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
 		cargo test --locked --no-default-features --features cli --lib --bins --test lab
 	SEEDS=$(WEEKS) cargo test --locked --lib --test it simulator::weeks -- --nocapture
 

@@ -1,7 +1,7 @@
 //! A log in the last column of a table without bars, as PowerShell's `Format-Table`
 //! prints it: what goes on stands below.
 
-use super::forms::Rows;
+use super::rows::Rows;
 use crate::record::{begins_record, lines};
 
 /// What stands in the one column in which records begin.

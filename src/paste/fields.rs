@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::forms::Rows;
-use super::lines::begins_log;
 use super::literal::decoded;
+use super::marks::begins_log;
+use super::rows::Rows;
 use crate::record::begins_record;
 
 /// A name and what stands on its line.

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::forms::Rows;
-use super::lines::begins_log;
+use super::marks::begins_log;
+use super::rows::Rows;
 use crate::record::lines;
 
 /// Of fewer rows no frame is known.

@@ -10,13 +10,12 @@ use regex::Regex;
 use super::characters::{element, plain};
 use super::forms::unfold;
 use super::marks::{
-    CLOSING, Mark, closed, is_item, strip, strip_like, unclosed, without_code, without_number,
+    CLOSING, Mark, begins_log, closed, is_edge, is_item, is_quote, strip, strip_like, unclosed,
+    without_code, without_number,
 };
 use super::wrap::Wrap;
 use super::{Beginning, Kind, Line};
-use crate::record::{
-    Level, Opening, begins_record, is_agent_tag, is_foreign, opening, read_stamp, without_tags,
-};
+use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
 
 /// What is left of a head: date, time, level, each in the form in which people
 /// leave it.
@@ -440,30 +439,6 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             .any(|start| rest.starts_with(start) || body.starts_with(start));
         (telling && agents && !anybodys).then_some(begins.level)
     }
-}
-
-/// Whether `line` begins as the agent begins one. What looks like a table's first
-/// column may be marks: a number and a bar, a tag or an entity of a page.
-pub(super) fn begins_log(line: &str) -> bool {
-    if begins_record(line) {
-        return !line.starts_with(is_quote);
-    }
-    let is_log = |line: &str| opening(line) == Some(Opening::Log);
-    let behind = |rest: &str| is_log(rest.trim_start_matches(is_edge));
-    is_log(line)
-        && !line.starts_with(|first| is_quote(first) || first == '&')
-        && !without_number(line).is_some_and(behind)
-        && without_code(line) == line
-}
-
-/// What stands between a line's number and the line.
-fn is_edge(character: char) -> bool {
-    matches!(character, ' ' | '\t' | '|' | '\u{2502}')
-}
-
-/// What a typographic quotation begins with.
-fn is_quote(character: char) -> bool {
-    matches!(character, '\u{201c}' | '\u{201d}')
 }
 
 /// What is taken off before a message is looked for.

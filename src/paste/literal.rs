@@ -1,7 +1,7 @@
 //! A log in the strings of a program, its line ends escaped: JSON, Python's `repr`,
 //! a shell's `$'…'`, C.
 
-use super::forms::{Rows, is_unquoted};
+use super::rows::{Rows, is_unquoted};
 use crate::record::lines;
 
 /// A string of a text, read back.

@@ -1,6 +1,6 @@
 //! A log as a mail carries it: quoted-printable (RFC 2045, section 6.7).
 
-use super::forms::Rows;
+use super::rows::Rows;
 use crate::record::lines;
 
 /// No line is longer, its soft end among it.

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::record::{Opening, begins_record, opening};
+
 /// A kind of mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -94,6 +96,30 @@ pub(super) fn without_number(line: &str) -> Option<&str> {
     line.starts_with(|first: char| first.is_ascii_digit())
         .then(|| one(line))?
         .and_then(|(mark, after)| (mark == Mark::Number).then_some(after))
+}
+
+/// Whether `line` begins as the agent begins one. What looks like a table's first
+/// column may be marks: a number and a bar, a tag or an entity of a page.
+pub(super) fn begins_log(line: &str) -> bool {
+    if begins_record(line) {
+        return !line.starts_with(is_quote);
+    }
+    let is_log = |line: &str| opening(line) == Some(Opening::Log);
+    let behind = |rest: &str| is_log(rest.trim_start_matches(is_edge));
+    is_log(line)
+        && !line.starts_with(|first| is_quote(first) || first == '&')
+        && !without_number(line).is_some_and(behind)
+        && without_code(line) == line
+}
+
+/// What stands between a line's number and the line.
+pub(super) fn is_edge(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '|' | '\u{2502}')
+}
+
+/// What a typographic quotation begins with.
+pub(super) fn is_quote(character: char) -> bool {
+    matches!(character, '\u{201c}' | '\u{201d}')
 }
 
 /// Takes marks off `line`, one after another, until `accept` knows what is left;

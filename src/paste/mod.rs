@@ -15,6 +15,7 @@ mod literal;
 mod mail;
 mod marks;
 mod page;
+mod rows;
 mod run_on;
 mod table;
 mod wrap;

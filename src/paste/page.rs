@@ -1,7 +1,7 @@
 //! A log in the source of a page: a table's cells, paragraphs.
 
 use super::characters::plain;
-use super::forms::{Row, Rows, of_table};
+use super::rows::{Row, Rows, of_table};
 
 /// What the page shows.
 pub(super) fn open(text: &str) -> Option<Rows> {

@@ -1,8 +1,8 @@
 //! A log that has lost its line ends, all of them or those of records: blanks, tabs
 //! or their escapes stand for them.
 
-use super::forms::Rows;
 use super::literal::decoded;
+use super::rows::Rows;
 use crate::record::{begins_record, lines};
 
 /// So many records behind tabs, or behind blanks, are none that a record quotes.

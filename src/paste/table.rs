@@ -1,7 +1,7 @@
 //! A log in a column of a table that is drawn with bars: Markdown, Jira, org, the AWS
 //! CLI's `--output table`.
 
-use super::forms::{Row, Rows, of_table};
+use super::rows::{Row, Rows, of_table};
 use crate::record::lines;
 
 /// What its columns hold.

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Reads, Step, begins_record, logfmt, reads, stamp};
+use super::{
+    Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, logfmt, reads, stamp,
+};
 
 /// The first column's place; the others' follow it.
 const PLACE: Step = 64;
@@ -25,7 +27,8 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
 fn wrapped<'a>(line: &'a str, context: &Context<'_>) -> Option<Column<'a>> {
     let may = |column: &Column<'_>| {
         let text = column.text;
-        text.starts_with(['{', '[', '<'])
+        column.is_quoted && begins_wrapped(text)
+            || text.starts_with(['{', '[', '<'])
             || logfmt::begins_field(text)
             || stamp::leading(text).is_some()
     };

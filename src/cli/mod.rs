@@ -5,6 +5,7 @@ mod arguments;
 mod diagnose;
 mod event;
 mod input;
+mod live;
 mod runbook;
 mod scan;
 mod signatures;

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use crate::support::account::Account;
 use crate::support::answer::{incident_of, incidents, note};
 use crate::support::instances::Launch;
+use crate::support::logs;
 use crate::support::planted::{MEMBERS, PlantedFleet};
 use crate::support::proxy::{Effect, ec2_denied, iam_denied, json_answer};
 use crate::support::runtime::Function;
@@ -159,7 +160,9 @@ async fn a_card_shows_every_check_and_what_to_do() {
     assert!(!card.contains('\u{1b}'), "no colour but on a terminal");
 
     scene.set_imds(&well, false).await;
+    scene.proxy.forget();
     let output = diagnose(&scene, &[&well]).await;
+    assert!(scene.proxy.calls().len() <= 25);
     assert_eq!(output.status.code(), Some(1));
     let card = String::from_utf8(output.stdout).expect("UTF-8");
     for part in [
@@ -256,4 +259,40 @@ async fn what_is_no_node_id_is_refused_by_name() {
         assert_eq!(function.failure(&event).await.error_type, "InputNodes");
     }
     assert_eq!(account.proxy.calls().len(), 0);
+}
+
+#[tokio::test]
+async fn a_log_in_hand_is_proved_by_live_state() {
+    let scene = Scene::new().await;
+    let (dark, well) = (scene.dark_instance().await, sound_instance(&scene).await);
+    reporting(&scene, &[]);
+    let files = tempfile::tempdir().expect("a directory");
+    let log = files.path().join("amazon-ssm-agent.log");
+    std::fs::write(&log, logs::IMDS_OFF).expect("it is written");
+    for (node, expected) in [(&dark, "confirmed"), (&well, "undetermined")] {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_ssm-agent-triage"));
+        tool.env_clear()
+            .env("AWS_ENDPOINT_URL", scene.url())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .args([
+                "scan",
+                "--live",
+                "--region",
+                &scene.region,
+                "--format",
+                "json",
+            ])
+            .args(["--node", node])
+            .arg(&log);
+        let output = tool.output().await.expect("the tool runs");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let incident = incident_of(&report, node);
+        assert_eq!(incident["confidence"], expected, "{incident:#}");
+        let imds = note(incident, "imds");
+        assert!(imds.contains(node.as_str()), "{imds}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+    assert_eq!(scene.writes(), []);
 }

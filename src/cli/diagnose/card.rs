@@ -1,6 +1,7 @@
 //! A node's card: what it is, the verdict, and every check by its question.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::diagnose::by_id::{NodeDiagnosis, NodeStatus};
 use crate::diagnose::check::{CheckResult, CheckStatus, Question};
@@ -14,13 +15,21 @@ use crate::cli::plural;
 use crate::cli::scan::text::{content, show};
 
 /// The cards of all nodes, then what is to be fixed.
-pub(super) fn render(nodes: &[NodeDiagnosis], incidents: &[Incident], style: Style) -> String {
+pub(super) fn render(
+    nodes: &[NodeDiagnosis],
+    caller: Option<&str>,
+    incidents: &[Incident],
+    style: Style,
+) -> String {
     let mut page = Page::new("", style);
     for (at, node) in nodes.iter().enumerate() {
         if at > 0 {
             page.line("");
         }
         card(&mut page, node, incidents);
+        if node.status.is_unknown() {
+            reader(&mut page, caller);
+        }
     }
     if !incidents.is_empty() {
         page.heading(&format!("{} to fix.", plural(incidents.len(), "thing")));
@@ -49,7 +58,7 @@ fn card(page: &mut Page, diagnosed: &NodeDiagnosis, incidents: &[Incident]) {
     page.painted(Ink::BOLD, &format!("{}{parts}", node.id));
     let (ink, status) = verdict(diagnosed, incidents);
     page.painted(ink, &status);
-    let mut last = None;
+    let mut shown = BTreeSet::new();
     let mut before = None;
     let alike = |a: &CheckResult, b: &CheckResult| a.service.is_some() && a.service == b.service;
     for results in diagnosed.checks.chunk_by(alike) {
@@ -58,8 +67,7 @@ fn card(page: &mut Page, diagnosed: &NodeDiagnosis, incidents: &[Incident]) {
                 continue;
             };
             // What keeps several checks from looking stands once.
-            let shown = Some((question, result.status, result.note.clone()));
-            if shown == last {
+            if !shown.insert((question, result.status, result.note.clone())) {
                 continue;
             }
             let label = match before.replace(question) == Some(question) {
@@ -67,9 +75,18 @@ fn card(page: &mut Page, diagnosed: &NodeDiagnosis, incidents: &[Incident]) {
                 false => asked(question),
             };
             line(page, label, result);
-            last = shown;
         }
     }
+}
+
+/// Who could not look, and who can.
+fn reader(page: &mut Page, caller: Option<&str>) {
+    if let Some(arn) = caller {
+        page.line(&format!("Caller: {}", redact_line(arn)));
+    }
+    let policies = "AmazonEC2ReadOnlyAccess, IAMReadOnlyAccess and AmazonSSMReadOnlyAccess";
+    let fix = format!("a --profile with {policies}, of the node's account, and its --region.");
+    page.line(&wrap(&fix, "Fix: ", "     ", page.style.width));
 }
 
 /// The results for the path to one service: an open one is one line.
@@ -147,9 +164,12 @@ mod tests {
     use super::*;
     use crate::diagnose::Home;
     use crate::diagnose::by_id::{diagnose_by_id, finding_of};
-    use crate::diagnose::facts::{Facts, Fetched};
+    use crate::diagnose::facts::{
+        ActivationFacts, ConsoleFacts, Facts, Fetched, InstanceFacts, RegistrationFacts,
+        ScheduledEvent,
+    };
     use crate::diagnose::tests::world::{
-        TRUSTS_LAMBDA, instance_id, node, registration, role, second, world_with_endpoint,
+        TRUSTS_LAMBDA, group, instance_id, node, registration, role, second, world_with_endpoint,
     };
     use crate::incident::group::group_into_incidents;
     use crate::node::{Node, NodeId};
@@ -162,7 +182,8 @@ mod tests {
         let diagnosed = diagnose_by_id(finding_of(node, second(0)), facts, &Home::default());
         let wrong = diagnosed.diagnosis.iter().cloned();
         let incidents = group_into_incidents(wrong.collect());
-        render(&[diagnosed], &incidents, style)
+        let caller = Some("arn:aws:sts::111122223333:assumed-role/Support/me");
+        render(&[diagnosed], caller, &incidents, style)
     }
 
     fn reported(id: &NodeId, status: &str, facts: &mut Facts) {
@@ -190,7 +211,21 @@ mod tests {
         }
         shown += &cards(&id, &facts, Style::PLAIN);
         shown += "==========\n";
-        reported(&hybrid, "ConnectionLost", &mut facts);
+        let read = RegistrationFacts {
+            name: Some("factory-7".to_owned()),
+            source_type: Some("AWS::SSM::ManagedInstance".to_owned()),
+            activation: Some("0a1b2c3d".to_owned()),
+            ..registration(&hybrid, "ConnectionLost")
+        };
+        facts.registrations = [(hybrid.clone(), Fetched::Found(read))].into();
+        let activation = ActivationFacts {
+            id: "0a1b2c3d".to_owned(),
+            expired: true,
+            expires: Some(second(-86_400)),
+            limit: 10,
+            used: 4,
+        };
+        facts.activations = [("0a1b2c3d".to_owned(), Fetched::Found(activation))].into();
         shown += &cards(&hybrid, &facts, Style::PLAIN);
         shown += "==========\n";
         let denied = "not allowed".to_owned();
@@ -200,6 +235,88 @@ mod tests {
             ..Facts::default()
         };
         shown += &cards(&id, &facts, Style::PLAIN);
+        insta::assert_snapshot!(shown);
+    }
+
+    /// A world, what is wrong with it, and how its node pinged.
+    type Case = (&'static str, &'static str, fn(&mut Facts));
+
+    fn instance(facts: &mut Facts) -> &mut InstanceFacts {
+        match facts.instances.get_mut(&instance_id(1)) {
+            Some(Fetched::Found(instance)) => instance,
+            _ => unreachable!("the world has it"),
+        }
+    }
+
+    const CASES: &[Case] = &[
+        ("IMDS off, from a template", "ConnectionLost", |facts| {
+            let instance = instance(facts);
+            instance.imds.as_mut().expect("given").endpoint_enabled = false;
+            let template = ("lt-0123456789abcdef0".to_owned(), "3".to_owned());
+            instance.launch.template = Some(template);
+        }),
+        ("no profile", "ConnectionLost", |facts| {
+            instance(facts).profile = None
+        }),
+        ("managed by a service", "Online", |facts| {
+            instance(facts).managed_by = Some("eks.amazonaws.com".to_owned());
+        }),
+        ("in a shared subnet", "ConnectionLost", |facts| {
+            for read in facts.subnets.values_mut() {
+                if let Fetched::Found(subnet) = read {
+                    subnet.owner = "444455556666".to_owned();
+                }
+            }
+        }),
+        ("impaired", "ConnectionLost", |facts| {
+            if let Some(Fetched::Found(status)) = facts.statuses.get_mut(&instance_id(1)) {
+                status.system = "impaired".to_owned();
+                let code = "instance-retirement".to_owned();
+                status.events = vec![ScheduledEvent {
+                    code,
+                    at: Some(second(0)),
+                }];
+            }
+        }),
+        ("panicked", "ConnectionLost", |facts| {
+            let text = "Linux version 6.1\nKernel panic - not syncing: no init\n".to_owned();
+            let console = ConsoleFacts {
+                text,
+                at: Some(second(-1)),
+            };
+            facts.consoles = [(instance_id(1), Fetched::Found(console))].into();
+        }),
+        ("just started", "ConnectionLost", |facts| {
+            instance(facts).launched_at = Some(second(-60));
+        }),
+        ("stopped", "ConnectionLost", |facts| {
+            instance(facts).state = "stopped".to_owned()
+        }),
+        ("not found", "ConnectionLost", |facts| {
+            facts.instances = [(instance_id(1), Fetched::Missing)].into();
+        }),
+        ("nothing let out", "ConnectionLost", |facts| {
+            facts
+                .groups
+                .insert("sg-1".to_owned(), Fetched::Found(group("sg-1", &[], &[])));
+        }),
+    ];
+
+    #[test]
+    fn a_card_for_each_fault() {
+        let id = NodeId::Instance(instance_id(1));
+        let mut shown = String::new();
+        for (title, ping, change) in CASES {
+            let mut facts = world_with_endpoint(|_, _| {});
+            facts.dhmc_setting = Some(Fetched::Found("$None".to_owned()));
+            facts.session_preferences = Some(Fetched::Missing);
+            instance(&mut facts).name = Some("web-03".to_owned());
+            reported(&id, ping, &mut facts);
+            change(&mut facts);
+            let all = cards(&id, &facts, Style::PLAIN);
+            let card = all.split("\n1 thing to fix.").next().unwrap_or_default();
+            shown += &format!("== {title}\n{card}");
+        }
         insta::assert_snapshot!(shown);
     }
 

@@ -1,17 +1,19 @@
 //! `diagnose`: the verdict on nodes of which no log is at hand.
 
 mod card;
-#[cfg(feature = "aws")]
-mod live;
 
-use crate::diagnose::by_id::NodeDiagnosis;
-use crate::finding::SourceSummary;
+use crate::diagnose::Needs;
+use crate::diagnose::by_id::{NodeDiagnosis, diagnose_by_id, finding_of};
+use crate::finding::{Finding, SourceSummary};
 use crate::incident::group::group_into_incidents;
-use crate::node::{NodeId, Region};
+use crate::node::{IdSource, Node, NodeId};
 use crate::report::build;
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::cli::arguments::{node, region};
+use jiff::Timestamp;
+
+use crate::cli::arguments::node;
+use crate::cli::live::{self, Access, Caller};
 use crate::cli::terminal::Style;
 use crate::cli::{Output, UNREADABLE};
 
@@ -36,12 +38,8 @@ pub(super) struct Args {
     /// Ids of EC2 instances or hybrid nodes, all of one account and Region.
     #[arg(value_name = "ID", required = true, value_parser = node)]
     nodes: Vec<NodeId>,
-    /// The profile of the shared configuration files. Otherwise AWS_PROFILE, or the default one.
-    #[arg(long, value_name = "P")]
-    profile: Option<String>,
-    /// The Region they are in. Otherwise that of the environment or the profile.
-    #[arg(long, value_name = "R", value_parser = region)]
-    region: Option<Region>,
+    #[command(flatten)]
+    access: Access,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -56,24 +54,36 @@ enum Format {
 
 /// What was read of all nodes.
 struct Reading {
-    region: Region,
+    caller: Caller,
     diagnosed: Vec<NodeDiagnosis>,
 }
 
 /// Reads live state and tells; the error is a sentence for standard error.
 pub(super) fn run(args: &Args) -> Result<Output, String> {
-    #[cfg(feature = "aws")]
-    let reading = live::read(args)?;
-    #[cfg(not(feature = "aws"))]
-    let reading = without_clients(args)?;
+    let mut ids = args.nodes.clone();
+    ids.sort();
+    ids.dedup();
+    let now = Timestamp::now();
+    let mut asked: Vec<Finding> = Vec::new();
+    let (caller, facts) = live::read(&args.access, |caller| {
+        asked.extend(ids.into_iter().map(|id| {
+            let node = Node {
+                id,
+                id_source: IdSource::Caller,
+                account: caller.home.account.clone(),
+                region: Some(caller.region.clone()),
+            };
+            finding_of(node, now)
+        }));
+        Needs::of(&asked, &caller.home)
+    })?;
+    let diagnosed = asked.into_iter();
+    let diagnosed = diagnosed.map(|asked| diagnose_by_id(asked, &facts, &caller.home));
+    let reading = Reading {
+        diagnosed: diagnosed.collect(),
+        caller,
+    };
     Ok(tell(&reading, args.format, Style::of_standard_output()))
-}
-
-#[cfg(not(feature = "aws"))]
-fn without_clients(args: &Args) -> Result<Reading, String> {
-    let _ = (&args.nodes, &args.profile, &args.region);
-    Err("this build has no AWS clients; build one with: cargo build --release --bin ssm-agent-triage"
-        .to_owned())
 }
 
 fn tell(reading: &Reading, format: Format, style: Style) -> Output {
@@ -90,10 +100,21 @@ fn tell(reading: &Reading, format: Format, style: Style) -> Output {
         (None, false) => 0,
     };
     let text = match format {
-        Format::Text => card::render(&reading.diagnosed, &incidents, style),
+        Format::Text => card::render(
+            &reading.diagnosed,
+            reading.caller.arn.as_deref(),
+            &incidents,
+            style,
+        ),
         Format::Json => {
             let source = SourceSummary {
-                region: Some(reading.region.to_string()),
+                account: reading
+                    .caller
+                    .home
+                    .account
+                    .as_ref()
+                    .map(ToString::to_string),
+                region: Some(reading.caller.region.to_string()),
                 ..SourceSummary::default()
             };
             let report = build::by_id(source, &reading.diagnosed, &incidents);

@@ -11,7 +11,7 @@ use super::Verdict;
 /// The report as JSON. `notified` is always `printed`: the tool tells whoever
 /// runs it, whatever the severity.
 pub(super) fn render(verdict: Verdict) -> String {
-    let (plan, outcome) = untouched();
+    let (plan, outcome) = untouched(verdict.live);
     let incidents = verdict
         .incidents
         .iter()
@@ -35,6 +35,9 @@ pub(super) fn render(verdict: Verdict) -> String {
 }
 
 /// What becomes of an incident of a log in hand.
-pub(super) fn untouched() -> (PlanSummary, Outcome) {
-    build::untouched("A log in hand is only read; nothing is checked or changed.")
+pub(super) fn untouched(live: bool) -> (PlanSummary, Outcome) {
+    build::untouched(match live {
+        true => "Live state is only read; nothing is changed.",
+        false => "A log in hand is only read; nothing is checked or changed.",
+    })
 }

@@ -10,14 +10,16 @@ pub(super) mod text;
 use std::path::PathBuf;
 
 use crate::correlate::stream::BatchAnalysis;
-use crate::diagnose::diagnose_by_log;
+use crate::diagnose::verdict::recovered;
+use crate::diagnose::{Needs, diagnose, diagnose_by_log};
 use crate::incident::group::{Incident, group_into_incidents};
-use crate::node::{AccountId, NodeId, Region};
+use crate::node::{AccountId, NodeId};
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::Timestamp;
 
-use crate::cli::arguments::{account, node, region};
+use crate::cli::arguments::{account, node};
 use crate::cli::input::name_of;
+use crate::cli::live::{self, Access, Caller};
 use crate::cli::terminal::Style;
 use crate::cli::{Output, UNREADABLE, signatures};
 use inputs::NodeLogs;
@@ -37,6 +39,7 @@ use read::{NodeReading, Origin};
 #[command(after_help = "Examples:
   ssm-agent-triage scan /var/log/amazon/ssm
   ssm-agent-triage scan amazon-ssm-agent.log errors.log --node i-0123456789abcdef0
+  ssm-agent-triage scan /var/log/amazon/ssm --node i-0123456789abcdef0 --live --profile ops
   journalctl -u amazon-ssm-agent | ssm-agent-triage scan
   xclip -o | ssm-agent-triage scan        # a paste: pbpaste on macOS, Get-Clipboard on Windows
   ssm-agent-triage scan collected/*/ --format json | jq '.incidents[].title'")]
@@ -51,9 +54,12 @@ pub(super) struct Args {
     /// The account it is in, for the commands of the advice.
     #[arg(long, value_name = "ID", value_parser = account)]
     account: Option<AccountId>,
-    /// The Region it is in, likewise.
-    #[arg(long, value_name = "R", value_parser = region)]
-    region: Option<Region>,
+    /// Proves it against live state with your own credentials, read-only. Needs a build with the
+    /// AWS clients.
+    #[arg(long)]
+    live: bool,
+    #[command(flatten)]
+    access: Access,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -70,6 +76,8 @@ enum Format {
 pub(super) struct Verdict {
     pub reading: BatchAnalysis,
     pub incidents: Vec<Incident>,
+    /// Whether live state was read too.
+    pub live: bool,
     /// Nodes and files that were read, be it in part.
     pub nodes: usize,
     pub files: usize,
@@ -87,7 +95,7 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     let inputs = inputs::nodes(&args.files, args.node.as_ref())?;
     let origin = Origin {
         account: args.account.as_ref(),
-        region: args.region.as_ref(),
+        region: args.access.region.as_ref(),
         now,
     };
     let mut progress = Progress::new();
@@ -109,7 +117,17 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     }
     let nodes = readings.len();
     let mut reading = together(readings);
-    let incidents = group_into_incidents(diagnose_by_log(std::mem::take(&mut reading.findings)));
+    let findings = std::mem::take(&mut reading.findings);
+    let diagnosed = if args.live {
+        let needs = |caller: &Caller| Needs::of(&findings, &caller.home);
+        let (caller, facts) = live::read(&args.access, needs)?;
+        let diagnosed = diagnose(findings, &facts, &caller.home);
+        reading.recovered.extend(recovered(&diagnosed));
+        diagnosed
+    } else {
+        diagnose_by_log(findings)
+    };
+    let incidents = group_into_incidents(diagnosed);
     let actionable = incidents
         .iter()
         .any(|incident| incident.severity.is_actionable());
@@ -122,6 +140,7 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     let verdict = Verdict {
         reading,
         incidents,
+        live: args.live,
         nodes,
         files,
         unread,

@@ -40,7 +40,7 @@ pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -
         .partition(|incident| incident.severity.is_actionable());
     headline(&mut page, verdict, actionable.len(), quiet.len());
     for (number, incident) in (1..).zip(actionable.iter().chain(&quiet)) {
-        one(&mut page, number, incident);
+        one(&mut page, number, incident, verdict.live);
     }
     recovered(&mut page, verdict);
     benign(&mut page, verdict, catalogue);
@@ -142,8 +142,8 @@ fn at_least(unknown: &[Unrecognised]) -> &'static str {
     }
 }
 
-fn one(page: &mut Page, number: usize, incident: &Incident) {
-    show(page, number, &content(incident, &untouched()));
+fn one(page: &mut Page, number: usize, incident: &Incident, live: bool) {
+    show(page, number, &content(incident, &untouched(live)));
 }
 
 /// What there is to say of an incident that was only read about.

@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::diagnose::check::{Check, CheckResult, Observation, OfHybrid, Query, Question, Subject};
-use crate::diagnose::facts::{Fetched, ImdsDefaults};
+use crate::diagnose::facts::{Fetched, ImdsDefaults, InstanceFacts};
 
 pub(crate) const CHECK: Check = Check {
     name: "imds",
@@ -34,8 +34,9 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     if !imds.endpoint_enabled {
         let set_by = instance.imds_defaults.as_ref().map(set_by);
         let note = format!(
-            "The metadata service of {id} is disabled (HttpEndpoint disabled{pending}).{}",
-            set_by.unwrap_or_default()
+            "The metadata service of {id} is disabled (HttpEndpoint disabled{pending}).{}{}",
+            set_by.unwrap_or_default(),
+            launched_from(instance)
         );
         return Ok(CheckResult::failed(note).observed(DISABLED));
     }
@@ -59,6 +60,18 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     } else {
         CheckResult::ok(note).observed(ENABLED)
     })
+}
+
+/// What an instance is replaced by has the options of its template, which takes a
+/// call of its own to read: a sentence with a blank before it.
+fn launched_from(instance: &InstanceFacts) -> String {
+    let Some((template, version)) = &instance.launch.template else {
+        return String::new();
+    };
+    format!(
+        " It was launched from version {version} of the launch template {template}, whose own \
+         metadata options hold for what is launched next; they were not read."
+    )
 }
 
 /// What set the endpoint to disabled, and whether enabling it lasts: a sentence

@@ -108,10 +108,14 @@ pub(crate) fn reported(
     let registration = known(read, &format!("the registration of {id}"))
         .map_err(|why| CheckResult::unknown(format!("{}.", capital(&why))))?;
     let status = &registration.ping_status;
-    let version = match &registration.agent_version {
-        Some(version) => format!(", agent {version}"),
-        None => String::new(),
-    };
+    let version = registration.agent_version.as_ref();
+    let version = version.map(|version| format!(", agent {version}"));
+    let source = registration
+        .source_type
+        .as_ref()
+        .filter(|_| id.instance().is_none());
+    let source = source.map(|source| format!(", source type {source}"));
+    let version: String = [version, source].into_iter().flatten().collect();
     let Some(last) = registration.last_ping else {
         return Err(CheckResult::unknown(format!(
             "Systems Manager lists {id} as {status}{version}, without a last ping."

@@ -342,6 +342,7 @@ fn anything_else_is_refused_with_the_forms_that_would_do() {
 fn a_sweep_names_whom_it_looks_at_or_leaves_it_to_the_setting() {
     for (event, expected) in [
         (r#"{"sweep":{}}"#, None),
+        (include_str!("../../events/sweep.json"), None),
         (r#"{"sweep":{"nodes":"all"}}"#, Some(Selection::All)),
     ] {
         assert_eq!(input(event), Ok(Input::Sweep(expected)));

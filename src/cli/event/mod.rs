@@ -213,6 +213,8 @@ mod tests {
             make(&arguments).unwrap()
         );
         made.push(event);
+        // Of no log.
+        made.push(format!("{folder}/sweep.json"));
         made.sort();
         assert_eq!(files(folder, "json"), made);
 

@@ -1,5 +1,6 @@
 //! The calls that read live state: what each asks about, and what it answers.
 
+use std::fmt::Debug;
 use std::future::Future;
 
 use crate::diagnose::call_error::CallError;
@@ -33,7 +34,7 @@ pub(crate) trait Listed: Clone + Send + Sync + 'static {
     const CALL: &'static str;
     /// How many keys one call takes.
     const AT_MOST: usize;
-    type Key: Ord + Clone + Send + Sync + 'static;
+    type Key: Ord + Clone + Debug + Send + Sync + 'static;
     fn key(&self) -> &Self::Key;
 }
 

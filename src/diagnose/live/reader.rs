@@ -1,6 +1,7 @@
 //! Asks about many things, several at a time, until time is up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
@@ -42,7 +43,7 @@ impl<R: Send + Sync + 'static> Reader<R> {
     ) -> BTreeMap<K, Fetched<C::Answer>>
     where
         K: Ord + Clone + Send + 'static,
-        C: Call + Ord,
+        C: Call + Debug,
         R: Reads<C>,
     {
         let ask = |reads: Arc<Recent<R>>, key| {
@@ -60,15 +61,16 @@ impl<R: Send + Sync + 'static> Reader<R> {
     where
         R: Reads<List<T>>,
     {
-        let lists = self.lists(keys).await.into_iter();
-        let only = lists.map(|(key, read)| match read {
-            Fetched::Found(mut found) => {
-                (key, found.pop().map_or(Fetched::Missing, Fetched::Found))
-            }
-            Fetched::Missing => (key, Fetched::Missing),
-            Fetched::Failed(why) => (key, Fetched::Failed(why)),
-        });
-        only.collect()
+        let mut only = BTreeMap::new();
+        for (key, read) in self.lists(keys).await {
+            let read = match read {
+                Fetched::Found(mut found) => found.pop().map_or(Fetched::Missing, Fetched::Found),
+                Fetched::Missing => Fetched::Missing,
+                Fetched::Failed(why) => Fetched::Failed(why),
+            };
+            only.insert(key, read);
+        }
+        only
     }
 
     /// The facts of which each of `keys` has any number. A filter finds or does
@@ -111,8 +113,10 @@ impl<R: Send + Sync + 'static> Reader<R> {
         A: ApiFuture<T> + 'static,
     {
         let keys: BTreeSet<K> = keys.into_iter().collect();
-        let late = |key: &K| (key.clone(), Fetched::Failed(LATE.to_owned()));
-        let answers: BTreeMap<K, Fetched<T>> = keys.iter().map(late).collect();
+        let mut answers = BTreeMap::new();
+        for key in &keys {
+            answers.insert(key.clone(), Fetched::Failed(LATE.to_owned()));
+        }
         let answers = Arc::new(Mutex::new(answers));
         let ask_about = |key: K| {
             let answer = ask(Arc::clone(&self.reads), key.clone());

@@ -7,6 +7,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,14 +30,18 @@ const MOST: usize = 256;
 /// The answers of earlier reads: a [`Shelf`] for each kind, under its type.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    shelves: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
+    shelves: Mutex<HashMap<TypeId, Shelf>>,
 }
 
-/// The answers to one kind of read, by what was asked about.
-type Shelf<K, V> = BTreeMap<K, Answered<V>>;
+/// The answers to one kind of read, by what was asked about, as it is debugged: of
+/// one type for all kinds, so that it is compiled once.
+type Shelf = BTreeMap<String, Answered>;
 
-struct Answered<V> {
-    answer: Result<V, CallError>,
+type AnyAnswer = Result<Arc<dyn Any + Send + Sync>, CallError>;
+
+#[derive(Debug)]
+struct Answered {
+    answer: AnyAnswer,
     /// When it was asked for, the latest last; at most [`ASKED_BEFORE`].
     asked: VecDeque<Instant>,
 }
@@ -47,19 +52,27 @@ impl Kept {
         self.shelves().clear();
     }
 
-    fn shelves(&self) -> MutexGuard<'_, HashMap<TypeId, Box<dyn Any + Send>>> {
+    fn shelves(&self) -> MutexGuard<'_, HashMap<TypeId, Shelf>> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn on_shelf<K: Send + 'static, V: Send + 'static, A>(
-        &self,
-        act: impl FnOnce(&mut Shelf<K, V>) -> A,
-    ) -> A {
+    /// Keeps what was answered at `at`.
+    fn put(&self, kind: TypeId, key: String, at: Instant, answer: AnyAnswer) {
         let mut shelves = self.shelves();
-        let shelf = shelves
-            .entry(TypeId::of::<Shelf<K, V>>())
-            .or_insert_with(|| Box::new(Shelf::<K, V>::new()));
-        act(shelf.downcast_mut().expect("a shelf is under its own type"))
+        let shelf = shelves.entry(kind).or_default();
+        let mut asked = shelf.remove(&key).map(|old| old.asked).unwrap_or_default();
+        if asked.len() == ASKED_BEFORE {
+            asked.pop_front();
+        }
+        asked.push_back(at);
+        shelf.insert(key, Answered { answer, asked });
+        if shelf.len() > MOST {
+            let latest = |answered: &Answered| answered.asked.back().copied();
+            let mut times: Vec<_> = shelf.values().map(latest).collect();
+            times.sort_unstable();
+            let median = times[times.len() / 2];
+            shelf.retain(|_, answered| latest(answered) > median);
+        }
     }
 }
 
@@ -93,7 +106,7 @@ impl<R> Recent<R> {
         &self.reads
     }
 
-    pub(super) async fn one<C: Call + Ord>(&self, call: C) -> Result<C::Answer, CallError>
+    pub(super) async fn one<C: Call + Debug>(&self, call: C) -> Result<C::Answer, CallError>
     where
         R: Reads<C>,
     {
@@ -102,7 +115,7 @@ impl<R> Recent<R> {
         }
         let at = Instant::now();
         let answer = self.reads.read(&call).boxed().await;
-        self.put(call, at, answer.clone());
+        self.put(&call, at, answer.clone());
         answer
     }
 
@@ -140,21 +153,25 @@ impl<R> Recent<R> {
                 of_key.insert(key.clone(), facts.clone());
                 facts
             });
-            self.put(key, at, facts);
+            self.put(&key, at, facts);
         }
         answer.map(|_| of_key)
     }
 
-    fn get<K: Ord + Send + 'static, V: Clone + Send + 'static>(
-        &self,
-        key: &K,
-    ) -> Option<Result<V, CallError>> {
-        self.kept.on_shelf(|shelf: &mut Shelf<K, V>| {
-            let answered = shelf
-                .get(key)
-                .filter(|known| self.may_stand(&known.asked))?;
-            Some(answered.answer.clone())
-        })
+    fn get<K: Debug + 'static, V: Clone + 'static>(&self, key: &K) -> Option<Result<V, CallError>> {
+        let answer = self.kept(TypeId::of::<(K, V)>(), &format!("{key:?}"))?;
+        let own = |answer: Arc<dyn Any + Send + Sync>| {
+            let answer = answer.downcast_ref::<V>();
+            answer.expect("a shelf is under its own type").clone()
+        };
+        Some(answer.map(own))
+    }
+
+    fn kept(&self, kind: TypeId, key: &str) -> Option<AnyAnswer> {
+        let shelves = self.kept.shelves();
+        let answered = shelves.get(&kind)?.get(key)?;
+        self.may_stand(&answered.asked)
+            .then(|| answered.answer.clone())
     }
 
     /// Whether an answer that was asked for then is good for this invocation.
@@ -168,31 +185,18 @@ impl<R> Recent<R> {
 
     /// Keeps an answer that was asked for at `at`. A call that got none, or was
     /// throttled, says nothing of the next one.
-    fn put<K: Ord + Send + 'static, V: Send + 'static>(
+    fn put<K: Debug + 'static, V: Send + Sync + 'static>(
         &self,
-        key: K,
+        key: &K,
         at: Instant,
         answer: Result<V, CallError>,
     ) {
-        if let Err(error) = &answer
-            && !matches!(error, CallError::Denied { .. } | CallError::NotFound { .. })
-        {
-            return;
-        }
-        self.kept.on_shelf(|shelf: &mut Shelf<K, V>| {
-            let mut asked = shelf.remove(&key).map(|old| old.asked).unwrap_or_default();
-            if asked.len() == ASKED_BEFORE {
-                asked.pop_front();
-            }
-            asked.push_back(at);
-            shelf.insert(key, Answered { answer, asked });
-            if shelf.len() > MOST {
-                let latest = |answered: &Answered<V>| answered.asked.back().copied();
-                let mut times: Vec<_> = shelf.values().map(latest).collect();
-                times.sort_unstable();
-                let median = times[times.len() / 2];
-                shelf.retain(|_, answered| latest(answered) > median);
-            }
-        });
+        let answer: AnyAnswer = match answer {
+            Ok(answer) => Ok(Arc::new(answer)),
+            Err(error @ (CallError::Denied { .. } | CallError::NotFound { .. })) => Err(error),
+            Err(_) => return,
+        };
+        let kind = TypeId::of::<(K, V)>();
+        self.kept.put(kind, format!("{key:?}"), at, answer);
     }
 }

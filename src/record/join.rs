@@ -38,15 +38,21 @@ impl Default for Limits {
 /// another batch held.
 const CONTIGUOUS: SignedDuration = SignedDuration::from_millis(100);
 
+/// The times of a line that no wrapper tells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// The event's.
+    pub at: Option<Timestamp>,
+    /// Where nothing tells one.
+    pub received: Timestamp,
+}
+
 /// A line without its wrappers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'l, 'e> {
     pub text: &'l str,
     pub envelope: &'e Envelope<'l>,
-    /// The event's time.
-    pub at: Option<Timestamp>,
-    /// The time where nothing tells one.
-    pub received: Timestamp,
+    pub times: &'e Times,
     /// Its number within the batch or file, from 1.
     pub number: u64,
     /// It is all of its event: what continues it comes in further ones.
@@ -212,7 +218,7 @@ impl<'a> Joiner<'a> {
         shown: &mut Shown,
         each: &mut impl FnMut(&Record<'a>),
     ) {
-        self.last_at = line.at;
+        self.last_at = line.times.at;
         let origin = match line.envelope.producer {
             Producer::Systemd => Origin::Systemd,
             Producer::Kernel => Origin::Kernel,
@@ -300,7 +306,7 @@ impl<'a> Joiner<'a> {
         self.timed |= head.origin == Origin::File;
         self.orphaned = false;
         let (tags, message) = Tags::split_off(head.body, keep);
-        let at = match line.at {
+        let at = match line.times.at {
             Some(at) => at,
             None => self.time(head.stamp.and_then(head::read_stamp), line),
         };
@@ -332,7 +338,7 @@ impl<'a> Joiner<'a> {
 
     /// The time of a record whose event has none.
     fn time(&mut self, own: Option<Timestamp>, line: &Line<'_, '_>) -> Timestamp {
-        let near = own.or(self.clock).unwrap_or(line.received);
+        let near = own.or(self.clock).unwrap_or(line.times.received);
         let wrapper = (line.envelope.at.as_ref()).and_then(|stamp| stamp.read(near));
         if let (Some(own), Some(wrapper)) = (own, wrapper) {
             self.zone = zone_between(own, wrapper);
@@ -340,7 +346,7 @@ impl<'a> Joiner<'a> {
         let wrapper = wrapper.and_then(|at| at.checked_add(self.zone).ok());
         let known = own.or(wrapper).or(self.clock);
         self.clock = known;
-        known.unwrap_or(line.received)
+        known.unwrap_or(line.times.received)
     }
 
     /// Whether `record` stands between the open one and its continuation: the
@@ -364,7 +370,7 @@ impl<'a> Joiner<'a> {
         keep: impl Fn(&'l str) -> Cow<'a, str>,
     ) -> Record<'a> {
         Record {
-            at: match line.at {
+            at: match line.times.at {
                 Some(at) => at,
                 None => self.time(None, line),
             },

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::head::{head, read_stamp};
 use super::hosts::{Host, Hosts};
-use super::join::{Joiner, Line, Shown, is_metadata_answer};
+use super::join::{Joiner, Line, Shown, Times, is_metadata_answer};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
@@ -61,13 +61,6 @@ struct Parts {
     place: usize,
     steps: Steps,
     text: String,
-}
-
-/// The times of a line that no wrapper tells.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    at: Option<Timestamp>,
-    received: Timestamp,
 }
 
 impl Default for Reader<'_> {
@@ -171,8 +164,10 @@ impl<'a> Reader<'a> {
             let line = Line {
                 text: &parts.text,
                 envelope: &Envelope::default(),
-                at: None,
-                received: Timestamp::UNIX_EPOCH,
+                times: &Times {
+                    at: None,
+                    received: Timestamp::UNIX_EPOCH,
+                },
                 number: self.lines,
                 is_event: true,
             };
@@ -241,7 +236,7 @@ impl<'a> Reader<'a> {
         received: Timestamp,
         mut each: impl FnMut(&Record<'a>),
     ) {
-        let times = Times { at, received };
+        let times = &Times { at, received };
         if memchr::memchr2(0, 0x1b, text.as_bytes()).is_some() {
             // UTF-16 read as bytes leaves a NUL between letters.
             let text = text.replace('\0', "");
@@ -272,8 +267,7 @@ impl<'a> Reader<'a> {
         let line = Line {
             text: line,
             envelope: &Envelope::default(),
-            at,
-            received,
+            times: &Times { at, received },
             number: self.lines,
             is_event: false,
         };
@@ -297,7 +291,7 @@ impl<'a> Reader<'a> {
         keep: K,
         outer: &Envelope<'l>,
         depth: usize,
-        times: Times,
+        times: &Times,
         each: &mut F,
     ) where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
@@ -346,7 +340,7 @@ impl<'a> Reader<'a> {
         opened: Opened<'l>,
         keep: K,
         depth: usize,
-        times: Times,
+        times: &Times,
         each: &mut F,
     ) where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
@@ -405,7 +399,7 @@ impl<'a> Reader<'a> {
         line: &'l str,
         keep: K,
         envelope: &Envelope<'l>,
-        times: Times,
+        times: &Times,
         is_event: bool,
         each: &mut F,
     ) where
@@ -442,8 +436,7 @@ impl<'a> Reader<'a> {
         let line = Line {
             text: line,
             envelope,
-            at: times.at,
-            received: times.received,
+            times,
             number: self.lines,
             is_event,
         };

@@ -1,6 +1,7 @@
 //! Hosts, services and addresses named in error text.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use crate::cause::closed_names;
 use crate::node::{Partition, Region};
@@ -169,7 +170,8 @@ Network Authentication Required|Gateway Time-out|Proxy Authorization Required|Ac
 /// Whether what follows a URL is nothing but an HTTP status text: a proxy's own answer.
 pub(super) fn is_bare_status(tail: &str) -> bool {
     let tail = tail.trim_start_matches(['"', ':', ' ']);
-    REFUSALS.split('|').any(|status| {
+    static STATUSES: LazyLock<Vec<&str>> = LazyLock::new(|| REFUSALS.split('|').collect());
+    STATUSES.iter().any(|status| {
         tail.get(..status.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(status))
             && (tail.len() == status.len()

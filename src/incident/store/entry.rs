@@ -1,5 +1,8 @@
 //! What is remembered of one incident.
 
+mod end;
+mod notify;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,20 +14,14 @@ use super::counts::Counts;
 use super::member::{Member, Members, Membership};
 use super::moment::{settles, within};
 use super::subject::Subject;
-use super::{Happened, NotifyDecision, NotifyReason, OpenIncident, ResolvedIncident, State};
+use super::{Happened, OpenIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::FaultState;
-use crate::finding::{Finding, Recovered};
+use crate::finding::Finding;
 use crate::incident::group::{AffectedNode, Incident, by_nodes};
 use crate::incident::nodes::{NODES_LISTED, NodeList};
 use crate::incident::shared::{shared_key, shared_scope};
 use crate::node::{IdSource, Node};
-
-/// An incident has grown when it hits this many times the nodes it was notified with …
-const GROWTH_FACTOR: usize = 2;
-
-/// … and at least so many more.
-const GROWTH_LEAST: usize = 4;
 
 /// It has come back so often within [`DAY`] that it comes and goes: its ends and
 /// returns are notified no more.
@@ -377,70 +374,6 @@ impl Entry {
         }
     }
 
-    /// Whether to notify of it now; `stands` is what [`Entry::note`] answered. While
-    /// another environment, not `me`, is about to notify of it, nothing is known: it
-    /// may say this, or may have ended with this very batch in hand.
-    pub(super) fn notify(
-        &self,
-        stands: bool,
-        reminder: Duration,
-        me: u64,
-        now: Timestamp,
-    ) -> NotifyDecision {
-        match self.due(stands, reminder, now) {
-            None => NotifyDecision::Suppress,
-            Some(_) if self.is_claimed_by_another(me, now) => NotifyDecision::Wait,
-            Some(why) => NotifyDecision::Send(why),
-        }
-    }
-
-    /// Whether an invocation other than `me` is about to notify of it.
-    pub(super) fn is_claimed_by_another(&self, me: u64, now: Timestamp) -> bool {
-        self.claim.is_some_and(|claim| claim.is_of_another(me, now))
-    }
-
-    /// Why it is to be notified now.
-    fn due(&self, stands: bool, reminder: Duration, now: Timestamp) -> Option<NotifyReason> {
-        let Some(notified) = self.notified else {
-            let due = self.is_due() || (stands && self.is_news());
-            let why = match self.comes_and_goes() {
-                true => NotifyReason::Flapping,
-                false => NotifyReason::Opened,
-            };
-            return due.then_some(why);
-        };
-        if self.written_at > notified.written_at {
-            return Some(NotifyReason::StateChanged);
-        }
-        if self.resolved_notified {
-            return None;
-        }
-        if notified.state != self.state {
-            return Some(NotifyReason::StateChanged);
-        }
-        if !stands {
-            return None;
-        }
-        let count = self.count();
-        let many_more =
-            count >= notified.nodes * GROWTH_FACTOR && count >= notified.nodes + GROWTH_LEAST;
-        let critical =
-            self.severity == Severity::Critical && notified.severity < Severity::Critical;
-        let grown = many_more || critical && count > notified.nodes;
-        // Late evidence of further nodes says nothing new about what is right.
-        let right = matches!(self.state, State::Repaired | State::Resolved);
-        if grown && (!right || self.scope.kind == ScopeKind::Nodes) {
-            return Some(NotifyReason::Grew);
-        }
-        // What was put right and has shown nothing since is no longer open.
-        if self.is_silent() {
-            return None;
-        }
-        let silent = now.duration_since(notified.at);
-        (Duration::try_from(silent).is_ok_and(|silent| silent >= reminder))
-            .then_some(NotifyReason::Reminder)
-    }
-
     /// Whether `finding` is one that joined before: the same node, nothing
     /// that sets it apart, the same candidates. What is over takes in only
     /// evidence from before the recovery.
@@ -450,12 +383,6 @@ impl Entry {
                 && (!self.resolved_notified || member.recovered_at >= Some(finding.last))
         };
         self.subject.fits(&Subject::of(&finding.error_details)) && member.is_some_and(same)
-    }
-
-    /// Whether it is open, and was last notified long ago.
-    pub(super) fn is_reminder_due(&self, reminder: Duration, now: Timestamp) -> bool {
-        let due = || self.due(true, reminder, now);
-        self.stands() && due() == Some(NotifyReason::Reminder)
     }
 
     /// Whether it is open on another node than these.
@@ -509,64 +436,6 @@ impl Entry {
         }
     }
 
-    /// Whether a write was sent of which no message is out.
-    fn has_unnotified_write(&self) -> bool {
-        self.written_at > self.notified.and_then(|notified| notified.written_at)
-    }
-
-    /// Whether a message about something that this function did, or may have
-    /// done, is still to go out.
-    pub(super) fn is_due(&self) -> bool {
-        self.has_unnotified_write()
-            || (self.notified.is_none()
-                && match self.state {
-                    State::Open => false,
-                    State::Resolved => self.perhaps_ours,
-                    State::Repaired | State::RepairFailed | State::Recurred => true,
-                })
-    }
-
-    /// Whether an incident of which no message is out is worth one. It is not
-    /// when it was right as this function first looked, and nothing has been
-    /// logged since.
-    fn is_news(&self) -> bool {
-        self.state != State::Resolved || !self.is_silent()
-    }
-
-    /// What a message that is sent now tells the reader.
-    pub(super) fn says(&self, now: Timestamp) -> LastNotified {
-        LastNotified {
-            at: now,
-            state: self.state,
-            written_at: self.written_at,
-            nodes: self.count(),
-            severity: self.severity,
-        }
-    }
-
-    /// Marks as notified what a message says, `why` it was sent.
-    pub(super) fn mark_notified(&mut self, why: NotifyReason, says: LastNotified) {
-        match why {
-            NotifyReason::Resolved => self.resolved_notified = true,
-            NotifyReason::Opened
-            | NotifyReason::StateChanged
-            | NotifyReason::Grew
-            | NotifyReason::Reminder
-            | NotifyReason::Flapping => {
-                self.notified = self
-                    .notified
-                    .filter(|known| known.at > says.at)
-                    .or(Some(says));
-                self.flapping |= why == NotifyReason::Flapping;
-            }
-        }
-    }
-
-    /// Whether the reader was notified of it.
-    pub(super) fn is_notified(&self) -> bool {
-        self.notified.is_some()
-    }
-
     /// Whether it is worth a write after `before`.
     pub(super) fn differs(&self, before: &Self) -> bool {
         let seen = Duration::try_from(self.seen_at.duration_since(before.seen_at));
@@ -594,87 +463,9 @@ impl Entry {
         !self.stands() && !self.may_be_known() && !self.is_due()
     }
 
-    /// Whether the reader was notified of it, or may have been: by an environment that
-    /// has not said yet what came of its message, or ended before it could.
-    fn may_be_known(&self) -> bool {
-        self.is_notified() || self.claim.is_some()
-    }
-
-    /// Closes it for the node that has recovered, unless newer evidence says
-    /// otherwise.
-    pub(super) fn recover(&mut self, recovery: &Recovered, members: &mut Members) {
-        let cause = self.cause;
-        let meant: Vec<(Node, Member)> = (members.iter())
-            .filter(|(node, member)| {
-                node.id.as_str() == recovery.node
-                    && (cause == recovery.cause || member.candidates.contains(&recovery.cause))
-                    && member.is_open()
-                    && member.last <= recovery.at
-            })
-            .map(|(node, member)| (node.clone(), member.clone()))
-            .collect();
-        for (node, member) in meant {
-            let recovered_at = Some(recovery.at);
-            self.change(
-                node,
-                Some(Member {
-                    recovered_at,
-                    ..member
-                }),
-                members,
-            );
-        }
-    }
-
-    /// The node's finding turned out to come from something else. It stays
-    /// where a repair is still to be notified.
-    pub(super) fn leave(&mut self, hit: &AffectedNode, members: &mut Members) {
-        let node = key(&hit.node);
-        let same = members.get(&node).is_some_and(|member| {
-            (hit.log_candidates.iter()).all(|candidate| member.candidates.contains(candidate))
-        });
-        if same && !self.is_due() {
-            self.change(node, None, members);
-        }
-    }
-
     /// Whether no node is left in it, recovered or not.
     pub(super) fn is_empty(&self) -> bool {
         self.counts.hit == 0 && self.counts.open == 0 && self.listed.is_empty()
-    }
-
-    /// Whether it is over, and its end is still to be marked as notified.
-    pub(super) fn is_over(&self) -> bool {
-        !self.stands()
-            && self.may_be_known()
-            && !self.resolved_notified
-            && self.recovered_at.is_some()
-    }
-
-    /// Whether its end is no news: it comes and goes.
-    pub(super) fn ends_silently(&self) -> bool {
-        self.flapping
-    }
-
-    /// Its end, when it is over, was notified, and its end was not.
-    pub(super) fn over(&self, key: &str) -> Option<ResolvedIncident> {
-        let resolved_at = self.recovered_at.filter(|_| self.is_over())?;
-        // A later batch may have been of less: whoever was to hear of it hears its end.
-        let notified = self.notified.map(|notified| notified.severity);
-        Some(ResolvedIncident {
-            key: key.to_owned(),
-            cause: self.cause,
-            scope: self.scope.clone(),
-            severity: notified.map_or(self.severity, |notified| notified.max(self.severity)),
-            title: self.title.clone(),
-            nodes: NodeList {
-                count: self.counts.hit.max(self.listed.len()),
-                ..NodeList::of(self.listed.keys())
-            },
-            since: self.since,
-            resolved_at,
-            written_at: self.written_at,
-        })
     }
 
     pub(super) fn stands(&self) -> bool {

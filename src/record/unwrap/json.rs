@@ -471,21 +471,14 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         let mut column = 0;
         loop {
             let mut scope = Scope::default();
-            if self.is_element {
-                column += 1;
-                let walk = Walk {
-                    scope: &mut *self.scope,
-                    path: path_hash(self.path, &column.to_string()),
-                    is_element: false,
-                    ..self
-                };
-                if seq.next_element_seed(walk)?.is_none() {
-                    break;
-                }
-                continue;
-            }
+            column += 1;
+            let path = match self.is_element {
+                true => path_hash(self.path, &column.to_string()),
+                false => self.path,
+            };
             let element = seq.next_element_seed(Walk {
                 scope: &mut scope,
+                path,
                 is_whole: false,
                 is_element: true,
                 ..self

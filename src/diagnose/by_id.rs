@@ -196,6 +196,8 @@ struct Proved {
     /// The service that they keep from the node: what it reports to, where they
     /// are not about the path to another.
     service: &'static str,
+    /// The node reports to Systems Manager.
+    reports: bool,
     /// What closes the paths to others: sentences.
     others: Vec<String>,
 }
@@ -241,14 +243,19 @@ fn proved(checks: &[CheckResult], reports: bool) -> Option<Proved> {
             causes.push(cause);
         }
     }
-    // Default Host Management may make up for it, where it could not be read.
-    let sure = without_profile || causes.iter().any(|cause| !OF_PROFILE.contains(cause));
+    // Default Host Management may make up for it, where it could not be read; and a
+    // proxy of the host, which no log tells of, for a path that is closed.
+    let is_sure = |cause: &Cause| match cause {
+        Cause::EndpointUnreachable | Cause::DnsFailure => false,
+        cause => without_profile || !OF_PROFILE.contains(cause),
+    };
     Some(Proved {
-        confidence: match sure && !(reports && is_closed(first)) {
+        confidence: match causes.iter().any(is_sure) {
             true => Confidence::Confirmed,
             false => Confidence::Likely,
         },
         service,
+        reports,
         others: others.into_iter().map(|one| one.note.clone()).collect(),
         causes,
     })
@@ -277,10 +284,15 @@ fn by_proof(
     let mut decided = decide(finding, of_service(checks, service), live);
     decided.confidence = proved.confidence;
     let mut more: Vec<String> = decided.detail.take().into_iter().collect();
+    let is_path = matches!(cause, Cause::EndpointUnreachable | Cause::DnsFailure);
+    if is_path && !proved.reports {
+        let proxied = "Without a log it cannot be seen whether the agent connects through a proxy, which needs no such path.";
+        more.push(proxied.to_owned());
+    }
     if service != SERVICES[0] {
-        let reason = match decided.confidence {
-            Confidence::Confirmed => "the node would report all the same: look on the host too",
-            _ => "the node reports, so that a proxy of the host may carry it",
+        let reason = match proved.reports {
+            false => "the node would report all the same: look on the host too",
+            true => "the node reports, so that a proxy of the host may carry it",
         };
         more.push(format!("It is the path to {service}: {reason}."));
     }

@@ -206,10 +206,8 @@ async fn a_planted_fault_is_proved_without_the_log_that_tells_of_it() {
         let member = &MEMBERS[*index];
         let incident = incident_of(&report, id);
         let found = (incident["cause"].as_str(), incident["confidence"].as_str());
-        let expected = match member.proved_by_id() {
-            Some(cause) => (Some(cause), Some("confirmed")),
-            None => (Some("node-silent"), Some("undetermined")),
-        };
+        let cause = member.proved_by_id().unwrap_or("node-silent");
+        let expected = (Some(cause), Some(member.confidence_by_id()));
         if found != expected {
             wrong.push(format!("{}: {found:?}, not {expected:?}", member.name));
         }

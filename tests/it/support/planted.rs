@@ -124,6 +124,16 @@ impl Member {
         }
     }
 
+    /// How sure that cause is: of a path that is closed no log tells whether a proxy goes
+    /// around it.
+    pub(crate) fn confidence_by_id(&self) -> &'static str {
+        match self.proved_by_id() {
+            Some("endpoint-unreachable" | "dns-failure") => "likely",
+            Some(_) => "confirmed",
+            None => "undetermined",
+        }
+    }
+
     /// Whether a log and a look without one prove the same.
     pub(crate) fn is_proved_by_each_door(&self) -> bool {
         matches!(self.find, Proved(..)) && !BESIDE.contains(&self.name)

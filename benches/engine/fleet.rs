@@ -52,6 +52,8 @@ impl Fleet {
                 tags: BTreeMap::new(),
                 managed_by: None,
                 launched_at: None,
+                name: None,
+                launch: Default::default(),
                 vpc: Some(found("vpc-1")),
                 subnet: Some(found("subnet-1")),
                 network: NetworkPlace {

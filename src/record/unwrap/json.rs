@@ -185,11 +185,12 @@ impl<'a> Scope<'a> {
         let dotted = key.bytes().fold(false, |any, byte| any | (byte == b'.'));
         let apart = dotted.then(|| key.rsplit_once('.')).flatten();
         let (parent, key) = apart.unwrap_or((parent, key));
-        if text.starts_with("i-") || text.starts_with("mi-") {
-            if (of_host(key) || of_host(parent)) && NodeId::parse(text).is_some() {
-                self.id = Some(own());
-                return;
-            }
+        if (text.starts_with("i-") || text.starts_with("mi-"))
+            && (of_host(key) || of_host(parent))
+            && NodeId::parse(text).is_some()
+        {
+            self.id = Some(own());
+            return;
         }
         match (parent, key) {
             ("kubernetes", _) => self.machine.add(Environment::Kubernetes),

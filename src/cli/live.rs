@@ -11,6 +11,9 @@ use super::arguments::region;
 #[derive(Args)]
 pub(super) struct Access {
     /// The profile of the shared configuration files. Otherwise AWS_PROFILE, or the default one.
+    ///
+    /// For one that signs in by SSO, hand its credentials over first:
+    /// eval "$(aws configure export-credentials --profile P --format env)"
     #[arg(long, value_name = "P")]
     pub(super) profile: Option<String>,
     /// The Region they are in. Otherwise that of the environment or the profile.

@@ -26,7 +26,7 @@ use std::ops::Range;
 use fleet::Setup;
 
 /// Seeds and nodes of a fleet where nothing else is asked for.
-const SEEDS: Range<u64> = 5..8;
+const SEEDS: Range<u64> = 0..4;
 const NODES: usize = 100;
 
 fn seeds() -> Range<u64> {

@@ -2,18 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ssm_agent_triage::batch::{Batch, Event, Source};
 use ssm_agent_triage::correlate::states::StreamState;
 use ssm_agent_triage::diagnose::facts::{
     Facts, Fetched, GroupFacts, ImdsFacts, InstanceFacts, NetworkPlace, ProfileFacts, ProfileRef,
-    RoleFacts, RouteTableFacts,
+    RegistrationFacts, RoleFacts, RouteTableFacts,
 };
+use ssm_agent_triage::diagnose::sweep::Listed;
 use ssm_agent_triage::diagnose::{Home, Needs, diagnose};
 use ssm_agent_triage::engine::Engine;
 use ssm_agent_triage::incident::group::{Incident, group_into_incidents};
-use ssm_agent_triage::node::{AccountId, InstanceId, Region};
+use ssm_agent_triage::node::{AccountId, InstanceId, NodeId, Region};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const REFUSED: &str = "2026-11-23 04:19:06.4322 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: retrieved credentials failed to report to ssm. Error: AssumeRoleUnauthorizedAccess: EC2 cannot assume the role MySSMRole.\n2026-11-23 04:19:06.4323 ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity. Default Host Management Err: ec2 instance not yet registered with Systems Manager";
 const TIMED_OUT: &str = "2026-11-23 04:19:06.4322 ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": dial tcp 52.46.141.158:443: i/o timeout";
@@ -104,6 +108,45 @@ impl Fleet {
             region: Region::parse("us-east-1"),
         };
         Self { ids, facts, home }
+    }
+
+    /// One that Systems Manager has lost, and of which no log comes.
+    pub(crate) fn lost(nodes: usize) -> Self {
+        let mut fleet = Self::new(nodes);
+        for one in fleet.registered() {
+            let id = one.id.clone();
+            fleet.facts.registrations.insert(id, Fetched::Found(one));
+        }
+        fleet
+    }
+
+    fn registered(&self) -> Vec<RegistrationFacts> {
+        let lost = |id: &InstanceId| RegistrationFacts {
+            id: NodeId::Instance(id.clone()),
+            ping_status: "ConnectionLost".to_owned(),
+            last_ping: Some(Timestamp::UNIX_EPOCH),
+            agent_version: Some("3.3.987.0".to_owned()),
+            name: None,
+            source_type: None,
+            activation: None,
+        };
+        self.ids.iter().map(lost).collect()
+    }
+
+    /// From what a sweep lists to the incidents.
+    pub(crate) fn sweep(&self) -> Vec<Incident> {
+        let (now, grace) = (Timestamp::UNIX_EPOCH + DAY, Duration::from_secs(900));
+        let listed = Listed {
+            registered: self.registered(),
+            ..Listed::default()
+        };
+        let suspects = listed.suspects(&self.home, grace, now);
+        let asked: Vec<_> = suspects.iter().map(|one| one.finding(now)).collect();
+        assert!(!Needs::of(&asked, &self.home).is_empty(), "it looks");
+        let diagnosed = suspects
+            .iter()
+            .filter_map(|one| one.diagnose(&self.facts, &self.home, grace, now).diagnosis);
+        group_into_incidents(diagnosed.collect())
     }
 
     /// From the log of every node to the incidents.

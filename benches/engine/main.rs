@@ -35,6 +35,7 @@ fn main() {
     let builtin = signature::builtin();
     // First, while the peak of memory is still its own.
     over_nodes(builtin);
+    over_lost_nodes();
     against_decoding(builtin);
     over_signatures(builtin);
     over_size(builtin);
@@ -62,6 +63,28 @@ fn over_nodes(builtin: &'static [Signature]) {
         let peak = peak_megabytes().map_or("-".to_owned(), |peak| format!("{peak:.1}"));
         println!(
             "  {nodes:<8} {:>10.2} {:>12.1} {incidents:>12} {peak:>14}",
+            seconds * 1e3,
+            seconds * 1e6 / nodes as f64
+        );
+    }
+    println!();
+}
+
+/// A sweep that finds so many nodes lost, from the list to incidents; the answers of AWS
+/// are at hand.
+fn over_lost_nodes() {
+    println!("Judging the lost nodes of a sweep\n");
+    println!(
+        "  {:<8} {:>10} {:>12} {:>12}",
+        "nodes", "ms", "µs a node", "incidents"
+    );
+    for nodes in [100, 1000] {
+        let fleet = Fleet::lost(nodes);
+        let incidents = fleet.sweep().len();
+        let results = race(7, vec![Subject::new(|| drop(black_box(fleet.sweep())))]);
+        let seconds = results[0].median.as_secs_f64();
+        println!(
+            "  {nodes:<8} {:>10.2} {:>12.1} {incidents:>12}",
             seconds * 1e3,
             seconds * 1e6 / nodes as f64
         );

@@ -66,7 +66,7 @@ mod reading {
     use crate::diagnose::{Home, Needs};
     use crate::node::{AccountId, Region};
 
-    /// What is not read by then is told as not read.
+    /// What is not read by then is reported as not read.
     const AT_MOST: Duration = Duration::from_secs(60);
 
     /// After so long a person wants to know that something happens.

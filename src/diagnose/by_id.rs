@@ -30,7 +30,7 @@ closed_names! {
         Terminated = "terminated",
         /// EC2 returned no such instance in this account and Region.
         NotFound = "not-found",
-        /// Not silent for long enough to be told.
+        /// Not silent for long enough to be notified of.
         Late = "late",
         /// Whether it reports could not be read, and no check proves a fault.
         Undetermined = "undetermined",

@@ -18,7 +18,7 @@ use crate::node::{IdSource, Node, NodeId};
 use crate::record::Level;
 
 /// An agent that cannot work hibernates and pings no more often than this ("Hibernate
-/// mode": up to an hour): silence that nothing explains is not told before.
+/// mode": up to an hour): silence that nothing explains is not notified before.
 pub const HIBERNATION: Duration = Duration::from_secs(60 * 60);
 
 /// What was listed for a sweep.

@@ -2,7 +2,18 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::cause::closed_names;
 use crate::node::{AccountId, NodeId, Region};
+
+closed_names! {
+    /// How an answer is written.
+    pub(super) Format {
+        /// For a person.
+        Text = "text",
+        /// For a program: the report, as the function answers it.
+        Json = "json",
+    }
+}
 
 /// One of a closed list, by its name.
 pub(super) fn one_of<T: Copy + Send + Sync + 'static>(

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand};
 use serde::Serialize;
 
-use super::arguments::one_of;
+use super::arguments::{Format, one_of};
 use super::terminal::Style;
 use super::{Output, no_such};
 use crate::cause::{Cause, ScopeKind, Severity};
@@ -37,17 +37,9 @@ enum Command {
     Show {
         /// As the list and every report name it.
         cause: String,
-        #[arg(long, value_enum, default_value_t = Format::Text)]
+        #[arg(long, default_value_t = Format::Text, value_parser = one_of(Format::ALL, Format::as_str))]
         format: Format,
     },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person.
-    Text,
-    /// For a program.
-    Json,
 }
 
 /// Runs the subcommand; the error is a sentence for standard error.

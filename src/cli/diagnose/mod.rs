@@ -8,11 +8,11 @@ use crate::finding::{Finding, SourceSummary};
 use crate::incident::group::group_into_incidents;
 use crate::node::{IdSource, Node, NodeId};
 use crate::report::build;
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
 use jiff::Timestamp;
 
-use crate::cli::arguments::node;
+use crate::cli::arguments::{Format, node, one_of};
 use crate::cli::live::{self, Access, Caller};
 use crate::cli::terminal::Style;
 use crate::cli::{Output, UNREADABLE};
@@ -40,16 +40,9 @@ pub(super) struct Args {
     nodes: Vec<NodeId>,
     #[command(flatten)]
     access: Access,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// A card with every check of each node, or the report as the function answers it.
+    #[arg(long, default_value_t = Format::Text, value_parser = one_of(Format::ALL, Format::as_str))]
     format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A card with every check of each node, for a person.
-    Text,
-    /// The report, as the function answers it.
-    Json,
 }
 
 /// What was read of all nodes.

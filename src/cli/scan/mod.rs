@@ -14,10 +14,10 @@ use crate::diagnose::verdict::recovered;
 use crate::diagnose::{Needs, diagnose, diagnose_by_log};
 use crate::incident::group::{Incident, group_into_incidents};
 use crate::node::{AccountId, NodeId};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 use jiff::Timestamp;
 
-use crate::cli::arguments::{account, node};
+use crate::cli::arguments::{Format, account, node, one_of};
 use crate::cli::input::name_of;
 use crate::cli::live::{self, Access, Caller};
 use crate::cli::terminal::Style;
@@ -60,16 +60,9 @@ pub(super) struct Args {
     live: bool,
     #[command(flatten)]
     access: Access,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// Text for a person, or the report as the function answers it.
+    #[arg(long, default_value_t = Format::Text, value_parser = one_of(Format::ALL, Format::as_str))]
     format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person.
-    Text,
-    /// The report, as the function answers it.
-    Json,
 }
 
 /// What all nodes' logs say together.

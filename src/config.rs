@@ -421,10 +421,7 @@ mod tests {
 
     #[test]
     fn settings_of_later_work_stop_the_start() {
-        for (name, value) in [
-            ("TRIAGE_MESSAGE_FORMAT", "json"),
-            ("TRIAGE_MESSAGE_FORMAT", "per-protocol"),
-        ] {
+        for (name, value) in [("TRIAGE_MESSAGE_FORMAT", "per-protocol")] {
             let message = refusal(&[(name, value)]);
             let start = format!("{name} is {value:?}, which is not supported yet");
             assert!(message.starts_with(&start), "{message}");

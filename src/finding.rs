@@ -42,6 +42,7 @@ pub struct Finding {
 
 /// One record quoted as proof, its text as logged (redacted when it leaves).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// When it was logged.
     #[serde(rename = "time")]
@@ -59,6 +60,7 @@ pub struct Evidence {
 
 /// How often a signature recognised a record of a finding, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SignatureCount {
     /// The signature's.
     pub id: String,
@@ -251,6 +253,7 @@ impl ErrorDetails {
 
 /// A node that works again, by the cause that was open and the signature that proves it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recovered {
     /// Its id.
     pub node: String,
@@ -264,6 +267,7 @@ pub struct Recovered {
 
 /// WARN and ERROR records that no signature knows, by their masked template.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unrecognised {
     /// The text with its numbers, ids and names masked.
     pub template: String,
@@ -275,6 +279,7 @@ pub struct Unrecognised {
 
 /// What was read: the `source` of the report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SourceSummary {
     /// The account of the log group.
     pub account: Option<String>,

@@ -21,8 +21,8 @@
 //! | [`incident`] | diagnosed findings | incidents: one cause at one scope, with the nodes that it affects |
 //! | `repair` | an incident, live state, the guardrails | a plan; with its authorization, the least write, read back |
 //! | `runbook` | a cause's sheet and what is known | the title, steps with commands that are ready to run, what happens next |
-//! | `notify` | an incident, its plan and outcome | one content, a message in each format within the limits of SNS |
 //! | `report` | the incidents of one invocation | the function's answer |
+//! | `notify` | an incident, its plan and outcome | one content, a message in each format within the limits of its channel |
 //!
 //! `tests/structure.rs` holds the order of the imports to this one.
 //!

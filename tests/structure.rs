@@ -19,7 +19,8 @@ const FLOORS: &[&[&str]] = &[
     &["incident"],
     &["aws"],
     &["repair"],
-    &["notify", "report"],
+    &["report"],
+    &["notify"],
     &["config"],
     &["cli", "handler"],
 ];

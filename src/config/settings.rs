@@ -62,13 +62,14 @@ pub const SETTINGS: &[Setting] = &[
         name: "TRIAGE_MESSAGE_FORMAT",
         default: Some("text"),
         meaning: "how a message is written",
-        allowed: "text, or chat for Amazon Q Developer in chat applications",
+        allowed: "text; chat for Amazon Q Developer in chat applications; or json, the event",
         available: true,
         read: |config, text| {
             config.message_format = match text {
                 "text" => Format::Mail,
                 "chat" => Format::Chat,
-                "json" | "per-protocol" => return Err(Refused::NotYet),
+                "json" => Format::Json,
+                "per-protocol" => return Err(Refused::NotYet),
                 _ => return Err(Refused::Wrong),
             };
             Ok(())

@@ -7,6 +7,7 @@ use crate::cause::Cause;
 
 /// What calls for a reader first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
     Failed,
@@ -18,6 +19,7 @@ pub enum CheckStatus {
 
 /// The result of one check on one node.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckResult {
     /// The name of the check.
     pub check: &'static str,

@@ -297,7 +297,7 @@ impl Settled {
             notified,
             ..
         } = self;
-        build::incident(&incident, nodes, &plan, &outcome, notified)
+        build::incident(&incident, &nodes, &plan, &outcome, notified)
     }
 
     /// What stands for the subject of its message when there is no time to write it.

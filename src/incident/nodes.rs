@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use crate::node::Node;
+use crate::text::redact::redact_line;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NodeEntry {
     pub id: String,
     /// `ec2`, `hybrid` or `unknown`.
@@ -41,5 +43,14 @@ impl NodeList {
         let listed: Vec<NodeEntry> = nodes.by_ref().take(NODES_LISTED).collect();
         let count = listed.len() + nodes.count();
         Self { listed, count }
+    }
+
+    /// Those listed, as they leave.
+    pub fn redacted(&self) -> Vec<NodeEntry> {
+        let listed = self.listed.iter().map(|node| NodeEntry {
+            id: redact_line(&node.id),
+            ..node.clone()
+        });
+        listed.collect()
     }
 }

@@ -139,6 +139,7 @@ pub struct ResolvedIncident {
     pub cause: Cause,
     pub scope: Scope,
     pub severity: Severity,
+    pub confidence: Confidence,
     pub title: String,
     /// The nodes it had hit, sorted.
     pub nodes: NodeList,

@@ -4,6 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::event::Event;
 use super::kind::NotificationKind;
 use crate::cause::{Cause, Confidence, Severity};
 use crate::diagnose::check::CheckStatus;
@@ -70,6 +71,8 @@ pub(crate) struct Content {
     pub key: String,
     /// What makes two messages of one incident the same.
     pub identity: String,
+    /// The same for a program.
+    pub event: Event,
 }
 
 impl Content {
@@ -134,6 +137,7 @@ impl Content {
             node_count: nodes.count,
             key: redact_line(&incident.key),
             identity: format!("{kind} {status:?} {} {}", incident.last, nodes.count),
+            event: Event::of(incident, nodes, plan, outcome, kind, began),
         }
     }
 
@@ -174,6 +178,7 @@ impl Content {
             node_count: nodes.count,
             key: redact_line(&over.key),
             identity: format!("{kind} {end}"),
+            event: Event::resolved(over),
         }
     }
 }

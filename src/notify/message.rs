@@ -14,6 +14,10 @@ pub(crate) const SUBJECT_LENGTH: usize = 99;
 /// Body, attribute names, types and values together, in bytes.
 pub(crate) const MESSAGE_BYTES: usize = 262_144;
 
+/// What the attributes leave of it for a body: theirs are names of closed lists, an
+/// account and a Region.
+pub(crate) const BODY_BYTES: usize = MESSAGE_BYTES - 1_024;
+
 /// One message, ready to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {

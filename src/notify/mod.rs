@@ -1,9 +1,11 @@
 //! What is notified, and in which words.
 //!
-//! [`content`] builds what a message says, once; each [`format`](mod@format) arranges it;
+//! [`content`] builds what a message says, once, with its [`event`] for programs; each
+//! [`format`](mod@format) arranges it;
 //! [`message`] keeps what is published within the limits of SNS.
 
 pub(crate) mod content;
+pub(crate) mod event;
 pub(crate) mod format;
 pub(crate) mod kind;
 pub(crate) mod message;

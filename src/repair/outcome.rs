@@ -8,6 +8,7 @@ use crate::runbook::{self, Runbook, Situation};
 
 /// What came of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     pub status: OutcomeStatus,
     pub detail: Option<String>,
@@ -21,6 +22,7 @@ pub struct Outcome {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeStatus {
     None,

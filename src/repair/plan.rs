@@ -41,6 +41,7 @@ pub(crate) struct Plan {
 
 /// A plan as the report and the messages give it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlanSummary {
     /// `not-needed`, `advise` or `repair`.
     pub kind: &'static str,

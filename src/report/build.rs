@@ -14,7 +14,8 @@ use crate::node::Node;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::{
-    IncidentReport, NodeReport, Notified, QuestionReport, Report, SCHEMA, SweepReport,
+    IncidentDetails, IncidentReport, NodeReport, Notified, QuestionReport, Report, SCHEMA,
+    SweepReport,
 };
 use crate::runbook::Step;
 use crate::text::quote;
@@ -61,7 +62,7 @@ pub(crate) fn by_id(
     let (plan, outcome) = untouched("A node given by its id is only read; nothing is changed.");
     let incidents = incidents.iter().map(|one| {
         let nodes = NodeList::of(one.nodes());
-        incident(one, nodes, &plan, &outcome, Notified::Printed)
+        incident(one, &nodes, &plan, &outcome, Notified::Printed)
     });
     let incidents = incidents.collect();
     Report {
@@ -140,12 +141,25 @@ fn check(result: &CheckResult) -> CheckResult {
 /// What the report says of an incident that hits `nodes`.
 pub(crate) fn incident(
     incident: &Incident,
-    nodes: NodeList,
+    nodes: &NodeList,
     plan: &PlanSummary,
     outcome: &Outcome,
     notified: Notified,
 ) -> IncidentReport {
     IncidentReport {
+        incident: details(incident, nodes, plan, outcome),
+        notified,
+    }
+}
+
+/// As [`incident`], before it is notified.
+pub(crate) fn details(
+    incident: &Incident,
+    nodes: &NodeList,
+    plan: &PlanSummary,
+    outcome: &Outcome,
+) -> IncidentDetails {
+    IncidentDetails {
         key: redact_line(&incident.key),
         cause: incident.cause,
         candidates: incident.candidates.clone(),
@@ -157,12 +171,7 @@ pub(crate) fn incident(
         confidence: incident.confidence,
         title: one_line(&incident.title),
         node_count: nodes.count,
-        nodes: (nodes.listed.into_iter())
-            .map(|node| NodeEntry {
-                id: redact_line(&node.id),
-                ..node
-            })
-            .collect(),
+        nodes: nodes.redacted(),
         signatures: incident.signatures.clone(),
         evidence: (incident.evidence.iter())
             .map(|record| Evidence {
@@ -184,7 +193,6 @@ pub(crate) fn incident(
         advice: advice(incident, outcome),
         retry_in_seconds: incident.retry_in_seconds,
         detail: incident.detail.as_deref().map(redact_line),
-        notified,
     }
 }
 
@@ -258,12 +266,12 @@ mod tests {
         };
         let mut notified = incident(
             &notified,
-            NodeList::of(notified.nodes()),
+            &NodeList::of(notified.nodes()),
             &plan("Repairs are off."),
             &outcome,
             Notified::Sent,
         );
-        notified.advice = vec!["One step.".to_owned()];
+        notified.incident.advice = vec!["One step.".to_owned()];
         report(
             SourceSummary {
                 account: Some("123456789012".to_owned()),
@@ -298,9 +306,10 @@ mod tests {
     fn names_without_a_value_are_there() {
         let mut report = a_report();
         report.source = SourceSummary::default();
-        report.incidents[0].retry_in_seconds = None;
-        report.incidents[0].detail = None;
-        report.incidents[0].plan.action = None;
+        let incident = &mut report.incidents[0].incident;
+        incident.retry_in_seconds = None;
+        incident.detail = None;
+        incident.plan.action = None;
         let json = serde_json::to_value(&report).unwrap();
         let incident = &json["incidents"][0];
         for value in [
@@ -338,7 +347,7 @@ mod tests {
             };
             let notified = incident(
                 &notified,
-                NodeList::of(notified.nodes()),
+                &NodeList::of(notified.nodes()),
                 &plan(&dirty()),
                 &outcome,
                 Notified::Printed,

@@ -19,6 +19,7 @@ use crate::repair::plan::PlanSummary;
 pub(crate) const SCHEMA: &str = "ssm-agent-triage/report/1";
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     pub schema: &'static str,
     pub source: SourceSummary,
@@ -43,6 +44,7 @@ pub struct Report {
 /// What came of a repair that a person asked for. The incident that it is about has the
 /// whole of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RepairReport {
     pub action: &'static str,
     pub node: String,
@@ -53,6 +55,7 @@ pub struct RepairReport {
 
 /// What one invocation of a sweep looked at.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SweepReport {
     /// `lost`, `all` or `tag:KEY=VALUE`.
     pub selection: String,
@@ -71,6 +74,7 @@ pub struct SweepReport {
 
 /// A node that was diagnosed by its id. What is wrong with it is among the incidents.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NodeReport {
     #[serde(flatten)]
     pub node: NodeEntry,
@@ -81,13 +85,26 @@ pub struct NodeReport {
 
 /// The checks of one question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QuestionReport {
     pub question: Question,
     pub results: Vec<CheckResult>,
 }
 
+/// An incident, and whether a message of it was sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IncidentReport {
+    #[serde(flatten)]
+    pub incident: IncidentDetails,
+    pub notified: Notified,
+}
+
+/// What there is to say of an incident, for a program to read: in the report and in the
+/// events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct IncidentDetails {
     /// `account/region/cause/scope`.
     pub key: String,
     pub cause: Cause,
@@ -107,12 +124,13 @@ pub struct IncidentReport {
     pub plan: PlanSummary,
     pub outcome: Outcome,
     pub advice: Vec<String>,
+    /// Counted from the newest evidence.
     pub retry_in_seconds: Option<u64>,
     pub detail: Option<String>,
-    pub notified: Notified,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Notified {
     Sent,

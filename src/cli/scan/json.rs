@@ -17,7 +17,7 @@ pub(super) fn render(verdict: Verdict) -> String {
         .iter()
         .map(|incident| {
             let nodes = NodeList::of(incident.nodes());
-            build::incident(incident, nodes, &plan, &outcome, Notified::Printed)
+            build::incident(incident, &nodes, &plan, &outcome, Notified::Printed)
         })
         .collect();
     let reading = verdict.reading;

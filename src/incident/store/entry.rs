@@ -391,6 +391,14 @@ impl Entry {
         open.any(|(node, _)| !others.contains(node))
     }
 
+    /// How sure it has ever been, as far as that is remembered.
+    fn confidence(&self) -> Confidence {
+        match self.confirmed {
+            true => Confidence::Confirmed,
+            false => Confidence::Undetermined,
+        }
+    }
+
     /// What is remembered of it, as an incident of which nothing new was read.
     pub(super) fn as_open(&self, key: &str) -> OpenIncident {
         let open = self.listed.iter().filter(|(_, is_open)| **is_open);
@@ -407,10 +415,7 @@ impl Entry {
             candidates: vec![self.cause],
             scope: self.scope.clone(),
             severity: self.severity,
-            confidence: match self.confirmed {
-                true => Confidence::Confirmed,
-                false => Confidence::Undetermined,
-            },
+            confidence: self.confidence(),
             fault_state: FaultState::Active,
             title: self.title.clone(),
             detail: None,

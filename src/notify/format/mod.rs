@@ -2,6 +2,7 @@
 //! `formats!`. The order of the sections is that in which a reader needs them.
 
 pub(crate) mod chat;
+pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod mail;
 pub(crate) mod terminal;
@@ -32,6 +33,8 @@ macro_rules! formats {
 formats! {
     Mail = "mail": mail::render;
     Chat = "chat": chat::render;
+    /// The event.
+    Json = "json": json::render;
     Log = "log": log::render;
     Terminal = "terminal": terminal::render;
 }

@@ -1,6 +1,7 @@
 //! Messages as their readers get them, by the whole way from a log.
 
 mod function;
+mod schema;
 
 use proptest::prelude::*;
 
@@ -298,8 +299,7 @@ fn a_hybrid_node_that_is_no_longer_registered() {
     insta::assert_snapshot!(mail(&content));
 }
 
-#[test]
-fn an_incident_that_is_over() {
+fn over() -> Content {
     let mut function = Function::new(RepairMode::Repair);
     let broken = role_broken(&[INSTANCE], true);
     only_of(function.invoke(&[(INSTANCE, &log("role-not-assumable"))], &broken));
@@ -308,8 +308,12 @@ fn an_incident_that_is_over() {
     let right = world(|_, profile| {
         profile.role.as_mut().expect("a role").trust_policy = TRUSTS_EC2.to_owned();
     });
-    let contents = function.invoke(&[(INSTANCE, works)], &of_instances(&[INSTANCE], right));
-    insta::assert_snapshot!(mail(&only_of(contents)));
+    only_of(function.invoke(&[(INSTANCE, works)], &of_instances(&[INSTANCE], right)))
+}
+
+#[test]
+fn an_incident_that_is_over() {
+    insta::assert_snapshot!(mail(&over()));
 }
 
 /// A message about an incident that is as `change` leaves it.
@@ -438,6 +442,7 @@ fn every_cause_is_a_message_in_every_format() {
             // A chat has sections of its own.
             let sections = match name {
                 Format::Chat => &["nextSteps", "keywords"][..],
+                Format::Json => &["advice", "evidence", "checks"],
                 _ => &["FIX", "NEXT", "Verify: ", "EVIDENCE"],
             };
             for section in sections {

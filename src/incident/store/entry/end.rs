@@ -74,6 +74,7 @@ impl Entry {
             cause: self.cause,
             scope: self.scope.clone(),
             severity: notified.map_or(self.severity, |notified| notified.max(self.severity)),
+            confidence: self.confidence(),
             title: self.title.clone(),
             nodes: NodeList {
                 count: self.counts.hit.max(self.listed.len()),

@@ -145,8 +145,12 @@ pub struct ResolvedIncident {
     pub nodes: NodeList,
     /// The oldest evidence since it opened.
     pub since: Timestamp,
-    /// When the last of its nodes recovered, by the log.
+    /// When the last of its nodes recovered, by the log, or turned out to have
+    /// another cause.
     pub resolved_at: Timestamp,
+    /// The title of the incident whose cause a check has confirmed on the last node
+    /// instead.
+    pub explained_by: Option<String>,
     /// The latest write of this function that is remembered.
     pub written_at: Option<Timestamp>,
 }
@@ -403,7 +407,7 @@ impl Incidents {
         now: Timestamp,
     ) -> Decision {
         let happened = happened.into();
-        self.detach_if_confirmed(incident);
+        self.detach_if_confirmed(incident, now);
         // What was notified node by node goes on in the list of all.
         let group = self
             .groups
@@ -533,9 +537,9 @@ impl Incidents {
     }
 
     /// A check has now proved what a node's finding comes from, so the node no
-    /// longer counts for the incidents that the finding joined before. That
-    /// says nothing of a recovery: what loses its last node so goes silently.
-    fn detach_if_confirmed(&mut self, incident: &Incident) {
+    /// longer counts for the incidents that the finding joined before. What loses its
+    /// last node so ends: silently, unless somebody may have been notified of it.
+    fn detach_if_confirmed(&mut self, incident: &Incident, now: Timestamp) {
         if incident.confidence != Confidence::Confirmed {
             return;
         }
@@ -556,7 +560,9 @@ impl Incidents {
                 .cloned()
                 .collect();
             for key in others {
-                self.change(&key, [&node], |entry, members| entry.leave(hit, members));
+                self.change(&key, [&node], |entry, members| {
+                    entry.leave(hit, &incident.title, members, now);
+                });
             }
         }
         self.drop_if(Entry::is_empty);

@@ -145,21 +145,32 @@ impl Content {
     pub(crate) fn resolved(over: &ResolvedIncident, now: Timestamp) -> Self {
         let (kind, nodes, end) = (NotificationKind::Resolved, &over.nodes, over.resolved_at);
         let title = one_line(Doubt::split(&over.title).0);
-        let whose = match nodes.count {
-            1 => "Its node works again, since".to_owned(),
-            count => format!("All {count} nodes work again, the last since"),
-        };
         let (at, ago) = (minute(end), age(now.duration_since(end)));
+        let ended = match (&over.explained_by, nodes.count) {
+            (Some(other), _) => format!(
+                "Closed, because a live check has now confirmed a cause: {}. Its own message says what to do. Nothing to do here.",
+                one_line(other)
+            ),
+            (None, 1) => format!("Its node works again, since {at} ({ago} ago). Nothing to do."),
+            (None, count) => format!(
+                "All {count} nodes work again, the last since {at} ({ago} ago). Nothing to do."
+            ),
+        };
         let (began, lasted) = (minute(over.since), age(end.duration_since(over.since)));
         Self {
             kind,
             cause: over.cause,
             severity: over.severity,
-            summary: format!(
-                "Resolved. The fault: {title}. {whose} {at} ({ago} ago). Nothing to do."
-            ),
+            summary: match over.explained_by {
+                Some(_) => format!("{title}. {ended}"),
+                None => format!("Resolved. The fault: {title}. {ended}"),
+            },
             title,
-            doubt: String::new(),
+            // Its node is not well: another incident goes on.
+            doubt: match over.explained_by {
+                Some(_) => ": cause now confirmed".to_owned(),
+                None => String::new(),
+            },
             detail: String::new(),
             confidence: "resolved".to_owned(),
             since: format!("{began}, for {lasted}."),

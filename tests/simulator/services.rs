@@ -40,6 +40,8 @@ pub(super) struct Sent {
     pub is_end: bool,
     /// It names what may be the cause, and says that this is not known.
     pub is_guess: bool,
+    /// It ends since a check has confirmed what its last node has.
+    pub is_explained: bool,
     /// What distinguishes it from another message of its incident.
     pub changed: String,
 }
@@ -212,6 +214,7 @@ impl Services for SimServices {
                     nodes: content.node_count,
                     is_end: content.runbook.is_none(),
                     is_guess: content.confidence.starts_with("undetermined"),
+                    is_explained: content.summary.contains("has now confirmed a cause"),
                     changed: content.changed.clone(),
                 });
             }

@@ -93,7 +93,7 @@ impl Incidents {
             let others = contended_keys.len() + waiting.len() > undecided.len();
             if others {
                 for (incident, _) in incidents {
-                    self.detach_if_confirmed(incident);
+                    self.detach_if_confirmed(incident, now);
                 }
             }
             if undecided.is_empty() && !others || contended_keys.is_empty() && now >= times.patience

@@ -66,6 +66,9 @@ pub(super) struct Entry {
     newest: Timestamp,
     /// When the last node recovered that did.
     recovered_at: Option<Timestamp>,
+    /// The title of the incident in which a check has confirmed what its last node has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    explained_by: Option<String>,
     /// Of the nodes hit in this life as many as a reader is shown, and whether each
     /// is open.
     #[serde(with = "crate::state::pairs")]
@@ -109,6 +112,7 @@ impl Entry {
             life: 0,
             newest: incident.last,
             recovered_at: None,
+            explained_by: None,
             listed: BTreeMap::new(),
             pending: BTreeMap::new(),
             notified: None,
@@ -272,6 +276,7 @@ impl Entry {
         self.since = first.min(now);
         self.state = State::Open;
         self.right_since = None;
+        self.explained_by = None;
         self.resolved_notified = false;
         let day =
             |at: &Timestamp| Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < DAY);

@@ -485,13 +485,16 @@ fn another_role_joins_nothing_that_was_opened_for_the_role_before_it() {
 fn proof_takes_a_node_out_of_the_guess_it_was_counted_for() {
     let guess = incident("i-1", &[1], at(0), Confidence::Undetermined);
     let mut store = store_notified(&guess, State::Open, at(0));
-    assert_eq!(
-        notify(&mut store, &confirmed(&[1], at(1)), State::Open, at(1)),
-        OPEN
-    );
+    let proved = confirmed(&[1], at(1));
+    assert_eq!(notify(&mut store, &proved, State::Open, at(1)), OPEN);
     let over = store.recover(&[recovered(1, at(2))]);
-    let keys: Vec<&str> = over.iter().map(|over| over.key.as_str()).collect();
-    assert_eq!(keys, [confirmed(&[1], at(1)).key]);
+    let ends: Vec<_> = (over.iter())
+        .map(|over| (&over.key, over.explained_by.as_ref()))
+        .collect();
+    assert_eq!(
+        ends,
+        [(&guess.key, Some(&proved.title)), (&proved.key, None)]
+    );
 }
 
 #[derive(Debug, Clone)]

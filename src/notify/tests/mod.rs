@@ -230,17 +230,40 @@ fn the_role_repaired() {
     insta::assert_snapshot!(mail(&content));
 }
 
-#[test]
-fn an_undetermined_loss_of_credentials() {
+/// What is read while EC2 is throttled.
+fn unread() -> Facts {
     let throttled = "DescribeInstances was throttled (RequestLimitExceeded)".to_owned();
     let mut unread = of_instances(&[INSTANCE], world(|_, _| ()));
     unread
         .instances
         .values_mut()
         .for_each(|read| *read = Fetched::Failed(throttled.clone()));
-    let log = record("[CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity").repeat(2);
-    let content = only(RepairMode::Advise, INSTANCE, &log, &unread);
+    unread
+}
+
+fn no_credentials() -> String {
+    record("[CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity").repeat(2)
+}
+
+#[test]
+fn an_undetermined_loss_of_credentials() {
+    let content = only(RepairMode::Advise, INSTANCE, &no_credentials(), &unread());
     insta::assert_snapshot!(mail(&content));
+}
+
+#[test]
+fn a_guess_closes_once_a_check_has_confirmed_the_cause() {
+    let mut function = Function::new(RepairMode::Advise);
+    let log = no_credentials();
+    only_of(function.invoke(&[(INSTANCE, &log)], &unread()));
+    function.now = at("2026-11-23T05:11:30Z");
+    let contents = function.invoke(&[(INSTANCE, &log)], &role_broken(&[INSTANCE], false));
+    assert_eq!(contents.len(), 2);
+    insta::assert_snapshot!(mail(&contents[1]));
+    assert_eq!(
+        function.invoke(&[(INSTANCE, &log)], &role_broken(&[INSTANCE], false)),
+        []
+    );
 }
 
 #[test]

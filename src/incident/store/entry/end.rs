@@ -1,5 +1,7 @@
 //! How an incident ends: for a node, and as a whole.
 
+use jiff::Timestamp;
+
 use super::{Entry, key};
 use crate::finding::Recovered;
 use crate::incident::group::AffectedNode;
@@ -39,15 +41,33 @@ impl Entry {
         }
     }
 
-    /// The node's finding turned out to come from something else. It stays
+    /// The node's finding turned out to come from what `title` says. It stays
     /// where a repair is still to be notified.
-    pub(in crate::incident::store) fn leave(&mut self, hit: &AffectedNode, members: &mut Members) {
+    pub(in crate::incident::store) fn leave(
+        &mut self,
+        hit: &AffectedNode,
+        title: &str,
+        members: &mut Members,
+        now: Timestamp,
+    ) {
         let node = key(&hit.node);
-        let same = members.get(&node).is_some_and(|member| {
+        let same = |member: &&Member| {
             (hit.log_candidates.iter()).all(|candidate| member.candidates.contains(candidate))
+        };
+        let Some(member) = members.get(&node).filter(same).cloned() else {
+            return;
+        };
+        if self.is_due() {
+            return;
+        }
+        let was_open = member.is_open();
+        let after = self.may_be_known().then(|| Member {
+            recovered_at: member.recovered_at.or(Some(now.max(member.last))),
+            ..member
         });
-        if same && !self.is_due() {
-            self.change(node, None, members);
+        self.change(node, after, members);
+        if was_open && !self.stands() {
+            self.explained_by = Some(title.to_owned());
         }
     }
 
@@ -82,6 +102,7 @@ impl Entry {
             },
             since: self.since,
             resolved_at,
+            explained_by: self.explained_by.clone(),
             written_at: self.written_at,
         })
     }

@@ -52,3 +52,29 @@ fn a_hundred_nodes_are_listed_and_all_are_counted() {
     assert_eq!(decision.nodes.listed.len(), 100);
     assert_eq!(decision.nodes.count, 250);
 }
+
+#[test]
+fn a_guess_that_was_notified_ends_when_a_check_confirms_the_cause() {
+    let mut incidents = Incidents::new(DAY, 1);
+    let guess = incident("guess", &[1, 2], at(0), Confidence::Undetermined);
+    let decision = incidents.decide(&guess, State::Open, at(0));
+    assert_eq!(decision.notify, NotifyDecision::Send(NotifyReason::Opened));
+    incidents.mark_notified(&guess.key, NotifyReason::Opened, at(0));
+    let one = confirmed(&[1], at(60));
+    incidents.decide(&one, State::Open, at(60));
+    incidents.mark_notified(&one.key, NotifyReason::Opened, at(60));
+    assert_eq!(incidents.recover(&[]), [], "it still has a node");
+    let both = confirmed(&[1, 2], at(120));
+    incidents.decide(&both, State::Open, at(120));
+    let over = incidents.recover(&[]);
+    let ends: Vec<(&str, Option<&str>)> = over
+        .iter()
+        .map(|over| (over.key.as_str(), over.explained_by.as_deref()))
+        .collect();
+    assert_eq!(ends, [(guess.key.as_str(), Some(both.title.as_str()))]);
+    incidents.mark_notified(&guess.key, NotifyReason::Resolved, at(120));
+    // The same line once more, when the check fails.
+    let again = incidents.decide(&guess, State::Open, at(180));
+    assert_eq!(again.notify, NotifyDecision::Suppress);
+    assert_eq!(incidents.recover(&[]), []);
+}

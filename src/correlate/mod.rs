@@ -5,6 +5,7 @@
 //! verdict over it is the same however the log was cut into events and batches.
 
 mod attempts;
+mod bounds;
 mod channel;
 mod explain;
 mod findings;
@@ -23,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::attempts::Attempts;
+use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in, named_in_tags};
 use self::open::ActiveFault;
@@ -56,12 +58,6 @@ const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
 
 /// Two lines of one try of the agent stand together.
 const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
-
-const MAX_OPEN: usize = 48;
-
-/// What may stand open on one node is kept in so many bytes: some thirty faults
-/// with the longest records that the agent writes.
-const MAX_OPEN_BYTES: usize = 64 * 1024;
 
 /// Names and versions are no longer.
 const MAX_NAME: usize = 128;
@@ -177,21 +173,6 @@ impl NodeState {
         self.shrink();
     }
 
-    /// Forgets the quietest and oldest until what stands open fits.
-    pub fn shrink(&mut self) {
-        let mut bytes: usize = self.open.iter().map(ActiveFault::bytes).sum();
-        while bytes > MAX_OPEN_BYTES
-            && let Some(forgotten) = self.drop_oldest()
-        {
-            bytes -= forgotten.bytes();
-        }
-        if self.is_idle() {
-            // What is over differs from late copies of it by its time.
-            self.recent = Recent::default();
-        }
-        self.open.shrink_to_fit();
-    }
-
     /// Nothing stands open, or was lost.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty() && self.channel.is_quiet()
@@ -205,19 +186,6 @@ impl NodeState {
         };
         let over = self.over.iter().copied();
         over.filter(move |(cause, at)| !is_open(*cause, *at))
-    }
-
-    /// What it holds on the heap.
-    pub fn bytes(&self) -> usize {
-        let open: usize = self.open.iter().map(ActiveFault::bytes).sum();
-        let unknown: usize = self.unknown.iter().map(Unknown::bytes).sum();
-        open + unknown
-            + self.channel.bytes()
-            + self.recent.bytes()
-            + self.proven.capacity() * size_of::<(Part, Timestamp)>()
-            + self.over.capacity() * size_of::<(Cause, Timestamp)>()
-            + self.version.as_ref().map_or(0, String::capacity)
-            + self.named.as_ref().map_or(0, |id| id.as_str().len())
     }
 
     /// The node id that the text of the log names.
@@ -589,16 +557,6 @@ impl NodeState {
                 open::add_count(&mut open.signatures, count);
             }
         }
-    }
-
-    fn drop_oldest(&mut self) -> Option<ActiveFault> {
-        let oldest = self
-            .open
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, open)| (open.severity, open.last))
-            .map(|(i, _)| i);
-        oldest.map(|index| self.open.remove(index))
     }
 }
 

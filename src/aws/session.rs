@@ -30,8 +30,8 @@ impl Session {
         }
     }
 
-    /// Of whoever runs the command-line tool: by the SDK's default chain, without what
-    /// SSO and credential processes take. `None` for a value leaves it to the chain.
+    /// Of whoever runs the command-line tool: by the SDK's default chain. `None` for a
+    /// value leaves it to the chain.
     #[cfg(feature = "cli")]
     pub(crate) async fn of_caller(profile: Option<&str>, region: Option<&str>) -> Self {
         let mut chain =

@@ -12,8 +12,7 @@ use super::arguments::region;
 pub(super) struct Access {
     /// The profile of the shared configuration files. Otherwise AWS_PROFILE, or the default one.
     ///
-    /// For one that signs in by SSO, hand its credentials over first:
-    /// eval "$(aws configure export-credentials --profile P --format env)"
+    /// One that signs in by SSO needs `aws sso login --profile P` before.
     #[arg(long, value_name = "P")]
     pub(super) profile: Option<String>,
     /// The Region they are in. Otherwise that of the environment or the profile.

@@ -16,7 +16,7 @@ use crate::support::runtime::Function;
 use crate::support::scene::Scene;
 
 const UNKNOWN: &str = "i-0fedcba9876543210";
-const HYBRID: &str = "mi-0123456789abcdef0";
+pub(crate) const HYBRID: &str = "mi-0123456789abcdef0";
 
 /// Runs the tool in `account` with nothing of this process's environment.
 pub(crate) async fn diagnose(account: &Account, arguments: &[&str]) -> Output {
@@ -47,7 +47,7 @@ fn status<'a>(report: &'a Value, node: &str) -> &'a str {
 
 /// What the test server does not know: these nodes report, and Default Host
 /// Management is off.
-fn reporting(account: &Account, ids: &[&str]) {
+pub(crate) fn reporting(account: &Account, ids: &[&str]) {
     let now = jiff::Timestamp::now().as_second();
     let node = |id: &&str| {
         json!({"InstanceId": id, "PingStatus": "Online", "LastPingDateTime": now - 60,
@@ -213,36 +213,6 @@ async fn a_planted_fault_is_proved_without_the_log_that_tells_of_it() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[tokio::test]
-async fn a_profile_of_the_shared_files_is_taken_and_a_missing_region_named() {
-    let account = Account::fresh().await;
-    reporting(&account, &[]);
-    let files = tempfile::tempdir().expect("a directory");
-    let credentials = files.path().join("credentials");
-    let text =
-        "[ops]\naws_access_key_id = OPSKEY\naws_secret_access_key = test\nregion = us-east-1\n";
-    std::fs::write(&credentials, text).expect("it is written");
-    let run = async |arguments: &[&str]| {
-        let mut tool = Command::new(env!("CARGO_BIN_EXE_ssm-agent-triage"));
-        tool.env_clear()
-            .env("AWS_ENDPOINT_URL", account.url())
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_SHARED_CREDENTIALS_FILE", &credentials)
-            .env("AWS_CONFIG_FILE", files.path().join("none"))
-            .args(["diagnose", HYBRID])
-            .args(arguments);
-        tool.output().await.expect("the tool runs")
-    };
-    let output = run(&["--profile", "ops", "--region", "us-east-1"]).await;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("SILENT. "), "{said}");
-    let output = run(&[]).await;
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("--region"), "{said}");
 }
 
 #[tokio::test]

@@ -23,9 +23,8 @@ use crate::cli::{Output, UNREADABLE};
 /// may they call Systems Manager, can it reach it, has it reported. Needs a build with the AWS
 /// clients.
 ///
-/// Credentials come from the environment, the shared configuration files, or the container or
-/// instance the tool runs on. For a profile of SSO or of a credential process first run
-/// `eval "$(aws configure export-credentials --profile NAME --format env)"`.
+/// Credentials come from the environment, the shared configuration files (keys, a role to assume,
+/// SSO, a credential process), or the container or instance the tool runs on.
 ///
 /// Exit status: 0 nothing of severity medium or above, 1 something, 2 a node was not found or
 /// could not be read.

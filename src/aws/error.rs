@@ -70,7 +70,12 @@ fn sentence(error: &(dyn Error + 'static)) -> String {
 /// What an answer with `status` means. Without a `code` it is not the
 /// service's own word, and a server error comes from a front end that does not
 /// know what the part behind it did; neither says whether a write happened.
-fn classify(call: &'static str, status: u16, code: Option<&str>, message: &str) -> CallError {
+pub(super) fn classify(
+    call: &'static str,
+    status: u16,
+    code: Option<&str>,
+    message: &str,
+) -> CallError {
     let message = shorten(message);
     let Some(code) = code else {
         return CallError::Inconclusive {

@@ -7,6 +7,7 @@
 pub mod dynamodb;
 mod ec2;
 pub(crate) mod error;
+pub(crate) mod events;
 mod iam;
 mod live;
 mod session;

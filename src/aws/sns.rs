@@ -16,6 +16,8 @@ use crate::diagnose::call_error::CallError;
 pub(crate) struct Publication<'a> {
     pub subject: &'a str,
     pub body: &'a str,
+    /// The body is an object with a body for each protocol.
+    pub per_protocol: bool,
     /// Sent as String attributes; empty values, which SNS refuses, are left out.
     pub attributes: &'a BTreeMap<String, String>,
     /// Used only for a FIFO topic.
@@ -64,7 +66,8 @@ impl Topic {
         let mut request = (self.client(session).await.publish())
             .topic_arn(&self.arn)
             .subject(publication.subject)
-            .message(publication.body);
+            .message(publication.body)
+            .set_message_structure((publication.per_protocol).then(|| "json".to_owned()));
         for (name, value) in publication.attributes {
             let attribute = MessageAttributeValue::builder().data_type("String");
             if let (false, Ok(value)) = (value.is_empty(), attribute.string_value(value).build()) {

@@ -21,8 +21,6 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Completes the sentence "allowed: …"; `{repairs}` stands for their names.
     allowed: &'static str,
-    /// Whether this version has the setting, or only knows its name.
-    pub available: bool,
     pub(super) read: fn(&mut Config, &str) -> Result<(), Refused>,
 }
 
@@ -34,16 +32,9 @@ impl Setting {
     }
 }
 
-/// Why a value was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// It is not of the setting's grammar.
-    #[error("")]
-    Wrong,
-    /// A later version will take it.
-    #[error(", which is not supported yet")]
-    NotYet,
-}
+/// The value is not of the setting's grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
 
 const DURATION: &str = "a whole number with s, m, h or d, such as 30s, 15m, 24h or 7d; 1s to 365d";
 
@@ -55,24 +46,32 @@ pub const SETTINGS: &[Setting] = &[
         default: None,
         meaning: "SNS topic for the messages; without one they are printed to the function's log",
         allowed: "the ARN of an SNS topic, standard or FIFO: arn:PARTITION:sns:REGION:ACCOUNT:NAME",
-        available: true,
         read: |config, text| set(&mut config.topic, TopicArn::parse(text).map(Some)),
     },
     Setting {
         name: "TRIAGE_MESSAGE_FORMAT",
         default: Some("text"),
         meaning: "how a message is written",
-        allowed: "text; chat for Amazon Q Developer in chat applications; or json, the event",
-        available: true,
+        allowed: "text; chat for Amazon Q Developer in chat applications; json, the event; or per-protocol, each subscriber of its protocol's own",
         read: |config, text| {
-            config.message_format = match text {
-                "text" => Format::Mail,
-                "chat" => Format::Chat,
-                "json" => Format::Json,
-                "per-protocol" => return Err(Refused::NotYet),
-                _ => return Err(Refused::Wrong),
+            let format = match text {
+                "text" => Some(Format::Mail),
+                "chat" => Some(Format::Chat),
+                "json" => Some(Format::Json),
+                "per-protocol" => Some(Format::PerProtocol),
+                _ => None,
             };
-            Ok(())
+            set(&mut config.message_format, format)
+        },
+    },
+    Setting {
+        name: "TRIAGE_EVENT_BUS",
+        default: None,
+        meaning: "EventBridge event bus that gets an event for each change of an incident, beside the message",
+        allowed: "the name of an event bus, such as default, or its ARN: arn:PARTITION:events:REGION:ACCOUNT:event-bus/NAME",
+        read: |config, text| {
+            let bus = is_bus(text).then(|| Some(text.to_owned()));
+            set(&mut config.event_bus, bus)
         },
     },
     Setting {
@@ -80,7 +79,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("medium"),
         meaning: "incidents of a lower severity stay in the report and send no message",
         allowed: "info, low, medium, high or critical",
-        available: true,
         read: |config, text| set(&mut config.min_severity, Severity::parse(text)),
     },
     Setting {
@@ -88,7 +86,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("advise"),
         meaning: "what may follow a confirmed cause: advice, a plan tried with DryRun, a repair that a person asks for, or the repair at once",
         allowed: "advise, dry-run, on-request or repair",
-        available: true,
         read: |config, text| set(&mut config.repair, RepairMode::parse(text)),
     },
     Setting {
@@ -96,7 +93,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some(""),
         meaning: "the repairs that are allowed, separated by commas",
         allowed: "nothing, or a comma list of {repairs}",
-        available: true,
         read: |config, text| set(&mut config.repair_actions, repair_actions(text)),
     },
     Setting {
@@ -104,7 +100,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("allow"),
         meaning: "value that the tag ssm-agent-triage:repair must have on the instance or role",
         allowed: "1 to 256 ASCII letters, digits and . _ : / = + @ -",
-        available: true,
         read: |config, text| {
             // Narrower than EC2's own rule: the value also stands in an IAM
             // condition, where `${…}` would be a policy variable.
@@ -118,7 +113,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("5"),
         meaning: "repairs per hour, of all execution environments where they share a state table, else of each; above it nothing is repaired and the message says so",
         allowed: "a whole number from 0 to 1000",
-        available: true,
         read: |config, text| {
             let number = whole(text).and_then(|number| u32::try_from(number).ok());
             let number = number.filter(|number| *number <= 1000);
@@ -130,7 +124,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("24h"),
         meaning: "older evidence never leads to a write",
         allowed: DURATION,
-        available: true,
         read: |config, text| set(&mut config.max_evidence_age, duration(text)),
     },
     Setting {
@@ -138,7 +131,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some(""),
         meaning: "Systems Manager change calendars that must all be open for a write, separated by commas",
         allowed: "nothing, or a comma list of names of change calendars, 3 to 128 ASCII letters, digits and . _ -, or of their ARNs: arn:PARTITION:ssm:REGION:ACCOUNT:document/NAME",
-        available: true,
         read: |config, text| set(&mut config.change_calendars, calendars(text)),
     },
     Setting {
@@ -146,7 +138,6 @@ pub const SETTINGS: &[Setting] = &[
         default: None,
         meaning: "DynamoDB table with the state that all execution environments share; without one each keeps its own in memory",
         allowed: "the name of a DynamoDB table, 3 to 255 ASCII letters, digits and . _ -, or its ARN in the function's own Region: arn:PARTITION:dynamodb:REGION:ACCOUNT:table/NAME",
-        available: true,
         read: |config, text| {
             let table = is_table(text, &config.region).then(|| Some(text.to_owned()));
             set(&mut config.state_table, table)
@@ -157,7 +148,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("24h"),
         meaning: "when an incident that is still open is notified again",
         allowed: DURATION,
-        available: true,
         read: |config, text| set(&mut config.reminder, duration(text)),
     },
     Setting {
@@ -165,7 +155,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("lost"),
         meaning: "whom a sweep looks at: registered nodes whose ping is lost; all of them, with running instances that Systems Manager has never seen; or those with a tag",
         allowed: Selection::ALLOWED,
-        available: true,
         read: |config, text| set(&mut config.sweep, Selection::parse(text)),
     },
     Setting {
@@ -173,7 +162,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("15m"),
         meaning: "younger silence, and instances started later, are not evaluated by a sweep",
         allowed: DURATION,
-        available: true,
         read: |config, text| set(&mut config.sweep_grace, duration(text)),
     },
     Setting {
@@ -181,7 +169,6 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("64MiB"),
         meaning: "cap on the decompressed size of one batch",
         allowed: "a whole number with KiB, MiB or GiB, such as 512KiB or 64MiB; 1KiB to 4GiB",
-        available: true,
         read: |config, text| set(&mut config.max_decoded_bytes, size(text)),
     },
     Setting {
@@ -189,7 +176,6 @@ pub const SETTINGS: &[Setting] = &[
         default: None,
         meaning: "file with signatures of your own, beside the built-in ones or in place of one with the same id; a layer brings it",
         allowed: "the path of a TOML file, from the root on, such as /opt/signatures.toml",
-        available: true,
         read: |config, text| {
             let path = Path::new(text);
             let fits = path.has_root() && path.file_name().is_some();
@@ -200,14 +186,14 @@ pub const SETTINGS: &[Setting] = &[
 
 /// Takes the value that was read, if it could be.
 fn set<T>(field: &mut T, read: Option<T>) -> Result<(), Refused> {
-    *field = read.ok_or(Refused::Wrong)?;
+    *field = read.ok_or(Refused)?;
     Ok(())
 }
 
 /// The settings as a Markdown table, as docs/settings.md shows it.
 pub fn settings_table() -> String {
     let mut table = String::from("| variable | default | meaning | allowed |\n|---|---|---|---|\n");
-    for row in SETTINGS.iter().filter(|row| row.available) {
+    for row in SETTINGS {
         let default = match row.default {
             None => "none".to_owned(),
             Some("") => "empty".to_owned(),
@@ -225,11 +211,7 @@ pub fn settings_table() -> String {
 
 /// The two settings whose names look most like `name`.
 pub(super) fn nearest(name: &str) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = SETTINGS
-        .iter()
-        .filter(|row| row.available)
-        .map(|row| row.name)
-        .collect();
+    let mut names: Vec<&'static str> = SETTINGS.iter().map(|row| row.name).collect();
     names.sort_by_key(|known| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase()));
     names.truncate(2);
     names
@@ -288,6 +270,24 @@ fn is_table(text: &str, region: &Region) -> bool {
     let fits = own.map_or(partition.starts_with("aws"), |own| partition == own);
     let table = table.strip_prefix("table/").is_some_and(is_name);
     fits && of == region.as_str() && AccountId::parse(account).is_some() && table
+}
+
+/// Whether EventBridge takes `text` for an event bus, of any account and Region.
+fn is_bus(text: &str) -> bool {
+    let named = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+    let is_name = |name: &str| (1..=256).contains(&name.len()) && name.bytes().all(named);
+    let Some(resource) = text.strip_prefix("arn:") else {
+        return is_name(text);
+    };
+    let fields: Vec<&str> = resource.splitn(5, ':').collect();
+    let [partition, "events", of, account, bus] = fields[..] else {
+        return false;
+    };
+    let own = Region::parse(of).map(|region| region.partition().arn());
+    let fits =
+        own.is_some_and(|own| own.map_or(partition.starts_with("aws"), |own| partition == own));
+    let bus = bus.strip_prefix("event-bus/").is_some_and(is_name);
+    fits && AccountId::parse(account).is_some() && bus
 }
 
 /// Digits only: no sign, no space.
@@ -353,7 +353,6 @@ mod tests {
             .collect();
         let expected: Vec<String> = SETTINGS
             .iter()
-            .filter(|row| row.available)
             .map(|row| match row.name {
                 "TRIAGE_TOPIC_ARN" => {
                     format!(
@@ -373,8 +372,10 @@ mod tests {
     #[test]
     fn the_templates_defaults_are_the_tables() {
         // The template makes the table itself.
-        let rows = SETTINGS.iter().filter(|row| row.available);
-        for row in rows.filter(|row| row.name != "TRIAGE_STATE_TABLE") {
+        for row in SETTINGS
+            .iter()
+            .filter(|row| row.name != "TRIAGE_STATE_TABLE")
+        {
             let default = template_default(&parameter(row));
             assert_eq!(
                 default,

@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::notifier::Sent;
 use crate::cause::Severity;
 use crate::diagnose::Home;
 use crate::diagnose::facts::Facts;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
+use crate::incident::store::Channel;
 use crate::notify::content::Content;
 use crate::repair::locks::Guardrails;
 use crate::repair::memory::RepairMemory;
 use crate::repair::plan::Plan;
-use crate::report::Notified;
 use crate::state::Store;
 
 /// What an invocation asks of AWS, beside the state.
@@ -33,13 +34,13 @@ pub(super) trait Services: Send + Sync + 'static {
         by: &Invocation<C>,
     ) -> Plan;
 
-    /// Sends a message before `until`. The error says why it did not, and holds the
-    /// message.
+    /// Sends a message before `until`, to all channels but those that `had` it.
     fn send(
         &self,
         content: &Content,
+        had: &[Channel],
         until: Instant,
-    ) -> impl Future<Output = Result<Notified, (String, String)>> + Send;
+    ) -> impl Future<Output = Sent> + Send;
 }
 
 /// Who and where this function is in one invocation, and how long it has.

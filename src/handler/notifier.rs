@@ -12,18 +12,21 @@ use super::error::UndeliveredNotification;
 use super::invocation::Services;
 use super::log;
 use crate::aws::Session;
+use crate::aws::events::{Entry, EventBus};
 use crate::aws::sns::{Publication, Topic};
 use crate::cause::Severity;
 use crate::config::Config;
+use crate::diagnose::call_error::CallError;
 use crate::finding::Recovered;
 use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::incident::store::agree::Times;
 use crate::incident::store::{
-    Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident, State,
+    Channel, Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident, State,
 };
 use crate::node::Node;
 use crate::notify::content::Content;
+use crate::notify::event::{DETAIL_BYTES, SOURCE};
 use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
 use crate::notify::message::{Message, subject};
@@ -45,7 +48,18 @@ pub(super) struct Notifier {
     /// Without a topic messages are printed.
     topic: Option<Topic>,
     format: Format,
+    bus: Option<EventBus>,
     session: Arc<Session>,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub notified: Notified,
+    /// The channels that have it, those that had it before too.
+    pub reached: Vec<Channel>,
+    /// Why each other one does not, with the message.
+    pub failed: Vec<(String, String)>,
 }
 
 impl Notifier {
@@ -54,37 +68,96 @@ impl Notifier {
         Self {
             topic: config.topic.as_ref().map(|topic| Topic::new(&*topic.arn)),
             format: config.message_format,
+            bus: config.event_bus.as_ref().map(EventBus::new),
             session,
         }
     }
 
+    /// Sends `content` to every channel but those that `had` it: each by itself.
+    pub(super) async fn send(&self, content: &Content, had: &[Channel], until: Instant) -> Sent {
+        let wants = |channel| !had.contains(&channel);
+        let message = async {
+            match wants(Channel::Topic) {
+                true => Some(self.publish(content, until).await),
+                false => None,
+            }
+        };
+        let event = async {
+            let bus = self.bus.as_ref().filter(|_| wants(Channel::EventBus))?;
+            Some(self.put_event(bus, content, until).await)
+        };
+        let (message, event) = tokio::join!(message, event);
+        let mut sent = Sent {
+            notified: match self.topic {
+                Some(_) => Notified::Sent,
+                None => Notified::Printed,
+            },
+            reached: had.to_vec(),
+            failed: Vec::new(),
+        };
+        for (channel, result) in [(Channel::Topic, message), (Channel::EventBus, event)] {
+            match result {
+                None => {}
+                Some(Ok(())) => sent.reached.push(channel),
+                Some(Err(failed)) => {
+                    sent.notified = Notified::Failed;
+                    sent.failed.push(failed);
+                }
+            }
+        }
+        sent
+    }
+
     /// The error says why, and holds the message.
-    pub(super) async fn send(
-        &self,
-        content: &Content,
-        until: Instant,
-    ) -> Result<Notified, (String, String)> {
+    async fn publish(&self, content: &Content, until: Instant) -> Result<(), (String, String)> {
         let Some(topic) = &self.topic else {
             let line = Format::Log.render(content, Style::PLAIN);
-            return match print(&line) {
-                Ok(()) => Ok(Notified::Printed),
-                Err(error) => Err((format!("The message could not be printed: {error}"), line)),
-            };
+            let printed = print(&line);
+            return printed
+                .map_err(|error| (format!("The message could not be printed: {error}"), line));
         };
-        let message = Message::new(content, self.format.render(content, Style::PLAIN));
+        let message = Message::new(content, self.format);
         let publication = Publication {
             subject: &message.subject,
             body: &message.body,
+            per_protocol: message.per_protocol,
             attributes: &message.attributes,
             group: &message.group,
             deduplication: &message.deduplication,
         };
-        let why = match timeout_at(until, topic.publish(&self.session, publication)).await {
-            Ok(Ok(())) => return Ok(Notified::Sent),
-            Ok(Err(error)) => format!("{} did not take it: {error}", topic.arn()),
-            Err(_) => format!("{} did not take it in the time left", topic.arn()),
+        let publishing = topic.publish(&self.session, publication);
+        let published = within(topic.arn(), publishing, until).await;
+        published.map_err(|why| (why, message.body))
+    }
+
+    async fn put_event(
+        &self,
+        bus: &EventBus,
+        content: &Content,
+        until: Instant,
+    ) -> Result<(), (String, String)> {
+        let detail = content.event.within(DETAIL_BYTES);
+        let entry = Entry {
+            source: SOURCE,
+            detail_type: content.event.detail_type(),
+            resources: &content.event.resources,
+            detail: &detail,
         };
-        Err((why, message.body))
+        let put = within(bus.name(), bus.put(&self.session, entry), until).await;
+        put.map_err(|why| (why, detail))
+    }
+}
+
+/// Why `channel` did not take what `sending` sends.
+async fn within(
+    channel: &str,
+    sending: impl Future<Output = Result<(), CallError>>,
+    until: Instant,
+) -> Result<(), String> {
+    match timeout_at(until, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("{channel} did not take it: {error}")),
+        Err(_) => Err(format!("{channel} did not take it in the time left")),
     }
 }
 
@@ -231,38 +304,49 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                 let content = due.content((self.times.clock)(), self.without_state);
                 let (services, until) = (Arc::clone(self.services), self.budget.messages);
                 let subject = subject(&content);
-                let task = sending.spawn(async move { services.send(&content, until).await });
+                let (key, why) = due.identity();
+                let had = self.incidents.reached(key, why, (self.times.clock)());
+                let task = sending.spawn(async move { services.send(&content, &had, until).await });
                 under_way.insert(task.id(), (place, subject));
             }
-            let (id, sent) = match sending.join_next_with_id().await {
+            let (id, sent): (_, Sent) = match sending.join_next_with_id().await {
                 None => break,
-                Some(Ok((id, sent))) => (id, sent),
+                Some(Ok(sent)) => sent,
                 Some(Err(error)) => {
                     let why = "Sending it ended in a fault of this function".to_owned();
-                    (error.id(), Err((why, String::new())))
+                    let sent = Sent {
+                        notified: Notified::Failed,
+                        reached: Vec::new(),
+                        failed: vec![(why, String::new())],
+                    };
+                    (error.id(), sent)
                 }
             };
             let Some((place, subject)) = under_way.remove(&id) else {
                 continue;
             };
-            match sent {
-                Ok(notified) => {
-                    let (key, why) = messages[place].identity();
-                    out.push((key.to_owned(), why));
-                    became[place] = notified;
-                }
-                Err((why, text)) => {
-                    failed.push(messages[place].identity().0.to_owned());
-                    self.undelivered
-                        .push(UndeliveredNotification { why, subject, text });
-                }
+            let (key, why) = messages[place].identity();
+            became[place] = sent.notified;
+            match sent.failed.is_empty() {
+                true => out.push((key.to_owned(), why)),
+                false => failed.push((key.to_owned(), why, sent.reached)),
             }
+            let undelivered = sent.failed.into_iter();
+            self.undelivered
+                .extend(undelivered.map(|(why, text)| UndeliveredNotification {
+                    why,
+                    subject: subject.clone(),
+                    text,
+                }));
             // As soon as they are out, but together where many are.
             if out.len() >= SIDE_BY_SIDE || sending.is_empty() {
                 self.settle(&mut out, &mut failed).await;
             }
         }
-        failed.extend(waiting.clone().map(|(_, due)| due.identity().0.to_owned()));
+        failed.extend(waiting.clone().map(|(_, due)| {
+            let (key, why) = due.identity();
+            (key.to_owned(), why, Vec::new())
+        }));
         self.settle(&mut out, &mut failed).await;
         self.undelivered
             .extend(waiting.map(|(_, due)| UndeliveredNotification {
@@ -274,7 +358,11 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
     }
 
     /// Writes down what became of messages. Where that fails, a message may come again.
-    async fn settle(&mut self, out: &mut Vec<(String, NotifyReason)>, failed: &mut Vec<String>) {
+    async fn settle(
+        &mut self,
+        out: &mut Vec<(String, NotifyReason)>,
+        failed: &mut Vec<(String, NotifyReason, Vec<Channel>)>,
+    ) {
         let now = (self.times.clock)();
         let settled = (self.incidents).settle_claims(out, failed, self.state, now);
         if let Err(error) = settled.await {

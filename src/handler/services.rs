@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::invocation::{Invocation, Services};
-use super::notifier::{Notifier, wrote};
+use super::notifier::{Notifier, Sent, wrote};
 use super::sweep::SweepServices;
 use crate::aws::{LiveState, Session};
 use crate::config::Config;
@@ -17,13 +17,13 @@ use crate::diagnose::live::{self, Kept, Recent};
 use crate::diagnose::sweep::Listed;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
+use crate::incident::store::Channel;
 use crate::node::NodeId;
 use crate::notify::content::Content;
 use crate::repair::clients::Clients;
 use crate::repair::execute::{Task, execute};
 use crate::repair::memory::RepairMemory;
 use crate::repair::plan::Plan;
-use crate::report::Notified;
 use crate::selection::Selection;
 use crate::state::Store;
 
@@ -90,8 +90,8 @@ impl Services for Aws {
         plan
     }
 
-    async fn send(&self, content: &Content, until: Instant) -> Result<Notified, (String, String)> {
-        self.notifier.send(content, until).await
+    async fn send(&self, content: &Content, had: &[Channel], until: Instant) -> Sent {
+        self.notifier.send(content, had, until).await
     }
 }
 

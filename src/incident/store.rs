@@ -28,6 +28,7 @@ pub mod open;
 mod subject;
 pub mod sync;
 
+pub use claim::Channel;
 use claim::Claim;
 use entry::Entry;
 use group::Group;
@@ -514,11 +515,20 @@ impl Incidents {
         claim.is_some_and(|claim| claim.by == self.me)
     }
 
-    /// The message that was claimed could not be sent.
-    pub fn release(&mut self, key: &str) {
-        let me = self.me;
+    /// The channels that have had the message for `why`, from an attempt in which others
+    /// did not take it.
+    pub fn reached(&self, key: &str, why: NotifyReason, now: Timestamp) -> Vec<Channel> {
+        let entry = self.entry(key);
+        entry.map_or(Vec::new(), |entry| entry.reached(why, self.reminder, now))
+    }
+
+    /// The message for `why` that was claimed could not be sent, but to `reached`.
+    pub fn release(&mut self, key: &str, why: NotifyReason, reached: &[Channel], now: Timestamp) {
+        let (me, reminder) = (self.me, self.reminder);
         self.change(key, [], |entry, _| {
-            entry.claim = entry.claim.filter(|claim| claim.by != me);
+            let own = entry.claim.take_if(|claim| claim.by == me);
+            let says = own.map_or_else(|| entry.says(now), |claim| claim.says);
+            entry.mark_reached(why, says, reached, reminder);
         });
     }
 

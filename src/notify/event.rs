@@ -20,6 +20,14 @@ use crate::text::sanitize::cut;
 /// Changes only when a reader of the events must change.
 pub(crate) const SCHEMA: &str = "ssm-agent-triage/incident/1";
 
+/// Of every event.
+pub(crate) const SOURCE: &str = "ssm-agent-triage";
+
+/// Bytes of an event on a bus. An entry may have 262,144 with its source, type and
+/// resources ("PutEvents" in the API reference); with the envelope that a target gets,
+/// some of them take no more.
+pub(crate) const DETAIL_BYTES: usize = 240 * 1024;
+
 /// An incident, and what has changed about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -103,6 +111,19 @@ impl Event {
             opened_at,
             resolved_at: None,
             cut: false,
+        }
+    }
+
+    /// By which rules of EventBridge tell events apart.
+    pub(crate) fn detail_type(&self) -> &'static str {
+        match self.state {
+            NotificationKind::Opened => "SSM Agent Incident Opened",
+            NotificationKind::Resolved => "SSM Agent Incident Resolved",
+            NotificationKind::Repaired
+            | NotificationKind::RepairFailed
+            | NotificationKind::Grew
+            | NotificationKind::Reminder
+            | NotificationKind::Recurred => "SSM Agent Incident Changed",
         }
     }
 

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::content::Content;
+use super::format::Format;
 use super::kind::NotificationKind;
+use super::page::Style;
 use crate::text::digest;
 
 /// The longest subject, in characters.
@@ -23,6 +25,8 @@ pub(crate) const BODY_BYTES: usize = MESSAGE_BYTES - 1_024;
 pub(crate) struct Message {
     pub subject: String,
     pub body: String,
+    /// The body is an object with a body for each protocol.
+    pub per_protocol: bool,
     /// For subscription filters: `severity`, `cause`, `account`, `region` and
     /// `state`. What is unknown is left out.
     pub attributes: BTreeMap<String, String>,
@@ -33,30 +37,32 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The message that says `content` in the words of `body`.
-    pub(crate) fn new(content: &Content, body: String) -> Self {
-        let attributes: BTreeMap<String, String> = [
-            ("severity", Some(content.severity.as_str())),
-            ("cause", Some(content.cause.as_str())),
-            ("account", content.account.as_deref()),
-            ("region", content.region.as_deref()),
-            ("state", Some(content.kind.as_str())),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
-        .collect();
-        let overhead: usize = attributes
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + "String".len())
-            .sum();
+    /// The message that says `content` in the words of `format`.
+    pub(crate) fn new(content: &Content, format: Format) -> Self {
         Self {
             subject: subject(content),
-            body: within(body, MESSAGE_BYTES.saturating_sub(overhead)),
-            attributes,
+            body: within(format.render(content, Style::PLAIN), BODY_BYTES),
+            per_protocol: format == Format::PerProtocol,
+            attributes: attributes(content),
             group: id(&content.key),
             deduplication: id(&format!("{}\n{}", content.key, content.identity)),
         }
     }
+}
+
+/// For subscription filters; what is unknown is left out.
+pub(crate) fn attributes(content: &Content) -> BTreeMap<String, String> {
+    let attributes = [
+        ("severity", Some(content.severity.as_str())),
+        ("cause", Some(content.cause.as_str())),
+        ("account", content.account.as_deref()),
+        ("region", content.region.as_deref()),
+        ("state", Some(content.kind.as_str())),
+    ];
+    let known = attributes.into_iter();
+    known
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect()
 }
 
 /// `[SSM STATE] TITLE` in printable ASCII: what is not becomes `?`. Only the
@@ -108,7 +114,7 @@ fn shortened(text: String, room: usize) -> String {
 
 /// `body` in at most `most` bytes, characters whole, with a note of what is
 /// cut.
-fn within(mut body: String, most: usize) -> String {
+pub(super) fn within(mut body: String, most: usize) -> String {
     const NOTE_BYTES: usize = 64;
     if body.len() <= most {
         return body;

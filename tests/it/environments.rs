@@ -17,7 +17,11 @@ const LINES: usize = 20;
 
 impl Scene {
     /// Execution environments of the function that share a state table.
-    async fn environments(&self, count: usize, settings: &[(&str, &str)]) -> Vec<Function> {
+    pub(crate) async fn environments(
+        &self,
+        count: usize,
+        settings: &[(&str, &str)],
+    ) -> Vec<Function> {
         let mut settings = settings.to_vec();
         settings.push(("TRIAGE_STATE_TABLE", self.state_table().await));
         let mut environments = Vec::with_capacity(count);

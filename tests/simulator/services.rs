@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::invocation::{Invocation, Services};
+use super::super::notifier::Sent as Notice;
 use super::clock;
 use super::run::Call;
 use super::world::{World, number};
@@ -16,6 +17,7 @@ use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::Facts;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
+use crate::incident::store::Channel;
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
 use crate::repair::change::{Change, member};
@@ -200,7 +202,7 @@ impl Services for SimServices {
         plan
     }
 
-    async fn send(&self, content: &Content, _: Instant) -> Result<Notified, (String, String)> {
+    async fn send(&self, content: &Content, had: &[Channel], _: Instant) -> Notice {
         self.takes(10..150).await;
         let refused = self.with(|aws| {
             let refused = aws.random.u32(..1_000) < aws.refused;
@@ -221,9 +223,18 @@ impl Services for SimServices {
             refused
         });
         self.takes(10..150).await;
+        assert_eq!(had, [], "there is one channel alone");
         match refused {
-            true => Err(("the topic did not take it".to_owned(), String::new())),
-            false => Ok(Notified::Sent),
+            true => Notice {
+                notified: Notified::Failed,
+                reached: Vec::new(),
+                failed: vec![("the topic did not take it".to_owned(), String::new())],
+            },
+            false => Notice {
+                notified: Notified::Sent,
+                reached: vec![Channel::Topic],
+                failed: Vec::new(),
+            },
         }
     }
 }

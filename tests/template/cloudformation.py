@@ -113,11 +113,21 @@ class Stack:
         left, right = self._resolve(arguments)
         return str(left) == str(right)
 
+    def _select(self, arguments):
+        index, items = self._resolve(arguments)
+        return items[int(index)]
+
+    def _split(self, arguments):
+        delimiter, text = self._resolve(arguments)
+        return text.split(delimiter)
+
     _FUNCTIONS = {
         "Ref": _ref,
         "Fn::GetAtt": _attribute,
         "Fn::Sub": _text,
         "Fn::If": _choose,
+        "Fn::Select": _select,
+        "Fn::Split": _split,
         "Fn::Equals": _equals,
         "Fn::And": lambda self, items: all(self._resolve(items)),
         "Fn::Or": lambda self, items: any(self._resolve(items)),

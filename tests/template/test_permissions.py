@@ -32,6 +32,7 @@ def every_stack():
             RepairActions=actions,
             RepairTagValue="ops",
             ChangeCalendars="freeze",
+            EventBus="default",
         )
 
 
@@ -172,7 +173,9 @@ def test_no_action_is_a_wildcard_and_only_describing_names_every_resource():
 
 
 def test_the_role_allows_exactly_the_calls_that_the_function_makes():
-    stack = Stack(Repair="repair", RepairActions=ACTIONS[-1], ChangeCalendars="freeze")
+    stack = Stack(
+        Repair="repair", RepairActions=ACTIONS[-1], ChangeCalendars="freeze", EventBus="default"
+    )
     allowed = {
         action
         for statement in stack.statements().values()
@@ -242,6 +245,20 @@ def test_messages_go_to_the_one_topic_and_its_key():
     assert given["SendMessages"]["Resource"] == topic
     assert given["EncryptMessages"]["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
     assert given["EncryptMessages"]["Resource"] == key
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_events_are_put_on_the_one_bus_that_is_named(partition):
+    assert "PutEvents" not in Stack(partition).statements()
+    of = f"arn:{partition}:events:{REGIONS[partition]}:{ACCOUNT}:event-bus/fleet"
+    elsewhere = f"arn:{partition}:events:eu-west-1:999999999999:event-bus/central"
+    for bus, arn in (("fleet", of), (of, of), (elsewhere, elsewhere)):
+        assert Stack(partition, EventBus=bus).statements()["PutEvents"] == {
+            "Sid": "PutEvents",
+            "Effect": "Allow",
+            "Action": "events:PutEvents",
+            "Resource": arn,
+        }
 
 
 @pytest.mark.parametrize("partition", REGIONS)

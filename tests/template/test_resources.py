@@ -48,6 +48,7 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
     chosen = {
         "TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:alerts",
         "MessageFormat": "chat",
+        "EventBus": "fleet",
         "MinSeverity": "low",
         "Repair": "dry-run",
         "RepairActions": "trust-ec2",
@@ -65,6 +66,7 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
     assert environment == {
         "TRIAGE_TOPIC_ARN": chosen["TopicArn"],
         "TRIAGE_MESSAGE_FORMAT": "chat",
+            "TRIAGE_EVENT_BUS": "fleet",
         "TRIAGE_MIN_SEVERITY": "low",
         "TRIAGE_REPAIR": "dry-run",
         "TRIAGE_REPAIR_ACTIONS": "trust-ec2",

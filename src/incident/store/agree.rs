@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident};
+use super::{
+    Channel, Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident,
+};
 use crate::finding::Recovered;
 use crate::incident::group::Incident;
 use crate::state::{StateError, Store};
@@ -149,25 +151,26 @@ impl Incidents {
         Err(contended())
     }
 
-    /// Writes down that the messages of `sent` are out, and that those of `failed` are
-    /// not.
+    /// Writes down that the messages of `sent` are out, and that those of `failed` have
+    /// reached no more than these channels.
     ///
     /// # Errors
     /// When the state cannot be used: a message may then be sent once more.
     pub async fn settle_claims<S: Store>(
         &mut self,
         sent: &[(String, NotifyReason)],
-        failed: &[String],
+        failed: &[(String, NotifyReason, Vec<Channel>)],
         state: &S,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let mut left: BTreeSet<&String> = sent.iter().map(|(key, _)| key).chain(failed).collect();
+        let unsent = failed.iter().map(|(key, ..)| key);
+        let mut left: BTreeSet<&String> = sent.iter().map(|(key, _)| key).chain(unsent).collect();
         for conflicts in 0..TRIES {
             for (key, why) in sent.iter().filter(|(key, _)| left.contains(key)) {
                 self.mark_notified(key, *why, now);
             }
-            for key in failed.iter().filter(|key| left.contains(key)) {
-                self.release(key);
+            for (key, why, reached) in failed.iter().filter(|(key, ..)| left.contains(key)) {
+                self.release(key, *why, reached, now);
             }
             let again = self.save(state, now).await?;
             left.retain(|key| again.contains(*key));

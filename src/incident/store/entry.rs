@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::claim::{Claim, LastNotified};
+use super::claim::{Channel, Claim, LastNotified, Reached};
 use super::counts::Counts;
 use super::member::{Member, Members, Membership};
 use super::moment::{settles, within};
@@ -78,6 +78,9 @@ pub(super) struct Entry {
     #[serde(with = "crate::state::pairs")]
     pub(super) pending: BTreeMap<Node, Membership>,
     notified: Option<LastNotified>,
+    /// The channels that have had a message which another has not had yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reached: BTreeMap<Channel, Reached>,
     /// The severity of the last batch alone.
     batch_severity: Severity,
     /// The end was notified too: kept so that a late or repeated batch of old
@@ -116,6 +119,7 @@ impl Entry {
             listed: BTreeMap::new(),
             pending: BTreeMap::new(),
             notified: None,
+            reached: BTreeMap::new(),
             batch_severity: incident.severity,
             resolved_notified: false,
             returned: Vec::new(),
@@ -278,6 +282,7 @@ impl Entry {
         self.right_since = None;
         self.explained_by = None;
         self.resolved_notified = false;
+        self.reached.clear();
         let day =
             |at: &Timestamp| Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < DAY);
         self.returned.retain(day);

@@ -4,7 +4,7 @@
 
 use super::mail;
 use crate::notify::content::Content;
-use crate::notify::message::Message;
+use crate::notify::message::{BODY_BYTES, attributes, subject, within};
 use crate::notify::page::Style;
 
 /// A paragraph is a line: the console wraps it.
@@ -16,12 +16,12 @@ const STYLE: Style = Style {
 /// The line, without its end. The body stands as a list of lines, which the
 /// console shows one below the other.
 pub(super) fn render(content: &Content, _: Style) -> String {
-    let message = Message::new(content, mail::body(content, STYLE, (3, 240)));
+    let body = within(mail::body(content, STYLE, (3, 240)), BODY_BYTES);
     serde_json::json!({
         "type": "message",
-        "subject": message.subject,
-        "attributes": message.attributes,
-        "body": message.body.lines().collect::<Vec<_>>(),
+        "subject": subject(content),
+        "attributes": attributes(content),
+        "body": body.lines().collect::<Vec<_>>(),
     })
     .to_string()
 }

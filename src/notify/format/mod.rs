@@ -5,6 +5,7 @@ pub(crate) mod chat;
 pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod mail;
+pub(crate) mod per_protocol;
 pub(crate) mod terminal;
 
 use super::content::Content;
@@ -35,6 +36,7 @@ formats! {
     Chat = "chat": chat::render;
     /// The event.
     Json = "json": json::render;
+    PerProtocol = "per-protocol": per_protocol::render;
     Log = "log": log::render;
     Terminal = "terminal": terminal::render;
 }

@@ -24,7 +24,7 @@ use function::{Function, INSTANCE, at, facts, log, of_instances, record};
 
 /// The message as a mail program shows it.
 fn mail(content: &Content) -> String {
-    let message = Message::new(content, Format::Mail.render(content, Style::PLAIN));
+    let message = Message::new(content, Format::Mail);
     let attributes: Vec<String> = (message.attributes.iter())
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
@@ -465,6 +465,7 @@ fn every_cause_is_a_message_in_every_format() {
             // A chat has sections of its own.
             let sections = match name {
                 Format::Chat => &["nextSteps", "keywords"][..],
+                Format::PerProtocol => &["default", "FIX", "nextSteps", "advice"],
                 Format::Json => &["advice", "evidence", "checks"],
                 _ => &["FIX", "NEXT", "Verify: ", "EVIDENCE"],
             };
@@ -574,7 +575,7 @@ proptest! {
             incident.detail = Some(detail.clone());
             incident.evidence = vec![evidence(&component, &text)];
         });
-        let message = Message::new(&content, Format::Mail.render(&content, Style::PLAIN));
+        let message = Message::new(&content, Format::Mail);
         prop_assert!(message.subject.len() <= SUBJECT_LENGTH);
         prop_assert!(message.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
         prop_assert!(message.body.len() < MESSAGE_BYTES);

@@ -88,4 +88,28 @@ proptest! {
         prop_assert_eq!(&event["node_count"], &json!(nodes));
         prop_assert_eq!(&event["cause"], &json!("imds-disabled"));
     }
+
+    #[test]
+    fn any_incident_has_a_body_for_each_protocol_within_the_limit_of_sns(
+        text in any::<String>(), long in ".{0,3000}", nodes in 1_usize..5_000,
+    ) {
+        let mut content = only_once().clone();
+        content.node_count = nodes;
+        content.title.clone_from(&text);
+        content.summary = long.repeat(40);
+        content.nodes = long.repeat(20);
+        content.event.incident.title = text;
+        content.event.incident.advice = vec![long.clone(); 100];
+        let message = Message::new(&content, Format::PerProtocol);
+        let attributes = message.attributes.iter();
+        let attributes: usize = attributes.map(|(name, value)| name.len() + value.len() + 6).sum();
+        prop_assert!(message.body.len() + attributes <= MESSAGE_BYTES);
+        let bodies: Value = serde_json::from_str(&message.body).expect("JSON");
+        let body = |name: &str| bodies[name].as_str().unwrap_or_default().to_owned();
+        prop_assert!(body("sms").len() <= 140 && body("sms").is_ascii(), "{}", body("sms"));
+        for name in ["http", "https", "sqs", "lambda", "firehose"] {
+            let object: Value = serde_json::from_str(&body(name)).expect("JSON");
+            prop_assert!(object.is_object());
+        }
+    }
 }

@@ -94,6 +94,7 @@ macro_rules! backstage_client {
 impl Account {
     backstage_client!(dynamodb, aws_sdk_dynamodb);
     backstage_client!(ec2, aws_sdk_ec2);
+    backstage_client!(events, aws_sdk_eventbridge);
     backstage_client!(iam, aws_sdk_iam);
     backstage_client!(sns, aws_sdk_sns);
     backstage_client!(sqs, aws_sdk_sqs);

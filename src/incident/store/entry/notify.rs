@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Entry;
 use crate::cause::{ScopeKind, Severity};
-use crate::incident::store::claim::LastNotified;
+use crate::incident::store::claim::{Channel, LastNotified, Reached};
 use crate::incident::store::{NotifyDecision, NotifyReason, State};
 
 /// An incident has grown when it hits this many times the nodes it was notified with …
@@ -129,12 +129,53 @@ impl Entry {
         }
     }
 
+    /// The channels that have had the message for `why` that is sent now, when others
+    /// did not take it.
+    pub(in crate::incident::store) fn reached(
+        &self,
+        why: NotifyReason,
+        reminder: Duration,
+        now: Timestamp,
+    ) -> Vec<Channel> {
+        let says = self.says(now);
+        let reached = self.reached.iter();
+        reached
+            .filter(|(_, known)| known.is_same(why, &says, reminder))
+            .map(|(channel, _)| *channel)
+            .collect()
+    }
+
+    /// Some channels have what a message says, `why` it was sent, and others have not.
+    pub(in crate::incident::store) fn mark_reached(
+        &mut self,
+        why: NotifyReason,
+        says: LastNotified,
+        channels: &[Channel],
+        reminder: Duration,
+    ) {
+        for channel in channels {
+            let known = self.reached.get(channel);
+            if !known.is_some_and(|known| known.is_same(why, &says, reminder)) {
+                self.reached.insert(*channel, Reached { why, says });
+            }
+        }
+    }
+
     /// Marks as notified what a message says, `why` it was sent.
     pub(in crate::incident::store) fn mark_notified(
         &mut self,
         why: NotifyReason,
         says: LastNotified,
     ) {
+        // Of more nodes than the first channel knows it has still to hear.
+        let nodes = std::mem::take(&mut self.reached).into_values();
+        let nodes = nodes
+            .filter(|known| known.why == why)
+            .map(|known| known.says.nodes);
+        let says = LastNotified {
+            nodes: nodes.fold(says.nodes, usize::min),
+            ..says
+        };
         match why {
             NotifyReason::Resolved => self.resolved_notified = true,
             NotifyReason::Opened
@@ -159,6 +200,6 @@ impl Entry {
     /// Whether the reader was notified of it, or may have been: by an environment that
     /// has not said yet what came of its message, or ended before it could.
     pub(super) fn may_be_known(&self) -> bool {
-        self.is_notified() || self.claim.is_some()
+        self.is_notified() || self.claim.is_some() || !self.reached.is_empty()
     }
 }

@@ -77,12 +77,126 @@ fn a_message_that_failed_leaves_its_claim() {
     let one = confirmed(&[1], at(0));
     let mut first = reads(1, &state, &one);
     decides(&mut first, &state, &one, 1);
-    block_on(first.settle_claims(&[], std::slice::from_ref(&one.key), &state, at(2)))
-        .expect("written");
+    fails(&mut first, &state, &one, NotifyReason::Opened, &[]);
     assert_eq!(
         decides(&mut reads(2, &state, &one), &state, &one, 3).notify,
         OPEN
     );
+}
+
+/// Its message could not be sent, but to these channels.
+fn fails(
+    incidents: &mut Incidents,
+    state: &Memory,
+    one: &Incident,
+    why: NotifyReason,
+    reached: &[Channel],
+) {
+    let failed = [(one.key.clone(), why, reached.to_vec())];
+    block_on(incidents.settle_claims(&[], &failed, state, at(2))).expect("written");
+}
+
+#[test]
+fn a_channel_that_has_the_message_is_left_out_when_the_others_are_tried_again() {
+    let state = Memory::default();
+    let one = confirmed(&[1], at(0));
+    let mut first = reads(1, &state, &one);
+    assert_eq!(decides(&mut first, &state, &one, 1).notify, OPEN);
+    fails(
+        &mut first,
+        &state,
+        &one,
+        NotifyReason::Opened,
+        &[Channel::Topic],
+    );
+
+    let mut retry = reads(2, &state, &one);
+    assert_eq!(decides(&mut retry, &state, &one, 3).notify, OPEN);
+    let had = |incidents: &Incidents, why, now| incidents.reached(&one.key, why, now);
+    assert_eq!(had(&retry, NotifyReason::Opened, at(3)), [Channel::Topic]);
+    assert_eq!(
+        had(&retry, NotifyReason::StateChanged, at(3)),
+        [],
+        "it is news to all"
+    );
+    let reminder = at(2) + DAY;
+    assert_eq!(
+        had(&retry, NotifyReason::Opened, reminder),
+        [],
+        "it was long ago"
+    );
+    marks(&mut retry, &state, &one, NotifyReason::Opened);
+
+    let mut later = reads(3, &state, &one);
+    assert_eq!(
+        decides(&mut later, &state, &one, 4).notify,
+        NotifyDecision::Suppress
+    );
+    assert_eq!(had(&later, NotifyReason::Opened, at(4)), []);
+}
+
+#[test]
+fn growth_counts_from_what_the_first_channel_has_been_told() {
+    let state = Memory::default();
+    let (few, many) = (
+        confirmed(&[1], at(0)),
+        confirmed(&[1, 2, 3, 4, 5, 6], at(1)),
+    );
+    let mut first = reads(1, &state, &few);
+    decides(&mut first, &state, &few, 1);
+    fails(
+        &mut first,
+        &state,
+        &few,
+        NotifyReason::Opened,
+        &[Channel::Topic],
+    );
+    let mut retry = reads(2, &state, &many);
+    assert_eq!(decides(&mut retry, &state, &many, 3).notify, OPEN);
+    marks(&mut retry, &state, &many, NotifyReason::Opened);
+    let mut later = reads(3, &state, &many);
+    let grew = NotifyDecision::Send(NotifyReason::Grew);
+    assert_eq!(decides(&mut later, &state, &many, 4).notify, grew);
+}
+
+#[test]
+fn what_one_channel_alone_has_been_told_comes_to_an_end_in_all() {
+    let state = Memory::default();
+    let one = confirmed(&[1], at(0));
+    let mut first = reads(1, &state, &one);
+    decides(&mut first, &state, &one, 1);
+    fails(
+        &mut first,
+        &state,
+        &one,
+        NotifyReason::Opened,
+        &[Channel::Topic],
+    );
+    let healed = [recovered(1, at(9))];
+    let mut later = reads(2, &state, &one);
+    let over = |incidents: &mut Incidents| {
+        let over = block_on(incidents.recover_all(&healed, &state, &times(10)));
+        over.expect("written").0.len()
+    };
+    assert_eq!(over(&mut later), 1);
+    fails(
+        &mut later,
+        &state,
+        &one,
+        NotifyReason::Resolved,
+        &[Channel::EventBus],
+    );
+    let mut retry = reads(3, &state, &one);
+    assert_eq!(over(&mut retry), 1);
+    let had = retry.reached(&one.key, NotifyReason::Resolved, at(11));
+    assert_eq!(had, [Channel::EventBus]);
+    marks(&mut retry, &state, &one, NotifyReason::Resolved);
+    assert_eq!(over(&mut reads(4, &state, &one)), 0);
+    // In its next life nobody knows it.
+    let back = confirmed(&[1], at(20));
+    let mut next = reads(5, &state, &back);
+    assert_eq!(decides(&mut next, &state, &back, 21).notify, OPEN);
+    assert_eq!(next.reached(&back.key, NotifyReason::Opened, at(21)), []);
 }
 
 #[test]

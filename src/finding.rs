@@ -261,6 +261,9 @@ pub struct Recovered {
     pub cause: Cause,
     /// The id of the signature, or the check, that proves it.
     pub signature: String,
+    /// When the oldest of its evidence was logged; `None` where that is no longer known.
+    #[serde(skip)]
+    pub since: Option<Timestamp>,
     /// When it was proved, by the log's clock.
     pub at: Timestamp,
 }

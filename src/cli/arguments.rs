@@ -10,6 +10,8 @@ closed_names! {
     pub(super) Format {
         /// For a person.
         Text = "text",
+        /// For a browser or for print: a page that is one file.
+        Html = "html",
         /// For a program: the report, as the function answers it.
         Json = "json",
     }

@@ -6,6 +6,7 @@ mod diagnose;
 mod event;
 mod input;
 mod live;
+mod page;
 mod runbook;
 mod scan;
 mod signatures;
@@ -130,5 +131,13 @@ impl Output {
             status: 0,
             complaint: None,
         }
+    }
+
+    /// With what else is to be said, on standard error.
+    fn and(mut self, remark: Option<&str>) -> Self {
+        let all = self.complaint.iter().map(String::as_str).chain(remark);
+        let all: Vec<&str> = all.collect();
+        self.complaint = (!all.is_empty()).then(|| all.join("\n"));
+        self
     }
 }

@@ -37,7 +37,7 @@ enum Command {
     Show {
         /// As the list and every report name it.
         cause: String,
-        #[arg(long, default_value_t = Format::Text, value_parser = one_of(Format::ALL, Format::as_str))]
+        #[arg(long, default_value_t = Format::Text, value_parser = one_of(&[Format::Text, Format::Json], Format::as_str))]
         format: Format,
     },
 }
@@ -49,8 +49,9 @@ pub(super) fn run(args: Args) -> Result<Output, String> {
         Command::Show { cause, format } => {
             let page = page(of(&cause)?);
             Ok(Output::success(match format {
-                Format::Text => text(&page, Style::of_standard_output().width),
                 Format::Json => format!("{:#}\n", serde_json::json!(page)),
+                // No argument asks for a page.
+                Format::Text | Format::Html => text(&page, Style::of_standard_output().width),
             }))
         }
     }

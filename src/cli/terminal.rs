@@ -3,13 +3,41 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
+use super::arguments::Format;
+use crate::cause::closed_names;
+use crate::notify::page::Ink;
 pub(super) use crate::notify::page::Style;
+
+closed_names! {
+    /// What a verdict comes to at a glance.
+    pub(super) Tone {
+        Good = "good",
+        Doubtful = "doubtful",
+        Bad = "bad",
+    }
+}
+
+impl Tone {
+    pub(super) fn ink(self) -> Ink {
+        match self {
+            Self::Good => Ink::GREEN,
+            Self::Doubtful => Ink::YELLOW,
+            Self::Bad => Ink::RED,
+        }
+    }
+}
 
 /// Columns of prose where nothing asks for fewer.
 const WIDEST: usize = 100;
 
 /// With fewer, most lines would be a word.
 const NARROWEST: usize = 24;
+
+/// What to do with an answer that no terminal shows as it is meant.
+pub(super) fn hint(format: Format) -> Option<&'static str> {
+    let is_for_a_browser = format == Format::Html && io::stdout().is_terminal();
+    is_for_a_browser.then_some("this is a page for a browser: redirect it to a file, > page.html")
+}
 
 impl Style {
     pub(crate) fn of_standard_output() -> Self {

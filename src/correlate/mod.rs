@@ -483,6 +483,7 @@ impl NodeState {
                     node: String::new(),
                     cause,
                     signature: found.signature.id.to_owned(),
+                    since: Some(open.first),
                     at: record.at,
                 });
             }
@@ -493,8 +494,8 @@ impl NodeState {
                 None => self.proven.push((*part, record.at)),
             }
         }
-        recovered.sort_by_key(|over| over.cause);
-        recovered.dedup();
+        recovered.sort_by_key(|over| (over.cause, over.since));
+        recovered.dedup_by_key(|over| over.cause);
         if recovered.is_empty() {
             Ingested::NoChange
         } else {

@@ -342,6 +342,7 @@ pub fn over(state: &StreamState, source: &Source) -> Vec<Recovered> {
             node: node.id.to_string(),
             cause,
             signature: String::new(),
+            since: None,
             at,
         })
     });

@@ -55,6 +55,7 @@ pub fn recovered(diagnosed: &[Diagnosis]) -> Vec<Recovered> {
             node: one.finding.node.id.to_string(),
             cause: one.cause,
             signature: registration::CHECK.name.to_owned(),
+            since: Some(one.finding.first),
             at: one.recovered_at?,
         })
     };

@@ -240,6 +240,7 @@ impl Reporting {
                 node: self.node.id.to_string(),
                 cause: fault.cause,
                 signature: PING.to_owned(),
+                since: None,
                 at,
             })
         };

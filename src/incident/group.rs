@@ -63,6 +63,8 @@ pub struct Incident {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AffectedNode {
     pub node: Node,
+    /// The node's own oldest evidence.
+    pub first: Timestamp,
     /// The node's own newest evidence.
     pub last: Timestamp,
     /// A check on this very node confirmed the cause in this invocation.
@@ -239,6 +241,7 @@ fn affected(members: &[&Diagnosis]) -> Vec<AffectedNode> {
         };
         match affected.last_mut() {
             Some(hit) if node_key(&hit.node) == node_key(&finding.node) => {
+                hit.first = hit.first.min(finding.first);
                 hit.last = hit.last.max(finding.last);
                 hit.confirmed |= confirmed;
                 for cause in named {
@@ -249,6 +252,7 @@ fn affected(members: &[&Diagnosis]) -> Vec<AffectedNode> {
             }
             Some(_) | None => affected.push(AffectedNode {
                 node: finding.node.clone(),
+                first: finding.first,
                 last: finding.last,
                 confirmed,
                 log_candidates: named.to_vec(),

@@ -134,6 +134,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
 pub(crate) fn hit(id: &str, region: &str, cause: Cause) -> AffectedNode {
     AffectedNode {
         node: node(id, region),
+        first: at("2026-11-23T04:19:04Z"),
         last: at("2026-11-23T04:19:04Z"),
         confirmed: false,
         log_candidates: vec![cause],

@@ -11,7 +11,7 @@ use crate::diagnose::check::CheckStatus;
 use crate::diagnose::diagnosis::FaultState;
 use crate::finding::Evidence;
 use crate::incident::group::Incident;
-use crate::incident::nodes::{NodeEntry, NodeList};
+use crate::incident::nodes::{NODES_LISTED, NodeEntry, NodeList};
 use crate::incident::store::ResolvedIncident;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
@@ -49,7 +49,7 @@ pub(crate) struct Content {
     pub detail: String,
     /// How sure it is, and by what.
     pub confidence: String,
-    /// Since when, how long, and when it was last logged.
+    /// Since when, how long, and when it was last logged; empty where no log says so.
     pub since: String,
     pub account: Option<String>,
     pub region: Option<String>,
@@ -68,6 +68,8 @@ pub(crate) struct Content {
     /// The nodes with their Name tags: all of a few, the first of many.
     pub nodes: String,
     pub node_count: usize,
+    /// The first [`NODES_LISTED`] of which evidence was read now, with when theirs began.
+    pub began: Vec<(String, String)>,
     pub key: String,
     /// What makes two messages of one incident the same.
     pub identity: String,
@@ -120,10 +122,12 @@ impl Content {
             title,
             doubt,
             confidence,
-            since: now.map_or(String::new(), |now| {
-                let logged = (!is_without_log(incident)).then_some(incident.last);
-                since(began, logged, now)
-            }),
+            since: match (now, is_without_log(incident)) {
+                (Some(now), true) => since(began, None, now),
+                (Some(now), false) => since(began, Some(incident.last), now),
+                (None, true) => String::new(),
+                (None, false) => by_the_log(began, incident.last),
+            },
             account: shared(nodes, |node| &node.account),
             region: shared(nodes, |node| &node.region),
             changed: changed(plan, outcome),
@@ -135,6 +139,9 @@ impl Content {
             repaired: status == OutcomeStatus::Repaired,
             nodes: list(nodes, |id| label(id, incident)),
             node_count: nodes.count,
+            began: (incident.affected.iter().take(NODES_LISTED))
+                .map(|hit| (label(hit.node.id.as_str(), incident), second(hit.first)))
+                .collect(),
             key: redact_line(&incident.key),
             identity: format!("{kind} {status:?} {} {}", incident.last, nodes.count),
             event: Event::of(incident, nodes, plan, outcome, kind, began),
@@ -187,6 +194,7 @@ impl Content {
             repaired: false,
             nodes: list(nodes, redact_line),
             node_count: nodes.count,
+            began: Vec::new(),
             key: redact_line(&over.key),
             identity: format!("{kind} {end}"),
             event: Event::resolved(over),
@@ -273,6 +281,15 @@ fn since(began: Timestamp, logged: Option<Timestamp>, now: Timestamp) -> String 
     format!("{first}{lasted}{again}.{}", old.unwrap_or_default())
 }
 
+/// Since when, by the clock of a log in hand.
+fn by_the_log(began: Timestamp, last: Timestamp) -> String {
+    let [first, last] = [began, last].map(second);
+    match first == last {
+        true => format!("{first}."),
+        false => format!("{first}, last logged {last}."),
+    }
+}
+
 /// The age of evidence that is not of today.
 fn old(at: Timestamp, now: Timestamp) -> Option<String> {
     let old = now.duration_since(at);
@@ -335,7 +352,7 @@ fn evidence(records: &[Evidence], most: usize, now: Option<Timestamp>) -> Vec<Qu
         }
         lines.retain(|line| !known(line));
         let place = (record.place.as_deref()).map_or("Log".to_owned(), redact_line);
-        let at = record.at.strftime("%Y-%m-%d %H:%M:%S");
+        let at = second(record.at);
         let (zone, old) = match now {
             Some(now) => (" UTC", old(record.at, now)),
             None => ("", None),
@@ -416,8 +433,13 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// `2026-11-23 04:19:04`, as a log has it.
+pub(crate) fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// One rounded unit of which there are at least two: `42 min`, `25 h`, `3 days`.
-fn age(span: SignedDuration) -> String {
+pub(crate) fn age(span: SignedDuration) -> String {
     let seconds = span.as_secs().unsigned_abs();
     let rounded = |unit: u64| (seconds + unit / 2) / unit;
     match seconds {

@@ -250,6 +250,7 @@ mod tests {
             node: node.to_owned(),
             cause: Cause::Throttled,
             signature: "health-ok".to_owned(),
+            since: None,
             at: at("2026-11-23T04:19:03Z"),
         }
     }

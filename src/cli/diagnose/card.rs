@@ -7,12 +7,14 @@ use crate::diagnose::by_id::{NodeDiagnosis, NodeStatus};
 use crate::diagnose::check::{CheckResult, CheckStatus, Question};
 use crate::diagnose::question;
 use crate::incident::group::Incident;
+use crate::notify::content::Content;
 use crate::notify::page::{Ink, Page, Style, wrap};
 use crate::report::build;
 use crate::text::redact::redact_line;
 
 use crate::cli::plural;
 use crate::cli::scan::text::{content, show};
+use crate::cli::terminal::Tone;
 
 /// The cards of all nodes, then what is to be fixed.
 pub(super) fn render(
@@ -35,16 +37,35 @@ pub(super) fn render(
         page.heading(&format!("{} to fix.", plural(incidents.len(), "thing")));
     }
     for (number, incident) in (1..).zip(incidents) {
-        let untouched = build::untouched("Live state is only read; nothing is changed.");
-        let mut content = content(incident, &untouched);
-        // The cards have them.
-        content.checks.clear();
-        show(&mut page, number, &content);
+        show(&mut page, number, &to_fix(incident));
     }
     page.text
 }
 
+/// What there is to say of an incident of which the cards have the checks.
+pub(super) fn to_fix(incident: &Incident) -> Content {
+    let untouched = build::untouched("Live state is only read; nothing is changed.");
+    let mut content = content(incident, &untouched);
+    content.checks.clear();
+    content
+}
+
 fn card(page: &mut Page, diagnosed: &NodeDiagnosis, incidents: &[Incident]) {
+    page.painted(Ink::BOLD, &name(diagnosed));
+    let (tone, status) = verdict(diagnosed, incidents);
+    page.painted(tone.ink(), &status);
+    let mut before = None;
+    for (question, result) in results(diagnosed) {
+        let label = match before.replace(question) == Some(question) {
+            true => "",
+            false => asked(question),
+        };
+        line(page, label, &result);
+    }
+}
+
+/// `i-0123456789abcdef0 (web-03), account 123456789012, eu-central-1`.
+pub(super) fn name(diagnosed: &NodeDiagnosis) -> String {
     let node = &diagnosed.node;
     let name = diagnosed.name.as_deref().map(redact_line);
     let parts = [
@@ -55,38 +76,32 @@ fn card(page: &mut Page, diagnosed: &NodeDiagnosis, incidents: &[Incident]) {
         node.region.as_ref().map(|region| format!(", {region}")),
     ];
     let parts: String = parts.into_iter().flatten().collect();
-    page.painted(Ink::BOLD, &format!("{}{parts}", node.id));
-    let (ink, status) = verdict(diagnosed, incidents);
-    page.painted(ink, &status);
-    let mut shown = BTreeSet::new();
-    let mut before = None;
-    let alike = |a: &CheckResult, b: &CheckResult| a.service.is_some() && a.service == b.service;
-    for results in diagnosed.checks.chunk_by(alike) {
-        for result in path(results).iter() {
-            let Some(question) = question(result.check) else {
-                continue;
-            };
-            // What keeps several checks from looking stands once.
-            if !shown.insert((question, result.status, result.note.clone())) {
-                continue;
-            }
-            let label = match before.replace(question) == Some(question) {
-                true => "",
-                false => asked(question),
-            };
-            line(page, label, result);
-        }
-    }
+    format!("{}{parts}", node.id)
 }
+
+/// What each check found that says something, by its question.
+pub(super) fn results(diagnosed: &NodeDiagnosis) -> Vec<(Question, CheckResult)> {
+    let mut shown = BTreeSet::new();
+    let alike = |a: &CheckResult, b: &CheckResult| a.service.is_some() && a.service == b.service;
+    let paths = diagnosed.checks.chunk_by(alike);
+    let results = paths.flat_map(|results| path(results).into_owned());
+    let asked = results.filter_map(|result| Some((question(result.check)?, result)));
+    // What keeps several checks from looking stands once.
+    asked
+        .filter(|(question, result)| shown.insert((*question, result.status, result.note.clone())))
+        .collect()
+}
+
+/// Who can look where the caller could not.
+pub(super) const READER: &str = "a --profile with AmazonEC2ReadOnlyAccess, IAMReadOnlyAccess and \
+    AmazonSSMReadOnlyAccess, of the node's account, and its --region.";
 
 /// Who could not look, and who can.
 fn reader(page: &mut Page, caller: Option<&str>) {
     if let Some(arn) = caller {
         page.line(&format!("Caller: {}", redact_line(arn)));
     }
-    let policies = "AmazonEC2ReadOnlyAccess, IAMReadOnlyAccess and AmazonSSMReadOnlyAccess";
-    let fix = format!("a --profile with {policies}, of the node's account, and its --region.");
-    page.line(&wrap(&fix, "Fix: ", "     ", page.style.width));
+    page.line(&wrap(READER, "Fix: ", "     ", page.style.width));
 }
 
 /// The results for the path to one service: an open one is one line.
@@ -104,7 +119,8 @@ fn path(results: &[CheckResult]) -> Cow<'_, [CheckResult]> {
     }
 }
 
-fn verdict(diagnosed: &NodeDiagnosis, incidents: &[Incident]) -> (Ink, String) {
+/// The verdict on the node in a sentence or two.
+pub(super) fn verdict(diagnosed: &NodeDiagnosis, incidents: &[Incident]) -> (Tone, String) {
     let id = &diagnosed.node.id;
     let mut incidents = incidents.iter();
     let wrong = incidents.find(|one| one.nodes().any(|node| node.id == *id));
@@ -112,29 +128,32 @@ fn verdict(diagnosed: &NodeDiagnosis, incidents: &[Incident]) -> (Ink, String) {
         let sure = format!("Severity {}, {}.", incident.severity, incident.confidence);
         (redact_line(&incident.title), sure)
     });
-    let (ink, said) = match diagnosed.status {
+    let (tone, said) = match diagnosed.status {
         NodeStatus::Healthy => (
-            Ink::GREEN,
+            Tone::Good,
             "HEALTHY. It reports to Systems Manager, and no check proves a fault.",
         ),
-        NodeStatus::Faulty => return (Ink::RED, format!("FAULTY. {title}. {sure}")),
-        NodeStatus::Silent => return (Ink::YELLOW, format!("SILENT. {title}.")),
-        NodeStatus::Stopped => (Ink::YELLOW, "STOPPED. No agent runs on it."),
-        NodeStatus::Late => (Ink::YELLOW, "LATE. It has not reported for a short time."),
-        NodeStatus::Terminated => (Ink::YELLOW, "TERMINATED. No agent runs on it."),
+        NodeStatus::Faulty => return (Tone::Bad, format!("FAULTY. {title}. {sure}")),
+        NodeStatus::Silent => return (Tone::Doubtful, format!("SILENT. {title}.")),
+        NodeStatus::Stopped => (Tone::Doubtful, "STOPPED. No agent runs on it."),
+        NodeStatus::Late => (
+            Tone::Doubtful,
+            "LATE. It has not reported for a short time.",
+        ),
+        NodeStatus::Terminated => (Tone::Doubtful, "TERMINATED. No agent runs on it."),
         NodeStatus::NotFound => (
-            Ink::YELLOW,
+            Tone::Doubtful,
             "NOT FOUND. EC2 returned no such instance in this account and Region.",
         ),
         NodeStatus::Undetermined => (
-            Ink::YELLOW,
+            Tone::Doubtful,
             "UNDETERMINED. Could not read whether it reports to Systems Manager.",
         ),
     };
-    (ink, said.to_owned())
+    (tone, said.to_owned())
 }
 
-fn asked(question: Question) -> &'static str {
+pub(super) fn asked(question: Question) -> &'static str {
     match question {
         Question::Running => "Running?",
         Question::Credentials => "Credentials?",
@@ -161,7 +180,9 @@ fn line(page: &mut Page, label: &str, result: &CheckResult) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::html;
     use super::*;
+    use crate::cli::page::tests::{assert_sound, text};
     use crate::diagnose::Home;
     use crate::diagnose::by_id::{diagnose_by_id, finding_of};
     use crate::diagnose::facts::{
@@ -183,7 +204,25 @@ mod tests {
         let wrong = diagnosed.diagnosis.iter().cloned();
         let incidents = group_into_incidents(wrong.collect());
         let caller = Some("arn:aws:sts::111122223333:assumed-role/Support/me");
+        let page = html::render(&[diagnosed.clone()], caller, &incidents, second(0));
+        assert_sound(&page);
+        for (_, result) in results(&diagnosed) {
+            assert!(text(&page).contains(&result.note), "{page}");
+        }
         render(&[diagnosed], caller, &incidents, style)
+    }
+
+    #[test]
+    fn a_page_has_the_card_and_what_is_to_be_fixed() {
+        let id = NodeId::Instance(instance_id(1));
+        let mut facts = world_with_endpoint(|_, _| {});
+        instance(&mut facts).profile = None;
+        reported(&id, "ConnectionLost", &mut facts);
+        let node = Node { id, ..node(1) };
+        let diagnosed = diagnose_by_id(finding_of(node, second(0)), &facts, &Home::default());
+        let incidents = group_into_incidents(diagnosed.diagnosis.iter().cloned().collect());
+        let page = html::render(&[diagnosed], None, &incidents, second(0));
+        insta::assert_snapshot!(text(&page));
     }
 
     fn reported(id: &NodeId, status: &str, facts: &mut Facts) {

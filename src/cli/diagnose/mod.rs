@@ -1,6 +1,7 @@
 //! `diagnose`: the verdict on nodes of which no log is at hand.
 
 mod card;
+mod html;
 
 use crate::diagnose::Needs;
 use crate::diagnose::by_id::{NodeDiagnosis, diagnose_by_id, finding_of};
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::cli::arguments::{Format, node, one_of};
 use crate::cli::live::{self, Access, Caller};
-use crate::cli::terminal::Style;
+use crate::cli::terminal::{Style, hint};
 use crate::cli::{Output, UNREADABLE};
 
 /// Says what is wrong with nodes by live state alone, without their logs.
@@ -32,6 +33,7 @@ use crate::cli::{Output, UNREADABLE};
 #[command(after_help = "Examples:
   ssm-agent-triage diagnose i-0123456789abcdef0
   ssm-agent-triage diagnose i-0123456789abcdef0 mi-0123456789abcdef0 --profile ops --region eu-central-1
+  ssm-agent-triage diagnose i-0123456789abcdef0 --format html > page.html
   ssm-agent-triage diagnose i-0123456789abcdef0 --format json | jq '.nodes[].status'")]
 pub(super) struct Args {
     /// Ids of EC2 instances or hybrid nodes, all of one account and Region.
@@ -39,7 +41,8 @@ pub(super) struct Args {
     nodes: Vec<NodeId>,
     #[command(flatten)]
     access: Access,
-    /// A card with every check of each node, or the report as the function answers it.
+    /// A card with every check of each node, the same as a page for a browser, or the report as
+    /// the function answers it.
     #[arg(long, default_value_t = Format::Text, value_parser = one_of(Format::ALL, Format::as_str))]
     format: Format,
 }
@@ -75,10 +78,11 @@ pub(super) fn run(args: &Args) -> Result<Output, String> {
         diagnosed: diagnosed.collect(),
         caller,
     };
-    Ok(tell(&reading, args.format, Style::of_standard_output()))
+    let output = tell(&reading, args.format, Style::of_standard_output(), now);
+    Ok(output.and(hint(args.format)))
 }
 
-fn tell(reading: &Reading, format: Format, style: Style) -> Output {
+fn tell(reading: &Reading, format: Format, style: Style, now: Timestamp) -> Output {
     let wrong = (reading.diagnosed.iter()).filter_map(|one| one.diagnosis.clone());
     let incidents = group_into_incidents(wrong.collect());
     let mut unknown = reading
@@ -97,6 +101,12 @@ fn tell(reading: &Reading, format: Format, style: Style) -> Output {
             reading.caller.arn.as_deref(),
             &incidents,
             style,
+        ),
+        Format::Html => html::render(
+            &reading.diagnosed,
+            reading.caller.arn.as_deref(),
+            &incidents,
+            now,
         ),
         Format::Json => {
             let source = SourceSummary {

@@ -1,11 +1,13 @@
 //! `scan`: the verdict on log files in hand.
 
+mod html;
 mod inputs;
 mod json;
 mod progress;
 mod read;
 mod records;
 pub(super) mod text;
+mod words;
 
 use std::path::PathBuf;
 
@@ -20,7 +22,7 @@ use jiff::Timestamp;
 use crate::cli::arguments::{Format, account, node, one_of};
 use crate::cli::input::name_of;
 use crate::cli::live::{self, Access, Caller};
-use crate::cli::terminal::Style;
+use crate::cli::terminal::{Style, hint};
 use crate::cli::{Output, UNREADABLE, signatures};
 use inputs::NodeLogs;
 use progress::Progress;
@@ -42,6 +44,7 @@ use read::{NodeReading, Origin};
   ssm-agent-triage scan /var/log/amazon/ssm --node i-0123456789abcdef0 --live --profile ops
   journalctl -u amazon-ssm-agent | ssm-agent-triage scan
   xclip -o | ssm-agent-triage scan        # a paste: pbpaste on macOS, Get-Clipboard on Windows
+  ssm-agent-triage scan collected/*/ --format html > page.html
   ssm-agent-triage scan collected/*/ --format json | jq '.incidents[].title'")]
 pub(super) struct Args {
     /// Logs of one node, `-` for standard input; or directories, each a node named by it. Files
@@ -60,7 +63,7 @@ pub(super) struct Args {
     live: bool,
     #[command(flatten)]
     access: Access,
-    /// Text for a person, or the report as the function answers it.
+    /// Text for a person, a page for a browser, or the report as the function answers it.
     #[arg(long, default_value_t = Format::Text, value_parser = one_of(Format::ALL, Format::as_str))]
     format: Format,
 }
@@ -71,16 +74,36 @@ pub(super) struct Verdict {
     pub incidents: Vec<Incident>,
     /// Whether live state was read too.
     pub live: bool,
-    /// Nodes and files that were read, be it in part.
-    pub nodes: usize,
+    /// Of each node whose files were read, be it in part.
+    pub logs: Vec<NodeLog>,
     pub files: usize,
     /// Why something was not read, or not to its end, one sentence each.
     pub unread: Vec<String>,
 }
 
+/// What was read of the log of one node.
+pub(super) struct NodeLog {
+    /// By what it was read under; several where the lines name several hosts.
+    pub nodes: Vec<String>,
+    pub oldest: Option<Timestamp>,
+    pub newest: Option<Timestamp>,
+}
+
+impl NodeLog {
+    fn of(reading: &BatchAnalysis) -> Self {
+        let ids = reading.nodes.iter().map(|node| node.id.to_string());
+        Self {
+            nodes: ids.collect(),
+            oldest: reading.source.oldest,
+            newest: reading.source.newest,
+        }
+    }
+}
+
 /// Reads the logs and tells; the error is a sentence for standard error.
 pub(super) fn run(args: &Args) -> Result<Output, String> {
-    scan(args, Style::of_standard_output(), Timestamp::now())
+    let output = scan(args, Style::of_standard_output(), Timestamp::now())?;
+    Ok(output.and(hint(args.format)))
 }
 
 fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
@@ -108,7 +131,7 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     if readings.is_empty() {
         return Err(unread.join("\n"));
     }
-    let nodes = readings.len();
+    let logs = readings.iter().map(NodeLog::of).collect();
     let mut reading = together(readings);
     let findings = std::mem::take(&mut reading.findings);
     let diagnosed = if args.live {
@@ -134,13 +157,14 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
         reading,
         incidents,
         live: args.live,
-        nodes,
+        logs,
         files,
         unread,
     };
     Ok(Output {
         text: match args.format {
             Format::Text => text::render(&verdict, engine.signatures(), style),
+            Format::Html => html::render(&verdict, engine.signatures(), now),
             Format::Json => json::render(verdict),
         },
         status,
@@ -196,6 +220,8 @@ fn together(readings: Vec<BatchAnalysis>) -> BatchAnalysis {
 mod advice_tests;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(test)]
+mod page_tests;
 
 #[cfg(test)]
 mod tests {

@@ -415,6 +415,7 @@ impl Entry {
         let nodes: Vec<&Node> = open.map(|(node, _)| node).collect();
         let hit = |node: &&Node| AffectedNode {
             node: (*node).clone(),
+            first: self.since,
             last: self.newest,
             confirmed: false,
             log_candidates: Vec::new(),

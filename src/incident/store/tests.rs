@@ -35,6 +35,7 @@ fn node(number: u32) -> Node {
 fn incident(scope: &str, nodes: &[u32], last: Timestamp, confidence: Confidence) -> Incident {
     let hit = |number: &u32| AffectedNode {
         node: node(*number),
+        first: last,
         last,
         confirmed: confidence == Confidence::Confirmed,
         log_candidates: ROLE_SERIES.to_vec(),
@@ -79,6 +80,7 @@ pub(super) fn recovered(number: u32, when: Timestamp) -> Recovered {
         node: node(number).id.as_str().to_owned(),
         cause: Cause::NoInstanceProfile,
         signature: "connected".to_owned(),
+        since: None,
         at: when,
     }
 }

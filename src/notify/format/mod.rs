@@ -2,6 +2,7 @@
 //! `formats!`. The order of the sections is that in which a reader needs them.
 
 pub(crate) mod chat;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod mail;
@@ -37,6 +38,7 @@ formats! {
     /// The event.
     Json = "json": json::render;
     PerProtocol = "per-protocol": per_protocol::render;
+    Html = "html": html::render;
     Log = "log": log::render;
     Terminal = "terminal": terminal::render;
 }
@@ -86,12 +88,21 @@ fn step(page: &mut Page, mark: &str, step: &Step) {
     }
 }
 
-fn evidence(page: &mut Page, content: &Content, (mut room, length): Quoted) {
-    for (after, record) in (0..content.evidence.len()).rev().zip(&content.evidence) {
+/// The records as they are quoted: where each comes from, and its lines.
+fn records(content: &Content, (mut room, length): Quoted) -> Vec<(&str, Vec<String>)> {
+    let left = (0..content.evidence.len()).rev();
+    let quoted = left.zip(&content.evidence).map(|(after, record)| {
         // A line is left for each record that follows.
         let lines = quote::fewer(&record.lines, room - after, length);
         room -= lines.len();
-        page.painted(Ink::DIM, &format!("{}:", record.origin));
+        (record.origin.as_str(), lines)
+    });
+    quoted.collect()
+}
+
+fn evidence(page: &mut Page, content: &Content, quoted: Quoted) {
+    for (origin, lines) in records(content, quoted) {
+        page.painted(Ink::DIM, &format!("{origin}:"));
         for line in &lines {
             page.wrapped(line, "| ", "|   ");
         }

@@ -467,6 +467,7 @@ fn every_cause_is_a_message_in_every_format() {
                 Format::Chat => &["nextSteps", "keywords"][..],
                 Format::PerProtocol => &["default", "FIX", "nextSteps", "advice"],
                 Format::Json => &["advice", "evidence", "checks"],
+                Format::Html => &[">Fix<", ">Next<", ">Verify<", ">Log<"],
                 _ => &["FIX", "NEXT", "Verify: ", "EVIDENCE"],
             };
             for section in sections {

@@ -52,6 +52,7 @@ fn good_hit(cause: Cause) -> AffectedNode {
             account: AccountId::parse(OWN),
             region: Some(region()),
         },
+        first: ago(60),
         last: ago(60),
         confirmed: true,
         log_candidates: vec![Cause::NoInstanceProfile, cause],

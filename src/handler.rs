@@ -12,6 +12,7 @@ mod error;
 mod intake;
 mod invocation;
 mod log;
+mod metrics;
 mod notifier;
 mod progress;
 mod request;
@@ -48,9 +49,11 @@ use crate::state::{Memory, StateError};
 use budget::Budget;
 pub use error::{HandlerError, UndeliveredNotification};
 use invocation::Invocation;
-pub use log::log;
+use log::print;
+pub use log::{LogLevel, log};
+use metrics::Metrics;
 use services::Aws;
-use state::State;
+use state::{Kept, State};
 
 /// The function of one execution environment.
 #[derive(Debug)]
@@ -59,6 +62,7 @@ pub struct Handler {
     /// Built at the first batch, unless the operator has signatures.
     engine: OnceLock<Engine>,
     services: Arc<Aws>,
+    session: Arc<Session>,
     /// The state that all execution environments share.
     table: Option<Table>,
     /// In its place where there is none.
@@ -103,6 +107,7 @@ impl Handler {
             table: (config.state_table.as_ref()).map(|name| Table::new(name, Arc::clone(&session))),
             memory: Memory::default(),
             turn: Mutex::default(),
+            session,
             config,
         })
     }
@@ -118,11 +123,14 @@ impl Handler {
         let answering: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.answer(&event));
         let result = answering.await;
         if let Err(error) = &result {
-            log(format_args!(
-                "the invocation fails: {}: {}",
-                error.name(),
-                error.summary()
-            ));
+            log(
+                LogLevel::Error,
+                format_args!(
+                    "the invocation fails: {}: {}",
+                    error.name(),
+                    error.summary()
+                ),
+            );
         }
         result
     }
@@ -147,6 +155,7 @@ impl Handler {
             now,
             clock: Timestamp::now as fn() -> Timestamp,
             began: at,
+            metrics: Metrics::default(),
             ends_at: Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX),
             me: RandomState::new().hash_one(&event.context.request_id),
             without_state: None,
@@ -172,24 +181,50 @@ impl Handler {
             }
         };
         let _turn = self.turn.lock().await;
+        let answer = self.with_state(&work, &around, &mut invocation).await;
+        let metrics = &invocation.metrics;
+        if let Err(HandlerError::UndeliveredNotification(messages)) = &answer {
+            metrics.add("Undelivered", messages.len());
+        }
+        metrics.add("Calls", self.session.take_calls());
+        let function = self.config.function.as_deref();
+        let line = metrics.line(function.unwrap_or(env!("CARGO_PKG_NAME")), now);
+        if let Err(error) = print(&line) {
+            log(
+                LogLevel::Warn,
+                format_args!("the metrics could not be printed: {error}"),
+            );
+        }
+        answer
+    }
+
+    /// Does the work of an invocation over the table, or without it where it cannot be
+    /// used.
+    async fn with_state(
+        &self,
+        work: &Work<'_>,
+        around: &DecodeContext,
+        invocation: &mut Invocation<fn() -> Timestamp>,
+    ) -> Result<Answer, HandlerError> {
         if let Some(table) = &self.table {
-            match self
-                .run(&work, &State::Table(table), &around, &invocation)
-                .await
-            {
+            let state = State::new(Kept::Table(table));
+            let answer = self.run(work, &state, around, invocation).await;
+            invocation.metrics.add("StateConflicts", state.conflicts());
+            match answer {
                 // Nothing is lost without it: what was notified may be notified again.
                 Err(HandlerError::State(StateError::Unusable(why))) => {
                     let why = format!("the state table cannot be used, {why}");
-                    log(format_args!(
-                        "going on without the state of other environments: {why}"
-                    ));
+                    log(
+                        LogLevel::Warn,
+                        format_args!("going on without the state of other environments: {why}"),
+                    );
                     invocation.without_state = Some(why);
                 }
                 answer => return answer,
             }
         }
-        let memory = State::Memory(&self.memory);
-        self.run(&work, &memory, &around, &invocation).await
+        let memory = State::new(Kept::Memory(&self.memory));
+        self.run(work, &memory, around, invocation).await
     }
 
     /// Does the work of an invocation with this state.
@@ -215,6 +250,14 @@ impl Handler {
         let kind = deliveries.kind;
         let now = invocation.now;
         let mut intake = intake::read(self.engine(), state, deliveries, around, now).await?;
+        let metrics = &invocation.metrics;
+        metrics.add("Batches", deliveries.items.len());
+        metrics.add("Records", intake.source.records as usize);
+        let unrecognised = intake.unrecognised.iter().map(|one| one.count as usize);
+        metrics.add("Unrecognised", unrecognised.sum());
+        if let Some(newest) = intake.source.newest {
+            metrics.lateness(newest, now);
+        }
         let failed = std::mem::take(&mut intake.failed);
         let settled = invocation.settle(intake, kind, &self.services, state);
         let report = settled.await?;

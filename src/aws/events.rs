@@ -2,6 +2,7 @@
 
 use aws_config::Region;
 use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::config::Builder;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use tokio::sync::OnceCell;
 
@@ -50,7 +51,8 @@ impl EventBus {
                 let region = Region::new(region.to_owned());
                 config = config.into_builder().region(region).build();
             }
-            Client::new(&config)
+            let config = Builder::from(&config).interceptor(session.calls());
+            Client::from_conf(config.build())
         };
         self.client.get_or_init(build).await
     }

@@ -1,13 +1,19 @@
 //! What all clients share, built at the first call: HTTP client, credentials,
 //! Region, endpoint.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ec2::config::{SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_ec2::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_ec2::config::{
+    ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider, SharedHttpClient,
+};
+use aws_sdk_ec2::error::BoxError;
 use aws_smithy_http_client::{Builder, tls};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use tokio::sync::OnceCell;
@@ -20,13 +26,45 @@ use super::whole::Whole;
 #[derive(Debug, Default)]
 pub struct Session {
     config: OnceCell<SdkConfig>,
+    calls: Calls,
+}
+
+/// Counts the requests of all clients, each attempt.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls(Arc<AtomicUsize>);
+
+impl Intercept for Calls {
+    fn name(&self) -> &'static str {
+        "Calls"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl Session {
+    /// For the clients that are built of this.
+    pub(crate) fn calls(&self) -> Calls {
+        self.calls.clone()
+    }
+
+    /// How many requests have been made since this was asked last.
+    pub(crate) fn take_calls(&self) -> usize {
+        self.calls.0.swap(0, Ordering::Relaxed)
+    }
+
     /// With a configuration in hand instead of the environment's.
     pub fn of(config: SdkConfig) -> Self {
         Self {
             config: OnceCell::new_with(Some(config)),
+            calls: Calls::default(),
         }
     }
 
@@ -168,22 +206,25 @@ impl<C: Sdk> Client<C> {
     }
 
     pub(crate) async fn client(&self, session: &Session) -> &C {
-        let build = || async { C::new(&self.retry.apply(session.config().await)) };
+        let build = || async {
+            let config = self.retry.apply(session.config().await);
+            C::new(&config, session.calls())
+        };
         self.client.get_or_init(build).await
     }
 }
 
 /// A client of the SDK that takes whole answers only.
 pub(crate) trait Sdk {
-    fn new(config: &SdkConfig) -> Self;
+    fn new(config: &SdkConfig, calls: Calls) -> Self;
 }
 
 macro_rules! clients {
     ($($sdk:ident)+) => {$(
         impl Sdk for $sdk::Client {
-            fn new(config: &SdkConfig) -> Self {
+            fn new(config: &SdkConfig, calls: Calls) -> Self {
                 let config = $sdk::config::Builder::from(config).interceptor(Whole);
-                Self::from_conf(config.build())
+                Self::from_conf(config.interceptor(calls).build())
             }
         }
     )+};

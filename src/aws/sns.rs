@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_config::Region;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::config::Builder;
 use aws_sdk_sns::types::MessageAttributeValue;
 use tokio::sync::OnceCell;
 
@@ -53,7 +54,8 @@ impl Topic {
                 let region = Region::new(region.to_owned());
                 config = config.into_builder().region(region).build();
             }
-            Client::new(&config)
+            let config = Builder::from(&config).interceptor(session.calls());
+            Client::from_conf(config.build())
         };
         self.client.get_or_init(build).await
     }

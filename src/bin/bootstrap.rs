@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use lambda_runtime::service_fn;
 use ssm_agent_triage::config::Config;
-use ssm_agent_triage::handler::{Handler, log};
+use ssm_agent_triage::handler::{Handler, LogLevel, log};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -25,6 +25,9 @@ async fn main() -> ExitCode {
 }
 
 fn stop(error: &dyn std::error::Error) -> ExitCode {
-    log(format_args!("ssm-agent-triage stops: {error}"));
+    log(
+        LogLevel::Error,
+        format_args!("ssm-agent-triage stops: {error}"),
+    );
     ExitCode::FAILURE
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::error::HandlerError;
-use super::log;
+use super::{LogLevel, log};
 use crate::batch::Source;
 use crate::cause::Cause;
 use crate::correlate::streams::Streams;
@@ -74,10 +74,10 @@ pub(super) async fn read<S: Store>(
                 places
             }
             (Err(HandlerError::Decode(error)), Kind::Kinesis) => {
-                log(format_args!(
-                    "a record of Kinesis is left out: {}: {error}",
-                    error.name()
-                ));
+                log(
+                    LogLevel::Warn,
+                    format_args!("a record of Kinesis is left out: {}: {error}", error.name()),
+                );
                 failed.extend(delivery.sequence_number.clone());
                 failed.dedup();
                 Vec::new()
@@ -98,9 +98,10 @@ pub(super) async fn read<S: Store>(
     }
     let mut intake = together(streams);
     if unreadable > 0 {
-        log(format_args!(
-            "{unreadable} log events without a readable message are left out"
-        ));
+        log(
+            LogLevel::Warn,
+            format_args!("{unreadable} log events without a readable message are left out"),
+        );
     }
     intake.source.unreadable = unreadable;
     intake.failed = failed;

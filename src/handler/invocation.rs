@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::metrics::Metrics;
 use super::notifier::Sent;
 use crate::cause::Severity;
 use crate::diagnose::Home;
@@ -52,6 +53,7 @@ pub(super) struct Invocation<C> {
     /// What time it is.
     pub(super) clock: C,
     pub(super) began: Instant,
+    pub(super) metrics: Metrics,
     /// Lambda's deadline.
     pub(super) ends_at: Timestamp,
     /// A number that no other invocation has.

@@ -10,7 +10,9 @@ use tokio::time::{Instant, timeout_at};
 use super::budget::Budget;
 use super::error::UndeliveredNotification;
 use super::invocation::Services;
-use super::log;
+use super::log::print;
+use super::metrics::Metrics;
+use super::{LogLevel, log};
 use crate::aws::Session;
 use crate::aws::events::{Entry, EventBus};
 use crate::aws::sns::{Publication, Topic};
@@ -139,7 +141,7 @@ impl Notifier {
         let detail = content.event.within(DETAIL_BYTES);
         let entry = Entry {
             source: SOURCE,
-            detail_type: content.event.detail_type(),
+            detail_type: &content.event.detail_type(),
             resources: &content.event.resources,
             detail: &detail,
         };
@@ -172,6 +174,7 @@ pub(super) struct Notifications<'a, A, S, C> {
     pub times: Times<C>,
     /// Nothing is sent after its end.
     pub budget: Budget,
+    pub metrics: &'a Metrics,
     /// Why the state is not used: then other environments may send the same.
     pub without_state: Option<&'a str>,
     /// What could not be sent. It is notified again when the batch is retried.
@@ -294,7 +297,7 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
         let mut became = vec![Notified::Failed; messages.len()];
         let mut waiting = messages.iter().enumerate();
         let mut sending = JoinSet::new();
-        let mut under_way: HashMap<tokio::task::Id, (usize, String)> = HashMap::new();
+        let mut under_way: HashMap<tokio::task::Id, (usize, String, String)> = HashMap::new();
         let (mut out, mut failed) = (Vec::new(), Vec::new());
         loop {
             while sending.len() < SIDE_BY_SIDE && Instant::now() < self.budget.last_message {
@@ -304,10 +307,11 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                 let content = due.content((self.times.clock)(), self.without_state);
                 let (services, until) = (Arc::clone(self.services), self.budget.messages);
                 let subject = subject(&content);
+                let metric = Metrics::of_message(&content);
                 let (key, why) = due.identity();
                 let had = self.incidents.reached(key, why, (self.times.clock)());
                 let task = sending.spawn(async move { services.send(&content, &had, until).await });
-                under_way.insert(task.id(), (place, subject));
+                under_way.insert(task.id(), (place, subject, metric));
             }
             let (id, sent): (_, Sent) = match sending.join_next_with_id().await {
                 None => break,
@@ -322,13 +326,16 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                     (error.id(), sent)
                 }
             };
-            let Some((place, subject)) = under_way.remove(&id) else {
+            let Some((place, subject, metric)) = under_way.remove(&id) else {
                 continue;
             };
             let (key, why) = messages[place].identity();
             became[place] = sent.notified;
             match sent.failed.is_empty() {
-                true => out.push((key.to_owned(), why)),
+                true => {
+                    self.metrics.add(metric, 1);
+                    out.push((key.to_owned(), why));
+                }
                 false => failed.push((key.to_owned(), why, sent.reached)),
             }
             let undelivered = sent.failed.into_iter();
@@ -366,9 +373,12 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
         let now = (self.times.clock)();
         let settled = (self.incidents).settle_claims(out, failed, self.state, now);
         if let Err(error) = settled.await {
-            log(format_args!(
-                "what was notified could not be written down and may be notified again: {error}"
-            ));
+            log(
+                LogLevel::Warn,
+                format_args!(
+                    "what was notified could not be written down and may be notified again: {error}"
+                ),
+            );
         }
         out.clear();
         failed.clear();
@@ -456,12 +466,4 @@ pub(super) fn wrote(status: OutcomeStatus) -> bool {
         | OutcomeStatus::Refused
         | OutcomeStatus::Capped => false,
     }
-}
-
-/// Unlike `println!` this does not panic when nobody reads.
-fn print(line: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
 }

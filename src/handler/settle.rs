@@ -129,10 +129,12 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
                 patience: now.saturating_add(patience).unwrap_or(now),
             },
             budget: self.budget,
+            metrics: &self.metrics,
             without_state: self.without_state.as_deref(),
             undelivered,
         };
         round.tell(&mut settled).await?;
+        self.metrics.settled(&settled);
         Ok((settled, round))
     }
 

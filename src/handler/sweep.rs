@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use super::error::HandlerError;
 use super::invocation::{Invocation, Services};
-use super::log;
 use super::notifier::Settled;
 use super::progress::Progress;
+use super::{LogLevel, log};
 use crate::cause::Cause;
 use crate::diagnose::Home;
 use crate::diagnose::by_id::{NodeStatus, diagnose_by_id, finding_of};
@@ -98,6 +98,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let is_done = matches!(&swept, Ok(swept) if swept.is_whole);
         progress.end(is_done, state, self.now).await?;
         let swept = swept?;
+        self.metrics.add("Sweeps", 1);
         Ok(build::sweep(
             source,
             sweep,
@@ -120,7 +121,10 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let mut known = Incidents::new(self.reminder, self.me);
         let open = match known.load_open(state, now).await {
             Err(StateError::Unusable(why)) => {
-                log(format_args!("what is open cannot be looked up: {why}"));
+                log(
+                    LogLevel::Warn,
+                    format_args!("what is open cannot be looked up: {why}"),
+                );
                 Vec::new()
             }
             open => open?,

@@ -115,15 +115,20 @@ impl Event {
     }
 
     /// By which rules of EventBridge tell events apart.
-    pub(crate) fn detail_type(&self) -> &'static str {
+    pub(crate) fn detail_type(&self) -> String {
+        format!("SSM Agent Incident {}", self.change())
+    }
+
+    /// `Opened`, `Changed` or `Resolved`.
+    pub(crate) fn change(&self) -> &'static str {
         match self.state {
-            NotificationKind::Opened => "SSM Agent Incident Opened",
-            NotificationKind::Resolved => "SSM Agent Incident Resolved",
+            NotificationKind::Opened => "Opened",
+            NotificationKind::Resolved => "Resolved",
             NotificationKind::Repaired
             | NotificationKind::RepairFailed
             | NotificationKind::Grew
             | NotificationKind::Reminder
-            | NotificationKind::Recurred => "SSM Agent Incident Changed",
+            | NotificationKind::Recurred => "Changed",
         }
     }
 

@@ -27,7 +27,10 @@ impl Clients {
     /// A client for one write, which it tries once: what became of it is
     /// settled by reading.
     pub(super) async fn writer<C: Sdk>(&self) -> C {
-        C::new(&Retry::Never.apply(self.session.config().await))
+        C::new(
+            &Retry::Never.apply(self.session.config().await),
+            self.session.calls(),
+        )
     }
 }
 

@@ -13,6 +13,7 @@ mod lists;
 mod live_state;
 mod memory;
 mod messages;
+mod metrics;
 mod on_request;
 mod peers;
 mod permissions;

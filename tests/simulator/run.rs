@@ -25,6 +25,7 @@ use super::super::budget::Budget;
 use super::super::error::HandlerError;
 use super::super::intake;
 use super::super::invocation::Invocation;
+use super::super::metrics::Metrics;
 use super::clock;
 use super::fleet::{Fleet, Setup, Tick};
 use super::services::{Aws, Sent, SimServices, Written};
@@ -422,6 +423,7 @@ pub(super) fn invocation_of(me: u64) -> Invocation<fn() -> Timestamp> {
             region,
             function: None,
         },
+        metrics: Metrics::default(),
         budget: Budget {
             checks: last,
             repairs: began + Duration::from_secs(45),

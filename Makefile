@@ -28,7 +28,7 @@ run: tools announce ## Show the whole product on this machine: a small broken fl
 .PHONY: test
 test: tools $(DYNALITE)/.ready announce ## Run all tests
 	cargo test --locked
-	$(VENV)/bin/python -m pytest -q -p no:cacheprovider tests/template
+	$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/template tests/page
 
 .PHONY: bench
 bench: prerequisites ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, too

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use aws_sdk_ec2::types::{
     Filter, HttpTokensEnforcedState, HttpTokensState, HypervisorType, IamInstanceProfile, Instance,
     InstanceMetadataDefaultsResponse, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsResponse, InstanceMetadataOptionsState, ManagedBy,
+    InstanceMetadataOptionsResponse, InstanceMetadataOptionsState,
+    LaunchTemplateInstanceMetadataEndpointState as TemplateEndpoint, ManagedBy,
 };
 
 use super::error;
@@ -22,7 +23,9 @@ use crate::diagnose::facts::{
     ImdsDefaults, ImdsFacts, InstanceFacts, LaunchFacts, NetworkPlace, OPT_IN_TAG_PREFIX,
     ProfileRef,
 };
-use crate::diagnose::live::{Call, GetInstanceMetadataDefaults, List, Reads};
+use crate::diagnose::live::{
+    Call, DescribeLaunchTemplateVersions, GetInstanceMetadataDefaults, List, Reads,
+};
 use crate::node::InstanceId;
 
 /// By filter and not by ids: one unknown id would fail the whole call.
@@ -52,6 +55,23 @@ impl Reads<List<InstanceFacts>> for LiveState {
     }
 }
 
+impl Reads<DescribeLaunchTemplateVersions> for LiveState {
+    async fn read(&self, call: &DescribeLaunchTemplateVersions) -> Result<Option<bool>, CallError> {
+        const CALL: &str = DescribeLaunchTemplateVersions::NAME;
+        let (template, version) = &call.0;
+        let request = self.ec2().await.describe_launch_template_versions();
+        let request = request.launch_template_id(template).versions(version);
+        let answer = request.send().await.map_err(|e| error::read(CALL, e))?;
+        let mut versions = held(CALL, answer.launch_template_versions)?.into_iter();
+        let version = held(CALL, versions.next())?;
+        let data = held(CALL, version.launch_template_data)?;
+        let endpoint = data
+            .metadata_options
+            .and_then(|options| options.http_endpoint);
+        Ok(endpoint.map(|endpoint| endpoint != TemplateEndpoint::Disabled))
+    }
+}
+
 impl Reads<GetInstanceMetadataDefaults> for LiveState {
     async fn read(&self, _: &GetInstanceMetadataDefaults) -> Result<ImdsDefaults, CallError> {
         const CALL: &str = GetInstanceMetadataDefaults::NAME;
@@ -75,6 +95,7 @@ fn instance_facts(instance: &Instance, owner: Option<&String>) -> Option<Instanc
         name: tag(instance, "Name"),
         state: state.as_str().to_owned(),
         launch: LaunchFacts {
+            image: instance.image_id().map(str::to_owned),
             template: tag(instance, "aws:ec2launchtemplate:id")
                 .zip(tag(instance, "aws:ec2launchtemplate:version")),
             nitro: instance.hypervisor() == Some(&HypervisorType::from("nitro")),

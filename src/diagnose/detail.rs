@@ -21,7 +21,7 @@ pub(super) fn detail(
     let mut sentences: Vec<String> = Vec::new();
     if decision.recovered {
         let at = match live.last_ping {
-            Some(at) => at.strftime(", at %Y-%m-%dT%H:%M:%SZ").to_string(),
+            Some(at) => at.strftime(", at %Y-%m-%d %H:%M:%S UTC").to_string(),
             None => String::new(),
         };
         sentences.push(format!(

@@ -24,6 +24,8 @@ queries! {
     Console: "ec2:GetConsoleOutput";
     /// The account's metadata defaults, where an instance has its endpoint off.
     ImdsDefaults: "ec2:GetInstanceMetadataDefaults";
+    /// The metadata options of the launch template of such an instance.
+    LaunchTemplate: "ec2:DescribeLaunchTemplateVersions";
     /// The instance profile of the instance.
     Profile: "iam:GetInstanceProfile";
     /// The role of the instance profile.

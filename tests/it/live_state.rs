@@ -3,6 +3,7 @@
 
 use crate::support::account::Account;
 use crate::support::answer::{check, incident_of, note, outcome, reason};
+use crate::support::instances::Launch;
 use crate::support::planted::PlantedFleet;
 use crate::support::proxy::{Effect, ec2_denied, metadata_defaults as defaults};
 use crate::support::runtime::Function;
@@ -119,6 +120,54 @@ async fn metadata_defaults_that_cannot_be_read_change_no_verdict() {
     let imds = note(incident, "imds");
     assert!(imds.contains("Could not determine"), "{imds}");
     assert!(imds.contains("UnauthorizedOperation"), "{imds}");
+}
+
+#[tokio::test]
+async fn what_the_launch_template_sets_is_named() {
+    use aws_sdk_ec2::types::{
+        LaunchTemplateInstanceMetadataEndpointState as Endpoint,
+        LaunchTemplateInstanceMetadataOptionsRequest as Options, RequestLaunchTemplateData,
+    };
+    let scene = Scene::new().await;
+    let template = async |name: &str, endpoint: Option<Endpoint>| {
+        let options = endpoint.map(|endpoint| Options::builder().http_endpoint(endpoint).build());
+        let data = RequestLaunchTemplateData::builder().set_metadata_options(options);
+        let request = scene.ec2().create_launch_template();
+        let request = request.launch_template_name(name);
+        let made = request.launch_template_data(data.build()).send().await;
+        let made = made.expect("the template is made").launch_template;
+        made.and_then(|made| made.launch_template_id)
+            .expect("it has an id")
+    };
+    let imds = async |template: &str| {
+        let launch = Launch {
+            template: Some(template),
+            ..Launch::DARK
+        };
+        let dark = scene.launch(launch).await;
+        let incident = scene.incident(ADVISE, &scene.imds_off(&dark)).await;
+        assert_eq!(check(&incident, "imds"), Some("failed"), "{incident:#}");
+        note(&incident, "imds").to_owned()
+    };
+    let off = template("off", Some(Endpoint::Disabled)).await;
+    let on = template("on", Some(Endpoint::Enabled)).await;
+    let silent = template("silent", None).await;
+    for (id, said) in [
+        (&off, "which disables it too: what is launched"),
+        (&on, "which enables it: it was disabled after the launch"),
+        (&silent, "which leaves it to the defaults"),
+    ] {
+        let note = imds(id).await;
+        assert!(
+            note.contains(&format!("launch template {id}, {said}")),
+            "{note}"
+        );
+    }
+    scene
+        .proxy
+        .on("DescribeLaunchTemplateVersions", ec2_denied());
+    let note = imds(&off).await;
+    assert!(note.contains("could not be read: "), "{note}");
 }
 
 fn cut_before(body: &str, mark: &str) -> String {

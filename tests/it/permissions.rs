@@ -15,8 +15,10 @@ use crate::support::proxy::json_answer;
 use crate::support::roles::policy;
 use crate::support::runtime::Function;
 
-/// Of these the answers are played back, or a repair alone asks: the test server has none.
-const PLAYED_BACK: [&str; 6] = [
+/// Of these the answers are played back, or a repair alone asks, since the test server has
+/// none; or what they answer makes no check unknown.
+const PLAYED_BACK: [&str; 7] = [
+    "ec2:DescribeLaunchTemplateVersions",
     "ec2:GetInstanceMetadataDefaults",
     "ssm:DescribeActivations",
     "ssm:DescribeInstanceInformation",

@@ -292,7 +292,10 @@ mod tests {
             let instance = instance(facts);
             instance.imds.as_mut().expect("given").endpoint_enabled = false;
             let template = ("lt-0123456789abcdef0".to_owned(), "3".to_owned());
-            instance.launch.template = Some(template);
+            instance.launch.template = Some(template.clone());
+            facts
+                .templates
+                .insert(template, Fetched::Found(Some(false)));
         }),
         ("no profile", "ConnectionLost", |facts| {
             instance(facts).profile = None

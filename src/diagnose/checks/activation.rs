@@ -48,7 +48,7 @@ fn of_hybrid(hybrid: &Hybrid<'_>) -> Result<CheckResult, CheckResult> {
     let found = known(read, &format!("the activation {activation}")).map_err(unknown)?;
     let until = found
         .expires
-        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
     let until = until.unwrap_or_else(|| "a time that is not known".to_owned());
     let nodes = format!("{} of {} nodes registered", found.used, found.limit);
     Ok(CheckResult::ok(if found.expired {

@@ -74,6 +74,6 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
 fn at(console: &ConsoleFacts) -> String {
     let at = console
         .at
-        .map(|at| at.strftime(", as of %Y-%m-%dT%H:%M:%SZ,").to_string());
+        .map(|at| at.strftime(", as of %Y-%m-%d %H:%M:%S UTC,").to_string());
     at.unwrap_or_default()
 }

@@ -9,7 +9,7 @@ pub(crate) const CHECK: Check = Check {
     question: Question::Credentials,
     causes: &[Cause::ImdsDisabled, Cause::ImdsUnreachable],
     needs: &[Query::Instance],
-    uses: &[Query::ImdsDefaults],
+    uses: &[Query::ImdsDefaults, Query::LaunchTemplate],
     observes: &[DISABLED, ENABLED],
     of_hybrid: OfHybrid::Nothing,
     evaluate,
@@ -36,7 +36,7 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
         let note = format!(
             "The metadata service of {id} is disabled (HttpEndpoint disabled{pending}).{}{}",
             set_by.unwrap_or_default(),
-            launched_from(instance)
+            launched_from(subject, instance)
         );
         return Ok(CheckResult::failed(note).observed(DISABLED));
     }
@@ -62,16 +62,28 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     })
 }
 
-/// What an instance is replaced by has the options of its template, which takes a
-/// call of its own to read: a sentence with a blank before it.
-fn launched_from(instance: &InstanceFacts) -> String {
-    let Some((template, version)) = &instance.launch.template else {
+/// What an instance is replaced by has the options of its template: a sentence with a
+/// blank before it.
+fn launched_from(subject: &Subject<'_>, instance: &InstanceFacts) -> String {
+    let Some(launched) = &instance.launch.template else {
         return String::new();
     };
-    format!(
-        " It was launched from version {version} of the launch template {template}, whose own \
-         metadata options hold for what is launched next; they were not read."
-    )
+    let (template, version) = launched;
+    let sets = match subject.facts.templates.get(launched) {
+        Some(Fetched::Found(Some(false))) => {
+            "which disables it too: what is launched from it next has it disabled".to_owned()
+        }
+        Some(Fetched::Found(Some(true))) => {
+            "which enables it: it was disabled after the launch".to_owned()
+        }
+        Some(Fetched::Found(None)) => "which leaves it to the defaults".to_owned(),
+        Some(Fetched::Missing) => "which does not exist any more".to_owned(),
+        Some(Fetched::Failed(why)) => {
+            format!("whose metadata options could not be read: {why}")
+        }
+        None => "whose metadata options were not read".to_owned(),
+    };
+    format!(" It was launched from version {version} of the launch template {template}, {sets}.")
 }
 
 /// What set the endpoint to disabled, and whether enabling it lasts: a sentence

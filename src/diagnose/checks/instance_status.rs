@@ -67,7 +67,7 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
 fn scheduled(event: &ScheduledEvent) -> String {
     let at = event
         .at
-        .map(|at| at.strftime(" for %Y-%m-%dT%H:%M:%SZ").to_string());
+        .map(|at| at.strftime(" for %Y-%m-%d %H:%M:%S UTC").to_string());
     format!(
         " EC2 has scheduled {}{}.",
         event.code,

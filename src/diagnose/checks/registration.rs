@@ -121,7 +121,7 @@ pub(crate) fn reported(
             "Systems Manager lists {id} as {status}{version}, without a last ping."
         )));
     };
-    let when = last.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let when = last.strftime("%Y-%m-%d %H:%M:%S UTC");
     if last > evidence {
         return Ok(CheckResult::ok(format!(
             "{id} reported to Systems Manager at {when}, after the newest of these lines \

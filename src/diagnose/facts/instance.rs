@@ -63,6 +63,8 @@ impl InstanceFacts {
 /// As what an instance was started.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LaunchFacts {
+    /// The id of the image.
+    pub image: Option<String>,
     /// The launch template with its version, by the tags that EC2 sets.
     pub template: Option<(String, String)>,
     /// On the Nitro hypervisor, which gives the console output as it is now.

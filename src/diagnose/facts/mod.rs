@@ -36,6 +36,9 @@ pub struct Facts {
     pub statuses: BTreeMap<InstanceId, Fetched<StatusFacts>>,
     /// The console of instances that do not report.
     pub consoles: BTreeMap<InstanceId, Fetched<ConsoleFacts>>,
+    /// Whether a launch template enables the metadata service, where it says so, by its
+    /// id and version.
+    pub templates: BTreeMap<(String, String), Fetched<Option<bool>>>,
     /// By instance profile name.
     pub profiles: BTreeMap<String, Fetched<ProfileFacts>>,
     /// What IAM's simulator says of each role, by role name.

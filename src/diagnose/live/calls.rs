@@ -112,6 +112,8 @@ calls! {
         GetConsoleOutput(InstanceId, bool) -> ConsoleFacts;
         /// The metadata defaults of this account and Region.
         GetInstanceMetadataDefaults() -> ImdsDefaults;
+        /// What this version of this launch template sets `HttpEndpoint` to.
+        DescribeLaunchTemplateVersions((String, String)) -> Option<bool>;
         /// The instance profile of this name with its role, whose tags are not read.
         GetInstanceProfile(String) -> ProfileFacts;
         /// The role of this name with its tags and boundary.

@@ -117,13 +117,19 @@ pub(crate) async fn read_beside<R: AwsReader>(
             let call = move |vpc| DescribeVpcAttribute(vpc, attribute);
             reader.each(of(Query::Dns, vpc), call)
         };
-        let imds = |id| instances.get(id)?.found()?.imds.as_ref();
+        let imds_off = |query| {
+            let found = needs
+                .wanted(query)
+                .filter_map(|id| instances.get(id)?.found());
+            found.filter(|one| one.imds.as_ref().is_some_and(|imds| !imds.endpoint_enabled))
+        };
         let running = |id: &&InstanceId| is_running(instances, id);
         let checked = needs.wanted(Query::InstanceStatus).filter(running);
         let checked: Vec<InstanceId> = checked.cloned().collect();
-        let mut imds = needs.wanted(Query::ImdsDefaults).filter_map(imds);
-        let any_off = imds.any(|imds| !imds.endpoint_enabled).then_some(());
-        let ((), groups, (), (), of_endpoints, (), (), (), (), (), defaults) = tokio::join!(
+        let any_off = imds_off(Query::ImdsDefaults).next().map(|_| ());
+        let templates =
+            imds_off(Query::LaunchTemplate).filter_map(|one| one.launch.template.clone());
+        let ((), groups, (), (), of_endpoints, (), (), (), (), (), templates, defaults) = tokio::join!(
             identity,
             reader.list(of(Query::SecurityGroups, |one| &one.network.groups)),
             async { facts.acls = reader.lists(of(Query::NetworkAcl, vpc)).await },
@@ -134,8 +140,10 @@ pub(crate) async fn read_beside<R: AwsReader>(
             async { facts.statuses = reader.list(checked).await },
             async { facts.dns_support = attribute(VpcAttribute::DnsSupport).await },
             async { facts.dns_hostnames = attribute(VpcAttribute::DnsHostnames).await },
+            reader.each(templates, DescribeLaunchTemplateVersions),
             reader.each(any_off, |()| GetInstanceMetadataDefaults()),
         );
+        facts.templates = templates;
         // A group of both is read twice at most: the second list hangs on an
         // answer, the first need not wait for it.
         facts.groups = of_endpoints;

@@ -182,6 +182,8 @@ answers! {
         at: None,
     };
     GetDocument, GetDocument(name) => |fleet| name, "{}".to_owned();
+    DescribeLaunchTemplateVersions, DescribeLaunchTemplateVersions((template, version)) =>
+        |fleet| format!("{template} {version}"), None;
     GetInstanceMetadataDefaults, _ => |fleet| "", ImdsDefaults {
         endpoint_enabled: Some(false),
         tokens_enforced: false,
@@ -471,8 +473,15 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
     assert_eq!(unknown(vec![no_simulator]), BTreeSet::new());
     for action in actions {
         let (_, call) = action.split_once(':').expect("a service");
-        // The defaults of the account say more of an endpoint that is off and change no status.
-        if [no_simulator, "GetInstanceMetadataDefaults"].contains(&call) {
+        // The defaults of the account and the launch template say more of an endpoint that
+        // is off and change no status.
+        if [
+            no_simulator,
+            "GetInstanceMetadataDefaults",
+            "DescribeLaunchTemplateVersions",
+        ]
+        .contains(&call)
+        {
             continue;
         }
         let declaring: BTreeSet<&str> = CHECKS

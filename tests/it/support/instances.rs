@@ -2,7 +2,8 @@
 
 use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsResponse, InstanceType, ResourceType, Tag, TagSpecification,
+    InstanceMetadataOptionsResponse, InstanceType, LaunchTemplateSpecification, ResourceType, Tag,
+    TagSpecification,
 };
 
 use super::account::Account;
@@ -20,6 +21,8 @@ pub(crate) struct Launch<'a> {
     pub tag: Option<&'a str>,
     /// A subnet and a security group.
     pub network: Option<(&'a str, &'a str)>,
+    /// The id of a launch template.
+    pub template: Option<&'a str>,
 }
 
 impl<'a> Launch<'a> {
@@ -39,6 +42,7 @@ impl<'a> Launch<'a> {
         imds_off: false,
         tag: Some("allow"),
         network: None,
+        template: None,
     };
 
     pub(crate) fn with_profile(profile: &'a str) -> Self {
@@ -67,6 +71,10 @@ impl Account {
             let profile = IamInstanceProfileSpecification::builder();
             profile.name(name).build()
         });
+        let template = launch.template.map(|id| {
+            let template = LaunchTemplateSpecification::builder();
+            template.launch_template_id(id).version("1").build()
+        });
         let (subnet, group) = launch.network.unzip();
         let launched = self
             .ec2()
@@ -77,6 +85,7 @@ impl Account {
             .max_count(1)
             .set_iam_instance_profile(profile)
             .set_tag_specifications(tags)
+            .set_launch_template(template)
             .set_subnet_id(subnet.map(str::to_owned))
             .set_security_group_ids(group.map(|group| vec![group.to_owned()]))
             .send()

@@ -28,10 +28,9 @@ pub fn is_of(scope: &Scope, fault_state: FaultState) -> bool {
         }
 }
 
-/// The scope of all nodes of the account and Region that show the same as
-/// `incident`, which is one node's; `None` where many nodes are one incident
-/// anyway.
-pub fn shared_scope(incident: &Incident) -> Option<Scope> {
+/// The scopes of all nodes of the account and Region that show the same as `incident`,
+/// which is one node's, the likelier first; none where many nodes are one incident anyway.
+pub fn shared_scopes(incident: &Incident) -> Vec<Scope> {
     let error_details = &incident.error_details;
     let of_node = match incident.scope.kind {
         ScopeKind::Instance | ScopeKind::Node => None,
@@ -47,31 +46,51 @@ pub fn shared_scope(incident: &Incident) -> Option<Scope> {
         | ScopeKind::AccountRegion
         | ScopeKind::AccountRegionApi
         | ScopeKind::Template
-        | ScopeKind::Nodes => return None,
+        | ScopeKind::Nodes => return Vec::new(),
     };
-    let subject = match incident.cause {
+    let mut subjects = match incident.cause {
         // Whichever service was tried: what was dialled is the proxy.
-        Cause::ProxyFailure => error_details.remote_ip.map(|address| address.to_string()),
-        Cause::PermissionMissing | Cause::EndpointPolicyDenies => error_details.action.clone(),
-        // What all nodes of a subnet lose at once is more likely there than on each.
-        Cause::NodeSilent => (incident.instances.first()).and_then(|one| one.subnet.clone()),
-        _ => of_node,
+        Cause::ProxyFailure => vec![error_details.remote_ip.map(|address| address.to_string())],
+        Cause::PermissionMissing | Cause::EndpointPolicyDenies => {
+            vec![error_details.action.clone()]
+        }
+        // What all nodes of a subnet or of an image lose at once is likelier there than
+        // on each.
+        Cause::NodeSilent => {
+            let instance = incident.instances.first();
+            let subnet = instance.and_then(|one| one.subnet.clone());
+            let image = instance.and_then(|one| one.launch.image.clone());
+            [subnet, image].into_iter().flatten().map(Some).collect()
+        }
+        _ => vec![of_node],
     };
-    let place = account_region(incident.nodes().next()?);
-    let mut id = match subject {
-        Some(subject) => format!("{place}/{subject}"),
-        None => place,
-    };
-    if incident.fault_state == FaultState::NotObserved {
-        id.push_str(RIGHT);
+    if subjects.is_empty() {
+        subjects.push(None);
     }
-    Some(Scope {
+    let Some(place) = incident.nodes().next().map(account_region) else {
+        return Vec::new();
+    };
+    let right = match incident.fault_state {
+        FaultState::Active => "",
+        FaultState::NotObserved => RIGHT,
+    };
+    let scope = |subject: Option<String>| Scope {
         kind: ScopeKind::Nodes,
-        id,
-    })
+        id: match subject {
+            Some(subject) => format!("{place}/{subject}{right}"),
+            None => format!("{place}{right}"),
+        },
+    };
+    subjects.into_iter().map(scope).collect()
 }
 
-/// The key of the incident that `scope`, of [`shared_scope`], stands for.
+/// The keys of the incidents that [`shared_scopes`] stand for.
+pub fn shared_keys(incident: &Incident) -> impl Iterator<Item = String> {
+    let scopes = shared_scopes(incident).into_iter();
+    scopes.filter_map(|scope| shared_key(incident, &scope))
+}
+
+/// The key of the incident that `scope`, of [`shared_scopes`], stands for.
 pub fn shared_key(incident: &Incident, scope: &Scope) -> Option<String> {
     let place = account_region(incident.nodes().next()?);
     Some(format!(

@@ -25,6 +25,7 @@ mod group;
 mod member;
 mod moment;
 pub mod open;
+mod shared;
 mod subject;
 pub mod sync;
 
@@ -36,7 +37,7 @@ use member::{Joined, Member, Members, Membership};
 use subject::Subject;
 
 use super::group::Incident;
-use super::shared::{HANDFUL, is_of, shared_key, shared_scope};
+use super::shared::{is_of, shared_keys};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::finding::Recovered;
@@ -308,97 +309,6 @@ impl Incidents {
         diagnosed.candidates.insert(0, entry.cause);
     }
 
-    /// Those of `incidents` that are to be notified as one, by the scope of that
-    /// one: more than [`HANDFUL`] nodes have come to show the same within
-    /// [`WITHIN`](super::shared::WITHIN), in this batch and those before, or did so earlier and further
-    /// ones join them. Each is given by its place.
-    pub fn shared(&self, incidents: &[&Incident], now: Timestamp) -> Vec<(Scope, Vec<usize>)> {
-        let mut groups: BTreeMap<String, (Scope, Vec<usize>)> = BTreeMap::new();
-        for (place, incident) in incidents.iter().enumerate() {
-            let scope = match incident.scope.kind {
-                ScopeKind::Nodes => Some(incident.scope.clone()),
-                _ => shared_scope(incident),
-            };
-            let found = scope.and_then(|scope| Some((shared_key(incident, &scope)?, scope)));
-            if let Some((key, scope)) = found {
-                let group = groups.entry(key).or_insert_with(|| (scope, Vec::new()));
-                group.1.push(place);
-            }
-        }
-        let mut shared = Vec::new();
-        for (key, (scope, mut places)) in groups {
-            let single = |place: &usize| self.entry(&incidents[*place].key);
-            // The end of what was notified by itself is, too.
-            let by_itself = |place: &usize| {
-                let right = incidents[*place].fault_state == FaultState::NotObserved;
-                single(place).is_some_and(|single| {
-                    single.is_due() || right && single.stands() && single.is_notified()
-                })
-            };
-            // What has been open by itself for long has been notified by itself.
-            let recent = |place: &usize| {
-                single(place).is_none_or(|single| {
-                    !single.stands() || !single.is_notified() || single.is_recent(now)
-                })
-            };
-            let here = places.iter().filter(|place| recent(place));
-            let mut nodes: BTreeSet<Node> = here
-                .flat_map(|place| incidents[*place].nodes().map(entry::key))
-                .collect();
-            nodes.extend(self.recent_in(&key, now));
-            let open = self.entry(&key);
-            let many = nodes.len() > HANDFUL || open.is_some_and(|open| open.takes_further(now));
-            places.retain(|place| {
-                let one = incidents[*place];
-                one.scope.kind == ScopeKind::Nodes
-                    || !by_itself(place)
-                        && (open.is_some_and(Entry::stands) && self.has_node_of(&key, one)
-                            || many && recent(place))
-            });
-            if !places.is_empty() {
-                shared.push((scope, places));
-            }
-        }
-        shared
-    }
-
-    /// The nodes that have lately come to show by themselves what the incident of
-    /// `key` is about.
-    fn recent_in(&self, key: &str, now: Timestamp) -> BTreeSet<Node> {
-        let group = self.groups.get(key).and_then(|slot| slot.value.as_ref());
-        let registered = group.into_iter().flat_map(|group| group.recent(now));
-        let still = registered.filter(|(single, _)| {
-            // It is about to be opened, perhaps by another environment.
-            let entry = self.entry(single);
-            entry.is_none_or(|single| single.is_recent(now))
-        });
-        still.map(|(_, node)| node.clone()).collect()
-    }
-
-    /// Whether a node of `incident` belongs to the incident of `key`.
-    fn has_node_of(&self, key: &str, incident: &Incident) -> bool {
-        let mut nodes = incident.nodes().map(entry::key);
-        nodes.any(|node| self.member(key, &node).is_some())
-    }
-
-    /// Registers the incidents of one node each that are about to be opened, so that
-    /// of many environments that each see some of them all count the same.
-    pub fn register(&mut self, incidents: &[&Incident], now: Timestamp) {
-        for incident in incidents {
-            let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
-            let stands = self
-                .entry(&incident.key)
-                .is_some_and(|one| one.stands() && one.is_notified());
-            let (Some(shared), Some(node), false) = (shared, incident.nodes().next(), stands)
-            else {
-                continue;
-            };
-            let slot = self.groups.entry(shared).or_default();
-            let group = slot.value.get_or_insert_default();
-            slot.dirty |= group.register(&incident.key, &entry::key(node), now);
-        }
-    }
-
     /// Takes note of what a batch says about `incident`, and answers whether
     /// to notify. `happened` is what planning and repairing came to.
     pub fn decide(
@@ -419,7 +329,7 @@ impl Incidents {
             .filter_map(|(single, (node, _))| {
                 Some((self.entry(single)?, self.members(single, [node])))
             })
-            .filter(|(entry, _)| entry.shared.as_ref() == Some(&incident.key))
+            .filter(|(entry, _)| entry.shared.contains(&incident.key))
             .map(|(entry, members)| (entry.clone(), members))
             .collect();
         let nodes: BTreeSet<Node> = (incident.nodes().map(entry::key))
@@ -554,17 +464,17 @@ impl Incidents {
             return;
         }
         let subject = Subject::of(&incident.error_details);
-        let shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
+        let shared: Vec<String> = shared_keys(incident).collect();
         for hit in incident.affected.iter().filter(|hit| hit.confirmed) {
             let node = entry::key(&hit.node);
             let joined = self.nodes.get(&node).and_then(|slot| slot.value.as_ref());
             let others: Vec<String> = (joined.into_iter())
                 .flat_map(|joined| joined.incidents.keys())
-                .filter(|key| **key != incident.key && shared.as_ref() != Some(key))
+                .filter(|key| **key != incident.key && !shared.contains(key))
                 .filter(|key| {
                     self.entry(key).is_some_and(|entry| {
                         // One node's incident and that of all which show the same.
-                        entry.shared.as_ref() != Some(&incident.key) && entry.subject == subject
+                        !entry.shared.contains(&incident.key) && entry.subject == subject
                     })
                 })
                 .cloned()

@@ -357,7 +357,13 @@ impl<'a> View<'a> {
     fn at(&self) -> String {
         let scope = self.of.scope;
         match scope.kind {
-            ScopeKind::Nodes => "several nodes".to_owned(),
+            ScopeKind::Nodes => {
+                let shared = scope.id.rsplit('/').next().unwrap_or_default();
+                match shared.starts_with("subnet-") || shared.starts_with("ami-") {
+                    true => format!("several nodes of {shared}"),
+                    false => "several nodes".to_owned(),
+                }
+            }
             // Of an account, a Region and a call the parts that are known.
             ScopeKind::AccountRegion | ScopeKind::AccountRegionApi => {
                 let parts = scope.id.split('/').filter(|part| *part != "-");

@@ -20,7 +20,7 @@ use crate::diagnose::diagnosis::FaultState;
 use crate::finding::Finding;
 use crate::incident::group::{AffectedNode, Incident, by_nodes};
 use crate::incident::nodes::{NODES_LISTED, NodeList};
-use crate::incident::shared::{shared_key, shared_scope};
+use crate::incident::shared::shared_keys;
 use crate::node::{IdSource, Node};
 
 /// It has come back so often within [`DAY`] that it comes and goes: its ends and
@@ -43,9 +43,10 @@ pub(super) struct Entry {
     pub(super) title: String,
     pub(super) confirmed: bool,
     pub(super) subject: Subject,
-    /// The key of the incident that this one becomes part of when many nodes
-    /// show the same.
-    pub(super) shared: Option<String>,
+    /// The keys of the incidents of which this one becomes part when many nodes show
+    /// the same.
+    #[serde(default, rename = "groups", skip_serializing_if = "Vec::is_empty")]
+    pub(super) shared: Vec<String>,
     /// When it last hit a further node.
     grew_at: Timestamp,
     pub(super) opened_at: Timestamp,
@@ -102,7 +103,7 @@ impl Entry {
             title: incident.title.clone(),
             confirmed: false,
             subject: Subject::of(&incident.error_details),
-            shared: None,
+            shared: Vec::new(),
             grew_at: now,
             opened_at: now,
             since: incident.first.min(now),
@@ -140,7 +141,7 @@ impl Entry {
         self.seen_at = now;
         self.batch_severity = incident.severity;
         self.title.clone_from(&incident.title);
-        self.shared = shared_scope(incident).and_then(|scope| shared_key(incident, &scope));
+        self.shared = shared_keys(incident).collect();
         self.confirmed |= incident.confidence == Confidence::Confirmed;
         let mut stands = false;
         for hit in &incident.affected {

@@ -14,7 +14,7 @@ use super::Incidents;
 use super::entry::Entry;
 use super::member::Joined;
 use crate::incident::group::Incident;
-use crate::incident::shared::{shared_key, shared_scope};
+use crate::incident::shared::shared_keys;
 use crate::node::{AccountId, IdSource, Node, NodeId, Region};
 use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, Write, load};
 
@@ -77,7 +77,7 @@ impl Incidents {
         self.load_nodes(state, incidents.iter().flat_map(|one| one.nodes()), now)
             .await?;
         let shared: BTreeSet<String> = (incidents.iter())
-            .filter_map(|one| shared_key(one, &shared_scope(one)?))
+            .flat_map(|one| shared_keys(one))
             .collect();
         let new: Vec<String> = (shared.iter())
             .filter(|key| !self.groups.contains_key(*key))

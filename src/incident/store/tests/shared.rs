@@ -37,7 +37,7 @@ fn unsent(
     store.register(&of, now);
     for (scope, places) in store.shared(&of, now) {
         let mut one = singles[places[0]].clone();
-        one.key = format!("123456789012/eu-central-1/proxy-failure/nodes:{}", scope.id);
+        one.key = format!("123456789012/eu-central-1/{}/nodes:{}", one.cause, scope.id);
         one.scope = scope;
         one.affected = places
             .iter()
@@ -498,4 +498,54 @@ proptest! {
         }
         prop_assert!(run.unnamed.is_empty(), "{:?}", run.unnamed);
     }
+}
+
+/// The incident of one silent instance.
+fn silent(number: u32, subnet: &str, image: &str) -> Incident {
+    let mut one = behind_proxy(number, 1, 0);
+    one.cause = Cause::NodeSilent;
+    one.key = one.key.replace("proxy-failure", "node-silent");
+    let mut instance = crate::incident::sample::incident(Cause::NodeSilent)
+        .instances
+        .remove(0);
+    instance.subnet = Some(subnet.to_owned());
+    instance.launch.image = Some(image.to_owned());
+    one.instances = vec![instance];
+    one
+}
+
+/// The subnet or image, or the node, of what is due, and of how many nodes.
+fn due(store: &mut Incidents, singles: &[Incident], now: Timestamp) -> Vec<(String, usize)> {
+    let decided = batch(store, singles, now);
+    let due = decided
+        .iter()
+        .filter(|(_, decision)| matches!(decision.notify, NotifyDecision::Send(_)));
+    let of = |(incident, decision): &(Incident, Decision)| {
+        let (_, subject) = incident.scope.id.rsplit_once('/').unwrap_or(("", "node"));
+        (subject.to_owned(), decision.nodes.count)
+    };
+    due.map(of).collect()
+}
+
+#[test]
+fn silent_nodes_are_one_incident_of_their_subnet_or_of_their_image() {
+    let subnet = |number: u32| format!("subnet-{}", number % 4);
+    let image = |number: u32| format!("ami-{}", number % 4);
+    let of_image: Vec<Incident> = (1..=8).map(|n| silent(n, &subnet(n), "ami-1")).collect();
+    let mut store = Incidents::new(DAY, 1);
+    let one = |subject: &str, nodes| vec![(subject.to_owned(), nodes)];
+    assert_eq!(due(&mut store, &of_image, at(1)), one("ami-1", 8));
+    // Those stand with their image; a further node of one of the subnets is by itself.
+    let further = [silent(9, "subnet-1", "ami-9")];
+    assert_eq!(due(&mut store, &further, at(2)), one("node", 1));
+
+    let of_subnet: Vec<Incident> = (1..=8).map(|n| silent(n, "subnet-1", &image(n))).collect();
+    let mut store = Incidents::new(DAY, 1);
+    assert_eq!(due(&mut store, &of_subnet, at(1)), one("subnet-1", 8));
+    let of_both: Vec<Incident> = (1..=8).map(|n| silent(n, "subnet-1", "ami-1")).collect();
+    let mut store = Incidents::new(DAY, 1);
+    assert_eq!(due(&mut store, &of_both, at(1)), one("subnet-1", 8));
+    let of_none: Vec<Incident> = (1..=8).map(|n| silent(n, &subnet(n), &image(n))).collect();
+    let mut store = Incidents::new(DAY, 1);
+    assert_eq!(due(&mut store, &of_none, at(1)).len(), 8);
 }

@@ -63,7 +63,7 @@ pub(crate) fn reporting(account: &Account, ids: &[&str]) {
 }
 
 /// A century earlier.
-fn aged(instances: String) -> String {
+pub(crate) fn aged(instances: String) -> String {
     instances.replace("<launchTime>20", "<launchTime>19")
 }
 

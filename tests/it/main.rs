@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod by_id;
+mod cards;
 mod channels;
 mod credentials;
 mod demo;

@@ -1,0 +1,98 @@
+//! The card of each planted fault, as whoever gives its id reads it.
+
+use std::collections::BTreeMap;
+
+use regex::{Captures, Regex};
+use serde_json::{Value, json};
+
+use crate::by_id::{aged, diagnose};
+use crate::support::account::Account;
+use crate::support::planted::{MEMBERS, PlantedFleet};
+use crate::support::proxy::{Effect, iam_denied, json_answer};
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a pattern")
+}
+
+/// What differs from run to run gets a name: ids those of the fleet, or a number in the
+/// order in which they come.
+struct Names {
+    known: BTreeMap<String, String>,
+    others: BTreeMap<String, usize>,
+}
+
+impl Names {
+    fn of(&mut self, kind: &str, id: &str) -> String {
+        if let Some(name) = self.known.get(id) {
+            return format!("{kind}<{name}>");
+        }
+        let number = match self.others.get(id) {
+            Some(number) => *number,
+            None => {
+                1 + self
+                    .others
+                    .keys()
+                    .filter(|other| other.starts_with(kind))
+                    .count()
+            }
+        };
+        self.others.insert(id.to_owned(), number);
+        format!("{kind}<{number}>")
+    }
+
+    fn given(&mut self, text: &str) -> String {
+        let ids = pattern(r"\b(acl|dopt|eni|i|igw|nat|rtb|sg|subnet|vpc|vpce)-[0-9a-f]{8,17}\b");
+        let text = ids.replace_all(text, |found: &Captures<'_>| self.of(&found[1], &found[0]));
+        let addresses = pattern(r"\b10\.\d+\.\d+\.\d+\b(?P<end>[^/0-9]|$)");
+        let text = addresses.replace_all(&text, "10.x.x.x$end");
+        let times = pattern(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC");
+        let text = times.replace_all(&text, "TIME");
+        pattern(r"\b\d+ (min|h)\b")
+            .replace_all(&text, "N $1")
+            .into_owned()
+    }
+}
+
+/// A line for each that was wrapped: how long ids and addresses are decides where.
+fn unwrapped(card: &str) -> String {
+    pattern(r"\n {18}").replace_all(card, " ").into_owned()
+}
+
+#[tokio::test]
+async fn each_planted_fault_has_a_card_that_names_it() {
+    let account = Account::fresh().await;
+    let fleet = PlantedFleet::build(&account, 1).await;
+    let ids: Vec<&str> = fleet.instances.iter().map(|(id, _)| id.as_str()).collect();
+    let pinged = jiff::Timestamp::now().as_second() - 80 * 60;
+    let lost = |id: &&str| {
+        json!({"InstanceId": id, "PingStatus": "ConnectionLost", "LastPingDateTime": pinged,
+            "AgentVersion": "3.3.4793.0", "PlatformType": "Linux"})
+    };
+    let lost: Vec<Value> = ids.iter().map(lost).collect();
+    let proxy = &account.proxy;
+    let lost = json_answer(json!({"InstanceInformationList": lost}));
+    proxy.on("DescribeInstanceInformation", lost);
+    let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
+    proxy.on("GetServiceSetting", json_answer(off));
+    proxy.on("SimulatePrincipalPolicy", iam_denied());
+
+    proxy.on("DescribeInstances", Effect::Edit(aged));
+    let output = diagnose(&account, &ids).await;
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let text = unwrapped(&text.replace(&account.id, "123456789012"));
+    let member = |(id, index): &(String, usize)| (id.clone(), MEMBERS[*index].name.to_owned());
+    let built = fleet.names.iter();
+    let mut names = Names {
+        known: (fleet.instances.iter().map(member))
+            .chain(built.map(|(name, id)| (id.clone(), (*name).to_owned())))
+            .collect(),
+        others: BTreeMap::new(),
+    };
+    let card_of = |id: &str| text.split("\n\n").find(|card| card.starts_with(id));
+    let cards: Vec<&str> = ids
+        .iter()
+        .map(|id| card_of(id).expect("its card"))
+        .collect();
+    insta::assert_snapshot!(names.given(&cards.join("\n\n")));
+}

@@ -27,6 +27,8 @@ pub struct Config {
     pub(crate) message_format: Format,
     /// Name or ARN of the event bus that gets an event for each change of an incident.
     pub event_bus: Option<String>,
+    /// Whether each incident has an OpsItem.
+    pub ops_items: bool,
     /// Incidents of a lower severity stay in the report.
     pub min_severity: Severity,
     pub repair: RepairMode,
@@ -217,6 +219,7 @@ impl Config {
             topic: None,
             message_format: Format::Mail,
             event_bus: None,
+            ops_items: false,
             min_severity: Severity::Info,
             repair: RepairMode::Advise,
             repair_actions: BTreeSet::new(),
@@ -261,6 +264,7 @@ mod tests {
             topic: None,
             message_format: Format::Mail,
             event_bus: None,
+            ops_items: false,
             min_severity: Severity::Medium,
             repair: RepairMode::Advise,
             repair_actions: BTreeSet::new(),
@@ -297,6 +301,7 @@ mod tests {
             ),
             ("TRIAGE_MESSAGE_FORMAT", "chat"),
             ("TRIAGE_EVENT_BUS", "fleet/events"),
+            ("TRIAGE_OPSITEMS", "on"),
             ("TRIAGE_MIN_SEVERITY", "low"),
             ("TRIAGE_REPAIR", "repair"),
             ("TRIAGE_REPAIR_ACTIONS", "trust-ec2, enable-imds-endpoint"),
@@ -328,6 +333,7 @@ mod tests {
         assert_eq!(config.max_repairs, 0);
         assert_eq!(config.message_format, Format::Chat);
         assert_eq!(config.event_bus.as_deref(), Some("fleet/events"));
+        assert!(config.ops_items);
         assert_eq!(config.max_evidence_age, Duration::from_secs(900));
         let night = "arn:aws:ssm:us-east-1:111122223333:document/night";
         assert_eq!(config.change_calendars, ["freeze", night]);
@@ -370,6 +376,7 @@ mod tests {
                     "arn:aws:events:eu-central-1:1:event-bus/fleet",
                 ],
             ),
+            ("TRIAGE_OPSITEMS", &["true", "On"]),
             ("TRIAGE_MIN_SEVERITY", &["Medium", "warn", "3"]),
             ("TRIAGE_REPAIR", &["on", "dry_run", "Repair"]),
             (

@@ -1,5 +1,7 @@
 //! Systems Manager: what it knows of nodes, and its settings.
 
+pub(crate) mod ops_items;
+
 use aws_sdk_ssm::types::{
     Activation, DescribeActivationsFilter, DescribeActivationsFilterKeys, InstanceInformation,
     InstanceInformationStringFilter, PingStatus,

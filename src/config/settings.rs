@@ -75,6 +75,20 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "TRIAGE_OPSITEMS",
+        default: Some("off"),
+        meaning: "an OpsItem in OpsCenter for each incident: opened, kept up to date, resolved",
+        allowed: "on or off",
+        read: |config, text| {
+            let ops_items = match text {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            };
+            set(&mut config.ops_items, ops_items)
+        },
+    },
+    Setting {
         name: "TRIAGE_MIN_SEVERITY",
         default: Some("medium"),
         meaning: "incidents of a lower severity stay in the report and send no message",

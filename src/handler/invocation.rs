@@ -13,7 +13,7 @@ use crate::diagnose::Home;
 use crate::diagnose::facts::Facts;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
-use crate::incident::store::Channel;
+use crate::incident::store::Earlier;
 use crate::notify::content::Content;
 use crate::repair::locks::Guardrails;
 use crate::repair::memory::RepairMemory;
@@ -35,11 +35,12 @@ pub(super) trait Services: Send + Sync + 'static {
         by: &Invocation<C>,
     ) -> Plan;
 
-    /// Sends a message before `until`, to all channels but those that `had` it.
+    /// Sends a message before `until`, to all channels but those that had it
+    /// earlier.
     fn send(
         &self,
         content: &Content,
-        had: &[Channel],
+        earlier: &Earlier,
         until: Instant,
     ) -> impl Future<Output = Sent> + Send;
 }

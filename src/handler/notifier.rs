@@ -16,6 +16,7 @@ use super::{LogLevel, log};
 use crate::aws::Session;
 use crate::aws::events::{Entry, EventBus};
 use crate::aws::sns::{Publication, Topic};
+use crate::aws::ssm::ops_items::{OpsCenter, OpsItem, Status};
 use crate::cause::Severity;
 use crate::config::Config;
 use crate::diagnose::call_error::CallError;
@@ -24,7 +25,8 @@ use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::incident::store::agree::Times;
 use crate::incident::store::{
-    Channel, Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident, State,
+    Channel, Decision, Delivery, Earlier, Happened, Incidents, NotifyDecision, NotifyReason,
+    ResolvedIncident, State,
 };
 use crate::node::Node;
 use crate::notify::content::Content;
@@ -32,6 +34,7 @@ use crate::notify::event::{DETAIL_BYTES, SOURCE};
 use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
 use crate::notify::message::{Message, subject};
+use crate::notify::ops_item;
 use crate::notify::page::Style;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
@@ -51,6 +54,7 @@ pub(super) struct Notifier {
     topic: Option<Topic>,
     format: Format,
     bus: Option<EventBus>,
+    ops_center: Option<OpsCenter>,
     session: Arc<Session>,
 }
 
@@ -62,6 +66,8 @@ pub(super) struct Sent {
     pub reached: Vec<Channel>,
     /// Why each other one does not, with the message.
     pub failed: Vec<(String, String)>,
+    /// The incident's OpsItem, where it was written.
+    pub ops_item: Option<String>,
 }
 
 impl Notifier {
@@ -71,13 +77,14 @@ impl Notifier {
             topic: config.topic.as_ref().map(|topic| Topic::new(&*topic.arn)),
             format: config.message_format,
             bus: config.event_bus.as_ref().map(EventBus::new),
+            ops_center: config.ops_items.then(OpsCenter::new),
             session,
         }
     }
 
-    /// Sends `content` to every channel but those that `had` it: each by itself.
-    pub(super) async fn send(&self, content: &Content, had: &[Channel], until: Instant) -> Sent {
-        let wants = |channel| !had.contains(&channel);
+    /// Sends `content` to every channel but those that had it earlier: each by itself.
+    pub(super) async fn send(&self, content: &Content, earlier: &Earlier, until: Instant) -> Sent {
+        let wants = |channel| !earlier.reached.contains(&channel);
         let message = async {
             match wants(Channel::Topic) {
                 true => Some(self.publish(content, until).await),
@@ -88,16 +95,32 @@ impl Notifier {
             let bus = self.bus.as_ref().filter(|_| wants(Channel::EventBus))?;
             Some(self.put_event(bus, content, until).await)
         };
-        let (message, event) = tokio::join!(message, event);
+        let item = async {
+            let center = self.ops_center.as_ref();
+            let center = center.filter(|_| wants(Channel::OpsCenter))?;
+            let id = earlier.ops_item.as_deref();
+            Some(self.put_ops_item(center, content, id, until).await)
+        };
+        let (message, event, item) = tokio::join!(message, event, item);
+        let (item, ops_item) = match item {
+            Some(Ok(id)) => (Some(Ok(())), id),
+            Some(Err(failed)) => (Some(Err(failed)), None),
+            None => (None, None),
+        };
         let mut sent = Sent {
             notified: match self.topic {
                 Some(_) => Notified::Sent,
                 None => Notified::Printed,
             },
-            reached: had.to_vec(),
+            reached: earlier.reached.clone(),
             failed: Vec::new(),
+            ops_item,
         };
-        for (channel, result) in [(Channel::Topic, message), (Channel::EventBus, event)] {
+        for (channel, result) in [
+            (Channel::Topic, message),
+            (Channel::EventBus, event),
+            (Channel::OpsCenter, item),
+        ] {
             match result {
                 None => {}
                 Some(Ok(())) => sent.reached.push(channel),
@@ -148,16 +171,47 @@ impl Notifier {
         let put = within(bus.name(), bus.put(&self.session, entry), until).await;
         put.map_err(|why| (why, detail))
     }
+
+    /// The id of the incident's OpsItem, where it has one then.
+    async fn put_ops_item(
+        &self,
+        center: &OpsCenter,
+        content: &Content,
+        id: Option<&str>,
+        until: Instant,
+    ) -> Result<Option<String>, (String, String)> {
+        let (title, description) = (ops_item::title(content), ops_item::description(content));
+        let item = ops_item_of(content, &title, &description);
+        let put = within("OpsCenter", center.put(&self.session, id, item), until).await;
+        put.map_err(|why| (why, description))
+    }
 }
 
-/// Why `channel` did not take what `sending` sends.
-async fn within(
+/// What the incident's OpsItem is to be.
+fn ops_item_of<'a>(content: &'a Content, title: &'a str, description: &'a str) -> OpsItem<'a> {
+    OpsItem {
+        source: SOURCE,
+        title,
+        description,
+        severity: ops_item::severity(content),
+        category: ops_item::CATEGORY,
+        incident: &content.key,
+        resources: &content.event.resources,
+        status: ops_item::is_open(content).map(|is_open| match is_open {
+            true => Status::Open,
+            false => Status::Resolved,
+        }),
+    }
+}
+
+/// The error says why `channel` did not take what `sending` sends.
+async fn within<T>(
     channel: &str,
-    sending: impl Future<Output = Result<(), CallError>>,
+    sending: impl Future<Output = Result<T, CallError>>,
     until: Instant,
-) -> Result<(), String> {
+) -> Result<T, String> {
     match timeout_at(until, sending).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("{channel} did not take it: {error}")),
         Err(_) => Err(format!("{channel} did not take it in the time left")),
     }
@@ -298,7 +352,7 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
         let mut waiting = messages.iter().enumerate();
         let mut sending = JoinSet::new();
         let mut under_way: HashMap<tokio::task::Id, (usize, String, String)> = HashMap::new();
-        let (mut out, mut failed) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
         loop {
             while sending.len() < SIDE_BY_SIDE && Instant::now() < self.budget.last_message {
                 let Some((place, due)) = waiting.next() else {
@@ -309,8 +363,9 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                 let subject = subject(&content);
                 let metric = Metrics::of_message(&content);
                 let (key, why) = due.identity();
-                let had = self.incidents.reached(key, why, (self.times.clock)());
-                let task = sending.spawn(async move { services.send(&content, &had, until).await });
+                let earlier = self.incidents.earlier(key, why, (self.times.clock)());
+                let task =
+                    sending.spawn(async move { services.send(&content, &earlier, until).await });
                 under_way.insert(task.id(), (place, subject, metric));
             }
             let (id, sent): (_, Sent) = match sending.join_next_with_id().await {
@@ -322,6 +377,7 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                         notified: Notified::Failed,
                         reached: Vec::new(),
                         failed: vec![(why, String::new())],
+                        ops_item: None,
                     };
                     (error.id(), sent)
                 }
@@ -331,13 +387,16 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
             };
             let (key, why) = messages[place].identity();
             became[place] = sent.notified;
-            match sent.failed.is_empty() {
-                true => {
-                    self.metrics.add(metric, 1);
-                    out.push((key.to_owned(), why));
-                }
-                false => failed.push((key.to_owned(), why, sent.reached)),
+            if sent.failed.is_empty() {
+                self.metrics.add(metric, 1);
             }
+            out.push(Delivery {
+                key: key.to_owned(),
+                why,
+                reached: sent.reached,
+                is_complete: sent.failed.is_empty(),
+                ops_item: sent.ops_item,
+            });
             let undelivered = sent.failed.into_iter();
             self.undelivered
                 .extend(undelivered.map(|(why, text)| UndeliveredNotification {
@@ -347,14 +406,20 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
                 }));
             // As soon as they are out, but together where many are.
             if out.len() >= SIDE_BY_SIDE || sending.is_empty() {
-                self.settle(&mut out, &mut failed).await;
+                self.settle(&mut out).await;
             }
         }
-        failed.extend(waiting.clone().map(|(_, due)| {
+        out.extend(waiting.clone().map(|(_, due)| {
             let (key, why) = due.identity();
-            (key.to_owned(), why, Vec::new())
+            Delivery {
+                key: key.to_owned(),
+                why,
+                reached: Vec::new(),
+                is_complete: false,
+                ops_item: None,
+            }
         }));
-        self.settle(&mut out, &mut failed).await;
+        self.settle(&mut out).await;
         self.undelivered
             .extend(waiting.map(|(_, due)| UndeliveredNotification {
                 why: "No time was left in this invocation to send it".to_owned(),
@@ -365,13 +430,9 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
     }
 
     /// Writes down what became of messages. Where that fails, a message may come again.
-    async fn settle(
-        &mut self,
-        out: &mut Vec<(String, NotifyReason)>,
-        failed: &mut Vec<(String, NotifyReason, Vec<Channel>)>,
-    ) {
+    async fn settle(&mut self, out: &mut Vec<Delivery>) {
         let now = (self.times.clock)();
-        let settled = (self.incidents).settle_claims(out, failed, self.state, now);
+        let settled = (self.incidents).settle_claims(out, self.state, now);
         if let Err(error) = settled.await {
             log(
                 LogLevel::Warn,
@@ -381,7 +442,6 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
             );
         }
         out.clear();
-        failed.clear();
     }
 }
 

@@ -17,7 +17,7 @@ use crate::diagnose::live::{self, Kept, Recent};
 use crate::diagnose::sweep::Listed;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
-use crate::incident::store::Channel;
+use crate::incident::store::Earlier;
 use crate::node::NodeId;
 use crate::notify::content::Content;
 use crate::repair::clients::Clients;
@@ -90,8 +90,8 @@ impl Services for Aws {
         plan
     }
 
-    async fn send(&self, content: &Content, had: &[Channel], until: Instant) -> Sent {
-        self.notifier.send(content, had, until).await
+    async fn send(&self, content: &Content, earlier: &Earlier, until: Instant) -> Sent {
+        self.notifier.send(content, earlier, until).await
     }
 }
 

@@ -157,6 +157,28 @@ pub struct ResolvedIncident {
     pub written_at: Option<Timestamp>,
 }
 
+/// What became of a message that was claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    pub key: String,
+    pub why: NotifyReason,
+    /// The channels that have it.
+    pub reached: Vec<Channel>,
+    /// No other channel is to have it.
+    pub is_complete: bool,
+    /// The OpsItem of the incident, where one was written.
+    pub ops_item: Option<String>,
+}
+
+/// What is known of an incident's message from before it is sent.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Earlier {
+    /// The channels that have it, from an attempt in which others did not take it.
+    pub reached: Vec<Channel>,
+    /// The OpsItem of the incident.
+    pub ops_item: Option<String>,
+}
+
 /// An incident of which nothing new was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenIncident {
@@ -425,11 +447,26 @@ impl Incidents {
         claim.is_some_and(|claim| claim.by == self.me)
     }
 
-    /// The channels that have had the message for `why`, from an attempt in which others
-    /// did not take it.
-    pub fn reached(&self, key: &str, why: NotifyReason, now: Timestamp) -> Vec<Channel> {
+    /// What is known of the message for `why` that is about to be sent.
+    pub fn earlier(&self, key: &str, why: NotifyReason, now: Timestamp) -> Earlier {
         let entry = self.entry(key);
-        entry.map_or(Vec::new(), |entry| entry.reached(why, self.reminder, now))
+        entry.map_or_else(Earlier::default, |entry| Earlier {
+            reached: entry.reached(why, self.reminder, now),
+            ops_item: entry.ops_item.clone(),
+        })
+    }
+
+    /// Takes note of what became of a message.
+    pub fn settle(&mut self, one: &Delivery, now: Timestamp) {
+        if one.ops_item.is_some() {
+            self.change(&one.key, [], |entry, _| {
+                entry.ops_item.clone_from(&one.ops_item);
+            });
+        }
+        match one.is_complete {
+            true => self.mark_notified(&one.key, one.why, now),
+            false => self.release(&one.key, one.why, &one.reached, now),
+        }
     }
 
     /// The message for `why` that was claimed could not be sent, but to `reached`.

@@ -16,6 +16,7 @@ mod memory;
 mod messages;
 mod metrics;
 mod on_request;
+mod ops_items;
 mod peers;
 mod permissions;
 mod replay;

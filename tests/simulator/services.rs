@@ -17,7 +17,7 @@ use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::Facts;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
-use crate::incident::store::Channel;
+use crate::incident::store::{Channel, Earlier};
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
 use crate::repair::change::{Change, member};
@@ -202,7 +202,7 @@ impl Services for SimServices {
         plan
     }
 
-    async fn send(&self, content: &Content, had: &[Channel], _: Instant) -> Notice {
+    async fn send(&self, content: &Content, earlier: &Earlier, _: Instant) -> Notice {
         self.takes(10..150).await;
         let refused = self.with(|aws| {
             let refused = aws.random.u32(..1_000) < aws.refused;
@@ -223,17 +223,19 @@ impl Services for SimServices {
             refused
         });
         self.takes(10..150).await;
-        assert_eq!(had, [], "there is one channel alone");
+        assert_eq!(*earlier, Earlier::default(), "there is one channel alone");
         match refused {
             true => Notice {
                 notified: Notified::Failed,
                 reached: Vec::new(),
                 failed: vec![("the topic did not take it".to_owned(), String::new())],
+                ops_item: None,
             },
             false => Notice {
                 notified: Notified::Sent,
                 reached: vec![Channel::Topic],
                 failed: Vec::new(),
+                ops_item: None,
             },
         }
     }

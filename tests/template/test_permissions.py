@@ -33,6 +33,7 @@ def every_stack():
             RepairTagValue="ops",
             ChangeCalendars="freeze",
             EventBus="default",
+            Opsitems="on",
         )
 
 
@@ -164,7 +165,8 @@ def test_no_action_is_a_wildcard_and_only_describing_names_every_resource():
     for stack in every_stack():
         for sid, statement in stack.statements().items():
             assert not [action for action in actions_of(statement) if "*" in action], sid
-            if "*" in resources_of(statement):
+            # What is yet to be created has no ARN.
+            if "*" in resources_of(statement) and sid != "OpenOpsItems":
                 # A Get that describes the account, not a resource.
                 reads = set(actions_of(statement)) - {"ec2:GetInstanceMetadataDefaults"}
                 describing = [action.split(":Describe") for action in reads]
@@ -174,7 +176,8 @@ def test_no_action_is_a_wildcard_and_only_describing_names_every_resource():
 
 def test_the_role_allows_exactly_the_calls_that_the_function_makes():
     stack = Stack(
-        Repair="repair", RepairActions=ACTIONS[-1], ChangeCalendars="freeze", EventBus="default"
+        Repair="repair", RepairActions=ACTIONS[-1], ChangeCalendars="freeze", EventBus="default",
+        Opsitems="on",
     )
     allowed = {
         action
@@ -259,6 +262,17 @@ def test_events_are_put_on_the_one_bus_that_is_named(partition):
             "Action": "events:PutEvents",
             "Resource": arn,
         }
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_ops_items_of_this_account_and_region_are_written_where_they_are_on(partition):
+    assert not {"OpenOpsItems", "UpdateOpsItems"} & Stack(partition).statements().keys()
+    statements = Stack(partition, Opsitems="on").statements()
+    assert actions_of(statements["OpenOpsItems"]) == ["ssm:CreateOpsItem"]
+    update = statements["UpdateOpsItems"]
+    assert actions_of(update) == ["ssm:UpdateOpsItem"]
+    arn = f"arn:{partition}:ssm:{REGIONS[partition]}:{ACCOUNT}:opsitem/*"
+    assert resources_of(update) == [arn]
 
 
 @pytest.mark.parametrize("partition", REGIONS)

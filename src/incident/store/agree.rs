@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    Channel, Decision, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident,
+    Decision, Delivery, Happened, Incidents, NotifyDecision, NotifyReason, ResolvedIncident,
 };
 use crate::finding::Recovered;
 use crate::incident::group::Incident;
@@ -151,26 +151,20 @@ impl Incidents {
         Err(contended())
     }
 
-    /// Writes down that the messages of `sent` are out, and that those of `failed` have
-    /// reached no more than these channels.
+    /// Writes down what became of messages.
     ///
     /// # Errors
     /// When the state cannot be used: a message may then be sent once more.
     pub async fn settle_claims<S: Store>(
         &mut self,
-        sent: &[(String, NotifyReason)],
-        failed: &[(String, NotifyReason, Vec<Channel>)],
+        delivered: &[Delivery],
         state: &S,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let unsent = failed.iter().map(|(key, ..)| key);
-        let mut left: BTreeSet<&String> = sent.iter().map(|(key, _)| key).chain(unsent).collect();
+        let mut left: BTreeSet<&String> = delivered.iter().map(|one| &one.key).collect();
         for conflicts in 0..TRIES {
-            for (key, why) in sent.iter().filter(|(key, _)| left.contains(key)) {
-                self.mark_notified(key, *why, now);
-            }
-            for (key, why, reached) in failed.iter().filter(|(key, ..)| left.contains(key)) {
-                self.release(key, *why, reached, now);
+            for one in delivered.iter().filter(|one| left.contains(&one.key)) {
+                self.settle(one, now);
             }
             let again = self.save(state, now).await?;
             left.retain(|key| again.contains(*key));

@@ -15,6 +15,8 @@ closed_names! {
         Topic = "topic",
         /// An event bus of EventBridge.
         EventBus = "event-bus",
+        /// OpsCenter of Systems Manager.
+        OpsCenter = "ops-center",
     }
 }
 

@@ -82,6 +82,9 @@ pub(super) struct Entry {
     /// The channels that have had a message which another has not had yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reached: BTreeMap<Channel, Reached>,
+    /// Its OpsItem in OpsCenter, for all of its lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ops_item: Option<String>,
     /// The severity of the last batch alone.
     batch_severity: Severity,
     /// The end was notified too: kept so that a late or repeated batch of old
@@ -121,6 +124,7 @@ impl Entry {
             pending: BTreeMap::new(),
             notified: None,
             reached: BTreeMap::new(),
+            ops_item: None,
             batch_severity: incident.severity,
             resolved_notified: false,
             returned: Vec::new(),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::notify::event::{self, Event};
+use crate::notify::ops_item;
 use crate::report::{self, Report};
 
 fn schema_of<T: JsonSchema>(name: &str) -> Value {
@@ -111,5 +112,20 @@ proptest! {
             let object: Value = serde_json::from_str(&body(name)).expect("JSON");
             prop_assert!(object.is_object());
         }
+    }
+
+    #[test]
+    fn any_incident_is_an_ops_item_within_the_limits_of_ops_center(
+        title in ".{0,2000}", long in ".{0,3000}", nodes in 1_usize..5_000,
+    ) {
+        let mut content = only_once().clone();
+        content.node_count = nodes;
+        content.title = title;
+        content.detail.clone_from(&long);
+        content.nodes = long;
+        prop_assert!(ops_item::title(&content).chars().count() <= 1_024);
+        let description = ops_item::description(&content);
+        prop_assert!(description.chars().count() <= 2_048);
+        prop_assert!(description.starts_with(content.summary.split(' ').next().unwrap_or_default()));
     }
 }

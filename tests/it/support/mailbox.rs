@@ -66,29 +66,29 @@ impl Account {
 
     /// Makes an event bus with a queue that receives every event on it.
     pub(crate) async fn event_bus(&self, name: &str) -> Queue {
-        self.rule(name, "all", r#"{"source": ["ssm-agent-triage"]}"#)
-            .await
+        let queue = self.queue("events").await;
+        let pattern = r#"{"source": ["ssm-agent-triage"]}"#;
+        self.put_rule(name, "all", pattern, &queue.arn).await;
+        queue
     }
 
-    /// A queue that receives the events on the bus that `pattern` matches; the bus is made
-    /// where it is not there.
-    pub(crate) async fn rule(&self, bus: &str, name: &str, pattern: &str) -> Queue {
-        let (events, queue) = (self.events(), self.queue(name).await);
+    /// A rule on the bus, which is made where it is not there.
+    pub(crate) async fn put_rule(&self, bus: &str, name: &str, pattern: &str, target: &str) {
+        let events = self.events();
         let _ = events.create_event_bus().name(bus).send().await;
         let rule = (events.put_rule().name(name).event_bus_name(bus))
             .event_pattern(pattern)
             .send();
         rule.await.expect("the rule is made");
         let target = aws_sdk_eventbridge::types::Target::builder()
-            .id("queue")
-            .arn(&queue.arn)
+            .id("target")
+            .arn(target)
             .build();
         let target = target.expect("it has an id and an ARN");
         let targets = (events.put_targets().rule(name).event_bus_name(bus))
             .targets(target)
             .send();
-        targets.await.expect("the queue is a target");
-        queue
+        targets.await.expect("the rule has its target");
     }
 }
 

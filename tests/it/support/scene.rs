@@ -96,6 +96,13 @@ impl Scene {
         instance
     }
 
+    /// An instance on a role that EC2 may not assume and that may not be repaired.
+    pub(crate) async fn untagged_refused_instance(&self) -> String {
+        let trust = trusting_another_account();
+        self.role_with_profile(ROLE, &trust, None).await;
+        self.launch(Launch::with_profile(ROLE)).await
+    }
+
     /// Several instances on one such role.
     pub(crate) async fn refused_instances<const N: usize>(&self) -> [String; N] {
         let trust = trusting_another_account();

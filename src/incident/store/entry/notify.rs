@@ -200,6 +200,9 @@ impl Entry {
     /// Whether the reader was notified of it, or may have been: by an environment that
     /// has not said yet what came of its message, or ended before it could.
     pub(super) fn may_be_known(&self) -> bool {
-        self.is_notified() || self.claim.is_some() || !self.reached.is_empty()
+        self.is_notified()
+            || self.claim.is_some()
+            || !self.reached.is_empty()
+            || self.resolved_notified
     }
 }

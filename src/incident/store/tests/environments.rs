@@ -29,8 +29,14 @@ fn decides(incidents: &mut Incidents, state: &Memory, incident: &Incident, now: 
 }
 
 fn marks(incidents: &mut Incidents, state: &Memory, incident: &Incident, why: NotifyReason) {
-    let sent = [(incident.key.clone(), why)];
-    let marked = incidents.settle_claims(&sent, &[], state, at(2));
+    let sent = [Delivery {
+        key: incident.key.clone(),
+        why,
+        reached: vec![Channel::Topic],
+        is_complete: true,
+        ops_item: Some("oi-1".to_owned()),
+    }];
+    let marked = incidents.settle_claims(&sent, state, at(2));
     block_on(marked).expect("it can be written");
 }
 
@@ -92,8 +98,14 @@ fn fails(
     why: NotifyReason,
     reached: &[Channel],
 ) {
-    let failed = [(one.key.clone(), why, reached.to_vec())];
-    block_on(incidents.settle_claims(&[], &failed, state, at(2))).expect("written");
+    let failed = [Delivery {
+        key: one.key.clone(),
+        why,
+        reached: reached.to_vec(),
+        is_complete: false,
+        ops_item: None,
+    }];
+    block_on(incidents.settle_claims(&failed, state, at(2))).expect("written");
 }
 
 #[test]
@@ -112,7 +124,7 @@ fn a_channel_that_has_the_message_is_left_out_when_the_others_are_tried_again() 
 
     let mut retry = reads(2, &state, &one);
     assert_eq!(decides(&mut retry, &state, &one, 3).notify, OPEN);
-    let had = |incidents: &Incidents, why, now| incidents.reached(&one.key, why, now);
+    let had = |incidents: &Incidents, why, now| incidents.earlier(&one.key, why, now).reached;
     assert_eq!(had(&retry, NotifyReason::Opened, at(3)), [Channel::Topic]);
     assert_eq!(
         had(&retry, NotifyReason::StateChanged, at(3)),
@@ -188,7 +200,9 @@ fn what_one_channel_alone_has_been_told_comes_to_an_end_in_all() {
     );
     let mut retry = reads(3, &state, &one);
     assert_eq!(over(&mut retry), 1);
-    let had = retry.reached(&one.key, NotifyReason::Resolved, at(11));
+    let had = retry
+        .earlier(&one.key, NotifyReason::Resolved, at(11))
+        .reached;
     assert_eq!(had, [Channel::EventBus]);
     marks(&mut retry, &state, &one, NotifyReason::Resolved);
     assert_eq!(over(&mut reads(4, &state, &one)), 0);
@@ -196,7 +210,13 @@ fn what_one_channel_alone_has_been_told_comes_to_an_end_in_all() {
     let back = confirmed(&[1], at(20));
     let mut next = reads(5, &state, &back);
     assert_eq!(decides(&mut next, &state, &back, 21).notify, OPEN);
-    assert_eq!(next.reached(&back.key, NotifyReason::Opened, at(21)), []);
+    let earlier = next.earlier(&back.key, NotifyReason::Opened, at(21));
+    assert_eq!(earlier.reached, []);
+    assert_eq!(
+        earlier.ops_item.as_deref(),
+        Some("oi-1"),
+        "it is opened again"
+    );
 }
 
 #[test]

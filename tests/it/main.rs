@@ -9,6 +9,7 @@ mod demo;
 mod diagnosis;
 mod environments;
 mod guardrails;
+mod integrations;
 mod kinesis;
 mod lists;
 mod live_state;

@@ -85,9 +85,11 @@ impl<'a> View<'a> {
                 Piece::Value(value) => text.push_str(&self.in_words(*value)),
             }
         }
-        match (template.first(), text.strip_prefix("the ")) {
-            (Some(Piece::Value(_)), Some(rest)) => format!("The {rest}"),
-            (Some(_) | None, _) => text,
+        // "the role", "this node": what stands for a value that is not known.
+        let unnamed = text.starts_with("the ") || text.starts_with("this ");
+        match template.first() {
+            Some(Piece::Value(_)) if unnamed => format!("T{}", &text[1..]),
+            Some(_) | None => text,
         }
     }
 

@@ -197,6 +197,14 @@ def test_a_button_copies_the_whole_command(tab, inputs, pages, name):
     printed = [line.strip() for line in scan(*inputs[name]).stdout.splitlines()]
     assert len(copied) == tab.run("document.querySelectorAll('.cmd').length") > 5
     assert [one for one in copied if one not in printed] == []
+    # Where a browser keeps its clipboard from a page, the command is selected and copied so.
+    selected = tab.run(
+        """[...document.querySelectorAll(".cmd code")].map(code => {
+            getSelection().selectAllChildren(code);
+            return String(getSelection());
+        })"""
+    )
+    assert selected == copied
     assert tab.complaints() == []
 
 

@@ -49,6 +49,9 @@ pub(in crate::cli) struct Span {
     pub undetermined: bool,
 }
 
+/// Of one node whose log is shorter, the picture says no more than the incident.
+const SHORT: SignedDuration = SignedDuration::from_mins(1);
+
 /// The picture, with what explains it; nothing where no node failed.
 pub(in crate::cli) fn picture(groups: &[Group]) -> Html {
     let rows = || groups.iter().flat_map(|group| &group.rows);
@@ -60,18 +63,18 @@ pub(in crate::cli) fn picture(groups: &[Group]) -> Html {
     let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else {
         return Html::default();
     };
-    if spans().next().is_none() {
+    let all = rows().count();
+    if spans().next().is_none() || all == 1 && last.duration_since(*first) < SHORT {
         return Html::default();
     }
     let axis = Axis::new(*first, *last);
-    let all = rows().count();
     let share = match all {
         0..=ROWS => ROWS,
         _ => (ROWS / groups.len()).max(1),
     };
     let drawn: usize = groups.iter().map(|group| group.rows.len().min(share)).sum();
     let mut about = format!(
-        "{} to {} by the log\u{2019}s clock.",
+        "{} to {} by the log's clock.",
         second(*first),
         second(*last)
     );
@@ -89,7 +92,7 @@ pub(in crate::cli) fn picture(groups: &[Group]) -> Html {
     [
         Html::element("p class=meta", &about),
         Html::element("figure class=timeline", picture),
-        legend(spans()),
+        legend(groups, spans()),
     ]
     .into()
 }
@@ -132,17 +135,18 @@ fn drawn_row(row: &Row, axis: &Axis) -> Html {
     }
     for span in &row.spans {
         let until = span.until.unwrap_or(end).max(span.from);
-        let class = match span.undetermined {
-            true => format!("bar hatched {}", span.class),
-            false => format!("bar {}", span.class),
-        };
+        let class = format!("bar {}", span.class);
         let [from, until] = axis.places(span.from, until);
-        let attributes = [
-            ("class", class.as_str()),
-            ("x", &percent(from)),
-            ("width", &percent(until - from)),
-        ];
-        bars.push(Html::with("rect y=4 height=10", &attributes, ""));
+        let [x, width] = [from, until - from].map(percent);
+        let place = [("x", x.as_str()), ("width", &width), ("class", &class)];
+        bars.push(Html::with("rect y=4 height=10", &place, ""));
+        if span.undetermined {
+            bars.push(Html::with(
+                "rect class=hatched y=4 height=10",
+                &place[..2],
+                "",
+            ));
+        }
         if let Some(at) = span.until {
             let centre = [("cx", axis.place(at))];
             let centre = centre.each_ref().map(|(name, at)| (*name, at.as_str()));
@@ -172,12 +176,12 @@ fn sentence(span: &Span) -> String {
     }
 }
 
-/// The signs that the picture uses.
-fn legend<'a>(spans: impl Iterator<Item = &'a Span> + Clone) -> Html {
+/// The signs that the picture uses, in the colour of its first group.
+fn legend<'a>(groups: &[Group], spans: impl Iterator<Item = &'a Span> + Clone) -> Html {
     let any = |has: fn(&Span) -> bool| spans.clone().any(has);
     let signs = [
         ("sign-read", "log was read, no fault", true),
-        ("sign-bar", "did not work, as far as its log goes", true),
+        ("sign-bar", "fault active, as far as the log shows", true),
         (
             "sign-hatched",
             "cause undetermined",
@@ -187,7 +191,9 @@ fn legend<'a>(spans: impl Iterator<Item = &'a Span> + Clone) -> Html {
     ];
     let used = signs.into_iter().filter(|(_, _, used)| *used);
     let used = used.map(|(class, text, _)| Html::with("li", &[("class", class)], text));
-    Html::element("ul class=legend", used.collect::<Html>())
+    let class = groups.first().map_or("", |group| group.class.as_str());
+    let class = format!("legend {class}");
+    Html::with("ul", &[("class", &class)], used.collect::<Html>())
 }
 
 /// The time that the picture spans, and where its labels stand.
@@ -259,11 +265,8 @@ impl Axis {
     fn labels(&self) -> Html {
         let pattern = "pattern id=hatch width=6 height=6 patternUnits=userSpaceOnUse \
                        patternTransform=rotate(45)";
-        let stripes = [
-            Html::element("rect class=paper width=6 height=6", ""),
-            Html::element("rect class=ink width=3 height=6", ""),
-        ];
-        let mut axis = Html::element("defs", Html::element(pattern, stripes));
+        let stripe = Html::element("rect class=paper width=3 height=6", "");
+        let mut axis = Html::element("defs", Html::element(pattern, stripe));
         for at in &self.ticks {
             let share = self.share(*at);
             let anchor = match share {

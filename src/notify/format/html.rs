@@ -16,16 +16,21 @@ pub(super) fn render(content: &Content, _: Style) -> String {
 /// The same as a part of what is more.
 pub(crate) fn card(content: &Content) -> Html {
     let severity = content.severity.as_str();
+    let title = format!("{}{}", content.title, content.doubt);
     let mut card = Html::element(
         "header",
         [
-            Html::element("h3", prose(&format!("{}{}", content.title, content.doubt))),
+            Html::element("h3", prose(&title)),
             Html::element("span class=chip", severity),
             Html::element("span class=count", nodes(content.node_count)),
         ],
     );
-    let summary = format!("{} {}", content.summary, content.detail);
-    card.push(Html::element("p class=what", prose(summary.trim_end())));
+    let title_again = format!("{title}.");
+    let summary = content.summary.strip_prefix(&title_again);
+    let summary = format!("{} {}", summary.unwrap_or(&content.summary), content.detail);
+    if !summary.trim().is_empty() {
+        card.push(Html::element("p class=what", prose(summary.trim())));
+    }
     card.push(facts(content));
     if let Some(runbook) = &content.runbook {
         card.push(fix(runbook, content.undo.as_deref()));
@@ -34,7 +39,10 @@ pub(crate) fn card(content: &Content) -> Html {
     if content.began.len() > 1 {
         card.push(affected(content));
     }
-    card.push(Html::element("p class=key", &content.key));
+    card.push(Html::element(
+        "p class=key",
+        &format!("Incident {}", content.key),
+    ));
     Html::with("article", &[("class", &format!("card s-{severity}"))], card)
 }
 
@@ -107,15 +115,21 @@ fn command(command: &str) -> Html {
     Html::element("div class=cmd", Html::element("code", prose(command)))
 }
 
-/// Text in which an id, an option or a path is not broken at one of its hyphens.
+/// Text in which an id, an option or an ARN is broken at its colons before it is broken at a
+/// hyphen or within a word.
 pub(crate) fn prose(text: &str) -> Html {
     let words = text.split_inclusive(' ').flat_map(|word| {
-        let (word, space) = word.split_at(word.trim_end_matches(' ').len());
-        let word = match word.contains('-') {
-            true => Html::element("span class=whole", word),
-            false => Html::from(word),
-        };
-        [word, Html::from(space)]
+        let parts = word.split_inclusive(':');
+        let several = parts.clone().nth(1).is_some();
+        parts.map(
+            move |part| match several || part.trim_end().len() > 1 && part.contains('-') {
+                true => {
+                    let (part, space) = part.split_at(part.trim_end_matches(' ').len());
+                    [Html::element("span class=whole", part), Html::from(space)].into()
+                }
+                false => Html::from(part),
+            },
+        )
     });
     words.collect()
 }
@@ -124,7 +138,7 @@ pub(crate) fn prose(text: &str) -> Html {
 fn evidence(content: &Content) -> Html {
     let log = records(content, FOUR_LINES).into_iter();
     let log = log.map(|(origin, lines)| {
-        let lines = lines.iter().map(|line| Html::element("span", line));
+        let lines = lines.iter().map(|line| Html::element("span", prose(line)));
         let parts = [
             Html::element("blockquote", lines.collect::<Html>()),
             Html::element("figcaption", origin),

@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::metrics::Metrics;
-use super::notifier::Sent;
 use crate::cause::Severity;
 use crate::diagnose::Home;
 use crate::diagnose::facts::Facts;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
-use crate::incident::store::Earlier;
+use crate::incident::store::{Channel, Earlier};
 use crate::notify::content::Content;
 use crate::repair::locks::Guardrails;
 use crate::repair::memory::RepairMemory;
 use crate::repair::plan::Plan;
+use crate::report::Notified;
 use crate::state::Store;
 
 /// What an invocation asks of AWS, beside the state.
@@ -43,6 +43,18 @@ pub(super) trait Services: Send + Sync + 'static {
         earlier: &Earlier,
         until: Instant,
     ) -> impl Future<Output = Sent> + Send;
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub notified: Notified,
+    /// The channels that have it, those that had it before too.
+    pub reached: Vec<Channel>,
+    /// Why each other one does not, with the message.
+    pub failed: Vec<(String, String)>,
+    /// The incident's OpsItem, where it was written.
+    pub ops_item: Option<String>,
 }
 
 /// Who and where this function is in one invocation, and how long it has.

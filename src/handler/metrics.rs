@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::notifier::Settled;
-use crate::diagnose::check::CheckStatus;
+use crate::diagnose::check::{CheckResult, CheckStatus};
 use crate::notify::content::Content;
 use crate::repair::outcome::OutcomeStatus;
+use crate::repair::plan::PlanSummary;
 
 /// Under which CloudWatch shows them.
 const NAMESPACE: &str = "ssm-agent-triage";
@@ -62,24 +62,27 @@ impl Metrics {
         self.add(LATENESS, usize::try_from(late).unwrap_or(0));
     }
 
-    /// What planning, repairing and checking came to.
-    pub(super) fn settled(&self, settled: &[Settled]) {
-        for one in settled {
-            let checks = one.incident.checks.iter();
-            let unknown = checks.filter(|check| check.status == CheckStatus::Unknown);
-            self.add("UnknownChecks", unknown.count());
-            self.add("AffectedNodes", one.nodes.count);
-            let status = one.outcome.status;
-            if let (Some(action), true) = (one.plan.action, status != OutcomeStatus::None) {
-                let status = json!(status);
-                let status = status.as_str().unwrap_or_default();
-                self.add(format!("Repair.{action}.{status}"), 1);
-            }
-            self.add(
-                "UnverifiedWrites",
-                (status == OutcomeStatus::Unverified).into(),
-            );
+    /// What checking, planning and repairing came to for an incident of so many nodes.
+    pub(super) fn settled(
+        &self,
+        checks: &[CheckResult],
+        plan: &PlanSummary,
+        status: OutcomeStatus,
+        nodes: usize,
+    ) {
+        let checks = checks.iter();
+        let unknown = checks.filter(|check| check.status == CheckStatus::Unknown);
+        self.add("UnknownChecks", unknown.count());
+        self.add("AffectedNodes", nodes);
+        if let (Some(action), true) = (plan.action, status != OutcomeStatus::None) {
+            let status = json!(status);
+            let status = status.as_str().unwrap_or_default();
+            self.add(format!("Repair.{action}.{status}"), 1);
         }
+        self.add(
+            "UnverifiedWrites",
+            (status == OutcomeStatus::Unverified).into(),
+        );
     }
 
     /// What is counted once every channel has taken the message.

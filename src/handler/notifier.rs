@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::budget::Budget;
 use super::error::UndeliveredNotification;
-use super::invocation::Services;
+use super::invocation::{Sent, Services};
 use super::log::print;
 use super::metrics::Metrics;
 use super::{LogLevel, log};
@@ -56,18 +56,6 @@ pub(super) struct Notifier {
     bus: Option<EventBus>,
     ops_center: Option<OpsCenter>,
     session: Arc<Session>,
-}
-
-/// What became of a message.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub notified: Notified,
-    /// The channels that have it, those that had it before too.
-    pub reached: Vec<Channel>,
-    /// Why each other one does not, with the message.
-    pub failed: Vec<(String, String)>,
-    /// The incident's OpsItem, where it was written.
-    pub ops_item: Option<String>,
 }
 
 impl Notifier {

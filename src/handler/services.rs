@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::invocation::{Invocation, Services};
-use super::notifier::{Notifier, Sent, wrote};
+use super::invocation::{Invocation, Sent, Services};
+use super::notifier::{Notifier, wrote};
 use super::sweep::SweepServices;
 use crate::aws::{LiveState, Session};
 use crate::config::Config;

@@ -134,7 +134,10 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             undelivered,
         };
         round.tell(&mut settled).await?;
-        self.metrics.settled(&settled);
+        for one in &settled {
+            let (checks, status) = (&one.incident.checks, one.outcome.status);
+            (self.metrics).settled(checks, &one.plan, status, one.nodes.count);
+        }
         Ok((settled, round))
     }
 

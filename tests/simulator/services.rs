@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::invocation::{Invocation, Services};
-use super::super::notifier::Sent as Notice;
+use super::super::invocation::{Invocation, Sent as Notice, Services};
 use super::clock;
 use super::run::Call;
 use super::world::{World, number};

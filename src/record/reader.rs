@@ -346,22 +346,23 @@ impl<'a> Reader<'a> {
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
         F: FnMut(&Record<'a>),
     {
-        let mut rest = opened.more.into_iter();
-        let mut next = Some((opened.text, opened.envelope));
-        while let Some((text, envelope)) = next {
-            let whole = if envelope.partial || !self.parts.is_empty() {
-                self.with_parts(text, &envelope)
-            } else {
-                Some(text)
-            };
-            match whole {
-                Some(Cow::Borrowed(text)) => {
-                    self.take(text, keep, &envelope, depth + 1, times, each)
-                }
-                Some(Cow::Owned(text)) => self.take(&text, own, &envelope, depth + 1, times, each),
-                None => {}
-            }
-            next = rest.next().map(|one| (one.text, one.envelope));
+        let Opened {
+            text,
+            ref envelope,
+            more,
+        } = opened;
+        let whole = if envelope.partial || !self.parts.is_empty() {
+            self.with_parts(text, envelope)
+        } else {
+            Some(text)
+        };
+        match whole {
+            Some(Cow::Borrowed(text)) => self.take(text, keep, envelope, depth + 1, times, each),
+            Some(Cow::Owned(text)) => self.take(&text, own, envelope, depth + 1, times, each),
+            None => {}
+        }
+        for opened in more {
+            self.take_opened(opened, keep, depth, times, each);
         }
     }
 

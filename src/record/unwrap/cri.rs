@@ -4,16 +4,17 @@
 
 use super::{Context, Envelope, Opened, stamp};
 use crate::machine::Environment;
+use crate::record::text::split_at_byte;
 
 pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
     let (at, rest) = stamp::iso(line)?;
     let rest = rest
         .strip_prefix("stdout ")
         .or_else(|| rest.strip_prefix("stderr "))?;
-    let (tags, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    let partial = match tags.split(':').next()? {
-        "P" => true,
-        "F" => false,
+    let (tags, text) = split_at_byte(rest, b' ').unwrap_or((rest, ""));
+    let partial = match tags.as_bytes() {
+        [b'P'] | [b'P', b':', ..] => true,
+        [b'F'] | [b'F', b':', ..] => false,
         _ => return None,
     };
     let envelope = Envelope {

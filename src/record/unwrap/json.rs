@@ -30,30 +30,33 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
     if !(start.starts_with('{') || start.starts_with('[') && within.starts_with('{')) {
         return None;
     }
-    if let Some(read) = read(start, context) {
-        return read;
+    let mut found = None;
+    if !read(start, context, &mut found) {
+        // Half a surrogate pair is no text to the reader of JSON.
+        found = open_other(&without_surrogates(start)?, context);
     }
-    // Half a surrogate pair is no text to the reader of JSON.
-    let whole = without_surrogates(start)?;
-    read(&whole, context)?.map(into_owned)
+    found
 }
 
 /// What an object says that was made of another form.
 pub(super) fn open_other<'b>(object: &str, context: &Context<'_>) -> Option<Opened<'b>> {
-    read(object, context)?.map(into_owned)
+    let mut found = None;
+    read(object, context, &mut found)
+        .then_some(found)?
+        .map(into_owned)
 }
 
-/// `None` where it is no JSON.
-fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> {
+/// Puts what was found into its place. Whether it is JSON.
+fn read<'a>(line: &'a str, context: &Context<'_>, found: &mut Option<Opened<'a>>) -> bool {
     let mut json = serde_json::Deserializer::from_str(line);
-    let mut found: Option<Opened<'a>> = None;
     let seen = Cell::new(0);
     // Firehose writes objects one after another.
     loop {
         let mut scope = Scope::default();
         let walk = Walk {
             scope: &mut scope,
-            path: 0,
+            // What the line stands in at one depth says nothing of another.
+            path: context.depth as Step,
             parent: "",
             key: "",
             context,
@@ -61,15 +64,15 @@ fn read<'a>(line: &'a str, context: &Context<'_>) -> Option<Option<Opened<'a>>> 
             is_whole: true,
             is_element: false,
         };
-        walk.deserialize(&mut json).ok()?;
-        let opened = scope.into_opened(None);
-        match (&mut found, opened) {
-            (Some(first), Some(next)) => first.more.push(next),
-            (found @ None, opened) => *found = opened,
-            (Some(_), None) => {}
+        if walk.deserialize(&mut json).is_err() {
+            return false;
+        }
+        match found {
+            Some(first) => first.more.extend(scope.open(None)),
+            None => *found = scope.open(None),
         }
         if json.end().is_ok() {
-            return Some(found);
+            return true;
         }
     }
 }
@@ -139,7 +142,7 @@ struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The line, with what the objects around this one say of it.
-    fn into_opened(mut self, outer: Option<&Envelope<'a>>) -> Option<Opened<'a>> {
+    fn open(&mut self, outer: Option<&Envelope<'a>>) -> Option<Opened<'a>> {
         let outer_machine = outer.map_or(Machine::default(), |outer| outer.machine);
         let producer = match self.program.take() {
             Some(Cow::Borrowed(name)) => Producer::named(name),
@@ -148,12 +151,11 @@ impl<'a> Scope<'a> {
         };
         let outer = |part: fn(&Envelope<'a>) -> Option<Cow<'a, str>>| outer.and_then(part);
         let envelope = Envelope {
-            host: self
-                .host
+            host: (self.host.take())
                 .map(|(_, host)| host)
                 .or_else(|| outer(|it| it.host.clone())),
-            id: self.id.or_else(|| outer(|it| it.id.clone())),
-            at: self.at,
+            id: self.id.take().or_else(|| outer(|it| it.id.clone())),
+            at: self.at.take(),
             producer,
             machine: outer_machine.and(self.machine),
             partial: self.partial && !self.last_part,
@@ -163,12 +165,10 @@ impl<'a> Scope<'a> {
             envelope.producer,
             Producer::Agent | Producer::Systemd | Producer::Kernel
         );
-        let best = self
-            .best
-            .filter(|(rank, _, _)| known || *rank > Rank::Named);
+        let best = (self.best.take()).filter(|(rank, _, _)| known || *rank > Rank::Named);
         let mut more = Vec::new();
-        for scope in self.more {
-            more.extend(scope.into_opened(Some(&envelope)));
+        for scope in &mut self.more {
+            more.extend(scope.open(Some(&envelope)));
         }
         let Some((_, path, text)) = best else {
             let mut first = (!more.is_empty()).then(|| more.remove(0))?;
@@ -318,13 +318,16 @@ impl<'a> Walk<'_, 'a> {
         }
         // No line is a word alone, and most values are; an object may be.
         let is_text = text.starts_with('{') || memchr::memchr(b' ', text.as_bytes()).is_some();
-        let reads = is_text.then(|| reads(text, &self.context.deeper()));
+        // What comes where the line always stood is read when it is taken.
+        let is_known = is_text && is_usual(self.key) && self.context.known.has(self.path);
+        let reads = (is_text && !is_known).then(|| reads(text, &self.context.deeper()));
         let rank = match reads.flatten() {
             Some(Reads::Record) => {
                 self.seen.set(self.path);
                 Some(Rank::Record)
             }
             Some(Reads::Bare) => Some(Rank::Bare),
+            None if is_known => Some(Rank::Record),
             None if self.seen.get() == self.path || self.context.known.has(self.path) => {
                 Some(Rank::Known)
             }

@@ -16,8 +16,8 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
 
 /// Whether a field stands at the start, `name=`.
 pub(super) fn begins_field(text: &str) -> bool {
-    let name = text.split_once('=').map_or("", |(name, _)| name);
-    !name.is_empty() && name.bytes().all(is_of_name)
+    let name = text.bytes().take_while(|b| is_of_name(*b)).count();
+    name > 0 && text.as_bytes().get(name) == Some(&b'=')
 }
 
 fn is_of_name(b: u8) -> bool {

@@ -208,13 +208,13 @@ fn open_within<'a>(
     context: &Context<'_>,
 ) -> Option<Opened<'a>> {
     let mut opened = match without_colours(line) {
-        Cow::Borrowed(line) => take_off(line, context)?,
-        Cow::Owned(line) => json::into_owned(take_off(&line, context)?),
+        Cow::Borrowed(line) => take_off(line, context),
+        Cow::Owned(line) => take_off(&line, context).map(json::into_owned),
     };
-    for envelope in opened.envelopes() {
+    for envelope in opened.iter_mut().flat_map(Opened::envelopes) {
         envelope.put_within(outer, context.depth);
     }
-    Some(opened)
+    opened
 }
 
 fn take_off<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
@@ -222,11 +222,15 @@ fn take_off<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
         return None;
     }
     for (index, wrapper) in WRAPPERS.iter().enumerate() {
-        if let Some(mut opened) = wrapper(line, context) {
+        // Not moved out of its place: an envelope is large.
+        let mut opened = wrapper(line, context);
+        if let Some(opened) = &mut opened {
             for envelope in opened.envelopes() {
                 envelope.steps[0] = step(index, envelope.steps[0]);
             }
-            return Some(opened);
+        }
+        if opened.is_some() {
+            return opened;
         }
     }
     None

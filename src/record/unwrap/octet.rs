@@ -2,6 +2,7 @@
 //! Such messages need no line end between them.
 
 use super::{Context, Envelope, Opened};
+use crate::record::text::split_at_byte;
 
 pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
     let mut messages = std::iter::successors(first(line), |(_, rest)| first(rest))
@@ -14,7 +15,7 @@ pub(super) fn open<'a>(line: &'a str, _: &Context<'_>) -> Option<Opened<'a>> {
 /// The first message, and what follows it. One that is longer than the line goes
 /// on in the next.
 fn first(line: &str) -> Option<(&str, &str)> {
-    let (count, rest) = line.split_once(' ')?;
+    let (count, rest) = split_at_byte(line, b' ')?;
     let counts = matches!(count.len(), 1..=6) && count.bytes().all(|b| b.is_ascii_digit());
     let message = rest.strip_prefix('<')?;
     if !counts || !message.starts_with(|c: char| c.is_ascii_digit()) {

@@ -80,7 +80,7 @@ impl<'a> Producer<'a> {
 
 /// What the name of a program, as wrappers give it, shows of the machine.
 pub(super) fn machine_of(name: &str) -> Machine {
-    let name = name.split_once('[').map_or(name, |(name, _pid)| name);
+    let name = split_at_byte(name, b'[').map_or(name, |(name, _pid)| name);
     let environment = match name {
         "amazon-ssm-agent.amazon-ssm-agent" | "snap.amazon-ssm-agent.amazon-ssm-agent.service" => {
             Some(Environment::Snap)

@@ -90,7 +90,8 @@ pub(super) fn iso(line: &str) -> Option<(Stamp<'_>, &str)> {
     let (time, rest) = word(line)?;
     let is_time = time.as_bytes().get(10) == Some(&b'T') && is_clock(&time[11..]);
     // A tab may be escaped, and an object without blanks stand behind it.
-    (is_time && !time.contains(['#', '"'])).then(|| (Stamp::Text(time.into()), rest))
+    (is_time && memchr::memchr2(b'#', b'"', time.as_bytes()).is_none())
+        .then(|| (Stamp::Text(time.into()), rest))
 }
 
 /// `2026-11-23 04:19:04.0900 `, with a weekday in front or a zone behind

@@ -35,7 +35,13 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
         return Some(Opened::new(text, envelope));
     }
     let is_named_month = !line.as_bytes()[0].is_ascii_digit();
-    behind_time(rest, context)
+    // Most are the agent's own, behind a host that is no second time.
+    let agents = (!rest.starts_with(|c: char| c.is_ascii_digit()))
+        .then(|| program(rest))
+        .flatten()
+        .filter(|it| it.envelope.producer == Producer::Agent);
+    agents
+        .or_else(|| behind_time(rest, context))
         .or_else(|| program(rest))
         .or_else(|| {
             // No line of the agent begins with a day.
@@ -135,7 +141,8 @@ fn program(rest: &str) -> Option<Opened<'_>> {
         if !is_name(word) {
             return None;
         }
-        let host = (index > 0).then(|| rest.split(' ').next()).flatten();
+        let host = || split_at_byte(rest, b' ').map(|(host, _)| host);
+        let host = (index > 0).then(host).flatten();
         if let Some(name) = word.strip_suffix(':') {
             let producer = Producer::named(name);
             let text = match producer {

@@ -305,6 +305,9 @@ impl NodeState {
     pub fn ingest_unknown(&mut self, record: &NormalizedRecord<'_, '_>, place: Option<&str>) {
         if self.recent.take(record, self.batch) != Known::FromThisBatch {
             machine::observe(&mut self.machine, record);
+            if record.edge {
+                self.unexplained = Some(record.at);
+            }
             unknown::add(&mut self.unknown, record, place);
         }
     }
@@ -378,6 +381,9 @@ impl NodeState {
         // The agent writes a cause right before what follows from it: without the
         // log before a guess, the batch that held the cause may be missing.
         let guess = new.kind == Kind::Symptom || !new.decided;
+        if guess && new.failure.is_none() && self.follows_unexplained(new.last) {
+            return Ingested::Opened;
+        }
         if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
             new.bare = new.failure.is_none();
             new.pending = true;
@@ -450,8 +456,14 @@ impl NodeState {
                 fault.wait(wait);
                 true
             }
-            None => self.unexplained.is_some_and(|at| before(at, JUST_LOGGED)),
+            None => self.follows_unexplained(wait.last),
         }
+    }
+
+    /// Whether the agent has just logged what led to it, and the cause is not known here.
+    fn follows_unexplained(&self, last: Timestamp) -> bool {
+        let just = |at: Timestamp| at <= last && last.duration_since(at) <= JUST_LOGGED;
+        self.unexplained.is_some_and(just)
     }
 
     fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::characters::{element, plain};
+use super::edge::Edge;
 use super::forms::unfold;
 use super::marks::{
     CLOSING, Mark, begins_log, closed, is_edge, is_item, is_quote, strip, strip_like, unclosed,
@@ -92,7 +93,7 @@ fn read_text<'t>(
         let of_text = |line: Line<'_>| Line {
             number: rows.number(line.number),
             text: Cow::Owned(line.text.into_owned()),
-            kind: line.kind,
+            ..line
         };
         return Some(lines.into_iter().map(of_text).collect());
     }
@@ -132,8 +133,10 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
     };
     let written: Vec<Cow<'t, str>> = lines.iter().enumerate().map(written).collect();
     let rows: Vec<&str> = written.iter().map(|line| &**line).collect();
-    let wrap = Wrap::of(&rows, &rows, goes_on);
-    if wrap.is_none() && !fenced && !page {
+    let edge = Edge::of(&rows, goes_on);
+    let wrap = Wrap::of(&rows, &rows, goes_on).filter(|_| !edge.is_known());
+    let is_cut = |line: &str| wrap.is_none() && edge.cuts(line);
+    if wrap.is_none() && !fenced && !page && !rows.iter().any(|line| is_cut(line)) {
         return None;
     }
     let mut all: Vec<Line<'t>> = Vec::with_capacity(lines.len());
@@ -145,7 +148,10 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
             wrap.append(before.text.to_mut(), joint, line);
             continue;
         }
-        all.push(of(at, line.clone(), Kind::Line));
+        all.push(Line {
+            cut: is_cut(line),
+            ..of(at, line.clone(), Kind::Line)
+        });
     }
     Some(all)
 }
@@ -166,6 +172,7 @@ fn of<'t>(at: usize, text: Cow<'t, str>, kind: Kind) -> Line<'t> {
         number: at as u64 + 1,
         text,
         kind,
+        cut: false,
     }
 }
 
@@ -192,6 +199,8 @@ struct Whole<'p> {
     text: Cow<'p, str>,
     start: Option<(Start, usize)>,
     marks: Vec<Mark>,
+    /// More of it stood behind the edge of a screen.
+    cut: bool,
 }
 
 impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
@@ -250,7 +259,10 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         let mut open: Option<&Whole<'_>> = None;
         let mut depth = 0_usize;
         for line in &lines {
-            let own = |text: &str, kind| of(line.at, Cow::Owned(text.to_owned()), kind);
+            let own = |text: &str, kind| Line {
+                cut: line.cut,
+                ..of(line.at, Cow::Owned(text.to_owned()), kind)
+            };
             if let Some((start, from)) = line.start {
                 let Some(body) = closed(&line.text[from..], &line.marks) else {
                     continue;
@@ -330,10 +342,11 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             let body = bodies[at];
             starts[at].is_none() && !body.trim().is_empty() && !is_fence(body) && !is_own_line(body)
         };
+        let edge = Edge::of(&lines, goes_on);
         let (measured, wrap) = [&lines, &bodies]
             .map(|lines| (lines, Wrap::of(lines, &bodies, goes_on)))
             .into_iter()
-            .filter(|(_, wrap)| wrap.is_some())
+            .filter(|(_, wrap)| wrap.is_some() && !edge.is_known())
             .max_by_key(|(_, wrap)| wrap.map(Wrap::clearness))
             .unwrap_or((&bodies, None));
         let mut all: Vec<Whole<'_>> = Vec::with_capacity(lines.len());
@@ -359,6 +372,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                 text: Cow::Borrowed(line),
                 start: None,
                 marks: Vec::new(),
+                cut: wrap.is_none() && edge.cuts(lines[at]),
             });
         }
         for line in &mut all {

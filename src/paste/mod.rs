@@ -7,6 +7,7 @@
 
 mod aligned;
 mod characters;
+mod edge;
 mod fields;
 mod forms;
 mod frame;
@@ -48,6 +49,8 @@ pub struct Line<'t> {
     pub text: Cow<'t, str>,
     /// What it is.
     pub kind: Kind,
+    /// It ends at the edge of a screen, and more of it stood behind.
+    pub cut: bool,
 }
 
 /// How the record reader takes a line.
@@ -92,6 +95,9 @@ impl<'t> Line<'t> {
                     reader.foreign();
                 }
             }
+        }
+        if self.cut {
+            reader.end_at_edge();
         }
     }
 }

@@ -132,8 +132,11 @@ fn has_no_room(line: &str, next: &str, columns: usize) -> bool {
     !next.is_empty() && line.chars().count() + 1 + word > columns
 }
 
-/// Whether two lines differ in numbers only.
-fn alike(a: &str, b: &str) -> bool {
-    let letters = |text: &str| -> String { text.chars().filter(|c| c.is_alphabetic()).collect() };
-    a == b || letters(a) == letters(b)
+/// Whether two lines differ in numbers and ids only.
+pub(super) fn alike(a: &str, b: &str) -> bool {
+    let words = |text| {
+        let words = str::split_ascii_whitespace(text);
+        words.filter(|word| !word.bytes().any(|b| b.is_ascii_digit()))
+    };
+    words(a).eq(words(b))
 }

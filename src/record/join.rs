@@ -139,6 +139,13 @@ impl<'a> Joiner<'a> {
         self.close()
     }
 
+    /// More of the last line stood behind the edge of a screen.
+    pub(super) fn end_at_edge(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.edge = true;
+        }
+    }
+
     /// Ends a batch after which more may come.
     pub(super) fn end_batch(&mut self) {
         if let Some(open) = &mut self.open {
@@ -327,6 +334,7 @@ impl<'a> Joiner<'a> {
             machine: line.envelope.machine,
             line: line.number,
             cut: false,
+            edge: false,
             counted: None,
         };
         if self.passes(&record) {
@@ -384,6 +392,7 @@ impl<'a> Joiner<'a> {
             machine: line.envelope.machine,
             line: line.number,
             cut: false,
+            edge: false,
             counted: None,
         }
     }

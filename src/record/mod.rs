@@ -61,6 +61,10 @@ pub struct Record<'a> {
     /// Its batch ended with it: lines of it may be missing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cut: bool,
+    /// A line of it ends at the edge of the screen that it was copied from: what
+    /// stood behind it is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub edge: bool,
     /// How many of `rest` stood there when an earlier invocation counted the
     /// record as the one that its batch left open.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -163,6 +167,7 @@ impl<'a> Record<'a> {
             machine: self.machine,
             line: self.line,
             cut: self.cut,
+            edge: self.edge,
             counted: self.counted,
         }
     }

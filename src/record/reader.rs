@@ -274,6 +274,11 @@ impl<'a> Reader<'a> {
         self.joiners[self.last].headless(&line, level, Cow::Borrowed, &mut each);
     }
 
+    /// More of the last line stood behind the edge of a screen.
+    pub fn end_at_edge(&mut self) {
+        self.joiners[self.last].end_at_edge();
+    }
+
     /// What comes next follows a line of another program.
     pub fn foreign(&mut self) {
         self.others = true;

@@ -130,7 +130,19 @@ impl Matcher {
             };
             self.quiet.find(text, |index| self.fits(index, record))
         }?;
-        Some(self.read(index, record, start))
+        let mut found = self.read(index, record, start);
+        if record.edge && !self.stands_without_end(index, record) {
+            (found.causes, found.failure) = (Vec::new(), None);
+        }
+        Some(found)
+    }
+
+    /// Whether what stood behind the end of a record cannot change what it says.
+    fn stands_without_end(&self, index: usize, record: &NormalizedRecord<'_, '_>) -> bool {
+        let signature = &self.signatures[index];
+        let is_trouble = matches!(signature.kind, Kind::Fault | Kind::Symptom);
+        let by_itself = signature.overrides_error && signature.excludes.is_empty();
+        !is_trouble || by_itself && !self.trouble.is_broken(record.flat())
     }
 
     /// What the catalogue knows of a message that has lost its level and its tags.

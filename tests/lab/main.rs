@@ -5,6 +5,7 @@ mod article;
 mod bounds;
 mod cases;
 mod copied;
+mod cut;
 mod deliveries;
 mod environments;
 mod foreign;

@@ -204,12 +204,13 @@ mod tests {
         let wrong = diagnosed.diagnosis.iter().cloned();
         let incidents = group_into_incidents(wrong.collect());
         let caller = Some("arn:aws:sts::111122223333:assumed-role/Support/me");
-        let page = html::render(&[diagnosed.clone()], caller, &incidents, second(0));
+        let nodes = [diagnosed];
+        let page = html::render(&nodes, caller, &incidents, second(0));
         assert_sound(&page);
-        for (_, result) in results(&diagnosed) {
+        for (_, result) in results(&nodes[0]) {
             assert!(text(&page).contains(&result.note), "{page}");
         }
-        render(&[diagnosed], caller, &incidents, style)
+        render(&nodes, caller, &incidents, style)
     }
 
     #[test]

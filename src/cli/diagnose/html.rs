@@ -53,7 +53,7 @@ pub(super) fn render(
 
 fn card(node: &NodeDiagnosis, incidents: &[Incident]) -> Html {
     let (tone, said) = verdict(node, incidents);
-    let mut card = Html::element("header", Html::element("h3", &name(node)));
+    let mut card = Html::element("header", Html::element("h3", name(node)));
     card.push(Html::element("p class=verdict", &said));
     for group in results(node).chunk_by(|(one, _), (other, _)| one == other) {
         let found = group.iter();
@@ -68,7 +68,7 @@ fn card(node: &NodeDiagnosis, incidents: &[Incident]) -> Html {
         ));
     }
     if node.status.is_unknown() {
-        card.push(Html::element("p", &format!("To read it, use {READER}")));
+        card.push(Html::element("p", format!("To read it, use {READER}")));
     }
     let class = format!("card node tone-{}", tone.as_str());
     Html::with("article", &[("class", &class)], card)

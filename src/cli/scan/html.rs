@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::cause::{Confidence, Severity};
 use crate::incident::group::Incident;
 use crate::notify::content::{Content, second};
+use crate::notify::format::html::prose;
 use crate::signature::Signature;
 use crate::text::html::Html;
 use crate::text::quote;
@@ -19,7 +20,7 @@ use crate::cli::page::timeline::{Group, Row, Span, picture};
 use crate::cli::page::{self, anchor, cards, index, page, section};
 use crate::cli::plural;
 
-/// Kinds of unrecognised records that are shown; the others are counted.
+/// Items of one list that are shown; the others are counted.
 const LISTED: usize = 50;
 
 /// The verdict for a browser, written at `now`.
@@ -48,6 +49,7 @@ pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], now: Timestamp)
             harmless(verdict, catalogue),
         ),
         section("Not recognised, at WARN or above", unrecognised(verdict)),
+        section("Not read, or not to the end", unread(verdict)),
     ];
     let summary = [counts(&groups), index(&contents)];
     page(&head, summary.into(), sections.into(), now)
@@ -158,7 +160,7 @@ fn counts(groups: &[Group]) -> Html {
         strip.push(Html::with("rect height=12", &place, ""));
         from += share;
         let words = [
-            Html::element("b", &count.to_string()),
+            Html::element("b", count.to_string()),
             Html::from(&format!(" {name}")),
         ];
         legend.push(Html::with("li", &[("class", class)], words));
@@ -186,53 +188,63 @@ fn recovered(verdict: &Verdict) -> Html {
             None => format!(" until {at}"),
         };
         let parts = [
-            Html::element("b", &redact_line(&over.node)),
+            Html::element("b", redact_line(&over.node)),
             Html::from(&format!(": {}{when} ", over.cause)),
             Html::element("small", &over.signature),
         ];
-        Html::element("li", parts)
+        parts.into()
     });
-    list(items.collect())
+    list(items, "")
 }
 
 fn harmless(verdict: &Verdict, catalogue: &[Signature]) -> Html {
     let items = words::harmless(verdict, catalogue).into_iter();
-    let items = items.map(|(count, signature)| counted(count, signature.title, signature.id));
-    list(items.collect())
+    let items = items.map(|(count, signature)| {
+        let parts = [
+            Html::element("b", format!("{count} \u{d7} ")),
+            Html::from(&format!("{} ", signature.title)),
+            Html::element("small", signature.id),
+        ];
+        parts.into()
+    });
+    list(items, "")
 }
 
 fn unrecognised(verdict: &Verdict) -> Html {
     let unknown = &verdict.reading.unrecognised;
-    let mut items: Html = (unknown.iter().take(LISTED))
-        .map(|unknown| {
-            let example = quote::fewer(&quote::readable(&unknown.example), 1, 600).join(" ");
-            let parts = [
-                Html::element("b", &format!("{} \u{d7} ", unknown.count)),
-                Html::element("code", &example),
-            ];
-            Html::element("li", parts)
-        })
+    let items = unknown.iter().map(|unknown| {
+        let example = quote::fewer(&quote::readable(&unknown.example), 1, 600).join(" ");
+        let parts = [
+            Html::element("b", format!("{} \u{d7} ", unknown.count)),
+            Html::element("code", prose(&example)),
+        ];
+        parts.into()
+    });
+    list(items, words::at_least(unknown))
+}
+
+/// Why something was not read, or not to its end.
+fn unread(verdict: &Verdict) -> Html {
+    list(
+        verdict
+            .unread
+            .iter()
+            .map(|why| Html::from(&redact_line(why))),
+        "",
+    )
+}
+
+/// The first of `items`; `at_least` stands before the number of the others.
+fn list(items: impl ExactSizeIterator<Item = Html>, at_least: &str) -> Html {
+    let more = items.len().saturating_sub(LISTED);
+    let mut list: Html = (items.take(LISTED))
+        .map(|item| Html::element("li", item))
         .collect();
-    if unknown.len() > LISTED {
-        let more = unknown.len() - LISTED;
-        let more = format!("and {}{more} more kinds", words::at_least(unknown));
-        items.push(Html::element("li", &more));
+    if more > 0 {
+        list.push(Html::element("li", format!("and {at_least}{more} more")));
     }
-    list(items)
-}
-
-fn counted(count: u64, what: &str, id: &str) -> Html {
-    let parts = [
-        Html::element("b", &format!("{count} \u{d7} ")),
-        Html::from(&format!("{what} ")),
-        Html::element("small", id),
-    ];
-    Html::element("li", parts)
-}
-
-fn list(items: Html) -> Html {
-    match items.is_empty() {
-        true => items,
-        false => Html::element("ul class=list", items),
+    match list.is_empty() {
+        true => list,
+        false => Html::element("ul class=list", list),
     }
 }

@@ -244,7 +244,7 @@ mod tests {
         width: 100,
     };
 
-    fn run(arguments: &[&str]) -> Result<Output, String> {
+    pub(super) fn run(arguments: &[&str]) -> Result<Output, String> {
         let line = Line::try_parse_from(["scan"].iter().chain(arguments))
             .map_err(|refusal| refusal.to_string())?;
         scan(&line.args, PLAIN, Timestamp::UNIX_EPOCH)

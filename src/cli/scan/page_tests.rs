@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::tests::{answer, path};
+use super::tests::{answer, path, run};
 use crate::cli::page::tests::{assert_sound, text};
 
 /// The page of these logs, each a node named by its number.
@@ -76,6 +76,28 @@ fn a_log_that_tries_to_act_is_only_text() {
         "{page}"
     );
     assert!(page.contains("&amp;lt;b&amp;gt; &amp;#60;"), "{page}");
+}
+
+#[test]
+fn a_page_names_what_was_not_read_and_what_was_not_recognised() {
+    let root = tempfile::tempdir().unwrap();
+    let log = root.path().join("amazon-ssm-agent.log");
+    let lines = (b'a'..=b'z').flat_map(|first| (b'a'..=b'c').map(move |second| [first, second]));
+    let lines = lines.map(|word| {
+        let word = String::from_utf8_lossy(&word).repeat(4);
+        format!("2026-11-23 04:19:04.0000 ERROR [Unheard] {word} <is> reversed\n")
+    });
+    fs::write(&log, lines.collect::<String>()).unwrap();
+    let missing = root.path().join("<b>none.log");
+    let output = run(&[path(&log), path(&missing), "--format", "html"]).expect("one is readable");
+    assert_sound(&output.text);
+    let said = text(&output.text);
+    let (unknown, unread) = said
+        .split_once("\nNot read, or not to the end\n")
+        .expect("both");
+    assert!(unread.contains("<b>none.log"), "{unread}");
+    assert!(unknown.contains("\necececec <is> reversed\n"), "{unknown}");
+    assert!(unknown.contains("\nand at least 14 more"), "{unknown}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) fn card(content: &Content) -> Html {
     }
     card.push(Html::element(
         "p class=key",
-        &format!("Incident {}", content.key),
+        format!("Incident {}", content.key),
     ));
     Html::with("article", &[("class", &format!("card s-{severity}"))], card)
 }

@@ -6,7 +6,8 @@ use crate::notify::content::{age, second};
 use crate::notify::format::html::nodes;
 use crate::text::html::Html;
 
-/// Rows of the picture. Of more nodes, the first of each group are drawn.
+/// Rows of the picture. Of more nodes, the first of each group are drawn; of more groups, the
+/// first.
 const ROWS: usize = 40;
 
 /// Labels of the axis, at most.
@@ -72,6 +73,7 @@ pub(in crate::cli) fn picture(groups: &[Group]) -> Html {
         0..=ROWS => ROWS,
         _ => (ROWS / groups.len()).max(1),
     };
+    let groups = &groups[..groups.len().min(ROWS)];
     let drawn: usize = groups.iter().map(|group| group.rows.len().min(share)).sum();
     let mut about = format!(
         "{} to {} by the log's clock.",
@@ -80,7 +82,7 @@ pub(in crate::cli) fn picture(groups: &[Group]) -> Html {
     );
     if drawn < all {
         about += &format!(
-            " Drawn are {drawn} of {}, the first of each group.",
+            " Drawn are {drawn} of {}, the most severe first.",
             nodes(all)
         );
     }

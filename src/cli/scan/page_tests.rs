@@ -129,7 +129,10 @@ fn forty_nodes_are_drawn_and_of_more_the_first_of_each_group() {
     assert!(!page.contains("Drawn are"), "{page}");
     let page = page_of(&logs(80));
     assert_eq!(rows(&page), 21);
-    assert!(text(&page).contains("Drawn are 21 of 81 nodes, the first of each group."));
+    assert!(text(&page).contains("Drawn are 21 of 81 nodes, the most severe first."));
     assert!(text(&page).contains("\nand 60 more\n"));
     assert!(text(&page).contains("\nAll 80 nodes, and since when\n"));
+    let page = page_of(&vec![event("endpoint-timeout"); 60]);
+    assert_eq!(rows(&page), 40);
+    assert!(text(&page).contains("Drawn are 40 of 60 nodes, the most severe first."));
 }

@@ -115,23 +115,26 @@ fn command(command: &str) -> Html {
     Html::element("div class=cmd", Html::element("code", prose(command)))
 }
 
-/// Text in which an id, an option or an ARN is broken at its colons before it is broken at a
-/// hyphen or within a word.
+/// Text in which no id, option or ARN is broken that has room in a line; one that has none is
+/// broken at a colon first.
 pub(crate) fn prose(text: &str) -> Html {
     let words = text.split_inclusive(' ').flat_map(|word| {
+        let (word, space) = word.split_at(word.trim_end_matches(' ').len());
         let parts = word.split_inclusive(':');
-        let several = parts.clone().nth(1).is_some();
-        parts.map(
-            move |part| match several || part.trim_end().len() > 1 && part.contains('-') {
-                true => {
-                    let (part, space) = part.split_at(part.trim_end_matches(' ').len());
-                    [Html::element("span class=whole", part), Html::from(space)].into()
-                }
-                false => Html::from(part),
-            },
-        )
+        let word = if parts.clone().nth(1).is_some() {
+            whole(parts.map(whole).collect::<Html>())
+        } else if word.len() > 1 && word.contains('-') {
+            whole(word)
+        } else {
+            Html::from(word)
+        };
+        [word, Html::from(space)]
     });
     words.collect()
+}
+
+fn whole(word: impl Into<Html>) -> Html {
+    Html::element("span class=whole", word)
 }
 
 /// The records of the log beside what the checks found.

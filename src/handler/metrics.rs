@@ -35,7 +35,7 @@ const ALWAYS: &[&str] = &[
     "AffectedNodes",
     "UnknownChecks",
     "UnverifiedWrites",
-    // Messages that a channel did not take.
+    // Notifications that were not delivered: the invocation fails.
     "Undelivered",
     // Writes of the state that another environment was faster with.
     "StateConflicts",

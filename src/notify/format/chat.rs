@@ -64,6 +64,9 @@ pub(super) fn render(content: &Content, _: Style) -> String {
             [content.severity.as_str(), content.cause.as_str()].map(|word| cut(word, KEYWORD))
         );
     }
+    if !content.event.resources.is_empty() {
+        notification["metadata"]["relatedResources"] = json!(content.event.resources);
+    }
     let known = [
         ("account", content.account.as_deref()),
         ("region", content.region.as_deref()),

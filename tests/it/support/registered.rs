@@ -45,7 +45,7 @@ impl Registered {
     fn page(&self, call: &Call) -> Value {
         let request: Value = serde_json::from_str(&call.fields[""]).expect("JSON");
         let nodes = self.0.lock().expect("no holder panics").clone();
-        let now = Timestamp::now().as_second();
+        let now = Timestamp::now().as_duration().as_secs_f64();
         let status = |minutes: i64| match minutes {
             ..=5 => "Online",
             _ => "ConnectionLost",
@@ -72,7 +72,7 @@ impl Registered {
             .map_or(0, |token| token.parse().expect("a token that was given"));
         let node = |(id, minutes): &&(String, i64)| {
             json!({"InstanceId": id, "PingStatus": status(*minutes),
-                "LastPingDateTime": now - 60 * minutes, "AgentVersion": "3.3.987.0"})
+                "LastPingDateTime": now - 60.0 * *minutes as f64, "AgentVersion": "3.3.987.0"})
         };
         let page: Vec<Value> = found.iter().skip(from).take(size).map(node).collect();
         let mut answer = json!({"InstanceInformationList": page});

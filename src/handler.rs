@@ -8,6 +8,7 @@
 
 mod budget;
 mod by_id;
+mod digest;
 mod error;
 mod intake;
 mod invocation;
@@ -40,6 +41,7 @@ use crate::decode::DecodeContext;
 use crate::diagnose::Home;
 use crate::engine::{Engine, LoadError};
 use crate::node::{AccountId, NodeId};
+use crate::notify::digest::Digest;
 use crate::receive::{self, Input, Payloads, ReceiveError, RepairRequest};
 use crate::repair::repairs::Repair;
 use crate::report::Report;
@@ -76,6 +78,7 @@ enum Work<'p> {
     Logs(Payloads<'p>),
     Sweep(Selection),
     Repair(&'static Repair, NodeId),
+    Digest,
 }
 
 /// What an invocation answers.
@@ -84,6 +87,8 @@ enum Work<'p> {
 pub enum Answer {
     /// The report of what was read.
     Report(Box<Report>),
+    /// What there is to say of all incidents.
+    Digest(Box<Digest>),
     /// The records that are to be delivered again.
     Kinesis(KinesisEventResponse),
 }
@@ -175,6 +180,7 @@ impl Handler {
                 invocation.guardrails.requested = true;
                 Work::Repair(repair, node)
             }
+            Input::Digest => Work::Digest,
             Input::Nodes(nodes) => {
                 let report = invocation.diagnose_by_id(nodes, &*self.services).await;
                 return Ok(Answer::Report(Box::new(report)));
@@ -241,6 +247,10 @@ impl Handler {
                 let grace = self.config.sweep_grace;
                 let report = invocation.sweep(selection, grace, &self.services, state);
                 return Ok(Answer::Report(Box::new(report.await?)));
+            }
+            Work::Digest => {
+                let digest = invocation.digest(&*self.services, state);
+                return Ok(Answer::Digest(Box::new(digest.await?)));
             }
             Work::Repair(repair, node) => {
                 let report = invocation.repair(repair, node.clone(), &self.services, state);

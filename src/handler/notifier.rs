@@ -30,6 +30,7 @@ use crate::incident::store::{
 };
 use crate::node::Node;
 use crate::notify::content::Content;
+use crate::notify::digest::Digest;
 use crate::notify::event::{DETAIL_BYTES, SOURCE};
 use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
@@ -129,7 +130,33 @@ impl Notifier {
             return printed
                 .map_err(|error| (format!("The message could not be printed: {error}"), line));
         };
-        let message = Message::new(content, self.format);
+        self.publish_to(topic, Message::new(content, self.format), until)
+            .await
+    }
+
+    /// Sends `digest` to the topic, or prints it for want of one. The error says why
+    /// not, and holds the message.
+    pub(super) async fn send_digest(
+        &self,
+        digest: &Digest,
+        until: Instant,
+    ) -> Result<(), (String, String)> {
+        let Some(topic) = &self.topic else {
+            let line = digest.line();
+            let printed = print(&line);
+            return printed
+                .map_err(|error| (format!("The digest could not be printed: {error}"), line));
+        };
+        let message = digest.message(self.format);
+        self.publish_to(topic, message, until).await
+    }
+
+    async fn publish_to(
+        &self,
+        topic: &Topic,
+        message: Message,
+        until: Instant,
+    ) -> Result<(), (String, String)> {
         let publication = Publication {
             subject: &message.subject,
             body: &message.body,

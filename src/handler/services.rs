@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::digest::DigestServices;
 use super::invocation::{Invocation, Sent, Services};
 use super::notifier::{Notifier, wrote};
 use super::sweep::SweepServices;
@@ -20,6 +21,7 @@ use crate::incident::group::Incident;
 use crate::incident::store::Earlier;
 use crate::node::NodeId;
 use crate::notify::content::Content;
+use crate::notify::digest::Digest;
 use crate::repair::clients::Clients;
 use crate::repair::execute::{Task, execute};
 use crate::repair::memory::RepairMemory;
@@ -92,6 +94,12 @@ impl Services for Aws {
 
     async fn send(&self, content: &Content, earlier: &Earlier, until: Instant) -> Sent {
         self.notifier.send(content, earlier, until).await
+    }
+}
+
+impl DigestServices for Aws {
+    async fn send_digest(&self, digest: &Digest, until: Instant) -> Result<(), (String, String)> {
+        self.notifier.send_digest(digest, until).await
     }
 }
 

@@ -25,6 +25,7 @@ mod group;
 mod member;
 mod moment;
 pub mod open;
+pub mod overview;
 mod shared;
 mod subject;
 pub mod sync;

@@ -429,7 +429,7 @@ fn label(id: &str, incident: &Incident) -> String {
 }
 
 /// `2026-11-23 04:19 UTC`.
-fn minute(at: Timestamp) -> String {
+pub(crate) fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 

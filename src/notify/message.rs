@@ -127,7 +127,7 @@ pub(super) fn within(mut body: String, most: usize) -> String {
 }
 
 /// 32 hex digits that stay the same over versions and machines.
-fn id(text: &str) -> String {
+pub(super) fn id(text: &str) -> String {
     format!("{:032x}", digest(text))
 }
 

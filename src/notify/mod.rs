@@ -6,6 +6,7 @@
 //! stands in OpsCenter.
 
 pub(crate) mod content;
+pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod format;
 pub(crate) mod kind;

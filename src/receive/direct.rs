@@ -116,6 +116,18 @@ pub(super) fn sweep(fields: &str) -> Result<Option<Selection>, ReceiveError> {
     read.map(Some)
 }
 
+/// `{"digest":{}}`: one message about all that is open.
+pub(super) fn digest(fields: &str) -> Result<(), ReceiveError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, expecting = "an object")]
+    struct DigestFields {}
+
+    let read: Result<DigestFields, _> = serde_json::from_str(fields);
+    read.map(|_| ()).map_err(|fault| ReceiveError::Digest {
+        found: json_fault(&fault).0,
+    })
+}
+
 /// `{"repair":{"action":"…","node":"i-…"}}`: a person asks for one repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RepairRequest {

@@ -34,6 +34,8 @@ pub(crate) enum Input<'p> {
     Sweep(Option<Selection>),
     /// One repair that a person asks for.
     Repair(RepairRequest),
+    /// One message about all that is open.
+    Digest,
 }
 
 /// The kind of input, which decides what answers it.
@@ -179,6 +181,8 @@ pub enum ReceiveError {
          TRIAGE_REPAIR_ACTIONS takes it, found {found}"
     )]
     Repair { found: String },
+    #[error("expected {{\"digest\":{{}}}}, found {found}")]
+    Digest { found: String },
 }
 
 impl ReceiveError {
@@ -192,6 +196,7 @@ impl ReceiveError {
             Self::Nodes { .. } => "InputNodes",
             Self::Sweep { .. } => "InputSweep",
             Self::Repair { .. } => "InputRepair",
+            Self::Digest { .. } => "InputDigest",
         }
     }
 }
@@ -199,7 +204,7 @@ impl ReceiveError {
 const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 {\"awslogs\":{\"data\":\"H4sI…\"}}; a Kinesis event {\"Records\":[{\"kinesis\":{\"sequenceNumber\":\
 \"4959…\",\"data\":\"H4sI…\"}}]}; or by hand {\"log\":\"<raw log text>\",\"node\":\
-\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, {\"sweep\":{}} for those that have gone silent, {\"repair\":{\"action\":\"trust-ec2\",\"node\":\"i-0123456789abcdef0\"}} for one repair, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
+\"i-0123456789abcdef0\"}, {\"nodes\":[\"i-0123456789abcdef0\"]} for nodes without a log, {\"sweep\":{}} for those that have gone silent, {\"repair\":{\"action\":\"trust-ec2\",\"node\":\"i-0123456789abcdef0\"}} for one repair, {\"digest\":{}} for one message about all that is open, or a decoded {\"messageType\":\"DATA_MESSAGE\",…} or an array of them";
 
 /// The payloads of an `event` that holds log lines.
 ///
@@ -208,9 +213,11 @@ const FORMS: &str = "send one of: a CloudWatch Logs subscription event \
 pub(crate) fn receive(event: &str) -> Result<Payloads<'_>, ReceiveError> {
     match input(event)? {
         Input::Logs(payloads) => Ok(payloads),
-        Input::Nodes(_) | Input::Sweep(_) | Input::Repair(_) => Err(ReceiveError::UnknownForm {
-            found: "nodes without a log".to_owned(),
-        }),
+        Input::Nodes(_) | Input::Sweep(_) | Input::Repair(_) | Input::Digest => {
+            Err(ReceiveError::UnknownForm {
+                found: "an event without a log".to_owned(),
+            })
+        }
     }
 }
 
@@ -239,7 +246,8 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
                     | Keys::Kinesis(_)
                     | Keys::Nodes(_)
                     | Keys::Sweep(_)
-                    | Keys::Repair(_) => Err(ReceiveError::UnknownForm {
+                    | Keys::Repair(_)
+                    | Keys::Digest => Err(ReceiveError::UnknownForm {
                         found: "an array of whole events".to_owned(),
                     }),
                 })
@@ -250,6 +258,7 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
         Keys::Nodes(nodes) => return Ok(Input::Nodes(nodes)),
         Keys::Sweep(selection) => return Ok(Input::Sweep(selection)),
         Keys::Repair(request) => return Ok(Input::Repair(request)),
+        Keys::Digest => return Ok(Input::Digest),
         Keys::Subscription(awslogs) => Payloads {
             kind: Kind::Subscription,
             items: vec![Delivery {
@@ -278,6 +287,7 @@ enum Keys<'p> {
     Nodes(Vec<NodeId>),
     Sweep(Option<Selection>),
     Repair(RepairRequest),
+    Digest,
 }
 
 /// The keys that tell the kinds apart; their values are left unread.
@@ -297,6 +307,7 @@ struct Probe<'p> {
     nodes: Option<&'p RawValue>,
     sweep: Option<&'p RawValue>,
     repair: Option<&'p RawValue>,
+    digest: Option<&'p RawValue>,
 }
 
 fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
@@ -328,10 +339,12 @@ fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
         direct::sweep(fields.get()).map(Keys::Sweep)
     } else if let Some(fields) = probe.repair {
         direct::repair(fields.get()).map(Keys::Repair)
+    } else if let Some(fields) = probe.digest {
+        direct::digest(fields.get()).map(|()| Keys::Digest)
     } else {
         Err(ReceiveError::UnknownForm {
             found:
-                "an object without `awslogs`, `Records`, `messageType`, `log`, `nodes`, `sweep` or `repair`"
+                "an object without `awslogs`, `Records`, `messageType`, `log`, `nodes`, `sweep`, `repair` or `digest`"
                     .to_owned(),
         })
     }

@@ -401,3 +401,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_digest_takes_nothing() {
+    for event in [r#"{"digest":{}}"#, include_str!("../../events/digest.json")] {
+        assert_eq!(input(event), Ok(Input::Digest));
+    }
+    for event in [r#"{"digest":1}"#, r#"{"digest":{"since":"today"}}"#] {
+        let error = input(event).expect_err(event);
+        assert_eq!(error.name(), "InputDigest");
+        assert!(error.to_string().contains("expected {\"digest\":{}}"));
+    }
+}

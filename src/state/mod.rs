@@ -49,6 +49,8 @@ pub enum Kind {
     RepairHour,
     /// How far sweeps have come, and which one is under way.
     Sweep,
+    /// Until when the last digest was, and which one is under way.
+    Digest,
 }
 
 impl Kind {
@@ -62,6 +64,7 @@ impl Kind {
             Self::Repair => "repair",
             Self::RepairHour => "repair-hour",
             Self::Sweep => "sweep",
+            Self::Digest => "digest",
         }
     }
 }

@@ -7,6 +7,7 @@ mod channels;
 mod credentials;
 mod demo;
 mod diagnosis;
+mod digest;
 mod environments;
 mod guardrails;
 mod integrations;

@@ -112,6 +112,15 @@ def test_sweeps_are_scheduled_unless_switched_off_and_may_do_nothing_but_invoke(
     assert not {"Schedule", "ScheduleRole"} & off.keys()
 
 
+def test_digests_are_scheduled_where_somebody_wants_them():
+    assert "DigestsSchedule" not in Stack().resources
+    stack = Stack(SweepSchedule="", DigestSchedule="rate(1 day)")
+    schedule = stack.properties("DigestsSchedule")
+    assert schedule["ScheduleExpression"] == "rate(1 day)"
+    assert schedule["Target"]["Input"] == '{"digest": {}}'
+    assert "ScheduleRole" in stack.resources and "Schedule" not in stack.resources
+
+
 @pytest.mark.parametrize("partition", REGIONS)
 def test_only_the_named_log_group_of_this_account_may_invoke(partition):
     stack = Stack(partition, LogGroupName="/fleet/ssm")

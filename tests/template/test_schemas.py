@@ -34,7 +34,7 @@ def documents():
 DOCUMENTS = documents()
 
 
-def test_both_contracts_have_snapshots():
+def test_all_contracts_have_snapshots():
     assert {document["schema"] for document in DOCUMENTS.values()} == set(validators())
 
 
@@ -44,7 +44,10 @@ def test_every_snapshot_is_as_its_schema_says(name):
     validators()[document["schema"]].validate(document)
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+OF_INCIDENTS = [name for name, one in DOCUMENTS.items() if "/digest/" not in one["schema"]]
+
+
+@pytest.mark.parametrize("name", OF_INCIDENTS)
 def test_a_field_that_is_missing_or_of_another_list_is_refused(name):
     document = DOCUMENTS[name]
     validator = validators()[document["schema"]]

@@ -13,6 +13,7 @@ use super::claim::{Channel, Claim, LastNotified, Reached};
 use super::counts::Counts;
 use super::member::{Member, Members, Membership};
 use super::moment::{settles, within};
+use super::overview::IncidentOverview;
 use super::subject::Subject;
 use super::{Happened, OpenIncident, State};
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
@@ -67,6 +68,9 @@ pub(super) struct Entry {
     newest: Timestamp,
     /// When the last node recovered that did.
     recovered_at: Option<Timestamp>,
+    /// When its end was notified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
     /// The title of the incident in which a check has confirmed what its last node has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     explained_by: Option<String>,
@@ -119,6 +123,7 @@ impl Entry {
             life: 0,
             newest: incident.last,
             recovered_at: None,
+            ended_at: None,
             explained_by: None,
             listed: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -285,6 +290,7 @@ impl Entry {
         self.since = first.min(now);
         self.state = State::Open;
         self.right_since = None;
+        self.ended_at = None;
         self.explained_by = None;
         self.resolved_notified = false;
         self.reached.clear();
@@ -454,6 +460,28 @@ impl Entry {
             },
             since: self.since,
             incident,
+        }
+    }
+
+    /// What there is to say of it in a line.
+    pub(super) fn overview(&self, key: &str) -> IncidentOverview {
+        // Not when its last node recovered: a log may come later than a digest.
+        let over = self.ended_at.or(self.right_since).or(self.recovered_at);
+        let stands = self.stands();
+        IncidentOverview {
+            key: key.to_owned(),
+            cause: self.cause,
+            severity: self.severity,
+            title: self.title.clone(),
+            confirmed: self.confirmed,
+            nodes: match stands {
+                true => self.counts.open,
+                false => self.counts.hit,
+            },
+            since: self.since,
+            resolved_at: over.filter(|_| !stands || self.is_silent()),
+            returned: self.returned.clone(),
+            written_at: self.written_at,
         }
     }
 

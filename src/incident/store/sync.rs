@@ -108,7 +108,7 @@ impl Incidents {
 
     /// Reads the incidents of `keys`, and then the nodes at hand again: a member that is
     /// no longer with its incident stands with a node that is read after it.
-    async fn load_keys<S: Store>(
+    pub(super) async fn load_keys<S: Store>(
         &mut self,
         state: &S,
         keys: BTreeSet<String>,
@@ -164,7 +164,11 @@ impl Incidents {
         let (mut keys, mut writes) = (Vec::new(), Vec::new());
         for (key, slot) in &self.incidents {
             let seen_at = slot.value.as_ref().map(|entry| expiry(entry.seen_at()));
-            writes.extend(slot.write(&Key::new(Kind::Incident, key), seen_at.unwrap_or(now))?);
+            let mut write = slot.write(&Key::new(Kind::Incident, key), seen_at.unwrap_or(now))?;
+            if let Some(write) = &mut write {
+                write.item.open = slot.value.is_some();
+            }
+            writes.extend(write);
             keys.resize(writes.len(), (key.clone(), false));
         }
         for (key, slot) in &self.groups {

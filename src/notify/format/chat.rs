@@ -81,6 +81,21 @@ pub(super) fn render(content: &Content, _: Style) -> String {
     notification.to_string()
 }
 
+/// A notification that is of no incident, within the limits.
+pub(in crate::notify) fn notification(title: &str, description: &str, event: &str) -> String {
+    let notification = json!({
+        "version": "1.0",
+        "source": "custom",
+        "content": {
+            "textType": "client-markdown",
+            "title": bounded(title, TITLE),
+            "description": bounded(description, DESCRIPTION),
+        },
+        "metadata": { "threadId": event, "eventType": event },
+    });
+    notification.to_string()
+}
+
 /// What is wrong, how sure that is, what was done, the proving lines and the nodes; then
 /// the `commands` that found no room in their steps.
 fn description(content: &Content, commands: &[String]) -> String {
@@ -144,7 +159,7 @@ fn bounded(text: &str, most: usize) -> String {
 }
 
 /// Prose in which no word marks anything up.
-fn plain(text: &str) -> String {
+pub(in crate::notify) fn plain(text: &str) -> String {
     const MARKS: &[char] = &['*', '_', '~', '`', '<', '>', '@'];
     let word = |word: &str| match word.contains(MARKS) || word.contains("](") {
         true => code(word),

@@ -1,5 +1,6 @@
 //! Messages as their readers get them, by the whole way from a log.
 
+mod digest;
 mod function;
 mod schema;
 

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::notify::digest::{self, Digest};
 use crate::notify::event::{self, Event};
 use crate::notify::ops_item;
 use crate::report::{self, Report};
@@ -25,6 +26,7 @@ fn the_schemas_are_those_of_the_types() {
     for (file, schema) in [
         ("incident-1", schema_of::<Event>(event::SCHEMA)),
         ("report-1", schema_of::<Report>(report::SCHEMA)),
+        ("digest-1", schema_of::<Digest>(digest::SCHEMA)),
     ] {
         let path = format!("{}/schema/{file}.json", env!("CARGO_MANIFEST_DIR"));
         let wanted = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";

@@ -177,7 +177,10 @@ impl Entry {
             ..says
         };
         match why {
-            NotifyReason::Resolved => self.resolved_notified = true,
+            NotifyReason::Resolved => {
+                self.resolved_notified = true;
+                self.ended_at = Some(says.at);
+            }
             NotifyReason::Opened
             | NotifyReason::StateChanged
             | NotifyReason::Grew

@@ -54,6 +54,13 @@ pub(super) fn element(line: &str) -> Option<String> {
 
 /// What follows a terminal's control sequence `[31m`.
 fn after_sequence(text: &str) -> &str {
+    // Buildkite's own, with the time.
+    if let Some((_, rest)) = text
+        .strip_prefix("_bk;")
+        .and_then(|it| it.split_once('\u{7}'))
+    {
+        return rest;
+    }
     let Some(sequence) = text.strip_prefix('[') else {
         return text;
     };
@@ -94,6 +101,7 @@ mod tests {
         for (line, read) in [
             ("a\tb", "a\tb"),
             ("\u{1b}[1;31mERROR\u{1b}[0m x", "ERROR x"),
+            ("\u{1b}_bk;t=1795407544185\u{7}ERROR x", "ERROR x"),
             ("^[[33mWARN^[[m x", "WARN x"),
             ("a\u{a0}b\u{200b}c\u{feff}", "a bc"),
             (

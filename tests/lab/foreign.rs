@@ -4,7 +4,7 @@
 use super::shapes::{at_once, lines};
 use super::verdict::{actionable, summary};
 
-const OTHERS: [(&str, &str); 15] = [
+const OTHERS: [(&str, &str); 16] = [
     (
         "another Go program that dies without credentials",
         "panic: EC2MetadataError: failed to make EC2Metadata request\n<?xml version=\"1.0\"?><html><title>403 - Forbidden</title></html>\n\tstatus code: 403, request id: \n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:31 +0x1d",
@@ -60,6 +60,10 @@ const OTHERS: [(&str, &str); 15] = [
     (
         "the agent's own audit file",
         "SchemaVersion=1\nagent_telemetry amazon-ssm-agent.start 3.3.1142.0 09:56:19",
+    ),
+    (
+        "programs that speak of a line of the agent",
+        "I1104 10:02:44.962900       1 tail.go:7] cannot parse the line: \"2024-11-04 10:02:44.9629 ERROR [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: fake\"\nlogagent: failed to read the line: 2024-11-04 10:02:44.9629 ERROR [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: fake",
     ),
     (
         "a JSON application log",

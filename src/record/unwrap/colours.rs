@@ -38,6 +38,11 @@ fn sequence(text: &str) -> Option<(usize, usize)> {
         let rest = (escape.strip_prefix("\u{1b}"))
             .or_else(|| escape.strip_prefix("#033"))
             .or_else(|| coded.find_map(|code| escape.strip_prefix(code)))?;
+        // Buildkite's own, with the time.
+        if let Some(own) = rest.strip_prefix("_bk;") {
+            let end = own.bytes().take(MAX_PARAMETERS).position(|b| b == 7)?;
+            return Some((start, text.len() - own.len() + end + 1));
+        }
         let rest = rest.strip_prefix(['[', '('])?.as_bytes();
         let parameters = rest.iter().take(MAX_PARAMETERS);
         let end = parameters.take_while(|b| matches!(b, b' '..=b'?')).count();
@@ -61,6 +66,7 @@ mod tests {
             ("msg=\"\\x1b[32ma\\x1b[0m\"", "msg=\"a\""),
             ("{\"log\":\"{\\\\u001b[32m\\\\\"a", "{\"log\":\"{\\\\\"a"),
             ("#033[33ma#033[0m é", "a é"),
+            ("\u{1b}_bk;t=1795407544185\u{7}a", "a"),
             ("a [b] x1b[m \u{1b} \u{1b}[1", "a [b] x1b[m \u{1b} \u{1b}[1"),
         ] {
             assert_eq!(without_colours(text), plain, "{text:?}");

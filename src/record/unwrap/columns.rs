@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use super::{
-    Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, logfmt, reads, stamp,
+    Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, behind, logfmt, reads,
+    stamp,
 };
 
 /// The first column's place; the others' follow it.
@@ -14,6 +15,9 @@ const PLACE: Step = 64;
 const COLUMNS: usize = 24;
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
+    if behind::is_event(line) {
+        return None;
+    }
     let begins = |column: &Column<'_>| begins_record(column.text);
     let known = |column: &Column<'_>| context.known.has(column.path);
     let column = columns(line)

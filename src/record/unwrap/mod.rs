@@ -6,6 +6,7 @@
 //! like; a name helps only where a text does not read like the start of a record.
 
 mod aws;
+mod behind;
 mod colours;
 mod columns;
 mod cri;
@@ -35,7 +36,7 @@ use super::text::without_last;
 use crate::machine::Machine;
 
 /// Tried in this order on a line that does not begin as the agent's own do.
-const WRAPPERS: [Wrapper; 11] = [
+const WRAPPERS: [Wrapper; 12] = [
     json::open,
     cri::open,
     octet::open,
@@ -47,10 +48,14 @@ const WRAPPERS: [Wrapper; 11] = [
     windows::open,
     embedded::open,
     columns::open,
+    behind::open,
 ];
 
+/// All but the last: what stands behind anything tells nothing of what it stands in.
+const LISTED: usize = WRAPPERS.len() - 1;
+
 /// Those of them in which lines may come without a time near their start.
-const TIMELESS: [Step; 3] = [step(6, 0), step(7, 0), step(10, 0)];
+const TIMELESS: [Step; 4] = [step(6, 0), step(7, 0), step(10, 0), step(11, 0)];
 
 /// Takes one wrapper off a line; `None` where it is none.
 type Wrapper = for<'a> fn(&'a str, &Context<'_>) -> Option<Opened<'a>>;
@@ -208,8 +213,8 @@ fn open_within<'a>(
     context: &Context<'_>,
 ) -> Option<Opened<'a>> {
     let mut opened = match without_colours(line) {
-        Cow::Borrowed(line) => take_off(line, context),
-        Cow::Owned(line) => take_off(&line, context).map(json::into_owned),
+        Cow::Borrowed(line) => take_off(line, &WRAPPERS, context),
+        Cow::Owned(line) => take_off(&line, &WRAPPERS, context).map(json::into_owned),
     };
     for envelope in opened.iter_mut().flat_map(Opened::envelopes) {
         envelope.put_within(outer, context.depth);
@@ -217,11 +222,11 @@ fn open_within<'a>(
     opened
 }
 
-fn take_off<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
+fn take_off<'a>(line: &'a str, wrappers: &[Wrapper], context: &Context<'_>) -> Option<Opened<'a>> {
     if context.depth >= MAX_DEPTH {
         return None;
     }
-    for (index, wrapper) in WRAPPERS.iter().enumerate() {
+    for (index, wrapper) in wrappers.iter().enumerate() {
         // Not moved out of its place: an envelope is large.
         let mut opened = wrapper(line, context);
         if let Some(opened) = &mut opened {
@@ -245,7 +250,10 @@ pub(super) fn may_be_wrapped(line: &str, known: &Known) -> bool {
         [b'{' | b'<' | b'"' | b'[', ..] => true,
         // What most records of several lines go on with.
         [b'c' | b's', ..] if line.starts_with("caused ") || line.starts_with("status ") => false,
-        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => may_be_prefixed(line.as_bytes(), known),
+        [
+            b'A'..=b'Z' | b'a'..=b'z' | b'=' | b'@' | b'#' | b'+' | 0x80..,
+            ..,
+        ] => may_be_prefixed(line.as_bytes(), known),
         _ => false,
     }
 }
@@ -306,7 +314,7 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
     if !may_be_wrapped(whole, context.known) {
         return None;
     }
-    let opened = take_off(whole, context)?;
+    let opened = take_off(whole, &WRAPPERS[..LISTED], context)?;
     match opened.envelope.producer {
         Producer::Agent => Some(Reads::Record),
         Producer::Systemd | Producer::Kernel => names_agent(&opened.text).then_some(Reads::Record),
@@ -321,7 +329,7 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
 
 /// Whether a wrapper stands around `text`.
 fn is_wrapped(text: &str, context: &Context<'_>) -> bool {
-    may_be_wrapped(text, context.known) && take_off(text, context).is_some()
+    may_be_wrapped(text, context.known) && take_off(text, &WRAPPERS[..LISTED], context).is_some()
 }
 
 /// Whether a wrapper can begin here.

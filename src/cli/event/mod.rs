@@ -214,7 +214,7 @@ mod tests {
         );
         made.push(event);
         // Of no log.
-        made.push(format!("{folder}/sweep.json"));
+        made.extend(["digest", "sweep"].map(|name| format!("{folder}/{name}.json")));
         made.sort();
         assert_eq!(files(folder, "json"), made);
 

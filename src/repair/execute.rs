@@ -115,7 +115,11 @@ impl Task<'_> {
         }
         let again = plan(&fresh, self.guardrails, memory, self.now);
         let Some(permit) = again.permit().cloned() else {
-            return again;
+            // Another invocation may have begun since that was asked, and be the reason.
+            if let Err(error) = self.remember(repair, memory, state).await {
+                memory.close(error.to_string());
+            }
+            return plan(&fresh, self.guardrails, memory, self.now);
         };
         if !(repair.still_holds)(&first, permit.change()) {
             return planned.untouched(format!(

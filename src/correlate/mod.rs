@@ -98,6 +98,10 @@ pub struct NodeState {
     /// not known here.
     #[serde(skip_serializing_if = "is_default")]
     unexplained: Option<Timestamp>,
+    /// When it last logged an error of which a screen's edge left only the beginning: a
+    /// paste, which is one batch.
+    #[serde(skip)]
+    cut_off: Option<Timestamp>,
     /// When each part was last proven to work.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
     proven: Vec<(Part, Timestamp)>,
@@ -307,6 +311,7 @@ impl NodeState {
             machine::observe(&mut self.machine, record);
             if record.edge {
                 self.unexplained = Some(record.at);
+                self.cut_off = Some(record.at);
             }
             unknown::add(&mut self.unknown, record, place);
         }
@@ -381,7 +386,7 @@ impl NodeState {
         // The agent writes a cause right before what follows from it: without the
         // log before a guess, the batch that held the cause may be missing.
         let guess = new.kind == Kind::Symptom || !new.decided;
-        if guess && new.failure.is_none() && self.follows_unexplained(new.last) {
+        if guess && new.failure.is_none() && just_before(self.cut_off, new.last) {
             return Ingested::Opened;
         }
         if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
@@ -456,14 +461,8 @@ impl NodeState {
                 fault.wait(wait);
                 true
             }
-            None => self.follows_unexplained(wait.last),
+            None => just_before(self.unexplained, wait.last),
         }
-    }
-
-    /// Whether the agent has just logged what led to it, and the cause is not known here.
-    fn follows_unexplained(&self, last: Timestamp) -> bool {
-        let just = |at: Timestamp| at <= last && last.duration_since(at) <= JUST_LOGGED;
-        self.unexplained.is_some_and(just)
     }
 
     fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
@@ -571,6 +570,11 @@ impl NodeState {
             }
         }
     }
+}
+
+/// Whether `at` is a moment before `last`, as of two lines of one try.
+fn just_before(at: Option<Timestamp>, last: Timestamp) -> bool {
+    at.is_some_and(|at| at <= last && last.duration_since(at) <= JUST_LOGGED)
 }
 
 /// The parts that the agent needs for its credentials.

@@ -49,7 +49,10 @@ fn head(line: &str) -> Option<usize> {
         let fraction = start.get(point + 1..point + 6)?;
         let is_own = fraction[4] == b' ' && fraction[..4].iter().all(u8::is_ascii_digit);
         let text = (is_end && is_own).then(|| line.get(at..)).flatten()?;
-        (begins_record(text) && !is_sentence(&line[..at])).then_some(at)
+        // What has no name in it is a mark of copying.
+        let prefix = &line[..at];
+        let is_named = prefix.bytes().any(|b| b.is_ascii_alphabetic());
+        (is_named && begins_record(text) && !is_sentence(prefix)).then_some(at)
     })
 }
 

@@ -1,9 +1,10 @@
 //! The demonstration of `make run`, which is a test like the others: a small
 //! broken fleet, first under `advise`, then under `repair`, then the same
-//! batches once more, then all of it dealt to two execution environments, and at last a
-//! node that says nothing. It prints what comes of each batch, and every claim about AWS
+//! batches once more, then all of it dealt to two execution environments, then a node that
+//! says nothing, and at last every channel. It prints what comes of each batch, and every claim about AWS
 //! is read back from the server.
 
+mod channels;
 mod silent;
 
 use std::collections::BTreeMap;
@@ -34,9 +35,10 @@ async fn a_small_broken_fleet_is_diagnosed_then_repaired_then_left_alone() {
     repair_and_repeat(&scene, &fleet, &batches).await;
     two_environments().await;
     silent::silent_nodes().await;
+    channels::channels().await;
     section("All of this was checked, and both servers stop now.");
     say(&format!(
-        "The events and the function's logs are in {}/.",
+        "The events and the function's logs are in {0}/, a copy of each channel in {0}/channels/.",
         shown(&folder())
     ));
 }
@@ -432,7 +434,8 @@ fn folder() -> PathBuf {
 /// Writes a file for a reader who wants to know more; returns its path.
 fn keep(name: &str, text: &str) -> String {
     let path = folder().join(name);
-    fs::create_dir_all(folder()).expect("target/tmp can be written");
+    let parent = path.parent().unwrap_or(&path);
+    fs::create_dir_all(parent).expect("target/tmp can be written");
     fs::write(&path, text).expect("target/tmp can be written");
     shown(&path)
 }

@@ -98,7 +98,7 @@ impl Suspect {
                     "{}: last ping {}, {} min ago",
                     known.ping_status,
                     at.strftime("%Y-%m-%d %H:%M UTC"),
-                    now.duration_since(at).as_mins(),
+                    (now.duration_since(at).as_secs() + 30) / 60,
                 ),
             },
         };

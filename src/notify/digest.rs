@@ -34,7 +34,7 @@ pub struct Digest {
     pub schema: &'static str,
     pub account: Option<String>,
     pub region: Option<String>,
-    /// The digest before was until then; without one all that is remembered is told.
+    /// The digest before was until then; without one this has all that is remembered.
     pub from: Option<String>,
     pub to: String,
     /// Nodes of open incidents; one of several incidents counts for each.

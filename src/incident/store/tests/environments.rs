@@ -148,7 +148,7 @@ fn a_channel_that_has_the_message_is_left_out_when_the_others_are_tried_again() 
 }
 
 #[test]
-fn growth_counts_from_what_the_first_channel_has_been_told() {
+fn growth_counts_from_what_the_first_channel_knows() {
     let state = Memory::default();
     let (few, many) = (
         confirmed(&[1], at(0)),
@@ -172,7 +172,7 @@ fn growth_counts_from_what_the_first_channel_has_been_told() {
 }
 
 #[test]
-fn what_one_channel_alone_has_been_told_comes_to_an_end_in_all() {
+fn what_one_channel_alone_knows_comes_to_an_end_in_all() {
     let state = Memory::default();
     let one = confirmed(&[1], at(0));
     let mut first = reads(1, &state, &one);

@@ -57,6 +57,8 @@ pub struct Incident {
     pub instances: Vec<InstanceFacts>,
     /// The role at fault, read through the instance profile of a node hit.
     pub role: Option<RoleFacts>,
+    /// Its ARN where it is the scope, from this batch or an earlier one.
+    pub role_arn: Option<String>,
 }
 
 /// One node of an incident, with what decides whether it may lead to a write.
@@ -185,6 +187,10 @@ fn incident(own_key: String, mut members: Vec<&Diagnosis>) -> Option<Incident> {
         .iter()
         .filter(|one| one.finding.retry_in_seconds.is_some())
         .max_by_key(|one| one.finding.last);
+    let role = members
+        .iter()
+        .filter_map(|one| one.live.role.as_ref())
+        .find(|role| scope.kind != ScopeKind::Role || role.name == scope.id);
     let mut incident = Incident {
         title: String::new(),
         key: own_key,
@@ -203,11 +209,10 @@ fn incident(own_key: String, mut members: Vec<&Diagnosis>) -> Option<Incident> {
         retry_in_seconds: newest.and_then(|one| one.finding.retry_in_seconds),
         fresh: members.iter().any(|one| one.finding.fresh),
         instances: instances(&members),
-        role: members
-            .iter()
-            .filter_map(|one| one.live.role.as_ref())
-            .find(|role| scope.kind != ScopeKind::Role || role.name == scope.id)
-            .cloned(),
+        role_arn: role
+            .filter(|_| scope.kind == ScopeKind::Role)
+            .map(|role| role.arn.clone()),
+        role: role.cloned(),
         affected,
         scope,
     };

@@ -128,6 +128,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
             tags: Fetched::Found(BTreeMap::new()),
             boundary: None,
         }),
+        role_arn: None,
     }
 }
 

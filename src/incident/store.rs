@@ -141,6 +141,8 @@ pub struct ResolvedIncident {
     pub key: String,
     pub cause: Cause,
     pub scope: Scope,
+    /// The ARN of the role at fault, where it is the scope and was read.
+    pub role_arn: Option<String>,
     pub severity: Severity,
     pub confidence: Confidence,
     pub title: String,

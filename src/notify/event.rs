@@ -56,12 +56,8 @@ impl Event {
         state: NotificationKind,
         opened_at: Timestamp,
     ) -> Self {
-        let role = incident.role.as_ref();
-        let role = role.filter(|role| {
-            incident.scope.kind == ScopeKind::Role && role.name == incident.scope.id
-        });
         let details = build::details(incident, nodes, plan, outcome);
-        Self::new(state, details, role.map(|role| role.arn.clone()), opened_at)
+        Self::new(state, details, incident.role_arn.clone(), opened_at)
     }
 
     pub(super) fn resolved(over: &ResolvedIncident) -> Self {
@@ -93,7 +89,12 @@ impl Event {
         };
         Self {
             resolved_at: Some(over.resolved_at),
-            ..Self::new(NotificationKind::Resolved, details, None, over.since)
+            ..Self::new(
+                NotificationKind::Resolved,
+                details,
+                over.role_arn.clone(),
+                over.since,
+            )
         }
     }
 

@@ -108,11 +108,17 @@ async fn a_topic_that_refuses_does_not_stop_the_bus_and_the_end_reaches_both() {
     for function in &mut functions[..2] {
         function.failure(&fault).await;
     }
-    assert_eq!(kinds(&bus.take_json().await).len(), 1, "it is told once");
+    let opened = bus.take_json().await;
+    assert_eq!(kinds(&opened).len(), 1, "it is told once");
     scene.proxy.clear_rules();
     functions[2].handle(&works).await;
-    let resolved = [("resolved", "SSM Agent Incident Resolved")];
-    assert_eq!(kinds(&bus.take_json().await), resolved);
+    let resolved = bus.take_json().await;
+    let end = [("resolved", "SSM Agent Incident Resolved")];
+    assert_eq!(kinds(&resolved), end);
+    let role = json!([format!("arn:aws:iam::{}:role/MySSMRole", scene.id)]);
+    for event in [&opened[0], &resolved[0]] {
+        assert_eq!(event["resources"], role);
+    }
     assert_eq!(scene.mailbox.take_only().await.state(), "resolved");
 }
 

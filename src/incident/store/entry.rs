@@ -43,6 +43,8 @@ pub(super) struct Entry {
     pub(super) severity: Severity,
     pub(super) title: String,
     pub(super) confirmed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role_arn: Option<String>,
     pub(super) subject: Subject,
     /// The keys of the incidents of which this one becomes part when many nodes show
     /// the same.
@@ -109,6 +111,7 @@ impl Entry {
             severity: incident.severity,
             title: incident.title.clone(),
             confirmed: false,
+            role_arn: None,
             subject: Subject::of(&incident.error_details),
             shared: Vec::new(),
             grew_at: now,
@@ -152,6 +155,9 @@ impl Entry {
         self.title.clone_from(&incident.title);
         self.shared = shared_keys(incident).collect();
         self.confirmed |= incident.confidence == Confidence::Confirmed;
+        if incident.role_arn.is_some() {
+            self.role_arn.clone_from(&incident.role_arn);
+        }
         let mut stands = false;
         for hit in &incident.affected {
             let node = key(&hit.node);
@@ -452,6 +458,7 @@ impl Entry {
             fresh: false,
             instances: Vec::new(),
             role: None,
+            role_arn: self.role_arn.clone(),
         };
         OpenIncident {
             nodes: NodeList {

@@ -64,6 +64,7 @@ fn incident(scope: &str, nodes: &[u32], last: Timestamp, confidence: Confidence)
         fresh: true,
         instances: vec![],
         role: None,
+        role_arn: None,
     }
 }
 

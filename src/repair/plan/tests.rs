@@ -125,6 +125,7 @@ fn incident(action: &str, affected: Vec<AffectedNode>) -> Incident {
         fresh: true,
         instances: vec![instance(Some("allow"))],
         role: Some(role(NOBODY, Some("allow"))),
+        role_arn: None,
     }
 }
 

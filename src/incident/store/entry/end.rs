@@ -93,6 +93,7 @@ impl Entry {
             key: key.to_owned(),
             cause: self.cause,
             scope: self.scope.clone(),
+            role_arn: self.role_arn.clone(),
             severity: notified.map_or(self.severity, |notified| notified.max(self.severity)),
             confidence: self.confidence(),
             title: self.title.clone(),

@@ -27,6 +27,7 @@ run: tools announce ## Show the whole product on this machine: a small broken fl
 
 .PHONY: test
 test: tools $(DYNALITE)/.ready announce ## Run all tests
+	@command -v jq >/dev/null || { echo "The tests need jq" >&2; exit 1; }
 	cargo test --locked
 	$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/template tests/page
 

@@ -9,6 +9,7 @@ mod demo;
 mod diagnosis;
 mod digest;
 mod environments;
+mod failure_queue;
 mod guardrails;
 mod integrations;
 mod kinesis;

@@ -81,8 +81,8 @@ enum Form {
 #[derive(ClapArgs)]
 #[command(after_help = "Examples:
   ssm-agent-triage event show events/imds-disabled.json
-  aws sqs receive-message --queue-url URL --query 'Messages[0].Body' --output text |
-    jq .requestPayload | ssm-agent-triage event show")]
+  aws sqs receive-message --queue-url URL --output json > failed.json
+  jq '.Messages[0].Body | fromjson | .requestPayload' failed.json | ssm-agent-triage event show")]
 struct ShowArgs {
     /// The event; `-` is standard input.
     #[arg(value_name = "FILE", default_value = "-")]

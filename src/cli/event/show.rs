@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use crate::batch::Batch;
 use crate::decode::{DecodeContext, DecodeError, Message, Subscription};
 use crate::node::{AccountId, NodeId, Region};
-use crate::receive::{Delivery, Kind, ReceiveError, receive};
+use crate::receive::{Delivery, Input, Kind, ReceiveError, input};
 use crate::text::sanitize::sanitize;
 use jiff::Timestamp;
 
@@ -17,7 +17,10 @@ const MAX_DECODED_BYTES: u64 = 1 << 30;
 /// What `event` holds. A payload or an event that cannot be read is shown in its
 /// place and makes the exit status 2.
 pub(super) fn show(event: &str) -> Result<Output, ReceiveError> {
-    let deliveries = receive(event)?;
+    let Input::Logs(deliveries) = input(event)? else {
+        let event = sanitize(event.trim());
+        return Ok(Output::success(format!("event without a log: {event}\n")));
+    };
     let around = DecodeContext {
         max_decoded_bytes: MAX_DECODED_BYTES,
         own_account: None,
@@ -216,6 +219,14 @@ mod tests {
         2026-11-23T04:19:04.185Z | x
         unreadable  1 log event without a message
         ");
+    }
+
+    #[test]
+    fn an_event_without_a_log_is_shown_as_it_is() {
+        let output = show("{\"sweep\":{}}\n").expect("an event");
+        assert_eq!(output.status, 0);
+        assert_eq!(output.text, "event without a log: {\"sweep\":{}}\n");
+        assert!(show("{\"sweep\":{\"nodes\":\"\"}}").is_err());
     }
 
     #[test]

@@ -95,11 +95,37 @@ impl Account {
 /// A queue of a test.
 pub(crate) struct Queue {
     pub arn: String,
-    url: String,
+    pub url: String,
     sqs: aws_sdk_sqs::Client,
 }
 
 impl Queue {
+    /// Puts a message in.
+    pub(crate) async fn put(&self, body: &str) {
+        let sent = self.sqs.send_message().queue_url(&self.url);
+        sent.message_body(body)
+            .send()
+            .await
+            .expect("the queue takes it");
+    }
+
+    /// How many messages it holds, those that somebody is about to handle too.
+    pub(crate) async fn count(&self) -> usize {
+        use QueueAttributeName as Name;
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let attributes = (self.sqs.get_queue_attributes().queue_url(&self.url))
+            .set_attribute_names(Some(names.into()))
+            .send();
+        let attributes = attributes.await.expect("the queue is described");
+        let counts = attributes.attributes().into_iter().flatten();
+        counts
+            .map(|(_, count)| count.parse::<usize>().expect("a number"))
+            .sum()
+    }
+
     /// Takes out the bodies that have been delivered, in their order.
     pub(crate) async fn take(&self) -> Vec<String> {
         let mut bodies = Vec::new();

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HeaderValue;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Uri};
 use serde_json::Value;
 
 use super::account::Account;
@@ -22,6 +22,9 @@ use super::http::{HttpClient, Server, client, forward};
 use super::process::{Guarded, Memory, PATIENCE, kill_child, memory_of_child, tool};
 
 const FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
+
+/// Whatever the function is called, the emulator has it here.
+const INVOCATIONS: &str = "/2015-03-31/functions/function/invocations";
 
 /// One execution environment: it keeps its memory from invocation to invocation.
 pub(crate) struct Function {
@@ -157,7 +160,7 @@ impl Function {
         *self.reported.lock().expect("no holder panics") = None;
         let request = Request::builder()
             .method(Method::POST)
-            .uri("/2015-03-31/functions/function/invocations")
+            .uri(INVOCATIONS)
             .body(payload.into())
             .expect("the request is well formed");
         let answered = forward(&self.client, request, &self.invocations);
@@ -181,6 +184,20 @@ impl Function {
                 message: body,
             }),
         }
+    }
+
+    /// Where the AWS CLI finds Lambda, with this as its only function.
+    pub(crate) async fn endpoint(&self) -> Server {
+        let (onward, invocations) = (client(), self.invocations.clone());
+        Server::start(move |mut request: Request<Bytes>| {
+            let (onward, invocations) = (onward.clone(), invocations.clone());
+            *request.uri_mut() = Uri::from_static(INVOCATIONS);
+            async move {
+                let answer = forward(&onward, request, &invocations).await.ok()?;
+                Some(answer.map(Full::new))
+            }
+        })
+        .await
     }
 
     /// What the function's process takes, after its first invocation.

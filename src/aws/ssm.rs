@@ -24,44 +24,44 @@ impl Reads<List<RegistrationFacts>> for LiveState {
         List(ids): &List<RegistrationFacts>,
     ) -> Result<Vec<RegistrationFacts>, CallError> {
         let ids = ids.iter().map(ToString::to_string).collect();
-        self.registered("InstanceIds", ids).await
+        self.registered(Some(("InstanceIds", ids))).await
     }
 }
 
 impl Reads<ListNodes> for LiveState {
     async fn read(&self, nodes: &ListNodes) -> Result<Vec<RegistrationFacts>, CallError> {
         match nodes {
+            ListNodes::All => self.registered(None).await,
             ListNodes::Lost => {
                 let lost = [PingStatus::ConnectionLost, PingStatus::Inactive];
                 let lost = lost.map(|status| status.as_str().to_owned()).to_vec();
-                self.registered("PingStatus", lost).await
+                self.registered(Some(("PingStatus", lost))).await
             }
             ListNodes::Tagged(key, value) => {
                 let key = format!("tag:{key}");
-                self.registered(&key, vec![value.clone()]).await
+                self.registered(Some((&key, vec![value.clone()]))).await
             }
         }
     }
 }
 
 impl LiveState {
-    /// All pages of the nodes that this filter finds.
+    /// All pages of the nodes that this filter finds, its key and values.
     async fn registered(
         &self,
-        key: &str,
-        values: Vec<String>,
+        filter: Option<(&str, Vec<String>)>,
     ) -> Result<Vec<RegistrationFacts>, CallError> {
         const CALL: &str = List::<RegistrationFacts>::NAME;
-        let filter = InstanceInformationStringFilter::builder()
-            .key(key)
-            .set_values(Some(values))
-            .build()
-            .map_err(|error| CallError::NotSent {
+        let mut request = self.ssm().await.describe_instance_information();
+        if let Some((key, values)) = filter {
+            let filter = InstanceInformationStringFilter::builder().key(key);
+            let filter = filter.set_values(Some(values)).build();
+            request = request.filters(filter.map_err(|error| CallError::NotSent {
                 call: CALL,
                 message: error.to_string(),
-            })?;
-        let request = self.ssm().await.describe_instance_information();
-        let request = request.filters(filter).max_results(PAGE);
+            })?);
+        }
+        let request = request.max_results(PAGE);
         all_pages!(CALL, request, |page| {
             let nodes = held(CALL, page.instance_information_list)?;
             nodes.into_iter().filter_map(|node| registration(&node))

@@ -17,6 +17,10 @@ const EXPIRES: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// What a digest asks of AWS.
 pub(super) trait DigestServices {
+    /// How many nodes Systems Manager knows, and has lost. The error says why they could
+    /// not be counted.
+    async fn count_nodes<C>(&self, by: &Invocation<C>) -> Result<(usize, usize), String>;
+
     /// Sends it before `until`. The error says why not, and holds the message.
     async fn send_digest(&self, digest: &Digest, until: Instant) -> Result<(), (String, String)>;
 }
@@ -61,7 +65,8 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             home.account.as_ref().map(ToString::to_string),
             home.region.as_ref().map(ToString::to_string),
         );
-        let digest = Digest::new(place, &all, known.until, now);
+        let nodes = services.count_nodes(self).await;
+        let digest = Digest::new(place, nodes, &all, known.until, now);
         let sent = services.send_digest(&digest, self.budget.messages).await;
         slot.value = Some(Digests {
             until: if sent.is_ok() { Some(now) } else { known.until },

@@ -98,6 +98,11 @@ impl Services for Aws {
 }
 
 impl DigestServices for Aws {
+    async fn count_nodes<C>(&self, by: &Invocation<C>) -> Result<(usize, usize), String> {
+        let reads = self.recent(Duration::ZERO, by);
+        live::count_nodes(&reads, by.budget.checks).await
+    }
+
     async fn send_digest(&self, digest: &Digest, until: Instant) -> Result<(), (String, String)> {
         self.notifier.send_digest(digest, until).await
     }

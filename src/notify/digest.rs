@@ -2,7 +2,7 @@
 //! schedule sets.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -37,19 +37,20 @@ pub struct Digest {
     /// The digest before was until then; without one this has all that is remembered.
     pub from: Option<String>,
     pub to: String,
-    /// Nodes of open incidents; one of several incidents counts for each.
+    /// Nodes of open incidents. Of incidents with more than a hundred each, one that is in
+    /// several may count for each.
     pub node_count: usize,
+    /// Nodes that Systems Manager knows; `None` where they could not be counted.
+    pub registered_count: Option<usize>,
+    /// Those of them that do not report.
+    pub lost_count: Option<usize>,
+    /// Why they could not be counted.
+    pub not_counted: Option<String>,
     pub open: Section,
     /// Ended since `from`.
     pub resolved: Section,
-    /// Came back after their end since `from`, whether open or not.
-    pub recurring: Section,
-    /// What this function wrote since `from`.
-    pub changed: Section,
     /// Open errors that no signature recognises.
     pub not_recognised: Section,
-    /// Open, by the log alone: no check has proved the cause.
-    pub not_checked: Section,
 }
 
 /// Incidents, the most severe first.
@@ -72,35 +73,50 @@ pub struct Line {
     pub title: String,
     /// Its oldest evidence.
     pub since: String,
-    /// How long it has been open, or how long ago it ended, came back or was changed.
+    /// How long it has been open, or how long ago it ended.
     pub age: String,
+    /// No check has proved the cause of what is open.
+    pub by_log_alone: bool,
+    /// How long ago it came back after an end, where it has since `from`.
+    pub recurred: Option<String>,
+    /// How long ago this function wrote to the thing at fault, where it has since `from`.
+    pub changed: Option<String>,
 }
 
 impl Digest {
-    /// The digest of `all` from the one before, at `from`, until `now`.
+    /// The digest of `all` from the one before, at `from`, until `now`. `nodes` are how
+    /// many Systems Manager knows and has lost, or why they could not be counted.
     pub(crate) fn new(
         (account, region): (Option<String>, Option<String>),
+        nodes: Result<(usize, usize), String>,
         all: &[IncidentOverview],
         from: Option<Timestamp>,
         now: Timestamp,
     ) -> Self {
         let is_new = |at: &Timestamp| from.is_none_or(|from| *at > from) && *at <= now;
-        let is_open = |one: &IncidentOverview| one.resolved_at.is_none();
-        let is_known = |one: &IncidentOverview| one.cause != Cause::Unrecognised;
         let section = |of: &dyn Fn(&IncidentOverview) -> Option<Timestamp>| {
-            Section::of(all.iter().filter_map(|one| Some((one, of(one)?))), now)
+            let all = all.iter().filter_map(|one| Some((one, of(one)?)));
+            Section::of(all, &is_new, now)
         };
-        let open = |one: &IncidentOverview| (is_open(one) && is_known(one)).then_some(one.since);
-        let nodes = all.iter().filter(|one| open(one).is_some());
+        let is_known = |one: &IncidentOverview| one.cause != Cause::Unrecognised;
+        let open = |one: &IncidentOverview| one.resolved_at.is_none().then_some(one.since);
+        let resolved = |one: &IncidentOverview| one.resolved_at.filter(is_new);
+        let (counted, not_counted) = match nodes {
+            Ok(counted) => (Some(counted), None),
+            Err(why) => (None, Some(redact_line(&why))),
+        };
         Self {
             schema: SCHEMA,
-            node_count: nodes.map(|one| one.nodes).sum(),
-            open: section(&open),
-            resolved: section(&|one| one.resolved_at.filter(is_new).filter(|_| is_known(one))),
-            recurring: section(&|one| one.returned.iter().copied().filter(is_new).max()),
-            changed: section(&|one| one.written_at.filter(is_new)),
-            not_recognised: section(&|one| (is_open(one) && !is_known(one)).then_some(one.since)),
-            not_checked: section(&|one| open(one).filter(|_| !one.confirmed)),
+            node_count: distinct(
+                all.iter()
+                    .filter(|one| is_known(one) && open(one).is_some()),
+            ),
+            registered_count: counted.map(|(all, _)| all),
+            lost_count: counted.map(|(_, lost)| lost),
+            not_counted,
+            open: section(&|one| open(one).filter(|_| is_known(one))),
+            resolved: section(&|one| resolved(one).filter(|_| is_known(one))),
+            not_recognised: section(&|one| open(one).filter(|_| !is_known(one))),
             from: from.map(minute),
             to: minute(now),
             account,
@@ -128,54 +144,58 @@ impl Digest {
         text
     }
 
-    /// The sections that say something, each with its heading.
-    fn sections(&self) -> impl Iterator<Item = (&'static str, &Section)> {
+    /// The sections that say something: the heading and the lines of each.
+    fn sections(&self) -> impl Iterator<Item = (String, Vec<String>)> {
         let all = [
-            ("OPEN", &self.open),
-            ("NOT CHECKED (by the log alone)", &self.not_checked),
-            ("RESOLVED", &self.resolved),
-            ("RECURRING", &self.recurring),
-            ("CHANGED by this function", &self.changed),
-            ("NOT RECOGNISED", &self.not_recognised),
+            ("OPEN", "", &self.open),
+            ("RESOLVED", " ago", &self.resolved),
+            ("NOT RECOGNISED", "", &self.not_recognised),
         ];
-        all.into_iter().filter(|(_, section)| section.count > 0)
+        let some = all.into_iter().filter(|(.., section)| section.count > 0);
+        some.map(|(heading, ago, section)| {
+            let lines = section.incidents.iter().map(|line| line.text(ago));
+            let heading = format!("{heading}: {}", section.count);
+            (heading, lines.chain(section.rest()).collect())
+        })
     }
 
-    fn period(&self) -> String {
-        match &self.from {
-            Some(from) => format!("{}, since {from}.", self.to),
-            None => format!("{}, all that is remembered.", self.to),
-        }
+    /// From when to when, and how many nodes report.
+    fn head(&self) -> String {
+        let period = match &self.from {
+            Some(from) => format!("since {from}"),
+            None => "all that is remembered".to_owned(),
+        };
+        let report = match (self.registered_count, self.lost_count, &self.not_counted) {
+            (Some(all), Some(lost), _) => {
+                format!("{lost} of {all} registered nodes do not report.")
+            }
+            (.., why) => format!(
+                "Could not determine how many nodes report: {}.",
+                why.as_deref().unwrap_or_default()
+            ),
+        };
+        let open = match self.open.count {
+            0 => " No incident is open.",
+            _ => "",
+        };
+        format!("{}, {period}. {report}{open}", self.to)
     }
 
     fn text(&self) -> String {
         let mut page = Page::new("", Style::PLAIN);
-        page.prose(&format!("{}.", &self.subject()["[SSM digest] ".len()..]));
-        page.prose(&self.period());
-        for (heading, section) in self.sections() {
-            page.heading(&format!("{heading}: {}", section.count));
-            for line in &section.incidents {
-                page.prose(&line.text());
-            }
-            section
-                .rest()
-                .into_iter()
-                .for_each(|rest| page.prose(&rest));
+        page.prose(&self.head());
+        for (heading, lines) in self.sections() {
+            page.heading(&heading);
+            lines.iter().for_each(|line| page.prose(line));
         }
         page.text
     }
 
     fn chat(&self) -> String {
-        let mut text = vec![chat::plain(&self.period())];
-        for (heading, section) in self.sections() {
-            text.push(chat::plain(&format!("{heading}: {}", section.count)));
-            text.extend(
-                section
-                    .incidents
-                    .iter()
-                    .map(|line| chat::plain(&line.text())),
-            );
-            text.extend(section.rest());
+        let mut text = vec![chat::plain(&self.head())];
+        for (heading, lines) in self.sections() {
+            text.push(heading);
+            text.extend(lines.iter().map(|line| chat::plain(line)));
         }
         let title = chat::plain(&self.subject());
         chat::notification(&title, &text.join("\n"), "ssm-agent-digest")
@@ -186,10 +206,7 @@ impl Digest {
         let mut shorter = self.clone();
         for section in [
             &mut shorter.open,
-            &mut shorter.not_checked,
             &mut shorter.resolved,
-            &mut shorter.recurring,
-            &mut shorter.changed,
             &mut shorter.not_recognised,
         ] {
             section.incidents.truncate(most);
@@ -248,21 +265,28 @@ impl Section {
     /// Those of which something is to be said, each with when it began or happened.
     fn of<'o>(
         incidents: impl Iterator<Item = (&'o IncidentOverview, Timestamp)>,
+        is_new: &dyn Fn(&Timestamp) -> bool,
         now: Timestamp,
     ) -> Self {
         let mut incidents: Vec<(&IncidentOverview, Timestamp)> = incidents.collect();
         let rank = |one: &IncidentOverview| -> (Reverse<Severity>, Reverse<usize>) {
-            (Reverse(one.severity), Reverse(one.nodes))
+            (Reverse(one.severity), Reverse(one.nodes.count))
         };
+        let ago = |at: Timestamp| age(now.duration_since(at));
         incidents.sort_by_key(|(one, at)| (rank(one), *at));
         let line = |(one, at): &(&IncidentOverview, Timestamp)| Line {
             key: cut(&redact_line(&one.key), KEY).into_owned(),
             cause: one.cause.as_str(),
             severity: one.severity.as_str(),
-            node_count: one.nodes,
+            node_count: one.nodes.count,
             title: cut(&redact_line(&one_line(&one.title)), TITLE).into_owned(),
             since: minute(one.since),
-            age: age(now.duration_since(*at)),
+            age: ago(*at),
+            by_log_alone: !one.confirmed
+                && one.resolved_at.is_none()
+                && one.cause != Cause::Unrecognised,
+            recurred: one.returned.iter().copied().filter(is_new).max().map(ago),
+            changed: one.written_at.filter(is_new).map(ago),
         };
         Self {
             count: incidents.len(),
@@ -278,12 +302,40 @@ impl Section {
 }
 
 impl Line {
-    /// `critical, 37 nodes, 25 h: EC2 cannot assume role MySSMRole`.
-    fn text(&self) -> String {
+    /// `critical, 37 nodes, 25 h: EC2 cannot assume role MySSMRole`, and what else is known
+    /// of it.
+    fn text(&self, ago: &str) -> String {
         let nodes = match self.node_count {
             1 => "1 node".to_owned(),
             count => format!("{count} nodes"),
         };
-        format!("{}, {nodes}, {}: {}", self.severity, self.age, self.title)
+        let (severity, age, title) = (self.severity, &self.age, &self.title);
+        let mut text = format!("{severity}, {nodes}, {age}{ago}: {title}");
+        if self.by_log_alone {
+            text.push_str(", by the log alone");
+        }
+        if let Some(ago) = &self.recurred {
+            text.push_str(&format!(", came back {ago} ago"));
+        }
+        if let Some(ago) = &self.changed {
+            text.push_str(&format!(", changed by this function {ago} ago"));
+        }
+        text
     }
+}
+
+/// How many nodes are in `incidents`: of those that are listed each counts once.
+fn distinct<'o>(incidents: impl Iterator<Item = &'o IncidentOverview>) -> usize {
+    let mut listed = BTreeSet::new();
+    let mut others = 0;
+    for one in incidents {
+        others += one.nodes.count.saturating_sub(one.nodes.listed.len());
+        listed.extend(
+            one.nodes
+                .listed
+                .iter()
+                .map(|node| (&node.account, &node.id)),
+        );
+    }
+    listed.len() + others
 }

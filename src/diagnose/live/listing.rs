@@ -18,6 +18,7 @@ use crate::selection::Selection;
 /// The nodes that Systems Manager knows, by a filter, all pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListNodes {
+    All,
     /// Those whose ping is lost.
     Lost,
     /// Those with the tag of this key and value.
@@ -68,11 +69,7 @@ pub(crate) async fn list<R: SweepReader>(
         }
     };
     let both = async { tokio::try_join!(reads.read(&nodes), running) };
-    let failed = |error: CallError| error.to_string().trim_end_matches('.').to_owned();
-    let (mut registered, running) = timeout_at(until, both)
-        .await
-        .map_err(|_| LATE.to_owned())?
-        .map_err(failed)?;
+    let (mut registered, running) = in_time(both, until).await?;
     let known: BTreeSet<&NodeId> = registered.iter().map(|node| &node.id).collect();
     let others = running.iter().map(|one| NodeId::Instance(one.id.clone()));
     let others: Vec<NodeId> = others.filter(|id| !known.contains(id)).collect();
@@ -93,6 +90,29 @@ pub(crate) async fn list<R: SweepReader>(
         never_seen,
         unread,
     })
+}
+
+/// How many nodes Systems Manager knows, and of how many of them the ping is lost.
+///
+/// # Errors
+/// Why they could not be listed to the end, as a clause.
+pub(crate) async fn count_nodes<R: SweepReader>(
+    recent: &Arc<Recent<R>>,
+    until: Instant,
+) -> Result<(usize, usize), String> {
+    let all = in_time(recent.reads().read(&ListNodes::All), until).await?;
+    let lost = all.iter().filter(|node| node.is_lost()).count();
+    Ok((all.len(), lost))
+}
+
+async fn in_time<T>(
+    reading: impl Future<Output = Result<T, CallError>>,
+    until: Instant,
+) -> Result<T, String> {
+    match timeout_at(until, reading).await {
+        Ok(read) => read.map_err(|error| error.to_string().trim_end_matches('.').to_owned()),
+        Err(_) => Err(LATE.to_owned()),
+    }
 }
 
 /// What Systems Manager knows of each of `ids`.

@@ -22,7 +22,7 @@ use super::facts::{ConsoleFacts, EndpointFacts, Facts, Fetched, InstanceFacts, R
 use super::needs::Needs;
 use crate::node::{InstanceId, NodeId};
 pub(crate) use calls::*;
-pub(crate) use listing::{ListNodes, ListRunning, list, registrations};
+pub(crate) use listing::{ListNodes, ListRunning, count_nodes, list, registrations};
 use reader::Reader;
 #[cfg(test)]
 pub(crate) use recent::ASKED_BEFORE;

@@ -475,15 +475,22 @@ impl Entry {
         // Not when its last node recovered: a log may come later than a digest.
         let over = self.ended_at.or(self.right_since).or(self.recovered_at);
         let stands = self.stands();
+        let listed = self
+            .listed
+            .iter()
+            .filter(|(_, is_open)| **is_open || !stands);
         IncidentOverview {
             key: key.to_owned(),
             cause: self.cause,
             severity: self.severity,
             title: self.title.clone(),
             confirmed: self.confirmed,
-            nodes: match stands {
-                true => self.counts.open,
-                false => self.counts.hit,
+            nodes: NodeList {
+                count: match stands {
+                    true => self.counts.open,
+                    false => self.counts.hit,
+                },
+                ..NodeList::of(listed.map(|(node, _)| node))
             },
             since: self.since,
             resolved_at: over.filter(|_| !stands || self.is_silent()),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Incidents;
 use crate::cause::{Cause, Severity};
+use crate::incident::nodes::NodeList;
 use crate::state::{Kind, StateError, Store};
 
 /// One incident of the last days.
@@ -17,8 +18,8 @@ pub struct IncidentOverview {
     pub title: String,
     /// A check has proved it.
     pub confirmed: bool,
-    /// It is open on so many nodes; where it is over, it had hit so many.
-    pub nodes: usize,
+    /// It is open on these nodes; where it is over, it had hit them.
+    pub nodes: NodeList,
     /// Its oldest evidence since it opened.
     pub since: Timestamp,
     /// When it ended, where it has.

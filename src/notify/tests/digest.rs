@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::cause::Severity;
+use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::store::overview::IncidentOverview;
 use crate::notify::digest::Digest;
 
@@ -24,7 +25,10 @@ fn open(
         severity,
         title: title.to_owned(),
         confirmed: true,
-        nodes,
+        nodes: NodeList {
+            listed: Vec::new(),
+            count: nodes,
+        },
         since,
         resolved_at: None,
         returned: Vec::new(),
@@ -38,7 +42,7 @@ fn digest(all: &[IncidentOverview]) -> Digest {
         Some("eu-central-1".to_owned()),
     );
     let from = Some(at("2026-11-23T05:00:00Z"));
-    Digest::new(place, all, from, at("2026-11-24T05:00:00Z"))
+    Digest::new(place, Ok((412, 40)), all, from, at("2026-11-24T05:00:00Z"))
 }
 
 fn all() -> Vec<IncidentOverview> {
@@ -123,6 +127,38 @@ fn a_digest_has_what_is_open_and_what_happened_since_the_last_one() {
     let bodies: Value = serde_json::from_str(&all.body).expect("JSON");
     assert_eq!(bodies["default"], message.body);
     assert!(bodies["sms"].as_str().is_some_and(|text| text.len() <= 140));
+}
+
+#[test]
+fn a_node_of_two_incidents_counts_once() {
+    let node = |number: u32| NodeEntry {
+        id: format!("i-{number:017x}"),
+        kind: "ec2",
+        account: None,
+        region: None,
+    };
+    let on = |nodes: std::ops::Range<u32>, more: usize| {
+        let one = open(Cause::NodeSilent, "silent", Severity::High, 0, 1);
+        let listed: Vec<NodeEntry> = nodes.map(node).collect();
+        let count = listed.len() + more;
+        let nodes = NodeList { listed, count };
+        IncidentOverview { nodes, ..one }
+    };
+    assert_eq!(digest(&[on(0..7, 0), on(5..9, 0)]).node_count, 9);
+    assert_eq!(digest(&[on(0..100, 400), on(50..51, 0)]).node_count, 500);
+}
+
+#[test]
+fn nodes_that_could_not_be_counted_are_said_not_to_be() {
+    let denied = "DescribeInstanceInformation was denied (AccessDenied)".to_owned();
+    let now = at("2026-11-24T05:00:00Z");
+    let digest = Digest::new((None, None), Err(denied), &[], None, now);
+    assert_eq!(
+        digest.message(Format::Mail).body.replace('\n', " "),
+        "2026-11-24 05:00 UTC, all that is remembered. Could not determine how many \
+         nodes report: DescribeInstanceInformation was denied (AccessDenied). No \
+         incident is open. "
+    );
 }
 
 #[test]

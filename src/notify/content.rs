@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::event::Event;
 use super::kind::NotificationKind;
 use crate::cause::{Cause, Confidence, Severity};
-use crate::diagnose::check::CheckStatus;
+use crate::diagnose::check::{CheckResult, CheckStatus};
 use crate::diagnose::diagnosis::FaultState;
 use crate::finding::Evidence;
 use crate::incident::group::Incident;
@@ -110,15 +110,21 @@ impl Content {
         now: Option<Timestamp>,
     ) -> Self {
         let status = outcome.status;
-        let runbook = outcome.runbook(incident, now);
-        let (confidence, doubt) = certainty(incident);
+        let mut runbook = outcome.runbook(incident, now);
+        let (confidence, mut doubt) = certainty(incident);
+        let mut event = Event::of(incident, nodes, plan, outcome, kind, began);
+        if kind == NotificationKind::Resolved {
+            doubt.clear();
+            runbook.steps.clear();
+            event.incident.advice.clear();
+        }
         let title = one_line(Doubt::split(&incident.title).0);
         let detail = (incident.detail.as_deref()).map_or(String::new(), redact_line);
         Self {
             kind,
             cause: incident.cause,
             severity: incident.severity,
-            summary: summary(incident, nodes, kind, &runbook.summary),
+            summary: summary(incident, nodes, kind, status, &runbook.summary),
             title,
             doubt,
             confidence,
@@ -144,7 +150,7 @@ impl Content {
                 .collect(),
             key: redact_line(&incident.key),
             identity: format!("{kind} {status:?} {} {}", incident.last, nodes.count),
-            event: Event::of(incident, nodes, plan, outcome, kind, began),
+            event,
         }
     }
 
@@ -158,7 +164,13 @@ impl Content {
                 "Closed, because a live check has now confirmed a cause: {}. Its own message says what to do. Nothing to do here.",
                 one_line(other)
             ),
-            (None, 1) => format!("Its node works again, since {at} ({ago} ago). Nothing to do."),
+            (None, 1) => {
+                let node = match nodes.listed.first().map(|node| redact_line(&node.id)) {
+                    Some(id) if !title.contains(&id) => id,
+                    _ => "The node".to_owned(),
+                };
+                format!("{node} works again, since {at} ({ago} ago). Nothing to do.")
+            }
             (None, count) => format!(
                 "All {count} nodes work again, the last since {at} ({ago} ago). Nothing to do."
             ),
@@ -232,12 +244,18 @@ fn is_without_log(incident: &Incident) -> bool {
 
 /// What is wrong and where, in a sentence or two. What is over, or may not be
 /// so, is named by its title, which claims no more than that.
-fn summary(incident: &Incident, nodes: &NodeList, kind: NotificationKind, sure: &str) -> String {
+fn summary(
+    incident: &Incident,
+    nodes: &NodeList,
+    kind: NotificationKind,
+    status: OutcomeStatus,
+    sure: &str,
+) -> String {
     let (title, doubt) = Doubt::split(&incident.title);
     let title = one_line(title);
     let fault = match doubt {
         None => one_line(sure),
-        Some(Doubt::Undetermined) => format!("{title}{}.", certainty(incident).1),
+        Some(Doubt::Undetermined) => format!("{title}. The cause could not be determined."),
         Some(Doubt::NotSeenLive) => {
             format!("{title}, according to the log. Live checks find nothing wrong now.")
         }
@@ -246,6 +264,9 @@ fn summary(incident: &Incident, nodes: &NodeList, kind: NotificationKind, sure: 
         NotificationKind::Opened => fault,
         NotificationKind::Repaired => format!("Repaired. The fault: {title}."),
         NotificationKind::Resolved => format!("Resolved. The fault: {title}."),
+        NotificationKind::RepairFailed if status == OutcomeStatus::Unverified => {
+            format!("The repair was not seen to take effect. The fault: {title}.")
+        }
         NotificationKind::RepairFailed => format!("The repair failed. {fault}"),
         NotificationKind::Grew => format!("More nodes than before. {fault}"),
         NotificationKind::Reminder => format!("Still active. {fault}"),
@@ -317,7 +338,7 @@ fn changed(plan: &PlanSummary, outcome: &Outcome) -> String {
         OutcomeStatus::AlreadyRight => ("nothing. Live checks find nothing to repair.", None),
         OutcomeStatus::DryRun => ("nothing. TRIAGE_REPAIR is dry-run.", None),
         OutcomeStatus::Repaired => ("", None),
-        OutcomeStatus::Failed => ("the repair failed.", None),
+        OutcomeStatus::Failed => ("nothing.", None),
         OutcomeStatus::Unverified => ("undetermined.", None),
     };
     let more = [why, outcome.detail.as_deref()].into_iter().flatten();
@@ -364,17 +385,16 @@ fn evidence(records: &[Evidence], most: usize, now: Option<Timestamp>) -> Vec<Qu
     quoted
 }
 
-/// What the checks found, but for what `detail` says already.
+/// What the checks found, what proves the cause first, but for what `detail` says already.
 fn checks(incident: &Incident, detail: &str) -> Vec<(CheckStatus, Vec<String>)> {
     use CheckStatus::{Failed, Ok, Skipped, Unknown};
     let mut found = [Failed, Ok, Unknown, Skipped]
         .map(|status| (status, Vec::new()))
         .to_vec();
+    let mut sorted: Vec<&CheckResult> = incident.checks.iter().collect();
+    sorted.sort_by_key(|check| !check.confirms(incident.cause));
     for (status, notes) in &mut found {
-        let checks = incident
-            .checks
-            .iter()
-            .filter(|check| check.status == *status);
+        let checks = sorted.iter().filter(|check| check.status == *status);
         let all: Vec<String> = checks.map(|check| redact_line(&check.note)).collect();
         for (at, note) in all.iter().enumerate() {
             let count = all.iter().filter(|other| *other == note).count();

@@ -162,7 +162,10 @@ fn closed_for(
 ) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !hit.confirmed || incident.confidence != Confidence::Confirmed {
-        reasons.push(Lock::NotConfirmed.closed("No check of this invocation confirms the cause, and log text alone never leads to a change."));
+        reasons.push(
+            Lock::NotConfirmed
+                .closed("Only a cause that a check of this invocation confirms is repaired."),
+        );
     }
     if !hit.log_candidates.contains(&incident.cause) {
         reasons.push(Lock::NotNamedByLog.closed(format!(

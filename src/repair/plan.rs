@@ -113,7 +113,7 @@ pub(crate) fn plan(
                         repair.kind()
                     );
                     let detail = format!(
-                        "The {subject} of {target} {right}. Every lock for its repair is open, so most likely this function did it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of {name} for {target}."
+                        "The {subject} of {target} {right}. Nothing prevents its repair, so most likely this function did it: in an earlier attempt whose message did not get through, or in another execution environment. Its log then holds audit lines of {name} for {target}."
                     );
                     let outcome = Outcome {
                         undo: Some(undo),
@@ -146,10 +146,12 @@ pub(crate) fn plan(
             let mut reasons = blocked_by(incident, repair, guardrails, now);
             let elsewhere =
                 (reasons.iter()).any(|reason| matches!(reason.lock, Lock::Account | Lock::Region));
-            reasons.retain(|reason| reason.lock != Lock::NotConfirmed);
+            // Until the cause is known, so is not what is to be read.
+            let is_known = incident.scope.kind == repair.cause.scope_kind();
+            reasons.retain(|reason| reason.lock != Lock::NotConfirmed || !is_known);
             if !incident.fresh {
                 reasons.push(Lock::NothingNew.closed("This batch says nothing new about it, so no check was made and nothing is changed."));
-            } else if !elsewhere {
+            } else if !elsewhere && (is_known || reasons.is_empty()) {
                 reasons.push(Lock::Unread.closed(format!(
                     "The present state of the {resource} could not be read; the checks say why."
                 )));
@@ -352,7 +354,7 @@ impl Plan {
             request: None,
             undo: None,
         };
-        let reason = "The cause is confirmed and every lock is open.".to_owned();
+        let reason = "The cause is confirmed and no guardrail prevents the repair.".to_owned();
         Self {
             permit: Some(permit.clone()),
             ..Self::of("repair", Some(action), reason, outcome)

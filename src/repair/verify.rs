@@ -87,7 +87,7 @@ pub(crate) fn refused(error: &CallError, repair: &Repair) -> String {
         }
         CallError::NotSent { .. } => "The function could not make the call at all.",
     };
-    format!("{} Nothing was changed. {advice}", sentence(error))
+    format!("{} {advice}", sentence(error))
 }
 
 pub(super) fn sentence(error: &CallError) -> String {
@@ -185,20 +185,20 @@ mod tests {
         Unverified: HttpEndpoint disabled -> enabled, sent at 2023-11-14 22:13 UTC. DescribeInstances gave no answer: no answer in time. Reading it again shows the old state so far, and the change may still come into effect. Look again in a minute.
         Unverified: HttpEndpoint disabled -> enabled, sent at 2023-11-14 22:13 UTC. DescribeInstances gave no answer: no answer in time. Reading it again shows a change by somebody else.
         Unverified: HttpEndpoint disabled -> enabled, sent at 2023-11-14 22:13 UTC. DescribeInstances gave no answer: no answer in time. Reading it again gave no answer either: GetRole was throttled (Throttling). Look before anything else is done.
-        Failed: ModifyInstanceMetadataOptions was denied (AccessDenied): No. Nothing was changed. The function's role needs ec2:ModifyInstanceMetadataOptions for this instance, and no service control policy or declarative policy may deny it.
-        Failed: ModifyInstanceMetadataOptions was throttled (Throttling). Nothing was changed. AWS wants fewer calls at the moment.
-        Failed: ModifyInstanceMetadataOptions found nothing (NoSuchEntity): No. Nothing was changed. The instance has gone since it was looked at.
-        Failed: ModifyInstanceMetadataOptions was not sent: no credentials. Nothing was changed. The function could not make the call at all.
-        Failed: UpdateAssumeRolePolicy was denied (AccessDenied): No. Nothing was changed. The function's role needs iam:UpdateAssumeRolePolicy for this role, and no permissions boundary or service control policy may deny it.
-        Failed: UpdateAssumeRolePolicy was throttled (Throttling). Nothing was changed. AWS wants fewer calls at the moment.
-        Failed: UpdateAssumeRolePolicy found nothing (NoSuchEntity): No. Nothing was changed. The role was deleted since it was looked at. Attach an instance profile whose role exists.
-        Failed: UpdateAssumeRolePolicy was not sent: no credentials. Nothing was changed. The function could not make the call at all.
-        Failed: UpdateAssumeRolePolicy failed (MalformedPolicyDocument): No. Nothing was changed. IAM does not take the policy as a whole, mostly because a principal in it no longer exists. Correct the trust policy by hand in the IAM console, which names the fault, and let EC2 assume the role in the same change.
-        Failed: UpdateAssumeRolePolicy failed (UnmodifiableEntity): No. Nothing was changed. AWS itself manages this role and nobody else may edit it. Attach an instance profile with a role of your own.
-        Failed: UpdateAssumeRolePolicy failed (LimitExceeded): No. Nothing was changed. With one more statement the trust policy is too long. Shorten it by hand, or raise the quota for the role trust policy length.
-        Failed: UpdateAssumeRolePolicy failed (Other): No. Nothing was changed. Do it by hand, which shows whether AWS refuses that too.
-        Failed: ModifyInstanceMetadataOptions failed (IncorrectInstanceState): No. Nothing was changed. The instance is not in a state in which its metadata options can be changed.
-        Failed: ModifyInstanceMetadataOptions failed (UnsupportedOperation): No. Nothing was changed. EC2 does not let this instance be changed so.
+        Failed: ModifyInstanceMetadataOptions was denied (AccessDenied): No. The function's role needs ec2:ModifyInstanceMetadataOptions for this instance, and no service control policy or declarative policy may deny it.
+        Failed: ModifyInstanceMetadataOptions was throttled (Throttling). AWS wants fewer calls at the moment.
+        Failed: ModifyInstanceMetadataOptions found nothing (NoSuchEntity): No. The instance has gone since it was looked at.
+        Failed: ModifyInstanceMetadataOptions was not sent: no credentials. The function could not make the call at all.
+        Failed: UpdateAssumeRolePolicy was denied (AccessDenied): No. The function's role needs iam:UpdateAssumeRolePolicy for this role, and no permissions boundary or service control policy may deny it.
+        Failed: UpdateAssumeRolePolicy was throttled (Throttling). AWS wants fewer calls at the moment.
+        Failed: UpdateAssumeRolePolicy found nothing (NoSuchEntity): No. The role was deleted since it was looked at. Attach an instance profile whose role exists.
+        Failed: UpdateAssumeRolePolicy was not sent: no credentials. The function could not make the call at all.
+        Failed: UpdateAssumeRolePolicy failed (MalformedPolicyDocument): No. IAM does not take the policy as a whole, mostly because a principal in it no longer exists. Correct the trust policy by hand in the IAM console, which names the fault, and let EC2 assume the role in the same change.
+        Failed: UpdateAssumeRolePolicy failed (UnmodifiableEntity): No. AWS itself manages this role and nobody else may edit it. Attach an instance profile with a role of your own.
+        Failed: UpdateAssumeRolePolicy failed (LimitExceeded): No. With one more statement the trust policy is too long. Shorten it by hand, or raise the quota for the role trust policy length.
+        Failed: UpdateAssumeRolePolicy failed (Other): No. Do it by hand, which shows whether AWS refuses that too.
+        Failed: ModifyInstanceMetadataOptions failed (IncorrectInstanceState): No. The instance is not in a state in which its metadata options can be changed.
+        Failed: ModifyInstanceMetadataOptions failed (UnsupportedOperation): No. EC2 does not let this instance be changed so.
         Repaired: trust policy of web: statement SsmAgentTriageTrustEc2 absent -> present, at 2023-11-14 22:13 UTC, read back: applied, although UpdateAssumeRolePolicy failed (ServiceFailure): No. Every other statement is as it was. EC2 applies it within 1 h, or at once on stop and start. Whoever may pass this role can now use it on EC2.
         "#);
     }

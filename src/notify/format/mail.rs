@@ -3,6 +3,7 @@
 
 use super::{FOUR_LINES, Quoted, sections};
 use crate::notify::content::Content;
+use crate::notify::kind::NotificationKind;
 use crate::notify::page::{Page, Style};
 
 /// The body of the mail.
@@ -15,10 +16,12 @@ pub(super) fn body(content: &Content, style: Style, quoted: Quoted) -> String {
     let mut page = Page::new("", style);
     page.prose(&format!("{} {}", content.summary, content.detail));
     page.line("");
-    page.prose(&format!(
-        "Severity: {}, {}.",
-        content.severity, content.confidence
-    ));
+    if content.kind != NotificationKind::Resolved {
+        page.prose(&format!(
+            "Severity: {}, {}.",
+            content.severity, content.confidence
+        ));
+    }
     let place = match (&content.account, &content.region) {
         (Some(account), Some(region)) => format!("Account {account}, {region}."),
         (Some(account), None) => format!("Account {account}."),

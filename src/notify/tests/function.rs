@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use crate::batch::{Batch, Event, Source};
 use crate::correlate::states::StreamState;
 use crate::diagnose::call_error::CallError;
-use crate::diagnose::facts::{Facts, Fetched, InstanceFacts, ProfileFacts};
+use crate::diagnose::facts::{Facts, Fetched, InstanceFacts, ProfileFacts, RegistrationFacts};
 use crate::diagnose::tests::world::world;
 use crate::diagnose::{Home, diagnose};
 use crate::engine::Engine;
 use crate::incident::group::{Incident, group_into_incidents};
 use crate::incident::store::{Incidents, NotifyDecision, NotifyReason};
-use crate::node::{AccountId, InstanceId, Region};
+use crate::node::{AccountId, InstanceId, NodeId, Region};
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
 use crate::repair::change::Seen;
@@ -80,6 +80,18 @@ pub(super) fn of_instances(ids: &[&str], mut facts: Facts) -> Facts {
             (id, read)
         })
         .collect::<BTreeMap<_, _>>();
+    let lost = |id: &InstanceId| RegistrationFacts {
+        id: NodeId::Instance(id.clone()),
+        ping_status: "ConnectionLost".to_owned(),
+        last_ping: Some(at("2026-11-23T04:14:00Z")),
+        agent_version: Some("3.3.987.0".to_owned()),
+        name: None,
+        source_type: None,
+        activation: None,
+    };
+    facts.registrations = (facts.instances.keys())
+        .map(|id| (NodeId::Instance(id.clone()), Fetched::Found(lost(id))))
+        .collect();
     facts
 }
 

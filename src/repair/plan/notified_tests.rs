@@ -227,7 +227,7 @@ fn an_endpoint_that_may_be_this_functions_doing_is_notified_with_its_undo() {
     let memory = RepairMemory::default();
     assert!(plan.happened(&incident, &memory).perhaps_ours);
     insta::assert_snapshot!(format!("{}\n{}", plan.outcome.detail.unwrap(), plan.outcome.undo.unwrap()), @r#"
-    The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Every lock for its repair is open, so most likely this function did it: in an earlier attempt whose message did not get through, or in another execution environment. The function's log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
+    The metadata endpoint of i-0123456789abcdef0 is enabled at this moment. Nothing prevents its repair, so most likely this function did it: in an earlier attempt whose message did not get through, or in another execution environment. Its log then holds audit lines of enable-imds-endpoint for i-0123456789abcdef0.
     aws ec2 delete-tags --region eu-central-1 --resources i-0123456789abcdef0 --tags Key=ssm-agent-triage:repair # or take enable-imds-endpoint out of TRIAGE_REPAIR_ACTIONS
     aws ec2 modify-instance-metadata-options --instance-id i-0123456789abcdef0 --http-endpoint disabled --region eu-central-1
     "#);

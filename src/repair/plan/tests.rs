@@ -543,8 +543,8 @@ fn every_lock_says_what_holds_and_what_opens_it() {
     TRIAGE_REPAIR is advise; dry-run shows the repair, repair makes it.
     TRIAGE_REPAIR is on-request; nothing else prevents it.
     The repair enable-imds-endpoint is not allowed here. Add it to TRIAGE_REPAIR_ACTIONS.
-    No check of this invocation confirms the cause, and log text alone never leads to a change.
-    No check of this invocation confirms the cause, and log text alone never leads to a change.
+    Only a cause that a check of this invocation confirms is repaired.
+    Only a cause that a check of this invocation confirms is repaired.
     Live state shows imds-disabled, but the log does not name it as a possible cause, so it is left to a person.
     Only the text of the log names the instance, and whoever can write to the log can write that. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
     The log does not come from an EC2 instance that is known by its id. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.

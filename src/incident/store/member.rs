@@ -91,6 +91,12 @@ impl Joined {
         newer
     }
 
+    /// Names the incident of `key`, of which nothing is known here yet. Answers whether
+    /// that is new.
+    pub(super) fn announce(&mut self, key: &str) -> bool {
+        self.take(key, &Membership::Left(0))
+    }
+
     /// Forgets what has been over for longest where there is too much.
     pub(super) fn shrink(&mut self) {
         while self.incidents.len() > MOST_JOINED {

@@ -1,11 +1,12 @@
 //! What is at hand, read from the state and written back.
 //!
-//! An incident is written first, on condition of its version: that is the moment at
-//! which a change counts. It holds the members that changed with it until they stand
-//! with their nodes, so that nothing is counted twice or lost when an execution
-//! environment ends between the two.
+//! A node is first written with the name of each incident that it is about to join, so
+//! that whoever reads the node finds them. Then the incident is written, on condition of
+//! its version: that is the moment at which a change counts. It holds the members that
+//! changed with it until they stand with their nodes, which are written last. So nothing
+//! is counted twice or lost when an execution environment ends in between.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use super::member::Joined;
 use crate::incident::group::Incident;
 use crate::incident::shared::shared_keys;
 use crate::node::{AccountId, IdSource, Node, NodeId, Region};
-use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, Write, load};
+use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, Write, encode, load};
 
 /// So long after it was last seen an incident is forgotten, without a word of an
 /// end: silence is none. Far more than a reminder, and than Lambda keeps an event
@@ -161,6 +162,7 @@ impl Incidents {
         now: Timestamp,
     ) -> Result<BTreeSet<String>, StateError> {
         self.settle_pending(state, now).await?;
+        self.announce_members(state, now).await?;
         let (mut keys, mut writes) = (Vec::new(), Vec::new());
         for (key, slot) in &self.incidents {
             let seen_at = slot.value.as_ref().map(|entry| expiry(entry.seen_at()));
@@ -228,27 +230,68 @@ impl Incidents {
         self.load_singles(state, now).await
     }
 
-    /// Writes the nodes that have changed. What another environment has written of
-    /// one is about other incidents, or older: both are put together.
+    /// Names with their nodes the incidents that they are about to join.
+    async fn announce_members<S: Store>(
+        &mut self,
+        state: &S,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let changed = self.incidents.iter().filter(|(_, slot)| slot.dirty);
+        let mut joining: BTreeMap<Node, Vec<String>> = BTreeMap::new();
+        for (key, entry) in changed.filter_map(|(key, slot)| Some((key, slot.value.as_ref()?))) {
+            for node in entry.pending.keys() {
+                joining.entry(node.clone()).or_default().push(key.clone());
+            }
+        }
+        let announced = |node: &Node, slot: &Slot<Joined>| {
+            let mut joined = slot.stored.clone().unwrap_or_default();
+            let keys = joining.get(node)?.iter();
+            let new = keys.fold(false, |new, key| joined.announce(key) || new);
+            new.then_some(joined)
+        };
+        self.write_nodes(state, now, announced).await
+    }
+
+    /// Writes the nodes that have changed.
     async fn save_nodes<S: Store>(&mut self, state: &S, now: Timestamp) -> Result<(), StateError> {
+        let changed = self.nodes.values_mut().filter(|slot| slot.dirty);
+        for joined in changed.filter_map(|slot| slot.value.as_mut()) {
+            joined.shrink();
+        }
+        let changed = |_: &Node, slot: &Slot<Joined>| slot.value.clone().filter(|_| slot.dirty);
+        self.write_nodes(state, now, changed).await
+    }
+
+    /// Writes of each node at hand what `part` gives. What another environment has written
+    /// of one is about other incidents, or older: both are put together.
+    async fn write_nodes<S: Store>(
+        &mut self,
+        state: &S,
+        now: Timestamp,
+        part: impl Fn(&Node, &Slot<Joined>) -> Option<Joined>,
+    ) -> Result<(), StateError> {
         for conflicts in 0..TRIES {
-            let (mut nodes, mut writes) = (Vec::new(), Vec::new());
-            for (node, slot) in &mut self.nodes {
-                if let Some(joined) = slot.value.as_mut().filter(|_| slot.dirty) {
-                    joined.shrink();
-                    writes.extend(write_of(node, slot, now)?);
-                    nodes.push(node.clone());
+            let (mut parts, mut writes) = (Vec::new(), Vec::new());
+            for (node, slot) in &self.nodes {
+                if let Some(part) = part(node, slot) {
+                    writes.push(write_of(node, slot.version, &part, now)?);
+                    parts.push((node.clone(), part));
                 }
             }
             if writes.is_empty() {
                 break;
             }
             let mut again = Vec::new();
-            for (node, result) in nodes.into_iter().zip(state.save(writes).await) {
+            for ((node, part), result) in parts.into_iter().zip(state.save(writes).await) {
                 match result {
                     Ok(()) => {
-                        self.nodes.entry(node.clone()).or_default().saved();
-                        self.stands_with_node(&node);
+                        let slot = self.nodes.entry(node.clone()).or_default();
+                        slot.version += 1;
+                        slot.stored = Some(part);
+                        if slot.value == slot.stored {
+                            slot.dirty = false;
+                            self.stands_with_node(&node);
+                        }
                     }
                     Err(SaveError::Conflict) => again.push(node),
                     Err(SaveError::State(error)) => return Err(error),
@@ -304,8 +347,7 @@ impl Incidents {
             for ((node, membership), slot) in waiting.iter().zip(&mut fresh) {
                 let joined = slot.value.get_or_insert_default();
                 if joined.take(&key, membership) {
-                    slot.dirty = true;
-                    writes.extend(write_of(node, slot, now)?);
+                    writes.push(write_of(node, slot.version, joined, now)?);
                 }
             }
             // A conflict is with whoever writes the same.
@@ -347,11 +389,14 @@ fn merged(ours: Joined, mut fresh: Slot<Joined>) -> Slot<Joined> {
 }
 
 /// The write of a node that has changed; the state finds it while it is in an incident.
-fn write_of(node: &Node, slot: &Slot<Joined>, now: Timestamp) -> Result<Option<Write>, StateError> {
-    let mut write = slot.write(&node_key(node), expiry(now))?;
-    if let Some(write) = &mut write {
-        write.item.open = slot.value.as_ref().is_some_and(Joined::is_open);
-    }
+fn write_of(
+    node: &Node,
+    version: u64,
+    joined: &Joined,
+    now: Timestamp,
+) -> Result<Write, StateError> {
+    let mut write = encode(&node_key(node), version, joined, expiry(now))?;
+    write.item.open = joined.is_open();
     Ok(write)
 }
 

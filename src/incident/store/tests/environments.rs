@@ -1,9 +1,11 @@
 //! Two invocations over one state, each with what it has read.
 
+use std::cell::Cell;
+
 use super::*;
 use crate::incident::store::agree::Times;
-use crate::state::Memory;
 use crate::state::tests::block_on;
+use crate::state::{Consistency, Item, Key, Kind, Memory, SaveError, StateError, Store, Write};
 
 /// An invocation that has read what it needs for `incident`.
 fn reads(me: u64, state: &Memory, incident: &Incident) -> Incidents {
@@ -244,6 +246,77 @@ fn a_node_is_counted_once_though_it_was_not_written_with_its_incident() {
     let over = block_on(later.recover_all(&healed, &state, &times));
     let (over, waiting) = over.expect("it can be written");
     assert_eq!((over.len(), waiting.len()), (1, 0));
+}
+
+/// A state behind which the invocation ends after so many writes.
+struct EndsAfter<'a> {
+    state: &'a Memory,
+    writes: Cell<u32>,
+}
+
+impl Store for EndsAfter<'_> {
+    async fn load(
+        &self,
+        keys: &[Key],
+        consistency: Consistency,
+    ) -> Result<Vec<Option<Item>>, StateError> {
+        self.state.load(keys, consistency).await
+    }
+
+    async fn open(&self, kind: Kind) -> Result<Vec<Key>, StateError> {
+        self.state.open(kind).await
+    }
+
+    async fn save(&self, writes: Vec<Write>) -> Vec<Result<(), SaveError>> {
+        let mut saved = Vec::new();
+        for write in writes {
+            if self.writes.get() == 0 {
+                let ended = StateError::Unavailable("it ended".to_owned());
+                saved.push(Err(SaveError::State(ended)));
+                continue;
+            }
+            self.writes.set(self.writes.get() - 1);
+            saved.extend(self.state.save(vec![write]).await);
+        }
+        saved
+    }
+
+    async fn back_off(&self, conflicts: u32) {
+        self.state.back_off(conflicts).await;
+    }
+}
+
+#[test]
+fn a_recovery_finds_the_incident_whose_opener_ended_at_any_write() {
+    let both = confirmed(&[1, 2], at(0));
+    let mut found = Vec::new();
+    for writes in 0.. {
+        let state = Memory::default();
+        let ends = EndsAfter {
+            state: &state,
+            writes: Cell::new(writes),
+        };
+        let all = [(&both, Happened::from(State::Open))];
+        let (mut opener, opens) = (reads(1, &state, &both), times(1));
+        let is_written = block_on(opener.decide_all(&all, |_, _| true, &ends, &opens)).is_ok();
+
+        for number in 1..=2 {
+            let mut later = Incidents::new(DAY, 2);
+            block_on(later.load_nodes(&state, &[node(number)], at(70))).expect("it can be read");
+            let healed = [recovered(number, at(70))];
+            let over = block_on(later.recover_all(&healed, &state, &times(70)));
+            assert!(over.expect("it can be written").1.is_empty());
+        }
+        let after = reads(3, &state, &both);
+        let is_open: Vec<bool> = after.entries().map(|(_, one)| one.stands()).collect();
+        assert!(!is_open.contains(&true), "open after {writes} writes");
+        found.push(is_open.len());
+        if is_written {
+            break;
+        }
+    }
+    // Two nodes named, the incident, two nodes with their member.
+    assert_eq!(found, [0, 0, 0, 1, 1, 1]);
 }
 
 #[test]

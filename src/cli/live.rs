@@ -1,8 +1,11 @@
 //! Reads live state with the credentials of whoever runs the tool.
 
-use crate::diagnose::facts::Facts;
+use std::fmt;
+
+use crate::diagnose::facts::{Facts, Fetched};
 use crate::diagnose::{Home, Needs};
-use crate::node::Region;
+use crate::node::{Node, Region};
+use crate::text::redact::redact_line;
 use clap::Args;
 
 use super::arguments::region;
@@ -27,6 +30,35 @@ pub(super) struct Caller {
     pub(super) region: Region,
     /// Who calls, as AWS tells it: an ARN.
     pub(super) arn: Option<String>,
+}
+
+impl Caller {
+    /// Says where `node` is, which its log does not, once it was found there.
+    pub(super) fn place(&self, node: &mut Node, facts: &Facts) {
+        let instance = node.id.instance().and_then(|id| facts.instances.get(id));
+        let registration = facts.registrations.get(&node.id);
+        if instance.and_then(Fetched::found).is_some()
+            || registration.and_then(Fetched::found).is_some()
+        {
+            node.account = node.account.take().or_else(|| self.home.account.clone());
+            node.region = node.region.take().or_else(|| Some(self.region.clone()));
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    /// Whose live state was read, and as whom.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Live state")?;
+        if let Some(account) = &self.home.account {
+            write!(f, " of account {account}")?;
+        }
+        write!(f, " in {}", self.region)?;
+        if let Some(arn) = &self.arn {
+            write!(f, ", read as {}", redact_line(arn))?;
+        }
+        f.write_str(".")
+    }
 }
 
 /// What was read, and by whom, for what `needs` says of the caller's account and Region.

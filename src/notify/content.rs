@@ -434,13 +434,8 @@ fn list(nodes: &NodeList, label: impl Fn(&str) -> String) -> String {
 /// `i-0123456789abcdef0 (web-03)`, by the instance's Name tag.
 fn label(id: &str, incident: &Incident) -> String {
     let mut instances = incident.instances.iter();
-    let tags = instances
-        .find(|instance| instance.id.as_str() == id)
-        .map(|found| &found.tags);
-    match tags
-        .and_then(|tags| tags.get("Name"))
-        .map(|name| one_line(name))
-    {
+    let found = instances.find(|instance| instance.id.as_str() == id);
+    match found.and_then(|found| Some(one_line(found.name.as_ref()?))) {
         Some(name) if !name.is_empty() => {
             format!("{} ({})", redact_line(id), cut(&name, NAME_LENGTH))
         }

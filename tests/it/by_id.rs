@@ -242,21 +242,18 @@ async fn a_log_in_hand_is_proved_by_live_state() {
         tool.env_clear()
             .env("AWS_ENDPOINT_URL", scene.url())
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_REGION", &scene.region)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
-            .args([
-                "scan",
-                "--live",
-                "--region",
-                &scene.region,
-                "--format",
-                "json",
-            ])
+            .args(["scan", "--live", "--format", "json"])
             .args(["--node", node])
             .arg(&log);
         let output = tool.output().await.expect("the tool runs");
         let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let incident = incident_of(&report, node);
+        // The log says neither.
+        let place = ["account", "region"].map(|name| incident["nodes"][0][name].clone());
+        assert_eq!(place, [json!(scene.id), json!(scene.region)]);
         assert_eq!(incident["confidence"], expected, "{incident:#}");
         let imds = note(incident, "imds");
         assert!(imds.contains(node.as_str()), "{imds}");

@@ -1,6 +1,7 @@
 //! Where readers are: the bodies of each protocol, event buses, and what becomes of a
 //! message that one channel takes and another does not.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use hyper::{Request, Response, StatusCode};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::ops_items;
 use crate::support::answer::incidents;
 use crate::support::http::Server;
 use crate::support::mailbox::Mail;
@@ -136,27 +138,36 @@ async fn a_bus_that_is_denied_is_named_with_the_call() {
 }
 
 #[tokio::test]
-async fn sixteen_at_once_open_an_incident_once_in_every_channel() {
+async fn sixteen_at_once_open_an_incident_once_in_every_channel_though_each_refuses_once() {
     let scene = Scene::new().await;
     let bus = scene.event_bus(BUS).await;
     let instances = scene.refused_instances::<16>().await;
-    let environments = scene.environments(16, &with(&[ON_BUS])).await;
-    // Whom it strikes is told by no channel twice all the same.
+    let chat = ("TRIAGE_MESSAGE_FORMAT", "chat");
+    let settings = with(&[ON_BUS, chat, ops_items::ON]);
+    let environments = scene.environments(16, &settings).await;
+    scene.proxy.rule("Publish", 0, 1, sns_denied());
     scene.proxy.rule(
         "PutEvents",
         0,
         1,
         json_answer(json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})),
     );
+    let denied = ops_items::refusal("AccessDeniedException", json!({}));
+    scene.proxy.rule("CreateOpsItem", 0, 1, denied);
+    let items = ops_items::ops_center(&scene.proxy);
     let invoked = environments
         .into_iter()
         .zip(&instances)
         .map(|(mut environment, instance)| {
             let batch = scene.role_refused(instance);
+            // Lambda tries it twice more.
             tokio::spawn(async move {
-                if environment.invoke(&batch).await.is_err() {
-                    environment.handle(&batch).await;
+                for _ in 0..2 {
+                    if environment.invoke(&batch).await.is_ok() {
+                        return;
+                    }
                 }
+                environment.handle(&batch).await;
             })
         });
     for one in invoked.collect::<Vec<_>>() {
@@ -171,6 +182,11 @@ async fn sixteen_at_once_open_an_incident_once_in_every_channel() {
     let mails = scene.mailbox.take().await;
     let of_topic = mails.iter().map(|mail| mail.state().to_owned());
     assert_eq!(opened(of_topic.collect()), 1, "{mails:#?}");
+    let threads = mails
+        .iter()
+        .map(|mail| event_in(mail)["metadata"]["threadId"].to_string());
+    assert_eq!(threads.collect::<BTreeSet<_>>().len(), 1, "{mails:#?}");
+    assert_eq!(items.lock().expect("no holder panics").len(), 1);
 }
 
 fn event_in(mail: &Mail) -> Value {

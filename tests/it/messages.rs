@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::answer::outcome;
+use crate::support::instances::Launch;
 use crate::support::logs;
 use crate::support::proxy::sns_denied;
 use crate::support::runtime::Function;
@@ -154,7 +155,11 @@ fn recent(log: &str) -> String {
 #[tokio::test]
 async fn in_the_format_chat_the_topic_gets_a_custom_notification() {
     let scene = Scene::new().await;
-    let dark = scene.dark_instance().await;
+    let named = Launch {
+        name: Some("web-03"),
+        ..Launch::DARK
+    };
+    let dark = scene.launch(named).await;
     let settings = [("TRIAGE_MESSAGE_FORMAT", "chat")];
     scene.handle(&settings, &scene.imds_off(&dark)).await;
     let mail = scene.mailbox.take_only().await;
@@ -162,5 +167,8 @@ async fn in_the_format_chat_the_topic_gets_a_custom_notification() {
     assert_eq!(chat["source"], "custom");
     assert_eq!(chat["metadata"]["eventType"], "ssm-agent-opened");
     assert_eq!(chat["content"]["title"], mail.subject);
+    let description = chat["content"]["description"].as_str().unwrap_or_default();
+    let whom = format!("{dark} (web-03)");
+    assert!(description.contains(&whom), "{description}");
     assert_eq!(mail.attribute("cause"), "imds-disabled");
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::proxy::{Call, Effect, Proxy};
 use crate::support::scene::{ADVISE, Scene};
 
-const ON: (&str, &str) = ("TRIAGE_OPSITEMS", "on");
+pub(crate) const ON: (&str, &str) = ("TRIAGE_OPSITEMS", "on");
 const BEFORE: SignedDuration = SignedDuration::from_mins(10);
 
 fn sent(call: &Call) -> Value {
@@ -23,7 +23,7 @@ fn sent_all(proxy: &Proxy, action: &str) -> Vec<Value> {
 }
 
 /// OpsCenter, as far as it is called here: the OpsItems by their ids.
-fn ops_center(proxy: &Proxy) -> Arc<Mutex<BTreeMap<String, Value>>> {
+pub(crate) fn ops_center(proxy: &Proxy) -> Arc<Mutex<BTreeMap<String, Value>>> {
     let items = Arc::new(Mutex::new(BTreeMap::<String, Value>::new()));
     let created = Arc::clone(&items);
     proxy.on(
@@ -54,7 +54,7 @@ fn ops_center(proxy: &Proxy) -> Arc<Mutex<BTreeMap<String, Value>>> {
     items
 }
 
-fn refusal(code: &str, more: Value) -> Effect {
+pub(crate) fn refusal(code: &str, more: Value) -> Effect {
     let mut body = json!({"__type": code, "message": "It is refused."});
     for (name, value) in more.as_object().into_iter().flatten() {
         body[name] = value.clone();
@@ -171,23 +171,4 @@ async fn a_refused_ops_item_is_tried_again_alone_and_keeps_no_other_channel_back
     function.handle(&fault).await;
     assert_eq!(items.lock().expect("no holder panics").len(), 1);
     assert_eq!(scene.mailbox.take().await, []);
-}
-
-#[tokio::test]
-async fn sixteen_at_once_open_one_ops_item() {
-    let scene = Scene::new().await;
-    let items = ops_center(&scene.proxy);
-    let instances = scene.refused_instances::<16>().await;
-    let environments = scene.environments(16, &[ADVISE, &[ON]].concat()).await;
-    let invoked = environments
-        .into_iter()
-        .zip(&instances)
-        .map(|(mut environment, instance)| {
-            let batch = scene.role_refused(instance);
-            tokio::spawn(async move { environment.handle(&batch).await })
-        });
-    for one in invoked.collect::<Vec<_>>() {
-        one.await.expect("no invocation panics");
-    }
-    assert_eq!(items.lock().expect("no holder panics").len(), 1);
 }

@@ -27,7 +27,7 @@ const LISTED: usize = 50;
 pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], now: Timestamp) -> String {
     let (actionable, quiet) = words::incidents(verdict);
     let incidents = [actionable, quiet].concat();
-    let untouched = untouched(verdict.live);
+    let untouched = untouched(verdict.live.is_some());
     let contents = incidents.iter().map(|one| content(one, &untouched));
     let contents: Vec<Content> = contents.collect();
     let groups = groups(verdict, &incidents, &contents);

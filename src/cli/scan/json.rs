@@ -11,7 +11,7 @@ use super::Verdict;
 /// The report as JSON. `notified` is always `printed`: the tool tells whoever
 /// runs it, whatever the severity.
 pub(super) fn render(verdict: Verdict) -> String {
-    let (plan, outcome) = untouched(verdict.live);
+    let (plan, outcome) = untouched(verdict.live.is_some());
     let incidents = verdict
         .incidents
         .iter()

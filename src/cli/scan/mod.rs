@@ -72,8 +72,8 @@ pub(super) struct Args {
 pub(super) struct Verdict {
     pub reading: BatchAnalysis,
     pub incidents: Vec<Incident>,
-    /// Whether live state was read too.
-    pub live: bool,
+    /// Who read live state, where it was read too.
+    pub live: Option<Caller>,
     /// Of each node whose files were read, be it in part.
     pub logs: Vec<NodeLog>,
     pub files: usize,
@@ -133,12 +133,17 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     }
     let logs = readings.iter().map(NodeLog::of).collect();
     let mut reading = together(readings);
-    let findings = std::mem::take(&mut reading.findings);
+    let mut findings = std::mem::take(&mut reading.findings);
+    let mut caller = None;
     let diagnosed = if args.live {
         let needs = |caller: &Caller| Needs::of(&findings, &caller.home);
-        let (caller, facts) = live::read(&args.access, needs)?;
-        let diagnosed = diagnose(findings, &facts, &caller.home);
+        let (by, facts) = live::read(&args.access, needs)?;
+        for finding in &mut findings {
+            by.place(&mut finding.node, &facts);
+        }
+        let diagnosed = diagnose(findings, &facts, &by.home);
         reading.recovered.extend(recovered(&diagnosed));
+        caller = Some(by);
         diagnosed
     } else {
         diagnose_by_log(findings)
@@ -156,7 +161,7 @@ fn scan(args: &Args, style: Style, now: Timestamp) -> Result<Output, String> {
     let verdict = Verdict {
         reading,
         incidents,
-        live: args.live,
+        live: caller,
         logs,
         files,
         unread,

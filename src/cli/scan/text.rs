@@ -31,7 +31,7 @@ pub(super) fn render(verdict: &Verdict, catalogue: &[Signature], style: Style) -
     }
     let (actionable, quiet) = words::incidents(verdict);
     for (number, incident) in (1..).zip(actionable.iter().chain(&quiet)) {
-        one(&mut page, number, incident, verdict.live);
+        one(&mut page, number, incident, verdict.live.is_some());
     }
     recovered(&mut page, verdict);
     harmless(&mut page, verdict, catalogue);

@@ -11,6 +11,7 @@ use crate::record::Level;
 use crate::signature::Signature;
 
 use super::Verdict;
+use crate::cli::live::Caller;
 use crate::cli::plural;
 use crate::cli::terminal::Tone;
 
@@ -107,7 +108,9 @@ pub(super) fn read(verdict: &Verdict) -> Vec<String> {
     } else {
         None
     };
-    [format!("{read}.")].into_iter().chain(more).collect()
+    let live = verdict.live.as_ref().map(Caller::to_string);
+    let all = [format!("{read}.")].into_iter().chain(live);
+    all.chain(more).collect()
 }
 
 /// How many records nothing recognised: a fault may be among them.

@@ -8,6 +8,7 @@
 use serde_json::json;
 
 use crate::notify::content::Content;
+use crate::notify::kind::NotificationKind;
 use crate::notify::message::subject;
 use crate::notify::page::Style;
 use crate::runbook::Step;
@@ -101,10 +102,13 @@ pub(in crate::notify) fn notification(title: &str, description: &str, event: &st
 fn description(content: &Content, commands: &[String]) -> String {
     let mut lines = vec![
         plain(format!("{} {}", content.summary, content.detail).trim_end()),
-        plain(&format!(
-            "Severity {}, {}. Since {}",
-            content.severity, content.confidence, content.since
-        )),
+        plain(&match content.kind {
+            NotificationKind::Resolved => format!("Since {}", content.since),
+            _ => format!(
+                "Severity {}, {}. Since {}",
+                content.severity, content.confidence, content.since
+            ),
+        }),
         plain(&format!("Changed: {}", content.changed)),
     ];
     if let Some(record) = content.evidence.first() {

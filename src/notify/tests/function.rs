@@ -56,7 +56,7 @@ pub(super) fn facts(change: impl FnOnce(&mut InstanceFacts, &mut ProfileFacts)) 
     of_instances(
         &[INSTANCE],
         world(|instance, profile| {
-            instance.tags.insert("Name".to_owned(), "web-03".to_owned());
+            instance.name = Some("web-03".to_owned());
             change(instance, profile);
         }),
     )

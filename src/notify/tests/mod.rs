@@ -2,6 +2,7 @@
 
 mod digest;
 mod function;
+mod limits;
 mod schema;
 
 use proptest::prelude::*;
@@ -537,52 +538,6 @@ fn text_of_a_log_marks_nothing_up_in_a_chat() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn any_text_makes_a_notification_that_a_chat_takes(
-        title in any::<String>(), text in any::<String>(), detail in ".{0,9000}",
-        step in ".{0,500}", nodes in any::<String>(),
-    ) {
-        let mut content = changed(|incident| {
-            incident.title.clone_from(&title);
-            incident.detail = Some(detail.clone());
-            incident.evidence = vec![evidence("", &text)];
-        });
-        content.node_count = 2;
-        content.nodes = nodes;
-        for one in content.runbook.iter_mut().flat_map(|runbook| &mut runbook.steps) {
-            one.text.clone_from(&step);
-        }
-        let chat = chat(&content)["content"].clone();
-        let parts = chat["nextSteps"].as_array().into_iter().flatten();
-        let parts = parts.map(|step| (step, 350));
-        let parts = parts.chain([(&chat["title"], 250), (&chat["description"], 8_000)]);
-        for (part, most) in parts {
-            let part = part.as_str().expect("a text");
-            prop_assert!(part.chars().count() <= most, "{part}");
-            prop_assert_eq!(part.matches('`').count() % 2, 0, "{}", part);
-            for prose in part.split('`').step_by(2) {
-                prop_assert!(!prose.contains(['<', '@', '*', '~']), "{prose}");
-            }
-        }
-    }
-
-    #[test]
-    fn any_text_makes_a_message_that_sns_takes(
-        title in any::<String>(), text in any::<String>(), component in any::<String>(),
-        detail in any::<String>(),
-    ) {
-        let content = changed(|incident| {
-            incident.title.clone_from(&title);
-            incident.detail = Some(detail.clone());
-            incident.evidence = vec![evidence(&component, &text)];
-        });
-        let message = Message::new(&content, Format::Mail);
-        prop_assert!(message.subject.len() <= SUBJECT_LENGTH);
-        prop_assert!(message.subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
-        prop_assert!(message.body.len() < MESSAGE_BYTES);
-        prop_assert!(message.body.chars().all(|c| c == '\n' || !c.is_control()));
-    }
 
     #[test]
     fn however_long_the_title_what_the_message_says_of_it_stays(

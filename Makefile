@@ -75,7 +75,7 @@ format-check: prerequisites
 .PHONY: validate
 validate: tools ## Check template.yaml with sam and cfn-lint
 	$(VENV)/bin/sam validate --lint --template template.yaml --region us-east-1
-	$(VENV)/bin/cfn-lint template.yaml
+	$(VENV)/bin/cfn-lint template.yaml member-role.yaml
 
 # `make build ARCHITECTURE=x86_64` for the other processor.
 SAM_PARAMETERS := $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))

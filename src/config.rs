@@ -15,7 +15,7 @@ use settings::{Refused, SETTINGS};
 use crate::cause::Severity;
 use crate::node::{AccountId, Partition, Region};
 use crate::notify::format::Format;
-use crate::repair::locks::{Guardrails, RepairMode};
+use crate::repair::locks::{Function, Guardrails, RepairMode};
 use crate::selection::Selection;
 
 /// What the operator chose, and what Lambda says about the function itself.
@@ -52,6 +52,11 @@ pub struct Config {
     pub sweep: Selection,
     /// Younger silence, and younger instances, are not evaluated by a sweep.
     pub sweep_grace: Duration,
+    /// ARN, with `{account}` for the account, of the role through which other accounts and
+    /// Regions are looked at and repaired.
+    pub member_role: Option<String>,
+    /// What its trust policy asks for; there with it, and only with it.
+    pub member_external_id: Option<String>,
     /// Cap on the decoded size of one batch.
     pub max_decoded_bytes: u64,
     /// Signatures of the operator's own, read at the start.
@@ -123,6 +128,11 @@ pub enum ConfigError {
         name: String,
         nearest: Vec<&'static str>,
     },
+    #[error("{set} is set without {missing}: other accounts are looked at with both or not at all")]
+    Incomplete {
+        set: &'static str,
+        missing: &'static str,
+    },
     #[error(
         "AWS_REGION is {0}; expected the name of a Region, such as eu-central-1, as Lambda sets it"
     )]
@@ -150,7 +160,8 @@ impl Config {
     ///
     /// # Errors
     /// The first fault in this order: a `TRIAGE_…` name that is no setting, a
-    /// Region that is missing or none, a value that its setting does not take.
+    /// Region that is missing or none, a value that its setting does not take, one of two
+    /// settings that go together.
     pub fn from_vars(
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
@@ -188,7 +199,18 @@ impl Config {
                 allowed: row.allowed(),
             })?;
         }
-        Ok(config)
+        let (role, id) = ("TRIAGE_MEMBER_ROLE", "TRIAGE_MEMBER_EXTERNAL_ID");
+        match (&config.member_role, &config.member_external_id) {
+            (Some(_), None) => Err(ConfigError::Incomplete {
+                set: role,
+                missing: id,
+            }),
+            (None, Some(_)) => Err(ConfigError::Incomplete {
+                set: id,
+                missing: role,
+            }),
+            (Some(_), Some(_)) | (None, None) => Ok(config),
+        }
     }
 
     pub fn partition(&self) -> Partition {
@@ -206,9 +228,13 @@ impl Config {
             tag_value: self.repair_tag_value.clone(),
             max_repairs: self.max_repairs,
             max_evidence_age: self.max_evidence_age,
-            account,
             region: self.region.clone(),
-            function: self.function.clone(),
+            function: self.function.clone().map(|name| Function {
+                name,
+                account: account.clone(),
+                region: self.region.clone(),
+            }),
+            account,
         }
     }
 
@@ -231,6 +257,8 @@ impl Config {
             reminder: Duration::ZERO,
             sweep: Selection::Lost,
             sweep_grace: Duration::ZERO,
+            member_role: None,
+            member_external_id: None,
             max_decoded_bytes: 0,
             signatures: None,
             own_log_group: None,
@@ -258,6 +286,31 @@ mod tests {
     }
 
     #[test]
+    fn the_member_role_is_one_of_each_account_and_comes_with_its_external_id() {
+        let (role, id) = ("TRIAGE_MEMBER_ROLE", "TRIAGE_MEMBER_EXTERNAL_ID");
+        let taken = "arn:aws:iam::{account}:role/triage/SsmAgentTriageMember";
+        let config = read(&[(role, taken), (id, "o-0123456789")]).expect("both are valid");
+        assert_eq!(config.member_role.as_deref(), Some(taken));
+        for wrong in [
+            "arn:aws:iam::123456789012:role/Member",
+            "arn:aws-cn:iam::{account}:role/Member",
+            "arn:aws:iam::{account}:user/Member",
+            "arn:aws:iam::{account}:role/",
+            "arn:aws:iam::{account}:role/a*",
+            "arn:aws:iam:eu-central-1:{account}:role/Member",
+        ] {
+            let refused = refusal(&[(role, wrong), (id, "o-0123456789")]);
+            assert!(refused.contains(role), "{refused}");
+        }
+        assert_eq!(
+            refusal(&[(role, taken)]),
+            "TRIAGE_MEMBER_ROLE is set without TRIAGE_MEMBER_EXTERNAL_ID: other accounts are looked at with both or not at all"
+        );
+        assert!(refusal(&[(id, "o-0123456789")]).contains("without TRIAGE_MEMBER_ROLE"));
+        assert!(refusal(&[(role, taken), (id, "a b")]).contains(id));
+    }
+
+    #[test]
     fn unset_variables_take_the_tables_defaults() {
         let config = read(&[]).expect("the defaults are valid");
         let expected = Config {
@@ -276,6 +329,8 @@ mod tests {
             reminder: Duration::from_secs(86_400),
             sweep: Selection::Lost,
             sweep_grace: Duration::from_secs(900),
+            member_role: None,
+            member_external_id: None,
             max_decoded_bytes: 64 << 20,
             signatures: None,
             own_log_group: None,

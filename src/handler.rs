@@ -38,9 +38,8 @@ use crate::aws::Session;
 use crate::aws::dynamodb::Table;
 use crate::config::Config;
 use crate::decode::DecodeContext;
-use crate::diagnose::Home;
 use crate::engine::{Engine, LoadError};
-use crate::node::{AccountId, NodeId};
+use crate::node::{AccountId, Home, NodeId};
 use crate::notify::digest::Digest;
 use crate::receive::{self, Input, Payloads, ReceiveError, RepairRequest};
 use crate::repair::repairs::Repair;
@@ -150,11 +149,14 @@ impl Handler {
             own_log_group: self.config.own_log_group.clone(),
         };
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let own = Home {
+            account: account.clone(),
+            region: Some(self.config.region.clone()),
+        };
         let mut invocation = Invocation {
-            home: Home {
-                account: account.clone(),
-                region: Some(self.config.region.clone()),
-            },
+            home: own.clone(),
+            own,
+            has_member_role: self.config.member_role.is_some(),
             guardrails: self.config.guardrails(account),
             budget: Budget::new(event.context.deadline, now, at),
             now,
@@ -169,10 +171,12 @@ impl Handler {
         };
         let work = match receive::input(event.payload.get())? {
             Input::Logs(deliveries) => Work::Logs(deliveries),
-            Input::Sweep(selection) => {
+            Input::Sweep(selection, home) => {
+                invocation.turn_to(home)?;
                 Work::Sweep(selection.unwrap_or_else(|| self.config.sweep.clone()))
             }
-            Input::Repair(RepairRequest { action, node }) => {
+            Input::Repair(RepairRequest { action, node, home }) => {
+                invocation.turn_to(home)?;
                 let repair = Repair::named(&action);
                 let repair = repair.ok_or_else(|| ReceiveError::Repair {
                     found: format!("action {:?}", action.chars().take(40).collect::<String>()),
@@ -181,7 +185,8 @@ impl Handler {
                 Work::Repair(repair, node)
             }
             Input::Digest => Work::Digest,
-            Input::Nodes(nodes) => {
+            Input::Nodes(nodes, home) => {
+                invocation.turn_to(home)?;
                 let report = invocation.diagnose_by_id(nodes, &*self.services).await;
                 return Ok(Answer::Report(Box::new(report)));
             }

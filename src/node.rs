@@ -5,6 +5,34 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+/// The account and Region that is looked at, as far as it is known: the function's own,
+/// or another one that a member role leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Home {
+    /// `None` where nothing tells it.
+    pub account: Option<AccountId>,
+    /// `None` where nothing tells it.
+    pub region: Option<Region>,
+}
+
+impl Home {
+    /// This, and of `own` what it leaves open.
+    pub(crate) fn or(self, own: &Self) -> Self {
+        Self {
+            account: self.account.or_else(|| own.account.clone()),
+            region: self.region.or_else(|| own.region.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = self.account.as_ref().map_or("unknown", AccountId::as_str);
+        let region = self.region.as_ref().map_or("unknown", Region::as_str);
+        write!(f, "account {account}, Region {region}")
+    }
+}
+
 /// A 12-digit AWS account id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(Box<str>);

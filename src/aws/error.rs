@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
 use crate::diagnose::call_error::CallError;
@@ -55,8 +56,18 @@ where
         SdkError::TimeoutError(_) => no_answer("no answer in time".to_owned()),
         // No connection, or a broken one; the SDK's enum may grow, and whatever
         // is no refusal leaves the outcome open.
-        _ => no_answer(sentence(&error)),
+        _ => match without_credentials(&error) {
+            Some(message) => CallError::NotSent { call, message },
+            None => no_answer(sentence(&error)),
+        },
     }
+}
+
+/// Why there were no credentials to send a request with, where that is what failed.
+fn without_credentials(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut chain = std::iter::successors(Some(error), |&error| error.source());
+    let failed = chain.find(|error| error.is::<CredentialsError>())?;
+    Some(sentence(failed.source().unwrap_or(failed)))
 }
 
 /// The chain of causes: the SDK's own Display stops at "service error".

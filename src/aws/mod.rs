@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 mod iam;
 mod live;
+mod member;
 mod session;
 pub(crate) mod sns;
 pub(crate) mod ssm;
@@ -19,6 +20,7 @@ use aws_sdk_ssm::primitives::DateTime;
 use jiff::Timestamp;
 
 pub(crate) use live::LiveState;
+pub(crate) use member::MemberSessions;
 pub use session::Session;
 pub(crate) use session::{Retry, Sdk};
 

@@ -19,14 +19,24 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use tokio::sync::OnceCell;
 
 use super::whole::Whole;
+use crate::node;
 
 /// The shared configuration of all clients, by the variables that Lambda sets and
-/// those of every AWS SDK. A function has no profile, no role to assume and no
-/// metadata service, whose providers the SDK's default chain would link.
+/// those of every AWS SDK. A function has no profile and no metadata service, whose
+/// providers the SDK's default chain would link.
 #[derive(Debug, Default)]
 pub struct Session {
     config: OnceCell<SdkConfig>,
     calls: Calls,
+    member: Option<Member>,
+}
+
+/// In what a session in another account or Region differs from the function's own.
+#[derive(Debug)]
+struct Member {
+    own: Arc<Session>,
+    region: Region,
+    credentials: SharedCredentialsProvider,
 }
 
 /// Counts the requests of all clients, each attempt.
@@ -60,11 +70,30 @@ impl Session {
         self.calls.0.swap(0, Ordering::Relaxed)
     }
 
+    /// The same for another account or Region. Its requests are counted with those of
+    /// this one.
+    pub(super) fn member(
+        self: &Arc<Self>,
+        region: &node::Region,
+        credentials: SharedCredentialsProvider,
+    ) -> Self {
+        Self {
+            config: OnceCell::new(),
+            calls: self.calls(),
+            member: Some(Member {
+                own: Arc::clone(self),
+                region: Region::new(region.as_str().to_owned()),
+                credentials,
+            }),
+        }
+    }
+
     /// With a configuration in hand instead of the environment's.
     pub fn of(config: SdkConfig) -> Self {
         Self {
             config: OnceCell::new_with(Some(config)),
             calls: Calls::default(),
+            member: None,
         }
     }
 
@@ -91,6 +120,20 @@ impl Session {
 
     /// Reads the environment and the certificates at the first call.
     pub(crate) async fn config(&self) -> &SdkConfig {
+        let Some(member) = &self.member else {
+            return self.own_config().await;
+        };
+        let of_member = async || {
+            let own = member.own.own_config().await.to_builder();
+            let there = own.region(member.region.clone());
+            there
+                .credentials_provider(member.credentials.clone())
+                .build()
+        };
+        self.config.get_or_init(of_member).await
+    }
+
+    async fn own_config(&self) -> &SdkConfig {
         self.config
             .get_or_init(async || load(|name| std::env::var(name).ok()))
             .await
@@ -230,7 +273,7 @@ macro_rules! clients {
     )+};
 }
 
-clients!(aws_sdk_dynamodb aws_sdk_ec2 aws_sdk_iam aws_sdk_ssm);
+clients!(aws_sdk_dynamodb aws_sdk_ec2 aws_sdk_iam aws_sdk_ssm aws_sdk_sts);
 
 #[cfg(test)]
 mod tests {

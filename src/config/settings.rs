@@ -179,6 +179,30 @@ pub const SETTINGS: &[Setting] = &[
         read: |config, text| set(&mut config.sweep_grace, duration(text)),
     },
     Setting {
+        name: "TRIAGE_MEMBER_ROLE",
+        default: None,
+        meaning: "role through which nodes of other accounts and Regions are looked at and repaired, `{account}` standing for the account; without one such nodes are diagnosed by their log alone",
+        allowed: "the ARN of a role with {account} in place of the account: arn:PARTITION:iam::{account}:role/NAME",
+        read: |config, text| {
+            let role = is_member_role(text, &config.region).then(|| Some(text.to_owned()));
+            set(&mut config.member_role, role)
+        },
+    },
+    Setting {
+        name: "TRIAGE_MEMBER_EXTERNAL_ID",
+        default: None,
+        meaning: "external id that the member role's trust policy asks for; set with TRIAGE_MEMBER_ROLE",
+        allowed: "2 to 1224 ASCII letters, digits and _ + = , . @ : / -",
+        read: |config, text| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b);
+            let fits = (2..=1224).contains(&text.len()) && text.bytes().all(plain);
+            set(
+                &mut config.member_external_id,
+                fits.then(|| Some(text.to_owned())),
+            )
+        },
+    },
+    Setting {
         name: "TRIAGE_MAX_DECODED_BYTES",
         default: Some("64MiB"),
         meaning: "cap on the decompressed size of one batch",
@@ -284,6 +308,22 @@ fn is_table(text: &str, region: &Region) -> bool {
     let fits = own.map_or(partition.starts_with("aws"), |own| partition == own);
     let table = table.strip_prefix("table/").is_some_and(is_name);
     fits && of == region.as_str() && AccountId::parse(account).is_some() && table
+}
+
+/// Whether `text` is the ARN of a role, but for its account, in the partition of `own`:
+/// no role leads out of that.
+fn is_member_role(text: &str, own: &Region) -> bool {
+    let fields: Vec<&str> = text.split(':').collect();
+    let ["arn", partition, "iam", "", "{account}", role] = fields[..] else {
+        return false;
+    };
+    let fits = match own.partition().arn() {
+        Some(own) => partition == own,
+        None => partition.starts_with("aws"),
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    let named = |step: &str| (1..=64).contains(&step.len()) && step.bytes().all(plain);
+    fits && (role.strip_prefix("role/")).is_some_and(|path| path.split('/').all(named))
 }
 
 /// Whether EventBridge takes `text` for an event bus, of any account and Region.

@@ -9,11 +9,11 @@ use super::checks::{CHECKS, dhmc, instance_profile, instance_state, question, re
 use super::console;
 use super::diagnosis::{Diagnosis, FaultState, Live};
 use super::facts::{Facts, Fetched};
-use super::needs::{Home, OPTIONAL, SERVICES, look, service_place};
+use super::needs::{OPTIONAL, SERVICES, look, service_place};
 use super::verdict::decide;
 use crate::cause::{Cause, Confidence, Severity, closed_names};
 use crate::finding::{ErrorDetails, Finding};
-use crate::node::{AccountId, Node};
+use crate::node::{AccountId, Home, Node};
 
 closed_names! {
     /// What the checks together say of a node.

@@ -24,9 +24,10 @@ mod subject;
 pub mod sweep;
 pub mod verdict;
 
+pub use crate::node::Home;
 pub use checks::endpoint_policy::UNSIGNED;
 pub use checks::{CHECKS, position, question};
-pub use needs::{Home, Needs, diagnose, diagnose_by_log};
+pub use needs::{Needs, diagnose, diagnose_by_log};
 pub use scope::account_region;
 
 #[cfg(test)]

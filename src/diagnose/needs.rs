@@ -10,14 +10,7 @@ use super::network;
 use super::verdict::decide;
 use crate::cause::Cause;
 use crate::finding::{ErrorDetails, Finding};
-use crate::node::{AccountId, InstanceId, Node, NodeId, Partition, Region};
-
-/// The account and Region that the function runs in and looks at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Home {
-    pub account: Option<AccountId>,
-    pub region: Option<Region>,
-}
+use crate::node::{Home, InstanceId, Node, NodeId, Partition, Region};
 
 /// What must be read for the findings of one invocation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,11 +10,10 @@ use super::check::{Check, CheckStatus};
 use super::checks::CHECKS;
 use super::checks::registration::stops_reporting;
 use super::facts::{Facts, Fetched, RegistrationFacts, RunningInstance};
-use super::needs::Home;
 use super::verdict::is_disproved_by_ping;
 use crate::cause::Cause;
 use crate::finding::{ErrorDetails, Evidence, Finding};
-use crate::node::{IdSource, Node, NodeId};
+use crate::node::{Home, IdSource, Node, NodeId};
 use crate::record::Level;
 
 /// An agent that cannot work hibernates and pings no more often than this ("Hibernate

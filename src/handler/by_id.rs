@@ -11,7 +11,7 @@ use crate::node::{IdSource, Node, NodeId};
 use crate::report::{Report, build};
 
 impl<C> Invocation<C> {
-    /// What live state says of `nodes` in the function's own account and Region.
+    /// What live state says of `nodes`, which are at home.
     pub(super) async fn diagnose_by_id<A: Services>(
         &self,
         nodes: Vec<NodeId>,
@@ -28,7 +28,7 @@ impl<C> Invocation<C> {
             finding_of(node, self.now)
         });
         let asked: Vec<Finding> = asked.collect();
-        let facts = services.look(&asked, Duration::ZERO, self).await;
+        let facts = services.look(&asked, home, Duration::ZERO, self).await;
         let diagnosed = asked.into_iter();
         let diagnosed: Vec<NodeDiagnosis> = diagnosed
             .map(|asked| diagnose_by_id(asked, &facts, home))

@@ -49,7 +49,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             Cause::NodeSilent,
         ];
         asked.candidates.retain(|cause| matters.contains(cause));
-        let facts = (services.look(slice::from_ref(&asked), Duration::ZERO, self)).await;
+        let facts = (services.look(slice::from_ref(&asked), home, Duration::ZERO, self)).await;
         let diagnosed = diagnose_by_id(asked, &facts, home);
         let proved = diagnosed.diagnosis.iter();
         let proved: Vec<Diagnosis> = proved

@@ -1,7 +1,7 @@
 //! What an invocation asks of AWS, over the real clients.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use super::digest::DigestServices;
 use super::invocation::{Invocation, Sent, Services};
 use super::notifier::{Notifier, wrote};
 use super::sweep::SweepServices;
-use crate::aws::{LiveState, Session};
+use crate::aws::{LiveState, MemberSessions, Session};
 use crate::config::Config;
 use crate::diagnose::Needs;
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
@@ -19,7 +19,7 @@ use crate::diagnose::sweep::Listed;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
 use crate::incident::store::Earlier;
-use crate::node::NodeId;
+use crate::node::{Home, NodeId};
 use crate::notify::content::Content;
 use crate::notify::digest::Digest;
 use crate::repair::clients::Clients;
@@ -32,41 +32,101 @@ use crate::state::Store;
 /// The clients; none is built before its first call.
 #[derive(Debug)]
 pub(super) struct Aws {
+    own: Arc<Reach>,
+    members: Option<Members>,
+    notifier: Notifier,
+}
+
+/// Reads and repairs of one account and Region.
+#[derive(Debug)]
+struct Reach {
     /// Without memory: what repairs read with.
     live: Arc<LiveState>,
     /// What the checks have read lately.
     kept: Arc<Kept>,
     repairs: Clients,
-    notifier: Notifier,
 }
 
-impl Aws {
-    pub(super) fn new(config: &Config, session: &Arc<Session>) -> Self {
-        let live = Arc::new(LiveState::new(Arc::clone(session)));
-        Self {
-            repairs: Clients::new(Arc::clone(session), Arc::clone(&live)),
+/// What the member role leads to.
+#[derive(Debug)]
+struct Members {
+    sessions: MemberSessions,
+    reaches: Mutex<BTreeMap<Home, Arc<Reach>>>,
+}
+
+/// So many other accounts and Regions are kept in mind at once: with its clients, one takes
+/// some hundred kilobytes.
+const MOST_REACHES: usize = 32;
+
+impl Reach {
+    fn new(session: Arc<Session>, calendars: Option<Arc<LiveState>>) -> Arc<Self> {
+        let live = Arc::new(LiveState::new(Arc::clone(&session)));
+        Arc::new(Self {
+            repairs: Clients::new(session, Arc::clone(&live), calendars),
             live,
             kept: Arc::default(),
-            notifier: Notifier::new(config, Arc::clone(session)),
-        }
+        })
     }
 }
 
 impl Aws {
-    /// What was read in this invocation, or before it by at most `age`.
-    fn recent<C>(&self, age: Duration, by: &Invocation<C>) -> Arc<Recent<LiveState>> {
-        let (reads, kept) = (Arc::clone(&self.live), Arc::clone(&self.kept));
+    pub(super) fn new(config: &Config, session: &Arc<Session>) -> Self {
+        let settings = config
+            .member_role
+            .clone()
+            .zip(config.member_external_id.clone());
+        Self {
+            own: Reach::new(Arc::clone(session), None),
+            members: settings.map(|(role, external_id)| Members {
+                sessions: MemberSessions::new(Arc::clone(session), role, external_id),
+                reaches: Mutex::default(),
+            }),
+            notifier: Notifier::new(config, Arc::clone(session)),
+        }
+    }
+
+    /// What reads and repairs in `home`.
+    fn reach<C>(&self, home: &Home, by: &Invocation<C>) -> Arc<Reach> {
+        let (Some(members), Some(account), Some(region)) =
+            (&self.members, &home.account, &home.region)
+        else {
+            return Arc::clone(&self.own);
+        };
+        if *home == by.own {
+            return Arc::clone(&self.own);
+        }
+        let mut reaches = (members.reaches.lock()).unwrap_or_else(PoisonError::into_inner);
+        if reaches.len() >= MOST_REACHES && !reaches.contains_key(home) {
+            reaches.clear();
+        }
+        let new = || {
+            let session = members.sessions.session(account, region);
+            Reach::new(session, Some(Arc::clone(&self.own.live)))
+        };
+        Arc::clone(reaches.entry(home.clone()).or_insert_with(new))
+    }
+
+    /// What was read of `home` in this invocation, or before it by at most `age`.
+    fn recent<C>(&self, home: &Home, age: Duration, by: &Invocation<C>) -> Arc<Recent<LiveState>> {
+        let reach = self.reach(home, by);
+        let (reads, kept) = (Arc::clone(&reach.live), Arc::clone(&reach.kept));
         Arc::new(Recent::new(reads, kept, by.began, age))
     }
 }
 
 impl Services for Aws {
-    async fn look<C>(&self, findings: &[Finding], age: Duration, by: &Invocation<C>) -> Facts {
-        let needs = Needs::of(findings, &by.home);
+    async fn look<C>(
+        &self,
+        findings: &[Finding],
+        home: &Home,
+        age: Duration,
+        by: &Invocation<C>,
+    ) -> Facts {
+        let needs = Needs::of(findings, home);
         if needs.is_empty() {
             return Facts::default();
         }
-        let reads = self.recent(age, by);
+        let reads = self.recent(home, age, by);
         live::read(&needs, &reads, by.budget.checks).await
     }
 
@@ -77,17 +137,20 @@ impl Services for Aws {
         state: &S,
         by: &Invocation<C>,
     ) -> Plan {
+        let node = incident.nodes().next();
+        let home = node.map_or_else(|| by.home.clone(), |node| by.home_of(node));
+        let reach = self.reach(&home, by);
         let task = Task {
             incident,
-            clients: &self.repairs,
-            guardrails: &by.guardrails,
+            clients: &reach.repairs,
+            guardrails: &by.guardrails_of(&home),
             now: by.now,
             ends_at: by.ends_at,
             until: by.budget.repairs,
         };
         let plan = execute(task, memory, state).await;
         if wrote(plan.outcome.status) {
-            self.kept.forget();
+            reach.kept.forget();
         }
         plan
     }
@@ -99,7 +162,7 @@ impl Services for Aws {
 
 impl DigestServices for Aws {
     async fn count_nodes<C>(&self, by: &Invocation<C>) -> Result<(usize, usize), String> {
-        let reads = self.recent(Duration::ZERO, by);
+        let reads = self.recent(&by.home, Duration::ZERO, by);
         live::count_nodes(&reads, by.budget.checks).await
     }
 
@@ -116,12 +179,12 @@ impl SweepServices for Aws {
         by: &Invocation<C>,
     ) -> Facts {
         let needs = Needs::of(findings, &by.home);
-        let reads = self.recent(Duration::ZERO, by);
+        let reads = self.recent(&by.home, Duration::ZERO, by);
         live::read_beside(registrations, &needs, &reads, by.budget.checks).await
     }
 
     async fn list<C>(&self, selection: &Selection, by: &Invocation<C>) -> Result<Listed, String> {
-        let reads = self.recent(Duration::ZERO, by);
+        let reads = self.recent(&by.home, Duration::ZERO, by);
         live::list(selection, &reads, by.budget.checks).await
     }
 
@@ -130,7 +193,7 @@ impl SweepServices for Aws {
         ids: Vec<NodeId>,
         by: &Invocation<C>,
     ) -> BTreeMap<NodeId, Fetched<RegistrationFacts>> {
-        let reads = self.recent(Duration::ZERO, by);
+        let reads = self.recent(&by.home, Duration::ZERO, by);
         live::registrations(ids, &reads, by.budget.checks).await
     }
 }

@@ -1,8 +1,10 @@
 //! The second half of the way: from what was read to what is notified.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::error::{HandlerError, UndeliveredNotification};
@@ -19,6 +21,7 @@ use crate::incident::group::{Incident, as_one, gather_with_members};
 use crate::incident::nodes::NodeList;
 use crate::incident::store::agree::Times;
 use crate::incident::store::{Incidents, State};
+use crate::node::Home;
 use crate::receive::Kind;
 use crate::repair::memory::RepairMemory;
 use crate::repair::plan::PlanSummary;
@@ -149,16 +152,14 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         known: &Incidents,
         services: &A,
     ) -> (Vec<Diagnosis>, Vec<Recovered>) {
-        let facts = services.look(&findings, KEPT, self).await;
-        let mut diagnosed = diagnose(findings, &facts, &self.home);
+        let mut diagnosed = self.prove(findings, KEPT, services).await;
         // Nothing is found right by what was read before these lines came.
         let again: Vec<&mut Diagnosis> = diagnosed
             .iter_mut()
             .filter(|one| one.finding.fresh && one.is_acquittal())
             .collect();
         let findings: Vec<Finding> = again.iter().map(|one| one.finding.clone()).collect();
-        let facts = services.look(&findings, Duration::ZERO, self).await;
-        let anew = diagnose(findings, &facts, &self.home);
+        let anew = self.prove(findings, Duration::ZERO, services).await;
         for (one, anew) in again.into_iter().zip(anew) {
             *one = anew;
         }
@@ -167,6 +168,32 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         }
         let reported = recovered(&diagnosed);
         (diagnosed, reported)
+    }
+}
+
+impl<C> Invocation<C> {
+    /// The verdicts on `findings`, in their order, each by the live state of where its
+    /// node is, as far as the function may look there.
+    async fn prove<A: Services>(
+        &self,
+        findings: Vec<Finding>,
+        age: Duration,
+        services: &A,
+    ) -> Vec<Diagnosis> {
+        let mut homes: BTreeMap<Home, (Vec<usize>, Vec<Finding>)> = BTreeMap::new();
+        for (place, finding) in findings.into_iter().enumerate() {
+            let (places, of_home) = homes.entry(self.home_of(&finding.node)).or_default();
+            places.push(place);
+            of_home.push(finding);
+        }
+        let proved = homes.into_iter().map(async |(home, (places, findings))| {
+            let facts = services.look(&findings, &home, age, self).await;
+            places.into_iter().zip(diagnose(findings, &facts, &home))
+        });
+        let mut proved: Vec<(usize, Diagnosis)> =
+            join_all(proved).await.into_iter().flatten().collect();
+        proved.sort_by_key(|(place, _)| *place);
+        proved.into_iter().map(|(_, diagnosis)| diagnosis).collect()
     }
 }
 

@@ -15,14 +15,13 @@ use super::notifier::Settled;
 use super::progress::Progress;
 use super::{LogLevel, log};
 use crate::cause::Cause;
-use crate::diagnose::Home;
 use crate::diagnose::by_id::{NodeStatus, diagnose_by_id, finding_of};
 use crate::diagnose::diagnosis::Diagnosis;
 use crate::diagnose::facts::{Facts, Fetched, RegistrationFacts};
 use crate::diagnose::sweep::{Listed, OpenFault, Suspect};
 use crate::finding::{Finding, Recovered, SourceSummary};
 use crate::incident::store::Incidents;
-use crate::node::{Node, NodeId};
+use crate::node::{Home, Node, NodeId};
 use crate::report::{IncidentReport, Report, SweepReport, build};
 use crate::selection::Selection;
 use crate::state::{StateError, Store};
@@ -88,7 +87,9 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             ..SourceSummary::default()
         };
         let turn = (self.me, self.ends_at);
-        let begun = Progress::begin(&sweep.selection, state, turn, self.now).await?;
+        let of_member = (self.home != self.own).then(|| format!("{home}, "));
+        let whom = format!("{}{}", of_member.unwrap_or_default(), sweep.selection);
+        let begun = Progress::begin(&whom, state, turn, self.now).await?;
         let Some(mut progress) = begun else {
             sweep.under_way = true;
             return Ok(build::sweep(source, sweep, &[], Vec::new(), Vec::new()));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::ReceiveError;
 use crate::decode::json_fault;
-use crate::node::{AccountId, NodeId, Region};
+use crate::node::{AccountId, Home, NodeId, Region};
 use crate::selection::Selection;
 
 /// `{"log":"…raw text…","node":"i-…"}`: the text of one node's log.
@@ -69,12 +69,15 @@ struct Ids {
     node: Option<String>,
     #[serde(default)]
     nodes: Vec<String>,
+    account: Option<String>,
+    region: Option<String>,
 }
 
-/// The nodes, each once, in their order.
-pub(super) fn nodes(event: &str) -> Result<Vec<NodeId>, ReceiveError> {
+/// The nodes, each once, in their order, and where they are.
+pub(super) fn nodes(event: &str) -> Result<(Vec<NodeId>, Home), ReceiveError> {
     let wrong = |found: String| ReceiveError::Nodes { found };
     let ids: Ids = serde_json::from_str(event).map_err(|fault| wrong(json_fault(&fault).0))?;
+    let home = home(ids.account, ids.region).map_err(wrong)?;
     let mut nodes: Vec<NodeId> = Vec::new();
     for text in ids.node.into_iter().chain(ids.nodes) {
         let Some(id) = NodeId::parse(&text) else {
@@ -91,7 +94,20 @@ pub(super) fn nodes(event: &str) -> Result<Vec<NodeId>, ReceiveError> {
     if nodes.is_empty() {
         return Err(wrong("none".to_owned()));
     }
-    Ok(nodes)
+    Ok((nodes, home))
+}
+
+/// What an input names of account and Region; the function's own stand for the rest.
+fn home(account: Option<String>, region: Option<String>) -> Result<Home, String> {
+    let shown = |text: &str| text.chars().take(40).collect::<String>();
+    let no_account = |text: &str| format!("account {:?}, which is not 12 digits", shown(text));
+    let no_region = |text: &str| format!("region {:?}, which is no Region", shown(text));
+    let account = account.map(|text| AccountId::parse(&text).ok_or_else(|| no_account(&text)));
+    let region = region.map(|text| Region::parse(&text).ok_or_else(|| no_region(&text)));
+    Ok(Home {
+        account: account.transpose()?,
+        region: region.transpose()?,
+    })
 }
 
 /// What may stand in `{"sweep":{…}}`.
@@ -100,20 +116,22 @@ pub(super) fn nodes(event: &str) -> Result<Vec<NodeId>, ReceiveError> {
 struct SweepFields<'p> {
     #[serde(borrow)]
     nodes: Option<Cow<'p, str>>,
+    account: Option<String>,
+    region: Option<String>,
 }
 
-/// `{"sweep":{}}` or `{"sweep":{"nodes":"all"}}`: whom to look at; `None` leaves it to
-/// the setting.
-pub(super) fn sweep(fields: &str) -> Result<Option<Selection>, ReceiveError> {
+/// `{"sweep":{}}` or `{"sweep":{"nodes":"all"}}`: whom to look at, where `None` leaves it
+/// to the setting, and where.
+pub(super) fn sweep(fields: &str) -> Result<(Option<Selection>, Home), ReceiveError> {
     let wrong = |found: String| ReceiveError::Sweep { found };
     let fields: SweepFields<'_> =
         serde_json::from_str(fields).map_err(|fault| wrong(json_fault(&fault).0))?;
-    let Some(text) = fields.nodes else {
-        return Ok(None);
-    };
-    let shown = || text.chars().take(40).collect::<String>();
-    let read = Selection::parse(&text).ok_or_else(|| wrong(format!("nodes {:?}", shown())));
-    read.map(Some)
+    let home = home(fields.account, fields.region).map_err(wrong)?;
+    let selection = fields.nodes.map(|text| {
+        let shown = || text.chars().take(40).collect::<String>();
+        Selection::parse(&text).ok_or_else(|| wrong(format!("nodes {:?}", shown())))
+    });
+    Ok((selection.transpose()?, home))
 }
 
 /// `{"digest":{}}`: one message about all that is open.
@@ -134,6 +152,7 @@ pub(crate) struct RepairRequest {
     /// The repair's name; whether there is one of it is not known here.
     pub action: String,
     pub node: NodeId,
+    pub home: Home,
 }
 
 #[derive(Deserialize)]
@@ -141,16 +160,23 @@ pub(crate) struct RepairRequest {
 struct RepairFields {
     action: String,
     node: String,
+    account: Option<String>,
+    region: Option<String>,
 }
 
 pub(super) fn repair(fields: &str) -> Result<RepairRequest, ReceiveError> {
     let wrong = |found: String| ReceiveError::Repair { found };
-    let RepairFields { action, node } =
+    let fields: RepairFields =
         serde_json::from_str(fields).map_err(|fault| wrong(json_fault(&fault).0))?;
-    let id = NodeId::parse(&node);
-    let shown = || node.chars().take(40).collect::<String>();
+    let home = home(fields.account, fields.region).map_err(wrong)?;
+    let id = NodeId::parse(&fields.node);
+    let shown = || fields.node.chars().take(40).collect::<String>();
     let node = id.ok_or_else(|| wrong(format!("node {:?}, which is no node id", shown())))?;
-    Ok(RepairRequest { action, node })
+    Ok(RepairRequest {
+        action: fields.action,
+        node,
+        home,
+    })
 }
 
 fn named<T>(

@@ -20,7 +20,7 @@ pub(crate) use kinesis::failures;
 
 use crate::batch::{Batch, Event, Source};
 use crate::decode::{self, DecodeContext, DecodeError, Message, Subscription, json_fault};
-use crate::node::NodeId;
+use crate::node::{Home, NodeId};
 use crate::selection::Selection;
 
 /// What an invocation is given.
@@ -28,10 +28,10 @@ use crate::selection::Selection;
 pub(crate) enum Input<'p> {
     /// Log lines.
     Logs(Payloads<'p>),
-    /// Nodes of which no log is at hand, each once; never none.
-    Nodes(Vec<NodeId>),
-    /// Whom a sweep looks at; `None` leaves it to the setting.
-    Sweep(Option<Selection>),
+    /// Nodes of which no log is at hand, each once; never none; and where they are.
+    Nodes(Vec<NodeId>, Home),
+    /// Whom a sweep looks at, where `None` leaves it to the setting, and where.
+    Sweep(Option<Selection>, Home),
     /// One repair that a person asks for.
     Repair(RepairRequest),
     /// One message about all that is open.
@@ -168,21 +168,27 @@ pub enum ReceiveError {
     RawLog { found: String },
     #[error(
         "expected {{\"node\":\"i-…\"}} or {{\"nodes\":[\"i-…\",\"mi-…\"]}} with at most {MOST_NODES} \
-         ids, found {found}"
+         ids, \"account\" and \"region\" at will, found {found}"
     )]
     Nodes { found: String },
     #[error(
-        "expected {{\"sweep\":{{}}}} or {{\"sweep\":{{\"nodes\":\"…\"}}}} with {}, found {found}",
+        "expected {{\"sweep\":{{}}}} or {{\"sweep\":{{\"nodes\":\"…\"}}}} with {}, \
+         \"account\" and \"region\" at will, found {found}",
         Selection::ALLOWED
     )]
     Sweep { found: String },
     #[error(
         "expected {{\"repair\":{{\"action\":\"…\",\"node\":\"i-…\"}}}} with the name of a repair, as \
-         TRIAGE_REPAIR_ACTIONS takes it, found {found}"
+         TRIAGE_REPAIR_ACTIONS takes it, \"account\" and \"region\" at will, found {found}"
     )]
     Repair { found: String },
     #[error("expected {{\"digest\":{{}}}}, found {found}")]
     Digest { found: String },
+    #[error(
+        "{wanted} is looked at through a member role alone, and TRIAGE_MEMBER_ROLE is not set: set it, \
+         or leave out \"account\" and \"region\" for {own}"
+    )]
+    NoMember { wanted: String, own: String },
 }
 
 impl ReceiveError {
@@ -197,6 +203,7 @@ impl ReceiveError {
             Self::Sweep { .. } => "InputSweep",
             Self::Repair { .. } => "InputRepair",
             Self::Digest { .. } => "InputDigest",
+            Self::NoMember { .. } => "InputAccount",
         }
     }
 }
@@ -238,8 +245,8 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
                     }),
                     Keys::Subscription(_)
                     | Keys::Kinesis(_)
-                    | Keys::Nodes(_)
-                    | Keys::Sweep(_)
+                    | Keys::Nodes(..)
+                    | Keys::Sweep(..)
                     | Keys::Repair(_)
                     | Keys::Digest => Err(ReceiveError::UnknownForm {
                         found: "an array of whole events".to_owned(),
@@ -249,8 +256,8 @@ pub(crate) fn input(event: &str) -> Result<Input<'_>, ReceiveError> {
         }));
     }
     Ok(Input::Logs(match keys_of(event)? {
-        Keys::Nodes(nodes) => return Ok(Input::Nodes(nodes)),
-        Keys::Sweep(selection) => return Ok(Input::Sweep(selection)),
+        Keys::Nodes(nodes, home) => return Ok(Input::Nodes(nodes, home)),
+        Keys::Sweep(selection, home) => return Ok(Input::Sweep(selection, home)),
         Keys::Repair(request) => return Ok(Input::Repair(request)),
         Keys::Digest => return Ok(Input::Digest),
         Keys::Subscription(awslogs) => Payloads {
@@ -278,8 +285,8 @@ enum Keys<'p> {
     Subscription(&'p RawValue),
     Kinesis(Vec<&'p RawValue>),
     Direct(Payload<'p>),
-    Nodes(Vec<NodeId>),
-    Sweep(Option<Selection>),
+    Nodes(Vec<NodeId>, Home),
+    Sweep(Option<Selection>, Home),
     Repair(RepairRequest),
     Digest,
 }
@@ -328,9 +335,9 @@ fn keys_of(event: &str) -> Result<Keys<'_>, ReceiveError> {
     } else if probe.log.is_some() {
         RawLog::parse(event).map(|log| Keys::Direct(Payload::RawLog(log)))
     } else if probe.node.is_some() || probe.nodes.is_some() {
-        direct::nodes(event).map(Keys::Nodes)
+        direct::nodes(event).map(|(nodes, home)| Keys::Nodes(nodes, home))
     } else if let Some(fields) = probe.sweep {
-        direct::sweep(fields.get()).map(Keys::Sweep)
+        direct::sweep(fields.get()).map(|(selection, home)| Keys::Sweep(selection, home))
     } else if let Some(fields) = probe.repair {
         direct::repair(fields.get()).map(Keys::Repair)
     } else if let Some(fields) = probe.digest {

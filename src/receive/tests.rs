@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::decode::tests::gzip;
-use crate::node::{AccountId, NodeId, Region};
+use crate::node::{AccountId, Home, NodeId, Region};
 
 fn around() -> DecodeContext {
     DecodeContext {
@@ -339,13 +339,52 @@ fn anything_else_is_refused_with_the_forms_that_would_do() {
 }
 
 #[test]
+fn what_is_asked_for_by_hand_may_be_of_another_account_or_region() {
+    let (account, region) = (AccountId::parse("210987654321"), Region::parse("eu-west-1"));
+    let home = Home { account, region };
+    let id = NodeId::parse("i-0123456789abcdef0").expect("an id");
+    let there = r#""account":"210987654321","region":"eu-west-1""#;
+    let asked = |fields: String| input(Box::leak(fields.into_boxed_str()));
+    let nodes = asked(format!(r#"{{"node":"{id}",{there}}}"#));
+    assert_eq!(nodes, Ok(Input::Nodes(vec![id.clone()], home.clone())));
+    let sweep = asked(format!(r#"{{"sweep":{{{there}}}}}"#));
+    assert_eq!(sweep, Ok(Input::Sweep(None, home.clone())));
+    let repair = asked(format!(
+        r#"{{"repair":{{"action":"trust-ec2","node":"{id}",{there}}}}}"#
+    ));
+    let request = RepairRequest {
+        action: "trust-ec2".to_owned(),
+        node: id,
+        home,
+    };
+    assert_eq!(repair, Ok(Input::Repair(request)));
+    for (event, says) in [
+        (
+            r#"{"node":"i-0123456789abcdef0","account":"21"}"#,
+            "account \"21\", which is not 12 digits",
+        ),
+        (
+            r#"{"sweep":{"region":"europe"}}"#,
+            "region \"europe\", which is no Region",
+        ),
+        (
+            r#"{"repair":{"action":"trust-ec2","node":"i-0123456789abcdef0","account":7}}"#,
+            "integer",
+        ),
+    ] {
+        let refused = input(event).expect_err("it is none").to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+}
+
+#[test]
 fn a_sweep_names_whom_it_looks_at_or_leaves_it_to_the_setting() {
     for (event, expected) in [
         (r#"{"sweep":{}}"#, None),
         (include_str!("../../events/sweep.json"), None),
         (r#"{"sweep":{"nodes":"all"}}"#, Some(Selection::All)),
     ] {
-        assert_eq!(input(event), Ok(Input::Sweep(expected)));
+        assert_eq!(input(event), Ok(Input::Sweep(expected, Home::default())));
     }
     for (event, says) in [
         (r#"{"sweep":7}"#, "integer in place of an object"),

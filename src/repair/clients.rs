@@ -10,15 +10,23 @@ use crate::aws::{LiveState, Retry, Sdk, Session};
 pub(crate) struct Clients {
     session: Arc<Session>,
     pub(super) live: Arc<LiveState>,
+    /// Reads the change calendars, which are the function's own.
+    pub(super) calendars: Arc<LiveState>,
     pub(super) audit: fn(&str) -> std::io::Result<()>,
 }
 
 impl Clients {
     /// No connection is made before the first call. `live` is what the checks
-    /// read with. Audit lines go to standard output.
-    pub(crate) fn new(session: Arc<Session>, live: Arc<LiveState>) -> Self {
+    /// read with, and what reads the change calendars unless `calendars` does. Audit
+    /// lines go to standard output.
+    pub(crate) fn new(
+        session: Arc<Session>,
+        live: Arc<LiveState>,
+        calendars: Option<Arc<LiveState>>,
+    ) -> Self {
         Self {
             session,
+            calendars: calendars.unwrap_or_else(|| Arc::clone(&live)),
             live,
             audit: print,
         }

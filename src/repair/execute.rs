@@ -10,7 +10,7 @@ use super::audit;
 use super::change::Seen;
 use super::clients::Clients;
 use super::locks::{Guardrails, Reason, calendar_lock};
-use super::memory::{Attempt, RepairMemory};
+use super::memory::{Attempt, RepairMemory, target_of};
 use super::outcome::{Outcome, OutcomeStatus};
 use super::plan::permit::Permit;
 use super::plan::{Plan, plan};
@@ -61,9 +61,9 @@ pub(crate) async fn execute<S: Store>(
     let planned = plan(task.incident, task.guardrails, memory, task.now);
     let plan = task.carry_out(planned, repair, memory, state).await;
     if plan.is_recurred() {
-        let target = &task.incident.scope.id;
-        memory.mark_undone(repair.name, target);
-        if let Err(error) = memory.save(state, repair.name, target, task.now).await {
+        let target = target_of(task.incident);
+        memory.mark_undone(repair.name, &target);
+        if let Err(error) = memory.save(state, repair.name, &target, task.now).await {
             memory.close(error.to_string());
         }
     }
@@ -79,10 +79,10 @@ impl Task<'_> {
         memory: &mut RepairMemory,
         state: &S,
     ) -> Result<(), StateError> {
-        let (name, target) = (repair.name, self.incident.scope.id.as_str());
+        let (name, target) = (repair.name, target_of(self.incident));
         for looks in 0.. {
-            memory.load(state, name, target, self.now).await?;
-            if !memory.is_under_way(name, target, self.now) || Instant::now() >= self.until {
+            memory.load(state, name, &target, self.now).await?;
+            if !memory.is_under_way(name, &target, self.now) || Instant::now() >= self.until {
                 break;
             }
             state.back_off(looks).await;
@@ -150,7 +150,7 @@ impl Task<'_> {
         };
         if let Err(error) = audit(None) {
             if !permit.is_dry_run() {
-                self.withdraw(repair, &permit, memory, state).await;
+                self.withdraw(repair, memory, state).await;
             }
             return again.untouched(format!(
                 "The audit line could not be written ({error}), so nothing was changed."
@@ -250,7 +250,7 @@ impl Task<'_> {
             ..Outcome::of(status, detail)
         };
         if matches!(written, Err(CallError::NotSent { .. })) {
-            self.withdraw(repair, permit, memory, state).await;
+            self.withdraw(repair, memory, state).await;
             return outcome;
         }
         let attempt = Attempt {
@@ -277,7 +277,7 @@ impl Task<'_> {
         };
         Attempt {
             action: repair.name,
-            target: change.target.clone(),
+            target: target_of(self.incident),
             at: self.now,
             outcome,
             undone: false,
@@ -285,15 +285,9 @@ impl Task<'_> {
     }
 
     /// Nothing was sent of what was begun.
-    async fn withdraw<S: Store>(
-        self,
-        repair: &Repair,
-        permit: &Permit,
-        memory: &mut RepairMemory,
-        state: &S,
-    ) {
-        let target = &permit.change().target;
-        if let Err(error) = memory.withdraw(state, repair.name, target, self.now).await {
+    async fn withdraw<S: Store>(self, repair: &Repair, memory: &mut RepairMemory, state: &S) {
+        let (name, target) = (repair.name, target_of(self.incident));
+        if let Err(error) = memory.withdraw(state, name, &target, self.now).await {
             memory.close(error.to_string());
         }
     }
@@ -305,7 +299,7 @@ impl Task<'_> {
             return None;
         }
         let query = GetCalendarState(calendars.clone());
-        let answer = self.answer(GetCalendarState::NAME, self.clients.live.read(&query));
+        let answer = self.answer(GetCalendarState::NAME, self.clients.calendars.read(&query));
         calendar_lock(calendars, answer.await)
     }
 

@@ -43,11 +43,20 @@ pub(crate) struct Guardrails {
     pub tag_value: String,
     pub max_repairs: u32,
     pub max_evidence_age: Duration,
-    /// The function's own account; `None` closes the lock of the account.
+    /// The account in which repairs are made: the function's own, or a member's through
+    /// its role. `None` closes the lock of the account.
     pub account: Option<AccountId>,
     pub region: Region,
-    /// The function's own name, by which a person asks it for a repair.
-    pub function: Option<String>,
+    /// Whom a person asks for a repair.
+    pub function: Option<Function>,
+}
+
+/// The function itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Function {
+    pub name: String,
+    pub account: Option<AccountId>,
+    pub region: Region,
 }
 
 impl Guardrails {
@@ -182,7 +191,7 @@ fn closed_for(
     let (seen, own) = (&hit.node.account, &guardrails.account);
     if seen.is_none() || seen != own {
         reasons.push(Lock::Account.closed(format!(
-            "The log comes from {}, and repairs are made only in the function's own account, {}. Run the function in that account, or make the change there by hand.",
+            "The log comes from {}, and repairs are made only in the function's own account, {}. Set TRIAGE_MEMBER_ROLE to a role of that account, or make the change there by hand.",
             known(seen, "account", "an account that is not known"),
             own.as_ref().map_or("which is not known", AccountId::as_str),
         )));
@@ -190,7 +199,7 @@ fn closed_for(
     let (seen, own) = (&hit.node.region, &guardrails.region);
     if seen.as_ref() != Some(own) {
         reasons.push(Lock::Region.closed(format!(
-            "The log comes from {}, and repairs are made only in the function's own Region, {own}. Run the function in that Region, or make the change there by hand.",
+            "The log comes from {}, and repairs are made only in the function's own Region, {own}. Set TRIAGE_MEMBER_ROLE, which leads to other Regions too, or make the change there by hand.",
             known(seen, "Region", "a Region that is not known"),
         )));
     }

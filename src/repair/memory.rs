@@ -15,6 +15,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::incident::group::Incident;
+use crate::node::AccountId;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::repairs::Repair;
 use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, load};
@@ -38,7 +40,7 @@ const TRIES: u32 = 12;
 pub(crate) struct Attempt {
     /// The repair's name.
     pub action: &'static str,
-    /// The instance's id or the role's name.
+    /// As [`target_of`] gives it.
     pub target: String,
     pub at: Timestamp,
     /// `repaired`, `failed` or `unverified`.
@@ -58,6 +60,14 @@ impl Attempt {
     pub(crate) fn holds(&self) -> bool {
         self.outcome.status == OutcomeStatus::Repaired && !self.undone
     }
+}
+
+/// `ACCOUNT/ID` of what is at fault in `incident`: the instance's id, or the role's name,
+/// which another account may have as well.
+pub(crate) fn target_of(incident: &Incident) -> String {
+    let account = incident.nodes().find_map(|node| node.account.as_ref());
+    let account = account.map_or("-", AccountId::as_str);
+    format!("{account}/{}", incident.scope.id)
 }
 
 /// What is remembered of a resource.

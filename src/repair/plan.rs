@@ -14,7 +14,7 @@ use super::change::{Change, Judged, Origin};
 use super::locks::{
     Guardrails, Lock, Reason, RepairMode, blocked_by, cap_lock, moment, state_lock, tag_lock,
 };
-use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling};
+use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling, target_of};
 use super::outcome::{Outcome, OutcomeStatus};
 use super::repairs::Repair;
 use crate::cause::ScopeKind;
@@ -22,6 +22,7 @@ use crate::command::{ArgKind, Command};
 use crate::diagnose::diagnosis::FaultState;
 use crate::incident::group::Incident;
 use crate::incident::store::{Happened, State};
+use crate::node::AccountId;
 use permit::Permit;
 
 /// What a repair of one incident would do, and what came of it.
@@ -88,7 +89,8 @@ pub(crate) fn plan(
     } = repair;
     let target = &incident.scope.id;
     let resource = format!("{} {target}", repair.kind());
-    let last = memory.last(name, target);
+    let remembered = target_of(incident);
+    let last = memory.last(name, &remembered);
     let recent = last.filter(|attempt| in_cooldown(attempt.at, now));
     match ((repair.judge)(incident, &guardrails.region), recent) {
         (Judged::Right(origin), _) => {
@@ -133,7 +135,7 @@ pub(crate) fn plan(
             Plan::done_before(attempt, Reading::None)
         }
         (Judged::Unread, Some(attempt))
-            if !attempt.holds() && !memory.is_under_way(name, target, now) =>
+            if !attempt.holds() && !memory.is_under_way(name, &remembered, now) =>
         {
             Plan::advise(vec![tried_recently(attempt)], None, recent, guardrails)
         }
@@ -167,7 +169,7 @@ pub(crate) fn plan(
         (Judged::Repairable { change, tag }, _) => {
             let mut reasons = blocked_by(incident, repair, guardrails, now);
             reasons.extend(memory.unusable().map(state_lock));
-            if memory.is_under_way(name, target, now) {
+            if memory.is_under_way(name, &remembered, now) {
                 reasons.push(Lock::UnderWay.closed("Another invocation of this function is repairing it at this moment, and notifies of what comes of it."));
                 return Plan::advise(reasons, Some(change), None, guardrails);
             }
@@ -330,10 +332,15 @@ impl Plan {
         else {
             return self;
         };
-        let request = json!({"repair": {"action": repair.name, "node": hit.node.id.as_str()}});
+        let mut asked = json!({"action": repair.name, "node": hit.node.id.as_str()});
+        if function.account != by.account || function.region != by.region {
+            asked["account"] = by.account.as_ref().map(AccountId::as_str).into();
+            asked["region"] = by.region.as_str().into();
+        }
+        let request = json!({"repair": asked});
         let command = Command::new("aws lambda invoke")
-            .option("--region", ArgKind::Region, by.region.as_str())
-            .option("--function-name", ArgKind::Function, function)
+            .option("--region", ArgKind::Region, function.region.as_str())
+            .option("--function-name", ArgKind::Function, &function.name)
             .text("--cli-binary-format raw-in-base64-out")
             .json_option("--payload", &request.to_string(), "PAYLOAD")
             .text("repair.json");
@@ -407,7 +414,7 @@ impl Plan {
             state: self.state(),
             observed: self.observed,
             written_at: Repair::of(incident.cause)
-                .and_then(|repair| memory.written_at(repair.name, &incident.scope.id)),
+                .and_then(|repair| memory.written_at(repair.name, &target_of(incident))),
             perhaps_ours: self.perhaps_ours,
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::change::member;
 use super::locks::{Guardrails, RepairMode};
-use super::memory::{Attempt, RepairMemory};
+use super::memory::{Attempt, RepairMemory, target_of};
 use super::plan::plan;
 use super::plan::tests::{INSTANCE, NOBODY, ago, now, open_guardrails, region};
 use super::repairs::{REPAIR_TAG_KEY, Repair};
@@ -175,7 +175,7 @@ impl World {
                 }
                 let mut attempt = Attempt {
                     action: change.action,
-                    target: change.target.clone(),
+                    target: target_of(&incident),
                     at: now,
                     outcome: planned.outcome.clone(),
                     undone: false,
@@ -186,7 +186,7 @@ impl World {
             }
             if planned.is_recurred() {
                 let action = Repair::of(incident.cause).unwrap().name;
-                self.memory.mark_undone(action, &incident.scope.id);
+                self.memory.mark_undone(action, &target_of(&incident));
             }
             let happened = planned.happened(&incident, &self.memory);
             let decision = self.store.decide(&incident, happened, now);

@@ -222,7 +222,7 @@ async fn what_is_no_node_id_is_refused_by_name() {
     for event in [
         json!({"nodes": []}),
         json!({"node": "web-1"}),
-        json!({"nodes": [UNKNOWN], "region": "us-east-1"}),
+        json!({"nodes": [UNKNOWN], "regions": ["us-east-1"]}),
     ] {
         assert_eq!(function.failure(&event).await.error_type, "InputNodes");
     }

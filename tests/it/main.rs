@@ -15,6 +15,7 @@ mod integrations;
 mod kinesis;
 mod lists;
 mod live_state;
+mod members;
 mod memory;
 mod messages;
 mod metrics;

@@ -406,11 +406,14 @@ pub(super) fn invocation_of(me: u64) -> Invocation<fn() -> Timestamp> {
     let (now, began) = (clock::now(), Instant::now());
     // By the clock of the machine: never used up.
     let last = began + Duration::from_secs(24 * 60 * 60);
+    let own = Home {
+        account: account.clone(),
+        region: Some(region.clone()),
+    };
     Invocation {
-        home: Home {
-            account: account.clone(),
-            region: Some(region.clone()),
-        },
+        home: own.clone(),
+        own,
+        has_member_role: false,
         guardrails: Guardrails {
             mode: RepairMode::Repair,
             calendars: Vec::new(),

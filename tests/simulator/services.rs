@@ -17,10 +17,11 @@ use crate::diagnose::facts::Facts;
 use crate::finding::Finding;
 use crate::incident::group::Incident;
 use crate::incident::store::{Channel, Earlier};
+use crate::node::Home;
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
 use crate::repair::change::{Change, member};
-use crate::repair::memory::{Attempt, RepairMemory};
+use crate::repair::memory::{Attempt, RepairMemory, target_of};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::{Plan, plan};
 use crate::repair::repairs::Repair;
@@ -162,8 +163,14 @@ impl SimServices {
 }
 
 impl Services for SimServices {
-    async fn look<C>(&self, findings: &[Finding], _: Duration, by: &Invocation<C>) -> Facts {
-        if Needs::of(findings, &by.home).is_empty() {
+    async fn look<C>(
+        &self,
+        findings: &[Finding],
+        home: &Home,
+        _: Duration,
+        _: &Invocation<C>,
+    ) -> Facts {
+        if Needs::of(findings, home).is_empty() {
             return Facts::default();
         }
         self.takes(50..1_500).await;
@@ -185,7 +192,7 @@ impl Services for SimServices {
         let Some(repair) = Repair::of(incident.cause) else {
             return plan(incident, &by.guardrails, memory, by.now);
         };
-        let target = incident.scope.id.as_str();
+        let target = &target_of(incident);
         if let Err(error) = self.remember((repair, target), memory, state, by).await {
             memory.close(error.to_string());
         }
@@ -267,7 +274,7 @@ impl SimServices {
         };
         let begun = Attempt {
             action: repair.name,
-            target: change.target.clone(),
+            target: target_of(incident),
             at: by.now,
             outcome,
             undone: false,

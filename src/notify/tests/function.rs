@@ -20,8 +20,8 @@ use crate::node::{AccountId, InstanceId, NodeId, Region};
 use crate::notify::content::Content;
 use crate::notify::kind::NotificationKind;
 use crate::repair::change::Seen;
-use crate::repair::locks::{Guardrails, RepairMode};
-use crate::repair::memory::{Attempt, RepairMemory};
+use crate::repair::locks::{self, Guardrails, RepairMode};
+use crate::repair::memory::{Attempt, RepairMemory, target_of};
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::{Plan, plan};
 use crate::repair::repairs::{REPAIRS, Repair};
@@ -124,7 +124,11 @@ impl Function {
                 max_evidence_age: Duration::from_secs(86_400),
                 account: AccountId::parse(ACCOUNT),
                 region: Region::parse(REGION).expect("a Region"),
-                function: Some("ssm-agent-triage".to_owned()),
+                function: Some(locks::Function {
+                    name: "ssm-agent-triage".to_owned(),
+                    account: AccountId::parse(ACCOUNT),
+                    region: Region::parse(REGION).expect("a Region"),
+                }),
             },
             write: (Ok(()), Seen::InEffect),
             now: at(NOW),
@@ -189,7 +193,7 @@ impl Function {
 
     fn settle(&mut self, mut incident: Incident) -> Option<Content> {
         let mut plan = plan(&incident, &self.guardrails, &self.memory, self.now);
-        plan.outcome = self.outcome(&plan);
+        plan.outcome = self.outcome(&incident, &plan);
         let happened = plan.happened(&incident, &self.memory);
         let decision = self.store.decide(&incident, happened, self.now);
         let NotifyDecision::Send(why) = decision.notify else {
@@ -208,7 +212,7 @@ impl Function {
         ))
     }
 
-    fn outcome(&mut self, plan: &Plan) -> Outcome {
+    fn outcome(&mut self, incident: &Incident, plan: &Plan) -> Outcome {
         let mut outcome = plan.outcome.clone();
         let Some(permit) = plan.permit() else {
             return outcome;
@@ -229,7 +233,7 @@ impl Function {
         };
         self.memory.record(Attempt {
             action: change.action,
-            target: change.target.clone(),
+            target: target_of(incident),
             at: self.now,
             outcome: outcome.clone(),
             undone: false,

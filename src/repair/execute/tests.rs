@@ -111,7 +111,7 @@ async fn aws(script: Script) -> (Arc<Aws>, Clients) {
         .await;
     let session = Arc::new(Session::of(config));
     let live = Arc::new(LiveState::new(Arc::clone(&session)));
-    let mut clients = Clients::new(session, live);
+    let mut clients = Clients::new(session, live, None);
     clients.audit = |_| Ok(());
     (aws, clients)
 }

@@ -9,6 +9,7 @@ use crate::diagnose::facts::{
 use crate::finding::ErrorDetails;
 use crate::incident::group::AffectedNode;
 use crate::node::{AccountId, IdSource, InstanceId, Node, NodeId, Region};
+use crate::repair::locks::Function;
 use crate::repair::repairs::{REPAIR_TAG_KEY, REPAIRS};
 
 pub(in crate::repair) const IMDS: &str = "enable-imds-endpoint";
@@ -25,6 +26,9 @@ pub(in crate::repair) fn ago(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 - seconds).unwrap()
 }
 
+/// The target of an attempt on something else.
+const ANOTHER: &str = "another";
+
 pub(in crate::repair) fn region() -> Region {
     Region::parse("eu-central-1").unwrap()
 }
@@ -40,7 +44,11 @@ pub(in crate::repair) fn open_guardrails() -> Guardrails {
         max_evidence_age: Duration::from_secs(3_600),
         account: AccountId::parse(OWN),
         region: region(),
-        function: Some("ssm-agent-triage".to_owned()),
+        function: Some(Function {
+            name: "ssm-agent-triage".to_owned(),
+            account: AccountId::parse(OWN),
+            region: region(),
+        }),
     }
 }
 
@@ -156,7 +164,7 @@ pub(in crate::repair) fn attempt(
 ) -> Attempt {
     Attempt {
         action,
-        target: target(action).to_owned(),
+        target: format!("{OWN}/{}", target(action)),
         at,
         outcome: Outcome {
             status,
@@ -356,7 +364,7 @@ const LOCKS: &[Gate] = &[
                 case.guardrails.max_repairs = 1;
                 let action = case.action();
                 let mut other = attempt(action, OutcomeStatus::Repaired, ago(5));
-                other.target = "another".to_owned();
+                other.target = ANOTHER.to_owned();
                 case.attempts.push(other);
             }),
         ],
@@ -378,6 +386,11 @@ fn check(action: &'static str, positions: &[Position]) -> Option<RepairMode> {
     let closed: Vec<Lock> = (positions.iter())
         .filter_map(|position| position.closed)
         .collect();
+    for attempt in &mut case.attempts {
+        if attempt.target != ANOTHER {
+            attempt.target = target_of(&case.incident);
+        }
+    }
     let memory = remembering(case.attempts);
     let plan = planned(&case.incident, &case.guardrails, &memory);
     assert_eq!(plan.closed, closed, "{action}");
@@ -548,10 +561,10 @@ fn every_lock_says_what_holds_and_what_opens_it() {
     Live state shows imds-disabled, but the log does not name it as a possible cause, so it is left to a person.
     Only the text of the log names the instance, and whoever can write to the log can write that. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
     The log does not come from an EC2 instance that is known by its id. Ship the agent's log to a stream named by the instance id, or name the instance when invoking by hand.
-    The log comes from account 210987654321, and repairs are made only in the function's own account, 123456789012. Run the function in that account, or make the change there by hand.
-    The log comes from an account that is not known, and repairs are made only in the function's own account, which is not known. Run the function in that account, or make the change there by hand.
-    The log comes from Region us-east-1, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
-    The log comes from a Region that is not known, and repairs are made only in the function's own Region, eu-central-1. Run the function in that Region, or make the change there by hand.
+    The log comes from account 210987654321, and repairs are made only in the function's own account, 123456789012. Set TRIAGE_MEMBER_ROLE to a role of that account, or make the change there by hand.
+    The log comes from an account that is not known, and repairs are made only in the function's own account, which is not known. Set TRIAGE_MEMBER_ROLE to a role of that account, or make the change there by hand.
+    The log comes from Region us-east-1, and repairs are made only in the function's own Region, eu-central-1. Set TRIAGE_MEMBER_ROLE, which leads to other Regions too, or make the change there by hand.
+    The log comes from a Region that is not known, and repairs are made only in the function's own Region, eu-central-1. Set TRIAGE_MEMBER_ROLE, which leads to other Regions too, or make the change there by hand.
     The newest line of the log is 60m old, and TRIAGE_MAX_EVIDENCE_AGE allows 60m. A newer line of the same fault leads to the repair.
     The instance i-0123456789abcdef0 lacks the tag ssm-agent-triage:repair = allow, which allows repairs.
     The instance i-0123456789abcdef0 carries the tag ssm-agent-triage:repair with the value "Allow", which does not allow repairs; allow would.

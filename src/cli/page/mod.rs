@@ -45,7 +45,7 @@ pub(super) fn page(verdict: &Verdict, summary: Html, sections: Html, now: Timest
     }
     let read = verdict.read.iter();
     header.push(
-        read.map(|text| Html::element("p class=lead", text))
+        read.map(|text| Html::element("p class=lead", prose(text)))
             .collect::<Html>(),
     );
     header.push(summary);

@@ -164,7 +164,12 @@ fn drawn_row(row: &Row, axis: &Axis) -> Html {
     let title = Html::element("title", &said);
     let attributes = [("height", ROW_HEIGHT), ("aria-label", &said)];
     let svg = Html::with("svg width=100% role=img", &attributes, [title, bars]);
-    Html::element("li class=row", [Html::element("code", &row.node), svg])
+    // An id alone has at most 20 characters.
+    let node = match row.node.chars().count() {
+        0..=20 => "code",
+        _ => "code class=named",
+    };
+    Html::element("li class=row", [Html::element(node, &row.node), svg])
 }
 
 fn sentence(span: &Span) -> String {

@@ -2,6 +2,8 @@
 //! way that leads there. All text in it is redacted, on one line and not yet
 //! wrapped; a [`format`](super::format) only arranges it.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::Event;
@@ -25,6 +27,9 @@ const OLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Records quoted in one message. Where a live check proves the cause, one.
 const RECORDS: usize = 2;
+
+/// Of more checks that found nothing wrong only the names are given.
+const OK_NOTES: usize = 3;
 
 /// Nodes that are all named; of more the first [`FIRST_NODES`] are.
 const ALL_NODES: usize = 10;
@@ -403,6 +408,13 @@ fn checks(incident: &Incident, detail: &str) -> Vec<(CheckStatus, Vec<String>)> 
                 1 => notes.push(note.clone()),
                 count => notes.push(format!("{note} ({count} checks)")),
             }
+        }
+        if *status == Ok && notes.len() > OK_NOTES {
+            let checks = sorted.iter().filter(|check| check.status == Ok);
+            let mut names: Vec<&str> = checks.map(|check| check.check).collect();
+            let mut known = BTreeSet::new();
+            names.retain(|name| known.insert(*name));
+            *notes = vec![format!("{}.", names.join(", "))];
         }
     }
     found.retain(|(_, notes)| !notes.is_empty());

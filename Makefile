@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .tools/venv
 BUILD_VENV := .tools/build-venv
+LINT_VENV := .tools/lint-venv
 RIE := .tools/aws-lambda-rie
 DYNALITE := .tools/dynalite
 RIE_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
@@ -73,9 +74,10 @@ format-check: prerequisites
 	cargo fmt --check
 
 .PHONY: validate
-validate: tools ## Check template.yaml with sam and cfn-lint
+validate: tools $(LINT_VENV)/.ready ## Check the templates with sam, cfn-lint and checkov
 	$(VENV)/bin/sam validate --lint --template template.yaml --region us-east-1
 	$(VENV)/bin/cfn-lint template.yaml member-role.yaml
+	$(LINT_VENV)/bin/checkov --file template.yaml member-role.yaml --framework cloudformation --compact --quiet --skip-download
 
 # `make build ARCHITECTURE=x86_64` for the other processor.
 SAM_PARAMETERS := $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
@@ -112,6 +114,9 @@ $(VENV)/.ready: requirements/tools.txt | prerequisites
 
 $(BUILD_VENV)/.ready: requirements/build.txt | prerequisites
 	$(call INSTALL,cargo-lambda (470 MB))
+
+$(LINT_VENV)/.ready: requirements/lint.txt | prerequisites
+	$(call INSTALL,checkov (300 MB))
 
 # The real emulator, which sam ships for its container images.
 $(RIE): $(VENV)/.ready

@@ -16,6 +16,7 @@ ALWAYS = {
     "LookAtRoles",
     "LookAtPolicies",
     "LookAtConsoles",
+    "LookAtVpcs",
     "LookAtDefaultHostManagement",
     "LookAtSessionPreferences",
     "NeverTheseRoles",

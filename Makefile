@@ -22,14 +22,27 @@ export PYTHONDONTWRITEBYTECODE := 1
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# `make run HINT=1` and `make test HINT=1` compile of aws-sdk-ec2 only what is used, which
+# takes an option that Rust has not made stable. With the next command without it, or the
+# first with it, everything is compiled again.
+CARGO := $(if $(HINT),RUSTC_BOOTSTRAP=1 cargo -Zprofile-hint-mostly-unused \
+	--config 'profile.dev.package.aws-sdk-ec2.hint-mostly-unused=true',cargo)
+FIRST_BUILT := compgen -G 'target/debug/deps/libaws_sdk_ec2-*' >/dev/null
+
 .PHONY: run
 run: tools announce ## Show the whole product on this machine: a small broken fleet, diagnosed and repaired
-	@RUST_BACKTRACE=0 cargo test --locked --test it demo:: -- --quiet --nocapture
+	@$(FIRST_BUILT) || { mkdir -p target; $(CARGO) test --locked --test it --no-run 2>target/first-build.log & \
+	echo "Meanwhile the command-line tool, which needs no AWS, reads a log of three faults." >&2; \
+	cargo run --quiet --locked --no-default-features --features cli --target-dir target/engine \
+		--bin ssm-agent-triage -- scan events/mixed.log; \
+	echo "The function is being built; target/first-build.log says how far it is." >&2; \
+	wait $$! || { cat target/first-build.log >&2; exit 1; }; }
+	@RUST_BACKTRACE=0 $(CARGO) test --locked --test it demo:: -- --quiet --nocapture
 
 .PHONY: test
 test: tools $(DYNALITE)/.ready announce ## Run all tests
 	@command -v jq >/dev/null || { echo "The tests need jq" >&2; exit 1; }
-	cargo test --locked
+	$(CARGO) test --locked
 	$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/template tests/page
 
 .PHONY: bench
@@ -59,6 +72,11 @@ lint: format-check validate deny announce ## Check formatting, structure, clippy
 	cargo clippy --locked --no-default-features --features cli --lib --bins --benches -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --no-default-features --features cli --lib
 
+# rustup installs it where it is missing. Tests may want a newer one.
+.PHONY: msrv
+msrv: prerequisites ## Check that the oldest Rust that Cargo.toml names compiles it
+	cargo +$(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) check --locked --target-dir target/msrv --lib --bins
+
 # Built once, in about four minutes. Advisories need a database from the network and are left out.
 CARGO_DENY := .tools/cargo/bin/cargo-deny
 
@@ -68,6 +86,31 @@ deny: $(CARGO_DENY) ## Check licences, sources and duplicates of the crates agai
 
 $(CARGO_DENY): | prerequisites
 	cargo install cargo-deny --version 0.20.2 --locked --root .tools/cargo
+
+CARGO_CYCLONEDX := .tools/cargo/bin/cargo-cyclonedx
+CARGO_ABOUT := .tools/cargo/bin/cargo-about
+
+.PHONY: sbom
+sbom: $(CARGO_CYCLONEDX) ## Write what the function is made of to target/sbom.cdx.json (CycloneDX)
+	@mkdir -p target
+	$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --no-build-deps --override-filename sbom.cdx
+	@sed 's|path+file://$(CURDIR)\(/[a-z/]*\)\?#|pkg:cargo/|g' sbom.cdx.json >target/sbom.cdx.json
+	@rm -f sbom.cdx.json benches/hello/sbom.cdx.json
+
+$(CARGO_CYCLONEDX): | prerequisites
+	cargo install cargo-cyclonedx --version 0.5.9 --locked --root .tools/cargo
+
+LICENCES := target/THIRD_PARTY_LICENSES.txt
+
+.PHONY: licences
+licences: $(LICENCES) ## Write the licences of all that is linked to target/THIRD_PARTY_LICENSES.txt
+
+$(LICENCES): Cargo.lock requirements/about.toml requirements/about.hbs | $(CARGO_ABOUT)
+	@mkdir -p target
+	$(CARGO_ABOUT) generate --config requirements/about.toml --locked --offline --fail --output-file $@ requirements/about.hbs
+
+$(CARGO_ABOUT): | prerequisites
+	cargo install cargo-about --version 0.9.3 --features cli --locked --root .tools/cargo
 
 .PHONY: format-check
 format-check: prerequisites
@@ -83,9 +126,10 @@ validate: tools $(LINT_VENV)/.ready ## Check the templates with sam, cfn-lint an
 SAM_PARAMETERS := $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
 
 .PHONY: build
-build: tools $(BUILD_VENV)/.ready ## Build the function for AWS (sam build, release, arm64)
+build: tools $(BUILD_VENV)/.ready $(LICENCES) ## Build the function for AWS (sam build, release, arm64)
 	@echo "A release build takes about 15 minutes and 8 GB of memory on 2 cores." >&2
 	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" $(VENV)/bin/sam build --template template.yaml $(SAM_PARAMETERS)
+	@cp $(LICENCES) .aws-sam/build/Function/
 
 .PHONY: deploy
 deploy: build ## Deploy to AWS; asks for the parameters the first time
@@ -145,5 +189,5 @@ prerequisites:
 # Said once: until the largest crate is there.
 .PHONY: announce
 announce: prerequisites
-	@compgen -G 'target/debug/deps/libaws_sdk_ec2-*' >/dev/null || \
+	@$(FIRST_BUILT) || \
 	echo "The first build takes about 6 minutes on 2 cores; the crate aws-sdk-ec2 alone needs 4 of them and 8 GB of memory." >&2

@@ -17,10 +17,9 @@ def test_the_function_runs_the_bootstrap_on_arm_unless_told_otherwise():
 
 def test_only_the_bootstrap_is_built():
     # Handler does not tell `sam build` which of the package's binaries to take.
-    assert source()["Resources"]["Function"]["Metadata"] == {
-        "BuildMethod": "rust-cargolambda",
-        "BuildProperties": {"Binary": "bootstrap"},
-    }
+    metadata = source()["Resources"]["Function"]["Metadata"]
+    assert metadata["BuildMethod"] == "rust-cargolambda"
+    assert metadata["BuildProperties"] == {"Binary": "bootstrap"}
 
 
 def test_tracing_is_off():
@@ -331,3 +330,14 @@ def test_no_arn_is_written_out():
     shown = ("AllowedPattern:", "{account}")
     written_out = [line for line in lines if "arn:aws" in line]
     assert [line for line in written_out if not any(part in line for part in shown)] == []
+
+
+def test_the_application_repository_gets_what_the_crate_says_of_itself():
+    crate = (TEMPLATE.parent / "Cargo.toml").read_text()
+    application = source()["Metadata"]["AWS::ServerlessRepo::Application"]
+    for field, key in {"Name": "name", "SemanticVersion": "version", "SpdxLicenseId": "license"}.items():
+        assert f'\n{key} = "{application[field]}"\n' in crate, field
+    for field in ("LicenseUrl", "ReadmeUrl"):
+        assert (TEMPLATE.parent / application[field]).is_file(), field
+    # What the repository takes.
+    assert len(application["Description"]) <= 256 and len(application["Labels"]) <= 10

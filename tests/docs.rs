@@ -65,6 +65,23 @@ fn the_settings_are_those_of_the_code() {
 }
 
 #[test]
+fn each_threat_names_the_tests_that_hold_its_defence() {
+    let model = include_str!("../docs/threat-model.md").lines();
+    let threats: Vec<&str> = model.filter(|line| line.starts_with("| **")).collect();
+    assert!(!threats.is_empty());
+    for threat in threats {
+        let cells: Vec<&str> = threat.trim_matches('|').split('|').collect();
+        let tests = cells.last().expect("a row has cells").split(", ");
+        for test in tests.map(|test| test.trim().trim_matches('`')) {
+            let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{threat}"));
+            let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+            let there = ["fn", "def"].map(|word| text.contains(&format!("{word} {name}(")));
+            assert!(there.contains(&true), "there is no {test}");
+        }
+    }
+}
+
+#[test]
 fn unsafe_code_is_forbidden_in_every_target() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("is text");
     let manifest = toml::de::DeTable::parse(&manifest).expect("is TOML");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Request, Response, StatusCode};
@@ -160,12 +161,13 @@ async fn sixteen_at_once_open_an_incident_once_in_every_channel_though_each_refu
         .zip(&instances)
         .map(|(mut environment, instance)| {
             let batch = scene.role_refused(instance);
-            // Lambda tries it twice more.
+            // Lambda waits for minutes before it tries again, so that others come to an end.
             tokio::spawn(async move {
-                for _ in 0..2 {
+                for _ in 0..20 {
                     if environment.invoke(&batch).await.is_ok() {
                         return;
                     }
+                    tokio::time::sleep(Duration::from_millis(300)).await;
                 }
                 environment.handle(&batch).await;
             })

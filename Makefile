@@ -46,9 +46,10 @@ test: tools $(DYNALITE)/.ready announce ## Run all tests
 	$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/template tests/page
 
 .PHONY: bench
-bench: prerequisites ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, too
+bench: prerequisites $(if $(SWEEP),tools announce) ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, with SWEEP=1 a sweep, too
 	cargo bench --locked --no-default-features --bench engine
 	$(if $(BOOTSTRAP),cargo bench --locked --no-default-features --bench start -- $(abspath $(BOOTSTRAP) $(HELLO)))
+	$(if $(SWEEP),cargo test --locked --test it sweep_volume:: -- --quiet --nocapture)
 
 # Not coverage-guided: the property tests with many more cases, each time from
 # a new seed, and weeks of a simulated fleet, about five seconds each.

@@ -124,7 +124,8 @@ pub(super) fn classify(
         | "NotFound"
         | "NotFoundException"
         | "InvalidInstanceID.NotFound"
-        | "InvalidDocument" => CallError::NotFound {
+        | "InvalidDocument"
+        | "NoSuchBucket" => CallError::NotFound {
             call,
             code,
             message,
@@ -173,6 +174,7 @@ mod tests {
             CallError::Throttled { .. }
         ));
         assert!(matches!(of("NoSuchEntity"), CallError::NotFound { .. }));
+        assert!(matches!(of("NoSuchBucket"), CallError::NotFound { .. }));
         assert!(matches!(of("DryRunOperation"), CallError::DryRunOk { .. }));
         let other = of("MalformedPolicyDocument");
         assert_eq!(other.code(), Some("MalformedPolicyDocument"));

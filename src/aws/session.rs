@@ -180,8 +180,8 @@ impl LoadServiceConfig for Endpoints {
         if flag(self.0, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == Some(true) {
             return None;
         }
-        // The ids of all services that are called are one word.
-        let service = key.service_id().to_ascii_uppercase();
+        // "CloudWatch Logs".
+        let service = key.service_id().to_ascii_uppercase().replace(' ', "_");
         (self.0)(&format!("{}_{service}", key.env())).or_else(|| (self.0)(key.env()))
     }
 }
@@ -273,7 +273,7 @@ macro_rules! clients {
     )+};
 }
 
-clients!(aws_sdk_dynamodb aws_sdk_ec2 aws_sdk_iam aws_sdk_ssm aws_sdk_sts);
+clients!(aws_sdk_cloudwatchlogs aws_sdk_dynamodb aws_sdk_ec2 aws_sdk_iam aws_sdk_kms aws_sdk_s3 aws_sdk_ssm aws_sdk_sts);
 
 #[cfg(test)]
 mod tests {
@@ -295,12 +295,15 @@ mod tests {
         let variable: Variable = |name| match name {
             "AWS_ENDPOINT_URL" => Some("http://all".to_owned()),
             "AWS_ENDPOINT_URL_EC2" => Some("http://ec2".to_owned()),
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS" => Some("http://logs".to_owned()),
             "AWS_ENDPOINT_URL_DYNAMODB" => Some("http://dynamodb".to_owned()),
             _ => None,
         };
         assert_eq!(endpoint(variable, "EC2").as_deref(), Some("http://ec2"));
         let dynamodb = endpoint(variable, "DynamoDB");
         assert_eq!(dynamodb.as_deref(), Some("http://dynamodb"));
+        let logs = endpoint(variable, "CloudWatch Logs");
+        assert_eq!(logs.as_deref(), Some("http://logs"));
         assert_eq!(endpoint(variable, "SNS").as_deref(), Some("http://all"));
         let ignored: Variable = |name| match name {
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some("True".to_owned()),

@@ -222,6 +222,8 @@ fn proved(checks: &[CheckResult], reports: bool) -> Option<Proved> {
         // Without a profile the node was left to Default Host Management.
         Cause::NoInstanceProfile => !saw(dhmc::ROLE_UNUSABLE),
         Cause::DhmcRoleBroken => saw(instance_profile::NONE),
+        // Nobody opens a session to a node that does not report.
+        Cause::SessionFailure => reports,
         _ => true,
     };
     let proofs = checks.iter().filter(|result| {

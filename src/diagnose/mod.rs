@@ -17,6 +17,7 @@ pub mod facts;
 pub(crate) mod live;
 mod needs;
 mod network;
+mod preferences;
 mod query;
 mod result;
 mod scope;

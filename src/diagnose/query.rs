@@ -52,6 +52,8 @@ queries! {
     Activation: "ssm:DescribeActivations";
     /// The preferences of Session Manager.
     SessionPreferences: "ssm:GetDocument";
+    /// What those name, of whichever account.
+    SessionResources: "kms:DescribeKey", "s3:GetEncryptionConfiguration", "logs:DescribeLogGroups";
     /// The Default Host Management setting with its role.
     Dhmc: "ssm:GetServiceSetting", "iam:GetRole";
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use hyper::StatusCode;
 use regex::{Captures, Regex};
 use serde_json::{Value, json};
 
-use crate::by_id::{aged, diagnose};
+use crate::by_id::{HYBRID, aged, diagnose};
 use crate::support::account::Account;
 use crate::support::planted::{MEMBERS, PlantedFleet};
-use crate::support::proxy::{Effect, iam_denied, json_answer};
+use crate::support::proxy::{Effect, ec2_denied, iam_denied, json_answer};
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a pattern")
@@ -95,4 +96,30 @@ async fn each_planted_fault_has_a_card_that_names_it() {
         .map(|id| card_of(id).expect("its card"))
         .collect();
     insta::assert_snapshot!(names.given(&cards.join("\n\n")));
+}
+
+/// Whoever may read nothing is told so, by each question.
+#[tokio::test]
+async fn a_card_of_which_every_call_is_denied_says_who_can_look() {
+    let account = Account::fresh().await;
+    let proxy = &account.proxy;
+    proxy.on("DescribeInstances", ec2_denied());
+    for call in ["GetCallerIdentity", "GetRole", "GetInstanceProfile"] {
+        proxy.on(call, iam_denied());
+    }
+    for call in [
+        "DescribeInstanceInformation",
+        "DescribeActivations",
+        "GetDocument",
+        "GetServiceSetting",
+    ] {
+        let denied =
+            json!({"__type": "AccessDeniedException", "message": "You are not authorized"});
+        let denied = Effect::Answer(StatusCode::BAD_REQUEST, denied.to_string());
+        proxy.on(call, denied);
+    }
+    let output = diagnose(&account, &["i-0123456789abcdef0", HYBRID]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    insta::assert_snapshot!(unwrapped(&text));
 }

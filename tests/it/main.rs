@@ -24,6 +24,7 @@ mod ops_items;
 mod peers;
 mod permissions;
 mod replay;
+mod session_preferences;
 mod state_cost;
 mod state_failures;
 mod state_table;

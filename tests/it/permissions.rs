@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_kms::types::KeyUsageType;
+use aws_sdk_ssm::types::DocumentType;
+use hyper::StatusCode;
 use serde_json::json;
 use ssm_agent_triage::diagnose::CHECKS;
 
@@ -11,13 +14,13 @@ use crate::support::answer::{checks, incidents};
 use crate::support::events::Delivery;
 use crate::support::moto;
 use crate::support::planted::PlantedFleet;
-use crate::support::proxy::json_answer;
+use crate::support::proxy::{Effect, json_answer};
 use crate::support::roles::policy;
 use crate::support::runtime::Function;
 
 /// Of these the answers are played back, or a repair alone asks, since the test server has
 /// none; or what they answer makes no check unknown.
-const PLAYED_BACK: [&str; 7] = [
+const PLAYED_BACK: [&str; 8] = [
     "ec2:DescribeLaunchTemplateVersions",
     "ec2:GetInstanceMetadataDefaults",
     "ssm:DescribeActivations",
@@ -25,6 +28,8 @@ const PLAYED_BACK: [&str; 7] = [
     "ssm:GetCalendarState",
     "ssm:GetServiceSetting",
     "iam:SimulatePrincipalPolicy",
+    // It asks for another action in its place.
+    "s3:GetEncryptionConfiguration",
 ];
 
 /// Members whose logs together call for every check but that of Default Host
@@ -43,7 +48,8 @@ fn template_reads() -> BTreeSet<&'static str> {
     let is_read = |word: &&str| {
         let (service, verb) = word.split_once(':').unwrap_or_default();
         let reading = ["Describe", "Get", "List", "Simulate"];
-        ["ec2", "iam", "ssm"].contains(&service) && reading.iter().any(|r| verb.starts_with(r))
+        ["ec2", "iam", "kms", "logs", "s3", "ssm"].contains(&service)
+            && reading.iter().any(|r| verb.starts_with(r))
     };
     let lines = include_str!("../../template.yaml").lines();
     lines
@@ -94,6 +100,32 @@ impl Guarded<'_> {
     }
 }
 
+/// A key, a bucket and a log group, which the role of a healthy node may use.
+async fn name_in_session_preferences(account: &Account) {
+    let key = account.kms().create_key();
+    let key = key.key_usage(KeyUsageType::EncryptDecrypt).send().await;
+    let key = key.expect("the key is made").key_metadata.expect("the key");
+    let group = account.logs().create_log_group().log_group_name("sessions");
+    group.send().await.expect("the log group is made");
+    let inputs = json!({"kmsKeyId": key.key_id, "s3BucketName": "sessions",
+        "cloudWatchLogGroupName": "sessions"});
+    let document = json!({"schemaVersion": "1.0", "description": "Preferences",
+        "sessionType": "Standard_Stream", "inputs": inputs});
+    let request = account.ssm().create_document();
+    let request = request.name("SSM-SessionManagerRunShell");
+    let request = request.document_type(DocumentType::Session);
+    let made = request.content(document.to_string()).send().await;
+    made.expect("the preferences are made");
+    let all = json!([{"Effect": "Allow", "Resource": "*",
+        "Action": ["ssm:*", "ssmmessages:*", "kms:*", "s3:*", "logs:*"]}]);
+    account.put_role_policy("Sound", all).await;
+    let encrypted = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+                     <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>\
+                     </ServerSideEncryptionConfiguration>";
+    let encrypted = Effect::Answer(StatusCode::OK, encrypted.to_owned());
+    account.proxy.on("GetBucketEncryption", encrypted);
+}
+
 #[tokio::test]
 async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unknown() {
     let (_server, peer) = moto::of_its_own();
@@ -102,6 +134,8 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
     account.proxy.stand_in_for_ssm_and_simulator();
     let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
     account.proxy.on("GetServiceSetting", json_answer(off));
+
+    name_in_session_preferences(&account).await;
 
     let iam = account.iam();
     let made = iam.create_user().user_name("function").send().await;

@@ -19,6 +19,7 @@ ALWAYS = {
     "LookAtVpcs",
     "LookAtDefaultHostManagement",
     "LookAtSessionPreferences",
+    "LookAtSessionResources",
     "NeverTheseRoles",
 }
 MODES = ["advise", "dry-run", "on-request", "repair"]
@@ -38,13 +39,18 @@ def every_stack():
         )
 
 
+# What IAM calls otherwise than the API does.
+ACTION_OF = {"GetBucketEncryption": "GetEncryptionConfiguration"}
+
+
 def calls_in(file):
     """`DescribeInstances` for `.describe_instances()`."""
     verbs = "assume_role|attach|batch_get|create|delete|describe|get|list|modify|publish|put|query|simulate|update"
     for call in re.findall(rf"\.((?:{verbs})(?:_[a-z_]+)?)\(\)", file.read_text()):
         if call == "assume_role_policy_document":
             continue
-        yield "".join(word.capitalize() for word in call.split("_"))
+        name = "".join(word.capitalize() for word in call.split("_"))
+        yield ACTION_OF.get(name, name)
 
 
 def calls_of_the_adapters():
@@ -277,6 +283,21 @@ def test_ops_items_of_this_account_and_region_are_written_where_they_are_on(part
     assert actions_of(update) == ["ssm:UpdateOpsItem"]
     arn = f"arn:{partition}:ssm:{REGIONS[partition]}:{ACCOUNT}:opsitem/*"
     assert resources_of(update) == [arn]
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_what_session_preferences_name_is_only_looked_at(partition):
+    """The key and the bucket may be of another account, whose policies must allow it too."""
+    assert Stack(partition).statements()["LookAtSessionResources"] == {
+        "Sid": "LookAtSessionResources",
+        "Effect": "Allow",
+        "Action": ["kms:DescribeKey", "s3:GetEncryptionConfiguration", "logs:DescribeLogGroups"],
+        "Resource": [
+            f"arn:{partition}:kms:{REGIONS[partition]}:*:key/*",
+            f"arn:{partition}:s3:::*",
+            f"arn:{partition}:logs:{REGIONS[partition]}:{ACCOUNT}:log-group:*",
+        ],
+    }
 
 
 @pytest.mark.parametrize("partition", REGIONS)

@@ -1,7 +1,12 @@
 //! What a role may do: IAM's simulator, and the role's policies.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_iam::config::http::HttpRequest;
-use aws_sdk_iam::types::{AttachedPolicy, EvaluationResult, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{
+    AttachedPolicy, EvaluationResult, PermissionsBoundaryDecisionDetail,
+    PolicyEvaluationDecisionType, Statement,
+};
 
 use super::{decode, some};
 use crate::aws::error;
@@ -20,13 +25,16 @@ impl Reads<SimulatePrincipalPolicy> for LiveState {
     /// were missing, so that a denial outside certain Regions denies everything.
     async fn read(
         &self,
-        SimulatePrincipalPolicy(role_arn, actions, resource): &SimulatePrincipalPolicy,
+        call: &SimulatePrincipalPolicy,
     ) -> Result<Vec<SimulatedAction>, CallError> {
         const CALL: &str = SimulatePrincipalPolicy::NAME;
+        let SimulatePrincipalPolicy(role_arn, asked) = call;
+        let actions: BTreeSet<String> = asked.iter().map(|one| one.0.to_owned()).collect();
+        let resources: BTreeSet<String> = asked.iter().map(|one| one.1.clone()).collect();
         let request = (self.iam().await.simulate_principal_policy())
             .policy_source_arn(role_arn)
-            .set_action_names(Some(actions.iter().map(ToString::to_string).collect()))
-            .resource_arns(resource);
+            .set_action_names(Some(actions.into_iter().collect()))
+            .set_resource_arns(Some(resources.into_iter().collect()));
         let mut answers = Vec::new();
         let mut marker = None;
         loop {
@@ -34,8 +42,7 @@ impl Reads<SimulatePrincipalPolicy> for LiveState {
             let page = request.mutate_request(leave_out_scps).send().await;
             let page = page.map_err(|e| error::read(CALL, e))?;
             let results = page.evaluation_results().iter();
-            let asked = results.filter(|result| actions.contains(&result.eval_action_name()));
-            answers.extend(asked.filter_map(|result| simulated(result, resource)));
+            answers.extend(results.flat_map(|result| simulated(result, call)));
             marker = page.marker().map(str::to_owned);
             if !page.is_truncated() || marker.is_none() {
                 return Ok(answers);
@@ -109,29 +116,98 @@ fn leave_out_scps(request: &mut HttpRequest) {
     *request.body_mut() = form.into();
 }
 
-/// `None` for a decision that is not known. Where a resource was named, the
-/// context that is missing stands with the results for the resource.
-fn simulated(result: &EvaluationResult, resource: &str) -> Option<SimulatedAction> {
-    let decision = match result.eval_decision() {
+/// What `result` says of what was asked. Where several resources were, it stands with the results
+/// for each, and the result itself is of all of them together; where one was, the context that is
+/// missing stands there alone.
+fn simulated(result: &EvaluationResult, call: &SimulatePrincipalPolicy) -> Vec<SimulatedAction> {
+    let organization = result.organizations_decision_detail();
+    let action = result.eval_action_name();
+    let answer = |resource: &str, decision, policies: &[Statement], lacks_context, boundary| {
+        let mut asked = call.1.iter();
+        asked.find(|(asked, on)| *asked == action && on == resource)?;
+        let policies = policies.iter();
+        let boundary: Option<&PermissionsBoundaryDecisionDetail> = boundary;
+        Some(SimulatedAction {
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            decision: known(decision)?,
+            policies: policies
+                .filter_map(|statement| Some(statement.source_policy_id()?.to_owned()))
+                .collect(),
+            lacks_context,
+            boundary_allows: boundary.map(|detail| detail.allowed_by_permissions_boundary()),
+            organization_allows: organization.map(|detail| detail.allowed_by_organizations()),
+        })
+    };
+    let of_resources = result.resource_specific_results();
+    if !call.names_several() {
+        let lacks_context = !result.missing_context_values().is_empty()
+            || (of_resources.iter()).any(|one| !one.missing_context_values().is_empty());
+        let one = answer(
+            &call.1[0].1,
+            result.eval_decision(),
+            result.matched_statements(),
+            lacks_context,
+            result.permissions_boundary_decision_detail(),
+        );
+        return one.into_iter().collect();
+    }
+    let each = of_resources.iter().filter_map(|one| {
+        answer(
+            one.eval_resource_name(),
+            one.eval_resource_decision(),
+            one.matched_statements(),
+            !one.missing_context_values().is_empty(),
+            one.permissions_boundary_decision_detail(),
+        )
+    });
+    each.collect()
+}
+
+/// `None` for a decision that is not known.
+fn known(decision: &PolicyEvaluationDecisionType) -> Option<Decision> {
+    Some(match decision {
         PolicyEvaluationDecisionType::Allowed => Decision::Allowed,
         PolicyEvaluationDecisionType::ExplicitDeny => Decision::ExplicitDeny,
         PolicyEvaluationDecisionType::ImplicitDeny => Decision::ImplicitDeny,
         _ => return None,
-    };
-    let policies = result.matched_statements().iter();
-    let boundary = result.permissions_boundary_decision_detail();
-    let organization = result.organizations_decision_detail();
-    let mut of_resource = result.resource_specific_results().iter();
-    Some(SimulatedAction {
-        action: result.eval_action_name().to_owned(),
-        resource: resource.to_owned(),
-        decision,
-        policies: policies
-            .filter_map(|statement| Some(statement.source_policy_id()?.to_owned()))
-            .collect(),
-        lacks_context: !result.missing_context_values().is_empty()
-            || of_resource.any(|one| !one.missing_context_values().is_empty()),
-        boundary_allows: boundary.map(|detail| detail.allowed_by_permissions_boundary()),
-        organization_allows: organization.map(|detail| detail.allowed_by_organizations()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::types::ResourceSpecificResult;
+
+    use super::*;
+
+    /// As IAM answers about several resources: for all of them together something that none of
+    /// them is, and each by itself.
+    #[test]
+    fn of_several_resources_each_has_its_own_answer() {
+        let own = |name: &str, decision| {
+            let result = ResourceSpecificResult::builder().eval_resource_name(name);
+            let result = result.eval_resource_decision(decision).build();
+            result.expect("it has what it must")
+        };
+        let result = EvaluationResult::builder()
+            .eval_action_name("s3:PutObject")
+            .eval_resource_name("arn:aws:s3:::${BucketName}/${KeyName}")
+            .eval_decision(PolicyEvaluationDecisionType::ImplicitDeny)
+            .resource_specific_results(own("a", PolicyEvaluationDecisionType::Allowed))
+            .resource_specific_results(own("b", PolicyEvaluationDecisionType::ImplicitDeny))
+            .resource_specific_results(own("c", PolicyEvaluationDecisionType::ExplicitDeny))
+            .build();
+        let result = result.expect("it has what it must");
+        let asked = |asked: &[(&'static str, &str)]| {
+            let asked = asked.iter().map(|(action, on)| (*action, (*on).to_owned()));
+            let call = SimulatePrincipalPolicy("role".to_owned(), asked.collect());
+            let answers = simulated(&result, &call).into_iter();
+            let answers = answers.map(|one| (one.resource, one.decision));
+            answers.collect::<Vec<_>>()
+        };
+        let of_two = asked(&[("s3:PutObject", "a"), ("kms:Decrypt", "b")]);
+        assert_eq!(of_two, [("a".to_owned(), Decision::Allowed)]);
+        let of_one = asked(&[("s3:PutObject", "a")]);
+        assert_eq!(of_one, [("a".to_owned(), Decision::ImplicitDeny)]);
+    }
 }

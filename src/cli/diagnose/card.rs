@@ -187,10 +187,11 @@ mod tests {
     use crate::diagnose::by_id::{diagnose_by_id, finding_of};
     use crate::diagnose::facts::{
         ActivationFacts, ConsoleFacts, Facts, Fetched, InstanceFacts, RegistrationFacts,
-        ScheduledEvent,
+        ScheduledEvent, SessionFacts,
     };
     use crate::diagnose::tests::world::{
-        TRUSTS_LAMBDA, group, instance_id, node, registration, role, second, world_with_endpoint,
+        TRUSTS_LAMBDA, group, instance_id, node, registration, role, second, session_key,
+        world_with_endpoint,
     };
     use crate::incident::group::group_into_incidents;
     use crate::node::{Node, NodeId};
@@ -338,12 +339,42 @@ mod tests {
         ("not found", "ConnectionLost", |facts| {
             facts.instances = [(instance_id(1), Fetched::Missing)].into();
         }),
+        (
+            "sessions encrypted with a disabled key",
+            "Online",
+            |facts| facts.session = with_disabled_key(),
+        ),
+        (
+            "the same, and it does not report",
+            "ConnectionLost",
+            |facts| facts.session = with_disabled_key(),
+        ),
+        (
+            "sessions written to a bucket that is gone",
+            "Online",
+            |facts| {
+                let document = r#"{"inputs":{"s3BucketName":"logs-bucket"}}"#.to_owned();
+                facts.session.preferences = Some(Fetched::Found(document));
+                facts.session.bucket = Some(Fetched::Missing);
+            },
+        ),
         ("nothing let out", "ConnectionLost", |facts| {
             facts
                 .groups
                 .insert("sg-1".to_owned(), Fetched::Found(group("sg-1", &[], &[])));
         }),
     ];
+
+    fn with_disabled_key() -> SessionFacts {
+        let document = r#"{"inputs":{"kmsKeyId":"0a1b-2c"}}"#.to_owned();
+        let mut key = session_key();
+        key.state = "Disabled".to_owned();
+        SessionFacts {
+            preferences: Some(Fetched::Found(document)),
+            key: Some(Fetched::Found(key)),
+            ..SessionFacts::default()
+        }
+    }
 
     #[test]
     fn a_card_for_each_fault() {
@@ -352,7 +383,7 @@ mod tests {
         for (title, ping, change) in CASES {
             let mut facts = world_with_endpoint(|_, _| {});
             facts.dhmc_setting = Some(Fetched::Found("$None".to_owned()));
-            facts.session_preferences = Some(Fetched::Missing);
+            facts.session.preferences = Some(Fetched::Missing);
             instance(&mut facts).name = Some("web-03".to_owned());
             reported(&id, ping, &mut facts);
             change(&mut facts);

@@ -1,19 +1,24 @@
-//! May the role use what the preferences of Session Manager name: the key, the
-//! bucket, the log group?
+//! What the preferences of Session Manager name, a key, a bucket, a log group: is it there and
+//! encrypted as asked, and may the role use it?
 //!
-//! That they exist, and are encrypted as asked, KMS, S3 and CloudWatch Logs alone
-//! tell, which are not asked: the result says so, with the command.
-
-use serde::Deserialize;
+//! With a key that cannot be used no session starts. Where the preferences require that the bucket
+//! or the log group is encrypted, the agent looks before each shell session and refuses it
+//! otherwise (`validate` in `agent/session/shell/shell.go`): one that does not exist is not
+//! encrypted. Without that only what the session writes is lost.
 
 use super::permissions::{May, Permissions};
 use crate::cause::Cause;
 use crate::command::{is_made_of, quote};
+#[cfg(any(feature = "aws", test))]
 use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{
-    Check, CheckResult, Fault, Observation, OfHybrid, Query, Question, Subject,
+    Check, CheckResult, CheckStatus, Fault, Observation, OfHybrid, Query, Question, Subject,
 };
-use crate::diagnose::facts::{Fetched, known};
+#[cfg(any(feature = "aws", test))]
+use crate::diagnose::facts::SessionFacts;
+use crate::diagnose::facts::{Fetched, RoleFacts, known};
+use crate::diagnose::preferences::{Named, Preferences};
+use crate::node::Region;
 
 pub(crate) const CHECK: Check = Check {
     name: "session-preferences",
@@ -24,9 +29,10 @@ pub(crate) const CHECK: Check = Check {
         Query::Profile,
         Query::Permissions,
         Query::SessionPreferences,
+        Query::SessionResources,
     ],
     uses: &[Query::Role],
-    observes: &[KEY_DENIED],
+    observes: &[KEY_DENIED, UNUSABLE],
     of_hybrid: OfHybrid::Nothing,
     evaluate,
 };
@@ -34,171 +40,253 @@ pub(crate) const CHECK: Check = Check {
 /// No session starts that is to be encrypted with a key that is denied.
 const KEY_DENIED: Observation =
     Observation::confirms("session-key-denied", Cause::SessionFailure, &[]);
+/// No session starts with a key, a bucket or a log group like this.
+const UNUSABLE: Observation =
+    Observation::confirms("session-resource-unusable", Cause::SessionFailure, &[]);
 
-/// The inputs of a Session document ("Session document schema").
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Preferences {
-    s3_bucket_name: String,
-    s3_key_prefix: String,
-    s3_encryption_enabled: bool,
-    cloud_watch_log_group_name: String,
-    cloud_watch_encryption_enabled: bool,
-    kms_key_id: String,
-}
+/// States in which a key encrypts nothing ("Key states of AWS KMS keys"), and what each means. In
+/// those that are not listed a key may.
+const UNUSABLE_STATES: &[(&str, &str)] = &[
+    ("Disabled", "is disabled"),
+    ("PendingDeletion", "is to be deleted"),
+    ("PendingImport", "has no key material"),
+    ("PendingReplicaDeletion", "is to be deleted"),
+    ("Unavailable", "is in a key store that is not connected"),
+];
 
-#[derive(Deserialize)]
-struct SessionDocument {
-    #[serde(default)]
-    inputs: Preferences,
-}
-
-/// What does not say which key it is of, while policies name keys.
-fn is_alias(key: &str) -> bool {
-    key.contains("alias/")
-}
-
-/// One call that a session makes with what the preferences name.
-struct Use {
-    action: &'static str,
-    arn: String,
-    /// Its own policy may allow what the role's policies do not.
-    has_policy: bool,
-}
-
-impl Preferences {
-    fn read(document: &str) -> Result<Self, String> {
-        let read: Result<SessionDocument, _> = serde_json::from_str(document);
-        let read = read.map(|document| document.inputs);
-        read.map_err(|fault| format!("their document cannot be read: {fault}"))
+fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
+    let instance = subject.existing_instance()?;
+    let role = subject.own_role(instance);
+    let session = &subject.facts.session;
+    if session.preferences == Some(Fetched::Missing) {
+        let note = "Session Manager has no preferences in this account and Region.";
+        return role.map(|_| CheckResult::ok(note));
     }
+    let what = "what the preferences of Session Manager ask for";
+    let document = session.preferences.as_ref();
+    let preferences = known(document, "the document SSM-SessionManagerRunShell")
+        .and_then(|document| Preferences::read(document))
+        .map_err(|why| CheckResult::undetermined(what, &why))?;
+    if preferences.name_nothing() {
+        let note = "The preferences of Session Manager name no key, bucket or log group.";
+        return role.map(|_| CheckResult::ok(note));
+    }
+    let own = instance.network.owner.as_deref();
+    let looks = [
+        key(&preferences, subject, own),
+        bucket(&preferences, subject),
+        log_group(&preferences, subject),
+        match role {
+            Ok(role) => used(&preferences, subject, role),
+            Err(none) => Some(none),
+        },
+    ];
+    let looks: Vec<CheckResult> = looks.into_iter().flatten().collect();
+    let weight = |look: &&CheckResult| match look.status {
+        CheckStatus::Failed => (2, look.observation.is_some()),
+        CheckStatus::Unknown => (1, false),
+        CheckStatus::Skipped | CheckStatus::Ok => (0, false),
+    };
+    let Some(decisive) = looks.iter().max_by_key(weight) else {
+        return Ok(CheckResult::ok(format!(
+            "What the preferences of Session Manager name is there and encrypted as they ask, and \
+             the role of {} may use it.",
+            instance.id
+        )));
+    };
+    // Of what is still to be looked at nobody reads beside what is wrong.
+    let notes = looks.iter().filter(|look| look.status == decisive.status);
+    let notes: Vec<&str> = notes.map(|look| look.note.as_str()).collect();
+    Ok(CheckResult {
+        note: notes.join(" "),
+        ..decisive.clone()
+    })
+}
 
-    /// What a node does with them, as far as the ARN is known.
-    fn uses(&self, place: &Place<'_>) -> Vec<Use> {
-        let Place {
-            partition,
-            region,
-            account,
-            ..
-        } = place;
-        let mut uses = Vec::new();
-        let mut add = |action, arn, has_policy| {
-            uses.push(Use {
-                action,
-                arn,
-                has_policy,
-            });
+/// Nothing is said of what is as it should be.
+type Look = Option<CheckResult>;
+
+fn key(preferences: &Preferences, subject: &Subject<'_>, own: Option<&str>) -> Look {
+    let named = preferences.key(subject.region)?;
+    let name = &preferences.kms_key_id;
+    let region = preferences.key_region().and_then(Region::parse);
+    let region = region.as_ref().or(subject.region);
+    let unclear = |why: &str| {
+        let what = format!(
+            "whether the key {name} exists and is enabled ({})",
+            command("kms describe-key --key-id", name, region)
+        );
+        Some(CheckResult::undetermined(&what, why))
+    };
+    let why = match look(named, subject.facts.session.key.as_ref()) {
+        Err(why) => return unclear(&why),
+        Ok(None) => match preferences.key_account() {
+            Some(account) if Some(account) != own => {
+                return unclear("KMS found none, and it is not known to be of this account");
+            }
+            Some(_) | None => "does not exist in this account and Region".to_owned(),
+        },
+        Ok(Some(key)) => {
+            let mut states = UNUSABLE_STATES.iter();
+            let state = states.find(|(state, _)| *state == key.state);
+            match (state, key.usage.as_str(), key.spec.as_str()) {
+                (Some((_, why)), ..) => (*why).to_owned(),
+                (None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") if key.state == "Enabled" => {
+                    return None;
+                }
+                (None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") => {
+                    return unclear(&format!("its state is {}", key.state));
+                }
+                (None, usage, spec) => {
+                    format!("is no symmetric key for encryption, but one of {spec} for {usage}")
+                }
+            }
+        }
+    };
+    let note = format!(
+        "The preferences of Session Manager name the key {name}, which {why}: no session starts."
+    );
+    Some(refusal("kms", note, subject))
+}
+
+/// What sessions are written to: a bucket or a log group.
+struct Store<'a> {
+    service: &'static str,
+    kind: &'static str,
+    name: &'a str,
+    /// What shows it.
+    command: String,
+    must_be_encrypted: bool,
+    /// What is said of one that is not.
+    open: &'static str,
+    is_encrypted: Result<Option<&'a bool>, String>,
+}
+
+fn bucket(preferences: &Preferences, subject: &Subject<'_>) -> Look {
+    let named = preferences.bucket()?;
+    let name = &preferences.s3_bucket_name;
+    let store = Store {
+        service: "s3",
+        kind: "bucket",
+        name,
+        command: command("s3api get-bucket-encryption --bucket", name, None),
+        must_be_encrypted: preferences.s3_encryption_enabled,
+        open: "has no default encryption",
+        is_encrypted: look(named, subject.facts.session.bucket.as_ref()),
+    };
+    store.look(subject)
+}
+
+fn log_group(preferences: &Preferences, subject: &Subject<'_>) -> Look {
+    let named = preferences.log_group()?;
+    let name = &preferences.cloud_watch_log_group_name;
+    let show = "logs describe-log-groups --log-group-name-prefix";
+    let store = Store {
+        service: "logs",
+        kind: "log group",
+        name,
+        command: command(show, name, subject.region),
+        must_be_encrypted: preferences.cloud_watch_encryption_enabled,
+        open: "is not encrypted with a key",
+        is_encrypted: look(named, subject.facts.session.log_group.as_ref()),
+    };
+    store.look(subject)
+}
+
+impl Store<'_> {
+    fn look(self, subject: &Subject<'_>) -> Look {
+        let (kind, name) = (self.kind, self.name);
+        let why = match self.is_encrypted {
+            Err(why) => {
+                let what = format!(
+                    "whether the {kind} {name} exists and is encrypted ({})",
+                    self.command
+                );
+                return Some(CheckResult::undetermined(&what, &why));
+            }
+            Ok(None) => "does not exist",
+            Ok(Some(false)) if self.must_be_encrypted => self.open,
+            Ok(Some(_)) => return None,
         };
-        match self.kms_key_id.as_str() {
-            "" => {}
-            arn if arn.contains(":key/") => add("kms:Decrypt", arn.to_owned(), true),
-            alias if is_alias(alias) => {}
-            id => {
-                let arn = format!("arn:{partition}:kms:{region}:{account}:key/{id}");
-                add("kms:Decrypt", arn, true);
-            }
-        }
-        if !self.s3_bucket_name.is_empty() {
-            let bucket = format!("arn:{partition}:s3:::{}", self.s3_bucket_name);
-            let prefix = match self.s3_key_prefix.trim_end_matches('/') {
-                "" => String::new(),
-                prefix => format!("{prefix}/"),
-            };
-            add("s3:PutObject", format!("{bucket}/{prefix}*"), true);
-            if self.s3_encryption_enabled {
-                add("s3:GetEncryptionConfiguration", bucket, true);
-            }
-        }
-        if !self.cloud_watch_log_group_name.is_empty() {
-            let name = &self.cloud_watch_log_group_name;
-            let group =
-                |name: &str| format!("arn:{partition}:logs:{region}:{account}:log-group:{name}:*");
-            add("logs:CreateLogStream", group(name), false);
-            add("logs:PutLogEvents", group(name), false);
-            if self.cloud_watch_encryption_enabled {
-                add("logs:DescribeLogGroups", group("*"), false);
-            }
-        }
-        uses
+        Some(if self.must_be_encrypted {
+            let note = format!(
+                "The preferences of Session Manager require that the {kind} {name} is encrypted, \
+                 and it {why}: the agent refuses each shell session."
+            );
+            refusal(self.service, note, subject)
+        } else {
+            CheckResult::failed(format!(
+                "The preferences of Session Manager name the {kind} {name}, which {why}: what \
+                 sessions write is not kept there."
+            ))
+        })
     }
+}
 
-    /// What is not checked, each with the command that shows it: clauses.
-    fn unseen(&self) -> Vec<String> {
-        let ways = [
-            (
-                "the key exists and is enabled",
-                "kms describe-key --key-id",
-                &self.kms_key_id,
-            ),
-            (
-                "the bucket exists and is encrypted",
-                "s3api get-bucket-encryption --bucket",
-                &self.s3_bucket_name,
-            ),
-            (
-                "the log group exists and is encrypted",
-                "logs describe-log-groups --log-group-name-prefix",
-                &self.cloud_watch_log_group_name,
-            ),
-        ];
-        let ways = ways.into_iter().filter(|(.., name)| !name.is_empty());
-        let ways = ways.map(|(what, command, name)| {
-            let name = match is_made_of(name, 2048, "-_./:#") {
-                true => quote(name),
-                false => "NAME".to_owned(),
-            };
-            format!("whether {what} (aws {command} {name})")
-        });
-        ways.collect()
+/// What was found of a thing that the preferences name; `None` where it does not exist.
+fn look<'a, T>(named: Named<'_>, read: Option<&'a Fetched<T>>) -> Result<Option<&'a T>, String> {
+    named?;
+    match read {
+        Some(Fetched::Missing) => Ok(None),
+        read => known(read, "it").map(Some),
     }
+}
+
+/// That sessions fail for it; not those of which the log names another service.
+fn refusal(service: &str, note: String, subject: &Subject<'_>) -> CheckResult {
+    let logged = subject.error_details.service.as_deref();
+    let is_other = logged.is_some_and(|one| one != service && ["kms", "s3", "logs"].contains(&one));
+    match is_other {
+        true => CheckResult::failed(note),
+        false => CheckResult::failed(note).observed(UNUSABLE),
+    }
+}
+
+/// What shows a thing of this name.
+fn command(show: &str, name: &str, region: Option<&Region>) -> String {
+    let name = match is_made_of(name, 2048, "-_./:#") {
+        true => quote(name),
+        false => "NAME".to_owned(),
+    };
+    let region = region.map_or(String::new(), |region| format!(" --region {region}"));
+    format!("aws {show} {name}{region}")
 }
 
 /// What IAM's simulator is asked for a role, besides what an agent needs:
 /// actions with the ARN that each is called on.
 #[cfg(any(feature = "aws", test))]
-pub(crate) fn to_simulate(document: &str, place: &Place<'_>) -> Vec<(&'static str, String)> {
-    let uses = Preferences::read(document).unwrap_or_default().uses(place);
+pub(crate) fn to_simulate(
+    session: &SessionFacts,
+    place: &Place<'_>,
+) -> Vec<(&'static str, String)> {
+    let document = session.preferences.as_ref().and_then(Fetched::found);
+    let preferences = document.and_then(|document| Preferences::read(document).ok());
+    let key = session.key.as_ref().and_then(Fetched::found);
+    let uses = preferences.unwrap_or_default().uses(place, key);
     uses.into_iter().map(|one| (one.action, one.arn)).collect()
 }
 
-fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
-    let instance = subject.existing_instance()?;
-    let role = subject.own_role(instance)?;
-    let what = "what the preferences of Session Manager ask for";
-    let read = subject.facts.session_preferences.as_ref();
-    if read == Some(&Fetched::Missing) {
-        let note = "Session Manager has no preferences in this account and Region.";
-        return Ok(CheckResult::ok(note));
-    }
-    let preferences = known(read, "the document SSM-SessionManagerRunShell")
-        .and_then(|document| Preferences::read(document))
-        .map_err(|why| CheckResult::undetermined(what, &why))?;
-    let unseen = preferences.unseen();
-    if unseen.is_empty() {
-        let note = "The preferences of Session Manager name no key, bucket or log group.";
-        return Ok(CheckResult::ok(note));
-    }
-    let unseen = format!(" Not checked: {}.", unseen.join("; "));
+/// Whether the role may use what they name.
+fn used(preferences: &Preferences, subject: &Subject<'_>, role: &RoleFacts) -> Look {
     let name = &role.name;
     let permissions = Permissions::of(subject, role);
-    let uses = permissions.place().map(|place| preferences.uses(place));
+    let what =
+        format!("whether the role {name} may use what the preferences of Session Manager name");
+    let Some(place) = permissions.place() else {
+        let why = "the ARNs that they name are not known";
+        return Some(CheckResult::undetermined(&what, why));
+    };
+    let key = subject.facts.session.key.as_ref().and_then(Fetched::found);
     let mut doubts: Vec<String> = Vec::new();
-    if is_alias(&preferences.kms_key_id) {
-        doubts.push(format!(
-            "which key {} is of is not known",
-            preferences.kms_key_id
-        ));
-    }
-    for one in uses.iter().flatten() {
+    for one in preferences.uses(place, key) {
         let (action, arn) = (one.action, &one.arn);
         match permissions.may_call(action, arn) {
             May::Yes => {}
             May::Missing if !one.has_policy => {
-                let note = format!(
+                return Some(CheckResult::failed(format!(
                     "The preferences of Session Manager name {arn}, and no policy of the role \
-                     {name} allows {action} on it.{unseen}"
-                );
-                return Ok(CheckResult::failed(note));
+                     {name} allows {action} on it."
+                )));
             }
             May::Missing => doubts.push(format!("only its own policy may allow {action} on {arn}")),
             May::Unclear(why) => doubts.push(format!("{action} on {arn}: {why}")),
@@ -206,29 +294,19 @@ fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
                 let (by, policy) = stopped.by(role);
                 let note = format!(
                     "The preferences of Session Manager name {arn}, and {by} {action} on it to \
-                     the role {name}.{unseen}"
+                     the role {name}."
                 );
                 let result = CheckResult::failed(note).at(Fault::PolicyDenies {
                     role: name.clone(),
                     action: action.to_owned(),
                     policy,
                 });
-                return Ok(match action {
+                return Some(match action {
                     "kms:Decrypt" => result.observed(KEY_DENIED),
                     _ => result,
                 });
             }
         }
     }
-    Ok(match (uses.is_some(), doubts.is_empty()) {
-        (true, true) => CheckResult::ok(format!(
-            "The role {name} may use what the preferences of Session Manager name.{unseen}"
-        )),
-        (true, false) => CheckResult::unknown(format!(
-            "Could not determine whether the role {name} may use what the preferences of Session \
-             Manager name: {}.{unseen}",
-            doubts.join("; ")
-        )),
-        (false, _) => CheckResult::undetermined(what, "the ARNs that they name are not known"),
-    })
+    (!doubts.is_empty()).then(|| CheckResult::undetermined(&what, &doubts.join("; ")))
 }

@@ -4,6 +4,7 @@ mod health;
 mod identity;
 mod instance;
 mod network;
+mod session;
 mod ssm;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use network::{
     InterfaceFacts, Peer, Ports, Protocol, RouteFacts, RouteTableFacts, RouteTarget, SubnetFacts,
     VpcFacts,
 };
+pub use session::{KeyFacts, SessionFacts};
 pub use ssm::{ActivationFacts, RegistrationFacts};
 
 /// Tags under this prefix are ours; no other tag is kept.
@@ -70,8 +72,7 @@ pub struct Facts {
     pub registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
     /// By the id of the activation.
     pub activations: BTreeMap<String, Fetched<ActivationFacts>>,
-    /// The document with the preferences of Session Manager, JSON.
-    pub session_preferences: Option<Fetched<String>>,
+    pub session: SessionFacts,
     /// The Default Host Management setting: the role it names, with its path,
     /// or `$None`.
     pub dhmc_setting: Option<Fetched<String>>,

@@ -6,8 +6,8 @@ use std::future::Future;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::{
     AclFacts, ActivationFacts, ConsoleFacts, DhcpFacts, EndpointFacts, GroupFacts, ImdsDefaults,
-    InstanceFacts, InterfaceFacts, ProfileFacts, RegistrationFacts, RoleFacts, RouteTableFacts,
-    SimulatedAction, StatusFacts, SubnetFacts, VpcFacts,
+    InstanceFacts, InterfaceFacts, KeyFacts, ProfileFacts, RegistrationFacts, RoleFacts,
+    RouteTableFacts, SimulatedAction, StatusFacts, SubnetFacts, VpcFacts,
 };
 use crate::node::{InstanceId, NodeId};
 
@@ -103,6 +103,13 @@ macro_rules! calls {
     };
 }
 
+impl SimulatePrincipalPolicy {
+    /// Whether it asks about several resources: then each has an answer of its own.
+    pub(crate) fn names_several(&self) -> bool {
+        self.1.iter().any(|(_, resource)| *resource != self.1[0].1)
+    }
+}
+
 /// Values that one filter of EC2 takes.
 const EC2_FILTER: usize = 200;
 
@@ -118,8 +125,8 @@ calls! {
         GetInstanceProfile(String) -> ProfileFacts;
         /// The role of this name with its tags and boundary.
         GetRole(String) -> RoleFacts;
-        /// What IAM says of the role with this ARN: of each of the actions, called on the resource.
-        SimulatePrincipalPolicy(String, Vec<&'static str>, String) -> Vec<SimulatedAction>;
+        /// What IAM says of the role with this ARN: of each action, called on its resource.
+        SimulatePrincipalPolicy(String, Vec<(&'static str, String)>) -> Vec<SimulatedAction>;
         /// The ARNs of the managed policies attached to a role.
         ListAttachedRolePolicies(String) -> Vec<String>;
         /// The names of a role's inline policies.
@@ -129,6 +136,12 @@ calls! {
         /// The document of the default version of the managed policy with this ARN.
         GetPolicyVersion(String) -> String;
         DescribeVpcAttribute(String, VpcAttribute) -> bool;
+        /// The key of this id, alias or ARN.
+        DescribeKey(String) -> KeyFacts;
+        /// Whether the bucket of this name is encrypted by default.
+        GetBucketEncryption(String) -> bool;
+        /// Whether the log group of exactly this name is encrypted with a key.
+        DescribeLogGroups(String) -> bool;
         /// The content of this document.
         GetDocument(String) -> String;
         /// The value of this service setting of this account and Region.

@@ -13,7 +13,9 @@ use crate::diagnose::called_on::Place;
 use crate::diagnose::check::Query;
 use crate::diagnose::checks::permissions::to_simulate;
 use crate::diagnose::checks::session_preferences;
-use crate::diagnose::facts::{Fetched, PolicyNames, ProfileFacts, RoleFacts, Simulated};
+use crate::diagnose::facts::{
+    Fetched, PolicyNames, ProfileFacts, RoleFacts, SessionFacts, Simulated,
+};
 use crate::diagnose::needs::Needs;
 use crate::node::InstanceId;
 
@@ -66,7 +68,7 @@ pub(super) fn simulations(
     needs: &Needs,
     instances: &Instances,
     profiles: &Profiles,
-    preferences: Option<&String>,
+    session: &SessionFacts,
 ) -> BTreeMap<String, Vec<SimulatePrincipalPolicy>> {
     let Some((region, partition)) = needs
         .region()
@@ -93,15 +95,17 @@ pub(super) fn simulations(
             },
         };
         let denied = ids.iter().flat_map(|id| needs.denied(id));
-        let mut calls = to_simulate(&place, denied);
-        let named = preferences.map(|document| session_preferences::to_simulate(document, &place));
-        for (action, arn) in named.into_iter().flatten() {
-            calls.entry(arn).or_default().insert(action);
-        }
-        let calls = calls.into_iter();
-        let calls = calls.map(|(resource, actions)| {
-            SimulatePrincipalPolicy(role.arn.clone(), actions.into_iter().collect(), resource)
-        });
+        let of_resource = to_simulate(&place, denied)
+            .into_iter()
+            .map(|(resource, actions)| {
+                let on = |action| (action, resource.clone());
+                actions.into_iter().map(on).collect()
+            });
+        // One call for all of them: what it leaves open is read in the role's policies, and none
+        // of them is denied for want of a statement alone.
+        let named = session_preferences::to_simulate(session, &place);
+        let calls = of_resource.chain([named]).filter(|asked| !asked.is_empty());
+        let calls = calls.map(|asked| SimulatePrincipalPolicy(role.arn.clone(), asked));
         (name.to_owned(), calls.collect())
     });
     asked.collect()
@@ -118,12 +122,24 @@ pub(super) async fn simulate<R: AwsReader>(
     Ok(simulated)
 }
 
-/// The roles of which the simulator did not answer or leaves a doubt.
-pub(super) fn undecided(simulations: &BTreeMap<String, Fetched<Simulated>>) -> Vec<String> {
-    let undecided = simulations.iter().filter(|(_, read)| match read.found() {
-        Some(simulated) => simulated.actions.iter().any(|one| one.doubt().is_some()),
-        None => true,
-    });
+/// The roles of which the simulator did not answer or leaves a doubt. Of `calls` those that name
+/// several resources may have an answer for some of them.
+pub(super) fn undecided(
+    simulations: &BTreeMap<String, Fetched<Simulated>>,
+    calls: &BTreeMap<String, Vec<SimulatePrincipalPolicy>>,
+) -> Vec<String> {
+    let undecided = simulations
+        .iter()
+        .filter(|(role, read)| match read.found() {
+            Some(simulated) => {
+                let mut of_several = calls[*role].iter().filter(|call| call.names_several());
+                let unanswered =
+                    |(action, arn): &(&str, String)| simulated.answer(action, arn).is_none();
+                simulated.actions.iter().any(|one| one.doubt().is_some())
+                    || of_several.any(|call| call.1.iter().any(unanswered))
+            }
+            None => true,
+        });
     undecided.map(|(role, _)| role.clone()).collect()
 }
 

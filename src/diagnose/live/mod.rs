@@ -11,6 +11,7 @@ mod identity;
 mod listing;
 mod reader;
 mod recent;
+mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,9 +31,6 @@ pub(crate) use recent::{KEPT, Kept, Recent};
 
 /// The setting that turns Default Host Management on.
 const DHMC_SETTING: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
-
-/// The document that holds the preferences of Session Manager.
-const SESSION_PREFERENCES: &str = "SSM-SessionManagerRunShell";
 
 /// Consoles that are read at most, each by a call of its own: what many instances
 /// have in common no console shows.
@@ -59,16 +57,11 @@ pub(crate) async fn read_beside<R: AwsReader>(
     let reader = Reader::new(Arc::clone(reads), until);
     let mut facts = Facts::default();
     let of_instances = async {
-        let preferences = needs.is_wanted(Query::SessionPreferences);
-        let preferences = preferences.then_some(SESSION_PREFERENCES);
-        let preferences = reader.each(preferences, |name| GetDocument(name.to_owned()));
-        let instances = reader.list(needs.wanted(Query::Instance).cloned());
-        let (preferences, instances) = tokio::join!(preferences, instances);
-        facts.session_preferences = preferences.into_values().next();
-        facts.instances = instances;
-        let preferences = facts.session_preferences.as_ref();
-        let preferences = preferences.and_then(Fetched::found);
-        let instances = &facts.instances;
+        (facts.session, facts.instances) = tokio::join!(
+            session::read(needs, &reader),
+            reader.list(needs.wanted(Query::Instance).cloned()),
+        );
+        let (session, instances) = (&facts.session, &facts.instances);
         let of = |query, ids: fn(&InstanceFacts) -> &[String]| ids_of(query, needs, instances, ids);
         let vpc: fn(&InstanceFacts) -> &[String] = |instance| instance.vpc.as_slice();
         let subnet: fn(&InstanceFacts) -> &[String] = |instance| instance.subnet.as_slice();
@@ -77,7 +70,7 @@ pub(crate) async fn read_beside<R: AwsReader>(
             facts.profiles = reader.each(names, GetInstanceProfile).await;
             let names = identity::profiles(needs, Query::Role, instances);
             let roles = identity::roles(&names, &facts.profiles);
-            let calls = identity::simulations(needs, instances, &facts.profiles, preferences);
+            let calls = identity::simulations(needs, instances, &facts.profiles, session);
             let simulate = |reads, role: String| identity::simulate(reads, calls[&role].clone());
             let (roles, simulations) = tokio::join!(
                 reader.each(roles, GetRole),
@@ -85,7 +78,7 @@ pub(crate) async fn read_beside<R: AwsReader>(
             );
             identity::take_roles(&mut facts.profiles, &roles);
             facts.simulations = simulations;
-            let undecided = identity::undecided(&facts.simulations);
+            let undecided = identity::undecided(&facts.simulations, &calls);
             facts.policy_names = reader.each_by(undecided, identity::policy_names).await;
             let (inline, managed) = identity::policies(&facts.policy_names, &facts.profiles);
             tokio::join!(
@@ -103,9 +96,9 @@ pub(crate) async fn read_beside<R: AwsReader>(
                 .collect();
             let interfaces = meant.iter().flat_map(|one| one.interfaces.iter().cloned());
             let groups = meant.iter().flat_map(|one| one.groups.iter().cloned());
-            let (interfaces, groups) = tokio::join!(reader.list(interfaces), reader.list(groups));
-            facts.interfaces = interfaces;
-            groups
+            let own = of(Query::SecurityGroups, |one| &one.network.groups);
+            (facts.interfaces, facts.groups) =
+                tokio::join!(reader.list(interfaces), reader.list(groups.chain(own)));
         };
         let dns = async {
             facts.vpcs = reader.list(of(Query::Dns, vpc)).await;
@@ -129,9 +122,8 @@ pub(crate) async fn read_beside<R: AwsReader>(
         let any_off = imds_off(Query::ImdsDefaults).next().map(|_| ());
         let templates =
             imds_off(Query::LaunchTemplate).filter_map(|one| one.launch.template.clone());
-        let ((), groups, (), (), of_endpoints, (), (), (), (), (), templates, defaults) = tokio::join!(
+        let ((), (), (), (), (), (), (), (), (), templates, defaults) = tokio::join!(
             identity,
-            reader.list(of(Query::SecurityGroups, |one| &one.network.groups)),
             async { facts.acls = reader.lists(of(Query::NetworkAcl, vpc)).await },
             async { facts.route_tables = reader.lists(of(Query::RouteTables, vpc)).await },
             endpoints,
@@ -144,10 +136,6 @@ pub(crate) async fn read_beside<R: AwsReader>(
             reader.each(any_off, |()| GetInstanceMetadataDefaults()),
         );
         facts.templates = templates;
-        // A group of both is read twice at most: the second list hangs on an
-        // answer, the first need not wait for it.
-        facts.groups = of_endpoints;
-        facts.groups.extend(groups);
         let defaults = defaults.into_values().next();
         for read in facts.instances.values_mut() {
             if let Fetched::Found(instance) = read {

@@ -239,7 +239,7 @@ fn the_functions_role_may_read_what_the_checks_declare_and_no_more() {
         let verb = word
             .split_once(':')
             .map_or("", |(service, verb)| match service {
-                "ec2" | "iam" | "ssm" => verb,
+                "ec2" | "iam" | "kms" | "logs" | "s3" | "ssm" => verb,
                 _ => "",
             });
         ["Describe", "Get", "List", "Simulate"]

@@ -42,6 +42,8 @@ struct Fleet {
     shape: fn(u32, &mut InstanceFacts),
     /// The instances up to this number are lost.
     lost: u32,
+    /// The document with the preferences of Session Manager.
+    preferences: &'static str,
     asked: Mutex<Vec<String>>,
 }
 
@@ -55,6 +57,7 @@ impl Default for Fleet {
             pace: Duration::ZERO,
             shape: |_, _| {},
             lost: 0,
+            preferences: "{}",
             asked: Mutex::default(),
         }
     }
@@ -181,7 +184,10 @@ answers! {
         text: "login:".to_owned(),
         at: None,
     };
-    GetDocument, GetDocument(name) => |fleet| name, "{}".to_owned();
+    GetDocument, GetDocument(name) => |fleet| name, fleet.preferences.to_owned();
+    DescribeKey, DescribeKey(key) => |fleet| key, super::world::session_key();
+    GetBucketEncryption, GetBucketEncryption(bucket) => |fleet| bucket, true;
+    DescribeLogGroups, DescribeLogGroups(group) => |fleet| group, true;
     DescribeLaunchTemplateVersions, DescribeLaunchTemplateVersions((template, version)) =>
         |fleet| format!("{template} {version}"), None;
     GetInstanceMetadataDefaults, _ => |fleet| "", ImdsDefaults {
@@ -199,12 +205,15 @@ answers! {
         profile
     };
     GetRole, GetRole(name) => |fleet| name, role_of(name, super::world::TRUSTS_EC2);
-    SimulatePrincipalPolicy, SimulatePrincipalPolicy(role_arn, actions, resource) =>
-        |fleet| format!("{role_arn} on {resource}"),
+    SimulatePrincipalPolicy, SimulatePrincipalPolicy(role_arn, asked) =>
+        |fleet| {
+            let on: BTreeSet<&str> = asked.iter().map(|(_, resource)| resource.as_str()).collect();
+            format!("{role_arn} on {}", on.into_iter().collect::<Vec<_>>().join(", "))
+        },
         {
-            let allowed = actions.iter().map(|action| SimulatedAction {
+            let allowed = asked.iter().map(|(action, resource)| SimulatedAction {
                 action: (*action).to_owned(),
-                resource: resource.to_owned(),
+                resource: resource.clone(),
                 decision: Decision::Allowed,
                 policies: Vec::new(),
                 lacks_context: false,
@@ -275,8 +284,7 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
         "DescribeNetworkAcls vpc-1",
         "DescribeNetworkInterfaces eni-vpce-1",
         "DescribeRouteTables vpc-1",
-        "DescribeSecurityGroups sg-1",
-        "DescribeSecurityGroups sg-endpoint",
+        "DescribeSecurityGroups sg-1,sg-endpoint",
         "DescribeSubnets subnet-1",
         "DescribeVpcAttribute vpc-1 DnsHostnames",
         "DescribeVpcAttribute vpc-1 DnsSupport",
@@ -321,6 +329,41 @@ fn calls_grow_with_what_is_shared_and_not_with_nodes() {
     let profile = facts.profiles.get("Web").and_then(Fetched::found);
     let role = profile.and_then(|profile| profile.role.as_ref());
     assert_eq!(role, Some(&self::role(super::world::TRUSTS_EC2)));
+}
+
+/// With everything that may have to be asked about: an endpoint, Default Host Management, a key,
+/// a bucket and a log group.
+#[test]
+fn one_node_takes_few_calls() {
+    let fleet = Arc::new(Fleet {
+        preferences: super::session_preferences::ALL,
+        ..Fleet::default()
+    });
+    let facts = read_from(&fleet, &all_of(1), ENOUGH);
+    let asked = fleet.asked();
+    for call in [
+        "DescribeKey 0a1b-2c",
+        "DescribeLogGroups /ssm/sessions",
+        "GetBucketEncryption logs-bucket",
+        "SimulatePrincipalPolicy arn:aws:iam::111122223333:role/MySSMRole on \
+         arn:aws:kms:eu-central-1:111122223333:key/0a1b-2c, \
+         arn:aws:logs:eu-central-1:111122223333:log-group:*:*, \
+         arn:aws:logs:eu-central-1:111122223333:log-group:/ssm/sessions:*, \
+         arn:aws:s3:::logs-bucket, arn:aws:s3:::logs-bucket/ssm/*",
+    ] {
+        assert!(asked.iter().any(|one| one == call), "{call}: {asked:#?}");
+    }
+    assert!(asked.len() <= 25, "{asked:#?}");
+    assert_eq!(facts.session.bucket, Some(Fetched::Found(true)));
+
+    // They are of the account and Region, however many nodes there are.
+    let further = read_from(&fleet, &all_of(40), ENOUGH);
+    assert_eq!(further.session.log_group, Some(Fetched::Found(true)));
+    let keys = fleet.asked().into_iter();
+    assert_eq!(
+        keys.filter(|call| call.starts_with("DescribeKey")).count(),
+        2
+    );
 }
 
 #[test]
@@ -442,6 +485,7 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
         let fleet = Arc::new(Fleet {
             world,
             denied: denied.to_vec(),
+            preferences: super::session_preferences::ALL,
             // The console of what reports is not read.
             lost: 1,
             ..Fleet::default()
@@ -473,6 +517,10 @@ fn without_one_action_only_the_checks_that_need_it_are_unknown() {
     assert_eq!(unknown(vec![no_simulator]), BTreeSet::new());
     for action in actions {
         let (_, call) = action.split_once(':').expect("a service");
+        let call = match call {
+            "GetEncryptionConfiguration" => "GetBucketEncryption",
+            call => call,
+        };
         // The defaults of the account and the launch template say more of an endpoint that
         // is off and change no status.
         if [

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::cause::{Cause, Confidence};
 use crate::diagnose::facts::{
     AclEntry, AclFacts, Destination, DhcpFacts, EndpointFacts, Facts, Fetched, GroupFacts,
-    GroupRule, ImdsFacts, InstanceFacts, InterfaceFacts, LaunchFacts, NetworkPlace, Peer,
+    GroupRule, ImdsFacts, InstanceFacts, InterfaceFacts, KeyFacts, LaunchFacts, NetworkPlace, Peer,
     PolicyNames, Ports, ProfileFacts, ProfileRef, Protocol, RegistrationFacts, RoleFacts,
     RouteFacts, RouteTableFacts, RouteTarget, StatusFacts, SubnetFacts, VpcFacts,
 };
@@ -102,6 +102,15 @@ pub(crate) fn role(trust_policy: &str) -> RoleFacts {
         trust_policy: trust_policy.to_owned(),
         tags: Fetched::Found(BTreeMap::new()),
         boundary: None,
+    }
+}
+
+pub(crate) fn session_key() -> KeyFacts {
+    KeyFacts {
+        arn: "arn:aws:kms:eu-central-1:111122223333:key/0a1b-2c".to_owned(),
+        state: "Enabled".to_owned(),
+        usage: "ENCRYPT_DECRYPT".to_owned(),
+        spec: "SYMMETRIC_DEFAULT".to_owned(),
     }
 }
 

@@ -108,6 +108,10 @@ impl Account {
     backstage_client!(ec2, aws_sdk_ec2);
     backstage_client!(events, aws_sdk_eventbridge);
     backstage_client!(iam, aws_sdk_iam);
+    backstage_client!(kms, aws_sdk_kms);
+    backstage_client!(logs, aws_sdk_cloudwatchlogs);
+    backstage_client!(s3, aws_sdk_s3);
+    backstage_client!(ssm, aws_sdk_ssm);
     backstage_client!(sns, aws_sdk_sns);
     backstage_client!(sqs, aws_sdk_sqs);
 }

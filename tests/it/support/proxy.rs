@@ -50,6 +50,21 @@ impl Call {
                 fields: BTreeMap::from([(String::new(), body)]),
             };
         }
+        if service == "s3" {
+            // The one call that the function makes of it.
+            let is_known = request
+                .uri()
+                .query()
+                .is_some_and(|query| query.starts_with("encryption"));
+            let action = if is_known { "GetBucketEncryption" } else { "" }.to_owned();
+            let bucket = request.uri().path().trim_matches('/').to_owned();
+            return Self {
+                key,
+                service,
+                action,
+                fields: BTreeMap::from([("Bucket".to_owned(), bucket)]),
+            };
+        }
         let mut fields: BTreeMap<String, String> = form(request.body());
         let action = fields.remove("Action").unwrap_or_default();
         fields.remove("Version");

@@ -225,7 +225,7 @@ answers! {
     ListAttachedRolePolicies, ListAttachedRolePolicies(role) => |fleet| role, vec![CORE.to_owned()];
     ListRolePolicies, ListRolePolicies(role) => |fleet| role, vec!["Own".to_owned()];
     GetRolePolicy, GetRolePolicy((role, name)) => |fleet| format!("{role} {name}"),
-        r#"{"Statement":[]}"#.to_owned();
+        r#"{"Statement":{"Effect":"Allow","Action":["kms:*","s3:*","logs:*"],"Resource":"*"}}"#.to_owned();
     GetPolicyVersion, GetPolicyVersion(arn) => |fleet| arn, {
         fleet.answer("GetPolicy", arn).await?;
         let document = fleet.world.managed_policies.get(arn).and_then(Fetched::found);

@@ -8,7 +8,7 @@ use crate::diagnose::checks::session_preferences::to_simulate;
 use crate::diagnose::facts::{Facts, Fetched, KeyFacts, SessionFacts};
 use crate::finding::ErrorDetails;
 
-pub(super) const ALL: &str = r#"{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{
+pub(in crate::diagnose::tests) const ALL: &str = r#"{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{
     "s3BucketName":"logs-bucket","s3KeyPrefix":"ssm","s3EncryptionEnabled":true,
     "cloudWatchLogGroupName":"/ssm/sessions","cloudWatchEncryptionEnabled":true,
     "cloudWatchStreamingEnabled":true,"kmsKeyId":"0a1b-2c","idleSessionTimeout":"20"}}"#;

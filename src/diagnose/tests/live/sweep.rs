@@ -66,6 +66,7 @@ fn calls(selection: &Selection, denied: Vec<&'static str>) -> (usize, usize) {
         shape,
         denied,
         lost: LOST,
+        preferences: crate::diagnose::tests::session_preferences::ALL,
         ..Fleet::default()
     });
     let runtime = tokio::runtime::Builder::new_current_thread();

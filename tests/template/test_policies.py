@@ -25,6 +25,8 @@ CHOICES = {
 # What the linter finds and is meant.
 MEANT = {
     ("LookAtPolicies", "INVALID_ARN"): "AWS's own policies have `aws` in place of the account.",
+    # As a denial names it: `log-group::log-stream:*`.
+    ("LookAtSessionResources", "RESOURCE_MISMATCH"): "DescribeLogGroups is checked on log groups.",
 }
 
 

@@ -51,8 +51,8 @@ bench: prerequisites $(if $(SWEEP),tools announce) ## Compare the engine's speed
 	$(if $(BOOTSTRAP),cargo bench --locked --no-default-features --bench start -- $(abspath $(BOOTSTRAP) $(HELLO)))
 	$(if $(SWEEP),cargo test --locked --test it sweep_volume:: -- --quiet --nocapture)
 
-# Not coverage-guided: the property tests with many more cases, each time from
-# a new seed, and weeks of a simulated fleet, about five seconds each.
+# The property tests with many more cases, each time from a new seed, and weeks of a
+# simulated fleet, about a second each; then what a nightly toolchain fuzzes by coverage.
 # `make fuzz CASES=100000` for longer; `WEEKS=3..4` plays a week again, and
 # `PAIRS=3..4` a round of logs in two wrappers.
 CASES ?= 5000
@@ -65,6 +65,23 @@ fuzz: prerequisites ## Run the property tests at length: no input panics, no cut
 	PAIRS=$(PAIRS) PROPTEST_RNG_SEED=$(SEED) PROPTEST_CASES=$(CASES) PROPTEST_MAX_GLOBAL_REJECTS=$$(($(CASES) * 10)) \
 		cargo test --locked --no-default-features --features cli --lib --bins --test lab
 	SEEDS=$(WEEKS) cargo test --locked --lib --test it simulator::weeks -- --nocapture
+	@if cargo +nightly --version >/dev/null 2>&1; then $(MAKE) fuzz-coverage; \
+	else echo "Without a nightly toolchain nothing is fuzzed by coverage: rustup toolchain install nightly" >&2; fi
+
+# What they find is to be kept in fuzz/corpus, which the tests repeat.
+FUZZ_SECONDS ?= 60
+CARGO_FUZZ := .tools/cargo/bin/cargo-fuzz
+
+.PHONY: fuzz-coverage
+fuzz-coverage: $(CARGO_FUZZ)
+	@for target in $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))); do \
+		mkdir -p fuzz/target/grown/$$target; \
+		PATH="$(CURDIR)/.tools/cargo/bin:$$PATH" ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run $$target \
+			fuzz/target/grown/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done
+
+$(CARGO_FUZZ): | prerequisites
+	cargo install cargo-fuzz --version 0.13.2 --locked --root .tools/cargo
 
 .PHONY: lint
 lint: format-check validate deny announce ## Check formatting, structure, clippy, docs, licences and the template

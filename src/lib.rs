@@ -69,6 +69,9 @@ pub mod diagnose;
 pub mod engine;
 pub(crate) mod failure;
 pub mod finding;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(feature = "aws")]
 pub mod handler;
 #[doc(hidden)] // Reached by benchmarks and tests alone.

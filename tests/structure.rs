@@ -23,6 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["notify"],
     &["config"],
     &["cli", "handler"],
+    &["fuzz"],
 ];
 
 #[test]

@@ -19,9 +19,14 @@ pub(crate) fn object(raw: &RawValue) -> Option<Object<'_>> {
 
 /// `None` when `raw` is no string.
 pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    quoted(raw.get())
+}
+
+/// A string as JSON writes it, in its quotes; `None` for anything else.
+pub(crate) fn quoted(json: &str) -> Option<Cow<'_, str>> {
     // The reader of bytes takes an array, too.
-    (raw.get().starts_with('"'))
-        .then(|| serde_json::from_str::<Text<'_>>(raw.get()).ok())
+    (json.starts_with('"'))
+        .then(|| serde_json::from_str::<Text<'_>>(json).ok())
         .flatten()
         .map(|text| text.0)
 }

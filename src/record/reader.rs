@@ -311,7 +311,11 @@ impl<'a> Reader<'a> {
             && end.is_some_and(|end| {
                 !(text.starts_with('{') && text[..end].trim_end().ends_with('}'))
             });
-        if is_whole && let Some(opened) = self.opened(text, outer, depth) {
+        let mut opened = None;
+        if is_whole {
+            self.open_into(text, outer, depth, &mut opened);
+        }
+        if let Some(opened) = &mut opened {
             if depth == 0 {
                 self.lines += lines(text).count() as u64;
             }
@@ -322,7 +326,9 @@ impl<'a> Reader<'a> {
         loop {
             self.lines += u64::from(depth == 0);
             let line = without_last(&rest[..end.unwrap_or(rest.len())], b'\r');
-            match self.opened(line, outer, depth) {
+            let mut opened = None;
+            self.open_into(line, outer, depth, &mut opened);
+            match &mut opened {
                 Some(opened) => self.take_opened(opened, keep, depth, times, each),
                 None => self.deliver(line, keep, outer, times, is_event, each),
             }
@@ -332,17 +338,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn opened<'l>(&self, line: &'l str, outer: &Envelope<'l>, depth: usize) -> Option<Opened<'l>> {
-        if self.joiners[self.last].quotes_users() {
-            return None;
+    fn open_into<'l>(
+        &self,
+        line: &'l str,
+        outer: &Envelope<'l>,
+        depth: usize,
+        opened: &mut Option<Opened<'l>>,
+    ) {
+        if !self.joiners[self.last].quotes_users() {
+            let known = &self.known;
+            unwrap::open_into(line, outer, &Context { known, depth }, opened);
         }
-        let known = &self.known;
-        unwrap::open(line, outer, &Context { known, depth })
     }
 
     fn take_opened<'l, K, F>(
         &mut self,
-        opened: Opened<'l>,
+        opened: &mut Opened<'l>,
         keep: K,
         depth: usize,
         times: &Times,
@@ -351,11 +362,8 @@ impl<'a> Reader<'a> {
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
         F: FnMut(&Record<'a>),
     {
-        let Opened {
-            text,
-            ref envelope,
-            more,
-        } = opened;
+        let text = std::mem::take(&mut opened.text);
+        let envelope = &opened.envelope;
         let whole = if envelope.partial || !self.parts.is_empty() {
             self.with_parts(text, envelope)
         } else {
@@ -366,7 +374,7 @@ impl<'a> Reader<'a> {
             Some(Cow::Owned(text)) => self.take(&text, own, envelope, depth + 1, times, each),
             None => {}
         }
-        for opened in more {
+        for opened in &mut opened.more {
             self.take_opened(opened, keep, depth, times, each);
         }
     }
@@ -544,7 +552,7 @@ fn opening_within(line: &str, depth: usize) -> Option<Opening> {
         known: &known,
         depth,
     };
-    match unwrap::open(line, &Envelope::default(), &context) {
+    match unwrap::open(line, &context) {
         Some(opened) => match opened.envelope.producer {
             Producer::Agent => opening_within(&opened.text, depth + 1).map(|_| Opening::Log),
             Producer::Systemd | Producer::Kernel => {
@@ -570,7 +578,7 @@ fn first_time_within(text: &str, depth: usize) -> Option<Timestamp> {
         depth,
     };
     let within = |text: &str| {
-        let opened = unwrap::open(text, &Envelope::default(), &context)?;
+        let opened = unwrap::open(text, &context)?;
         first_time_within(&opened.text, depth + 1)
     };
     if depth < MAX_DEPTH

@@ -5,16 +5,14 @@
 //! The line is the text that reads like one, wherever it stands. What continues
 //! a record reads like nothing: it stands where the record stood.
 
-use std::borrow::Cow;
-use std::cell::Cell;
-use std::fmt;
+mod scan;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+use scan::Scanner;
 
 use super::program::{Producer, machine_of, names_agent};
-use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads};
+use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads, without_colours};
 use crate::machine::{Environment, Machine};
 use crate::node::NodeId;
 
@@ -24,32 +22,41 @@ const MAX_FIELD: usize = 253;
 /// Docker cuts a line at this size; the last part alone ends with a line end.
 const DOCKER_PART: usize = 16 * 1024;
 
+/// No shipper nests values deeper.
+const MAX_NESTED: usize = 64;
+
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let start = line.trim_start();
-    let within = start.trim_start_matches('[').trim_start();
-    if !(start.starts_with('{') || start.starts_with('[') && within.starts_with('{')) {
+    let is_object = match start.as_bytes() {
+        [b'{', ..] => true,
+        [b'[', ..] => {
+            let within = start.trim_start_matches('[');
+            within.trim_ascii_start().starts_with('{')
+        }
+        _ => false,
+    };
+    if !is_object {
         return None;
     }
     let mut found = None;
-    if !read(start, context, &mut found) {
-        // Half a surrogate pair is no text to the reader of JSON.
-        found = open_other(&without_surrogates(start)?, context);
-    }
+    read(start, context, &mut found)?;
     found
 }
 
 /// What an object says that was made of another form.
 pub(super) fn open_other<'b>(object: &str, context: &Context<'_>) -> Option<Opened<'b>> {
     let mut found = None;
-    read(object, context, &mut found)
-        .then_some(found)?
-        .map(into_owned)
+    read(object, context, &mut found)?;
+    found.map(into_owned)
 }
 
-/// Puts what was found into its place. Whether it is JSON.
-fn read<'a>(line: &'a str, context: &Context<'_>, found: &mut Option<Opened<'a>>) -> bool {
-    let mut json = serde_json::Deserializer::from_str(line);
-    let seen = Cell::new(0);
+/// Puts what was found into its place; `None` where it is no JSON.
+fn read<'a>(text: &'a str, context: &Context<'_>, found: &mut Option<Opened<'a>>) -> Option<()> {
+    let mut document = Document {
+        json: Scanner::new(text),
+        context,
+        seen: 0,
+    };
     // Firehose writes objects one after another.
     loop {
         let mut scope = Scope::default();
@@ -59,39 +66,19 @@ fn read<'a>(line: &'a str, context: &Context<'_>, found: &mut Option<Opened<'a>>
             path: context.depth as Step,
             parent: "",
             key: "",
-            context,
-            seen: &seen,
-            is_whole: true,
+            is_usual: false,
+            nested: 0,
             is_element: false,
         };
-        if walk.deserialize(&mut json).is_err() {
-            return false;
-        }
+        walk.value(&mut document)?;
         match found {
             Some(first) => first.more.extend(scope.open(None)),
             None => *found = scope.open(None),
         }
-        if json.end().is_ok() {
-            return true;
+        if document.json.peek().is_none() {
+            return Some(());
         }
     }
-}
-
-fn without_surrogates(line: &str) -> Option<String> {
-    let mut whole = String::new();
-    let mut rest = line;
-    while let Some(at) = rest.find("\\u").filter(|at| rest.len() >= at + 6) {
-        let code = rest.get(at + 2..at + 6)?;
-        whole.push_str(&rest[..at]);
-        let half = matches!(
-            code.as_bytes(),
-            [b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
-        );
-        whole.push_str(if half { "\\ufffd" } else { &rest[at..at + 6] });
-        rest = &rest[at + 6..];
-    }
-    whole.push_str(rest);
-    (whole != line).then_some(whole)
 }
 
 pub(super) fn into_owned<'b>(opened: Opened<'_>) -> Opened<'b> {
@@ -192,64 +179,58 @@ impl<'a> Scope<'a> {
             self.id = Some(own());
             return;
         }
-        match (parent, key) {
-            ("kubernetes", _) => self.machine.add(Environment::Kubernetes),
-            (_, "ecs_cluster" | "ecs_task_arn") => self.machine.add(Environment::Ecs),
-            (_, "CONTAINER_ID" | "CONTAINER_NAME" | "container_id") => {
+        if parent == "kubernetes" {
+            self.machine.add(Environment::Kubernetes);
+        }
+        match key {
+            "_HOSTNAME" | "node_name" | "nodeName" | "computer_name" | "Computer"
+            | "MachineName" => self.named_host(3, own),
+            "host" if parent == "kubernetes" => self.named_host(3, own),
+            "name" if matches!(parent, "k8s.node" | "node") => self.named_host(3, own),
+            "hostname" | "name" if parent == "agent" => self.named_host(1, own),
+            "host" | "hostname" | "Hostname" | "host_name" | "hostName" | "HostName" => {
+                self.named_host(2, own);
+            }
+            "name" if parent == "host" => self.named_host(2, own),
+            "name" if parent == "process" => self.program = Some(own()),
+            "program" | "programname" | "appname" | "app_name" => self.program = Some(own()),
+            "SYSLOG_IDENTIFIER" | "ident" => {
+                self.machine = self.machine.and(machine_of(text));
+                self.program = Some(own());
+            }
+            "_SYSTEMD_UNIT" => self.machine = self.machine.and(machine_of(text)),
+            "ecs_cluster" | "ecs_task_arn" => self.machine.add(Environment::Ecs),
+            "CONTAINER_ID" | "CONTAINER_NAME" | "container_id" => {
                 self.machine.add(Environment::Container);
             }
             // Only a container's output tells these apart.
-            (_, "stream" | "iostream") if matches!(text, "stdout" | "stderr") => {
+            "stream" | "iostream" if matches!(text, "stdout" | "stderr") => {
                 self.machine.add(Environment::Container);
             }
-            (_, "SYSLOG_IDENTIFIER" | "_SYSTEMD_UNIT" | "ident") => {
-                self.machine = self.machine.and(machine_of(text));
-            }
-            _ => {}
-        }
-        match (parent, key) {
-            ("kubernetes", "host")
-            | (
-                _,
-                "_HOSTNAME" | "node_name" | "nodeName" | "computer_name" | "Computer"
-                | "MachineName",
-            )
-            | ("k8s.node" | "node", "name") => self.named_host(3, own),
-            ("agent", "hostname" | "name") => self.named_host(1, own),
-            (_, "host" | "hostname" | "Hostname" | "host_name" | "hostName" | "HostName")
-            | ("host", "name") => self.named_host(2, own),
-            (
-                _,
-                "SYSLOG_IDENTIFIER" | "ident" | "program" | "programname" | "appname" | "app_name",
-            )
-            | ("process", "name") => self.program = Some(own()),
-            (
-                _,
-                "time"
-                | "timestamp"
-                | "@timestamp"
-                | "ts"
-                | "date"
-                | "datetime"
-                | "Timestamp"
-                | "__REALTIME_TIMESTAMP"
-                | "timeUnixNano"
-                | "eventTime"
-                | "TimeCreated"
-                | "SystemTime",
-            ) if self.at.is_none() => {
+            "time"
+            | "timestamp"
+            | "@timestamp"
+            | "ts"
+            | "date"
+            | "datetime"
+            | "Timestamp"
+            | "__REALTIME_TIMESTAMP"
+            | "timeUnixNano"
+            | "eventTime"
+            | "TimeCreated"
+            | "SystemTime"
+                if self.at.is_none() =>
+            {
                 self.at = Some(Stamp::Text(own()));
             }
-            (_, "_SOURCE_REALTIME_TIMESTAMP") => self.at = Some(Stamp::Text(own())),
-            (_, "@logStream" | "logStream" | "logStreamName" | "log_stream")
-                if self.id.is_none() =>
-            {
+            "_SOURCE_REALTIME_TIMESTAMP" => self.at = Some(Stamp::Text(own())),
+            "@logStream" | "logStream" | "logStreamName" | "log_stream" if self.id.is_none() => {
                 self.id =
                     NodeId::from_stream_name(text).map(|id| Cow::Owned(id.as_str().to_owned()));
             }
-            (_, "logtag") => self.partial = text == "P",
-            (_, "partial_message" | "CONTAINER_PARTIAL_MESSAGE") => self.partial = text == "true",
-            (_, "partial_last") => self.last_part = text == "true",
+            "logtag" => self.partial = text == "P",
+            "partial_message" | "CONTAINER_PARTIAL_MESSAGE" => self.partial = text == "true",
+            "partial_last" => self.last_part = text == "true",
             _ => {}
         }
     }
@@ -261,6 +242,14 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// What is read, and what is known of it.
+struct Document<'d, 'a> {
+    json: Scanner<'a>,
+    context: &'d Context<'d>,
+    /// Where in it a record was.
+    seen: Step,
+}
+
 /// One value on the way through an object.
 struct Walk<'w, 'a> {
     scope: &'w mut Scope<'a>,
@@ -268,11 +257,10 @@ struct Walk<'w, 'a> {
     path: Step,
     parent: &'w str,
     key: &'w str,
-    context: &'w Context<'w>,
-    /// Where in this document a record was.
-    seen: &'w Cell<Step>,
-    /// The document itself: most lines are its, and are borrowed where they can be.
-    is_whole: bool,
+    /// The key is one of those that most shippers give the line.
+    is_usual: bool,
+    /// How many values this one stands in.
+    nested: usize,
     /// An element of an array: an array in it is a row, its elements columns.
     is_element: bool,
 }
@@ -294,51 +282,167 @@ fn of_host(name: &str) -> bool {
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// `ended` says that a line's end stands, or stood, behind it.
-    fn text(self, text: &str, ended: bool, own: impl Fn() -> Cow<'a, str>) {
-        match (self.parent, self.key) {
-            (_, "key" | "field") => self.scope.attribute.0 = Some(own()),
-            ("value", _) | (_, "value") if self.scope.attribute.1.is_none() => {
-                self.scope.attribute.1 = Some(own());
+    /// Reads one value: the byte that an element of an array of bytes is. `None`
+    /// where it is no JSON.
+    fn value(self, document: &mut Document<'_, 'a>) -> Option<Option<u8>> {
+        match document.json.peek()? {
+            _ if self.nested > MAX_NESTED => return None,
+            b'"' => {
+                let (text, ended) = document.json.string()?;
+                self.text(text, ended, document);
             }
-            _ => {}
+            b'{' => self.object(document)?,
+            b'[' => self.array(document)?,
+            _ => return self.word(document.json.word()),
         }
-        if text.len() <= MAX_FIELD {
-            self.scope.field(self.parent, self.key, text, &own);
-        }
-        self.line(text, ended, own);
+        Some(None)
     }
 
-    /// As [`Walk::text`], where it can be nothing but the line.
-    fn line(self, text: &str, ended: bool, own: impl Fn() -> Cow<'a, str>) {
+    fn object(self, document: &mut Document<'_, 'a>) -> Option<()> {
+        document.json.takes(b'{');
+        if document.json.takes(b'}') {
+            return Some(());
+        }
+        loop {
+            let (key, _) = document.json.string()?;
+            document.json.takes(b':').then_some(())?;
+            let walk = Walk {
+                scope: &mut *self.scope,
+                path: path_hash(self.path, &key),
+                parent: self.key,
+                key: &key,
+                is_usual: is_usual(&key),
+                nested: self.nested + 1,
+                is_element: false,
+            };
+            walk.value(document)?;
+            if !document.json.takes(b',') {
+                return document.json.takes(b'}').then_some(());
+            }
+        }
+    }
+
+    fn array(self, document: &mut Document<'_, 'a>) -> Option<()> {
+        document.json.takes(b'[');
+        if document.json.takes(b']') {
+            return Some(());
+        }
+        let mut bytes = Vec::new();
+        for column in 1.. {
+            let mut scope = Scope::default();
+            let path = match self.is_element {
+                true => path_hash(self.path, &column.to_string()),
+                false => self.path,
+            };
+            let walk = Walk {
+                scope: &mut scope,
+                path,
+                nested: self.nested + 1,
+                is_element: true,
+                ..self
+            };
+            bytes.extend(walk.value(document)?);
+            if let (Some(name), Some(value)) = scope.attribute {
+                let walk = Walk {
+                    scope: &mut *self.scope,
+                    path: path_hash(self.path, &name),
+                    parent: "",
+                    key: &name,
+                    is_usual: is_usual(&name),
+                    nested: self.nested + 2,
+                    ..self
+                };
+                let ended = value.ends_with('\n');
+                walk.text(value, ended, document);
+            } else if scope.best.is_some() || !scope.more.is_empty() {
+                self.scope.more.push(scope);
+            }
+            if !document.json.takes(b',') {
+                break;
+            }
+        }
+        // journald writes a text that is no UTF-8, or holds an escape, byte by byte.
+        if !bytes.is_empty() {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let ended = text.ends_with('\n');
+            self.text(Cow::Owned(text), ended, document);
+        }
+        document.json.takes(b']').then_some(())
+    }
+
+    /// A number, or one of the three names.
+    fn word(self, word: &'a str) -> Option<Option<u8>> {
+        match word {
+            "null" => {}
+            "true" | "false" => {
+                let own = || Cow::Borrowed(word);
+                self.scope.field(self.parent, self.key, word, own);
+            }
+            number => {
+                if let Ok(byte) = number.parse() {
+                    return Some(Some(byte));
+                }
+                let number = number.parse().ok()?;
+                let is_time = matches!(
+                    self.key,
+                    "time" | "timestamp" | "@timestamp" | "ts" | "date" | "datetime" | "Timestamp"
+                );
+                if is_time && self.scope.at.is_none() {
+                    self.scope.at = Some(Stamp::Number(number));
+                }
+            }
+        }
+        Some(None)
+    }
+
+    /// `ended` says that a line's end stands, or stood, behind it.
+    fn text(self, text: Cow<'a, str>, ended: bool, document: &mut Document<'_, 'a>) {
+        // The document's own text by such a name can be nothing but the line.
+        if !(self.is_usual && self.nested == 1) {
+            match (self.parent, self.key) {
+                (_, "key" | "field") => self.scope.attribute.0 = Some(text.clone()),
+                ("value", _) | (_, "value") if self.scope.attribute.1.is_none() => {
+                    self.scope.attribute.1 = Some(text.clone());
+                }
+                _ => {}
+            }
+            if text.len() <= MAX_FIELD {
+                (self.scope).field(self.parent, self.key, &text, || text.clone());
+            }
+        }
         let scope = self.scope;
         let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
         if best == Some(Rank::Record) {
             return;
         }
         // No line is a word alone, and most values are; an object may be.
-        let is_text = text.starts_with('{') || memchr::memchr(b' ', text.as_bytes()).is_some();
+        let is_text = text.starts_with('{') || text.as_bytes().contains(&b' ');
+        let plain = match is_text.then(|| without_colours(&text)) {
+            Some(Cow::Owned(plain)) => Cow::Owned(plain),
+            Some(Cow::Borrowed(_)) | None => text,
+        };
+        let text: &str = &plain;
         // What comes where the line always stood is read when it is taken.
-        let is_known = is_text && is_usual(self.key) && self.context.known.has(self.path);
-        let reads = (is_text && !is_known).then(|| reads(text, &self.context.deeper()));
+        let is_known = is_text && self.is_usual && document.context.known.has(self.path);
+        let reads = (is_text && !is_known).then(|| reads(text, &document.context.deeper()));
         let rank = match reads.flatten() {
             Some(Reads::Record) => {
-                self.seen.set(self.path);
+                document.seen = self.path;
                 Some(Rank::Record)
             }
             Some(Reads::Bare) => Some(Rank::Bare),
             None if is_known => Some(Rank::Record),
-            None if self.seen.get() == self.path || self.context.known.has(self.path) => {
+            None if document.seen == self.path || document.context.known.has(self.path) => {
                 Some(Rank::Known)
             }
-            None if is_usual(self.key) || is_text && names_agent(text) => Some(Rank::Named),
+            None if self.is_usual || is_text && names_agent(text) => Some(Rank::Named),
             None => None,
         };
         if let Some(rank) = rank.filter(|rank| best.is_none_or(|best| *rank > best)) {
             if self.key == "log" && text.len() >= DOCKER_PART && !ended {
                 scope.partial = true;
             }
-            scope.best = Some((rank, self.path, without_blank(own())));
+            scope.best = Some((rank, self.path, without_blank(plain)));
         }
     }
 }
@@ -351,17 +455,6 @@ fn without_blank(text: Cow<'_, str>) -> Cow<'_, str> {
             Some(rest) => Cow::Owned(rest.to_owned()),
             None => Cow::Owned(text),
         },
-    }
-}
-
-/// A JSON string that is written as it reads, and whether a line's end stands
-/// behind it, as Docker writes one.
-fn unescaped(json: &str) -> Option<(&str, bool)> {
-    let text = json.strip_prefix('"')?.strip_suffix('"')?;
-    match memchr::memchr(b'\\', text.as_bytes()) {
-        None => Some((text, false)),
-        Some(at) if text[at..] == *"\\n" => Some((&text[..at], true)),
-        Some(_) => None,
     }
 }
 
@@ -382,147 +475,6 @@ fn is_usual(key: &str) -> bool {
             | "_raw"
             | "textPayload"
     )
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
-    type Value = Option<u8>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Option<u8>, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-/// A name in an object.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The value is the byte that an element of an array of bytes is.
-impl<'de> Visitor<'de> for Walk<'_, 'de> {
-    type Value = Option<u8>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Option<u8>, E> {
-        self.text(text, text.ends_with('\n'), || Cow::Borrowed(text));
-        Ok(None)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Option<u8>, E> {
-        self.text(text, text.ends_with('\n'), || Cow::Owned(text.to_owned()));
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Option<u8>, E> {
-        let byte = u8::try_from(number).ok();
-        if byte.is_none() {
-            self.number(number as f64);
-        }
-        Ok(byte)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Option<u8>, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Option<u8>, E> {
-        self.number(number);
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Option<u8>, E> {
-        let text = if value { "true" } else { "false" };
-        self.scope
-            .field(self.parent, self.key, text, || Cow::Borrowed(text));
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Option<u8>, E> {
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<u8>, A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
-            let is_line = self.is_whole && is_usual(&key);
-            let walk = Walk {
-                scope: &mut *self.scope,
-                path: path_hash(self.path, &key),
-                parent: self.key,
-                key: &key,
-                is_whole: false,
-                is_element: false,
-                ..self
-            };
-            if !is_line {
-                map.next_value_seed(walk)?;
-                continue;
-            }
-            let json = map.next_value::<&'de RawValue>()?.get();
-            match unescaped(json) {
-                Some((text, ended)) => walk.line(text, ended, || Cow::Borrowed(text)),
-                None => {
-                    let mut json = serde_json::Deserializer::from_str(json);
-                    walk.deserialize(&mut json).map_err(A::Error::custom)?;
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Option<u8>, A::Error> {
-        let mut bytes = Vec::new();
-        let mut column = 0;
-        loop {
-            let mut scope = Scope::default();
-            column += 1;
-            let path = match self.is_element {
-                true => path_hash(self.path, &column.to_string()),
-                false => self.path,
-            };
-            let element = seq.next_element_seed(Walk {
-                scope: &mut scope,
-                path,
-                is_whole: false,
-                is_element: true,
-                ..self
-            })?;
-            let Some(byte) = element else { break };
-            bytes.extend(byte);
-            if let (Some(name), Some(value)) = &scope.attribute {
-                let walk = Walk {
-                    scope: &mut *self.scope,
-                    path: path_hash(self.path, name),
-                    parent: "",
-                    key: name,
-                    is_whole: false,
-                    ..self
-                };
-                walk.text(value, value.ends_with('\n'), || value.clone());
-            } else if scope.best.is_some() || !scope.more.is_empty() {
-                self.scope.more.push(scope);
-            }
-        }
-        // journald writes a text that is no UTF-8, or holds an escape, byte by byte.
-        if !bytes.is_empty() {
-            let text = String::from_utf8_lossy(&bytes);
-            let ended = text.ends_with('\n');
-            self.text(&text, ended, || Cow::Owned(text.clone().into_owned()));
-        }
-        Ok(None)
-    }
-}
-
-impl Walk<'_, '_> {
-    fn number(self, number: f64) {
-        let is_time = matches!(
-            self.key,
-            "time" | "timestamp" | "@timestamp" | "ts" | "date" | "datetime" | "Timestamp"
-        );
-        if is_time && self.scope.at.is_none() {
-            self.scope.at = Some(Stamp::Number(number));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -193,52 +193,74 @@ const fn step(index: usize, path: Step) -> Step {
     (path << 4) | (index as Step + 1)
 }
 
-/// Takes the outermost wrapper off `line`, and says in what it came within
-/// `outer`.
+/// Takes the outermost wrapper off `line`, says in what it came within `outer`, and
+/// puts it into its place: it is large, and moved seldom.
 #[inline]
-pub(super) fn open<'a>(
+pub(super) fn open_into<'a>(
     line: &'a str,
     outer: &Envelope<'a>,
     context: &Context<'_>,
-) -> Option<Opened<'a>> {
-    if !may_be_wrapped(line, context.known) {
-        return None;
+    opened: &mut Option<Opened<'a>>,
+) {
+    if may_be_wrapped(line, context.known) {
+        open_within(line, outer, context, opened);
     }
-    open_within(line, outer, context)
+}
+
+/// As [`open_into`], within nothing.
+pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
+    let mut opened = None;
+    open_into(line, &Envelope::default(), context, &mut opened);
+    opened
 }
 
 fn open_within<'a>(
     line: &'a str,
     outer: &Envelope<'a>,
     context: &Context<'_>,
-) -> Option<Opened<'a>> {
-    let mut opened = match without_colours(line) {
-        Cow::Borrowed(line) => take_off(line, &WRAPPERS, context),
-        Cow::Owned(line) => take_off(&line, &WRAPPERS, context).map(json::into_owned),
-    };
+    opened: &mut Option<Opened<'a>>,
+) {
+    // What comes out of a wrapper has no colours any more.
+    if context.depth > 0 {
+        take_off(line, &WRAPPERS, context, opened);
+    } else if line.starts_with('{') {
+        // Its texts lose them one by one.
+        take_off(line, &WRAPPERS[..1], context, opened);
+    }
+    if context.depth == 0 && opened.is_none() {
+        match without_colours(line) {
+            Cow::Borrowed(line) => take_off(line, &WRAPPERS, context, opened),
+            Cow::Owned(line) => {
+                let mut plain = None;
+                take_off(&line, &WRAPPERS, context, &mut plain);
+                *opened = plain.map(json::into_owned);
+            }
+        }
+    }
     for envelope in opened.iter_mut().flat_map(Opened::envelopes) {
         envelope.put_within(outer, context.depth);
     }
-    opened
 }
 
-fn take_off<'a>(line: &'a str, wrappers: &[Wrapper], context: &Context<'_>) -> Option<Opened<'a>> {
+/// Puts what the first of `wrappers` opens that can into its place.
+fn take_off<'a>(
+    line: &'a str,
+    wrappers: &[Wrapper],
+    context: &Context<'_>,
+    opened: &mut Option<Opened<'a>>,
+) {
     if context.depth >= MAX_DEPTH {
-        return None;
+        return;
     }
     for (index, wrapper) in wrappers.iter().enumerate() {
-        // Not moved out of its place: an envelope is large.
-        let mut opened = wrapper(line, context);
-        if let Some(opened) = &mut opened {
+        if let Some(found) = wrapper(line, context) {
+            let opened = opened.insert(found);
             for envelope in opened.envelopes() {
                 envelope.steps[0] = step(index, envelope.steps[0]);
             }
-        }
-        if opened.is_some() {
-            return opened;
+            return;
         }
     }
-    None
 }
 
 /// The cheap test in front: most lines begin as the agent writes them, or go on
@@ -314,7 +336,9 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
     if !may_be_wrapped(whole, context.known) {
         return None;
     }
-    let opened = take_off(whole, &WRAPPERS[..LISTED], context)?;
+    let mut opened = None;
+    take_off(whole, &WRAPPERS[..LISTED], context, &mut opened);
+    let opened = opened?;
     match opened.envelope.producer {
         Producer::Agent => Some(Reads::Record),
         Producer::Systemd | Producer::Kernel => names_agent(&opened.text).then_some(Reads::Record),
@@ -329,7 +353,11 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
 
 /// Whether a wrapper stands around `text`.
 fn is_wrapped(text: &str, context: &Context<'_>) -> bool {
-    may_be_wrapped(text, context.known) && take_off(text, &WRAPPERS[..LISTED], context).is_some()
+    let mut opened = None;
+    if may_be_wrapped(text, context.known) {
+        take_off(text, &WRAPPERS[..LISTED], context, &mut opened);
+    }
+    opened.is_some()
 }
 
 /// Whether a wrapper can begin here.
@@ -411,6 +439,6 @@ mod tests {
             known: &known,
             depth: 0,
         };
-        assert!(open(&line, &Envelope::default(), &context).is_none());
+        assert!(open(&line, &context).is_none());
     }
 }

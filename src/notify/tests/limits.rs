@@ -65,7 +65,7 @@ fn content(
     let (plan, outcome) = build::untouched(note);
     let list = NodeList::of(incident.nodes());
     let (began, now) = (incident.first, at("2026-11-23T05:01:30Z"));
-    if nodes % 2 == 0 && kind == NotificationKind::Resolved {
+    if nodes.is_multiple_of(2) && kind == NotificationKind::Resolved {
         let over = ResolvedIncident {
             key: incident.key,
             cause,

@@ -14,7 +14,7 @@ mod wire;
 pub(crate) use gzip::tests;
 
 pub use gzip::{unpack, unpack_base64};
-pub(crate) use json::{json_fault, kind, object, quoted, text, text_or_digits};
+pub(crate) use json::{json_fault, kind, object, text, text_or_digits};
 pub use message::{Message, Subscription, read};
 
 use crate::node::{AccountId, Region};

@@ -1,6 +1,7 @@
 //! Log text and names that others chose, made fit for a reader: cut, neutralised, redacted, quoted.
 
 pub(crate) mod html;
+pub(crate) mod json;
 pub(crate) mod literals;
 pub(crate) mod quote;
 pub(crate) mod redact;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::decode;
+use crate::text::json::quoted;
 
 /// What is still to be read of a text. It is read more loosely than JSON is
 /// defined: what a shipper wrote is to be found, not to be judged.
@@ -55,7 +55,7 @@ impl<'a> Scanner<'a> {
             None => Some((Cow::Borrowed(raw), raw.ends_with('\n'))),
             Some(at) if raw[at..] == *"\\n" => Some((Cow::Borrowed(&raw[..at]), true)),
             Some(_) => {
-                let text = decode::quoted(&self.text[start - 1..self.at])?;
+                let text = quoted(&self.text[start - 1..self.at])?;
                 let ended = text.ends_with('\n');
                 Some((text, ended))
             }

@@ -32,8 +32,11 @@ use crate::receive::{self, Input, Payload};
 use crate::report::build;
 use crate::signature;
 
-/// Each by its name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// What is tried, by its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of it.
+pub const TARGETS: &[Target] = &[
     ("envelope", envelope),
     ("decode", decode),
     ("lines", lines),

@@ -209,7 +209,8 @@ impl Run {
     }
 
     fn remembered(&self, action: &str) -> bool {
-        self.memory.last(action, target(action)).is_some()
+        let target = target_of(&open_incident(action));
+        self.memory.last(action, &target).is_some()
     }
 }
 

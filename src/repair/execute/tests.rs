@@ -20,7 +20,7 @@ use crate::incident::store::State;
 use crate::repair::change::member;
 use crate::repair::locks::RepairMode;
 use crate::repair::plan::tests::{
-    IMDS, INSTANCE, NOBODY, TRUST, now, open_change, open_guardrails, open_incident, target,
+    IMDS, INSTANCE, NOBODY, TRUST, now, open_change, open_guardrails, open_incident,
 };
 use crate::state::Memory;
 

@@ -32,7 +32,7 @@ FIRST_BUILT := compgen -G 'target/debug/deps/libaws_sdk_ec2-*' >/dev/null
 .PHONY: run
 run: tools announce ## Show the whole product on this machine: a small broken fleet, diagnosed and repaired
 	@$(FIRST_BUILT) || { mkdir -p target; $(CARGO) test --locked --test it --no-run 2>target/first-build.log & \
-	echo "Meanwhile the command-line tool, which needs no AWS, reads a log of three faults." >&2; \
+	echo "Meanwhile the command-line tool, which needs no AWS, reads a log:" >&2; \
 	cargo run --quiet --locked --no-default-features --features cli --target-dir target/engine \
 		--bin ssm-agent-triage -- scan events/mixed.log; \
 	echo "The function is being built; target/first-build.log says how far it is." >&2; \

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::proxy::{Call, Effect, Proxy};
-use crate::support::scene::{ADVISE, Scene};
+use crate::support::scene::{ADVISE, ROLE, Scene};
 
 pub(crate) const ON: (&str, &str) = ("TRIAGE_OPSITEMS", "on");
 const BEFORE: SignedDuration = SignedDuration::from_mins(10);
@@ -46,7 +46,15 @@ pub(crate) fn ops_center(proxy: &Proxy) -> Arc<Mutex<BTreeMap<String, Value>>> {
             let mut items = updated.lock().expect("no holder panics");
             let item = items.get_mut(id).expect("it was created");
             for (name, value) in change.as_object().into_iter().flatten() {
-                item[name] = value.clone();
+                match (name.as_str(), value.as_object()) {
+                    // What is not named stays.
+                    ("OperationalData", Some(data)) => {
+                        for (key, value) in data {
+                            item[name][key] = value.clone();
+                        }
+                    }
+                    _ => item[name] = value.clone(),
+                }
             }
             json!({}).to_string()
         })),
@@ -127,6 +135,8 @@ async fn an_ops_item_that_is_there_already_is_brought_up_to_date_and_one_that_is
     let updates = sent_all(&scene.proxy, "UpdateOpsItem");
     assert_eq!(updates[0]["OpsItemId"], "oi-0123456789ab");
     assert_eq!(updates[0]["Status"], "Open");
+    let resources = updates[0]["OperationalData"]["/aws/resources"]["Value"].to_string();
+    assert!(resources.contains(ROLE), "{resources}");
 
     scene.proxy.clear_rules();
     scene.proxy.on(

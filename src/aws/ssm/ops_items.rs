@@ -81,9 +81,7 @@ impl OpsCenter {
         const CALL: &str = "CreateOpsItem";
         // A key may be long.
         let deduplication = format!("{:032x}", digest(item.incident));
-        let resources = item.resources.iter().map(|arn| json!({"arn": arn}));
-        let resources: Vec<_> = resources.collect();
-        let mut request = (self.client.client(session).await.create_ops_item())
+        let request = (self.client.client(session).await.create_ops_item())
             .source(item.source)
             .title(item.title)
             .description(item.description)
@@ -94,10 +92,10 @@ impl OpsCenter {
                 searchable(json!({"dedupString": deduplication}).to_string()),
             )
             .operational_data("incident", searchable(item.incident.to_owned()));
-        if !resources.is_empty() {
-            let resources = searchable(json!(resources).to_string());
-            request = request.operational_data("/aws/resources", resources);
-        }
+        let request = match resources(&item) {
+            Some(resources) => request.operational_data("/aws/resources", resources),
+            None => request,
+        };
         let missing = || CallError::NoAnswer {
             call: CALL,
             message: "the answer lacks the OpsItem's id".to_owned(),
@@ -124,18 +122,29 @@ impl OpsCenter {
             Status::Open => OpsItemStatus::Open,
             Status::Resolved => OpsItemStatus::Resolved,
         });
-        let answer = (self.client.client(session).await.update_ops_item())
+        let request = (self.client.client(session).await.update_ops_item())
             .ops_item_id(id)
             .title(item.title)
             .description(item.description)
             .severity(item.severity)
-            .set_status(status)
-            .send();
-        let answer = answer.await;
+            .set_status(status);
+        let request = match resources(&item) {
+            Some(resources) => request.operational_data("/aws/resources", resources),
+            None => request,
+        };
+        let answer = request.send().await;
         answer
             .map(|_| ())
             .map_err(|e| error::read("UpdateOpsItem", e))
     }
+}
+
+/// The related resources, where any is known.
+fn resources(item: &OpsItem<'_>) -> Option<OpsItemDataValue> {
+    let arns: Vec<_> = (item.resources.iter())
+        .map(|arn| json!({"arn": arn}))
+        .collect();
+    (!arns.is_empty()).then(|| searchable(json!(arns).to_string()))
 }
 
 fn searchable(value: String) -> OpsItemDataValue {

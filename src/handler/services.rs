@@ -32,14 +32,14 @@ use crate::state::Store;
 /// The clients; none is built before its first call.
 #[derive(Debug)]
 pub(super) struct Aws {
-    own: Arc<Reach>,
+    own: Arc<AccountClients>,
     members: Option<Members>,
     notifier: Notifier,
 }
 
 /// Reads and repairs of one account and Region.
 #[derive(Debug)]
-struct Reach {
+struct AccountClients {
     /// Without memory: what repairs read with.
     live: Arc<LiveState>,
     /// What the checks have read lately.
@@ -51,14 +51,14 @@ struct Reach {
 #[derive(Debug)]
 struct Members {
     sessions: MemberSessions,
-    reaches: Mutex<BTreeMap<Home, Arc<Reach>>>,
+    clients: Mutex<BTreeMap<Home, Arc<AccountClients>>>,
 }
 
 /// So many other accounts and Regions are kept in mind at once: with its clients, one takes
 /// some hundred kilobytes.
-const MOST_REACHES: usize = 32;
+const MOST_KEPT: usize = 32;
 
-impl Reach {
+impl AccountClients {
     fn new(session: Arc<Session>, calendars: Option<Arc<LiveState>>) -> Arc<Self> {
         let live = Arc::new(LiveState::new(Arc::clone(&session)));
         Arc::new(Self {
@@ -76,17 +76,17 @@ impl Aws {
             .clone()
             .zip(config.member_external_id.clone());
         Self {
-            own: Reach::new(Arc::clone(session), None),
+            own: AccountClients::new(Arc::clone(session), None),
             members: settings.map(|(role, external_id)| Members {
                 sessions: MemberSessions::new(Arc::clone(session), role, external_id),
-                reaches: Mutex::default(),
+                clients: Mutex::default(),
             }),
             notifier: Notifier::new(config, Arc::clone(session)),
         }
     }
 
     /// What reads and repairs in `home`.
-    fn reach<C>(&self, home: &Home, by: &Invocation<C>) -> Arc<Reach> {
+    fn clients_of<C>(&self, home: &Home, by: &Invocation<C>) -> Arc<AccountClients> {
         let (Some(members), Some(account), Some(region)) =
             (&self.members, &home.account, &home.region)
         else {
@@ -95,21 +95,21 @@ impl Aws {
         if *home == by.own {
             return Arc::clone(&self.own);
         }
-        let mut reaches = (members.reaches.lock()).unwrap_or_else(PoisonError::into_inner);
-        if reaches.len() >= MOST_REACHES && !reaches.contains_key(home) {
-            reaches.clear();
+        let mut clients = (members.clients.lock()).unwrap_or_else(PoisonError::into_inner);
+        if clients.len() >= MOST_KEPT && !clients.contains_key(home) {
+            clients.clear();
         }
         let new = || {
             let session = members.sessions.session(account, region);
-            Reach::new(session, Some(Arc::clone(&self.own.live)))
+            AccountClients::new(session, Some(Arc::clone(&self.own.live)))
         };
-        Arc::clone(reaches.entry(home.clone()).or_insert_with(new))
+        Arc::clone(clients.entry(home.clone()).or_insert_with(new))
     }
 
     /// What was read of `home` in this invocation, or before it by at most `age`.
     fn recent<C>(&self, home: &Home, age: Duration, by: &Invocation<C>) -> Arc<Recent<LiveState>> {
-        let reach = self.reach(home, by);
-        let (reads, kept) = (Arc::clone(&reach.live), Arc::clone(&reach.kept));
+        let clients = self.clients_of(home, by);
+        let (reads, kept) = (Arc::clone(&clients.live), Arc::clone(&clients.kept));
         Arc::new(Recent::new(reads, kept, by.began, age))
     }
 }
@@ -139,10 +139,10 @@ impl Services for Aws {
     ) -> Plan {
         let node = incident.nodes().next();
         let home = node.map_or_else(|| by.home.clone(), |node| by.home_of(node));
-        let reach = self.reach(&home, by);
+        let clients = self.clients_of(&home, by);
         let task = Task {
             incident,
-            clients: &reach.repairs,
+            clients: &clients.repairs,
             guardrails: &by.guardrails_of(&home),
             now: by.now,
             ends_at: by.ends_at,
@@ -150,7 +150,7 @@ impl Services for Aws {
         };
         let plan = execute(task, memory, state).await;
         if wrote(plan.outcome.status) {
-            reach.kept.forget();
+            clients.kept.forget();
         }
         plan
     }

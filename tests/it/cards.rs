@@ -98,7 +98,7 @@ async fn each_planted_fault_has_a_card_that_names_it() {
     insta::assert_snapshot!(names.given(&cards.join("\n\n")));
 }
 
-/// Whoever may read nothing is told so, by each question.
+/// Whoever may read nothing sees that at each question.
 #[tokio::test]
 async fn a_card_of_which_every_call_is_denied_says_who_can_look() {
     let account = Account::fresh().await;

@@ -112,7 +112,7 @@ async fn a_topic_that_refuses_does_not_stop_the_bus_and_the_end_reaches_both() {
         function.failure(&fault).await;
     }
     let opened = bus.take_json().await;
-    assert_eq!(kinds(&opened).len(), 1, "it is told once");
+    assert_eq!(kinds(&opened).len(), 1, "it is notified once");
     scene.proxy.clear_rules();
     functions[2].handle(&works).await;
     let resolved = bus.take_json().await;

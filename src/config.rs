@@ -66,7 +66,7 @@ pub struct Config {
     pub own_log_group: Option<String>,
     /// The function's own name. Absent outside Lambda.
     pub function: Option<String>,
-    /// The function's own Region; a repair never leaves it.
+    /// The function's own Region; a repair leaves it through the member role alone.
     pub region: Region,
 }
 

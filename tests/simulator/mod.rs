@@ -20,10 +20,13 @@ mod table;
 mod verdict;
 mod world;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ops::Range;
 
 use fleet::Setup;
+
+use crate::notify::kind::NotificationKind;
 
 /// Seeds and nodes of a fleet where nothing else is asked for.
 const SEEDS: Range<u64> = 0..4;
@@ -47,8 +50,11 @@ fn weeks_of_a_fleet_are_notified_as_promised() {
     for seed in seeds() {
         let setup = Setup::of(seed, nodes);
         let outcome = run::run(setup.clone());
+        let sent = outcome.sent.iter();
+        let incidents: BTreeSet<&str> = sent.clone().map(|one| one.key.as_str()).collect();
+        let reminders = sent.filter(|one| one.kind == NotificationKind::Reminder);
         println!(
-            "seed {seed}: {} batches in {} invocations, {} cut off, {} failed, {} operations, {} conflicts, {} messages, {} writes",
+            "seed {seed}: {} batches in {} invocations, {} cut off, {} failed, {} operations, {} conflicts, {} messages of {} incidents with {} reminders, {} writes",
             outcome.batches.len(),
             outcome.calls,
             outcome.cut,
@@ -56,6 +62,8 @@ fn weeks_of_a_fleet_are_notified_as_promised() {
             outcome.table.operations,
             outcome.table.conflicts,
             outcome.sent.len(),
+            incidents.len(),
+            reminders.count(),
             outcome.written.len(),
         );
         let complaints = verdict::complaints(&outcome);

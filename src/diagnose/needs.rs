@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::{Check, CheckResult, CheckStatus, Hybrid, OfHybrid, Query, Subject};
 use super::checks::{CHECKS, agent_version};
 use super::diagnosis::{Diagnosis, Live};
-use super::facts::{Facts, Fetched};
+use super::facts::{Facts, Fetched, Registrations, is_silent};
 use super::network;
 use super::verdict::decide;
 use crate::cause::Cause;
@@ -17,6 +17,8 @@ use crate::node::{Home, InstanceId, Node, NodeId, Partition, Region};
 pub struct Needs {
     /// For which instances each kind of look is wanted.
     wanted: BTreeMap<Query, BTreeSet<InstanceId>>,
+    /// Those of whose sessions a log says something.
+    session_logged: BTreeSet<InstanceId>,
     /// Hybrid nodes, of which Systems Manager alone can be asked.
     hybrid: BTreeSet<NodeId>,
     /// The services to whose endpoints a way is looked for.
@@ -61,6 +63,9 @@ impl Needs {
                 let denied = (action.to_owned(), resource.map(str::to_owned));
                 needs.denied.entry(id.clone()).or_default().insert(denied);
             }
+            if queries.contains(&Query::SessionPreferences) && !is_by_id(finding) {
+                needs.session_logged.insert(id.clone());
+            }
             for ask in queries {
                 needs.wanted.entry(ask).or_default().insert(id.clone());
             }
@@ -71,6 +76,13 @@ impl Needs {
     /// The instances for which `ask` is wanted, sorted.
     pub fn wanted(&self, ask: Query) -> impl Iterator<Item = &InstanceId> {
         self.wanted.get(&ask).into_iter().flatten()
+    }
+
+    /// Whether the preferences of Session Manager are to be read: on a node that does not report no
+    /// session starts whatever they are, and only a log may still say that they were at fault.
+    pub fn session_preferences(&self, registrations: &Registrations) -> bool {
+        self.wanted(Query::SessionPreferences)
+            .any(|id| self.session_logged.contains(id) || !is_silent(id, registrations))
     }
 
     /// The nodes of which Systems Manager is asked, sorted.

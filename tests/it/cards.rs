@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::by_id::{HYBRID, aged, diagnose};
 use crate::support::account::Account;
 use crate::support::planted::{MEMBERS, PlantedFleet};
-use crate::support::proxy::{Effect, ec2_denied, iam_denied, json_answer};
+use crate::support::proxy::{Call, Effect, ec2_denied, iam_denied, json_answer};
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a pattern")
@@ -65,19 +65,23 @@ async fn each_planted_fault_has_a_card_that_names_it() {
     let fleet = PlantedFleet::build(&account, 1).await;
     let ids: Vec<&str> = fleet.instances.iter().map(|(id, _)| id.as_str()).collect();
     let pinged = jiff::Timestamp::now().as_second() - 80 * 60;
-    let lost = |id: &&str| {
-        json!({"InstanceId": id, "PingStatus": "ConnectionLost", "LastPingDateTime": pinged,
-            "AgentVersion": "3.3.4793.0", "PlatformType": "Linux"})
-    };
-    let lost: Vec<Value> = ids.iter().map(lost).collect();
     let proxy = &account.proxy;
-    let lost = json_answer(json!({"InstanceInformationList": lost}));
-    proxy.on("DescribeInstanceInformation", lost);
-    let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
-    proxy.on("GetServiceSetting", json_answer(off));
-    proxy.on("SimulatePrincipalPolicy", iam_denied());
+    let answering = |ping: &str| {
+        let one = |id: &&str| {
+            json!({"InstanceId": id, "PingStatus": ping, "LastPingDateTime": pinged,
+                "AgentVersion": "3.3.4793.0", "PlatformType": "Linux"})
+        };
+        let all: Vec<Value> = ids.iter().map(one).collect();
+        let all = json_answer(json!({"InstanceInformationList": all}));
+        proxy.clear_rules();
+        proxy.on("DescribeInstanceInformation", all);
+        let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
+        proxy.on("GetServiceSetting", json_answer(off));
+        proxy.on("SimulatePrincipalPolicy", iam_denied());
+        proxy.on("DescribeInstances", Effect::Edit(aged));
+    };
 
-    proxy.on("DescribeInstances", Effect::Edit(aged));
+    answering("ConnectionLost");
     let output = diagnose(&account, &ids).await;
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -96,6 +100,24 @@ async fn each_planted_fault_has_a_card_that_names_it() {
         .map(|id| card_of(id).expect("its card"))
         .collect();
     insta::assert_snapshot!(names.given(&cards.join("\n\n")));
+
+    // Each by itself takes few calls, even where sessions have a key, a bucket and a log group.
+    let preferences = json!({"inputs": {"kmsKeyId": "alias/sessions", "s3BucketName": "sessions",
+        "s3EncryptionEnabled": true, "cloudWatchLogGroupName": "/ssm/sessions",
+        "cloudWatchEncryptionEnabled": true}});
+    let preferences = json!({"Content": preferences.to_string()});
+    for (ping, reports) in [("ConnectionLost", false), ("Online", true)] {
+        answering(ping);
+        proxy.on("GetDocument", json_answer(preferences.clone()));
+        for id in &ids {
+            proxy.forget();
+            diagnose(&account, &[id]).await;
+            let calls: Vec<String> = proxy.calls().iter().map(Call::name).collect();
+            let sessions = calls.contains(&"ssm:GetDocument".to_owned());
+            assert_eq!(sessions, reports, "{id}: {calls:?}");
+            assert!(calls.len() <= 25, "{id}: {} {calls:?}", calls.len());
+        }
+    }
 }
 
 /// Whoever may read nothing sees that at each question.

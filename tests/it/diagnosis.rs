@@ -195,13 +195,20 @@ async fn an_agent_that_has_reported_since_is_well() {
 
 const DENIED: &str = "2024-11-04 10:05:29.6439 WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: retrieved credentials failed to report to ssm. Error: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/Sound/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0\n";
 
-/// What the simulator answers about `ssm:UpdateInstanceInformation`, all else
-/// being allowed; its pages hold `per_page` actions.
-fn simulated(decision: &'static str, more: &'static str, last_page: bool) -> Effect {
+/// What the simulator answers about `ssm:UpdateInstanceInformation` on the resource `on`, all
+/// else being allowed. The last page has that alone.
+fn simulated(on: &str, decision: &str, more: &str, last_page: bool) -> Effect {
+    // What is of the organisation stands beside the results for each resource.
+    let (of_action, of_resource) = match more.starts_with("<Organizations") {
+        true => (more, ""),
+        false => ("", more),
+    };
     let ping = format!(
         "<member><EvalActionName>ssm:UpdateInstanceInformation</EvalActionName>\
-         <EvalResourceName>*</EvalResourceName><EvalDecision>{decision}</EvalDecision>{more}\
-         </member>"
+         <EvalResourceName>*</EvalResourceName><EvalDecision>implicitDeny</EvalDecision>\
+         {of_action}<ResourceSpecificResults><member><EvalResourceName>{on}</EvalResourceName>\
+         <EvalResourceDecision>{decision}</EvalResourceDecision>{of_resource}</member>\
+         </ResourceSpecificResults></member>"
     );
     let rest = "<IsTruncated>false</IsTruncated>";
     let next = "<IsTruncated>true</IsTruncated><Marker>more</Marker>";
@@ -247,11 +254,6 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
                          </MissingContextValues>";
     const SCP: &str = "<OrganizationsDecisionDetail><AllowedByOrganizations>false\
                        </AllowedByOrganizations></OrganizationsDecisionDetail>";
-    const LACKS_FOR_RESOURCE: &str = "<ResourceSpecificResults><member>\
-                             <EvalResourceName>x</EvalResourceName>\
-                             <EvalResourceDecision>implicitDeny</EvalResourceDecision>\
-                             <MissingContextValues><member>aws:PrincipalTag/x</member>\
-                             </MissingContextValues></member></ResourceSpecificResults>";
     const MAY_DENY: &str = "a policy of the organisation may deny it";
     // The last: how often the policies themselves are listed.
     for (decision, more, status, says, listed) in [
@@ -272,7 +274,7 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
         ("implicitDeny", SCP, "unknown", MAY_DENY, 1),
         ("explicitDeny", SCP, "unknown", MAY_DENY, 1),
         ("implicitDeny", LACKS, "ok", "allow ssm:Update", 1),
-        ("allowed", LACKS_FOR_RESOURCE, "ok", "allow ssm:Update", 1),
+        ("allowed", LACKS, "ok", "allow ssm:Update", 1),
         ("allowed", "", "ok", "allow ssm:Update", 0),
     ] {
         let scene = Scene::new().await;
@@ -281,8 +283,9 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
         scene.put_role_policy("Sound", all).await;
         let proxy = &scene.proxy;
         let action = "SimulatePrincipalPolicy";
-        proxy.rule(action, 0, 1, simulated(decision, more, false));
-        proxy.on(action, simulated(decision, more, true));
+        let on = format!("arn:aws:ec2:us-east-1:{}:instance/{id}", scene.id);
+        proxy.rule(action, 0, 1, simulated(&on, decision, more, false));
+        proxy.on(action, simulated(&on, decision, more, true));
         proxy.on(
             "DescribeInstanceInformation",
             json_answer(json!({"InstanceInformationList": []})),
@@ -296,70 +299,58 @@ async fn the_simulators_answer_decides_over_all_its_pages() {
         let proved = incident["confidence"] == "confirmed";
         assert_eq!(proved, status == "failed", "{incident:#}");
         let asked = proxy.calls_of(action);
-        // Two pages of the first answer, and one of each other.
-        assert_eq!(asked.len(), 4);
+        // Two pages of one answer.
+        assert_eq!(asked.len(), 2);
         assert_eq!(proxy.calls_of("ListRolePolicies").len(), listed);
     }
 }
 
 #[tokio::test]
-async fn the_simulator_is_asked_without_the_organisation_and_on_each_actions_own_resource() {
+async fn the_simulator_is_asked_once_without_the_organisation_on_each_actions_own_resource() {
     const ON_CHANNEL: &str = "2024-11-04 10:22:31 ERROR [MessageGatewayService] Failed to get controlchannel token, error: CreateControlChannel failed with error: createControlChannel request failed: unexpected response from the service <AccessDeniedException>\n  <Message>User: arn:aws:sts::ACCOUNT:assumed-role/Sound/i-0123456789abcdef0 is not authorized to perform: ssmmessages:CreateControlChannel on resource: arn:aws:ssmmessages:us-east-1:ACCOUNT:control-channel/x</Message>\n</AccessDeniedException>\n";
     let scene = Scene::new().await;
     let id = scene.healthy_instance().await;
     let proxy = &scene.proxy;
-    proxy.on("SimulatePrincipalPolicy", simulated("allowed", "", true));
+    proxy.on(
+        "SimulatePrincipalPolicy",
+        simulated("*", "allowed", "", true),
+    );
     let nobody = json_answer(json!({"InstanceInformationList": []}));
     proxy.on("DescribeInstanceInformation", nobody);
     let mut function = scene.function(&[ANY_SEVERITY]).await;
     let log = ON_CHANNEL.replace("ACCOUNT", &scene.id);
     let log = scene.log(&id, &log);
     function.handle(&log).await;
-    let mut on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for call in proxy.calls_of("SimulatePrincipalPolicy") {
-        let field = |name: &str| call.fields.get(name).cloned();
-        let excluded: Vec<(&String, &String)> = call
+    let [call] = &proxy.calls_of("SimulatePrincipalPolicy")[..] else {
+        panic!("one call for the role");
+    };
+    let named = |list: &str| {
+        let fields = call
             .fields
             .iter()
-            .filter(|(name, _)| name.starts_with("PolicyExclusionList"))
-            .collect();
-        let [(name, value)] = excluded[..] else {
-            panic!("{:?}", call.fields);
-        };
-        assert_eq!(
-            (name.as_str(), value.as_str()),
-            ("PolicyExclusionList.member.1.PolicyType", "scp")
-        );
-        assert_eq!(field("ResourceArns.member.2"), None);
-        let resource = field("ResourceArns.member.1").expect("a resource is named");
-        let actions = call
-            .fields
-            .iter()
-            .filter(|(name, _)| name.starts_with("ActionNames."))
-            .map(|(_, action)| action.clone());
-        on.entry(resource).or_default().extend(actions);
-    }
-    let account = &scene.id;
-    let of = |arn: &str| {
-        let actions = on.get(&format!("arn:aws:{arn}").replace("ACCOUNT", account));
-        actions.map_or(String::new(), |set| {
-            set.iter().cloned().collect::<Vec<String>>().join(" ")
-        })
+            .filter(|(name, _)| name.starts_with(list));
+        let values: BTreeSet<String> = fields.map(|(_, value)| value.clone()).collect();
+        values.into_iter().collect::<Vec<String>>().join(" ")
     };
     assert_eq!(
-        of(&format!("ec2:us-east-1:ACCOUNT:instance/{id}")),
-        "ssm:ListInstanceAssociations ssm:UpdateInstanceInformation"
+        call.fields["PolicyExclusionList.member.1.PolicyType"],
+        "scp"
     );
-    assert_eq!(of("ssm:us-east-1:ACCOUNT:*"), "ssm:ListAssociations");
+    assert_eq!(named("PolicyExclusionList"), "scp");
     assert_eq!(
-        of("ssmmessages:us-east-1:ACCOUNT:*"),
-        "ssmmessages:CreateControlChannel ssmmessages:CreateDataChannel \
+        named("ActionNames."),
+        "ssm:ListAssociations ssm:ListInstanceAssociations ssm:UpdateInstanceInformation \
+         ssmmessages:CreateControlChannel ssmmessages:CreateDataChannel \
          ssmmessages:OpenControlChannel ssmmessages:OpenDataChannel"
     );
-    assert_eq!(
-        of("ssmmessages:us-east-1:ACCOUNT:control-channel/x"),
-        "ssmmessages:CreateControlChannel"
-    );
+    let on = [
+        format!("ec2:us-east-1:ACCOUNT:instance/{id}"),
+        "ssm:us-east-1:ACCOUNT:*".to_owned(),
+        "ssmmessages:us-east-1:ACCOUNT:*".to_owned(),
+        "ssmmessages:us-east-1:ACCOUNT:control-channel/x".to_owned(),
+    ];
+    let on = on.map(|arn| format!("arn:aws:{arn}").replace("ACCOUNT", &scene.id));
+    assert_eq!(named("ResourceArns."), on.join(" "));
 }
 
 const NO_DHMC: &str = "2024-11-04 10:04:05.4795 ERROR EC2RoleProvider Failed to connect to Systems Manager with SSM role credentials. error calling RequestManagedInstanceRoleToken: AccessDeniedException: Systems Manager's instance management role is not configured for account: 123456789012\n";

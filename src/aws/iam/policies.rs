@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_iam::config::http::HttpRequest;
-use aws_sdk_iam::types::{
-    AttachedPolicy, EvaluationResult, PermissionsBoundaryDecisionDetail,
-    PolicyEvaluationDecisionType, Statement,
-};
+use aws_sdk_iam::types::{AttachedPolicy, EvaluationResult, PolicyEvaluationDecisionType};
 
 use super::{decode, some};
 use crate::aws::error;
@@ -116,52 +113,48 @@ fn leave_out_scps(request: &mut HttpRequest) {
     *request.body_mut() = form.into();
 }
 
-/// What `result` says of what was asked. Where several resources were, it stands with the results
-/// for each, and the result itself is of all of them together; where one was, the context that is
-/// missing stands there alone.
+/// What `result` says of what was asked. It stands with the results for each resource; without
+/// them the result itself is of the resource that it names, or allows the action on all of them.
 fn simulated(result: &EvaluationResult, call: &SimulatePrincipalPolicy) -> Vec<SimulatedAction> {
-    let organization = result.organizations_decision_detail();
+    let SimulatePrincipalPolicy(_, asked) = call;
     let action = result.eval_action_name();
-    let answer = |resource: &str, decision, policies: &[Statement], lacks_context, boundary| {
-        let mut asked = call.1.iter();
-        asked.find(|(asked, on)| *asked == action && on == resource)?;
-        let policies = policies.iter();
-        let boundary: Option<&PermissionsBoundaryDecisionDetail> = boundary;
+    let of_action = asked.iter().filter(|(asked, _)| *asked == action);
+    let answer = |(_, on): &(&str, String)| {
+        let mut each = result.resource_specific_results().iter();
+        let own = each.find(|one| one.eval_resource_name() == on);
+        let whole = result.resource_specific_results().is_empty()
+            && (result.eval_resource_name() == Some(on)
+                || *result.eval_decision() == PolicyEvaluationDecisionType::Allowed);
+        let (decision, statements, boundary) = match own {
+            Some(own) => (
+                own.eval_resource_decision(),
+                own.matched_statements(),
+                own.permissions_boundary_decision_detail(),
+            ),
+            None => whole.then(|| {
+                (
+                    result.eval_decision(),
+                    result.matched_statements(),
+                    result.permissions_boundary_decision_detail(),
+                )
+            })?,
+        };
+        let lacking = own.map_or(&[][..], |own| own.missing_context_values());
+        let organization = result.organizations_decision_detail();
+        let policies = statements.iter();
         Some(SimulatedAction {
             action: action.to_owned(),
-            resource: resource.to_owned(),
+            resource: on.clone(),
             decision: known(decision)?,
             policies: policies
                 .filter_map(|statement| Some(statement.source_policy_id()?.to_owned()))
                 .collect(),
-            lacks_context,
+            lacks_context: !(lacking.is_empty() && result.missing_context_values().is_empty()),
             boundary_allows: boundary.map(|detail| detail.allowed_by_permissions_boundary()),
             organization_allows: organization.map(|detail| detail.allowed_by_organizations()),
         })
     };
-    let of_resources = result.resource_specific_results();
-    if !call.names_several() {
-        let lacks_context = !result.missing_context_values().is_empty()
-            || (of_resources.iter()).any(|one| !one.missing_context_values().is_empty());
-        let one = answer(
-            &call.1[0].1,
-            result.eval_decision(),
-            result.matched_statements(),
-            lacks_context,
-            result.permissions_boundary_decision_detail(),
-        );
-        return one.into_iter().collect();
-    }
-    let each = of_resources.iter().filter_map(|one| {
-        answer(
-            one.eval_resource_name(),
-            one.eval_resource_decision(),
-            one.matched_statements(),
-            !one.missing_context_values().is_empty(),
-            one.permissions_boundary_decision_detail(),
-        )
-    });
-    each.collect()
+    of_action.filter_map(answer).collect()
 }
 
 /// `None` for a decision that is not known.
@@ -177,37 +170,45 @@ fn known(decision: &PolicyEvaluationDecisionType) -> Option<Decision> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_iam::types::ResourceSpecificResult;
+    use aws_sdk_iam::types::builders::EvaluationResultBuilder;
 
     use super::*;
 
     /// As IAM answers about several resources: for all of them together something that none of
     /// them is, and each by itself.
     #[test]
-    fn of_several_resources_each_has_its_own_answer() {
+    fn each_resource_has_its_own_answer() {
+        use PolicyEvaluationDecisionType::{Allowed, ExplicitDeny, ImplicitDeny};
+
         let own = |name: &str, decision| {
             let result = ResourceSpecificResult::builder().eval_resource_name(name);
             let result = result.eval_resource_decision(decision).build();
             result.expect("it has what it must")
         };
-        let result = EvaluationResult::builder()
-            .eval_action_name("s3:PutObject")
-            .eval_resource_name("arn:aws:s3:::${BucketName}/${KeyName}")
-            .eval_decision(PolicyEvaluationDecisionType::ImplicitDeny)
-            .resource_specific_results(own("a", PolicyEvaluationDecisionType::Allowed))
-            .resource_specific_results(own("b", PolicyEvaluationDecisionType::ImplicitDeny))
-            .resource_specific_results(own("c", PolicyEvaluationDecisionType::ExplicitDeny))
-            .build();
-        let result = result.expect("it has what it must");
-        let asked = |asked: &[(&'static str, &str)]| {
-            let asked = asked.iter().map(|(action, on)| (*action, (*on).to_owned()));
-            let call = SimulatePrincipalPolicy("role".to_owned(), asked.collect());
+        let whole = |name: &str, decision| {
+            let result = EvaluationResult::builder().eval_action_name("s3:PutObject");
+            result.eval_resource_name(name).eval_decision(decision)
+        };
+        let answers = |result: EvaluationResultBuilder| {
+            let result = result.build().expect("it has what it must");
+            let asked = [
+                ("s3:PutObject", "a"),
+                ("s3:PutObject", "b"),
+                ("kms:Decrypt", "c"),
+            ];
+            let asked = asked.map(|(action, on)| (action, on.to_owned()));
+            let call = SimulatePrincipalPolicy("role".to_owned(), asked.to_vec());
             let answers = simulated(&result, &call).into_iter();
-            let answers = answers.map(|one| (one.resource, one.decision));
+            let answers = answers.map(|one| format!("{} {:?}", one.resource, one.decision));
             answers.collect::<Vec<_>>()
         };
-        let of_two = asked(&[("s3:PutObject", "a"), ("kms:Decrypt", "b")]);
-        assert_eq!(of_two, [("a".to_owned(), Decision::Allowed)]);
-        let of_one = asked(&[("s3:PutObject", "a")]);
-        assert_eq!(of_one, [("a".to_owned(), Decision::ImplicitDeny)]);
+        let of_each = whole("arn:aws:s3:::${BucketName}/${KeyName}", ImplicitDeny)
+            .resource_specific_results(own("a", Allowed))
+            .resource_specific_results(own("b", ImplicitDeny))
+            .resource_specific_results(own("c", ExplicitDeny));
+        assert_eq!(answers(of_each), ["a Allowed", "b ImplicitDeny"]);
+        assert_eq!(answers(whole("*", Allowed)), ["a Allowed", "b Allowed"]);
+        assert_eq!(answers(whole("*", ImplicitDeny)), [""; 0]);
+        assert_eq!(answers(whole("b", ImplicitDeny)), ["b ImplicitDeny"]);
     }
 }

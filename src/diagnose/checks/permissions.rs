@@ -64,12 +64,12 @@ fn evaluated(logged: &str) -> Option<&'static str> {
 }
 
 /// What the simulator is asked for a role whose nodes log that `denied`, each
-/// an action and perhaps the resource it was denied on: resources and actions.
+/// an action and perhaps the resource it was denied on: actions with the ARN that each is called on.
 #[cfg(any(feature = "aws", test))]
 pub(crate) fn to_simulate<'a>(
     place: &Place<'_>,
     denied: impl Iterator<Item = (&'a str, Option<&'a str>)>,
-) -> BTreeMap<String, BTreeSet<&'static str>> {
+) -> Vec<(&'static str, String)> {
     let needed = NEEDED.iter().map(|action| (*action, None));
     let denied = denied.filter_map(|(action, on)| Some((evaluated(action)?, on)));
     let mut asked: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
@@ -81,11 +81,14 @@ pub(crate) fn to_simulate<'a>(
             }
         }
     }
-    asked
+    let asked = asked.into_iter();
+    let each =
+        asked.flat_map(|(arn, actions)| actions.into_iter().map(move |one| (one, arn.clone())));
+    each.collect()
 }
 
-/// Calls of the simulator for one role at most: logs may name any number of
-/// resources. What it was not asked about the policies decide.
+/// Resources that the simulator is asked about for one role at most: logs may name any
+/// number. What it was not asked about the policies decide.
 #[cfg(any(feature = "aws", test))]
 const MOST_RESOURCES: usize = 12;
 

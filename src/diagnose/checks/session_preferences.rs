@@ -16,7 +16,7 @@ use crate::diagnose::check::{
 };
 #[cfg(any(feature = "aws", test))]
 use crate::diagnose::facts::SessionFacts;
-use crate::diagnose::facts::{Fetched, RoleFacts, known};
+use crate::diagnose::facts::{Fetched, RoleFacts, is_silent, known};
 use crate::diagnose::preferences::{Named, Preferences};
 use crate::node::Region;
 
@@ -57,13 +57,19 @@ const UNUSABLE_STATES: &[(&str, &str)] = &[
 fn evaluate(subject: &Subject<'_>) -> Result<CheckResult, CheckResult> {
     let instance = subject.existing_instance()?;
     let role = subject.own_role(instance);
-    let session = &subject.facts.session;
-    if session.preferences == Some(Fetched::Missing) {
+    let document = subject.facts.session.preferences.as_ref();
+    if document.is_none() && is_silent(&instance.id, &subject.facts.registrations) {
+        let note = format!(
+            "{} does not report: no session starts, whatever the preferences of Session Manager are.",
+            instance.id
+        );
+        return Err(CheckResult::skipped(note));
+    }
+    if document == Some(&Fetched::Missing) {
         let note = "Session Manager has no preferences in this account and Region.";
         return role.map(|_| CheckResult::ok(note));
     }
     let what = "what the preferences of Session Manager ask for";
-    let document = session.preferences.as_ref();
     let preferences = known(document, "the document SSM-SessionManagerRunShell")
         .and_then(|document| Preferences::read(document))
         .map_err(|why| CheckResult::undetermined(what, &why))?;

@@ -9,7 +9,7 @@ mod ssm;
 
 use std::collections::BTreeMap;
 
-use crate::node::{InstanceId, NodeId};
+use crate::node::InstanceId;
 
 pub use health::{ConsoleFacts, ScheduledEvent, StatusFacts};
 pub use identity::{
@@ -24,7 +24,7 @@ pub use network::{
     VpcFacts,
 };
 pub use session::{KeyFacts, SessionFacts};
-pub use ssm::{ActivationFacts, RegistrationFacts};
+pub use ssm::{ActivationFacts, RegistrationFacts, Registrations, is_silent};
 
 /// Tags under this prefix are ours; no other tag is kept.
 pub const OPT_IN_TAG_PREFIX: &str = "ssm-agent-triage:";
@@ -69,7 +69,7 @@ pub struct Facts {
     /// By DHCP option set id.
     pub dhcp_options: BTreeMap<String, Fetched<DhcpFacts>>,
     /// What Systems Manager knows of each node.
-    pub registrations: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
+    pub registrations: Registrations,
     /// By the id of the activation.
     pub activations: BTreeMap<String, Fetched<ActivationFacts>>,
     pub session: SessionFacts,

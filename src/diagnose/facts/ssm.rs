@@ -1,8 +1,11 @@
 //! A node as Systems Manager knows it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use crate::node::NodeId;
+use super::Fetched;
+use crate::node::{InstanceId, NodeId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistrationFacts {
@@ -31,6 +34,18 @@ pub struct ActivationFacts {
     /// Nodes that it may register, and has registered.
     pub limit: i32,
     pub used: i32,
+}
+
+/// What Systems Manager knows of each node that it was asked about.
+pub type Registrations = BTreeMap<NodeId, Fetched<RegistrationFacts>>;
+
+/// Whether Systems Manager says that this instance does not report, or never did.
+pub fn is_silent(id: &InstanceId, registrations: &Registrations) -> bool {
+    match registrations.get(&NodeId::Instance(id.clone())) {
+        Some(Fetched::Found(found)) => !found.is_online(),
+        Some(Fetched::Missing) => true,
+        Some(Fetched::Failed(_)) | None => false,
+    }
 }
 
 impl RegistrationFacts {

@@ -103,13 +103,6 @@ macro_rules! calls {
     };
 }
 
-impl SimulatePrincipalPolicy {
-    /// Whether it asks about several resources: then each has an answer of its own.
-    pub(crate) fn names_several(&self) -> bool {
-        self.1.iter().any(|(_, resource)| *resource != self.1[0].1)
-    }
-}
-
 /// Values that one filter of EC2 takes.
 const EC2_FILTER: usize = 200;
 

@@ -62,14 +62,14 @@ pub(super) fn take_roles(profiles: &mut Profiles, roles: &BTreeMap<String, Fetch
     }
 }
 
-/// The questions to the simulator by role. Each role once: where several
-/// instances have it, one question stands for all of them.
+/// What the simulator is asked by role, in one call each: it evaluates each action on each
+/// resource. Where several instances have the role, one of them stands for all.
 pub(super) fn simulations(
     needs: &Needs,
     instances: &Instances,
     profiles: &Profiles,
     session: &SessionFacts,
-) -> BTreeMap<String, Vec<SimulatePrincipalPolicy>> {
+) -> BTreeMap<String, SimulatePrincipalPolicy> {
     let Some((region, partition)) = needs
         .region()
         .and_then(|region| Some((region, region.partition().arn()?)))
@@ -95,48 +95,29 @@ pub(super) fn simulations(
             },
         };
         let denied = ids.iter().flat_map(|id| needs.denied(id));
-        let of_resource = to_simulate(&place, denied)
-            .into_iter()
-            .map(|(resource, actions)| {
-                let on = |action| (action, resource.clone());
-                actions.into_iter().map(on).collect()
-            });
-        // One call for all of them: what it leaves open is read in the role's policies, and none
-        // of them is denied for want of a statement alone.
-        let named = session_preferences::to_simulate(session, &place);
-        let calls = of_resource.chain([named]).filter(|asked| !asked.is_empty());
-        let calls = calls.map(|asked| SimulatePrincipalPolicy(role.arn.clone(), asked));
-        (name.to_owned(), calls.collect())
+        let mut asked = to_simulate(&place, denied);
+        asked.extend(session_preferences::to_simulate(session, &place));
+        (
+            name.to_owned(),
+            SimulatePrincipalPolicy(role.arn.clone(), asked),
+        )
     });
     asked.collect()
 }
 
-pub(super) async fn simulate<R: AwsReader>(
-    reads: Arc<Recent<R>>,
-    calls: Vec<SimulatePrincipalPolicy>,
-) -> Result<Simulated, CallError> {
-    let mut simulated = Simulated::default();
-    for call in calls {
-        simulated.actions.extend(reads.one(call).await?);
-    }
-    Ok(simulated)
-}
-
-/// The roles of which the simulator did not answer or leaves a doubt. Of `calls` those that name
-/// several resources may have an answer for some of them.
+/// The roles of which the simulator did not answer for all that it was asked, or leaves a doubt.
 pub(super) fn undecided(
     simulations: &BTreeMap<String, Fetched<Simulated>>,
-    calls: &BTreeMap<String, Vec<SimulatePrincipalPolicy>>,
+    calls: &BTreeMap<String, SimulatePrincipalPolicy>,
 ) -> Vec<String> {
     let undecided = simulations
         .iter()
         .filter(|(role, read)| match read.found() {
             Some(simulated) => {
-                let mut of_several = calls[*role].iter().filter(|call| call.names_several());
                 let unanswered =
                     |(action, arn): &(&str, String)| simulated.answer(action, arn).is_none();
                 simulated.actions.iter().any(|one| one.doubt().is_some())
-                    || of_several.any(|call| call.1.iter().any(unanswered))
+                    || calls[*role].1.iter().any(unanswered)
             }
             None => true,
         });

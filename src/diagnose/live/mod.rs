@@ -1,9 +1,9 @@
 //! Reads what the checks need: each thing once, several at a time, and no
 //! longer than the time allows.
 //!
-//! Who a node is, where it stands in the network and what Systems Manager
-//! knows of it are read side by side; within each, what an answer names is
-//! read next. A read that is denied, fails or is late is a fact like any
+//! Instances and what Systems Manager knows of the nodes come first. Who a node is
+//! and where it stands in the network are read side by side; within each, what an
+//! answer names is read next. A read that is denied, fails or is late is a fact like any
 //! other: it says why, and the checks that need it answer `unknown`.
 
 mod calls;
@@ -19,7 +19,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::check::Query;
-use super::facts::{ConsoleFacts, EndpointFacts, Facts, Fetched, InstanceFacts, RegistrationFacts};
+use super::facts::{
+    ConsoleFacts, EndpointFacts, Facts, Fetched, InstanceFacts, Registrations, Simulated,
+};
 use super::needs::Needs;
 use crate::node::{InstanceId, NodeId};
 pub(crate) use calls::*;
@@ -49,29 +51,38 @@ pub(crate) async fn read<R: AwsReader>(
 
 /// As [`read`], where what Systems Manager knows of some nodes was read already.
 pub(crate) async fn read_beside<R: AwsReader>(
-    known: BTreeMap<NodeId, Fetched<RegistrationFacts>>,
+    known: Registrations,
     needs: &Needs,
     reads: &Arc<Recent<R>>,
     until: Instant,
 ) -> Facts {
     let reader = Reader::new(Arc::clone(reads), until);
     let mut facts = Facts::default();
-    let of_instances = async {
-        (facts.session, facts.instances) = tokio::join!(
-            session::read(needs, &reader),
+    let of_nodes = async {
+        let unknown = needs.registered().filter(|id| !known.contains_key(id));
+        (facts.instances, facts.registrations) = tokio::join!(
             reader.list(needs.wanted(Query::Instance).cloned()),
+            reader.list(unknown),
         );
-        let (session, instances) = (&facts.session, &facts.instances);
+        facts.registrations.extend(known.clone());
+        let (instances, registrations) = (&facts.instances, &facts.registrations);
         let of = |query, ids: fn(&InstanceFacts) -> &[String]| ids_of(query, needs, instances, ids);
         let vpc: fn(&InstanceFacts) -> &[String] = |instance| instance.vpc.as_slice();
         let subnet: fn(&InstanceFacts) -> &[String] = |instance| instance.subnet.as_slice();
         let identity = async {
             let names = identity::profiles(needs, Query::Profile, instances);
-            facts.profiles = reader.each(names, GetInstanceProfile).await;
+            (facts.profiles, facts.session) = tokio::join!(
+                reader.each(names, GetInstanceProfile),
+                session::read(needs, registrations, &reader),
+            );
             let names = identity::profiles(needs, Query::Role, instances);
             let roles = identity::roles(&names, &facts.profiles);
-            let calls = identity::simulations(needs, instances, &facts.profiles, session);
-            let simulate = |reads, role: String| identity::simulate(reads, calls[&role].clone());
+            let (profiles, session) = (&facts.profiles, &facts.session);
+            let calls = identity::simulations(needs, instances, profiles, session);
+            let simulate = |reads: Arc<Recent<R>>, role: String| {
+                let call = calls[&role].clone();
+                async move { reads.one(call).await.map(|actions| Simulated { actions }) }
+            };
             let (roles, simulations) = tokio::join!(
                 reader.each(roles, GetRole),
                 reader.each_by(calls.keys().cloned(), simulate),
@@ -88,6 +99,15 @@ pub(crate) async fn read_beside<R: AwsReader>(
         };
         let endpoints = async {
             facts.endpoints = reader.lists(of(Query::Endpoints, vpc)).await;
+            // Their private names alone depend on it.
+            let named = |id: &String| {
+                let of_vpc = facts.endpoints.get(id).and_then(Fetched::found);
+                of_vpc.is_none_or(|all| all.iter().any(|endpoint| endpoint.private_dns))
+            };
+            let named = of(Query::Dns, vpc).into_iter().filter(named);
+            let hostnames = reader.each(named, |vpc| {
+                DescribeVpcAttribute(vpc, VpcAttribute::DnsHostnames)
+            });
             // A policy is judged without their addresses and groups.
             let on_path = needs.is_wanted(Query::SecurityGroups);
             let all = facts.endpoints.values().filter_map(Fetched::found);
@@ -97,8 +117,11 @@ pub(crate) async fn read_beside<R: AwsReader>(
             let interfaces = meant.iter().flat_map(|one| one.interfaces.iter().cloned());
             let groups = meant.iter().flat_map(|one| one.groups.iter().cloned());
             let own = of(Query::SecurityGroups, |one| &one.network.groups);
-            (facts.interfaces, facts.groups) =
-                tokio::join!(reader.list(interfaces), reader.list(groups.chain(own)));
+            (facts.interfaces, facts.groups, facts.dns_hostnames) = tokio::join!(
+                reader.list(interfaces),
+                reader.list(groups.chain(own)),
+                hostnames,
+            );
         };
         let dns = async {
             facts.vpcs = reader.list(of(Query::Dns, vpc)).await;
@@ -106,10 +129,7 @@ pub(crate) async fn read_beside<R: AwsReader>(
             let options = options.filter_map(|vpc| vpc.dhcp_options.clone());
             facts.dhcp_options = reader.list(options).await;
         };
-        let attribute = |attribute| {
-            let call = move |vpc| DescribeVpcAttribute(vpc, attribute);
-            reader.each(of(Query::Dns, vpc), call)
-        };
+        let support = |vpc| DescribeVpcAttribute(vpc, VpcAttribute::DnsSupport);
         let imds_off = |query| {
             let found = needs
                 .wanted(query)
@@ -122,16 +142,19 @@ pub(crate) async fn read_beside<R: AwsReader>(
         let any_off = imds_off(Query::ImdsDefaults).next().map(|_| ());
         let templates =
             imds_off(Query::LaunchTemplate).filter_map(|one| one.launch.template.clone());
+        let found = registrations.values().filter_map(Fetched::found);
+        let hybrid = found.filter(|one| matches!(one.id, NodeId::Hybrid(_)));
+        let activations = hybrid.filter_map(|one| one.activation.clone());
         let ((), (), (), (), (), (), (), (), (), templates, defaults) = tokio::join!(
             identity,
+            async { facts.activations = reader.list(activations).await },
             async { facts.acls = reader.lists(of(Query::NetworkAcl, vpc)).await },
             async { facts.route_tables = reader.lists(of(Query::RouteTables, vpc)).await },
             endpoints,
             async { facts.subnets = reader.list(of(Query::Subnet, subnet)).await },
             dns,
             async { facts.statuses = reader.list(checked).await },
-            async { facts.dns_support = attribute(VpcAttribute::DnsSupport).await },
-            async { facts.dns_hostnames = attribute(VpcAttribute::DnsHostnames).await },
+            async { facts.dns_support = reader.each(of(Query::Dns, vpc), support).await },
             reader.each(templates, DescribeLaunchTemplateVersions),
             reader.each(any_off, |()| GetInstanceMetadataDefaults()),
         );
@@ -154,16 +177,7 @@ pub(crate) async fn read_beside<R: AwsReader>(
         let role = role.filter(|name| !name.is_empty()).map(str::to_owned);
         facts.dhmc_role = reader.each(role, GetRole).await.into_values().next();
     };
-    let registered = async {
-        let unknown = needs.registered().filter(|id| !known.contains_key(id));
-        facts.registrations = reader.list(unknown).await;
-        facts.registrations.extend(known.clone());
-        let found = facts.registrations.values().filter_map(Fetched::found);
-        let hybrid = found.filter(|one| matches!(one.id, NodeId::Hybrid(_)));
-        let activations = hybrid.filter_map(|one| one.activation.clone());
-        facts.activations = reader.list(activations).await;
-    };
-    tokio::join!(of_instances, registered, dhmc);
+    tokio::join!(of_nodes, dhmc);
     facts.consoles = consoles(needs, &facts, &reader).await;
     facts
 }

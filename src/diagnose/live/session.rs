@@ -3,15 +3,19 @@
 use super::calls::{AwsReader, DescribeKey, DescribeLogGroups, GetBucketEncryption, GetDocument};
 use super::reader::Reader;
 use crate::diagnose::check::Query;
-use crate::diagnose::facts::{Fetched, SessionFacts};
+use crate::diagnose::facts::{Fetched, Registrations, SessionFacts};
 use crate::diagnose::needs::Needs;
 use crate::diagnose::preferences::{Named, Preferences};
 
 /// The document that holds the preferences.
 const PREFERENCES: &str = "SSM-SessionManagerRunShell";
 
-pub(super) async fn read<R: AwsReader>(needs: &Needs, reader: &Reader<R>) -> SessionFacts {
-    let wanted = needs.is_wanted(Query::SessionPreferences);
+pub(super) async fn read<R: AwsReader>(
+    needs: &Needs,
+    registrations: &Registrations,
+    reader: &Reader<R>,
+) -> SessionFacts {
+    let wanted = needs.session_preferences(registrations);
     let document = wanted.then(|| PREFERENCES.to_owned());
     let preferences = reader.each(document, GetDocument).await;
     let preferences = preferences.into_values().next();

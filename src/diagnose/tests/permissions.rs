@@ -89,10 +89,7 @@ fn simulated_for(instance: &str, change: impl Fn(&mut SimulatedAction)) -> Facts
     };
     let denied = [("ec2messages:GetMessages", None), (STATUS, None)];
     let asked = to_simulate(&place, denied.into_iter());
-    let asked = asked
-        .into_iter()
-        .flat_map(|(arn, actions)| actions.into_iter().map(move |action| (arn.clone(), action)));
-    let actions = asked.map(|(resource, action)| {
+    let actions = asked.into_iter().map(|(action, resource)| {
         let mut answer = SimulatedAction {
             action: action.to_owned(),
             resource,

@@ -7,6 +7,9 @@ use super::facts::KeyFacts;
 use crate::command::is_made_of;
 use crate::node::Region;
 
+/// The document that holds them.
+pub(crate) const DOCUMENT: &str = "SSM-SessionManagerRunShell";
+
 /// The inputs of a Session document ("Session document schema"). What is empty is not named.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::preferences;
 use crate::cause::Cause;
 
 /// What calls for a reader first.
@@ -124,6 +125,8 @@ pub enum Fault {
     DhmcRole {
         role: String,
     },
+    /// The preferences of Session Manager ask for what is not there.
+    SessionPreferences,
 }
 
 impl Fault {
@@ -141,6 +144,7 @@ impl Fault {
             Self::Acl { acl, .. } => acl,
             Self::Route { table, .. } | Self::NoPublicAddress { table } => table,
             Self::DnsSupport { vpc } => vpc,
+            Self::SessionPreferences => preferences::DOCUMENT,
         }
     }
 }

@@ -65,7 +65,12 @@ pub(super) fn scope(cause: Cause, finding: &Finding, live: &Live, fault: Option<
             ScopeKind::Template,
             unknown::scope_id(error_details.template.as_deref().unwrap_or_default()),
         ),
-        ScopeKind::Node | ScopeKind::Nodes => on_node(node),
+        // One set of preferences is for all nodes, and one role for those that have it.
+        ScopeKind::Node | ScopeKind::Nodes => match fault {
+            Some(Fault::SessionPreferences) => of(ScopeKind::AccountRegion, account_region(node)),
+            Some(Fault::PolicyDenies { role, .. }) => of(ScopeKind::Role, role.clone()),
+            Some(_) | None => on_node(node),
+        },
     }
 }
 

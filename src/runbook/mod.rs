@@ -147,7 +147,8 @@ fn at_fault(sheet: &Sheet, situation: &Situation<'_>) -> Vec<Step> {
     expand::each_once(steps)
 }
 
-/// The name of a fault's kind in the sheets. A resource that only leaves a doubt has none.
+/// The name of a fault's kind in the sheets. A resource that only leaves a doubt, or of which the
+/// check says everything, has none.
 fn kind_of(fault: &Fault) -> Option<FaultKind> {
     Some(match fault {
         Fault::MissingActions { .. } => FaultKind::MissingActions,
@@ -155,7 +156,7 @@ fn kind_of(fault: &Fault) -> Option<FaultKind> {
         Fault::EndpointPolicy { .. } => FaultKind::EndpointPolicy,
         Fault::EndpointState { .. } => FaultKind::EndpointState,
         Fault::PrivateDnsDisabled { .. } => FaultKind::PrivateDnsDisabled,
-        Fault::EndpointBypassed { .. } => return None,
+        Fault::EndpointBypassed { .. } | Fault::SessionPreferences => return None,
         Fault::EndpointSgBlocksInstance { .. } => FaultKind::EndpointSgBlocksInstance,
         Fault::Egress { .. } => FaultKind::Egress,
         Fault::Acl { .. } => FaultKind::NetworkAcl,

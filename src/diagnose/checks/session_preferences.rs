@@ -244,7 +244,9 @@ fn refusal(service: &str, note: String, subject: &Subject<'_>) -> CheckResult {
     let is_other = logged.is_some_and(|one| one != service && ["kms", "s3", "logs"].contains(&one));
     match is_other {
         true => CheckResult::failed(note),
-        false => CheckResult::failed(note).observed(UNUSABLE),
+        false => CheckResult::failed(note)
+            .observed(UNUSABLE)
+            .at(Fault::SessionPreferences),
     }
 }
 

@@ -5,10 +5,7 @@ use super::reader::Reader;
 use crate::diagnose::check::Query;
 use crate::diagnose::facts::{Fetched, Registrations, SessionFacts};
 use crate::diagnose::needs::Needs;
-use crate::diagnose::preferences::{Named, Preferences};
-
-/// The document that holds the preferences.
-const PREFERENCES: &str = "SSM-SessionManagerRunShell";
+use crate::diagnose::preferences::{DOCUMENT, Named, Preferences};
 
 pub(super) async fn read<R: AwsReader>(
     needs: &Needs,
@@ -16,7 +13,7 @@ pub(super) async fn read<R: AwsReader>(
     reader: &Reader<R>,
 ) -> SessionFacts {
     let wanted = needs.session_preferences(registrations);
-    let document = wanted.then(|| PREFERENCES.to_owned());
+    let document = wanted.then(|| DOCUMENT.to_owned());
     let preferences = reader.each(document, GetDocument).await;
     let preferences = preferences.into_values().next();
     let document = preferences.as_ref().and_then(Fetched::found);

@@ -1,7 +1,9 @@
 //! What the preferences of Session Manager name, and what they ask of the role.
 
 use super::checks::run_with;
-use super::world::{CORE, session_key, world};
+use super::verdicts::verdict;
+use super::world::{CORE, finding, instance_id, session_key, world};
+use crate::cause::{Cause, Confidence};
 use crate::diagnose::called_on::Place;
 use crate::diagnose::check::{CheckResult, CheckStatus};
 use crate::diagnose::checks::session_preferences::to_simulate;
@@ -39,13 +41,17 @@ fn sound(preferences: &str) -> SessionFacts {
 
 /// The result where the role's policy has these statements.
 fn result(session: SessionFacts, statements: &[&str]) -> CheckResult {
+    run(&facts(session, statements))
+}
+
+fn facts(session: SessionFacts, statements: &[&str]) -> Facts {
     let mut facts = world(|_, _| {});
     facts.session = session;
     let document = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
     facts
         .managed_policies
         .insert(CORE.to_owned(), Fetched::Found(document));
-    run(&facts)
+    facts
 }
 
 fn run(facts: &Facts) -> CheckResult {
@@ -92,6 +98,27 @@ fn the_role_must_be_allowed_what_the_preferences_name() {
         text += &line(title, &result(session, statements));
     }
     insta::assert_snapshot!(text);
+}
+
+/// One incident for all nodes whose sessions fail for it.
+#[test]
+fn the_scope_is_what_all_sessions_have_in_common() {
+    let scope = |session, statements: &[&str]| {
+        let failed = finding(1, &[Cause::SessionFailure], Confidence::Likely);
+        let scope = verdict(failed, &facts(session, statements)).scope;
+        format!("{} {}", scope.kind.as_str(), scope.id)
+    };
+    let no_key = || SessionFacts {
+        key: Some(Fetched::Missing),
+        ..sound(KEY)
+    };
+    assert_eq!(
+        scope(no_key(), &[EVERYTHING]),
+        "account-region 111122223333/eu-central-1"
+    );
+    assert_eq!(scope(sound(ALL), &[EVERYTHING, NO_KEY]), "role MySSMRole");
+    let healthy = scope(sound(ALL), &[EVERYTHING]);
+    assert_eq!(healthy, format!("node {}", instance_id(1)));
 }
 
 #[test]

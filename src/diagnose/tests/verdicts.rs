@@ -22,7 +22,7 @@ const BARE: &[Cause] = &[
     StaleInstanceProfile,
 ];
 
-fn verdict(finding: Finding, facts: &Facts) -> Diagnosis {
+pub(super) fn verdict(finding: Finding, facts: &Facts) -> Diagnosis {
     diagnose(vec![finding], facts, &Home::default())
         .pop()
         .expect("one for one")

@@ -32,7 +32,7 @@ use lambda_runtime::LambdaEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::aws::Session;
 use crate::aws::dynamodb::Table;
@@ -192,7 +192,9 @@ impl Handler {
             }
         };
         let _turn = self.turn.lock().await;
-        let answer = self.with_state(&work, &around, &mut invocation).await;
+        let until = invocation.budget.all;
+        let working = self.with_state(&work, &around, &mut invocation);
+        let answer = (timeout_at(until, working).await).unwrap_or(Err(HandlerError::OutOfTime));
         let metrics = &invocation.metrics;
         if let Err(HandlerError::UndeliveredNotification(messages)) = &answer {
             metrics.add("Undelivered", messages.len());

@@ -14,6 +14,10 @@ const MARGIN_SHARE: u32 = 20;
 /// the tenth part, at most so long.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
+/// Of which so much is for the error alone, when not even the state answers. Never more than
+/// half of the time.
+const LAST_WORD: Duration = Duration::from_millis(150);
+
 /// What may run until when. What is left of one share falls to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Budget {
@@ -27,6 +31,9 @@ pub(super) struct Budget {
     pub last_message: Instant,
     /// Messages under way are given up.
     pub messages: Instant,
+    /// Everything is given up: an invocation that Lambda has to end loses its environment,
+    /// and says nothing.
+    pub all: Instant,
 }
 
 impl Budget {
@@ -36,12 +43,14 @@ impl Budget {
         let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
         let left = deadline.saturating_sub(now.as_millisecond());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        let all = at + left - LAST_WORD.min(left / 2);
         let left = left.saturating_sub(MARGIN.max(left / MARGIN_SHARE));
         Self {
             checks: at + left * 2 / 5,
             repairs: at + left * 3 / 4,
             last_message: at + left - LAST_ANSWERS.min(left / 10),
             messages: at + left,
+            all,
         }
     }
 }
@@ -54,7 +63,7 @@ mod tests {
     fn checks_repairs_and_messages_each_have_their_share() {
         let now = Timestamp::from_millisecond(1_700_000_000_000).expect("in range");
         let at = Instant::now();
-        let after = |milliseconds: [u64; 4]| milliseconds.map(|ms| at + Duration::from_millis(ms));
+        let after = |milliseconds: [u64; 5]| milliseconds.map(|ms| at + Duration::from_millis(ms));
         let of = |deadline| {
             let budget = Budget::new(deadline, now, at);
             [
@@ -62,14 +71,16 @@ mod tests {
                 budget.repairs,
                 budget.last_message,
                 budget.messages,
+                budget.all,
             ]
         };
-        let minute = after([22_800, 42_750, 52_000, 57_000]);
+        let minute = after([22_800, 42_750, 52_000, 57_000, 59_850]);
         assert_eq!(of(1_700_000_060_000), minute);
-        let three_seconds = after([1_000, 1_875, 2_250, 2_500]);
+        let three_seconds = after([1_000, 1_875, 2_250, 2_500, 2_850]);
         assert_eq!(of(1_700_000_003_000), three_seconds);
-        for passed in [0, 1_699_999_999_000, 1_700_000_000_400] {
-            assert_eq!(of(passed), [at; 4]);
+        assert_eq!(of(1_700_000_000_200), after([0, 0, 0, 0, 100]));
+        for passed in [0, 1_699_999_999_000] {
+            assert_eq!(of(passed), [at; 5]);
         }
     }
 

@@ -40,6 +40,11 @@ pub enum HandlerError {
     /// The nodes that a sweep looks at could not be listed: why, as a clause.
     #[error("the nodes of the sweep could not be listed: {0}")]
     Sweep(String),
+    /// The time of the invocation ran out while something was waited for.
+    #[error(
+        "the time of the invocation ran out; the event is delivered again, and what was done is not done twice; if this lasts, see whether the services that the function calls are slow, and give it more time (parameter Timeout)"
+    )]
+    OutOfTime,
     /// Never empty.
     #[error("{}", undelivered(.0))]
     UndeliveredNotification(Vec<UndeliveredNotification>),
@@ -64,6 +69,7 @@ impl HandlerError {
             Self::Decode(error) => error.name(),
             Self::State(error) => error.name(),
             Self::Sweep(_) => "SweepNotListed",
+            Self::OutOfTime => "OutOfTime",
             Self::UndeliveredNotification(_) => "MessageNotSent",
         }
     }
@@ -74,7 +80,7 @@ impl HandlerError {
         match self {
             Self::Receive(error) => error.to_string(),
             Self::Decode(error) => error.to_string(),
-            Self::State(_) | Self::Sweep(_) => self.to_string(),
+            Self::State(_) | Self::Sweep(_) | Self::OutOfTime => self.to_string(),
             Self::UndeliveredNotification(messages) => {
                 let mut text = Bounded::new(ROOM_IN_LOG);
                 text.push(&count(messages.len()));

@@ -61,7 +61,12 @@ impl Event {
     }
 
     pub(super) fn resolved(over: &ResolvedIncident) -> Self {
-        let (plan, outcome) = build::untouched("It is over.");
+        // Its node is not well: another incident goes on.
+        let explained = over.explained_by.as_ref().map(|other| {
+            let other = one_line(other);
+            format!("Closed, because a live check has now confirmed a cause: {other}. Its own event says what to do.")
+        });
+        let (plan, outcome) = build::untouched(explained.as_deref().unwrap_or("It is over."));
         let details = IncidentDetails {
             key: redact_line(&over.key),
             cause: over.cause,
@@ -85,7 +90,7 @@ impl Event {
             outcome,
             advice: Vec::new(),
             retry_in_seconds: None,
-            detail: None,
+            detail: explained,
         };
         Self {
             resolved_at: Some(over.resolved_at),
@@ -216,4 +221,39 @@ fn arn(incident: &IncidentDetails) -> Option<String> {
     Some(format!(
         "arn:{partition}:{service}:{region}:{account}:{kind}/{id}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cause::{Cause, Confidence, Severity};
+
+    #[test]
+    fn what_another_incident_explains_is_not_called_over() {
+        let over = |explained_by| {
+            let over = ResolvedIncident {
+                key: "a/b/c/d".to_owned(),
+                cause: Cause::RoleNotAssumable,
+                scope: Scope {
+                    kind: ScopeKind::Node,
+                    id: "i-0123456789abcdef0".to_owned(),
+                },
+                role_arn: None,
+                severity: Severity::High,
+                confidence: Confidence::Likely,
+                title: "It cannot get credentials".to_owned(),
+                nodes: NodeList::default(),
+                since: Timestamp::UNIX_EPOCH,
+                resolved_at: Timestamp::UNIX_EPOCH,
+                explained_by,
+                written_at: None,
+            };
+            let event = Event::resolved(&over).incident;
+            (event.plan.reason, event.detail)
+        };
+        assert_eq!(over(None), ("It is over.".to_owned(), None));
+        let (reason, detail) = over(Some("EC2 may not assume it".to_owned()));
+        assert!(reason.contains("confirmed a cause: EC2 may not assume it."));
+        assert_eq!(detail, Some(reason));
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::ops_items;
 use crate::support::answer::incidents;
-use crate::support::http::Server;
+use crate::support::http::{Body, Server};
 use crate::support::mailbox::Mail;
 use crate::support::proxy::{Effect, json_answer, sns_denied};
 use crate::support::runtime::Function;
@@ -216,7 +216,7 @@ async fn each_protocol_gets_its_own_body_of_one_publish() {
         move |request: Request<Bytes>| {
             let body = request.into_body();
             posted.lock().expect("no holder panics").push(body);
-            async { Some(Response::new(Default::default())) }
+            async { Some(Response::new(Body::default())) }
         }
     })
     .await;

@@ -10,6 +10,7 @@ mod diagnosis;
 mod digest;
 mod environments;
 mod failure_queue;
+mod faults;
 mod guardrails;
 mod integrations;
 mod kinesis;

@@ -50,6 +50,24 @@ async fn a_batch_waits_for_a_table_that_is_throttled() {
 }
 
 #[tokio::test]
+async fn the_deadline_is_kept_when_the_table_does_not_answer() {
+    let scene = Scene::new().await;
+    let dark = scene.dark_instance().await;
+    let mut settings = settings(&scene).await;
+    settings.push(("AWS_LAMBDA_FUNCTION_TIMEOUT", "2"));
+    let mut function = scene.function(&settings).await;
+    let silent = Effect::Then(Box::new(|| Box::pin(std::future::pending())));
+    scene.proxy.on("GetItem", silent);
+    let event = scene.imds_off(&dark);
+    let failure = function.failure(&event).await;
+    assert_eq!(failure.error_type, "OutOfTime", "{failure:?}");
+    scene.proxy.clear_rules();
+    // In the same environment, as soon as the table answers.
+    function.incident(&event).await;
+    assert_eq!(scene.mailbox.take().await.len(), 1);
+}
+
+#[tokio::test]
 async fn without_the_table_an_incident_is_notified_and_nothing_is_repaired() {
     for action in ["GetItem", "PutItem"] {
         let scene = Scene::new().await;

@@ -432,6 +432,7 @@ pub(super) fn invocation_of(me: u64) -> Invocation<fn() -> Timestamp> {
             repairs: began + Duration::from_secs(45),
             last_message: last,
             messages: last,
+            all: last,
         },
         now,
         clock: clock::now as fn() -> Timestamp,

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub(crate) type Body = Full<Bytes>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type HttpClient = Client<HttpConnector, Body>;
 
 /// A server on a free port of the loopback address; it ends with this value.
@@ -27,10 +28,30 @@ pub(crate) struct Server {
 impl Server {
     /// Answers every request by `answer`; where it gives `None`, the connection
     /// is closed without an answer.
-    pub(crate) async fn start<F, Fut>(answer: F) -> Self
+    pub(crate) async fn start<F, Fut, B>(answer: F) -> Self
     where
         F: Fn(Request<Bytes>) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Option<Response<Body>>> + Send + 'static,
+        Fut: Future<Output = Option<Response<B>>> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self::listen(answer, false).await
+    }
+
+    /// The same, but whatever closes a connection resets it.
+    pub(crate) async fn start_resetting<F, Fut, B>(answer: F) -> Self
+    where
+        F: Fn(Request<Bytes>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Option<Response<B>>> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self::listen(answer, true).await
+    }
+
+    async fn listen<F, Fut, B>(answer: F, resets: bool) -> Self
+    where
+        F: Fn(Request<Bytes>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Option<Response<B>>> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -42,6 +63,9 @@ impl Server {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let answer = answer.clone();
+                if resets {
+                    let _ = stream.set_zero_linger();
+                }
                 connections.spawn(async move {
                     let service = service_fn(move |request: Request<Incoming>| {
                         let answer = answer.clone();

@@ -160,13 +160,26 @@ pub(crate) fn memory_of_child(parent: u32) -> Memory {
     }
 }
 
+/// The most memory that was resident of a process, in bytes, while it runs.
+pub(crate) fn peak_memory(id: u32) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    Some(field(&status, "VmHWM:")? * 1024)
+}
+
 /// Ends the only child of `parent` at once, as it is.
 pub(crate) fn kill_child(parent: u32) {
     let id = field(&status_of_child(parent), "Pid:").expect("a process has an id");
-    let killed = Command::new("kill")
-        .args(["-KILL", &id.to_string()])
+    let id = u32::try_from(id).expect("an id of a process");
+    assert!(signal(id, "KILL"));
+}
+
+/// Whether the process was there to get the signal of this name.
+pub(crate) fn signal(id: u32, name: &str) -> bool {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &id.to_string()])
+        .stderr(Stdio::null())
         .status();
-    assert!(killed.is_ok_and(|status| status.success()));
+    sent.is_ok_and(|status| status.success())
 }
 
 /// What `/proc/PID/status` says of the only child of `parent`.

@@ -29,7 +29,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn read(request: &Request<Bytes>) -> Self {
+    pub(crate) fn read(request: &Request<Bytes>) -> Self {
         let text = |name: &str| {
             let value = request.headers().get(name)?;
             Some(value.to_str().ok()?.to_owned())
@@ -183,7 +183,12 @@ impl Proxy {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.server.address)
+        format!("http://{}", self.address())
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.server.address.to_string()
     }
 
     /// From now on, every request for `action` meets `effect`.
@@ -216,6 +221,11 @@ impl Proxy {
     /// Every request so far, in order of arrival.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.log.lock().expect("no holder panics").calls.clone()
+    }
+
+    /// The same without the first `count`.
+    pub(crate) fn calls_after(&self, count: usize) -> Vec<Call> {
+        self.log.lock().expect("no holder panics").calls[count..].to_vec()
     }
 
     /// The requests for `action` so far.

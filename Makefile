@@ -83,6 +83,15 @@ fuzz-coverage: $(CARGO_FUZZ)
 $(CARGO_FUZZ): | prerequisites
 	cargo install cargo-fuzz --version 0.13.2 --locked --root .tools/cargo
 
+# Among faults, short deadlines and signals; docs/reliability.md has the figures. WORLDS is
+# how many small fleets there are at a time.
+INVOCATIONS ?= 10000
+WORLDS ?= 14
+
+.PHONY: soak
+soak: tools $(DYNALITE)/.ready announce ## Invoke the function 10,000 times among faults, half an hour; SEED=N draws the same again
+	INVOCATIONS=$(INVOCATIONS) WORLDS=$(WORLDS) SEED=$(SEED) cargo test --locked --test it faults:: -- --nocapture
+
 .PHONY: lint
 lint: format-check validate deny announce ## Check formatting, structure, clippy, docs, licences and the template
 	cargo test --locked --test structure

@@ -1,5 +1,7 @@
 //! What is counted over all worlds.
 
+#![allow(clippy::print_stdout, reason = "libtest captures it")]
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -59,7 +61,7 @@ impl Figures {
             }
             (Ended::Killed, false) => "killed at a deadline below 2 s",
             (Ended::Killed, true) => "killed at a deadline of 2 s and more",
-            (Ended::Exited, _) => "ended by SIGTERM in the middle",
+            (Ended::Exited, _) => "cut off by a SIGTERM",
         });
         let done = 1 + self.invocations.fetch_add(1, Ordering::Relaxed);
         if done.is_multiple_of(500) {

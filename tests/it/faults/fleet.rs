@@ -102,6 +102,17 @@ pub(super) async fn build(account: &Account) -> Vec<Node> {
     nodes
 }
 
+/// Breaks the thing once more.
+pub(super) async fn break_thing(account: &Account, (action, id): &Thing) {
+    if *action == MODIFY {
+        return account.set_imds(id, false).await;
+    }
+    let update = account.iam().update_assume_role_policy().role_name(id);
+    let trust = trusting_another_account().to_string();
+    let updated = update.policy_document(trust).send().await;
+    updated.expect("the role takes the policy");
+}
+
 /// Whether live state shows the thing right.
 pub(super) async fn is_right(account: &Account, (action, id): &Thing) -> bool {
     match *action {

@@ -90,6 +90,8 @@ pub(super) struct World {
     rng: Mutex<Rng>,
     jobs: Mutex<Jobs>,
     seen: Mutex<Seen>,
+    /// What somebody has broken again after its repair.
+    broken_again: Mutex<BTreeSet<Thing>>,
 }
 
 #[derive(Default)]
@@ -155,6 +157,7 @@ impl World {
             rng: Mutex::new(rng),
             jobs: Mutex::default(),
             seen: Mutex::default(),
+            broken_again: Mutex::default(),
             account,
         }
     }
@@ -262,31 +265,48 @@ impl World {
             let began = Instant::now();
             let ended = environment.invoke(&self.event(&job), time, term).await;
             figures.invoked(time, &ended);
-            if term.is_some() && matches!(ended, Ended::Exited) {
-                figures.count("SIGTERM");
-            }
             if let Some(peak) = environment.peak_memory() {
                 figures.memory(peak);
             }
             let is_gone = matches!(ended, Ended::Killed | Ended::Exited);
-            if matches!(ended, Ended::Exited) && term.is_none() {
+            if matches!(ended, Ended::Exited) && !environment.was_terminated() {
                 let printed = environment.printed();
                 self.violated(figures, format!("the process ended by itself: {printed}"));
             }
             self.settle(job, ended, began + time, figures);
-            let is_idle_end = self.drawn.percent > 0 && self.draw(|rng| rng.u8(..100)) == 0;
-            if is_gone || is_idle_end {
-                if !is_gone {
-                    figures.count("SIGTERM");
-                    if !environment.terminate().await {
-                        self.violated(figures, "an idle environment ignores SIGTERM".to_owned());
-                    }
-                }
+            self.break_again(figures).await;
+            let is_ending = environment.is_ending()
+                || self.drawn.percent > 0 && self.draw(|rng| rng.u8(..100)) == 0;
+            if is_ending && !is_gone && !environment.terminate().await {
+                self.violated(figures, "an idle environment ignores SIGTERM".to_owned());
+            }
+            if is_ending {
+                figures.count("SIGTERM");
+            }
+            if is_gone || is_ending {
                 self.check_log(&environment, figures);
                 environment = self.environment().await;
             }
         }
         self.check_log(&environment, figures);
+    }
+
+    /// Somebody breaks again what was repaired. Where the state is shared, it stays so for
+    /// the hour.
+    async fn break_again(&self, figures: &Figures) {
+        let thing = {
+            let seen = self.look();
+            let mut broken = self.broken_again.lock().expect("no holder panics");
+            let mut written = seen.writes.iter().map(|(_, thing)| thing);
+            let thing = written.find(|thing| self.table.is_some() && !broken.contains(*thing));
+            let thing = thing.filter(|_| self.draw(|rng| rng.u8(..8)) == 0).cloned();
+            broken.extend(thing.clone());
+            thing
+        };
+        if let Some(thing) = thing {
+            figures.count("broken again after the repair");
+            fleet::break_thing(&self.account, &thing).await;
+        }
     }
 
     /// The next event; `Some(None)` while others may still come.
@@ -499,21 +519,17 @@ impl World {
 
     async fn check_messages(&self, seen: &Seen, figures: &Figures) {
         let violated = |what: String| self.violated(figures, what);
+        let broken_again = self.broken_again.lock().expect("no holder panics").clone();
         let mut times: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for message in &seen.messages {
-            figures.count(match message.state.as_str() {
-                "opened" => "messages: opened",
-                "repaired" => "messages: repaired",
-                "resolved" => "messages: resolved",
-                "repair-failed" => "messages: repair failed",
-                _ => "messages: other",
-            });
+            figures.count(&format!("messages: {}", message.state));
             *times.entry((&message.key, &message.state)).or_default() += 1;
             for node in self.fleet.iter().filter(|node| message.says_right(node)) {
                 let is_right = match &node.thing {
                     Some(thing) => {
+                        let is_broken_again = broken_again.contains(thing);
                         seen.is_written(thing, message.place)
-                            && fleet::is_right(&self.account, thing).await
+                            && (is_broken_again || fleet::is_right(&self.account, thing).await)
                     }
                     None => false,
                 };

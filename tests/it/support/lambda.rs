@@ -31,6 +31,8 @@ pub(crate) enum Ended {
 pub(crate) struct Environment {
     process: Guarded,
     desk: Arc<Desk>,
+    /// It got a SIGTERM.
+    is_ending: bool,
     _server: Server,
 }
 
@@ -78,6 +80,7 @@ impl Environment {
         Self {
             process: Guarded::spawn(&mut command),
             desk,
+            is_ending: false,
             _server: server,
         }
     }
@@ -146,7 +149,7 @@ impl Environment {
                     }
                 }
                 () = sleep_until(term_at.unwrap_or(end)), if term_at.is_some() => {
-                    signal(self.process.id(), "TERM");
+                    self.is_ending = signal(self.process.id(), "TERM");
                     term = None;
                 }
                 () = changed => {}
@@ -158,7 +161,9 @@ impl Environment {
     /// Ends the environment as Lambda does when it is idle: SIGTERM, and the kill for whoever
     /// stays. Gives whether it went by itself.
     pub(crate) async fn terminate(&mut self) -> bool {
-        signal(self.process.id(), "TERM");
+        if !self.is_ending {
+            signal(self.process.id(), "TERM");
+        }
         for _ in 0..200 {
             if self.process.has_ended() {
                 return true;
@@ -168,6 +173,16 @@ impl Environment {
         signal(self.process.id(), "KILL");
         self.is_gone().await;
         false
+    }
+
+    /// Whether it got a SIGTERM and is about to end: it is not invoked again.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending
+    }
+
+    /// Whether a SIGTERM ended it, and nothing else.
+    pub(crate) fn was_terminated(&mut self) -> bool {
+        self.is_ending && self.process.ended_by() == Some(15)
     }
 
     async fn is_gone(&mut self) {

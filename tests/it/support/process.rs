@@ -1,7 +1,7 @@
 //! Child processes that never outlive the test process.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -75,6 +75,12 @@ impl Guarded {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The signal that ended it, if one did.
+    pub(crate) fn ended_by(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().ok().flatten();
+        status.and_then(|status| status.signal())
     }
 
     pub(crate) fn printed(&self) -> String {

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::head::{head, read_stamp};
+use super::head::head;
 use super::hosts::{Host, Hosts};
-use super::join::{Joiner, Line, Shown, Times, is_metadata_answer};
+use super::join::{Joiner, Line, Shown, Times};
 use super::text::{lines, without_last};
 use super::unwrap::{
-    self, Context, Envelope, Known, MAX_DEPTH, Opened, Producer, Steps, is_foreign, is_host,
-    names_agent, without_colours,
+    self, Context, Envelope, Known, Opened, Producer, Steps, is_foreign, is_host, names_agent,
+    without_colours,
 };
 use super::{Level, Origin, Record};
 use crate::node::NodeId;
@@ -61,6 +61,15 @@ struct Parts {
     place: usize,
     steps: Steps,
     text: String,
+}
+
+/// In what a text came.
+#[derive(Clone, Copy)]
+struct Within<'l, 'e> {
+    outer: &'e Envelope<'l>,
+    /// Wrappers around it.
+    depth: usize,
+    times: &'e Times,
 }
 
 impl Default for Reader<'_> {
@@ -236,21 +245,24 @@ impl<'a> Reader<'a> {
         received: Timestamp,
         mut each: impl FnMut(&Record<'a>),
     ) {
-        let times = &Times { at, received };
-        if memchr::memchr2(0, 0x1b, text.as_bytes()).is_some() {
+        let within = &Within {
+            outer: &Envelope::default(),
+            depth: 0,
+            times: &Times { at, received },
+        };
+        // The agent's own shipper ends a record's event with a line end.
+        let text = without_last(text, b'\n');
+        let Some(first) = memchr::memchr3(0, 0x1b, b'\n', text.as_bytes()) else {
+            self.lines += 1;
+            return self.take_line(text, Cow::Borrowed, within, true, &mut each);
+        };
+        if memchr::memchr2(0, 0x1b, &text.as_bytes()[first..]).is_some() {
             // UTF-16 read as bytes leaves a NUL between letters.
             let text = text.replace('\0', "");
             let text = without_colours(&text);
-            return self.take(&text, own, &Envelope::default(), 0, times, &mut each);
+            return self.take(&text, own, within, &mut each);
         }
-        self.take(
-            text,
-            Cow::Borrowed,
-            &Envelope::default(),
-            0,
-            times,
-            &mut each,
-        );
+        self.take(text, Cow::Borrowed, within, &mut each);
     }
 
     /// Takes a line of a paste that begins a record of `level` and has lost its
@@ -290,19 +302,16 @@ impl<'a> Reader<'a> {
         self.lines = number.saturating_sub(1);
     }
 
-    fn take<'l, K, F>(
-        &mut self,
-        text: &'l str,
-        keep: K,
-        outer: &Envelope<'l>,
-        depth: usize,
-        times: &Times,
-        each: &mut F,
-    ) where
+    fn take<'l, K, F>(&mut self, text: &'l str, keep: K, within: &Within<'l, '_>, each: &mut F)
+    where
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
         F: FnMut(&Record<'a>),
     {
-        // The agent's own shipper ends a record's event with a line end.
+        let Within {
+            outer,
+            depth,
+            times,
+        } = *within;
         let text = without_last(text, b'\n');
         // One object, or event of Windows, may stand on several lines; of objects
         // on a line each the later ones are read by what the first have shown.
@@ -325,16 +334,36 @@ impl<'a> Reader<'a> {
         let mut rest = text;
         loop {
             self.lines += u64::from(depth == 0);
-            let line = without_last(&rest[..end.unwrap_or(rest.len())], b'\r');
-            let mut opened = None;
-            self.open_into(line, outer, depth, &mut opened);
-            match &mut opened {
-                Some(opened) => self.take_opened(opened, keep, depth, times, each),
-                None => self.deliver(line, keep, outer, times, is_event, each),
-            }
+            let line = &rest[..end.unwrap_or(rest.len())];
+            self.take_line(line, keep, within, is_event, each);
             let Some(at) = end else { return };
             rest = &rest[at + 1..];
             end = memchr::memchr(b'\n', rest.as_bytes());
+        }
+    }
+
+    fn take_line<'l, K, F>(
+        &mut self,
+        line: &'l str,
+        keep: K,
+        within: &Within<'l, '_>,
+        is_event: bool,
+        each: &mut F,
+    ) where
+        K: Fn(&'l str) -> Cow<'a, str> + Copy,
+        F: FnMut(&Record<'a>),
+    {
+        let Within {
+            outer,
+            depth,
+            times,
+        } = *within;
+        let line = without_last(line, b'\r');
+        let mut opened = None;
+        self.open_into(line, outer, depth, &mut opened);
+        match &mut opened {
+            Some(opened) => self.take_opened(opened, keep, depth, times, each),
+            None => self.deliver(line, keep, outer, times, is_event, each),
         }
     }
 
@@ -364,14 +393,19 @@ impl<'a> Reader<'a> {
     {
         let text = std::mem::take(&mut opened.text);
         let envelope = &opened.envelope;
+        let within = &Within {
+            outer: envelope,
+            depth: depth + 1,
+            times,
+        };
         let whole = if envelope.partial || !self.parts.is_empty() {
             self.with_parts(text, envelope)
         } else {
             Some(text)
         };
         match whole {
-            Some(Cow::Borrowed(text)) => self.take(text, keep, envelope, depth + 1, times, each),
-            Some(Cow::Owned(text)) => self.take(&text, own, envelope, depth + 1, times, each),
+            Some(Cow::Borrowed(text)) => self.take(text, keep, within, each),
+            Some(Cow::Owned(text)) => self.take(&text, own, within, each),
             None => {}
         }
         for opened in &mut opened.more {
@@ -522,78 +556,6 @@ pub fn records(text: &str) -> Vec<Record<'_>> {
     }
     reader.close(|record| records.push(record.clone()));
     records
-}
-
-/// What a line opens a record with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
-    /// The agent's own head, or a wrapper that names the agent.
-    Log,
-    /// A level.
-    Level,
-    /// The agent's standard output, or the metadata service's answer.
-    Raw,
-}
-
-/// What `line` opens a record with, if it does in a log that holds no timestamps.
-pub fn opening(line: &str) -> Option<Opening> {
-    opening_within(line, 0)
-}
-
-fn opening_within(line: &str, depth: usize) -> Option<Opening> {
-    match head(line).map(|head| head.origin) {
-        Some(Origin::File) => return Some(Opening::Log),
-        Some(Origin::LevelFirst) => return Some(Opening::Level),
-        Some(_) => return Some(Opening::Raw),
-        None => {}
-    }
-    let known = Known::default();
-    let context = Context {
-        known: &known,
-        depth,
-    };
-    match unwrap::open(line, &context) {
-        Some(opened) => match opened.envelope.producer {
-            Producer::Agent => opening_within(&opened.text, depth + 1).map(|_| Opening::Log),
-            Producer::Systemd | Producer::Kernel => {
-                names_agent(&opened.text).then_some(Opening::Log)
-            }
-            Producer::Unnamed | Producer::Other(_) => {
-                opening_within(&opened.text, depth + 1).filter(|opening| *opening == Opening::Log)
-            }
-        },
-        None => is_metadata_answer(line).then_some(Opening::Raw),
-    }
-}
-
-/// The agent's own time in the first line that has one, wrappers and all.
-pub fn first_time(text: &str) -> Option<Timestamp> {
-    first_time_within(text, 0)
-}
-
-fn first_time_within(text: &str, depth: usize) -> Option<Timestamp> {
-    let known = Known::default();
-    let context = Context {
-        known: &known,
-        depth,
-    };
-    let within = |text: &str| {
-        let opened = unwrap::open(text, &context)?;
-        first_time_within(&opened.text, depth + 1)
-    };
-    if depth < MAX_DEPTH
-        && text.starts_with(['{', '['])
-        && let Some(time) = within(text)
-    {
-        return Some(time);
-    }
-    lines(text).find_map(|line| {
-        let head = head(line).filter(|head| head.origin == Origin::File);
-        match head.and_then(|head| head.stamp) {
-            Some(stamp) => read_stamp(stamp),
-            None => within(without_last(line, b'\r')),
-        }
-    })
 }
 
 #[cfg(test)]

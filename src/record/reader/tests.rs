@@ -1,5 +1,6 @@
 use super::super::{Level, Limits};
 use super::*;
+use crate::record::first_time;
 
 fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH

@@ -52,7 +52,7 @@ mod src {
 }
 
 fn main() -> io::Result<()> {
-    place_function();
+    link_function()?;
     compile("src/signature/catalogue", "signatures.rs", signatures)?;
     println!("cargo::rerun-if-changed=src/sheet/shared.toml");
     let shared = fs::read_to_string("src/sheet/shared.toml")?;
@@ -64,12 +64,27 @@ fn main() -> io::Result<()> {
 /// Links the function at a fixed address. Else the loader writes each of its 29,000
 /// pointers anew at every start, which takes a third of the time to the first poll.
 /// docs/threat-model.md says what is lost.
-fn place_function() {
+///
+/// A release has no tables of unwinding, a tenth of the binary: where a panic ends the process
+/// nothing reads them.
+fn link_function() -> io::Result<()> {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|is| is == value);
     if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") {
         println!("cargo::rustc-link-arg-bin=bootstrap=-no-pie");
+        if is("PROFILE", "release") {
+            let script = Path::new(&env::var("OUT_DIR").expect("Cargo sets it")).join("discard.ld");
+            fs::write(&script, DISCARD)?;
+            println!("cargo::rustc-link-arg-bin=bootstrap=-Wl,-T,{}", script.display());
+        }
     }
+    Ok(())
 }
+
+/// For GNU ld and for lld, beside the linker's own script.
+const DISCARD: &str = "\
+SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }
+INSERT AFTER .text;
+";
 
 /// Writes what `to_rust` makes of the TOML files of `folder`, in the order of
 /// their names, to `output`; each line of an error becomes an error of the build.

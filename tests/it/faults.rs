@@ -12,18 +12,33 @@ mod fleet;
 mod seen;
 mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use figures::Figures;
 use world::World;
 
 use crate::support::account::Account;
+use crate::support::faults::Fault;
 
 fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => (text.parse()).unwrap_or_else(|_| panic!("{name}={text} is no number")),
         Err(_) => default,
     }
+}
+
+#[test]
+fn a_seed_draws_every_fault_and_the_same_again() {
+    let drawn = |seed| {
+        let faults = (0..2_000).map(move |number| Fault::drawn(seed, "ec2:Call", number, 50));
+        faults.collect::<Vec<_>>()
+    };
+    assert_eq!(drawn(1), drawn(1));
+    assert_ne!(drawn(1), drawn(2));
+    let names = drawn(1).into_iter().flatten().map(Fault::name);
+    assert_eq!(names.collect::<BTreeSet<_>>().len(), 13);
+    assert_eq!(Fault::drawn(1, "ec2:Call", 1, 0), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -74,7 +74,10 @@ fn link_function() -> io::Result<()> {
         if is("PROFILE", "release") {
             let script = Path::new(&env::var("OUT_DIR").expect("Cargo sets it")).join("discard.ld");
             fs::write(&script, DISCARD)?;
-            println!("cargo::rustc-link-arg-bin=bootstrap=-Wl,-T,{}", script.display());
+            println!(
+                "cargo::rustc-link-arg-bin=bootstrap=-Wl,-T,{}",
+                script.display()
+            );
         }
     }
     Ok(())

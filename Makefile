@@ -46,9 +46,10 @@ test: tools $(DYNALITE)/.ready announce ## Run all tests
 	$(VENV)/bin/python -m pytest -q -rs -p no:cacheprovider tests/template tests/page
 
 .PHONY: bench
-bench: prerequisites $(if $(SWEEP),tools announce) ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, with SWEEP=1 a sweep, too
-	cargo bench --locked --no-default-features --bench engine
-	$(if $(BOOTSTRAP),cargo bench --locked --no-default-features --bench start -- $(abspath $(BOOTSTRAP) $(HELLO)))
+bench: prerequisites $(if $(SWEEP)$(BOOTSTRAP),tools announce) ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, with SWEEP=1 a sweep, too; PLOTS=docs/performance writes the charts
+	$(if $(PLOTS),PLOTS=$(abspath $(PLOTS))) cargo bench --locked --no-default-features --bench engine
+	$(if $(BOOTSTRAP),PYTHON=$(abspath $(VENV)/bin/python) cargo bench --locked --no-default-features --bench start -- \
+		$(abspath $(BOOTSTRAP) benches/start/same_job.py $(HELLO)))
 	$(if $(SWEEP),cargo test --locked --test it sweep_volume:: -- --quiet --nocapture)
 
 # The property tests with many more cases, each time from a new seed, and weeks of a

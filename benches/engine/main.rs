@@ -7,10 +7,12 @@
 mod fleet;
 mod logs;
 mod naive;
+mod plot;
 mod race;
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -22,6 +24,7 @@ use ssm_agent_triage::signature::{self, Matcher, Signature};
 
 use crate::fleet::{Fleet, peak_megabytes};
 use crate::naive::OneByOne;
+use crate::plot::Series;
 use crate::race::{Subject, median, race};
 
 const MB: usize = 1_000_000;
@@ -63,7 +66,8 @@ fn over_nodes(builtin: &'static [Signature]) {
         "  {:<8} {:>10} {:>12} {:>12} {:>14}",
         "nodes", "ms", "µs a node", "incidents", "peak memory MB"
     );
-    for nodes in [1, 100, 1000] {
+    let mut points = Vec::new();
+    for nodes in [1, 100, 250, 500, 1000] {
         let fleet = Fleet::new(nodes);
         let incidents = fleet.judge(&engine).len();
         let results = race(
@@ -71,6 +75,7 @@ fn over_nodes(builtin: &'static [Signature]) {
             vec![Subject::new(|| drop(black_box(fleet.judge(&engine))))],
         );
         let seconds = results[0].median.as_secs_f64();
+        points.push((nodes as f64, seconds * 1e3));
         let peak = peak_megabytes().map_or("-".to_owned(), |peak| format!("{peak:.1}"));
         println!(
             "  {nodes:<8} {:>10.2} {:>12.1} {incidents:>12} {peak:>14}",
@@ -79,6 +84,13 @@ fn over_nodes(builtin: &'static [Signature]) {
         );
     }
     println!();
+    let title = "A broken fleet: read, diagnosed, gathered";
+    plot(
+        "nodes",
+        title,
+        ["nodes", "ms"],
+        &[("share a role and a subnet", points)],
+    );
 }
 
 /// A sweep that finds so many nodes lost, from the list to incidents; the answers of AWS
@@ -156,6 +168,7 @@ fn against_decoding(builtin: &'static [Signature]) {
 /// The same batch with few signatures, the catalogue's, and many.
 fn over_signatures(builtin: &'static [Signature]) {
     let counts = [60, builtin.len(), 600];
+    let mut series: Vec<Series<'_>> = Vec::new();
     println!("\nJoin, classify and correlate alone, over the number of signatures\n");
     println!(
         "  {:<22} {:>12} {:>14} {:>12} {:>14}",
@@ -191,7 +204,16 @@ fn over_signatures(builtin: &'static [Signature]) {
             rate(2),
             results[2].ratio
         );
+        let points = counts.iter().zip(&results);
+        let points = points.map(|(count, it)| (*count as f64, it.median.as_secs_f64() * 1e3));
+        series.push((name, points.collect()));
     }
+    plot(
+        "signatures",
+        "1 MB of log over the catalogue",
+        ["signatures", "ms"],
+        &series,
+    );
 }
 
 /// What one byte costs in inputs of 1, 2, 4 and 8 MB, against the smallest.
@@ -202,6 +224,7 @@ fn over_size(builtin: &'static [Signature]) {
         "log", "1 MB, ms", "1 MB", "2 MB", "4 MB", "8 MB"
     );
     let engine = Engine::with(builtin);
+    let mut series: Vec<Series<'_>> = Vec::new();
     let kinds: [(&str, &dyn Fn(usize) -> String); 6] = [
         ("healthy", &logs::healthy),
         ("mixed", &logs::mixed),
@@ -234,7 +257,13 @@ fn over_size(builtin: &'static [Signature]) {
             print!(" {:>8.2}", results[index].ratio / *size as f64);
         }
         println!();
+        let points = sizes.iter().zip(&results);
+        let points = points.map(|(size, it)| (*size as f64, it.median.as_secs_f64() * 1e3));
+        series.push((name, points.collect()));
     }
+    // The others lie between, or are rare.
+    let series = [series[0].clone(), series[1].clone(), series[5].clone()];
+    plot("size", "A log over its size", ["MB of log", "ms"], &series);
 }
 
 /// What a byte costs in each wrapper, against the healthy log line by line.
@@ -296,6 +325,14 @@ fn loading(builtin: &'static [Signature]) {
             let _ = black_box(Matcher::new(builtin));
         }))
     );
+}
+
+/// Writes a chart to the folder that `PLOTS` names, if it names one.
+fn plot(name: &str, title: &str, axes: [&str; 2], series: &[Series<'_>]) {
+    if let Some(folder) = std::env::var_os("PLOTS") {
+        let file = Path::new(&folder).join(format!("{name}.svg"));
+        plot::draw(&file, title, axes, series).expect("the folder of PLOTS can be written to");
+    }
 }
 
 fn decoded(payload: &str) -> String {

@@ -2,7 +2,8 @@
 //! poll for an event, and to the answer of that event: Lambda's Runtime API on
 //! localhost, each function in turn, the medians and their ratios to the last.
 //!
-//! `make bench BOOTSTRAP=PATH HELLO=PATH`
+//! `make bench BOOTSTRAP=PATH HELLO=PATH`. A path that ends in `.py` is run by the interpreter that
+//! `PYTHON` names.
 
 #![allow(clippy::print_stdout)]
 
@@ -109,7 +110,15 @@ impl Run {
 }
 
 fn start(binary: &str, address: &str) -> io::Result<Child> {
-    Command::new(binary)
+    let mut command = match (binary.ends_with(".py"), std::env::var_os("PYTHON")) {
+        (true, Some(python)) => {
+            let mut command = Command::new(python);
+            command.arg(binary);
+            command
+        }
+        _ => Command::new(binary),
+    };
+    command
         .env_clear()
         .envs([
             ("AWS_LAMBDA_RUNTIME_API", address),

@@ -242,12 +242,19 @@ fn every_parameter_is_described_and_each_that_is_named_exists() {
         names += 1;
     }
     assert!(names > 5, "only {names} parameters were found");
-    let (_, parameters) = template.split_once("\nParameters:\n").expect("they are there");
+    let (_, parameters) = template
+        .split_once("\nParameters:\n")
+        .expect("they are there");
     let (parameters, _) = parameters.split_once("\nRules:\n").expect("their end");
     for line in parameters.lines() {
-        let name = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'));
+        let name = line
+            .strip_prefix("  ")
+            .and_then(|line| line.strip_suffix(':'));
         if let Some(name) = name.filter(|name| !name.starts_with([' ', '#'])) {
-            assert!(table.contains(&format!("`{name}`")), "{name} is not described");
+            assert!(
+                table.contains(&format!("`{name}`")),
+                "{name} is not described"
+            );
         }
     }
 }

@@ -138,6 +138,8 @@ impl Hosts {
             self.list.push(Host::default());
         }
         let name = name.map(plain);
+        // What a relay tells of itself is said of all that it passes on.
+        let id = id.filter(|id| !self.is_anothers(id, name.as_deref()));
         let by_name = name.as_deref().and_then(|name| self.known(name));
         let by_id = id.and_then(|id| self.places.get(id.as_str()).copied().flatten());
         let place = match by_id.or(by_name.filter(|place| self.may_have(*place, id))) {
@@ -189,6 +191,15 @@ impl Hosts {
             .as_deref()
             .is_some_and(|name| name.contains('.'));
         (!is_full).then_some(place)
+    }
+
+    /// Whether a host of another name has the id.
+    fn is_anothers(&self, id: &NodeId, name: Option<&str>) -> bool {
+        let place = self.places.get(id.as_str()).copied().flatten();
+        let its = place.and_then(|place| self.list.get(place)?.name.as_deref());
+        let short = |name: &'_ str| name.split('.').next().map(str::to_owned);
+        its.zip(name)
+            .is_some_and(|(its, name)| short(its) != short(name))
     }
 
     /// Whether the host at `place` can have this id: the first is the stream's.
@@ -289,6 +300,13 @@ mod tests {
         assert_eq!(hosts.place(Some("relay"), Some(&a)), Some(0));
         assert_eq!(hosts.place(Some("relay"), Some(&b)), Some(1));
         assert_eq!(hosts.place(Some("relay"), Some(&a)), Some(0));
+
+        // An id that all have is the relay's.
+        let mut hosts = Hosts::default();
+        assert_eq!(hosts.place(Some("h1.a"), Some(&a)), Some(0));
+        assert_eq!(hosts.place(Some("h2.a"), Some(&a)), Some(1));
+        assert_eq!(hosts.place(Some("h1.b"), Some(&a)), Some(0));
+        assert_eq!(hosts.get(1).and_then(|host| host.id.as_ref()), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Logs as people paste them: copied from a terminal that broke every line.
 
+use serde_json::json;
+
 use super::cases::cases;
 use super::shapes::{at_once, lines};
 use super::verdict::{actionable, assert_none, fixture, summary};
@@ -36,7 +38,7 @@ fn a_paste_broken_at_80_columns_gives_the_verdict_of_the_log() {
 }
 
 /// What tools write in front of each line that they pass on.
-const PREFIXES: [&str; 8] = [
+const PREFIXES: [&str; 9] = [
     "[Container] 2026/11/23 04:19:04.185462 ",
     "module.a.aws_instance.web[0] (remote-exec): ",
     "==> amazon-ebs.web: ",
@@ -44,6 +46,7 @@ const PREFIXES: [&str; 8] = [
     "web-1 | CHANGED | rc=0 | (stdout) ",
     "2026-11-23T04:19:04.1850000Z ##[debug]",
     "Nov 23 04:19:04 web-1 CEF:0|Amazon|SSM Agent|3.3|100|log|5|msg=",
+    "Nov 23 04:19:04 web-1 LEEF:2.0|Amazon|SSM Agent|3.3|100|^|sev=5^msg=",
     "\u{1b}_bk;t=1795407544185\u{7}",
 ];
 
@@ -65,8 +68,13 @@ fn a_log_behind_a_tools_prefix_gives_its_verdict() {
             let lines: Vec<String> = (log.lines())
                 .map(|line| format!("{prefix}{}", escaped(line)))
                 .collect();
-            let fault = case.judge(&actionable(&at_once(&lines)));
-            wrong.extend(fault.map(|fault| format!("{} behind {prefix}: {fault}", case.name)));
+            let object = |line: &String| json!({"host": "web-1", "message": line}).to_string();
+            let objects = lines.iter().map(object).collect();
+            for (form, lines) in [("line", lines), ("object", objects)] {
+                let fault = case.judge(&actionable(&at_once(&lines)));
+                let place = format!("{} behind {prefix} in a {form}", case.name);
+                wrong.extend(fault.map(|fault| format!("{place}: {fault}")));
+            }
         }
     }
     assert_none(&wrong);

@@ -12,6 +12,8 @@ pub(crate) struct Piece<'p> {
     pub id: &'p str,
     /// Chooses among what a shipper may write: order, blanks, escapes.
     pub seed: usize,
+    /// As `seed`, among what it writes alike on every line of a log.
+    pub form: usize,
 }
 
 pub(crate) struct Wrapper {
@@ -450,8 +452,8 @@ pub(crate) const WRAPPERS: [Wrapper; 55] = [
     }),
     wrapper("Fluent Bit's standard output", HOST, |p| {
         let time = p.at.as_microsecond() as f64 / 1e6;
-        let time = [format!("[{time}, {{}}]"), time.to_string()][p.seed % 2].clone();
-        let event = if p.seed.is_multiple_of(3) {
+        let time = [format!("[{time}, {{}}]"), time.to_string()][p.form % 2].clone();
+        let event = if p.form.is_multiple_of(3) {
             json!({"log": p.text, "host": p.host}).to_string()
         } else {
             format!("{{\"host\"=>\"{}\", \"log\"=>\"{}\"}}", p.host, p.text)
@@ -473,7 +475,7 @@ pub(crate) const WRAPPERS: [Wrapper; 55] = [
         vec![format!("[pod/{}/ssm-agent] {}", p.host, p.text)]
     }),
     wrapper("stern", HOST, |p| {
-        let namespace = ["", "kube-system "][p.seed / 1000 % 2];
+        let namespace = ["", "kube-system "][p.form % 2];
         vec![format!("{namespace}{} ssm-agent {}", p.host, p.text)]
     }),
     wrapper("docker compose logs", HOST, |p| {

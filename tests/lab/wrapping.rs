@@ -15,22 +15,22 @@ use super::shapes::{lines, records, source, times};
 use super::verdict::{ENGINE, assert_none, candidates, fixture, summary};
 use super::wrappers::{Piece, WRAPPERS, Wrapper};
 
-const STREAM: &str = "i-0123456789abcdef0";
-const OTHER: &str = "i-0fedcba9876543210";
+pub(crate) const STREAM: &str = "i-0123456789abcdef0";
+pub(crate) const OTHER: &str = "i-0fedcba9876543210";
 const HYBRID: &str = "mi-0123456789abcdef0";
 const OTHER_HYBRID: &str = "mi-0fedcba9876543210";
 
 /// Lines with the times at which a shipper took them up.
-type Log = Vec<(String, Timestamp)>;
+pub(crate) type Log = Vec<(String, Timestamp)>;
 
-fn log(text: &str) -> Log {
+pub(crate) fn log(text: &str) -> Log {
     let lines = lines(text);
     let times = times(&lines);
     lines.into_iter().zip(times).collect()
 }
 
 /// The log on its way from the host `name` with `id`.
-fn wrapped(log: &Log, wrapper: &Wrapper, (host, id): (&str, &str), seed: usize) -> Log {
+pub(crate) fn wrapped(log: &Log, wrapper: &Wrapper, (host, id): (&str, &str), seed: usize) -> Log {
     let lines = log.iter().enumerate();
     lines
         .flat_map(|(index, (text, at))| {
@@ -40,6 +40,7 @@ fn wrapped(log: &Log, wrapper: &Wrapper, (host, id): (&str, &str), seed: usize) 
                 host,
                 id,
                 seed: seed + index,
+                form: seed,
             };
             let pieces = (wrapper.wrap)(piece);
             pieces
@@ -184,7 +185,7 @@ fn events_of_windows_give_the_verdict_of_the_log() {
 }
 
 /// Each line of either log in turn, so that every record is cut by one of the other.
-fn interleaved(one: &Log, other: &Log) -> Log {
+pub(crate) fn interleaved(one: &Log, other: &Log) -> Log {
     let mut all: Vec<(usize, usize, &(String, Timestamp))> = Vec::new();
     for (which, log) in [one, other].into_iter().enumerate() {
         let places = log.iter().enumerate();
@@ -194,16 +195,17 @@ fn interleaved(one: &Log, other: &Log) -> Log {
     all.into_iter().map(|(_, _, line)| line.clone()).collect()
 }
 
-/// What a reading says of the node that goes by one of `names`.
-fn of_node(reading: &BatchAnalysis, names: &[&str]) -> Vec<String> {
-    let mut of_node = reading.clone();
-    of_node
-        .findings
-        .retain(|finding| names.contains(&finding.node.id.as_str()));
-    of_node
-        .recovered
-        .retain(|over| names.contains(&over.node.as_str()));
-    summary(&of_node)
+/// What a reading finds of the node that goes by one of `names`.
+pub(crate) fn only(reading: &BatchAnalysis, names: &[&str]) -> BatchAnalysis {
+    let mut only = reading.clone();
+    (only.findings).retain(|finding| names.contains(&finding.node.id.as_str()));
+    (only.recovered).retain(|over| names.contains(&over.node.as_str()));
+    only
+}
+
+/// What it says of that node.
+pub(crate) fn of_node(reading: &BatchAnalysis, names: &[&str]) -> Vec<String> {
+    summary(&only(reading, names))
 }
 
 #[test]

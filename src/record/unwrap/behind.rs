@@ -4,55 +4,69 @@
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Step, begins_record, path_hash};
-
-/// No prefix is longer.
-const LONGEST: usize = 240;
+use super::own_head::{self, LONGEST, is_event, is_opening};
+use super::{Context, Envelope, Opened, Step, has_clock, path_hash, syslog};
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
-    let end = head(line).or_else(|| same_prefix(line, context))?;
-    let text = match line.starts_with("CEF:") {
-        true => value(&line[end..]),
-        false => Cow::Borrowed(&line[end..]),
+    let end = match own_head::find(line) {
+        Some(head) => match syslogs_head(&line[..head], line, context) {
+            Some(start) if line[..start].ends_with(is_opening) => return None,
+            start => start.unwrap_or(head),
+        },
+        None => same_prefix(line, context)?,
+    };
+    let (prefix, text) = line.split_at(end);
+    let text = match is_event(prefix) {
+        true => value(prefix, text),
+        false => Cow::Borrowed(text),
     };
     let opened = Opened::new(text, Envelope::default());
-    Some(opened.at_path(path(line[..end].bytes())))
+    Some(opened.at_path(path(prefix.bytes())))
 }
 
-/// Whether an event of ArcSight or QRadar begins here.
-pub(super) fn is_event(text: &str) -> bool {
-    text.starts_with("CEF:") || text.starts_with("LEEF:")
-}
-
-/// The value of a field of CEF: up to the next one's name, in which `=` stands only
-/// behind a backslash.
-fn value(text: &str) -> Cow<'_, str> {
+/// The value of an event's last field in `prefix`, up to the next one's name. Only CEF
+/// escapes, `=` and the backslash.
+fn value<'a>(prefix: &str, text: &'a str) -> Cow<'a, str> {
+    let is_cef = prefix.starts_with("CEF:");
+    let delimiter = if is_cef { ' ' } else { delimiter(prefix) };
     let mut signs = memchr::memchr_iter(b'=', text.as_bytes());
-    let next = signs.find(|at| !text[..*at].ends_with('\\'));
-    let end = next.and_then(|at| text[..at].rfind(' '));
+    let end = signs.find_map(|at| {
+        let (value, name) = text[..at].rsplit_once(delimiter)?;
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
+        is_name.then_some(value.len())
+    });
     let value = &text[..end.unwrap_or(text.len())];
-    match value.contains('\\') {
+    match is_cef && value.contains('\\') {
         true => Cow::Owned(value.replace("\\=", "=").replace("\\\\", "\\")),
         false => Cow::Borrowed(value),
     }
 }
 
-/// Where the agent's head begins.
-fn head(line: &str) -> Option<usize> {
-    let start = &line.as_bytes()[..line.len().min(LONGEST)];
-    memchr::memchr_iter(b'.', start).find_map(|point| {
-        let at = point.checked_sub("2026-11-23 04:19:04".len())?;
-        let before = *start.get(at.checked_sub(1)?)?;
-        // A quotation has its own wrapper, or is one of another program.
-        let is_end = before.is_ascii() && !before.is_ascii_alphanumeric();
-        let is_end = is_end && !b"\"'`(\\".contains(&before);
-        let fraction = start.get(point + 1..point + 6)?;
-        let is_own = fraction[4] == b' ' && fraction[..4].iter().all(u8::is_ascii_digit);
-        let text = (is_end && is_own).then(|| line.get(at..)).flatten()?;
-        // What has no name in it is a mark of copying.
-        let prefix = &line[..at];
-        let is_named = prefix.bytes().any(|b| b.is_ascii_alphabetic());
-        (is_named && begins_record(text) && !is_sentence(prefix)).then_some(at)
+/// What stands between two fields of LEEF: a tab, or since 2.0 what its head's last part
+/// says, the character or its code.
+fn delimiter(prefix: &str) -> char {
+    let said = (prefix.strip_prefix("LEEF:2")).and_then(|it| it.split('|').nth(5));
+    let said = said.unwrap_or_default();
+    let code = said.trim_start_matches('0').strip_prefix('x');
+    let code = code.and_then(|code| u32::from_str_radix(code, 16).ok());
+    (code.and_then(char::from_u32))
+        .or_else(|| said.chars().next())
+        .unwrap_or('\t')
+}
+
+/// Where in `prefix` the head of syslog begins, which names the host.
+fn syslogs_head(prefix: &str, line: &str, context: &Context<'_>) -> Option<usize> {
+    if !has_clock(prefix.as_bytes()) {
+        return None;
+    }
+    let ends = prefix.char_indices().filter(|(_, c)| !c.is_alphanumeric());
+    let mut starts = ends.map(|(at, c)| at + c.len_utf8());
+    starts.find(|at| {
+        let begins = line[*at..].starts_with(|first: char| first == '<' || first.is_alphanumeric());
+        let opened = begins
+            .then(|| syslog::open(&line[*at..], context))
+            .flatten();
+        opened.is_some_and(|opened| opened.envelope.host.is_some())
     })
 }
 
@@ -78,22 +92,54 @@ fn path(prefix: impl Iterator<Item = u8>) -> Step {
     path_hash(Step::MAX, &shape)
 }
 
-/// Whether somebody speaks of the line: two words of letters one after another.
-fn is_sentence(prefix: &str) -> bool {
-    let is_word = |word: &str| {
-        let word = word.trim_end_matches([':', ',']);
-        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase())
-    };
-    let words: Vec<&str> = prefix.split_ascii_whitespace().collect();
-    words.windows(2).any(|two| two.iter().copied().all(is_word))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Known, step};
     use super::*;
 
     const HEAD: &str = "2026-11-23 04:19:04.1850 ERROR [Registrar] x";
+
+    #[test]
+    fn syslogs_head_is_left_to_name_the_host() {
+        let known = Known::default();
+        let context = Context {
+            known: &known,
+            depth: 0,
+        };
+        for head in [
+            "Nov 23 04:19:04 web-1 amazon-ssm-agent[9]: ",
+            "<30>Nov 23 04:19:04 web-1 amazon-ssm-agent[9]: ",
+            "2026-11-23T04:19:04+00:00 web-1 amazon-ssm-agent[9]: ",
+        ] {
+            let line = format!("| a (remote-exec): {head}{HEAD}");
+            let text = open(&line, &context).map(|it| it.text);
+            assert_eq!(text.as_deref(), Some(&*format!("{head}{HEAD}")), "{line}");
+            let quoted = format!("a says \"{head}{HEAD}\"");
+            assert_eq!(open(&quoted, &context), None);
+        }
+        let object = format!("`{{\"a\":1,&quot;b&quot;: {HEAD}");
+        assert_eq!(open(&object, &context), None);
+    }
+
+    #[test]
+    fn a_value_ends_where_the_next_field_begins() {
+        for (prefix, value, text) in [
+            ("CEF:0|a|b|c|d|e|5|msg=", "x \\=1 y rt=2", "x =1 y"),
+            ("LEEF:1.0|a|b|c|d|msg=", "x a=1\tb\tsev=5", "x a=1\tb"),
+            ("LEEF:2.0|a|b|c|d|^|msg=", "x\ta=1^sev=5", "x\ta=1"),
+            ("LEEF:2.0|a|b|c|d|x5E|msg=", "x^sev=5", "x"),
+            ("LEEF:2.0|a|b|c|d|0x09|msg=", "x^\tsev=5", "x^"),
+        ] {
+            let line = format!("{prefix}{HEAD}{value}");
+            let known = Known::default();
+            let context = Context {
+                known: &known,
+                depth: 0,
+            };
+            let opened = open(&line, &context).expect("an event");
+            assert_eq!(opened.text, format!("{HEAD}{text}"), "{line}");
+        }
+    }
 
     #[test]
     fn whatever_stands_before_the_agents_head_goes() {
@@ -108,6 +154,7 @@ mod tests {
             "==> amazon-ebs.web: ",
             "module.a.aws_instance.web[0] (local-exec): ",
             "CEF:0|Amazon|SSM Agent|3.3|100|log|5|dvchost=web-1 msg=",
+            "LEEF:1.0|Amazon|SSM Agent|3.3|100|sev=5\tmsg=",
             "web-1 | CHANGED | rc=0 | (stdout) ",
         ] {
             let mut known = Known::default();

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, behind, logfmt, reads,
+    Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, logfmt, own_head, reads,
     stamp,
 };
 
@@ -15,7 +15,7 @@ const PLACE: Step = 64;
 const COLUMNS: usize = 24;
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
-    if behind::is_event(line) {
+    if own_head::is_event(line) {
         return None;
     }
     let begins = |column: &Column<'_>| begins_record(column.text);
@@ -34,7 +34,8 @@ fn wrapped<'a>(line: &'a str, context: &Context<'_>) -> Option<Column<'a>> {
         column.is_quoted && begins_wrapped(text)
             || text.starts_with(['{', '[', '<'])
             || logfmt::begins_field(text)
-            || stamp::leading(text).is_some()
+            // RFC 5424 begins with its version.
+            || stamp::leading(text.strip_prefix("1 ").unwrap_or(text)).is_some()
     };
     let mut last: Vec<Column<'a>> = columns(line).filter(may).collect();
     let tried = last.len().saturating_sub(TRIED);

@@ -12,7 +12,9 @@ use std::borrow::Cow;
 use scan::Scanner;
 
 use super::program::{Producer, machine_of, names_agent};
-use super::{Context, Envelope, Opened, Reads, Stamp, Step, path_hash, reads, without_colours};
+use super::{
+    Context, Envelope, Opened, Reads, Stamp, Step, own_head, path_hash, reads, without_colours,
+};
 use crate::machine::{Environment, Machine};
 use crate::node::NodeId;
 
@@ -411,10 +413,14 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         let scope = self.scope;
-        let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
-        if best == Some(Rank::Record) {
+        if let Some((Rank::Record, _, line)) = &mut scope.best {
+            // GELF has a shortened line beside the whole one.
+            if text.len() > line.len() && text.starts_with(&**line) {
+                *line = text;
+            }
             return;
         }
+        let best = scope.best.as_ref().map(|(rank, _, _)| *rank);
         // No line is a word alone, and most values are; an object may be.
         let is_text = text.starts_with('{') || text.as_bytes().contains(&b' ');
         let plain = match is_text.then(|| without_colours(&text)) {
@@ -424,8 +430,10 @@ impl<'a> Walk<'_, 'a> {
         let text: &str = &plain;
         // What comes where the line always stood is read when it is taken.
         let is_known = is_text && self.is_usual && document.context.known.has(self.path);
-        let reads = (is_text && !is_known).then(|| reads(text, &document.context.deeper()));
-        let rank = match reads.flatten() {
+        let prefixed =
+            || (self.is_usual && own_head::find(text).is_some()).then_some(Reads::Record);
+        let reads = || reads(text, &document.context.deeper()).or_else(prefixed);
+        let rank = match (is_text && !is_known).then(reads).flatten() {
             Some(Reads::Record) => {
                 document.seen = self.path;
                 Some(Rank::Record)

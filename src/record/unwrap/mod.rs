@@ -15,6 +15,7 @@ mod fluentbit;
 mod json;
 mod logfmt;
 mod octet;
+mod own_head;
 mod prefix;
 mod program;
 mod stamp;

@@ -7,8 +7,8 @@ use crate::record::text::split_at_byte;
 
 use super::program::{self, Producer};
 use super::{
-    Context, Envelope, Opened, Reads, Stamp, begins_record, begins_wrapped, behind,
-    is_continuation, is_wrapped, logfmt, reads, stamp,
+    Context, Envelope, Opened, Reads, Stamp, begins_record, begins_wrapped, is_continuation,
+    is_wrapped, logfmt, own_head, reads, stamp,
 };
 
 /// The place of a line right behind a time, and behind one or two words more.
@@ -138,7 +138,7 @@ fn program(rest: &str) -> Option<Opened<'_>> {
     let mut after = rest;
     for index in 0..3 {
         let (word, text) = split_at_byte(after, b' ').unwrap_or((after, ""));
-        if behind::is_event(word) {
+        if own_head::is_event(word) {
             let host = (index > 0).then(|| rest.split(' ').next()).flatten();
             return Some(Opened::new(after, from(host, Producer::Unnamed)));
         }

@@ -95,6 +95,23 @@ fn the_line_is_found_by_what_it_reads_like() {
 }
 
 #[test]
+fn a_whole_line_wins_over_the_same_shortened_and_one_behind_a_prefix_is_found() {
+    let short = &HEAD[..30];
+    for object in [
+        json!({"short_message": short, "x_full_message": HEAD}),
+        json!({"full_message": HEAD, "short_message": short}),
+    ] {
+        assert_eq!(
+            opened(&object.to_string()).map(|it| it.text),
+            Some(HEAD.into())
+        );
+    }
+    let behind = format!("==> amazon-ebs.web: {HEAD}");
+    let line = json!({"host": "h1", "message": behind}).to_string();
+    assert_eq!(opened(&line).map(|it| it.text), Some(behind.into()));
+}
+
+#[test]
 fn every_record_of_an_export_is_a_line_of_its_own() {
     let record =
         |text: &str| json!({"timeUnixNano": "1795407544185000000", "body": {"stringValue": text}});

@@ -2,6 +2,24 @@
 
 use std::borrow::Cow;
 
+use crate::record::without_colours;
+
+/// What terminals, editors and chats leave around lines, of no width.
+const INVISIBLE: [char; 3] = ['\u{1b}', '\u{200b}', '\u{feff}'];
+
+/// The text without characters of no width, or without the signs by which `cat -A` and
+/// an editor's list show them; `None` where it has neither.
+pub(super) fn visible(text: &str) -> Option<String> {
+    let are_shown = text.contains('\n') && text.lines().all(|line| line.ends_with('$'));
+    if !are_shown && !text.contains(INVISIBLE) {
+        return None;
+    }
+    let text = without_colours(text).replace(INVISIBLE, "");
+    let row = |line: &str| line.strip_suffix('$').unwrap_or(line).replace("^I", "\t");
+    let rows = || text.lines().map(row).collect::<Vec<_>>().join("\n");
+    Some(if are_shown { rows() } else { text })
+}
+
 /// The line with the characters that the agent wrote: no colours, no characters
 /// without width, plain blanks, entities of HTML read back.
 pub(super) fn plain(line: &str) -> Cow<'_, str> {
@@ -95,6 +113,19 @@ fn entity<'t>(text: &'t str) -> Option<(&'static str, &'t str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_width_goes_and_what_shows_it() {
+        for (text, read) in [
+            ("\u{feff}a\u{200b}\nb\n", Some("a\nb\n")),
+            ("\u{1b}[1ma\u{1b}[0m\n", Some("a\n")),
+            ("a$\n^Ib$\n", Some("a\n\tb")),
+            ("a$\nb\n", None),
+            ("costs $", None),
+        ] {
+            assert_eq!(visible(text).as_deref(), read, "{text:?}");
+        }
+    }
 
     #[test]
     fn characters_are_read_back() {

@@ -32,7 +32,13 @@ pub(super) fn open(text: &str) -> Option<Rows> {
         true => lines
             .get(at + 1)
             .is_some_and(|line| begins_log(line.trim_start())),
-        false => begins_log(field.value.trim_start_matches(['\'', '"'])),
+        false => {
+            let is_quoted = field.value.starts_with('"');
+            let text = is_quoted.then(|| decoded(field.value)).flatten();
+            let text = text.map(|(text, _)| text);
+            let quoted = field.value.trim_start_matches(['\'', '"']);
+            begins_log(text.as_deref().unwrap_or(quoted))
+        }
     };
     let fields = || {
         lines

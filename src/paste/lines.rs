@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use regex::Regex;
 
-use super::characters::{element, plain};
+use super::characters::{element, plain, visible};
 use super::edge::Edge;
 use super::forms::unfold;
 use super::marks::{
@@ -80,6 +80,11 @@ fn read_text<'t>(
     if memchr::memchr(0, text.as_bytes()).is_some() {
         return None;
     }
+    if let Some(text) = visible(text) {
+        let whole = || vec![of(0, Cow::Borrowed(text.as_str()), Kind::Line)];
+        let lines = read_text(&text, begins).unwrap_or_else(whole);
+        return Some(lines.into_iter().map(Line::into_owned).collect());
+    }
     let lines: Vec<&str> = crate::record::lines(text)
         .map(|line| line.trim_end_matches('\r'))
         .collect();
@@ -92,8 +97,7 @@ fn read_text<'t>(
         let lines = read_text(&rows.text, begins).unwrap_or_else(|| as_they_are(&rows.text));
         let of_text = |line: Line<'_>| Line {
             number: rows.number(line.number),
-            text: Cow::Owned(line.text.into_owned()),
-            ..line
+            ..line.into_owned()
         };
         return Some(lines.into_iter().map(of_text).collect());
     }

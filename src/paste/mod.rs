@@ -73,6 +73,15 @@ pub enum Kind {
 }
 
 impl<'t> Line<'t> {
+    fn into_owned<'o>(self) -> Line<'o> {
+        Line {
+            text: Cow::Owned(self.text.into_owned()),
+            number: self.number,
+            kind: self.kind,
+            cut: self.cut,
+        }
+    }
+
     /// Hands the line to `reader`, which saw `before` lines before the text; gives
     /// each record that ended with it.
     pub fn feed<'l>(

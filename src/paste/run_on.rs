@@ -2,6 +2,7 @@
 //! or their escapes stand for them.
 
 use super::literal::decoded;
+use super::marks::begins_log;
 use super::rows::Rows;
 use crate::record::{begins_record, lines};
 
@@ -11,10 +12,16 @@ const RECORDS: [usize; 2] = [2, 3];
 /// The records behind tabs, or of a text that is one line.
 pub(super) fn open(text: &str) -> Option<Rows> {
     let text = text.trim();
-    if !begins_record(text) {
-        return None;
-    }
     let is_one = !text.contains('\n');
+    if !begins_record(text) {
+        // Behind prefixes that say whose they are.
+        let escaped = is_one && text.contains("\\n") && begins_log(text);
+        let (read, _) = escaped.then(|| decoded(&format!("\"{text}\"")))??;
+        let begun = lines(&read).filter(|line| begins_log(line)).count();
+        let mut rows = Rows::default();
+        rows.push(1, &read);
+        return (begun >= RECORDS[0]).then_some(rows);
+    }
     let is_escaped = is_one && text.contains("\\n20");
     let mut rows = Rows::default();
     let (mut within, mut is_spaced) = (0, false);

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::{Value, json};
 
 /// A way of copying.
 #[derive(Clone, Copy)]
@@ -252,7 +253,7 @@ fn cell(line: &str) -> String {
 /// As YAML writes a text on one line.
 fn scalar(line: &str) -> String {
     match line.contains(['\t', '\\']) {
-        true => serde_json::Value::from(line).to_string(),
+        true => Value::from(line).to_string(),
         false => format!("'{}'", line.replace('\'', "''")),
     }
 }
@@ -263,8 +264,8 @@ fn repr(text: &str) -> String {
     format!("'{}'", text.replace('\t', "\\t").replace('\'', "\\'"))
 }
 
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// A row of a pane that is `columns` wide, with its edge.
@@ -293,21 +294,21 @@ fn quoted_printable(text: &str) -> String {
 
 /// Ways in which other tools hold or show a whole log.
 pub(crate) const FORMS: &[Way] = ways! {
-    "a string of JSON" false json;
-    "a string within an object" false |text| format!("{{\n    \"InstanceId\": \"i-0123456789abcdef0\",\n    \"StandardOutputContent\": {},\n    \"Status\": \"Success\"\n}}\n", json(text));
-    "an object within a string" false |text| json(&format!("{{\"a\":[1],\"text\":{}}}", json(text)));
-    "an export of Slack" false |text| format!("[{{\"type\":\"message\",\"text\":{},\"ts\":\"1795407544.185\"}},{{\"type\":\"message\",\"text\":\"Any idea?\"}}]", json(&format!("Its log:\n```{}```", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))));
+    "a string of JSON" false quoted;
+    "a string within an object" false |text| format!("{{\n    \"InstanceId\": \"i-0123456789abcdef0\",\n    \"StandardOutputContent\": {},\n    \"Status\": \"Success\"\n}}\n", quoted(text));
+    "an object within a string" false |text| quoted(&format!("{{\"a\":[1],\"text\":{}}}", quoted(text)));
+    "an export of Slack" false |text| format!("[{{\"type\":\"message\",\"text\":{},\"ts\":\"1795407544.185\"}},{{\"type\":\"message\",\"text\":\"Any idea?\"}}]", quoted(&format!("Its log:\n```{}```", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))));
     "a repr of Python" false repr;
     "bytes of Python" false |text| format!("b{}", repr(text));
     "a dictionary of Python" false |text| format!("{{'Status': 'Success', 'StandardOutputContent': {}, 'ResponseCode': 0}}", repr(text));
     "a list of Python" false |text| format!("[{}]", text.lines().map(repr).collect::<Vec<_>>().join(", "));
     "a shell's string" false |text| format!("${}", repr(text));
-    "a task of Ansible" false |text| format!("ok: [web-1] => {{\n    \"result.stdout\": {}\n}}\n", json(text));
-    "escaped" false |text| json(text).trim_matches('"').replace("\\\"", "\"").replace('"', "\\\"");
+    "a task of Ansible" false |text| format!("ok: [web-1] => {{\n    \"result.stdout\": {}\n}}\n", quoted(text));
+    "escaped" false |text| quoted(text).trim_matches('"').replace("\\\"", "\"").replace('"', "\\\"");
     "YAML of the AWS CLI" false |text| format!("events:\n{}nextForwardToken: f/1\n", each(text, |_, line| format!("- ingestionTime: 1795407544999\n  message: {}\n  timestamp: 1795407544185", scalar(line))));
     "a list of YAML" false |text| each(text, |_, line| format!("- {}", scalar(line)));
     "a block of YAML" false |text| format!("name: log\nlog: |\n{}", each(text, |_, line| format!("  {line}")));
-    "rubydebug of Logstash" false |text| each(text, |_, line| format!("{{\n       \"message\" => {},\n    \"@timestamp\" => 2026-11-23T04:19:04.185Z,\n      \"@version\" => \"1\"\n}}", json(line)));
+    "rubydebug of Logstash" false |text| each(text, |_, line| format!("{{\n       \"message\" => {},\n    \"@timestamp\" => 2026-11-23T04:19:04.185Z,\n      \"@version\" => \"1\"\n}}", quoted(line)));
     "debug of OpenTelemetry" false |text| each(text, |at, line| format!("LogRecord #{at}\nSeverityText: \nBody: Str({line})\nFlags: 0"));
     "Format-List" false |text| each(text, |at, line| format!("ReadCount : {at}\nLine      : {line}\n"));
     "Format-Table -Wrap" false |text| format!("TimeCreated             Id Message\n-----------             -- -------\n{}", each(text, |_, line| format!("11/23/2026 4:19:04 AM    1 {}", rows(line, 90, "", "").trim_end().replace('\n', &format!("\n{}", " ".repeat(27))))));
@@ -324,4 +325,55 @@ pub(crate) const FORMS: &[Way] = ways! {
     "a box" false |text| format!("\u{250c}{}\u{2510}\n{}", "\u{2500}".repeat(100), each(&pane(text, 100), |_, row| format!("\u{2502}{row}")));
     "a mail" false |text| format!("Content-Transfer-Encoding: quoted-printable\n\n{}", quoted_printable(text));
     "tabs for line ends" false |text| text.trim_end().replace('\n', "\t");
+};
+
+/// The records of a log.
+fn records(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match all.last_mut() {
+            Some(record) if head(line).is_none() => record.extend(["\n", line]),
+            Some(_) | None => all.push(line.to_owned()),
+        }
+    }
+    all
+}
+
+/// A row of CSV for each record, below its header.
+fn csv(text: &str, header: &str, before: &str, after: &str) -> String {
+    let row = |record: &String| format!("{before}\"{}\"{after}\n", record.replace('"', "\"\""));
+    let rows: String = records(text).iter().map(row).collect();
+    format!("{header}\n{rows}")
+}
+
+/// An object of JSON over many lines, with what `of` makes of each record.
+fn document(text: &str, of: impl Fn(&String) -> Value, around: impl Fn(Value) -> Value) -> String {
+    let all = records(text).iter().map(of).collect();
+    serde_json::to_string_pretty(&around(all)).expect("JSON")
+}
+
+/// Whole files as consoles and tools export them, and transcripts of terminals.
+pub(crate) const EXPORTS: &[Way] = ways! {
+    "Event Viewer" false |text| csv(text, "\u{feff}Level,Date and Time,Source,Event ID,Task Category", "Error,11/23/2026 4:19:04 AM,AmazonSSMAgent,1,None,", "");
+    "Logs Insights, CSV" false |text| csv(text, "@timestamp,@message,@logStream", "2026-11-23 04:19:04.185,", ",i-0123456789abcdef0");
+    "Logs Insights, JSON" false |text| document(text, |it| json!({"@timestamp": "2026-11-23 04:19:04", "@message": it, "@ptr": "CmEK"}), |all| all);
+    "get-query-results" false |text| document(text, |it| json!([{"field": "@message", "value": it}, {"field": "@ptr", "value": "CmEK"}]), |all| json!({"results": all, "status": "Complete"}));
+    "filter-log-events" false |text| document(text, |it| json!({"logStreamName": "i-0123456789abcdef0", "timestamp": 1_795_407_544_185_u64, "message": it}), |all| json!({"events": all, "searchedLogStreams": []}));
+    "filter-log-events --output table" false |text| format!("|+---+---+|\n||  time  |  message  ||\n|+---+---+|\n{}", each(text, |_, line| format!("||  1795407544999  |  {line}  ||")));
+    "New Relic" false |text| document(text, |it| json!({"timestamp": 1_795_407_544_185_u64, "message": it, "hostname": "web-1"}), |all| json!({"results": [{"events": all}]}));
+    "Azure Monitor" false |text| document(text, |it| json!(["2026-11-23T04:19:04.185Z", "web-1", it]), |all| json!({"tables": [{"columns": [{"name": "TimeGenerated"}, {"name": "Computer"}, {"name": "SyslogMessage"}], "rows": all}]}));
+    "Splunk, CSV" false |text| csv(text, "\"_serial\",\"_time\",host,\"_raw\"", "\"1\",\"2026-11-23T04:19:04.185+0000\",\"web-1\",", "");
+    "Kibana, CSV" false |text| csv(text, "\"@timestamp\",\"host.name\",message", "\"Nov 23, 2026 @ 04:19:04.185\",\"web-1\",", "");
+    "Graylog" false |text| records(text).iter().map(|it| format!("{}\n", json!({"version": "1.1", "host": "web-1", "short_message": &it[..it.floor_char_boundary(64)], "full_message": it}))).collect();
+    "Ansible -v" false |text| format!("ok: [web-1] => {}\n", json!({"cmd": ["cat", "x.log"], "rc": 0, "stdout": text, "stdout_lines": text.lines().collect::<Vec<_>>()}));
+    "a session" false |text| format!("Starting session with SessionId: alice-0123456789abcdef0\nsh-5.2$ sudo cat /var/log/amazon/ssm/amazon-ssm-agent.log\n{text}sh-5.2$ exit\n\nExiting session with sessionId: alice-0123456789abcdef0.\n");
+    "script" false |text| format!("Script started on 2026-11-23 04:19:04+00:00 [TERM=\"xterm\"]\n\u{1b}]0;root@web-1:~\u{7}\u{1b}[?2004h[root@web-1 ~]# cat x.log\r\n\u{1b}[?2004l\r{}\u{1b}[?2004h[root@web-1 ~]# exit\r\n", text.replace('\n', "\r\n"));
+    "systemctl status" false |text| format!("\u{25cf} amazon-ssm-agent.service - amazon-ssm-agent\n     Active: active (running) since Mon 2026-11-23 04:18:00 UTC; 1min ago\n   Main PID: 2373 (amazon-ssm-agen)\n\n{}", each(text, |_, line| format!("Nov 23 04:19:04 web-1 amazon-ssm-agent[2373]: {line}")));
+    "journalctl -o export" false |text| each(text, |at, line| format!("__CURSOR=s=a;i={at:x}\n_HOSTNAME=web-1\nSYSLOG_IDENTIFIER=amazon-ssm-agent\nMESSAGE={line}\n"));
+    "kubectl logs --prefix --timestamps" false |text| each(text, |_, line| format!("[pod/ssm-x7k2p/ssm] 2026-11-23T04:19:04.185123456Z {line}"));
+    "a pipeline of GitLab" false |text| each(text, |_, line| format!("2026-11-23T04:19:04.185123Z 01O {line}"));
+    "cat -A" false |text| each(text, |_, line| format!("{}$", line.replace('\t', "^I")));
+    "grep in colour" false |text| each(text, |at, line| format!("\u{1b}[35m\u{1b}[Kx.log\u{1b}[m\u{1b}[K\u{1b}[36m\u{1b}[K:\u{1b}[m\u{1b}[K{at}:{}", line.replace("ERROR", "\u{1b}[01;31m\u{1b}[KERROR\u{1b}[m\u{1b}[K")));
+    "an answered mail" false |text| format!("Hi Bob,\r\n\r\n> On Mon, 23 Nov 2026 at 09:51, Alice wrote:\r\n{}>\r\n> --\r\n> Bob\r\n", each(text, |_, line| format!("> > {line}\r")));
+    "a question in Chinese" false |text| format!("\u{6211}\u{7684}\u{5b9e}\u{4f8b}\u{8fde}\u{63a5}\u{4e22}\u{5931}\u{3002}\n\u{65e5}\u{5fd7}\u{5982}\u{4e0b}\u{ff1a}\n{text}\n\u{8c22}\u{8c22}\u{ff01}\n");
 };

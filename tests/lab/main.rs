@@ -16,6 +16,7 @@ mod operator;
 mod others;
 mod panics;
 mod pastes;
+mod pastes_hosts;
 mod people;
 mod shapes;
 mod splits;

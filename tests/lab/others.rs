@@ -4,13 +4,15 @@
 
 use std::fs;
 
-use super::copied::{FORMS, WAYS};
+use super::copied::{EXPORTS, FORMS, WAYS};
 use super::pastes::pasted;
 use super::shapes::{at_once, in_batches, lines};
 use super::verdict::{actionable, assert_none, summary};
 
 /// Copies that say that the agent wrote the text.
-const OF_THE_AGENT: [&str; 9] = [
+const OF_THE_AGENT: [&str; 11] = [
+    "systemctl status",
+    "journalctl -o export",
     "grep of a file",
     "grep -n of files",
     "Select-String",
@@ -70,6 +72,7 @@ fn no_copy_of_another_programs_log_raises_anything_actionable() {
         for way in WAYS
             .iter()
             .chain(FORMS)
+            .chain(EXPORTS)
             .filter(|way| !OF_THE_AGENT.contains(&way.name))
         {
             let reading = pasted(&(way.copy)(&text));

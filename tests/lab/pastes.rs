@@ -10,7 +10,7 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 use ssm_agent_triage::paste;
 
 use super::cases::{Case, cases};
-use super::copied::{FORMS, WAYS, Way};
+use super::copied::{EXPORTS, FORMS, WAYS, Way};
 use super::shapes::source;
 use super::verdict::{ENGINE, actionable, assert_none, fixture, optional_fixture, summary};
 
@@ -21,10 +21,15 @@ const NEEDS_TIME: [&str; 1] = ["b2b_mgs_reconnect_refused"];
 
 /// As `{"log": …}` and `scan` read a text.
 pub(crate) fn pasted(text: &str) -> BatchAnalysis {
+    pasted_of(source(true), text)
+}
+
+/// As they read one of `source`.
+pub(crate) fn pasted_of(source: Source, text: &str) -> BatchAnalysis {
     let batch = Batch {
         source: Source {
             pasted: true,
-            ..source(true)
+            ..source
         },
         events: vec![Event {
             id: Cow::Borrowed(""),
@@ -79,7 +84,7 @@ fn fault(case: &Case, ways: &[&Way], copy: &str) -> Option<String> {
 fn every_way_of_copying_keeps_the_verdict() {
     let mut wrong = Vec::new();
     for (case, log) in &logs() {
-        for way in WAYS {
+        for way in WAYS.iter().chain(EXPORTS) {
             wrong.extend(fault(case, &[way], &(way.copy)(log)));
         }
     }

@@ -1,0 +1,191 @@
+//! A copy that holds the lines of two hosts: each keeps its verdict where the copy
+//! says whose a line is, and neither is blamed falsely where it does not.
+
+use ssm_agent_triage::cause::Confidence;
+use ssm_agent_triage::correlate::stream::BatchAnalysis;
+
+use super::cases::{Case, cases};
+use super::copied::{FORMS, WAYS, Way};
+use super::pastes::pasted_of;
+use super::shapes::source;
+use super::verdict::{Actionable, actionable, assert_none, fixture, summary};
+use super::wrappers::WRAPPERS;
+use super::wrapping::{Log, OTHER, STREAM, interleaved, log, of_node, only, wrapped};
+
+/// Prefixes as people paste them, each with the host or its id.
+const PREFIXES: [&str; 8] = [
+    "syslog, RFC 3164",
+    "rsyslog, ISO date",
+    "journalctl -o short-iso",
+    "journalctl -o short-full",
+    "journalctl -o json",
+    "Filebeat",
+    "CRI in an object",
+    "Vector",
+];
+
+/// Of these the objects of shippers, whose quotation marks a copy may change.
+const OBJECTS: [&str; 4] = [
+    "journalctl -o json",
+    "Filebeat",
+    "CRI in an object",
+    "Vector",
+];
+
+/// A copy of which nobody says whose it is.
+fn pasted(text: &str) -> BatchAnalysis {
+    let mut source = source(true);
+    source.log_stream = "central".to_owned();
+    pasted_of(source, text)
+}
+
+/// The ways that leave what says whose a line is.
+fn ways() -> impl Iterator<Item = &'static Way> {
+    let all = FORMS.iter().chain(WAYS);
+    all.filter(|way| !way.headless && !LOSING.contains(&way.name))
+}
+
+fn text(log: &Log) -> String {
+    log.iter().map(|(line, _)| format!("{line}\n")).collect()
+}
+
+/// The lines of both in turn, each behind its host.
+fn told_apart(one: &Log, other: &Log, prefix: &str, seed: usize) -> String {
+    let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.name == prefix);
+    let wrapper = wrapper.expect("a wrapper of this name");
+    let [one, other] = [
+        (one, "ip-10-0-1-20.ec2.internal", STREAM),
+        (other, "ip-10-0-1-21.ec2.internal", OTHER),
+    ]
+    .map(|(log, host, id)| wrapped(log, wrapper, (host, id), seed));
+    text(&interleaved(&one, &other))
+}
+
+fn all() -> Vec<Case> {
+    let mut all = cases("cases.tsv", "agent");
+    all.extend(cases("v2/cases.tsv", "v2"));
+    all
+}
+
+fn read(case: &Case) -> String {
+    fixture(&format!("{}/{}.log", case.folder, case.name))
+}
+
+/// What puts marks, or others in their place, around each object.
+const QUOTING: [&str; 13] = [
+    "a table of Markdown",
+    "a table of Jira",
+    "typographic",
+    "in quotation marks",
+    "each in backticks",
+    "no-break spaces",
+    "a page's source",
+    "preformatted",
+    "a page in one line",
+    "a table of a page, a cell on each line",
+    "escaped",
+    "quoted columns",
+    "YAML of the AWS CLI",
+];
+
+/// What names one node for all lines, escapes them for a program, or breaks them anew:
+/// whose a row is cannot be told where it begins within the words that say it.
+const LOSING: [&str; 24] = [
+    "awslogs get",
+    "Select-String",
+    "an export of Slack",
+    "bytes of Python",
+    "a dictionary of Python",
+    "a list of Python",
+    "a box",
+    "a pane of 90",
+    "a pane of 120",
+    "a pane beside another",
+    "Format-Table -Wrap",
+    "a mail",
+    "tabs for line ends",
+    "rows of 80",
+    "rows of 100",
+    "rows of 132",
+    "rows of 90, indented",
+    "rows of 80 with a hyphen",
+    "rows of 80 with a backslash",
+    "filled to 80",
+    "filled to 100",
+    "quoted and filled to 72",
+    "without time",
+    "time masked",
+];
+
+/// How both hosts may be called.
+const NAMES: [[&str; 3]; 2] = [
+    ["ip-10-0-1-20", "ip-10-0-1-20.ec2.internal", STREAM],
+    ["ip-10-0-1-21", "ip-10-0-1-21.ec2.internal", OTHER],
+];
+
+#[test]
+fn a_form_that_says_whose_lines_it_holds_keeps_the_verdict_of_each() {
+    let all = all();
+    let ways: Vec<&Way> = ways().collect();
+    let mut wrong = Vec::new();
+    for (number, case) in all.iter().enumerate() {
+        let next = &all[(number + 1) % all.len()];
+        let one = log(&read(case));
+        let other = log(&read(next).replace(STREAM, OTHER));
+        for turn in 0..4 {
+            let way = ways[(number * 7 + turn * 11) % ways.len()];
+            let prefix = PREFIXES[(number * 3 + turn) % PREFIXES.len()];
+            let both = told_apart(&one, &other, prefix, number);
+            let reading = pasted(&(way.copy)(&both));
+            let place = format!("{} and {} in {prefix} ({})", case.name, next.name, way.name);
+            if false_alarm([case, next], &reading) {
+                wrong.push(format!("{place}: falsely says {:?}", summary(&reading)));
+            }
+            let is_lost = OBJECTS.contains(&prefix) && QUOTING.contains(&way.name);
+            let each = [case, next].into_iter().zip(NAMES);
+            for (case, names) in each.filter(|_| !is_lost) {
+                let its = only(&reading, &names);
+                if let Some(fault) = case.false_alarm(&actionable(&its)) {
+                    wrong.push(format!("{place}: {fault} for {}", case.name));
+                }
+            }
+            let of_each = |reading| NAMES.map(|names| of_node(reading, &names));
+            let (says, plain) = (of_each(&reading), of_each(&pasted(&both)));
+            if says != plain && !is_lost {
+                wrong.push(format!("{place}: {says:?} in place of {plain:?}"));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// Whether a reading of two logs at once names what neither allows, or is too sure.
+fn false_alarm(cases: [&Case; 2], reading: &BatchAnalysis) -> bool {
+    let neither = |one: Actionable| {
+        let one = std::slice::from_ref(&one);
+        cases.iter().all(|case| case.false_alarm(one).is_some())
+    };
+    let mut findings = reading.findings.iter();
+    findings.any(|finding| finding.confidence == Confidence::Confirmed)
+        || actionable(reading).into_iter().any(neither)
+}
+
+#[test]
+fn a_form_that_loses_the_hosts_raises_no_false_alarm() {
+    let all = all();
+    let ways: Vec<&Way> = FORMS.iter().chain(WAYS).collect();
+    let mut wrong = Vec::new();
+    for (number, case) in all.iter().enumerate() {
+        let next = &all[(number + 1) % all.len()];
+        let both = text(&interleaved(&log(&read(case)), &log(&read(next))));
+        for turn in 0..4 {
+            let way = ways[(number * 7 + turn * 11) % ways.len()];
+            let reading = pasted(&(way.copy)(&both));
+            if false_alarm([case, next], &reading) {
+                let place = format!("{} and {} ({})", case.name, next.name, way.name);
+                wrong.push(format!("{place}: falsely says {:?}", summary(&reading)));
+            }
+        }
+    }
+    assert_none(&wrong);
+}

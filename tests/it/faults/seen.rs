@@ -19,6 +19,8 @@ pub(super) struct Message {
     scope: String,
     /// Another incident goes on in its place.
     is_explained: bool,
+    /// It says how to take back what was changed.
+    pub has_undo: bool,
 }
 
 impl Message {
@@ -93,6 +95,7 @@ fn message(place: usize, text: &str) -> Message {
             .map(|node| text(&node["id"]))
             .collect(),
         scope: text(&event["scope"]["id"]),
+        has_undo: event["outcome"]["undo"].is_string(),
         is_explained: event["detail"].as_str().is_some_and(|detail| {
             detail.starts_with("Closed, because a live check has now confirmed a cause")
         }),

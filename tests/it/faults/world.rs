@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::figures::Figures;
 use super::fleet::{self, Node, Thing};
-use super::seen::Seen;
+use super::seen::{Message, Seen};
 use crate::support::account::Account;
 use crate::support::answer::{incidents, nodes, outcome};
 use crate::support::events::{Delivery, Event, records};
@@ -98,8 +98,9 @@ pub(super) struct World {
 struct Jobs {
     waiting: VecDeque<Job>,
     under_way: usize,
-    /// For each node the places of the record at which an event of it was answered.
-    answered: BTreeMap<String, Vec<usize>>,
+    /// For each node the place of the record at which the last answered invocation with a
+    /// log of it began.
+    answered: BTreeMap<String, usize>,
     /// The nodes whose log was delivered.
     logged: BTreeSet<String>,
     /// Those of events that were given up: in the failure queue, or in the caller's error.
@@ -262,7 +263,7 @@ impl World {
                 continue;
             };
             let (time, term) = self.draw_time();
-            let began = Instant::now();
+            let (place, began) = (self.look().place, Instant::now());
             let ended = environment.invoke(&self.event(&job), time, term).await;
             figures.invoked(time, &ended);
             if let Some(peak) = environment.peak_memory() {
@@ -273,7 +274,7 @@ impl World {
                 let printed = environment.printed();
                 self.violated(figures, format!("the process ended by itself: {printed}"));
             }
-            self.settle(job, ended, began + time, figures);
+            self.settle(job, ended, (place, began + time), figures);
             self.break_again(figures).await;
             let is_ending = environment.is_ending()
                 || self.drawn.percent > 0 && self.draw(|rng| rng.u8(..100)) == 0;
@@ -342,7 +343,14 @@ impl World {
     }
 
     /// What comes of an invocation, and of its event.
-    fn settle(&self, mut job: Job, ended: Ended, deadline: Instant, figures: &Figures) {
+    /// It began when the record was at `place`.
+    fn settle(
+        &self,
+        mut job: Job,
+        ended: Ended,
+        (place, deadline): (usize, Instant),
+        figures: &Figures,
+    ) {
         let is_gone = matches!(ended, Ended::Exited);
         let is_answered = match ended {
             Ended::Answer(answer) => {
@@ -359,9 +367,9 @@ impl World {
         }
         if is_answered {
             figures.count("events answered");
-            let place = self.look().place;
-            for node in job.nodes {
-                jobs.answered.entry(node.id).or_default().push(place);
+            for node in job.nodes.iter().filter(|_| job.has_log()) {
+                let last = jobs.answered.entry(node.id.clone()).or_default();
+                *last = place.max(*last);
             }
         } else if job.tries < job.source.tries() {
             // A minute later, when whatever was under way has ended.
@@ -498,20 +506,21 @@ impl World {
         if self.table.is_some() && seen.writes.len() > self.drawn.most_repairs {
             violated(format!("{} writes in an hour", seen.writes.len()));
         }
-        // No write stays unsaid once an event of its node is answered.
+        // No write stays unsaid once a log of its node was delivered after it and answered.
         for (place, thing) in &seen.writes {
-            let nodes = self
-                .fleet
+            let is_of = |node: &&Node| node.thing.as_ref() == Some(thing);
+            let nodes: Vec<&Node> = self.fleet.iter().filter(is_of).collect();
+            let is_answered = (nodes.iter())
+                .filter_map(|node| jobs.answered.get(&node.id))
+                .any(|began| began > place);
+            let mut after = seen
+                .messages
                 .iter()
-                .filter(|node| node.thing.as_ref() == Some(thing));
-            let nodes: Vec<&Node> = nodes.collect();
-            let answered = (nodes.iter())
-                .filter_map(|node| jobs.answered.get(&node.id)?.last())
-                .any(|answered| answered > place);
-            let is_said = seen.messages.iter().any(|message| {
-                message.place > *place && nodes.iter().any(|node| message.names(node))
-            });
-            if answered && !is_said {
+                .filter(|message| message.place > *place);
+            let is_said = |message: &Message| {
+                message.has_undo && nodes.iter().any(|node| message.names(node))
+            };
+            if is_answered && !after.any(is_said) {
                 violated(format!("the write of {thing:?} is not notified of"));
             }
         }

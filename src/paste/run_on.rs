@@ -16,7 +16,7 @@ pub(super) fn open(text: &str) -> Option<Rows> {
     if !begins_record(text) {
         // Behind prefixes that say whose they are.
         let escaped = is_one && text.contains("\\n") && begins_log(text);
-        let (read, _) = escaped.then(|| decoded(&format!("\"{text}\"")))??;
+        let read = escaped.then(|| unescaped(text))??;
         let begun = lines(&read).filter(|line| begins_log(line)).count();
         let mut rows = Rows::default();
         rows.push(1, &read);
@@ -28,8 +28,8 @@ pub(super) fn open(text: &str) -> Option<Rows> {
     for (at, line) in lines(text).enumerate() {
         let mut push = |row: &str| {
             let row = row.strip_suffix("\\n").unwrap_or(row).trim_end();
-            let read = is_escaped.then(|| decoded(&format!("\"{row}\""))).flatten();
-            rows.push(at as u64 + 1, read.as_ref().map_or(row, |(text, _)| text));
+            let read = is_escaped.then(|| unescaped(row)).flatten();
+            rows.push(at as u64 + 1, read.as_deref().unwrap_or(row));
         };
         let mut from = 0;
         // A record begins with its year.
@@ -49,6 +49,16 @@ pub(super) fn open(text: &str) -> Option<Rows> {
     (within >= least).then_some(rows)
 }
 
+/// What escapes stand for; quotation marks may have none.
+fn unescaped(text: &str) -> Option<String> {
+    let text = match text.contains("\\\"") {
+        true => format!("\"{text}\""),
+        false => format!("\"{}\"", text.replace('"', "\\\"")),
+    };
+    let (read, length) = decoded(&text)?;
+    (length == text.len()).then_some(read)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +73,12 @@ mod tests {
         assert_eq!(rows(&one), Some(log.join("\n").replace("b\n", "b ")));
         let escaped = serde_json::Value::from(log.join("\n")).to_string();
         assert_eq!(rows(&escaped[1..escaped.len() - 1]), Some(log.join("\n")));
+        let behind = format!(
+            "Alert description: {}",
+            log.join("\\n").replace('\n', "\\n")
+        );
+        let read = format!("Alert description: {}", log.join("\n"));
+        assert_eq!(rows(&behind), Some(read));
         // A record that quotes others.
         assert_eq!(rows(&format!("{}\n{}", log.join(" "), log[0])), None);
         assert_eq!(rows(&log[..2].join("\t")), None);

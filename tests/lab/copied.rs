@@ -365,6 +365,7 @@ pub(crate) const EXPORTS: &[Way] = ways! {
     "Splunk, CSV" false |text| csv(text, "\"_serial\",\"_time\",host,\"_raw\"", "\"1\",\"2026-11-23T04:19:04.185+0000\",\"web-1\",", "");
     "Kibana, CSV" false |text| csv(text, "\"@timestamp\",\"host.name\",message", "\"Nov 23, 2026 @ 04:19:04.185\",\"web-1\",", "");
     "Graylog" false |text| records(text).iter().map(|it| format!("{}\n", json!({"version": "1.1", "host": "web-1", "short_message": &it[..it.floor_char_boundary(64)], "full_message": it}))).collect();
+    "an export of Teams" false |text| document(text, |_| Value::Null, |_| json!({"body": {"contentType": "html", "content": format!("<p>Any idea?</p><pre>{}</pre>", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))}}));
     "Ansible -v" false |text| format!("ok: [web-1] => {}\n", json!({"cmd": ["cat", "x.log"], "rc": 0, "stdout": text, "stdout_lines": text.lines().collect::<Vec<_>>()}));
     "a session" false |text| format!("Starting session with SessionId: alice-0123456789abcdef0\nsh-5.2$ sudo cat /var/log/amazon/ssm/amazon-ssm-agent.log\n{text}sh-5.2$ exit\n\nExiting session with sessionId: alice-0123456789abcdef0.\n");
     "script" false |text| format!("Script started on 2026-11-23 04:19:04+00:00 [TERM=\"xterm\"]\n\u{1b}]0;root@web-1:~\u{7}\u{1b}[?2004h[root@web-1 ~]# cat x.log\r\n\u{1b}[?2004l\r{}\u{1b}[?2004h[root@web-1 ~]# exit\r\n", text.replace('\n', "\r\n"));

@@ -37,7 +37,8 @@ pub(super) fn is_opening(before: char) -> bool {
 /// Whether an object begins, whatever became of its quotation marks.
 fn holds_object(prefix: &str) -> bool {
     let mut braces = prefix.match_indices('{');
-    braces.any(|(at, _)| prefix[at + 1..].starts_with(['"', '\\', '\'', '&']))
+    let begins = |text: &str| text.trim_start().starts_with(['"', '\\', '\'', '&']);
+    braces.any(|(at, _)| begins(&prefix[at + 1..]))
 }
 
 /// Whether somebody speaks of the line: two words of letters one after another.

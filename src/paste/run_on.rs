@@ -15,7 +15,8 @@ pub(super) fn open(text: &str) -> Option<Rows> {
     let is_one = !text.contains('\n');
     if !begins_record(text) {
         // Behind prefixes that say whose they are.
-        let escaped = is_one && text.contains("\\n") && begins_log(text);
+        let is_object = text.ends_with(['}', ']']);
+        let escaped = is_one && !is_object && text.contains("\\n") && begins_log(text);
         let read = escaped.then(|| unescaped(text))??;
         let begun = lines(&read).filter(|line| begins_log(line)).count();
         let mut rows = Rows::default();
@@ -79,6 +80,8 @@ mod tests {
         );
         let read = format!("Alert description: {}", log.join("\n"));
         assert_eq!(rows(&behind), Some(read));
+        let object = serde_json::json!({"a": log[..2].join("\n"), "b": []});
+        assert_eq!(rows(&format!("ok: => {object}")), None);
         // A record that quotes others.
         assert_eq!(rows(&format!("{}\n{}", log.join(" "), log[0])), None);
         assert_eq!(rows(&log[..2].join("\t")), None);

@@ -513,15 +513,15 @@ impl World {
             let is_answered = (nodes.iter())
                 .filter_map(|node| jobs.answered.get(&node.id))
                 .any(|began| began > place);
-            let mut after = seen
-                .messages
-                .iter()
-                .filter(|message| message.place > *place);
-            let is_said = |message: &Message| {
-                message.has_undo && nodes.iter().any(|node| message.names(node))
+            let is_of = |message: &&Message| {
+                message.place > *place && nodes.iter().any(|node| message.names(node))
             };
-            if is_answered && !after.any(is_said) {
+            let said: Vec<&Message> = seen.messages.iter().filter(is_of).collect();
+            if is_answered && said.is_empty() {
                 violated(format!("the write of {thing:?} is not notified of"));
+            }
+            if is_answered && !said.iter().any(|message| message.has_undo) {
+                figures.count("writes notified of without an undo");
             }
         }
     }

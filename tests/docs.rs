@@ -17,12 +17,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// README.md, CHANGELOG.md and everything under `docs/`, with their paths.
+/// README.md, CHANGELOG.md and every page in `docs/`, with their paths.
 fn pages() -> Vec<(PathBuf, String)> {
     let docs = fs::read_dir(root().join("docs")).expect("docs/ is there");
     let docs = docs.map(|entry| entry.expect("can be listed").path());
     let mut paths: Vec<PathBuf> = ["README.md", "CHANGELOG.md"].map(|p| root().join(p)).into();
-    paths.extend(docs);
+    paths.extend(docs.filter(|path| path.is_file()));
     paths.sort();
     paths
         .into_iter()

@@ -299,6 +299,37 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "aws")]
+    fn only_calendars_that_are_open_leave_a_repair_free() {
+        let calendars = ["freeze".to_owned(), "nights".to_owned()];
+        let lock =
+            |state| calendar_lock(&calendars, state).map(|closed| (closed.lock, closed.text));
+        let state = |is_open| CalendarState {
+            is_open,
+            until: Some("2026-12-01T06:00:00Z".to_owned()),
+        };
+        assert_eq!(lock(Ok(state(true))), None);
+        let throttled = CallError::Throttled {
+            call: "GetCalendarState",
+            code: "Throttling".to_owned(),
+        };
+        for (state, says) in [
+            (
+                Ok(state(false)),
+                "closed until 2026-12-01T06:00:00Z (freeze, nights)",
+            ),
+            (
+                Err(throttled),
+                "(freeze, nights) could not be read: GetCalendarState was throttled",
+            ),
+        ] {
+            let (lock, text) = lock(state).expect("it is closed");
+            assert_eq!(lock, Lock::Calendar);
+            assert!(text.contains(says), "{text}");
+        }
+    }
+
+    #[test]
     fn spans_are_written_as_the_settings_write_them() {
         let written = [90, 119, 120, 7_199, 7_200, 93_605, 172_800, 604_800]
             .map(|seconds| span(Duration::from_secs(seconds)));

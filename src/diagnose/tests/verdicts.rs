@@ -222,6 +222,15 @@ fn a_metadata_service_that_said_it_was_off_and_is_on_is_put_right_until_later_li
     assert_eq!(open.fault_state, FaultState::Active);
     assert_eq!(open.scope.kind, ScopeKind::Node);
 
+    // Nothing else may be at fault, or something else is the cause.
+    for candidates in [&[ImdsDisabled][..], &[RoleNotAssumable, ImdsDisabled]] {
+        let before = undetermined(candidates, &world(|_, _| {}));
+        let mut after = before.clone();
+        after.rule_out(ImdsDisabled);
+        assert_eq!(before.fault_state, FaultState::NotObserved);
+        assert_eq!(after, before);
+    }
+
     // An instance that is gone needs nothing, whatever was logged when.
     let gone = world(|i, _| i.state = "terminated".to_owned());
     let mut gone = undetermined(candidates, &gone);

@@ -14,7 +14,8 @@ use crate::support::answer::{checks, incidents};
 use crate::support::events::Delivery;
 use crate::support::moto;
 use crate::support::planted::PlantedFleet;
-use crate::support::proxy::{Effect, json_answer};
+use crate::support::proxy::Effect;
+use crate::support::registered::Registered;
 use crate::support::roles::policy;
 use crate::support::runtime::Function;
 
@@ -64,8 +65,9 @@ struct Guarded<'a> {
     peer: &'static str,
     key: (String, String),
     logs: Vec<Delivery>,
-    /// Asked about by its id, for which every check is run.
-    node: &'a str,
+    /// Asked about by their ids, for which every check is run: one that does not report, so that
+    /// its console is read, and one that does, so that what its sessions need is.
+    nodes: [&'a str; 2],
 }
 
 impl Guarded<'_> {
@@ -87,13 +89,13 @@ impl Guarded<'_> {
         let mut function = Function::start(self.account, &settings).await;
         moto::enforce(self.peer, true).await;
         let report = function.handle(&self.logs).await;
-        let by_id = function.handle(&json!({"node": self.node})).await;
-        let of_node = by_id["nodes"][0]["checks"].as_array().expect("questions");
-        let of_node = of_node
-            .iter()
+        let by_id = function.handle(&json!({"nodes": self.nodes})).await;
+        let of_nodes = by_id["nodes"].as_array().expect("the nodes").iter();
+        let of_nodes = of_nodes
+            .flat_map(|node| node["checks"].as_array().expect("questions"))
             .flat_map(|question| question["results"].as_array());
         let checks = incidents(&report).iter().flat_map(checks);
-        (checks.chain(of_node.flatten()))
+        (checks.chain(of_nodes.flatten()))
             .filter(|check| check["status"] == "unknown")
             .filter_map(|check| Some(check["check"].as_str()?.to_owned()))
             .collect()
@@ -131,10 +133,9 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
     let (_server, peer) = moto::of_its_own();
     let account = Account::fresh_on(peer, "us-east-1").await;
     let fleet = PlantedFleet::build(&account, 1).await;
-    account.proxy.stand_in_for_ssm_and_simulator();
-    let off = json!({"ServiceSetting": {"SettingValue": "$None"}});
-    account.proxy.on("GetServiceSetting", json_answer(off));
-
+    let nodes = ["well, blames its policies", "well, blames credentials"];
+    let nodes = nodes.map(|name| fleet.instance(name));
+    Registered::of(&account).pinged(nodes[1], 1);
     name_in_session_preferences(&account).await;
 
     let iam = account.iam();
@@ -151,7 +152,7 @@ async fn the_templates_reads_are_enough_and_without_one_only_its_checks_are_unkn
             key.secret_access_key().to_owned(),
         ),
         logs: fleet.deliveries_of(&account, &ASKING),
-        node: fleet.instance("well, blames its policies"),
+        nodes,
     };
 
     let all = template_reads();

@@ -228,7 +228,7 @@ async fn a_node_is_diagnosed_with_few_calls_whatever_its_preferences_name() {
     sessions.scene.proxy.forget();
     let output = diagnose(&sessions.scene, &[&sessions.node]).await;
     let card = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(card.contains("FAULTY. Sessions cannot start on"), "{card}");
+    assert!(card.contains("FAULTY. Sessions cannot start in"), "{card}");
     let calls = sessions.scene.proxy.calls();
     for call in ["DescribeKey", "GetBucketEncryption", "DescribeLogGroups"] {
         let made = calls.iter().filter(|one| one.action == call).count();

@@ -40,6 +40,9 @@ closed_names! {
 pub struct Machine(u16);
 
 impl Machine {
+    /// The log shows nothing.
+    pub const UNKNOWN: Self = Self(0);
+
     /// The log shows `environment`, and what it implies.
     pub fn add(&mut self, environment: Environment) {
         use Environment::{Bottlerocket, Container, Ecs, Kubernetes, Linux, Snap};

@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         for parts in std::mem::take(&mut self.parts) {
             let line = Line {
                 text: &parts.text,
-                envelope: &Envelope::default(),
+                envelope: &unwrap::NONE,
                 times: &Times {
                     at: None,
                     received: Timestamp::UNIX_EPOCH,
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
         mut each: impl FnMut(&Record<'a>),
     ) {
         let within = &Within {
-            outer: &Envelope::default(),
+            outer: &unwrap::NONE,
             depth: 0,
             times: &Times { at, received },
         };
@@ -278,7 +278,7 @@ impl<'a> Reader<'a> {
         self.lines += 1;
         let line = Line {
             text: line,
-            envelope: &Envelope::default(),
+            envelope: &unwrap::NONE,
             times: &Times { at, received },
             number: self.lines,
             is_event: false,

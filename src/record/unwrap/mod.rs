@@ -87,6 +87,17 @@ pub(super) struct Envelope<'a> {
     pub steps: Steps,
 }
 
+/// Around a line without a wrapper: made once, for most lines have none.
+pub(super) static NONE: Envelope<'_> = Envelope {
+    host: None,
+    id: None,
+    at: None,
+    producer: Producer::Unnamed,
+    machine: Machine::UNKNOWN,
+    partial: false,
+    steps: [0; MAX_DEPTH],
+};
+
 impl<'a> Envelope<'a> {
     /// Adds what another envelope says, in which this one came. A shipper that does
     /// not tell the program passes on what another program than itself wrote.
@@ -211,7 +222,7 @@ pub(super) fn open_into<'a>(
 /// As [`open_into`], within nothing.
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let mut opened = None;
-    open_into(line, &Envelope::default(), context, &mut opened);
+    open_into(line, &NONE, context, &mut opened);
     opened
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn draw(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(52)
-        .build_cartesian_2d(0.0..most(|point| point.0), 0.0..most(|point| point.1))?;
+        // Above the lines is room for their names.
+        .build_cartesian_2d(0.0..most(|point| point.0), 0.0..1.3 * most(|point| point.1))?;
     chart
         .configure_mesh()
         .x_desc(across)

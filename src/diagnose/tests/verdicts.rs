@@ -222,6 +222,10 @@ fn a_metadata_service_that_said_it_was_off_and_is_on_is_put_right_until_later_li
     assert_eq!(open.fault_state, FaultState::Active);
     assert_eq!(open.scope.kind, ScopeKind::Node);
 
+    let mut of_two = undetermined(&[ImdsDisabled, ProxyFailure], &world(|_, _| {}));
+    of_two.rule_out(ImdsDisabled);
+    assert_eq!(of_two.cause, ProxyFailure);
+
     // Nothing else may be at fault, or something else is the cause.
     for candidates in [&[ImdsDisabled][..], &[RoleNotAssumable, ImdsDisabled]] {
         let before = undetermined(candidates, &world(|_, _| {}));

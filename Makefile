@@ -218,4 +218,4 @@ prerequisites:
 .PHONY: announce
 announce: prerequisites
 	@$(FIRST_BUILT) || \
-	echo "The first build takes about 6 minutes on 2 cores; the crate aws-sdk-ec2 alone needs 4 of them and 8 GB of memory." >&2
+	echo "The first build takes 6 minutes or more on 2 cores; the crate aws-sdk-ec2 alone needs 4 of them and 8 GB of memory." >&2

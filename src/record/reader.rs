@@ -353,17 +353,13 @@ impl<'a> Reader<'a> {
         K: Fn(&'l str) -> Cow<'a, str> + Copy,
         F: FnMut(&Record<'a>),
     {
-        let Within {
-            outer,
-            depth,
-            times,
-        } = *within;
         let line = without_last(line, b'\r');
+        let times = within.times;
         let mut opened = None;
-        self.open_into(line, outer, depth, &mut opened);
+        self.open_into(line, within.outer, within.depth, &mut opened);
         match &mut opened {
-            Some(opened) => self.take_opened(opened, keep, depth, times, each),
-            None => self.deliver(line, keep, outer, times, is_event, each),
+            Some(opened) => self.take_opened(opened, keep, within.depth, times, each),
+            None => self.deliver(line, keep, within.outer, times, is_event, each),
         }
     }
 

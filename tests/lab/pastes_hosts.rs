@@ -89,7 +89,7 @@ const QUOTING: [&str; 13] = [
 ];
 
 /// What names one node for all lines, escapes them for a program, or breaks them anew:
-/// whose a row is cannot be told where it begins within the words that say it.
+/// whose a row is does not show where it begins within the words that say it.
 const LOSING: [&str; 24] = [
     "awslogs get",
     "Select-String",

@@ -63,7 +63,7 @@ pub(super) fn take_roles(profiles: &mut Profiles, roles: &BTreeMap<String, Fetch
 }
 
 /// What the simulator is asked by role, in one call each: it evaluates each action on each
-/// resource. Where several instances have the role, one of them stands for all.
+/// resource. Where several instances have the role, a `*` stands for their ids.
 pub(super) fn simulations(
     needs: &Needs,
     instances: &Instances,

@@ -1,5 +1,5 @@
 //! What goes wrong between the function and AWS, drawn from a seed: the same seed brings the
-//! same fault to the same request, told by its kind and how many of its kind came before.
+//! same fault to the same request, known by its kind and how many of its kind came before.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

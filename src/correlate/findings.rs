@@ -14,17 +14,16 @@ use crate::node::{IdSource, Node, NodeId};
 use crate::signature::{Kind, Part, Role};
 
 impl NodeState {
-    /// What is active. `complete` says that no further batch comes: what might
-    /// still heal is then reported as it is.
+    /// What is active on `node`, as it was identified. `complete` says that no further
+    /// batch comes: what might still heal is then reported as it is.
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
-        let node = self.identify(node);
         let mut opens: Vec<ActiveFault> = self.open.clone();
         opens.extend(self.outage(complete));
         for open in &mut opens {
             if complete {
                 open.pending = false;
             }
-            self.narrow(open, &node);
+            self.narrow(open, node);
         }
         let mut groups = group_by_root_cause(opens);
         groups.sort_by_key(|group| {
@@ -36,9 +35,9 @@ impl NodeState {
         });
         let mut findings: Vec<Finding> = groups
             .into_iter()
-            .map(|group| self.finding(&node, group))
+            .map(|group| self.finding(node, group))
             .collect();
-        findings.extend(self.unknown.iter().map(|unknown| unknown.finding(&node)));
+        findings.extend(self.unknown.iter().map(|unknown| unknown.finding(node)));
         findings
     }
 

@@ -73,16 +73,16 @@ impl<'e> StreamAnalyzer<'e> {
             let timed = reader.is_timed() || first.is_some();
             reader.begin_batch(first_at, timed, |record| analyzer.ingest(record, None));
         }
-        let pasted: Vec<Option<Vec<paste::Line<'_>>>> = match self.source.pasted {
+        let pasted: Vec<Option<paste::Mended<'_>>> = match self.source.pasted {
             true => (batch.events.iter())
                 .map(|event| paste::read(&event.message, |text| analyzer.matcher.begins(text)))
                 .collect(),
             false => Vec::new(),
         };
         for (index, event) in batch.events.iter().enumerate() {
-            if let Some(Some(lines)) = pasted.get(index) {
+            if let Some(Some(pasted)) = pasted.get(index) {
                 let before = reader.lines();
-                for line in lines {
+                for line in &pasted.lines {
                     line.feed(&mut reader, before, event.at, received, |record| {
                         analyzer.ingest(record, None);
                     });
@@ -95,6 +95,9 @@ impl<'e> StreamAnalyzer<'e> {
         }
         if !self.source.complete {
             reader.end_batch();
+        }
+        for pasted in pasted.iter().flatten().filter(|it| it.joined) {
+            self.analyzer.doubt_hosts(pasted.names_several);
         }
         self.reader = reader.into_owned();
         self.events += batch.events.len() as u64;
@@ -140,6 +143,8 @@ pub struct LogAnalyzer<'e> {
     hosts: Hosts,
     /// In the order of `hosts`; what names no host is the first one's.
     nodes: Vec<NodeState>,
+    /// Lines were broken that several hosts wrote, so that none is known for sure.
+    hosts_lost: bool,
     /// The host of the record before, and its place: most come one after another.
     last: Option<(Arc<Host>, usize)>,
     complete: bool,
@@ -162,6 +167,7 @@ impl<'e> LogAnalyzer<'e> {
             hosts: hosts_of(&node),
             node,
             nodes: vec![first],
+            hosts_lost: false,
             last: None,
             complete: true,
             recovered: Vec::new(),
@@ -223,6 +229,12 @@ impl<'e> LogAnalyzer<'e> {
         }
         self.last = Some((Arc::clone(host), place));
         Some(place)
+    }
+
+    /// What was taken in was joined of broken lines: where several hosts wrote them,
+    /// `named` or by their wrappers, whose a line is may be wrong.
+    pub fn doubt_hosts(&mut self, named: bool) {
+        self.hosts_lost |= named || self.hosts.are_several();
     }
 
     /// Takes in one record; `file` is the file it stands in, if any.
@@ -311,8 +323,10 @@ impl<'e> LogAnalyzer<'e> {
             ..BatchAnalysis::default()
         };
         for (place, state) in seen.nodes.iter().enumerate() {
-            let node = named(&seen.node, &seen.hosts, place, state);
-            let node = state.identify(&node);
+            let node = match seen.hosts_lost && seen.node.id_source == IdSource::Nobody {
+                true => seen.node.clone(),
+                false => state.identify(&named(&seen.node, &seen.hosts, place, state)),
+            };
             for (_, over) in (seen.recovered.iter_mut()).filter(|(its, _)| *its == place) {
                 over.node = node.id.to_string();
             }

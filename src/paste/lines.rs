@@ -63,16 +63,8 @@ enum Start {
     Raw,
 }
 
-/// The lines of `text` for the record reader; `None` where it reads them best as
-/// they are. `begins` is what the catalogue knows of a message's beginning.
-pub fn read<'t>(
-    text: &'t str,
-    begins: impl Fn(&str) -> Option<Beginning>,
-) -> Option<Vec<Line<'t>>> {
-    read_text(text, &begins)
-}
-
-fn read_text<'t>(
+/// The lines of `text`, as [`super::read`].
+pub(super) fn read<'t>(
     text: &'t str,
     begins: &dyn Fn(&str) -> Option<Beginning>,
 ) -> Option<Vec<Line<'t>>> {
@@ -82,7 +74,7 @@ fn read_text<'t>(
     }
     if let Some(text) = visible(text) {
         let whole = || vec![of(0, Cow::Borrowed(text.as_str()), Kind::Line)];
-        let lines = read_text(&text, begins).unwrap_or_else(whole);
+        let lines = read(&text, begins).unwrap_or_else(whole);
         return Some(lines.into_iter().map(Line::into_owned).collect());
     }
     let lines: Vec<&str> = crate::record::lines(text)
@@ -94,7 +86,7 @@ fn read_text<'t>(
         return None;
     }
     if let Some(rows) = unfold(text) {
-        let lines = read_text(&rows.text, begins).unwrap_or_else(|| as_they_are(&rows.text));
+        let lines = read(&rows.text, begins).unwrap_or_else(|| as_they_are(&rows.text));
         let of_text = |line: Line<'_>| Line {
             number: rows.number(line.number),
             ..line.into_owned()
@@ -119,7 +111,8 @@ fn as_they_are(text: &str) -> Vec<Line<'_>> {
 fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<'t>>> {
     let goes_on = |at: usize| {
         let line = lines[at];
-        !line.is_empty() && opening(line).is_none() && !is_own_line(line)
+        let begins = opening(line).is_some() && !(at > 0 && ends_in_stamp(lines[at - 1]));
+        !line.is_empty() && !begins && !is_own_line(line)
     };
     let fenced = lines[..first].iter().any(|line| in_fence(line).is_some());
     // The source of a page has no quotation marks of its own.
@@ -150,6 +143,7 @@ fn unbroken<'t>(text: &str, lines: &[&'t str], first: usize) -> Option<Vec<Line<
             .flatten();
         if let (Some(wrap), Some(joint), Some(before)) = (wrap, joint, all.last_mut()) {
             wrap.append(before.text.to_mut(), joint, line);
+            before.joined = true;
             continue;
         }
         all.push(Line {
@@ -177,7 +171,17 @@ fn of<'t>(at: usize, text: Cow<'t, str>, kind: Kind) -> Line<'t> {
         text,
         kind,
         cut: false,
+        joined: false,
     }
+}
+
+/// Whether a line ends within a head: the level is still to come.
+fn ends_in_stamp(line: &str) -> bool {
+    static STAMP: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\d{4}-\d\d-\d\d(?: \d\d(?::\d\d){0,2}(?:\.\d+)?)?$")
+            .expect("a regular expression that a test compiles")
+    });
+    STAMP.is_match(line.trim_end())
 }
 
 /// Whether a line is one of its own within a record of several lines.
@@ -205,6 +209,7 @@ struct Whole<'p> {
     marks: Vec<Mark>,
     /// More of it stood behind the edge of a screen.
     cut: bool,
+    joined: bool,
 }
 
 impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
@@ -265,6 +270,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         for line in &lines {
             let own = |text: &str, kind| Line {
                 cut: line.cut,
+                joined: line.joined,
                 ..of(line.at, Cow::Owned(text.to_owned()), kind)
             };
             if let Some((start, from)) = line.start {
@@ -344,7 +350,8 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         let lines: Vec<&str> = self.lines.iter().map(|line| without_code(line)).collect();
         let goes_on = |at: usize| {
             let body = bodies[at];
-            starts[at].is_none() && !body.trim().is_empty() && !is_fence(body) && !is_own_line(body)
+            let begins = starts[at].is_some() && !(at > 0 && ends_in_stamp(lines[at - 1]));
+            !begins && !body.trim().is_empty() && !is_fence(body) && !is_own_line(body)
         };
         let edge = Edge::of(&lines, goes_on);
         let (measured, wrap) = [&lines, &bodies]
@@ -369,6 +376,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                 }
                 wrap.append(before.text.to_mut(), joint, bodies[at]);
                 before.start = None;
+                before.joined = true;
                 continue;
             }
             all.push(Whole {
@@ -377,6 +385,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                 start: None,
                 marks: Vec::new(),
                 cut: wrap.is_none() && edge.cuts(lines[at]),
+                joined: false,
             });
         }
         for line in &mut all {

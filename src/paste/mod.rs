@@ -22,12 +22,44 @@ mod table;
 mod wrap;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use regex::Regex;
 
 use crate::record::{Level, Reader, Record};
 
-pub use lines::read;
+/// What names a node wherever it stands.
+static NODE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?:m?i-[0-9a-f]{8,17}|ip(?:-\d{1,3}){4})\b")
+        .expect("a regular expression that a test compiles")
+});
+
+/// The lines of `text` for the record reader; `None` where it reads them best as
+/// they are. `begins` is what the catalogue knows of a message's beginning.
+pub fn read<'t>(text: &'t str, begins: impl Fn(&str) -> Option<Beginning>) -> Option<Mended<'t>> {
+    let lines = lines::read(text, &begins)?;
+    let mut nodes = BTreeSet::new();
+    for line in &lines {
+        nodes.extend(
+            NODE.find_iter(&line.text)
+                .map(|node| (&node.as_str()[..2], node.as_str())),
+        );
+    }
+    let several = |kind| {
+        nodes
+            .range((kind, "")..)
+            .take_while(|(its, _)| *its == kind)
+            .count()
+            > 1
+    };
+    Some(Mended {
+        joined: lines.iter().any(|line| line.joined),
+        names_several: ["i-", "ip", "mi"].into_iter().any(several),
+        lines,
+    })
+}
 
 /// What a catalogue says of a message that begins as one of its signatures does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +70,17 @@ pub struct Beginning {
     pub length: usize,
     /// Whether the message holds all else that the signature asks for.
     pub whole: bool,
+}
+
+/// A paste as the lines of a log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mended<'t> {
+    /// For the record reader.
+    pub lines: Vec<Line<'t>>,
+    /// Lines were broken and have been joined: what says whose one is may be lost.
+    pub joined: bool,
+    /// Several nodes are named, by ids or by the names that EC2 gives.
+    pub names_several: bool,
 }
 
 /// One line of a paste for the record reader.
@@ -51,6 +94,8 @@ pub struct Line<'t> {
     pub kind: Kind,
     /// It ends at the edge of a screen, and more of it stood behind.
     pub cut: bool,
+    /// It is joined of several lines of the text.
+    joined: bool,
 }
 
 /// How the record reader takes a line.
@@ -79,6 +124,7 @@ impl<'t> Line<'t> {
             number: self.number,
             kind: self.kind,
             cut: self.cut,
+            joined: self.joined,
         }
     }
 

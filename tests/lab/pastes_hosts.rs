@@ -117,6 +117,9 @@ const LOSING: [&str; 24] = [
     "time masked",
 ];
 
+/// Of these what names one node for all lines.
+const NAMING: [&str; 1] = ["awslogs get"];
+
 /// How both hosts may be called.
 const NAMES: [[&str; 3]; 2] = [
     ["ip-10-0-1-20", "ip-10-0-1-20.ec2.internal", STREAM],
@@ -153,6 +156,38 @@ fn a_form_that_says_whose_lines_it_holds_keeps_the_verdict_of_each() {
             let (says, plain) = (of_each(&reading), of_each(&pasted(&both)));
             if says != plain && !is_lost {
                 wrong.push(format!("{place}: {says:?} in place of {plain:?}"));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// Where rows were broken anew, also within the words that say whose they are.
+#[test]
+fn a_form_that_breaks_lines_blames_no_host_for_the_other() {
+    let all = all();
+    let breaking = |way: &&Way| LOSING.contains(&way.name) && !NAMING.contains(&way.name);
+    let ways: Vec<&Way> = FORMS.iter().chain(WAYS).filter(breaking).collect();
+    let prefixes: Vec<&str> = PREFIXES
+        .into_iter()
+        .filter(|prefix| !OBJECTS.contains(prefix))
+        .collect();
+    let mut wrong = Vec::new();
+    for (number, case) in all.iter().enumerate() {
+        let next = &all[(number + 1) % all.len()];
+        let one = log(&read(case));
+        let other = log(&read(next).replace(STREAM, OTHER));
+        for turn in 0..4 {
+            let way = ways[(number * 5 + turn * 7) % ways.len()];
+            let prefix = prefixes[(number * 3 + turn) % prefixes.len()];
+            let reading = pasted(&(way.copy)(&told_apart(&one, &other, prefix, number)));
+            let place = format!("{} and {} in {prefix} ({})", case.name, next.name, way.name);
+            for (case, names) in [case, next].into_iter().zip(NAMES) {
+                let its = actionable(&only(&reading, &names));
+                wrong.extend(
+                    case.false_alarm(&its)
+                        .map(|fault| format!("{place}: {fault} for {}", case.name)),
+                );
             }
         }
     }

@@ -307,6 +307,40 @@ mod tests {
     }
 
     #[test]
+    fn broken_lines_of_two_hosts_blame_neither() {
+        let error = "ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get \
+            identity instance id. Error: EC2MetadataError: failed to get IMDSv2 token";
+        let lines = ["ip-10-0-1-20", "ip-10-0-1-21"].map(|host| {
+            format!("Nov 23 04:19:04 {host} amazon-ssm-agent[7]: 2026-11-23 04:19:04.1850 {error}")
+        });
+        let broken = lines.clone().map(|line| {
+            let rows = line.as_bytes().chunks(80);
+            let rows = rows.map(|row| str::from_utf8(row).expect("ASCII"));
+            rows.collect::<Vec<_>>().join("\n")
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = |text: &[String]| {
+            let file = folder.path().join("paste.txt");
+            fs::write(&file, text.join("\n")).unwrap();
+            let (text, _) = answer(&[path(&file), "--format", "json"]);
+            let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let incidents = report["incidents"].as_array().expect("a list");
+            let nodes = incidents.iter().map(|incident| &incident["nodes"][0]);
+            nodes.map(|node| node["id"].to_string()).collect::<Vec<_>>()
+        };
+        let hosts = ["\"ip-10-0-1-20\"", "\"ip-10-0-1-21\""];
+        assert_eq!(nodes(&lines), hosts);
+        assert_eq!(nodes(&broken[..1]), hosts[..1]);
+        let of_neither = nodes(&broken);
+        assert!(
+            of_neither
+                .iter()
+                .all(|node| !hosts.contains(&node.as_str())),
+            "{of_neither:?}"
+        );
+    }
+
+    #[test]
     fn a_healthy_node_is_told_in_a_line() {
         let (text, status) = answer(&["events/healthy.log"]);
         assert_eq!(status, 0);

@@ -67,6 +67,9 @@ pub(super) fn read(
             progress.step();
         }
     }
+    for named in sources.iter().filter_map(|source| source.records.joined()) {
+        reader.doubt_hosts(named);
+    }
     unread.extend(sources.into_iter().filter_map(|source| {
         let fault = source.records.into_fault()?;
         Some(ends_early(source.path, &fault))

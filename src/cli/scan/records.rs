@@ -31,6 +31,8 @@ pub(super) struct Records<'m, R> {
     /// The time of a record has been looked for.
     dated: bool,
     ended: bool,
+    /// Broken lines were joined, and whether they name several nodes.
+    joined: Option<bool>,
     fault: Option<io::Error>,
 }
 
@@ -46,6 +48,7 @@ impl<'m, R: BufRead> Records<'m, R> {
             received,
             dated: false,
             ended: false,
+            joined: None,
             fault: None,
         }
     }
@@ -61,6 +64,11 @@ impl<'m, R: BufRead> Records<'m, R> {
     pub(super) fn next(&mut self) -> Option<Record<'static>> {
         self.peek()?;
         self.ready.pop_front()
+    }
+
+    /// Whether what was read was joined of broken lines, and they name several nodes.
+    pub(super) fn joined(&self) -> Option<bool> {
+        self.joined
     }
 
     /// Why the file ended before its end, if it did.
@@ -95,9 +103,12 @@ impl<'m, R: BufRead> Records<'m, R> {
         let mut reader: Reader<'_> = std::mem::take(&mut self.reader);
         let mut take = |record: &Record<'_>| self.ready.push_back(record.clone().into_owned());
         match &pasted {
-            Some(lines) => {
+            Some(pasted) => {
+                if pasted.joined {
+                    self.joined = Some(self.joined == Some(true) || pasted.names_several);
+                }
                 let before = reader.lines();
-                for line in lines {
+                for line in &pasted.lines {
                     line.feed(&mut reader, before, None, self.received, &mut take);
                 }
                 let count = memchr::memchr_iter(b'\n', text.as_bytes()).count();

@@ -17,7 +17,8 @@ impl NodeState {
     /// What is active on `node`, as it was identified. `complete` says that no further
     /// batch comes: what might still heal is then reported as it is.
     pub fn findings(&self, node: &Node, complete: bool) -> Vec<Finding> {
-        let mut opens: Vec<ActiveFault> = self.open.clone();
+        let passed = |open: &&ActiveFault| !self.was_passed(open);
+        let mut opens: Vec<ActiveFault> = self.open.iter().filter(passed).cloned().collect();
         opens.extend(self.outage(complete));
         for open in &mut opens {
             if complete {
@@ -196,6 +197,15 @@ impl NodeState {
             Cause::PermissionMissing | Cause::EndpointPolicyDenies
         );
         let used = |part| self.proven.iter().any(|(proven, _)| *proven == part);
+        // Without Default Host Management a registration is of no use to credentials that work.
+        let refused =
+            matches!(open.causes.lead(), Cause::Throttled | Cause::ServiceError) || denied;
+        if open.part == Part::Registration && refused && used(Part::Credentials) {
+            return !self
+                .open
+                .iter()
+                .any(|other| other.part == Part::Credentials);
+        }
         let spare = match open.part {
             Part::Messages => true,
             Part::Associations => denied && open.decided && !used(Part::Associations),

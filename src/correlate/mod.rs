@@ -28,7 +28,7 @@ use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in, named_in_tags};
 use self::open::ActiveFault;
-use self::over::{outlived, survives};
+use self::over::{outlived, proves, survives};
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
@@ -76,6 +76,9 @@ pub struct NodeState {
     attempts: Attempts,
     #[serde(skip_serializing_if = "is_default")]
     identity: Option<Identity>,
+    /// When it last wrote what needs an identity, after an attempt to find one had failed.
+    #[serde(skip_serializing_if = "is_default")]
+    identified: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     stopping: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
@@ -204,6 +207,9 @@ impl NodeState {
         if self.named.is_none() {
             self.named = named_in_tags(record);
         }
+        if over::needs_identity(record) {
+            self.note_identity(at);
+        }
         self.machine = self.machine.and(record.machine);
         self.latest = self.latest.max(Some(at));
         self.delivered_from.get_or_insert(at);
@@ -289,6 +295,8 @@ impl NodeState {
                 | Role::IdentityGivenUp
                 | Role::ProfileRefused
                 | Role::Connected
+                | Role::Renewed
+                | Role::Hibernating
                 | Role::WorkerGone
                 | Role::Client
                 | Role::Person,
@@ -358,6 +366,7 @@ impl NodeState {
         }
         match new.role {
             Some(Role::IdentityAttempt) => {
+                self.drop_passed(record.at);
                 if new.kind == Kind::Fault {
                     self.attempts.add(record.at);
                 }
@@ -477,6 +486,7 @@ impl NodeState {
         let is_over = |open: &ActiveFault| {
             clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
                 || live && outlived(open, record.at)
+                || open.last <= record.at && proves(found, open)
         };
         let over: Vec<ActiveFault> = self.open.extract_if(.., |open| is_over(open)).collect();
         // What another fault explained has no incident that could be over.

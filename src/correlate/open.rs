@@ -150,6 +150,9 @@ impl ActiveFault {
     /// Takes in another record of the same thing.
     pub(super) fn add(&mut self, other: Self) {
         self.count_in(other.batch);
+        if self.role == Some(Role::Hibernating) && other.role != self.role {
+            self.role = None;
+        }
         self.cut &= other.cut;
         self.bare &= other.bare;
         self.severity = self.severity.max(other.severity);

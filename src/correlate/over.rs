@@ -4,6 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::NodeState;
 use super::open::ActiveFault;
+use crate::cause::Cause;
+use crate::failure::Service;
+use crate::record::Record;
 use crate::signature::{Kind, Match, Part, Role};
 
 /// A crash loop of the worker has a period of one minute, a failed start of two.
@@ -20,7 +23,46 @@ const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
 /// refresh comes minutes later.
 const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 
+/// What only an agent that has found EC2's identity writes. Beside it errors.log, which
+/// holds no INFO, has nothing that tells of an attempt that it was not the last.
+pub(super) fn needs_identity(record: &Record<'_>) -> bool {
+    matches!(record.component(), "Registrar" | "EC2RoleProvider")
+}
+
 impl NodeState {
+    /// Takes note that an identity was found after an attempt that failed.
+    pub(super) fn note_identity(&mut self, at: Timestamp) {
+        let mut attempts = self.open.iter();
+        if attempts.any(|open| open.role == Some(Role::IdentityAttempt) && open.pending) {
+            self.identified = self.identified.max(Some(at));
+        }
+    }
+
+    /// Whether `open` is an attempt to find an identity that was not the last: a further one
+    /// that failed, and the end of them, would stand between it and what only an agent with
+    /// an identity writes.
+    pub(super) fn was_passed(&self, open: &ActiveFault) -> bool {
+        let given_up = |other: &ActiveFault| {
+            other.role == Some(Role::IdentityGivenUp) && other.last >= open.last
+        };
+        open.role == Some(Role::IdentityAttempt)
+            && open.pending
+            && (self.identified).is_some_and(|at| at.duration_since(open.last) >= BETWEEN_TRIES)
+            && !self.open.iter().any(given_up)
+    }
+
+    /// Forgets the attempts that were passed before another one, at `at`, failed.
+    pub(super) fn drop_passed(&mut self, at: Timestamp) {
+        if self.identified.is_none_or(|identified| identified > at) {
+            return;
+        }
+        let passed: Vec<bool> = (self.open.iter())
+            .map(|open| self.was_passed(open))
+            .collect();
+        let mut passed = passed.into_iter();
+        self.open.retain(|_| passed.next() != Some(true));
+    }
+
     /// What was tried right before `at` has not healed: a later try would be
     /// written between the two. Of the attempts to find an identity that is the
     /// last alone, where no batch between may be missing. What is bare waits for a
@@ -73,4 +115,41 @@ pub(super) fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
 pub(super) fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
     let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;
     weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
+}
+
+/// Whether a call that succeeded shows that `open` is over, though it was another call that failed.
+pub(super) fn proves(found: &Match<'_>, open: &ActiveFault) -> bool {
+    use Cause::{
+        ClockSkew, CredentialsExpired, CredentialsInvalid, DnsFailure, EndpointUnreachable,
+        ProxyFailure, TlsFailure,
+    };
+    let lead = open.causes.lead();
+    let certain = open.kind == Kind::Fault && open.decided;
+    match found.signature.role {
+        // A hibernating agent opens no channel.
+        Some(Role::ChannelOpened) if open.role == Some(Role::Hibernating) => true,
+        _ if !certain => false,
+        // Both sign with the same credentials and the same clock.
+        Some(Role::ChannelOpened) => {
+            matches!(lead, ClockSkew | CredentialsExpired | CredentialsInvalid)
+                && matches!(open.part, Part::Credentials | Part::Health)
+        }
+        // They come from the service that the health ping calls, over the same path.
+        Some(Role::Renewed) => {
+            let service = open.error_details.service.as_deref();
+            open.part == Part::Health
+                && service.is_none_or(|service| service == Service::Ssm.as_str())
+                && matches!(
+                    lead,
+                    ClockSkew
+                        | CredentialsExpired
+                        | CredentialsInvalid
+                        | DnsFailure
+                        | EndpointUnreachable
+                        | ProxyFailure
+                        | TlsFailure
+                )
+        }
+        _ => false,
+    }
 }

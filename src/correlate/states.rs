@@ -211,6 +211,9 @@ impl NodeState {
         if node.attempts.count == 0 {
             node.attempts = Attempts::default();
         }
+        if !node.open.iter().any(|open| open.pending) {
+            node.identified = None;
+        }
         // Counts are of the batch that brought them.
         node.channel.forget_counts();
         for open in &mut node.open {

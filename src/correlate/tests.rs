@@ -160,6 +160,116 @@ fn first_attempts_before_the_service_answered_are_not_the_cause() {
 }
 
 #[test]
+fn errors_alone_show_that_an_identity_was_found_after_a_race_at_boot() {
+    let boot = |day: &str| {
+        let errors = [
+            ("00.6955", REFUSED),
+            ("00.6956", "ERROR Agent failed to assume any identity\n"),
+            (
+                "00.6957",
+                "ERROR failed to find identity, retrying: failed to find agent identity\n",
+            ),
+            ("02.4402", NO_DHMC),
+            ("02.4403", NO_CREDENTIALS),
+        ];
+        errors
+            .map(|(second, text)| format!("2026-11-{day} 01:00:{second} {text}"))
+            .concat()
+    };
+    for log in [boot("23"), boot("23") + &boot("24")] {
+        let findings = read(&log).findings;
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0].confidence, Confidence::Undetermined);
+        assert!(findings[0].candidates.contains(&Cause::PermissionMissing));
+    }
+}
+
+/// Of a hybrid node: it writes no line that says that its health ping succeeded.
+#[test]
+fn new_credentials_end_an_outage_of_their_service() {
+    let timeout = "RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": dial tcp 52.46.1.1:443: i/o timeout\n";
+    let log = [
+        at(
+            "07:00:00.0000",
+            "INFO Agent will take identity from OnPrem\n",
+        ),
+        at(
+            "08:00:02.0000",
+            &format!("ERROR [CredentialRefresher] Retrieve credentials produced error: {timeout}"),
+        ),
+        at(
+            "08:00:20.0000",
+            &format!(
+                "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - {timeout}"
+            ),
+        ),
+        at(
+            "08:05:36.0000",
+            "INFO [CredentialRefresher] Credentials ready\n",
+        ),
+    ];
+    let rotation = |minutes: &str| {
+        at(
+            "08:05:36.1000",
+            &format!(
+                "INFO [CredentialRefresher] Next credential rotation will be in {minutes} minutes\n"
+            ),
+        )
+    };
+    let causes = only_recovered(&(log.concat() + &rotation("29.999992")));
+    assert_eq!(causes, [Cause::EndpointUnreachable]);
+    // From the cache, without a call to AWS.
+    assert_eq!(
+        actionable(&read(&(log.concat() + &rotation("17.2")))).len(),
+        1
+    );
+}
+
+#[test]
+fn an_open_channel_ends_what_would_have_kept_it_shut() {
+    let open = at(
+        "08:00:20.0000",
+        "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: wss://ssmmessages.us-east-1.amazonaws.com/v1/control-channel/i-0123456789abcdef0?role=subscribe&stream=input\n",
+    );
+    let denied = "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MyRole/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation\n";
+    let expired = "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - ExpiredTokenException: The security token included in the request is expired\n";
+    for over in [
+        at("08:00:00.0000", expired),
+        at(
+            "08:00:00.0000",
+            &format!("INFO [ssm-agent-worker] Entering SSM Agent hibernate - {denied}"),
+        ),
+    ] {
+        assert_eq!(only_recovered(&(over + &open)).len(), 1);
+    }
+    let ping = at(
+        "08:00:00.0000",
+        &format!(
+            "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - {denied}"
+        ),
+    );
+    assert_eq!(
+        actionable(&read(&(ping + &open))),
+        ["permission-missing (likely)"]
+    );
+}
+
+#[test]
+fn a_registration_that_is_refused_matters_little_while_the_profile_works() {
+    let throttled = "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance API: ThrottlingException: Rate exceeded\n";
+    let connected = at(
+        "08:00:03.0000",
+        "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+    );
+    let log = connected + &at("08:00:17.0000", throttled);
+    assert_eq!(actionable(&read(&log)), [""; 0]);
+    assert_eq!(
+        actionable(&read(&at("08:00:17.0000", throttled))),
+        ["throttled (likely)"]
+    );
+}
+
+#[test]
 fn a_race_at_first_boot_is_quiet_in_every_batch() {
     let first = [at("04:00:00.0000", REFUSED), at("04:00:00.5000", REFUSED)].concat();
     let second = at("04:00:01.0000", "INFO Agent will take identity from EC2\n");

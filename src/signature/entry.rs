@@ -60,6 +60,10 @@ closed_names! {
         ProfileRefused = "profile-refused",
         /// A live call to Systems Manager succeeded with the instance's credentials.
         Connected = "connected",
+        /// The agent has credentials that AWS gave it a moment ago.
+        Renewed = "renewed",
+        /// The agent hibernates: it starts no module until a health ping succeeds.
+        Hibernating = "hibernating",
         /// The control channel is open.
         ChannelOpened = "channel-opened",
         /// The control channel was lost; it normally reopens within seconds.

@@ -107,6 +107,14 @@ fn faults(case: &Case) -> Vec<String> {
             }
         }
     }
+    // errors.log alone may not show the cause, and must name no other. It may have begun
+    // before the log: what had healed by then stands in it as if it had not.
+    if case.required != "-" {
+        let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
+        if let Some(fault) = case.false_alarm(&actionable(&at_once(&records(&errors)))) {
+            wrong.push(format!("{} (errors.log alone): {fault}", case.name));
+        }
+    }
     wrong
 }
 

@@ -73,7 +73,8 @@ kinds! {
     NoRouteFromHost: decided [EndpointUnreachable];
     Reset: decided [EndpointUnreachable];
     TimedOut: decided [EndpointUnreachable];
-    TooManyOpenFiles: decided [HostMemory, HostInotifyExhausted];
+    /// The limit of open files of the process, or of the host.
+    TooManyOpenFiles: decided [HostMemory];
     /// "send request failed", its cause cut away.
     Unsent: open [EndpointUnreachable, DnsFailure, ProxyFailure, TlsFailure, ImdsUnreachable];
     /// The SDK gave up trying again, what failed each time cut away: an error after which it tries again.
@@ -114,6 +115,10 @@ kinds! {
     DiskFull: decided [HostDiskFull];
     InotifyExhausted: decided [HostInotifyExhausted];
     ReadOnly: decided [HostReadOnly];
+    /// The disk under a file fails, or the file system on it is damaged.
+    DiskError: decided [HostReadOnly];
+    /// The name of the file itself is malformed.
+    BadPath: decided [];
     PermissionDenied: decided [HostPermission];
     OutOfMemory: decided [HostMemory];
     OutOfProcesses: decided [HostMemory, HostInotifyExhausted];

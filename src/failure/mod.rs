@@ -142,7 +142,7 @@ fn kind(
     }
     imds(flat, seen, answer)
         .or_else(|| service(seen, answer))
-        .or_else(|| host(seen))
+        .or_else(|| host(flat, seen))
         .or_else(|| unanswered(flat, seen, address, answer))
 }
 
@@ -351,7 +351,11 @@ fn service(seen: &PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
 }
 
 /// Errors of the host's own operating system.
-fn host(seen: &PhraseSet) -> Option<Kind> {
+fn host(flat: &str, seen: &PhraseSet) -> Option<Kind> {
+    // No disk is full, and none fails: no terminal is left, or its other end is closed.
+    if flat.contains("/dev/ptmx: ") && seen.any(&[M::NoSpace, M::DiskError]) {
+        return None;
+    }
     if seen.has(M::NoSpace) {
         return Some(if seen.has(M::Watch) {
             Kind::InotifyExhausted
@@ -362,9 +366,14 @@ fn host(seen: &PhraseSet) -> Option<Kind> {
     if seen.has(M::ForkExec) && seen.has(M::PermissionDenied) && !seen.has(M::TooManyFiles) {
         return Some(Kind::Noexec);
     }
+    if seen.has(M::TooManyFiles) && names_opened(flat) {
+        return Some(Kind::TooManyOpenFiles);
+    }
     seen.first(&[
         (M::TooManyFiles, Kind::InotifyExhausted),
         (M::ReadOnlyFs, Kind::ReadOnly),
+        (M::DiskError, Kind::DiskError),
+        (M::BadPath, Kind::BadPath),
         (M::OutOfMemory, Kind::OutOfMemory),
         (M::OutOfProcesses, Kind::OutOfProcesses),
         (M::Noexec, Kind::Noexec),
@@ -372,6 +381,18 @@ fn host(seen: &PhraseSet) -> Option<Kind> {
         (M::PermissionDenied, Kind::PermissionDenied),
         (M::NoSuchFile, Kind::FileMissing),
     ])
+}
+
+/// Whether "too many open files" stands behind what was to be opened: a path, or the call that
+/// makes a pipe. Go names nothing where the host has no inotify instance left.
+fn names_opened(flat: &str) -> bool {
+    let mut before = flat.match_indices(": too many open files");
+    before.any(|(at, _)| {
+        let opened = flat[..at].rsplit(' ').next().unwrap_or_default();
+        opened.starts_with('/')
+            || opened.contains(":\\")
+            || matches!(opened, "pipe" | "pipe2" | "accept" | "accept4")
+    })
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ phrases! {
         | "shared credentials are already expired",
     TokenInvalid: "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "security token included in the request is invalid",
     SignatureInvalid: "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature",
-    OptInRequired: "OptInRequired",
+    OptInRequired: "OptInRequired" | "SubscriptionRequiredException",
     UnknownOperation: "UnknownOperationException",
     AccessDenied: "AccessDeniedException" | "AccessDenied" | "AuthorizationFailureException"
         | "UnauthorizedOperation" | "UnauthorizedException" | "is not authorized to perform",
@@ -95,13 +95,19 @@ phrases! {
     Page: "<title>502" | "<title>503" | "<title>407" | "<title>504" | "<html" | "<HTML" | "<!DOCTYPE"
         | "|<html",
     Unreadable: "SerializationError" | "deserialization failed" | "UnmarshalError",
-    NoSpace: "no space left on device" | "not enough space on the disk",
+    NoSpace: "no space left on device" | "not enough space on the disk"
+        | "disk quota exceeded",
     Watch: "watch",
     TooManyFiles: "too many open files",
-    ReadOnlyFs: "read-only file system",
-    OutOfMemory: "cannot allocate memory" | "out of memory" | "Out of memory",
+    ReadOnlyFs: "read-only file system" | "media is write protected",
+    DiskError: "input/output error" | "structure needs cleaning" | "stale NFS file handle" | "stale file handle",
+    BadPath: "volume label syntax is incorrect",
+    OutOfMemory: "cannot allocate memory" | "out of memory" | "Out of memory"
+        | "paging file is too small" | "Insufficient system resources"
+        | "Not enough memory resources" | "Not enough storage is available to process",
     OutOfProcesses: "resource temporarily unavailable",
-    Noexec: "blocked by group policy" | "exec format error",
+    Noexec: "blocked by group policy" | "exec format error"
+        | "contains a virus or potentially unwanted software",
     ForkExec: "fork/exec",
     GoPanic: "runtime error:",
     PermissionDenied: "permission denied" | "Access is denied" | "operation not permitted",

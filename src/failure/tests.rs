@@ -235,6 +235,39 @@ fn answers_are_told_apart_by_code_and_words() {
             Kind::InotifyExhausted,
         ),
         (
+            "mkdir /var/lib/amazon/ssm: disk quota exceeded",
+            Kind::DiskFull,
+        ),
+        (
+            "mkdir /var/lib/amazon/ssm: input/output error",
+            Kind::DiskError,
+        ),
+        (
+            "open /var/lib/amazon/ssm/registration: structure needs cleaning",
+            Kind::DiskError,
+        ),
+        (
+            r"mkdir C:\ProgramData\Amazon\SSM: The media is write protected.",
+            Kind::ReadOnly,
+        ),
+        (
+            "CreateFile C:\\channels/?: The filename, directory name, or volume label syntax is incorrect.",
+            Kind::BadPath,
+        ),
+        // Of the process, not of inotify.
+        (
+            "start process: x error: pipe2: too many open files",
+            Kind::TooManyOpenFiles,
+        ),
+        (
+            "open /dev/null: too many open files",
+            Kind::TooManyOpenFiles,
+        ),
+        (
+            "failed to create channel: too many open files",
+            Kind::InotifyExhausted,
+        ),
+        (
             "fork/exec /usr/bin/ssm-agent-worker: permission denied",
             Kind::Noexec,
         ),
@@ -246,6 +279,13 @@ fn answers_are_told_apart_by_code_and_words() {
         assert_eq!(read(text).map(|failure| failure.kind), Some(kind), "{text}");
     }
     assert_eq!(read("something that no table knows"), None);
+    // No terminal is left, or its other end is closed: that is no disk's fault.
+    for text in [
+        "open /dev/ptmx: no space left on device",
+        "read /dev/ptmx: input/output error",
+    ] {
+        assert_eq!(read(text), None, "{text}");
+    }
 }
 
 #[test]

@@ -63,10 +63,36 @@ impl<'a> View<'a> {
                 is_service(Service::Metadata)
                     || error_details.host.as_deref() == Some("169.254.169.254")
             }
-            Flag::TokenUnanswered => {
-                let mut texts = self.of.evidence.iter().map(|one| one.text.as_str());
-                texts.any(awaits_token)
+            Flag::TokenUnanswered => self.evidence(awaits_token),
+            Flag::RouteMissing => self.says(&["network is unreachable", "unreachable network"]),
+            Flag::OpenFiles => {
+                self.says(&["too many open files", "lacked sufficient buffer space"])
             }
+            Flag::DiskErrors => self.says(&[
+                "input/output error",
+                "structure needs cleaning",
+                "stale NFS file handle",
+                "stale file handle",
+            ]),
+            Flag::AccountRefused => self.says(&["OptInRequired", "SubscriptionRequired"]),
+            Flag::DestinationMissing => self.says(&[
+                "NoSuchBucket",
+                "ResourceNotFoundException",
+                "does not exist",
+            ]),
+            Flag::BucketElsewhere => self.says(&[
+                "AuthorizationHeaderMalformed",
+                "PermanentRedirect",
+                "BucketRegionError",
+                "IllegalLocationConstraint",
+            ]),
+            Flag::KeyUnusable => self.says(&[
+                "DisabledException",
+                "KMSInvalidStateException",
+                "KeyUnavailableException",
+                "InvalidKeyUsageException",
+                "NotFoundException",
+            ]),
             Flag::DialledPrivate => self.remote_ip() == Some(AddressClass::Private),
             Flag::DialledPublic => matches!(
                 self.remote_ip(),
@@ -76,6 +102,7 @@ impl<'a> View<'a> {
             Flag::Online => error_details.online,
             Flag::Client => error_details.client,
             Flag::Denied => !error_details.denied.is_empty(),
+            Flag::ReasonUntold => error_details.reason.is_none(),
             Flag::Explicit => error_details.denied.iter().any(|one| one.explicit),
             Flag::Person => matches!(
                 error_details.principal,
@@ -105,6 +132,16 @@ impl<'a> View<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a record that is quoted holds what is `sought`.
+    fn evidence(&self, sought: impl Fn(&str) -> bool) -> bool {
+        self.of.evidence.iter().any(|one| sought(&one.text))
+    }
+
+    /// Whether a record that is quoted holds one of `words`.
+    fn says(&self, words: &[&str]) -> bool {
+        self.evidence(|text| words.iter().any(|one| text.contains(one)))
     }
 
     /// The candidates for a placeholder, still to pass its grammar; none where nothing is known.

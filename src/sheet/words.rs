@@ -28,14 +28,30 @@ closed_names! {
         DialledPrivate = "dialled-private",
         /// The address that was dialled is public.
         DialledPublic = "dialled-public",
+        /// The host itself has no route for the address that was dialled.
+        RouteMissing = "route-missing",
         /// The log names the host that was not reached.
         NamesHost = "names-host",
+        /// It is the limit of open files that is reached.
+        OpenFiles = "open-files",
+        /// A disk fails, or the file system on it is damaged.
+        DiskErrors = "disk-errors",
+        /// The account has no use of the service: it is suspended, or the Region is not enabled.
+        AccountRefused = "account-refused",
+        /// The bucket, log group or key that the log names is not there.
+        DestinationMissing = "destination-missing",
+        /// The bucket is in another Region than the agent asked.
+        BucketElsewhere = "bucket-elsewhere",
+        /// The key itself cannot be used, whoever asks.
+        KeyUnusable = "key-unusable",
         /// A client of Session Manager wrote it, on another machine than the node.
         Client = "client",
         /// Sessions work by the same log: the node is online.
         Online = "online",
         /// The log names a denied call.
         Denied = "denied",
+        /// The denial names no kind of policy, as those of earlier years do.
+        ReasonUntold = "reason-untold",
         /// A statement denies by name; otherwise nothing allows.
         Explicit = "explicit",
         /// The caller that was denied is a user, not a role.

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 
 use super::open::{ActiveFault, WINDOW};
 use crate::cause::Cause;
+use crate::failure::Kind as FailureKind;
 use crate::signature::{Kind, Part, Role};
 
 /// Records of one attempt are this close.
@@ -68,6 +69,13 @@ pub(super) fn explains(fault: &ActiveFault, other: &ActiveFault) -> bool {
         && fault.error_details.service == other.error_details.service
         && fault.first.duration_since(other.first).abs() <= SAME_MOMENT
         && fault.last.duration_since(other.last).abs() <= SAME_MOMENT
+    {
+        return true;
+    }
+    // A process that has as many files open as it may can watch none either, and says the same.
+    if fault.failure == Some(FailureKind::TooManyOpenFiles)
+        && other.failure == Some(FailureKind::InotifyExhausted)
+        && (other.evidence.iter()).all(|one| one.text.contains("too many open files"))
     {
         return true;
     }

@@ -255,6 +255,28 @@ fn an_open_channel_ends_what_would_have_kept_it_shut() {
 }
 
 #[test]
+fn a_process_without_files_watches_none() {
+    let socket = at(
+        "08:01:00.0000",
+        "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": dial tcp 10.0.1.9:443: socket: too many open files\n",
+    );
+    let watch = |error: &str| {
+        at(
+            "08:02:00.0000",
+            &format!(
+                "ERROR [ssm-document-worker] [cd8541ad] filewatcher listener encountered error when add watch: {error}\n"
+            ),
+        )
+    };
+    let causes = |log: String| actionable(&read(&log));
+    assert_eq!(
+        causes(socket.clone() + &watch("too many open files")),
+        ["host-memory (likely)"]
+    );
+    assert_eq!(causes(socket + &watch("no space left on device")).len(), 2);
+}
+
+#[test]
 fn a_registration_that_is_refused_matters_little_while_the_profile_works() {
     let throttled = "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance API: ThrottlingException: Rate exceeded\n";
     let connected = at(

@@ -153,7 +153,7 @@ fn reasons(messages: &[UndeliveredNotification]) -> Vec<String> {
         *counts.entry(&message.why).or_default() += 1;
     }
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.sort_unstable_by_key(|(why, count)| (std::cmp::Reverse(*count), *why));
     let each = counts.into_iter().map(|(why, count)| match count {
         1 => why.to_owned(),
         count => format!("{why} ({count} messages)"),

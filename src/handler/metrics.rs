@@ -93,8 +93,8 @@ impl Metrics {
     /// The line, without its end.
     pub(super) fn line(&self, function: &str, now: Timestamp) -> String {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let always = ALWAYS.iter().map(|name| ((*name).to_owned(), 0));
-        let mut all: BTreeMap<String, u64> = always.collect();
+        let mut all: BTreeMap<String, u64> = BTreeMap::new();
+        all.extend(ALWAYS.iter().map(|name| ((*name).to_owned(), 0)));
         for (name, count) in counts.iter() {
             if all.len() < MOST || all.contains_key(name) {
                 *all.entry(name.clone()).or_default() += count;

@@ -192,7 +192,7 @@ impl<C> Invocation<C> {
         });
         let mut proved: Vec<(usize, Diagnosis)> =
             join_all(proved).await.into_iter().flatten().collect();
-        proved.sort_by_key(|(place, _)| *place);
+        proved.sort_unstable_by_key(|(place, _)| *place);
         proved.into_iter().map(|(_, diagnosis)| diagnosis).collect()
     }
 }

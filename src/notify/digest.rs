@@ -2,14 +2,14 @@
 //! schedule sets.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::content::{age, minute};
 use super::format::{Format, chat};
-use super::message::{BODY_BYTES, Message, id, within};
+use super::message::{BODY_BYTES, Message, id, known, within};
 use super::page::{Page, Style};
 use crate::cause::{Cause, Severity};
 use crate::incident::store::overview::IncidentOverview;
@@ -235,19 +235,15 @@ impl Digest {
     pub(crate) fn message(&self, format: Format) -> Message {
         let bodies = MOST.iter().map(|most| self.shortened(*most).body(format));
         let body = bodies.into_iter().find(|body| body.len() <= BODY_BYTES);
-        let attributes = [
-            ("account", &self.account),
-            ("region", &self.region),
-            ("state", &Some("digest".to_owned())),
-        ];
-        let known = attributes.into_iter();
         Message {
             subject: self.subject(),
             per_protocol: body.is_some() && format == Format::PerProtocol,
             body: body.unwrap_or_else(|| within(self.text(), BODY_BYTES)),
-            attributes: known
-                .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-                .collect::<BTreeMap<_, _>>(),
+            attributes: known(&[
+                ("account", self.account.as_deref()),
+                ("region", self.region.as_deref()),
+                ("state", Some("digest")),
+            ]),
             group: id("digest"),
             deduplication: id(&format!("digest\n{}", self.to)),
         }

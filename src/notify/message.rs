@@ -52,16 +52,20 @@ impl Message {
 
 /// For subscription filters; what is unknown is left out.
 pub(crate) fn attributes(content: &Content) -> BTreeMap<String, String> {
-    let attributes = [
+    known(&[
         ("severity", Some(content.severity.as_str())),
         ("cause", Some(content.cause.as_str())),
         ("account", content.account.as_deref()),
         ("region", content.region.as_deref()),
         ("state", Some(content.kind.as_str())),
-    ];
-    let known = attributes.into_iter();
+    ])
+}
+
+/// The attributes that have a value.
+pub(super) fn known(attributes: &[(&str, Option<&str>)]) -> BTreeMap<String, String> {
+    let known = attributes.iter();
     known
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?.to_owned())))
         .collect()
 }
 

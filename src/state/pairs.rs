@@ -21,7 +21,9 @@ where
     V: Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    Ok(Vec::deserialize(d)?.into_iter().collect())
+    let mut map = BTreeMap::new();
+    map.extend(Vec::deserialize(d)?);
+    Ok(map)
 }
 
 /// Whether a field of an item may be left out: reading gives it its default.

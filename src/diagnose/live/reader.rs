@@ -112,11 +112,11 @@ impl<R: Send + Sync + 'static> Reader<R> {
         T: Send + 'static,
         A: ApiFuture<T> + 'static,
     {
-        let keys: BTreeSet<K> = keys.into_iter().collect();
         let mut answers = BTreeMap::new();
-        for key in &keys {
-            answers.insert(key.clone(), Fetched::Failed(LATE.to_owned()));
+        for key in keys {
+            answers.insert(key, Fetched::Failed(LATE.to_owned()));
         }
+        let keys: Vec<K> = answers.keys().cloned().collect();
         let answers = Arc::new(Mutex::new(answers));
         let ask_about = |key: K| {
             let answer = ask(Arc::clone(&self.reads), key.clone());

@@ -2,7 +2,6 @@
 //! by itself.
 
 use ipnet::IpNet;
-use std::collections::BTreeSet;
 
 use super::space::parts;
 use super::{Allows, HTTPS, RemoteEnd, everywhere};
@@ -23,17 +22,14 @@ pub(crate) fn allows_egress(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
 /// Whether the answers may come back in.
 pub(crate) fn allows_return_traffic(acl: &AclFacts, far: &RemoteEnd<'_>) -> Allows {
     let entries = in_order(acl, false);
-    let ports = BTreeSet::from([RETURN_PORTS.from, RETURN_PORTS.to]);
+    let ports = [RETURN_PORTS.from, RETURN_PORTS.to];
     let edges = entries.iter().flat_map(|entry| {
         let Ports { from, to } = entry.ports;
         [from - 1, from, to, to + 1]
     });
-    let ports: BTreeSet<i32> = ports
-        .into_iter()
-        .chain(edges.filter(|port| RETURN_PORTS.contains(*port)))
-        .collect();
+    let edges = edges.filter(|port| RETURN_PORTS.contains(*port));
     everywhere(
-        ports.into_iter().map(|port| at_port(&entries, port, far)),
+        (ports.into_iter().chain(edges)).map(|port| at_port(&entries, port, far)),
         "only some of the ports that answers come back to are open",
     )
 }
@@ -49,7 +45,7 @@ fn in_order(acl: &AclFacts, egress: bool) -> Vec<&AclEntry> {
         .filter(|entry| entry.egress == egress)
         .filter(tcp)
         .collect();
-    entries.sort_by_key(|entry| entry.number);
+    entries.sort_unstable_by_key(|entry| entry.number);
     entries
 }
 

@@ -96,7 +96,7 @@ impl<'e> StreamAnalyzer<'e> {
         if !self.source.complete {
             reader.end_batch();
         }
-        for pasted in pasted.iter().flatten().filter(|it| it.joined) {
+        for pasted in pasted.iter().flatten().filter(|it| it.broken) {
             self.analyzer.doubt_hosts(pasted.names_several);
         }
         self.reader = reader.into_owned();
@@ -231,8 +231,8 @@ impl<'e> LogAnalyzer<'e> {
         Some(place)
     }
 
-    /// What was taken in was joined of broken lines: where several hosts wrote them,
-    /// `named` or by their wrappers, whose a line is may be wrong.
+    /// What was taken in were broken lines: where several hosts wrote them, `named` or by
+    /// their wrappers, whose a line is may be wrong.
     pub fn doubt_hosts(&mut self, named: bool) {
         self.hosts_lost |= named || self.hosts.are_several();
     }

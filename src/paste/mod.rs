@@ -55,7 +55,8 @@ pub fn read<'t>(text: &'t str, begins: impl Fn(&str) -> Option<Beginning>) -> Op
             > 1
     };
     Some(Mended {
-        joined: lines.iter().any(|line| line.joined),
+        broken: lines.iter().any(|line| line.joined)
+            || !lines.iter().any(|line| marks::begins_log(&line.text)),
         names_several: ["i-", "ip", "mi"].into_iter().any(several),
         lines,
     })
@@ -77,8 +78,9 @@ pub struct Beginning {
 pub struct Mended<'t> {
     /// For the record reader.
     pub lines: Vec<Line<'t>>,
-    /// Lines were broken and have been joined: what says whose one is may be lost.
-    pub joined: bool,
+    /// Lines were broken, and have been joined or have no head: what says whose one is
+    /// may be lost.
+    pub broken: bool,
     /// Several nodes are named, by ids or by the names that EC2 gives.
     pub names_several: bool,
 }

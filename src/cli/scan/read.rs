@@ -67,7 +67,7 @@ pub(super) fn read(
             progress.step();
         }
     }
-    for named in sources.iter().filter_map(|source| source.records.joined()) {
+    for named in sources.iter().filter_map(|source| source.records.broken()) {
         reader.doubt_hosts(named);
     }
     unread.extend(sources.into_iter().filter_map(|source| {

@@ -31,8 +31,8 @@ pub(super) struct Records<'m, R> {
     /// The time of a record has been looked for.
     dated: bool,
     ended: bool,
-    /// Broken lines were joined, and whether they name several nodes.
-    joined: Option<bool>,
+    /// Lines were broken, and whether they name several nodes.
+    broken: Option<bool>,
     fault: Option<io::Error>,
 }
 
@@ -48,7 +48,7 @@ impl<'m, R: BufRead> Records<'m, R> {
             received,
             dated: false,
             ended: false,
-            joined: None,
+            broken: None,
             fault: None,
         }
     }
@@ -66,9 +66,9 @@ impl<'m, R: BufRead> Records<'m, R> {
         self.ready.pop_front()
     }
 
-    /// Whether what was read was joined of broken lines, and they name several nodes.
-    pub(super) fn joined(&self) -> Option<bool> {
-        self.joined
+    /// Where lines were broken, whether they name several nodes.
+    pub(super) fn broken(&self) -> Option<bool> {
+        self.broken
     }
 
     /// Why the file ended before its end, if it did.
@@ -104,8 +104,8 @@ impl<'m, R: BufRead> Records<'m, R> {
         let mut take = |record: &Record<'_>| self.ready.push_back(record.clone().into_owned());
         match &pasted {
             Some(pasted) => {
-                if pasted.joined {
-                    self.joined = Some(self.joined == Some(true) || pasted.names_several);
+                if pasted.broken {
+                    self.broken = Some(self.broken == Some(true) || pasted.names_several);
                 }
                 let before = reader.lines();
                 for line in &pasted.lines {

@@ -48,6 +48,7 @@ test: tools $(DYNALITE)/.ready announce ## Run all tests
 .PHONY: bench
 bench: prerequisites $(if $(SWEEP)$(BOOTSTRAP),tools announce) ## Compare the engine's speed with decoding; with BOOTSTRAP=PATH HELLO=PATH the start, with SWEEP=1 a sweep, too; PLOTS=docs/performance writes the charts
 	$(if $(PLOTS),PLOTS=$(abspath $(PLOTS))) cargo bench --locked --no-default-features --bench engine
+	$(if $(PLOTS),PLOTS=$(abspath $(PLOTS)) cargo test --locked --lib simulator::growth -- --ignored --nocapture)
 	$(if $(BOOTSTRAP),PYTHON=$(abspath $(VENV)/bin/python) cargo bench --locked --no-default-features --bench start -- \
 		$(abspath $(BOOTSTRAP) benches/start/same_job.py $(HELLO)))
 	$(if $(SWEEP),cargo test --locked --test it sweep_volume:: -- --quiet --nocapture)
@@ -150,14 +151,27 @@ validate: tools $(LINT_VENV)/.ready ## Check the templates with sam, cfn-lint an
 	$(VENV)/bin/cfn-lint template.yaml member-role.yaml
 	$(LINT_VENV)/bin/checkov --file template.yaml member-role.yaml --framework cloudformation --compact --quiet --skip-download
 
-# `make build ARCHITECTURE=x86_64` for the other processor.
+# `make build ARCHITECTURE=x86_64` for the other processor. Where the crates lie is not told,
+# so that the same commit gives the same bytes in every home.
 SAM_PARAMETERS := $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
+BUILT := .aws-sam/build/Function
 
 .PHONY: build
 build: tools $(BUILD_VENV)/.ready $(LICENCES) ## Build the function for AWS (sam build, release, arm64)
 	@echo "A release build takes about 15 minutes and 8 GB of memory on 2 cores." >&2
-	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" $(VENV)/bin/sam build --template template.yaml $(SAM_PARAMETERS)
-	@cp $(LICENCES) .aws-sam/build/Function/
+	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" RUSTFLAGS="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
+		$(VENV)/bin/sam build --template template.yaml $(SAM_PARAMETERS)
+	@cp $(LICENCES) $(BUILT)/
+	@sha256sum $(BUILT)/bootstrap
+
+# From the commit, in a folder of its own.
+AGAIN := target/again
+
+.PHONY: reproduce
+reproduce: build ## Build the last commit once more and compare the function with what make build made
+	@rm -rf $(AGAIN) && git clone --quiet . $(AGAIN) && ln -s $(CURDIR)/.tools $(AGAIN)/.tools
+	$(MAKE) -C $(AGAIN) build ARCHITECTURE=$(ARCHITECTURE)
+	@cmp $(BUILT)/bootstrap $(AGAIN)/$(BUILT)/bootstrap && echo "The same, byte for byte."
 
 .PHONY: deploy
 deploy: build ## Deploy to AWS; asks for the parameters the first time
@@ -218,4 +232,4 @@ prerequisites:
 .PHONY: announce
 announce: prerequisites
 	@$(FIRST_BUILT) || \
-	echo "The first build takes 6 minutes or more on 2 cores; the crate aws-sdk-ec2 alone needs 4 of them and 8 GB of memory." >&2
+	echo "The first build takes about 8 minutes on 2 cores, and 8 GB of memory for the crate aws-sdk-ec2." >&2

@@ -44,7 +44,11 @@ where
                 return no_answer(unreadable(status));
             }
             let message = error.message().filter(|message| !message.is_empty());
-            let message = message.unwrap_or("the answer gives no reason");
+            let message = message.unwrap_or(match error.code() {
+                Some(_) => "the answer gives no reason",
+                // A page: some clients read it as an error of the service.
+                None => "the answer cannot be read",
+            });
             classify(call, status.as_u16(), error.code(), message)
         }
         SdkError::ResponseError(context) => match context.raw().status() {

@@ -75,6 +75,26 @@ impl Setup {
             split: some(150),
         }
     }
+
+    /// Nothing goes wrong but what the fleet itself does.
+    pub(super) fn calm(seed: u64, nodes: usize, environments: usize) -> Self {
+        Self {
+            seed,
+            nodes,
+            environments,
+            memory: false,
+            kinesis: false,
+            crashes: 0,
+            refused: 0,
+            lost_answers: 0,
+            table: Faults::default(),
+            late: 0,
+            doubled: 0,
+            permuted: 0,
+            lost: 0,
+            split: 0,
+        }
+    }
 }
 
 /// One time at which an agent logged.
@@ -163,6 +183,29 @@ impl Fleet {
             }
             fleet.first.push((START + random.i64(0..SPAN), node));
         }
+        (fleet, world)
+    }
+
+    /// All nodes at once lose their role, for ten minutes.
+    pub(super) fn storm(setup: &Setup, _random: &mut fastrand::Rng) -> (Self, World) {
+        let from = START + HOUR;
+        let nodes: Vec<usize> = (0..setup.nodes).collect();
+        let fleet = Self {
+            first: nodes.iter().map(|node| (from, *node)).collect(),
+            ..Self::default()
+        };
+        let world = World {
+            faulty: nodes.iter().map(|node| (*node, 0)).collect(),
+            faults: vec![Fault {
+                kind: Kind::Role,
+                nodes,
+                from,
+                until: from + 10 * MINUTE,
+                period: None,
+                tagged: false,
+            }],
+            ..World::default()
+        };
         (fleet, world)
     }
 

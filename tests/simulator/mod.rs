@@ -14,6 +14,7 @@
 mod clock;
 mod crash;
 mod fleet;
+mod growth;
 mod run;
 mod services;
 mod table;
@@ -24,7 +25,7 @@ use std::collections::BTreeSet;
 use std::env;
 use std::ops::Range;
 
-use fleet::Setup;
+use fleet::{Fleet, Setup};
 
 use crate::notify::kind::NotificationKind;
 
@@ -43,13 +44,17 @@ fn seeds() -> Range<u64> {
     }
 }
 
+fn nodes(unless_asked: usize) -> usize {
+    env::var("NODES").map_or(unless_asked, |nodes| nodes.parse().expect("a number"))
+}
+
 #[test]
 fn weeks_of_a_fleet_are_notified_as_promised() {
-    let nodes = env::var("NODES").map_or(NODES, |nodes| nodes.parse().expect("a number"));
+    let nodes = nodes(NODES);
     let mut broken = Vec::new();
     for seed in seeds() {
         let setup = Setup::of(seed, nodes);
-        let outcome = run::run(setup.clone());
+        let outcome = run::run(setup.clone(), Fleet::new);
         let sent = outcome.sent.iter();
         let incidents: BTreeSet<&str> = sent.clone().map(|one| one.key.as_str()).collect();
         let reminders = sent.filter(|one| one.kind == NotificationKind::Reminder);

@@ -119,11 +119,14 @@ struct Run {
     failed: u64,
 }
 
-/// Plays it to its end.
-pub(super) fn run(setup: Setup) -> Outcome {
+/// Plays what `script` makes of the setup to its end.
+pub(super) fn run(
+    setup: Setup,
+    script: fn(&Setup, &mut fastrand::Rng) -> (Fleet, World),
+) -> Outcome {
     clock::reset();
     let mut random = fastrand::Rng::with_seed(setup.seed);
-    let (fleet, world) = Fleet::new(&setup, &mut random);
+    let (fleet, world) = script(&setup, &mut random);
     let mut aws = Aws::new(random.u64(..), world);
     (aws.refused, aws.lost) = (setup.refused, setup.lost_answers);
     let table = Table::new(random.u64(..), setup.table);

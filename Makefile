@@ -158,7 +158,7 @@ BUILT := .aws-sam/build/Function
 
 .PHONY: build
 build: tools $(BUILD_VENV)/.ready $(LICENCES) ## Build the function for AWS (sam build, release, arm64)
-	@echo "A release build takes about 15 minutes and 8 GB of memory on 2 cores." >&2
+	@echo "A release build takes 15 to 25 minutes and 8 GB of memory on 2 cores." >&2
 	PATH="$(CURDIR)/$(BUILD_VENV)/bin:$$PATH" RUSTFLAGS="--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
 		$(VENV)/bin/sam build --template template.yaml $(SAM_PARAMETERS)
 	@cp $(LICENCES) $(BUILT)/

@@ -162,6 +162,12 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
         (&[EndpointUnreachable], messages, since(), false),
         // For hours it reports on credentials that it holds from before.
         (&[ImdsUnreachable, ImdsDisabled], |_| {}, since(), false),
+        (
+            &[ImdsUnreachable, ImdsDisabled],
+            |_| {},
+            pinged("Online", 1 + 6 * 3600),
+            false,
+        ),
         (&[ImdsUnreachable, ImdsDisabled], |_| {}, next_day(), true),
         (&[RoleNotAssumable], |_| {}, since(), false),
         (&[RegistrationInvalid], |_| {}, since(), false),
@@ -196,6 +202,13 @@ fn a_report_since_the_evidence_is_a_recovery_from_what_would_prevent_it() {
             *recovered,
             "{candidates:?} {read:?}"
         );
+        let over = crate::diagnose::verdict::recovered(std::slice::from_ref(&verdict));
+        let over: Vec<(&str, Cause)> = (over.iter())
+            .map(|one| (one.node.as_str(), one.cause))
+            .collect();
+        let node = verdict.finding.node.id.to_string();
+        let whole = [(node.as_str(), verdict.cause)];
+        assert_eq!(over, whole[..usize::from(*recovered)], "{candidates:?}");
         let right = verdict.fault_state == FaultState::NotObserved;
         assert!(right || !recovered, "{candidates:?}");
     }

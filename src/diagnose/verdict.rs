@@ -208,7 +208,12 @@ fn log_confirms_trust(finding: &Finding) -> bool {
             && finding.candidates.first() == Some(&Cause::RoleNotAssumable))
 }
 
-fn severity(cause: Cause, finding: &Finding, confidence: Confidence, gone: bool) -> Severity {
+pub(super) fn severity(
+    cause: Cause,
+    finding: &Finding,
+    confidence: Confidence,
+    gone: bool,
+) -> Severity {
     // How much these matter depends on what they stop, which the log says.
     let by_log = matches!(
         cause,

@@ -6,7 +6,7 @@ use super::world::{
 use crate::cause::{Cause, Confidence, Scope, ScopeKind, Severity};
 use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::diagnose::facts::{Facts, Fetched};
-use crate::diagnose::{Home, diagnose, diagnose_by_log};
+use crate::diagnose::{Home, diagnose, diagnose_by_log, verdict};
 use crate::failure::{Denied, DenyReason, Principal};
 use crate::finding::Finding;
 use crate::node::NodeId;
@@ -426,4 +426,17 @@ fn the_log_alone_gives_what_the_log_says() {
     assert_eq!(verdict.detail, None);
     assert_eq!(verdict.finding.node, node(1));
     assert_eq!(verdict.finding.last, second(1));
+}
+
+/// What a denial stops is as bad as the log says only where the log named it first, or
+/// where it stops the output of commands.
+#[test]
+fn a_proved_candidate_that_the_log_did_not_lead_with_has_its_own_severity() {
+    let mut quiet = finding(1, &[NoInstanceProfile, PermissionMissing], Undetermined);
+    quiet.severity = Severity::Low;
+    let severity =
+        |finding: &Finding| verdict::severity(PermissionMissing, finding, Confirmed, false);
+    assert_eq!(severity(&quiet), PermissionMissing.severity());
+    quiet.error_details.service = Some("s3".to_owned());
+    assert_eq!(severity(&quiet), Severity::Low);
 }

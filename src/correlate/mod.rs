@@ -207,7 +207,7 @@ impl NodeState {
         if self.named.is_none() {
             self.named = named_in_tags(record);
         }
-        if over::needs_identity(record) {
+        if !self.open.is_empty() && over::needs_identity(record) {
             self.note_identity(at);
         }
         self.machine = self.machine.and(record.machine);

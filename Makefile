@@ -151,7 +151,7 @@ validate: tools $(LINT_VENV)/.ready ## Check the templates with sam, cfn-lint an
 	$(VENV)/bin/cfn-lint template.yaml member-role.yaml
 	$(LINT_VENV)/bin/checkov --file template.yaml member-role.yaml --framework cloudformation --compact --quiet --skip-download
 
-# `make build ARCHITECTURE=x86_64` for the other processor. Where the crates lie is not told,
+# `make build ARCHITECTURE=x86_64` for the other processor. The binary does not name where the crates lie,
 # so that the same commit gives the same bytes in every home.
 SAM_PARAMETERS := $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
 BUILT := .aws-sam/build/Function

@@ -24,7 +24,7 @@ const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
 const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 
 /// What only an agent that has found EC2's identity writes. Beside it errors.log, which
-/// holds no INFO, has nothing that tells of an attempt that it was not the last.
+/// holds no INFO, does not show that an attempt was not the last.
 pub(super) fn needs_identity(record: &Record<'_>) -> bool {
     matches!(record.component(), "Registrar" | "EC2RoleProvider")
 }

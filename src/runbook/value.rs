@@ -102,7 +102,7 @@ impl<'a> View<'a> {
             Flag::Online => error_details.online,
             Flag::Client => error_details.client,
             Flag::Denied => !error_details.denied.is_empty(),
-            Flag::ReasonUntold => error_details.reason.is_none(),
+            Flag::ReasonMissing => error_details.reason.is_none(),
             Flag::Explicit => error_details.denied.iter().any(|one| one.explicit),
             Flag::Person => matches!(
                 error_details.principal,

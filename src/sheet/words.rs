@@ -51,7 +51,7 @@ closed_names! {
         /// The log names a denied call.
         Denied = "denied",
         /// The denial names no kind of policy, as those of earlier years do.
-        ReasonUntold = "reason-untold",
+        ReasonMissing = "reason-missing",
         /// A statement denies by name; otherwise nothing allows.
         Explicit = "explicit",
         /// The caller that was denied is a user, not a role.

@@ -207,9 +207,7 @@ impl NodeState {
         if self.named.is_none() {
             self.named = named_in_tags(record);
         }
-        if !self.open.is_empty() && over::needs_identity(record) {
-            self.note_identity(at);
-        }
+        self.note_identity(record);
         self.machine = self.machine.and(record.machine);
         self.latest = self.latest.max(Some(at));
         self.delivered_from.get_or_insert(at);

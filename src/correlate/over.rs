@@ -23,18 +23,16 @@ const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
 /// refresh comes minutes later.
 const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 
-/// What only an agent that has found EC2's identity writes. Beside it errors.log, which
-/// holds no INFO, does not show that an attempt was not the last.
-pub(super) fn needs_identity(record: &Record<'_>) -> bool {
-    matches!(record.component(), "Registrar" | "EC2RoleProvider")
-}
-
 impl NodeState {
-    /// Takes note that an identity was found after an attempt that failed.
-    pub(super) fn note_identity(&mut self, at: Timestamp) {
+    /// Takes note of what only an agent that has found EC2's identity writes, after an attempt
+    /// that failed. Beside it errors.log, which holds no INFO, does not show that the attempt
+    /// was not the last.
+    pub(super) fn note_identity(&mut self, record: &Record<'_>) {
         let mut attempts = self.open.iter();
-        if attempts.any(|open| open.role == Some(Role::IdentityAttempt) && open.pending) {
-            self.identified = self.identified.max(Some(at));
+        if attempts.any(|open| open.role == Some(Role::IdentityAttempt) && open.pending)
+            && matches!(record.component(), "Registrar" | "EC2RoleProvider")
+        {
+            self.identified = self.identified.max(Some(record.at));
         }
     }
 

@@ -117,37 +117,44 @@ pub fn scope_id(template: &str) -> String {
 
 /// The text with everything that varies masked: ids, numbers, paths, addresses, quoted values.
 pub fn template(flat: &str) -> String {
-    let mut words = Vec::new();
-    let mut length = 0;
+    let mut template = String::new();
+    let mut chars = 0;
     for word in flat.split(' ').filter(|word| !word.is_empty()) {
-        let masked = mask(word);
-        length += masked.chars().count() + 1;
-        if length > MAX_TEMPLATE_CHARS {
-            words.push("…".to_owned());
+        let pieces = masked(word);
+        chars += pieces
+            .map(|piece| piece.chars().count())
+            .iter()
+            .sum::<usize>()
+            + 1;
+        if !template.is_empty() {
+            template.push(' ');
+        }
+        if chars > MAX_TEMPLATE_CHARS {
+            template.push('…');
             break;
         }
-        words.push(masked);
+        pieces.map(|piece| template.push_str(piece));
     }
-    words.join(" ")
+    template
 }
 
-fn mask(word: &str) -> String {
-    let core = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
-    if core.is_empty() {
-        return word.to_owned();
-    }
-    let digits = core.bytes().filter(u8::is_ascii_digit).count();
-    let varies = digits > 0
-        || core.starts_with('/')
-        || core.contains("://")
-        || core.contains(":\\")
-        || core.contains('@')
-        || core.len() > 40;
-    if varies {
-        word.replacen(core, "*", 1)
-    } else {
-        word.to_owned()
-    }
+/// What stands around a word's core, and between that the core, or `*` where it varies.
+fn masked(word: &str) -> [&str; 3] {
+    let around = |c: char| !c.is_alphanumeric() && c != '/';
+    let begun = word.trim_start_matches(around);
+    let core = begun.trim_end_matches(around);
+    let before = &word[..word.len() - begun.len()];
+    let varies = core.starts_with('/')
+        || core.len() > 40
+        || core
+            .bytes()
+            .any(|byte| byte.is_ascii_digit() || byte == b'@')
+        || core.contains(':') && (core.contains("://") || core.contains(":\\"));
+    [
+        before,
+        if varies { "*" } else { core },
+        &begun[core.len()..],
+    ]
 }
 
 #[cfg(test)]

@@ -144,7 +144,8 @@ pub(super) fn hands_out_credentials(host: &str) -> bool {
 
 /// The address after `dial tcp`, or the far end of `read tcp A->B`.
 pub(super) fn remote_ip(text: &str) -> Option<IpAddr> {
-    let socket = if let Some(at) = text.rfind("dial tcp ") {
+    let dials = memchr::memmem::find_iter(text.as_bytes(), "dial tcp ");
+    let socket = if let Some(at) = dials.last() {
         text[at + "dial tcp ".len()..]
             .split(|c: char| c.is_whitespace())
             .next()?

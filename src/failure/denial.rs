@@ -8,6 +8,7 @@
 
 mod arn;
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::node::{AccountId, Region};
@@ -93,7 +94,7 @@ const MARKER: &str = "not authorized to perform: ";
 
 pub(super) fn read(flat: &str) -> Denial {
     let mut denial = Denial::default();
-    let starts: Vec<usize> = flat.match_indices(MARKER).map(|(at, _)| at).collect();
+    let starts: Vec<usize> = memmem::find_iter(flat.as_bytes(), MARKER).collect();
     let mut done = 0;
     for (number, start) in starts.iter().enumerate() {
         let (principal, account) = caller(&flat[done..*start]);
@@ -147,7 +148,7 @@ fn without_caller(flat: &str) -> Option<Denied> {
 }
 
 fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
-    text.find(words).map(|at| &text[at + words.len()..])
+    memmem::find(text.as_bytes(), words.as_bytes()).map(|at| &text[at + words.len()..])
 }
 
 fn action(text: &str) -> Option<String> {
@@ -253,14 +254,13 @@ fn tail(text: &str) -> Option<Denied> {
 fn tail_anywhere(text: &str) -> Denied {
     let last = [NO.trim_start(), DENY.trim_start()]
         .into_iter()
-        .filter_map(|words| text.rfind(words))
+        .filter_map(|words| memmem::find_iter(text.as_bytes(), words).last())
         .max();
     let found = last.and_then(|at| tail(&format!(" {}", &text[at..])));
     let of_resource = || {
         // KMS: "on the resource associated with this ciphertext because the resource does not
         // exist in this Region, no resource-based policies allow access, or …".
-        let named = text.contains("no resource-based policies allow access");
-        named.then_some(DenyReason::ResourcePolicy)
+        after(text, "no resource-based policies allow access").map(|_| DenyReason::ResourcePolicy)
     };
     match found {
         Some(found) => Denied {

@@ -49,18 +49,6 @@ fn text(log: &Log) -> String {
     log.iter().map(|(line, _)| format!("{line}\n")).collect()
 }
 
-/// The lines of both in turn, each behind its host.
-fn told_apart(one: &Log, other: &Log, prefix: &str, seed: usize) -> String {
-    let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.name == prefix);
-    let wrapper = wrapper.expect("a wrapper of this name");
-    let [one, other] = [
-        (one, "ip-10-0-1-20.ec2.internal", STREAM),
-        (other, "ip-10-0-1-21.ec2.internal", OTHER),
-    ]
-    .map(|(log, host, id)| wrapped(log, wrapper, (host, id), seed));
-    text(&interleaved(&one, &other))
-}
-
 fn all() -> Vec<Case> {
     let mut all = cases("cases.tsv", "agent");
     all.extend(cases("v2/cases.tsv", "v2"));
@@ -69,6 +57,41 @@ fn all() -> Vec<Case> {
 
 fn read(case: &Case) -> String {
     fixture(&format!("{}/{}.log", case.folder, case.name))
+}
+
+/// A case and the next one, which another host logged.
+struct Pair<'a> {
+    number: usize,
+    cases: [&'a Case; 2],
+    logs: [Log; 2],
+}
+
+impl Pair<'_> {
+    /// The lines of both in turn, each as `prefix` has it.
+    fn behind_hosts(&self, prefix: &str) -> String {
+        let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.name == prefix);
+        let wrapper = wrapper.expect("a wrapper of this name");
+        let [one, other] = [
+            (&self.logs[0], "ip-10-0-1-20.ec2.internal", STREAM),
+            (&self.logs[1], "ip-10-0-1-21.ec2.internal", OTHER),
+        ]
+        .map(|(log, host, id)| wrapped(log, wrapper, (host, id), self.number));
+        text(&interleaved(&one, &other))
+    }
+
+    fn place(&self, prefix: &str, way: &Way) -> String {
+        let [one, other] = self.cases;
+        format!("{} and {} in {prefix} ({})", one.name, other.name, way.name)
+    }
+}
+
+fn pairs(all: &[Case]) -> impl Iterator<Item = Pair<'_>> {
+    let next = all.iter().cycle().skip(1);
+    (all.iter().zip(next).enumerate()).map(|(number, (case, next))| Pair {
+        number,
+        cases: [case, next],
+        logs: [log(&read(case)), log(&read(next).replace(STREAM, OTHER))],
+    })
 }
 
 /// What puts marks, or others in their place, around each object.
@@ -141,21 +164,18 @@ fn a_form_that_says_whose_lines_it_holds_keeps_the_verdict_of_each() {
     let all = all();
     let ways: Vec<&Way> = ways().collect();
     let mut wrong = Vec::new();
-    for (number, case) in all.iter().enumerate() {
-        let next = &all[(number + 1) % all.len()];
-        let one = log(&read(case));
-        let other = log(&read(next).replace(STREAM, OTHER));
+    for pair in pairs(&all) {
         for turn in 0..4 {
-            let way = ways[(number * 7 + turn * 11) % ways.len()];
-            let prefix = PREFIXES[(number * 3 + turn) % PREFIXES.len()];
-            let both = told_apart(&one, &other, prefix, number);
+            let way = ways[(pair.number * 7 + turn * 11) % ways.len()];
+            let prefix = PREFIXES[(pair.number * 3 + turn) % PREFIXES.len()];
+            let both = pair.behind_hosts(prefix);
             let reading = pasted(&(way.copy)(&both));
-            let place = format!("{} and {} in {prefix} ({})", case.name, next.name, way.name);
-            if false_alarm([case, next], &reading) {
+            let place = pair.place(prefix, way);
+            if false_alarm(pair.cases, &reading) {
                 wrong.push(format!("{place}: falsely says {:?}", summary(&reading)));
             }
             let is_lost = OBJECTS.contains(&prefix) && QUOTING.contains(&way.name);
-            let each = [case, next].into_iter().zip(NAMES);
+            let each = pair.cases.into_iter().zip(NAMES);
             for (case, names) in each.filter(|_| !is_lost) {
                 let its = only(&reading, &names);
                 if let Some(fault) = case.false_alarm(&actionable(&its)) {
@@ -183,16 +203,13 @@ fn a_form_that_breaks_lines_blames_no_host_for_the_other() {
         .filter(|prefix| !OBJECTS.contains(prefix))
         .collect();
     let mut wrong = Vec::new();
-    for (number, case) in all.iter().enumerate() {
-        let next = &all[(number + 1) % all.len()];
-        let one = log(&read(case));
-        let other = log(&read(next).replace(STREAM, OTHER));
+    for pair in pairs(&all) {
         for turn in 0..4 {
-            let way = ways[(number * 5 + turn * 7) % ways.len()];
-            let prefix = prefixes[(number * 3 + turn) % prefixes.len()];
-            let reading = pasted(&(way.copy)(&told_apart(&one, &other, prefix, number)));
-            let place = format!("{} and {} in {prefix} ({})", case.name, next.name, way.name);
-            for (case, names) in [case, next].into_iter().zip(NAMES) {
+            let way = ways[(pair.number * 5 + turn * 7) % ways.len()];
+            let prefix = prefixes[(pair.number * 3 + turn) % prefixes.len()];
+            let reading = pasted(&(way.copy)(&pair.behind_hosts(prefix)));
+            let place = pair.place(prefix, way);
+            for (case, names) in pair.cases.into_iter().zip(NAMES) {
                 let its = actionable(&only(&reading, &names));
                 wrong.extend(
                     case.false_alarm(&its)

@@ -1,0 +1,142 @@
+//! What several records say together.
+
+use super::{FORBIDDEN, NO_CREDENTIALS, NO_DHMC, NO_ROLE, actionable, at, read};
+use crate::cause::{Cause, Confidence, Severity};
+
+#[test]
+fn a_missing_profile_is_likely_once_the_metadata_service_has_answered() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from EC2\n"),
+        at("04:00:01.0000", NO_ROLE),
+        at("04:00:01.1000", NO_DHMC),
+        at("04:00:01.2000", NO_CREDENTIALS),
+        at(
+            "04:00:01.3000",
+            "INFO [CredentialRefresher] Sleeping for 5m0s before retrying retrieve credentials\n",
+        ),
+        at("04:50:01.0000", NO_ROLE),
+        at("04:50:01.1000", NO_DHMC),
+    ];
+    let reading = read(&log.concat());
+    assert_eq!(actionable(&reading), ["no-instance-profile (likely)"]);
+    assert!(
+        !reading.findings[0]
+            .candidates
+            .contains(&Cause::ImdsDisabled)
+    );
+}
+
+#[test]
+fn without_that_proof_the_same_line_has_several_causes() {
+    let reading = read(&at("04:00:01.0000", NO_ROLE));
+    assert_eq!(actionable(&reading), ["no-instance-profile (undetermined)"]);
+    assert!(
+        reading.findings[0]
+            .candidates
+            .contains(&Cause::ImdsDisabled)
+    );
+}
+
+#[test]
+fn the_metadata_service_switched_off_while_the_agent_runs_is_no_missing_profile() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from EC2\n"),
+        at(
+            "04:00:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+        at(
+            "04:05:00.0000",
+            "INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.\n",
+        ),
+        at("04:05:00.0010", FORBIDDEN),
+        at("04:10:00.0010", FORBIDDEN),
+        at("04:30:01.0000", NO_ROLE),
+        at("04:30:01.1000", NO_DHMC),
+        at(
+            "04:30:01.2000",
+            "ERROR EC2RoleProvider failed to retrieve instance profile role credentials. Err: EC2RoleRequestError: no EC2 instance role found\n",
+        ),
+    ];
+    assert_eq!(actionable(&read(&log.concat())), ["imds-disabled (likely)"]);
+}
+
+#[test]
+fn a_channel_that_does_not_reopen_is_reported_though_no_error_is_logged() {
+    let status = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] SSM Connection channel status is set to ssmmessages\n";
+    let log = [
+        at(
+            "04:00:00.0000",
+            "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n",
+        ),
+        at(
+            "04:10:00.0000",
+            "WARN [ssm-agent-worker] [MessageService] [MGSInteractor] Reach the retry limit 5 for receive messages. Error: websocket: close 1000 (normal): Bye\n",
+        ),
+        at("04:10:07.0000", status),
+        at("04:10:26.0000", status),
+    ];
+    assert_eq!(
+        actionable(&read(&log.concat())),
+        ["endpoint-unreachable (undetermined)"]
+    );
+    let reopened = [
+        log.concat(),
+        at(
+            "04:10:30.0000",
+            "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: 10.0.1.7:443\n",
+        ),
+    ];
+    assert_eq!(actionable(&read(&reopened.concat())), [""; 0]);
+}
+
+#[test]
+fn a_hybrid_node_whose_role_cannot_be_assumed_does_not_blame_default_host_management() {
+    let log = [
+        at("04:00:00.0000", "INFO Agent will take identity from OnPrem\n"),
+        at("04:00:01.0000", "ERROR [CredentialRefresher] Retrieve credentials produced error: operation error SSM: RequestManagedInstanceRoleToken, https response error StatusCode: 400, RequestID: c7a8114f, api error ValidationException: Could not assume role arn:aws:iam::123456789012:role/HybridRole\n"),
+    ]
+    .concat();
+    assert_eq!(
+        actionable(&read(&log)),
+        ["registration-invalid (undetermined)"]
+    );
+}
+
+#[test]
+fn the_next_retry_is_reported() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:00:01.0000",
+            "INFO [CredentialRefresher] Sleeping for 27m51s before retrying retrieve credentials\n",
+        ),
+    ];
+    assert_eq!(
+        read(&log.concat()).findings[0].retry_in_seconds,
+        Some(27 * 60 + 51)
+    );
+}
+
+#[test]
+fn an_error_inside_that_is_not_known_is_unrecognised_not_invented() {
+    let reading = read(&at(
+        "04:00:01.0000",
+        "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - BrandNewException: something else\n",
+    ));
+    assert_eq!(reading.findings[0].candidates, [Cause::Unrecognised]);
+}
+
+#[test]
+fn the_second_generation_of_the_sdk_is_read() {
+    let reading = read(&at(
+        "04:00:01.0000",
+        "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - operation error SSM: UpdateInstanceInformation, https response error StatusCode: 400, RequestID: c7a8114f-02e5-49ff-9bbf-3db760a1143a, api error AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0\n",
+    ));
+    let finding = &reading.findings[0];
+    assert_eq!(
+        (finding.candidates[0], finding.confidence),
+        (Cause::PermissionMissing, Confidence::Likely)
+    );
+    assert_eq!(finding.severity, Severity::High);
+}

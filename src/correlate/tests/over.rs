@@ -1,0 +1,213 @@
+//! What a log shows to be over.
+
+use jiff::Timestamp;
+
+use super::{
+    ENGINE, FORBIDDEN, NO_CREDENTIALS, NO_DHMC, REFUSED, actionable, at, batch, only_recovered,
+    read,
+};
+use crate::cause::{Cause, Confidence};
+use crate::correlate::states::StreamState;
+
+#[test]
+fn first_attempts_before_the_service_answered_are_not_the_cause() {
+    let log = [
+        at("04:00:00.0000", REFUSED),
+        at("04:00:00.5000", REFUSED),
+        at("04:00:01.0000", FORBIDDEN),
+        at(
+            "04:00:01.1000",
+            "ERROR failed to get identity: failed to find agent identity\n",
+        ),
+    ];
+    assert_eq!(actionable(&read(&log.concat())), ["imds-disabled (likely)"]);
+}
+
+#[test]
+fn errors_alone_show_that_an_identity_was_found_after_a_race_at_boot() {
+    let boot = |day: &str| {
+        let errors = [
+            ("00.6955", REFUSED),
+            ("00.6956", "ERROR Agent failed to assume any identity\n"),
+            (
+                "00.6957",
+                "ERROR failed to find identity, retrying: failed to find agent identity\n",
+            ),
+            ("02.4402", NO_DHMC),
+            ("02.4403", NO_CREDENTIALS),
+        ];
+        errors
+            .map(|(second, text)| format!("2026-11-{day} 01:00:{second} {text}"))
+            .concat()
+    };
+    for log in [boot("23"), boot("23") + &boot("24")] {
+        let findings = read(&log).findings;
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        assert_eq!(findings[0].confidence, Confidence::Undetermined);
+        assert!(findings[0].candidates.contains(&Cause::PermissionMissing));
+    }
+}
+
+/// Of a hybrid node: it writes no line that says that its health ping succeeded.
+#[test]
+fn new_credentials_end_an_outage_of_their_service() {
+    let timeout = "RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": dial tcp 52.46.1.1:443: i/o timeout\n";
+    let log = [
+        at(
+            "07:00:00.0000",
+            "INFO Agent will take identity from OnPrem\n",
+        ),
+        at(
+            "08:00:02.0000",
+            &format!("ERROR [CredentialRefresher] Retrieve credentials produced error: {timeout}"),
+        ),
+        at(
+            "08:00:20.0000",
+            &format!(
+                "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - {timeout}"
+            ),
+        ),
+        at(
+            "08:05:36.0000",
+            "INFO [CredentialRefresher] Credentials ready\n",
+        ),
+    ];
+    let rotation = |minutes: &str| {
+        at(
+            "08:05:36.1000",
+            &format!(
+                "INFO [CredentialRefresher] Next credential rotation will be in {minutes} minutes\n"
+            ),
+        )
+    };
+    let causes = only_recovered(&(log.concat() + &rotation("29.999992")));
+    assert_eq!(causes, [Cause::EndpointUnreachable]);
+    // From the cache, without a call to AWS.
+    assert_eq!(
+        actionable(&read(&(log.concat() + &rotation("17.2")))).len(),
+        1
+    );
+}
+
+#[test]
+fn an_open_channel_ends_what_would_have_kept_it_shut() {
+    let open = at(
+        "08:00:20.0000",
+        "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: wss://ssmmessages.us-east-1.amazonaws.com/v1/control-channel/i-0123456789abcdef0?role=subscribe&stream=input\n",
+    );
+    let denied = "AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MyRole/i-0123456789abcdef0 is not authorized to perform: ssm:UpdateInstanceInformation\n";
+    let expired = "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - ExpiredTokenException: The security token included in the request is expired\n";
+    for over in [
+        at("08:00:00.0000", expired),
+        at(
+            "08:00:00.0000",
+            &format!("INFO [ssm-agent-worker] Entering SSM Agent hibernate - {denied}"),
+        ),
+    ] {
+        assert_eq!(only_recovered(&(over + &open)).len(), 1);
+    }
+    let ping = at(
+        "08:00:00.0000",
+        &format!(
+            "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - {denied}"
+        ),
+    );
+    assert_eq!(
+        actionable(&read(&(ping + &open))),
+        ["permission-missing (likely)"]
+    );
+}
+
+#[test]
+fn a_race_at_first_boot_is_quiet_in_every_batch() {
+    let first = [at("04:00:00.0000", REFUSED), at("04:00:00.5000", REFUSED)].concat();
+    let second = at("04:00:01.0000", "INFO Agent will take identity from EC2\n");
+    let mut state = StreamState::default();
+    for text in [&first, &second] {
+        let reading = ENGINE.analyze(&mut state, &batch(text, false), Timestamp::UNIX_EPOCH);
+        assert_eq!(actionable(&reading), [""; 0]);
+    }
+}
+
+#[test]
+fn copies_of_a_record_count_once() {
+    let record = at("04:00:01.0000", NO_CREDENTIALS);
+    let copy = at(
+        "04:00:01.0000",
+        &NO_CREDENTIALS.replacen("ERROR ", "ERROR [minLog @ credentialrefresher.go.280] ", 1),
+    );
+    let reading = read(&[record.clone(), copy, record].concat());
+    assert_eq!(reading.findings[0].signatures[0].count, 1);
+}
+
+#[test]
+fn a_recovery_closes_and_is_reported() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:00:01.5000",
+            "ERROR [CredentialRefresher] Retrieve credentials produced error: ThrottlingException: Rate exceeded\n",
+        ),
+        at(
+            "04:30:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+    ];
+    assert_eq!(only_recovered(&log.concat()), [Cause::Throttled]);
+}
+
+#[test]
+fn a_second_proof_within_one_whole_second_closes_what_came_between() {
+    let opened = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Successfully opened websocket connection to: 10.0.1.7:443\n";
+    let failed = "ERROR [ssm-agent-worker] [MessageService] [MGSInteractor] Failed to get controlchannel token, error: CreateControlChannel failed with error: createControlChannel request failed: failed to make http client call: Post \"https://ssmmessages.us-east-1.amazonaws.com/v1/control-channel/i-0123456789abcdef0\": EOF\n";
+    let second = |records: &[&str]| -> String {
+        records
+            .iter()
+            .map(|record| at("04:00:00", record))
+            .collect()
+    };
+    let healed = second(&[opened, failed, opened]);
+    assert_eq!(actionable(&read(&healed)), Vec::<String>::new());
+    let broken = second(&[opened, failed]);
+    assert_eq!(actionable(&read(&broken)).len(), 1);
+}
+
+#[test]
+fn a_record_that_arrives_late_does_not_reopen_what_is_over() {
+    let mut state = StreamState::default();
+    let over = at(
+        "04:30:00.0000",
+        "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+    );
+    let late = at("04:00:00.0000", NO_CREDENTIALS);
+    ENGINE.analyze(&mut state, &batch(&over, false), Timestamp::UNIX_EPOCH);
+    let reading = ENGINE.analyze(&mut state, &batch(&late, false), Timestamp::UNIX_EPOCH);
+    assert_eq!(reading.findings, []);
+}
+
+#[test]
+fn a_bare_series_that_ends_is_reported_as_recovered() {
+    let log = [
+        at("04:00:01.0000", NO_CREDENTIALS),
+        at(
+            "04:30:01.0000",
+            "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+        ),
+    ];
+    assert_eq!(only_recovered(&log.concat()), [Cause::RoleNotAssumable]);
+}
+
+#[test]
+fn a_killed_worker_is_over_once_the_agent_has_worked_on() {
+    let gone = "INFO [amazon-ssm-agent] [LongRunningWorkerContainer] [WorkerProvider] Process ssm-agent-worker (pid:115) has been terminated, remove from worker pool\n";
+    let open = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n";
+    let soon = [at("04:00:00.0000", gone), at("04:00:05.0000", open)];
+    assert_eq!(
+        read(&soon.concat()).findings[0].candidates[0],
+        Cause::AgentWorker
+    );
+    let later = [at("04:00:00.0000", gone), at("05:30:00.0000", open)];
+    let reading = read(&later.concat());
+    assert_eq!(reading.findings, []);
+    assert_eq!(reading.recovered[0].cause, Cause::AgentWorker);
+}

@@ -23,14 +23,17 @@ const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
 /// refresh comes minutes later.
 const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 
+/// The parts of the agent that work with EC2's identity.
+const NEED_IDENTITY: [&str; 2] = ["Registrar", "EC2RoleProvider"];
+
 impl NodeState {
     /// Takes note of what only an agent that has found EC2's identity writes, after an attempt
     /// that failed. Beside it errors.log, which holds no INFO, does not show that the attempt
     /// was not the last.
     pub(super) fn note_identity(&mut self, record: &Record<'_>) {
         let mut attempts = self.open.iter();
-        if attempts.any(|open| open.role == Some(Role::IdentityAttempt) && open.pending)
-            && matches!(record.component(), "Registrar" | "EC2RoleProvider")
+        if NEED_IDENTITY.iter().any(|tag| record.tags.ends_with(tag))
+            && attempts.any(|open| open.role == Some(Role::IdentityAttempt) && open.pending)
         {
             self.identified = self.identified.max(Some(record.at));
         }

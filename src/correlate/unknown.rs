@@ -117,7 +117,7 @@ pub fn scope_id(template: &str) -> String {
 
 /// The text with everything that varies masked: ids, numbers, paths, addresses, quoted values.
 pub fn template(flat: &str) -> String {
-    let mut template = String::new();
+    let mut template = String::with_capacity(flat.len().min(MAX_TEMPLATE_CHARS));
     let mut chars = 0;
     for word in flat.split(' ').filter(|word| !word.is_empty()) {
         let pieces = masked(word);
@@ -133,7 +133,7 @@ pub fn template(flat: &str) -> String {
             template.push('…');
             break;
         }
-        pieces.map(|piece| template.push_str(piece));
+        template.extend(pieces);
     }
     template
 }

@@ -11,6 +11,7 @@ mod arn;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::phrase::{Phrase as M, PhraseSet};
 use crate::node::{AccountId, Region};
 use crate::state::pairs::is_default;
 
@@ -92,14 +93,19 @@ pub(super) struct Denial {
 
 const MARKER: &str = "not authorized to perform: ";
 
-pub(super) fn read(flat: &str) -> Denial {
+/// The denials in `flat`, which holds the phrases `seen`.
+pub(super) fn read(flat: &str, seen: &PhraseSet) -> Denial {
     let mut denial = Denial::default();
-    let starts: Vec<usize> = memmem::find_iter(flat.as_bytes(), MARKER).collect();
+    let starts: Vec<usize> = if seen.has(M::Denied) {
+        memmem::find_iter(flat.as_bytes(), MARKER).collect()
+    } else {
+        Vec::new()
+    };
     let mut done = 0;
     for (number, start) in starts.iter().enumerate() {
         let (principal, account) = caller(&flat[done..*start]);
         let end = starts.get(number + 1).copied().unwrap_or(flat.len());
-        let denied = call(&flat[start + MARKER.len()..end]);
+        let denied = call(&flat[start + MARKER.len()..end], seen);
         done = start + MARKER.len();
         if number == 0 {
             denial.region = (denied.resource.as_deref())
@@ -116,17 +122,22 @@ pub(super) fn read(flat: &str) -> Denial {
         }
     }
     if starts.is_empty() {
-        denial.denied.extend(without_caller(flat));
-        denial.role = after(flat, "assumed-role/")
-            .and_then(|arn| arn::iam_name(arn.split('/').next().unwrap_or_default()));
+        let tail = seen.find(M::DenialTail, || without_caller(flat));
+        denial.denied.extend(tail);
+        denial.role = seen.find(M::AssumedRole, || {
+            let arn = after(flat, "assumed-role/")?;
+            arn::iam_name(arn.split('/').next().unwrap_or_default())
+        });
     }
     if let Some(Principal::Role(name)) = &denial.principal {
         denial.role = Some(name.clone());
     }
-    denial.account = denial.account.take().or_else(|| {
-        after(flat, "not configured for account: ")
-            .and_then(|rest| AccountId::parse(rest.get(..12)?))
-    });
+    if denial.account.is_none() {
+        denial.account = seen.find(M::AccountNotConfigured, || {
+            let rest = after(flat, "not configured for account: ")?;
+            AccountId::parse(rest.get(..12)?)
+        });
+    }
     denial
 }
 
@@ -166,7 +177,11 @@ fn caller(before: &str) -> (Option<Principal>, Option<AccountId>) {
 }
 
 /// `ACTION on resource: ARN TAIL`.
-fn call(text: &str) -> Denied {
+fn call(text: &str, seen: &PhraseSet) -> Denied {
+    let tail = |rest| {
+        let anywhere = || seen.find(M::DenialTail, || Some(tail_anywhere(rest)));
+        tail(rest).or_else(anywhere).unwrap_or_default()
+    };
     let (rest, _) = opened(text);
     let named = |c: char| c.is_ascii_alphanumeric() || ":*-".contains(c);
     let end = rest.find(|c: char| !named(c)).unwrap_or(rest.len());
@@ -175,7 +190,7 @@ fn call(text: &str) -> Denied {
     let Some(on) = rest.strip_prefix(" on resource: ") else {
         return Denied {
             action,
-            ..tail(rest).unwrap_or_else(|| tail_anywhere(rest))
+            ..tail(rest)
         };
     };
     let (resource, rest) = match opened(on) {
@@ -186,7 +201,7 @@ fn call(text: &str) -> Denied {
     Denied {
         action,
         resource: (!known.is_empty() && known.len() <= 1024).then(|| known.to_owned()),
-        ..tail(rest).unwrap_or_else(|| tail_anywhere(rest))
+        ..tail(rest)
     }
 }
 

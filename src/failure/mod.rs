@@ -54,7 +54,7 @@ pub(crate) fn read(flat: &str) -> Option<Failure> {
         return None;
     }
     let kind = kind(flat, &seen, address.as_ref(), answer.as_ref())?;
-    let denial = (seen.find(M::Denial, || Some(denial::read(flat)))).unwrap_or_default();
+    let denial = denial::read(flat, &seen);
     let (host, service, region) = match address {
         Some(address) => (Some(address.host), address.service, address.region),
         None => (None, None, None),

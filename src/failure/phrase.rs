@@ -116,7 +116,10 @@ phrases! {
     Url: "http://" | "https://" | "ws://" | "wss://",
     Status: "status code: " | "response error StatusCode: " | "Error: HTTP ",
     Call: "operation error ",
-    Denial: "not authorized to perform: " | "assumed-role/" | "not configured for account: " | "because no " | "with an explicit deny" | "no resource-based policies allow access",
+    Denied: "not authorized to perform: ",
+    DenialTail: "because no " | "with an explicit deny" | "no resource-based policies allow access",
+    AssumedRole: "assumed-role/",
+    AccountNotConfigured: "not configured for account: ",
     Assume: "cannot assume the role ",
 }
 

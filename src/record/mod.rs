@@ -32,6 +32,9 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Machine;
 use crate::state::pairs::is_default;
 
+/// Ends a quotation that was cut.
+const ELLIPSIS: &str = " \u{2026}";
+
 /// One statement of the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
@@ -122,8 +125,10 @@ impl<'a> Record<'a> {
     /// As [`Record::text`], of at most `most` bytes. It ends between words, so
     /// that no secret is cut to a form in which it is not known as one.
     pub fn quote(&self, most: usize) -> String {
-        let mut text = String::new();
-        for line in std::iter::once(&self.message).chain(&self.rest) {
+        let lines = || std::iter::once(&self.message).chain(&self.rest);
+        let length: usize = lines().map(|line| line.len() + 1).sum();
+        let mut text = String::with_capacity(length.min(most + ELLIPSIS.len()));
+        for line in lines() {
             if text.len() > most {
                 break;
             }
@@ -137,7 +142,7 @@ impl<'a> Record<'a> {
             let end = kept.rfind(char::is_whitespace).unwrap_or(0);
             text.truncate(end);
             text.truncate(text.trim_end().len());
-            text.push_str(" \u{2026}");
+            text.push_str(ELLIPSIS);
         }
         text.truncate(text.trim_end().len());
         text.shrink_to_fit();

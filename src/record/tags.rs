@@ -81,6 +81,14 @@ impl<'a> Tags<'a> {
         self.iter().last()
     }
 
+    /// Whether the last one is `tag`, without a look at those before it.
+    pub fn ends_with(&self, tag: &str) -> bool {
+        let text = self.text.trim_ascii_end();
+        let text = text.strip_suffix(']').unwrap_or(text);
+        let before = text.strip_suffix(tag).map(str::as_bytes);
+        before.is_some_and(|before| matches!(before.last(), None | Some(b'[' | b' ')))
+    }
+
     pub(super) fn extend(&mut self, more: &Self) {
         if !more.text.is_empty() {
             let text = self.text.to_mut();
@@ -196,8 +204,13 @@ mod tests {
             ("[unclosed tag", vec![], "[unclosed tag"),
         ] {
             let (found, rest) = Tags::split(body);
-            assert_eq!((found.iter().collect(), rest), (tags, message), "{body}");
             assert_eq!(found.iter().last(), found.last(), "{body}");
+            assert!(
+                tags.last().is_none_or(|last| found.ends_with(last)),
+                "{body}"
+            );
+            assert!(!found.ends_with("Check"), "{body}");
+            assert_eq!((found.iter().collect(), rest), (tags, message), "{body}");
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Match<'s> {
     /// The error inside the record. Most records have none, and are not to carry its size.
     pub failure: Option<Box<Failure>>,
     /// Likeliest first; empty for symptoms and benign records that point nowhere.
-    pub causes: Vec<Cause>,
+    pub causes: Cow<'static, [Cause]>,
     /// Whether the text decides for the first of `causes`.
     pub decided: bool,
     /// Where it differs from the first cause's own.
@@ -132,7 +132,7 @@ impl Matcher {
         }?;
         let mut found = self.read(index, record, start);
         if record.edge && !self.stands_without_end(index, record) {
-            (found.causes, found.failure) = (Vec::new(), None);
+            (found.causes, found.failure) = (Cow::default(), None);
         }
         Some(found)
     }
@@ -216,7 +216,7 @@ impl Matcher {
             Kind::Recovery | Kind::Benign => None,
         };
         let fixed = (
-            signature.causes.to_vec(),
+            Cow::Borrowed(signature.causes),
             !signature.ambiguous,
             signature.severity,
         );
@@ -227,13 +227,13 @@ impl Matcher {
                     // What the sentence guesses at is none of it where the error is
                     // certain and not known; what it says by itself stands.
                     if verdict.decided && signature.ambiguous {
-                        (Vec::new(), true, None)
+                        (Cow::default(), true, None)
                     } else {
                         fixed
                     }
                 } else {
                     (
-                        verdict.causes,
+                        Cow::Owned(verdict.causes),
                         verdict.decided,
                         verdict.severity.into_iter().chain(signature.severity).min(),
                     )
@@ -241,8 +241,9 @@ impl Matcher {
             }
             Some(_) | None => fixed,
         };
-        let causes = if signature.part == Part::Session {
-            refused_session(causes)
+        let is_refused = signature.part == Part::Session && causes.contains(&Cause::OutputFailure);
+        let causes = if is_refused {
+            refused_session(&causes).into()
         } else {
             causes
         };
@@ -258,12 +259,12 @@ impl Matcher {
 }
 
 /// What a session needs before it starts, such as its key, loses more than output.
-fn refused_session(causes: Vec<Cause>) -> Vec<Cause> {
+fn refused_session(causes: &[Cause]) -> Vec<Cause> {
     let mut refused: Vec<Cause> = Vec::new();
     for cause in causes {
         let cause = match cause {
             Cause::OutputFailure => Cause::SessionFailure,
-            other => other,
+            other => *other,
         };
         if !refused.contains(&cause) {
             refused.push(cause);

@@ -9,6 +9,10 @@ fn sentence(tail: &str) -> String {
     )
 }
 
+fn read(text: &str) -> Denial {
+    super::read(text, &PhraseSet::scan(text))
+}
+
 fn first(text: &str) -> Denied {
     read(text).denied.into_iter().next().unwrap_or_default()
 }

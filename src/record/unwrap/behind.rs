@@ -72,6 +72,9 @@ fn syslogs_head(prefix: &str, line: &str, context: &Context<'_>) -> Option<usize
 
 /// Where the prefix ends behind which a record of this stream came.
 fn same_prefix(line: &str, context: &Context<'_>) -> Option<usize> {
+    if context.known.is_empty() {
+        return None;
+    }
     let start = &line[..line.floor_char_boundary(LONGEST)];
     let ends = start.bytes().enumerate();
     let mut ends = ends.filter(|(_, b)| b.is_ascii() && !b.is_ascii_alphanumeric());

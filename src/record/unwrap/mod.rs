@@ -189,6 +189,11 @@ impl Known {
         }
     }
 
+    /// Whether no record came in a wrapper.
+    fn is_empty(&self) -> bool {
+        self.0[0] == 0
+    }
+
     /// Whether a record came at this place of its wrapper.
     fn has(&self, path: Step) -> bool {
         let mut steps = self.0.iter().take_while(|step| **step != 0);

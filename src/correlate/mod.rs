@@ -231,7 +231,7 @@ impl NodeState {
     pub fn ingest(
         &mut self,
         record: &NormalizedRecord<'_, '_>,
-        found: &Match<'_>,
+        found: Match<'_>,
         place: Option<&str>,
     ) -> Ingested {
         let signature = found.signature;
@@ -251,7 +251,7 @@ impl NodeState {
                 return Ingested::Duplicate;
             }
         }
-        self.note_names(record, found);
+        self.note_names(record, &found);
         match signature.role {
             Some(Role::Waiting) => {
                 let wait = go_seconds(found.word(record.flat()));
@@ -275,7 +275,7 @@ impl NodeState {
             },
             Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
             Some(Role::Starting) => self.attempts.forget(record.at),
-            Some(Role::IdentityTaken) => self.take_identity(record, found),
+            Some(Role::IdentityTaken) => self.take_identity(record, &found),
             Some(Role::SessionStarted) => self.session = self.session.max(Some(record.at)),
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
@@ -303,7 +303,7 @@ impl NodeState {
         }
         match signature.kind {
             Kind::Benign => Ingested::NoChange,
-            Kind::Recovery => self.recover(record, found),
+            Kind::Recovery => self.recover(record, &found),
             Kind::Fault | Kind::Symptom => {
                 machine::observe(&mut self.machine, record);
                 self.open(record, found, place)
@@ -325,7 +325,7 @@ impl NodeState {
 
     /// Takes in a record that the batch before left open and counted as it stood:
     /// it was delivered with that batch.
-    pub fn ingest_counted(&mut self, record: &NormalizedRecord<'_, '_>, found: Option<&Match<'_>>) {
+    pub fn ingest_counted(&mut self, record: &NormalizedRecord<'_, '_>, found: Option<Match<'_>>) {
         std::mem::swap(&mut self.delivered_from, &mut self.delivered_before);
         let unknown = std::mem::take(&mut self.unknown);
         self.batch = self.batch.saturating_sub(1);
@@ -345,15 +345,16 @@ impl NodeState {
     fn open(
         &mut self,
         record: &NormalizedRecord<'_, '_>,
-        found: &Match<'_>,
+        found: Match<'_>,
         place: Option<&str>,
     ) -> Ingested {
+        let signature = found.signature;
         let Some(mut new) = ActiveFault::new(record, found, place, self.batch) else {
             // A known sentence around an error that is not known; a symptom that
             // points nowhere is only context.
-            if found.signature.kind == Kind::Fault {
+            if signature.kind == Kind::Fault {
                 unknown::add(&mut self.unknown, record, place);
-                if leads_to_credentials(found.signature.part) {
+                if leads_to_credentials(signature.part) {
                     self.unexplained = Some(record.at);
                 }
             }
@@ -563,7 +564,7 @@ impl NodeState {
     /// A batch that is delivered again brings what it brought: nothing is opened
     /// or counted over its life anew, but what still stands open is fresh, as the
     /// first delivery may have ended before anybody was notified.
-    fn freshen(&mut self, record: &NormalizedRecord<'_, '_>, found: &Match<'_>) {
+    fn freshen(&mut self, record: &NormalizedRecord<'_, '_>, found: Match<'_>) {
         if let Some(Role::ChannelLost | Role::ChannelStatus) = found.signature.role {
             self.channel.freshen(record.at, self.batch);
         }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::cause::candidates::Candidates;
 use crate::cause::{Cause, Severity};
-use crate::failure::Service;
+use crate::failure::{Failure, Service};
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::record::{Record, cut};
-use crate::signature::{Kind, Match, Part, Role};
+use crate::signature::{Kind, Match, Part, Role, Signature};
 use crate::state::pairs::is_default;
 
 /// So much of a record is quoted: the longest that the agent writes, seventeen
@@ -61,23 +61,24 @@ impl ActiveFault {
     /// `None` when the match points at no cause.
     pub(super) fn new(
         record: &Record<'_>,
-        found: &Match<'_>,
+        found: Match<'_>,
         place: Option<&str>,
         batch: u64,
     ) -> Option<Self> {
         let causes = Candidates::of(&found.causes)?;
         let cause = causes.lead();
+        let signature = found.signature;
         Some(Self {
-            kind: found.signature.kind,
-            part: part(record, found),
-            role: found.signature.role,
+            kind: signature.kind,
+            part: part(record, signature),
+            role: signature.role,
             causes,
             decided: found.decided,
-            severity: severity(record, found, cause),
+            severity: severity(record, &found, cause),
             failure: found.failure.as_ref().map(|failure| failure.kind),
-            error_details: error_details(record, found),
+            error_details: error_details(record, signature, found.failure),
             signatures: vec![SignatureCount {
-                id: found.signature.id.to_owned(),
+                id: signature.id.to_owned(),
                 count: 1,
                 first: record.at,
                 last: record.at,
@@ -185,7 +186,7 @@ impl ActiveFault {
 fn severity(record: &Record<'_>, found: &Match<'_>, cause: Cause) -> Severity {
     let severity = found.severity.unwrap_or_else(|| cause.severity());
     let vital = matches!(
-        part(record, found),
+        part(record, found.signature),
         Part::Health | Part::Credentials | Part::Registration
     );
     let unnamed = found
@@ -223,29 +224,31 @@ pub(super) fn evidence(record: &Record<'_>, place: Option<&str>) -> Evidence {
 
 /// What the error names; where it names no action or service, what the part of
 /// the agent that writes it calls and nothing else.
-fn error_details(record: &Record<'_>, found: &Match<'_>) -> ErrorDetails {
-    let Some(failure) = &found.failure else {
+fn error_details(
+    record: &Record<'_>,
+    signature: &Signature,
+    failure: Option<Box<Failure>>,
+) -> ErrorDetails {
+    let Some(failure) = failure else {
         return ErrorDetails::default();
     };
-    let action = failure
-        .action
-        .clone()
-        .or_else(|| called_by(record, found).map(str::to_owned));
+    let failure = *failure;
+    let action = (failure.action).or_else(|| called_by(record, signature).map(str::to_owned));
     let service = failure
         .service
         .or_else(|| action.as_deref().and_then(Service::of_action));
     let mut error_details = ErrorDetails {
         service: service.map(|service| service.as_str().to_owned()),
-        host: failure.host.clone(),
-        region: failure.region.clone(),
-        account: failure.account.clone(),
+        host: failure.host,
+        region: failure.region,
+        account: failure.account,
         remote_ip: failure.remote_ip,
         action,
-        role: (failure.role.clone()).filter(|_| found.signature.role != Some(Role::Person)),
-        resource: failure.resource.clone(),
+        role: (failure.role).filter(|_| signature.role != Some(Role::Person)),
+        resource: failure.resource,
         reason: failure.reason,
-        principal: failure.principal.clone(),
-        denied: failure.denied.clone(),
+        principal: failure.principal,
+        denied: failure.denied,
         code: failure.code.map(str::to_owned),
         ..ErrorDetails::default()
     };
@@ -254,16 +257,16 @@ fn error_details(record: &Record<'_>, found: &Match<'_>) -> ErrorDetails {
 }
 
 /// The part of the agent's work: associations fail in the words of the health ping.
-fn part(record: &Record<'_>, found: &Match<'_>) -> Part {
-    match found.signature.part {
+fn part(record: &Record<'_>, signature: &Signature) -> Part {
+    match signature.part {
         Part::Health if record.component() == "Association" => Part::Associations,
         part => part,
     }
 }
 
 /// The one API that a part of the agent calls.
-fn called_by(record: &Record<'_>, found: &Match<'_>) -> Option<&'static str> {
-    match part(record, found) {
+fn called_by(record: &Record<'_>, signature: &Signature) -> Option<&'static str> {
+    match part(record, signature) {
         Part::Health | Part::Credentials => Some("ssm:UpdateInstanceInformation"),
         Part::ControlChannel => Some("ssmmessages:CreateControlChannel"),
         Part::Messages => Some("ec2messages:GetMessages"),

@@ -245,7 +245,7 @@ impl<'e> LogAnalyzer<'e> {
         let folded = NormalizedRecord::new(record);
         let found = self.matcher.recognise(&folded);
         if self.was_counted(record, found.as_ref()) {
-            self.nodes[place].ingest_counted(&folded, found.as_ref());
+            self.nodes[place].ingest_counted(&folded, found);
             return;
         }
         self.records += 1;
@@ -260,9 +260,10 @@ impl<'e> LogAnalyzer<'e> {
         let node = &mut self.nodes[place];
         match found {
             Some(found) => {
-                let effect = node.ingest(&folded, &found, file);
-                if effect == Ingested::NoChange && matches!(found.signature.kind, Kind::Benign) {
-                    self.count_benign(found.signature);
+                let signature = found.signature;
+                let effect = node.ingest(&folded, found, file);
+                if effect == Ingested::NoChange && signature.kind == Kind::Benign {
+                    self.count_benign(signature);
                 }
                 if let Ingested::Recovered(recovered) = effect {
                     let recovered = recovered.into_iter().map(|over| (place, over));

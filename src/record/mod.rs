@@ -126,7 +126,7 @@ impl<'a> Record<'a> {
     /// that no secret is cut to a form in which it is not known as one.
     pub fn quote(&self, most: usize) -> String {
         let lines = || std::iter::once(&self.message).chain(&self.rest);
-        let length: usize = lines().map(|line| line.len() + 1).sum();
+        let length = lines().map(|line| line.len()).sum::<usize>() + self.rest.len();
         let mut text = String::with_capacity(length.min(most + ELLIPSIS.len()));
         for line in lines() {
             if text.len() > most {

@@ -1,5 +1,6 @@
 //! What the log of one node says: candidates in order, with the evidence.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -63,7 +64,7 @@ pub struct Evidence {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SignatureCount {
     /// The signature's.
-    pub id: String,
+    pub id: Cow<'static, str>,
     /// Records.
     pub count: u64,
     /// When it was first seen.

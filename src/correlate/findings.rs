@@ -98,7 +98,7 @@ impl NodeState {
                 ..ErrorDetails::default()
             },
             signatures: vec![SignatureCount {
-                id: loss.signature.clone(),
+                id: loss.signature.clone().into(),
                 count: if loss.batch == self.batch {
                     loss.count
                 } else {

@@ -78,7 +78,7 @@ impl ActiveFault {
             failure: found.failure.as_ref().map(|failure| failure.kind),
             error_details: error_details(record, signature, found.failure),
             signatures: vec![SignatureCount {
-                id: signature.id.to_owned(),
+                id: signature.id.into(),
                 count: 1,
                 first: record.at,
                 last: record.at,
@@ -100,7 +100,7 @@ impl ActiveFault {
         let signatures: usize = self
             .signatures
             .iter()
-            .map(|seen| size_of::<SignatureCount>() + seen.id.capacity())
+            .map(|seen| size_of::<SignatureCount>() + seen.id.len())
             .sum();
         size_of::<Self>() + self.error_details.bytes() + evidence + signatures
     }

@@ -11,7 +11,7 @@ use crate::record::{NormalizedRecord, Record, cut};
 /// Templates that are kept of one stream or node; a further one takes the place
 /// of the oldest.
 pub const MAX_TEMPLATES: usize = 64;
-const MAX_TEMPLATE_CHARS: usize = 160;
+const MAX_TEMPLATE_BYTES: usize = 160;
 
 /// So much is quoted of a record that nothing recognises.
 const MAX_EXAMPLE_BYTES: usize = 512;
@@ -50,7 +50,7 @@ impl Unknown {
             },
             evidence: vec![self.example.clone()],
             signatures: vec![SignatureCount {
-                id: "unrecognised".to_owned(),
+                id: "unrecognised".into(),
                 count: self.count,
                 first: self.first,
                 last: self.last,
@@ -76,7 +76,7 @@ fn quoted(record: &Record<'_>, place: Option<&str>) -> Evidence {
     Evidence {
         at: record.at,
         level: record.level,
-        component: cut(record.component(), MAX_TEMPLATE_CHARS).to_owned(),
+        component: cut(record.component(), MAX_TEMPLATE_BYTES).to_owned(),
         text: record.quote(MAX_EXAMPLE_BYTES),
         place: place.map(|file| format!("{file}:{}", record.line)),
     }
@@ -117,19 +117,15 @@ pub fn scope_id(template: &str) -> String {
 
 /// The text with everything that varies masked: ids, numbers, paths, addresses, quoted values.
 pub fn template(flat: &str) -> String {
-    let mut template = String::with_capacity(flat.len().min(MAX_TEMPLATE_CHARS));
-    let mut chars = 0;
+    let mut template = String::with_capacity(flat.len().min(MAX_TEMPLATE_BYTES));
+    let mut length = 0;
     for word in flat.split(' ').filter(|word| !word.is_empty()) {
         let pieces = masked(word);
-        chars += pieces
-            .map(|piece| piece.chars().count())
-            .iter()
-            .sum::<usize>()
-            + 1;
+        length += pieces.map(str::len).iter().sum::<usize>() + 1;
         if !template.is_empty() {
             template.push(' ');
         }
-        if chars > MAX_TEMPLATE_CHARS {
+        if length > MAX_TEMPLATE_BYTES {
             template.push('…');
             break;
         }

@@ -74,7 +74,7 @@ pub(crate) fn in_region(cause: Cause, region: &str) -> Incident {
         detail: None,
         affected: vec![hit(INSTANCE, region, cause)],
         signatures: vec![SignatureCount {
-            id: "a-signature".to_owned(),
+            id: "a-signature".into(),
             count: 3,
             first: last,
             last,

@@ -242,7 +242,7 @@ fn what_names_another_file_leaves_the_agents_own_alone() {
     let of = |id: &str| {
         let mut incident = sample::incident(Cause::AgentConfigInvalid);
         incident.signatures = vec![SignatureCount {
-            id: id.to_owned(),
+            id: id.to_owned().into(),
             ..incident.signatures[0].clone()
         }];
         let runbook = advise(&incident, &sample::nothing_done());

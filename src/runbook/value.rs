@@ -17,7 +17,7 @@ use crate::sheet::{Condition, Flag, Placeholder};
 
 impl<'a> View<'a> {
     pub(super) fn condition(&self, condition: Condition) -> bool {
-        let mut signatures = self.of.signatures.iter().map(|one| one.id.as_str());
+        let mut signatures = self.of.signatures.iter().map(|one| &*one.id);
         match condition {
             Condition::Is(flag) => self.flag(flag),
             Condition::On(environment) => self.is_on(environment),

@@ -325,12 +325,17 @@ impl<'o> Verdict<'o> {
             .iter()
             .filter(|tick| !tick.broken && began(tick));
         let well = well.map(|tick| tick.at).max().unwrap_or_default();
+        // Of what was read when AWS showed already that it is over, the log proves nothing.
+        let world = &self.outcome.world;
+        let place = world.faulty.get(&node);
+        let is_shown = place.is_some_and(|place| world.faults[*place].kind.is_repairable());
+        let counts = |done: i64| !is_shown || world.is_broken(node, done);
         let broken = heard.ticks.iter().filter(|tick| {
             tick.broken
                 && tick.at > well
                 && self
                     .delivered(tick, true)
-                    .is_some_and(|done| done < sent.call.began)
+                    .is_some_and(|done| done < sent.call.began && counts(done))
         });
         let own_message =
             self.outcome.sent.iter().any(|other| {

@@ -323,7 +323,7 @@ pub(crate) fn finding(number: u32, candidates: &[Cause], confidence: Confidence)
         error_details: ErrorDetails::default(),
         evidence: Vec::new(),
         signatures: vec![SignatureCount {
-            id: "some-signature".to_owned(),
+            id: "some-signature".into(),
             count: 1,
             first: second(0),
             last: second(1),

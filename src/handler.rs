@@ -179,7 +179,11 @@ impl Handler {
                 invocation.turn_to(home)?;
                 let repair = Repair::named(&action);
                 let repair = repair.ok_or_else(|| ReceiveError::Repair {
-                    found: format!("action {:?}", action.chars().take(40).collect::<String>()),
+                    found: format!(
+                        "action {:?}, which is none of {}",
+                        action.chars().take(40).collect::<String>(),
+                        Repair::names()
+                    ),
                 })?;
                 invocation.guardrails.requested = true;
                 Work::Repair(repair, node)

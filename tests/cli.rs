@@ -113,6 +113,17 @@ fn standard_input_named_twice_is_refused() {
 }
 
 #[test]
+fn of_lines_without_times_no_time_is_claimed() {
+    let output = run(["scan", "events/article-metadata-service.log"]);
+    assert_eq!(output.status.code(), Some(1));
+    let verdict = text(&output.stdout);
+    assert!(verdict.starts_with("1 thing to fix."), "{verdict}");
+    let claim = "without times: that of the file, or of now, stands for them";
+    let words: Vec<&str> = verdict.split_whitespace().collect();
+    assert!(words.join(" ").contains(claim), "{verdict}");
+}
+
+#[test]
 fn one_directory_that_cannot_be_read_withholds_no_verdict() {
     let root = tempfile::tempdir().expect("a folder");
     let folder = |name: &str| {

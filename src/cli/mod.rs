@@ -21,6 +21,10 @@ use clap::{Parser, Subcommand};
 /// Tells why the AWS Systems Manager Agent of a node stopped working.
 #[derive(Parser)]
 #[command(name = "ssm-agent-triage", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  ssm-agent-triage scan /var/log/amazon/ssm
+  ssm-agent-triage scan --live --node i-0123456789abcdef0 agent.log
+  ssm-agent-triage diagnose i-0123456789abcdef0")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

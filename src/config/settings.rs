@@ -9,7 +9,7 @@ use crate::cause::Severity;
 use crate::node::{AccountId, Region};
 use crate::notify::format::Format;
 use crate::repair::locks::RepairMode;
-use crate::repair::repairs::{REPAIRS, Repair};
+use crate::repair::repairs::Repair;
 use crate::selection::Selection;
 
 /// One variable of the environment.
@@ -27,8 +27,7 @@ pub struct Setting {
 impl Setting {
     /// Completes the sentence "allowed: …".
     pub fn allowed(&self) -> String {
-        let repairs: Vec<&str> = REPAIRS.iter().map(|repair| repair.name).collect();
-        self.allowed.replace("{repairs}", &repairs.join(" and "))
+        self.allowed.replace("{repairs}", &Repair::names())
     }
 }
 

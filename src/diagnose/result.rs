@@ -1,7 +1,7 @@
 //! What a check answers: its status with a sentence, what that establishes,
 //! and the resource at fault.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::preferences;
 use crate::cause::Cause;
@@ -34,8 +34,9 @@ pub struct CheckResult {
     /// decide.
     #[serde(skip)]
     pub observation: Option<Observation>,
-    /// What is to be changed, where that is one resource.
-    #[serde(skip)]
+    /// What is to be changed, where that is one resource: by its id or name.
+    #[serde(rename = "resource", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub fault: Option<Fault>,
 }
 
@@ -146,6 +147,12 @@ impl Fault {
             Self::DnsSupport { vpc } => vpc,
             Self::SessionPreferences => preferences::DOCUMENT,
         }
+    }
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.resource())
     }
 }
 

@@ -31,7 +31,7 @@ use crate::incident::store::{
 use crate::node::Node;
 use crate::notify::content::Content;
 use crate::notify::digest::Digest;
-use crate::notify::event::{DETAIL_BYTES, SOURCE};
+use crate::notify::event::{DETAIL_BYTES, SOURCE, earlier};
 use crate::notify::format::Format;
 use crate::notify::kind::NotificationKind;
 use crate::notify::message::{Message, subject};
@@ -342,12 +342,15 @@ impl<A: Services, S: Store, C: Fn() -> Timestamp> Notifications<'_, A, S, C> {
         let open = (self.incidents)
             .remind_all(idle, self.state, &self.times)
             .await?;
-        let (plan, outcome) = build::untouched("Nothing new was read about it.");
+        let (plan, outcome) = build::untouched("This reminds of what is open.");
         let settled = open.into_iter().map(|one| Settled {
             incident: one.incident,
             plan: plan.clone(),
             outcome: outcome.clone(),
-            happened: State::Open.into(),
+            happened: Happened {
+                written_at: one.written_at,
+                ..State::Open.into()
+            },
             nodes: one.nodes,
             since: one.since,
             notified: Notified::Failed,
@@ -506,6 +509,11 @@ impl Due<'_> {
             ),
             Self::ResolvedIncident(over) => Content::resolved(over, now),
         };
+        if let Self::Of(one, NotifyReason::Reminder) = self
+            && let (OutcomeStatus::None, Some(at)) = (one.outcome.status, one.happened.written_at)
+        {
+            content.changed = earlier(at);
+        }
         if matches!(self, Self::Of(_, NotifyReason::Flapping)) {
             content.add_detail("It has come back several times within a day. Until it keeps away for a day, its further ends and returns are not notified.");
         }

@@ -36,6 +36,7 @@ pub(crate) fn nothing_done() -> Outcome {
         detail: None,
         command: None,
         request: None,
+        checks_again: None,
         undo: None,
     }
 }

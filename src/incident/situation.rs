@@ -24,6 +24,7 @@ impl Incident {
             repaired: false,
             by_hand: None,
             by_request: None,
+            checks_again: None,
         }
     }
 }

@@ -189,6 +189,8 @@ pub struct OpenIncident {
     pub incident: Incident,
     pub nodes: NodeList,
     pub since: Timestamp,
+    /// The latest write of this function that has, or may have, changed the thing at fault.
+    pub written_at: Option<Timestamp>,
 }
 
 /// The incidents that an invocation has to do with, and their nodes.
@@ -316,7 +318,7 @@ impl Incidents {
             .filter(possible)
             .filter(|(entry, _)| diagnosed.may_concern(entry.cause, &entry.scope))
             .filter(|known| is_of(&known.0.scope, fault_state(known)))
-            .max_by_key(|(entry, _)| (entry.confirmed, entry.seen_at));
+            .max_by_key(|(entry, _)| (entry.is_confirmed(), entry.seen_at));
         let Some(joined) = joined else {
             return;
         };

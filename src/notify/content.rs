@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::Event;
+use super::event::{Event, earlier};
 use super::kind::NotificationKind;
 use crate::cause::{Cause, Confidence, Severity};
 use crate::diagnose::check::{CheckResult, CheckStatus};
@@ -116,7 +116,7 @@ impl Content {
     ) -> Self {
         let status = outcome.status;
         let mut runbook = outcome.runbook(incident, now);
-        let (confidence, mut doubt) = certainty(incident);
+        let (confidence, mut doubt) = certainty(incident, now);
         let mut event = Event::of(incident, nodes, plan, outcome, kind, began);
         if kind == NotificationKind::Resolved {
             doubt.clear();
@@ -200,8 +200,8 @@ impl Content {
             since: format!("{began}, for {lasted}."),
             account: shared(nodes, |node| &node.account),
             region: shared(nodes, |node| &node.region),
-            changed: match over.written_at.map(minute) {
-                Some(at) => format!("by this function, {at}. That message has the undo."),
+            changed: match over.written_at {
+                Some(at) => earlier(at),
                 None => "nothing that this function remembers.".to_owned(),
             },
             runbook: None,
@@ -220,18 +220,31 @@ impl Content {
 }
 
 /// How sure the incident is, and what follows its title when it is not.
-fn certainty(incident: &Incident) -> (String, String) {
+fn certainty(incident: &Incident, now: Option<Timestamp>) -> (String, String) {
     let without_log = is_without_log(incident);
+    let remembered = is_remembered(incident);
     let (sure, doubt) = match (incident.fault_state, incident.confidence) {
         (FaultState::NotObserved, _) => ("by the log alone", ": not observed"),
-        (FaultState::Active, Confidence::Confirmed) => ("confirmed (live check)", ""),
-        (FaultState::Active, Confidence::Likely) if without_log => ("likely (live check)", ""),
-        (FaultState::Active, Confidence::Undetermined) if without_log => (
+        (FaultState::Active, Confidence::Confirmed) if remembered => {
+            ("confirmed by a live check before", "")
+        }
+        (FaultState::Active, Confidence::Likely) if remembered => ("likely, as before", ""),
+        (FaultState::Active, Confidence::Confirmed) => {
+            return (
+                format!("confirmed (live check{})", clock(now)),
+                String::new(),
+            );
+        }
+        (FaultState::Active, Confidence::Likely) if without_log => {
+            return (format!("likely (live check{})", clock(now)), String::new());
+        }
+        (FaultState::Active, Confidence::Undetermined) if without_log && !remembered => (
             "undetermined (no live check proves a cause)",
             ": undetermined",
         ),
         (FaultState::Active, Confidence::Likely) => ("likely (the log alone)", ""),
         (FaultState::Active, Confidence::Undetermined) => match incident.candidates.len() {
+            0 | 1 if remembered => ("undetermined, as before", ": undetermined"),
             0 | 1 => ("undetermined (the log alone)", ": undetermined"),
             several => {
                 let causes = format!("{several} possible causes");
@@ -242,9 +255,19 @@ fn certainty(incident: &Incident) -> (String, String) {
     (sure.to_owned(), doubt.to_owned())
 }
 
+/// When the checks of this invocation ran, as far as a reader needs it.
+fn clock(now: Option<Timestamp>) -> String {
+    now.map_or(String::new(), |now| now.strftime(", %H:%M UTC").to_string())
+}
+
 /// Of a node that is given by its id, or has gone silent, there is no log.
 fn is_without_log(incident: &Incident) -> bool {
     incident.signatures.is_empty() && !incident.evidence.iter().any(Evidence::is_logged)
+}
+
+/// Whether it is open still, and nothing new was read about it.
+fn is_remembered(incident: &Incident) -> bool {
+    is_without_log(incident) && incident.checks.is_empty()
 }
 
 /// What is wrong and where, in a sentence or two. What is over, or may not be
@@ -274,6 +297,9 @@ fn summary(
         }
         NotificationKind::RepairFailed => format!("The repair failed. {fault}"),
         NotificationKind::Grew => format!("More nodes than before. {fault}"),
+        NotificationKind::Reminder if is_remembered(incident) => {
+            format!("Still open; nothing new was read about it. {fault}")
+        }
         NotificationKind::Reminder => format!("Still active. {fault}"),
         NotificationKind::Recurred => format!("It has come back. {fault}"),
     };

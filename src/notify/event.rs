@@ -11,7 +11,7 @@ use crate::incident::group::Incident;
 use crate::incident::nodes::NodeList;
 use crate::incident::store::ResolvedIncident;
 use crate::node::Region;
-use crate::repair::outcome::Outcome;
+use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::report::{IncidentDetails, build};
 use crate::text::redact::{one_line, redact_line};
@@ -66,7 +66,11 @@ impl Event {
             let other = one_line(other);
             format!("Closed, because a live check has now confirmed a cause: {other}. Its own event says what to do.")
         });
-        let (plan, outcome) = build::untouched(explained.as_deref().unwrap_or("It is over."));
+        let (plan, mut outcome) = build::untouched(explained.as_deref().unwrap_or("It is over."));
+        if let Some(at) = over.written_at {
+            outcome.status = OutcomeStatus::Repaired;
+            outcome.detail = Some(format!("Changed {}", earlier(at)));
+        }
         let details = IncidentDetails {
             key: redact_line(&over.key),
             cause: over.cause,
@@ -186,6 +190,12 @@ fn shorten(part: &mut Value, items: usize, characters: usize) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// That this function changed something, of which another message has all.
+pub(crate) fn earlier(at: Timestamp) -> String {
+    let at = at.strftime("%Y-%m-%d %H:%M UTC");
+    format!("by this function, {at}. That message has the undo.")
 }
 
 /// The ARN of what must be fixed, where its id and the place of its nodes give one.

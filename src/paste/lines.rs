@@ -409,16 +409,18 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
             if rest.is_empty() || rest.starts_with(is_mark_of_text) {
                 return None;
             }
-            let words = self.level_of(rest, rest).filter(|_| !named);
+            let words = self.level_of(rest, rest, false).filter(|_| !named);
             if let Some(level) = words.filter(|_| found.is_none()) {
                 return Some((Start::Headless { level, at: None }, from));
             }
             let head = FRAGMENT.captures(rest)?;
             let body_at = head.get(0).map_or(0, |head| head.end());
-            let known = self.level_of(&rest[body_at..], rest);
-            if let Some(level) = head.name("level")
-                && Level::parse(level.as_str()).is_some()
-                && opening(&rest[level.start()..]) == Some(Opening::Level)
+            let level = (head.name("level")).filter(|level| {
+                Level::parse(level.as_str()).is_some()
+                    && opening(&rest[level.start()..]) == Some(Opening::Level)
+            });
+            let known = self.level_of(&rest[body_at..], rest, level.is_some());
+            if let Some(level) = level
                 && (known.is_some() || level.start() == 0)
             {
                 let start = Start::Level {
@@ -443,8 +445,9 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
     }
 
     /// The level of a signature that begins as `body` does, or of a record whose
-    /// tag is the agent's.
-    fn level_of(&self, body: &str, rest: &str) -> Option<Level> {
+    /// tag is the agent's. Behind a level as the agent writes it, `levelled`, fewer letters
+    /// show that it is the agent's.
+    fn level_of(&self, body: &str, rest: &str, levelled: bool) -> Option<Level> {
         // A question asks about the message.
         if body.trim_end_matches(is_closing).ends_with('?') {
             return None;
@@ -460,7 +463,7 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
         }
         let begins = begins?;
         let telling = begins.whole || begins.length >= TELLING;
-        let agents = begins.length >= DISTINCT || self.of_agent;
+        let agents = begins.length >= DISTINCT || self.of_agent || levelled;
         let anybodys = ANYBODYS
             .iter()
             .any(|start| rest.starts_with(start) || body.starts_with(start));

@@ -452,6 +452,7 @@ mod tests {
                 detail: None,
                 command: None,
                 request: None,
+                checks_again: None,
                 undo: None,
             },
             undone: false,

@@ -17,6 +17,9 @@ pub struct Outcome {
     /// The command that asks this function to do it, where nothing else is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// The command by which live checks decide what could not be determined.
+    #[serde(skip)]
+    pub checks_again: Option<String>,
     /// The commands that take it back, one a line.
     pub undo: Option<String>,
 }
@@ -43,6 +46,7 @@ impl Outcome {
             detail: Some(detail.into()),
             command: None,
             request: None,
+            checks_again: None,
             undo: None,
         }
     }
@@ -53,6 +57,7 @@ impl Outcome {
             repaired: self.status == OutcomeStatus::Repaired,
             by_hand: self.command.as_deref(),
             by_request: self.request.as_deref(),
+            checks_again: self.checks_again.as_deref(),
             ..incident.situation()
         };
         runbook::expand(&situation, now)

@@ -8,17 +8,19 @@ pub(crate) mod permit;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::change::{Change, Judged, Origin};
 use super::locks::{
-    Guardrails, Lock, Reason, RepairMode, blocked_by, cap_lock, moment, state_lock, tag_lock,
+    Function, Guardrails, Lock, Reason, RepairMode, blocked_by, cap_lock, moment, state_lock,
+    tag_lock,
 };
 use super::memory::{Attempt, RepairMemory, in_cooldown, is_settling, target_of};
 use super::outcome::{Outcome, OutcomeStatus};
 use super::repairs::Repair;
-use crate::cause::ScopeKind;
+use crate::cause::{Confidence, ScopeKind};
 use crate::command::{ArgKind, Command};
+use crate::diagnose::check::CheckStatus;
 use crate::diagnose::diagnosis::FaultState;
 use crate::incident::group::Incident;
 use crate::incident::store::{Happened, State};
@@ -64,6 +66,64 @@ enum Reading {
 /// What is to be done about `incident`, given the live state in it and what was
 /// done before.
 pub(crate) fn plan(
+    incident: &Incident,
+    guardrails: &Guardrails,
+    memory: &RepairMemory,
+    now: Timestamp,
+) -> Plan {
+    let mut plan = planned(incident, guardrails, memory, now);
+    plan.outcome.checks_again = checks_again(incident, guardrails);
+    plan
+}
+
+/// The command by which live checks decide between the causes of `incident`, where they have
+/// not been run, or could not look.
+fn checks_again(incident: &Incident, by: &Guardrails) -> Option<String> {
+    let undecided =
+        incident.confidence == Confidence::Undetermined && incident.candidates.len() > 1;
+    let node = &incident.affected.first().filter(|_| undecided)?.node;
+    let kind = ArgKind::NodeId;
+    if !kind.accepts(node.id.as_str()) {
+        return None;
+    }
+    let mut checks = incident.checks.iter();
+    let command = match &by.function {
+        Some(function) if checks.any(|check| check.status == CheckStatus::Unknown) => {
+            let mut asked = json!({"nodes": [node.id.as_str()]});
+            add_home(&mut asked, function, by);
+            invoke(function, asked).text("report.json && jq -r '.incidents[].title' report.json")
+        }
+        None if incident.checks.is_empty() => {
+            let command = Command::new("ssm-agent-triage diagnose");
+            let command = match &node.region {
+                Some(region) => command.option("--region", ArgKind::Region, region.as_str()),
+                None => command,
+            };
+            command.value(kind, node.id.as_str())
+        }
+        _ => return None,
+    };
+    Some(command.to_string())
+}
+
+/// Says in `asked` where the node is, where that is not where the function is.
+fn add_home(asked: &mut Value, function: &Function, by: &Guardrails) {
+    if function.account != by.account || function.region != by.region {
+        asked["account"] = by.account.as_ref().map(AccountId::as_str).into();
+        asked["region"] = by.region.as_str().into();
+    }
+}
+
+/// Begins a command that invokes `function`; the name of a file for the answer is to follow.
+fn invoke(function: &Function, payload: Value) -> Command {
+    Command::new("aws lambda invoke")
+        .option("--region", ArgKind::Region, function.region.as_str())
+        .option("--function-name", ArgKind::Function, &function.name)
+        .text("--cli-binary-format raw-in-base64-out")
+        .json_option("--payload", &payload.to_string(), "PAYLOAD")
+}
+
+fn planned(
     incident: &Incident,
     guardrails: &Guardrails,
     memory: &RepairMemory,
@@ -307,6 +367,7 @@ impl Plan {
                 detail: None,
                 command: would_do.map(|change| change.command),
                 request: None,
+                checks_again: None,
                 undo: None,
             },
         };
@@ -333,17 +394,8 @@ impl Plan {
             return self;
         };
         let mut asked = json!({"action": repair.name, "node": hit.node.id.as_str()});
-        if function.account != by.account || function.region != by.region {
-            asked["account"] = by.account.as_ref().map(AccountId::as_str).into();
-            asked["region"] = by.region.as_str().into();
-        }
-        let request = json!({"repair": asked});
-        let command = Command::new("aws lambda invoke")
-            .option("--region", ArgKind::Region, function.region.as_str())
-            .option("--function-name", ArgKind::Function, &function.name)
-            .text("--cli-binary-format raw-in-base64-out")
-            .json_option("--payload", &request.to_string(), "PAYLOAD")
-            .text("repair.json");
+        add_home(&mut asked, function, by);
+        let command = invoke(function, json!({"repair": asked})).text("repair.json");
         self.summary.reason = "TRIAGE_REPAIR is on-request; nothing else prevents it.".to_owned();
         self.outcome.request = Some(command.to_string());
         self
@@ -359,6 +411,7 @@ impl Plan {
             detail: None,
             command: Some(command.clone()),
             request: None,
+            checks_again: None,
             undo: None,
         };
         let reason = "The cause is confirmed and no guardrail prevents the repair.".to_owned();

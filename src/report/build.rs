@@ -126,6 +126,7 @@ pub(crate) fn untouched(reason: &str) -> (PlanSummary, Outcome) {
         detail: None,
         command: None,
         request: None,
+        checks_again: None,
         undo: None,
     };
     (plan, outcome)

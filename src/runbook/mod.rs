@@ -80,7 +80,13 @@ fn fill_in(sheet: &'static Sheet, situation: &Situation<'_>, now: Option<Timesta
         view.steps(sheet::NOT_OBSERVED)
     } else if undecided {
         by_cause = fixes(situation);
-        deciding(&view, situation)
+        let checks = situation.checks_again.map(|command| Step {
+            text: "Let live checks decide (read-only):".to_owned(),
+            command: Some(command.to_owned()),
+        });
+        (checks.into_iter())
+            .chain(deciding(&view, situation))
+            .collect()
     } else {
         let at_fault = at_fault(sheet, situation);
         if at_fault.is_empty() {

@@ -37,4 +37,6 @@ pub struct Situation<'a> {
     pub by_hand: Option<&'a str>,
     /// The command that asks this function for the repair.
     pub by_request: Option<&'a str>,
+    /// The command by which live checks decide between the candidates.
+    pub checks_again: Option<&'a str>,
 }

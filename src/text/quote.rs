@@ -6,6 +6,9 @@ use std::collections::HashSet;
 use super::redact::redact;
 use super::sanitize::cut;
 
+/// A longer word is cut where the room ends.
+const LONG_WORD: usize = 40;
+
 /// Characters of a record that the report keeps.
 const RECORD_LENGTH: usize = 4_000;
 
@@ -30,9 +33,10 @@ pub(crate) fn readable(text: &str) -> Vec<String> {
 
 /// At most `most` of `lines`, one at least, and of each at most `length`
 /// characters: the first ones and, where there is room for two, the last, which
-/// names the deepest cause. What is left out is counted where it would stand.
+/// names the deepest cause; so does the end of a long line. What is left out is
+/// counted where it would stand.
 pub(crate) fn fewer(lines: &[String], most: usize, length: usize) -> Vec<String> {
-    let shown = |line: &String| cut(line, length).into_owned();
+    let shown = |line: &String| with_ends(line, length);
     let most = most.max(1);
     if lines.len() <= most {
         return lines.iter().map(shown).collect();
@@ -48,6 +52,26 @@ pub(crate) fn fewer(lines: &[String], most: usize, length: usize) -> Vec<String>
     }
     kept.extend(lines[lines.len() - last..].iter().map(shown));
     kept
+}
+
+/// `line` of at most `most` characters, besides a note of how many were left out
+/// between its beginning and its end. Words stay whole where they are short.
+fn with_ends(line: &str, most: usize) -> String {
+    let count = line.chars().count();
+    if count <= most {
+        return line.to_owned();
+    }
+    let at = |character| line.char_indices().nth(character).map_or(0, |(at, _)| at);
+    let (head, tail) = (at(most - most / 3), at(count - most / 3));
+    let head = line[..head]
+        .rfind(' ')
+        .filter(|end| head - end <= LONG_WORD)
+        .unwrap_or(head);
+    let begin = line[tail..].find(' ').filter(|begin| *begin <= LONG_WORD);
+    let tail = begin.map_or(tail, |begin| tail + begin);
+    let left_out = line[head..tail].chars().count();
+    let (head, tail) = (line[..head].trim_end(), line[tail..].trim_start());
+    format!("{head} [{left_out} characters left out] {tail}")
 }
 
 /// The record for the report: redacted and whole, unless it is very long.
@@ -127,8 +151,24 @@ mod tests {
         assert_eq!(shown("1\n2", 3), ["1", "2"]);
         assert_eq!(shown("\n\n", 3), ["(an empty record)"]);
         let long = "x".repeat(2000);
-        let cut = format!("{} [1760 more characters cut]", &long[..240]);
+        let cut = format!(
+            "{} [1760 characters left out] {}",
+            &long[..160],
+            &long[..80]
+        );
         assert_eq!(shown(&long, 3), [cut]);
+        let denial = format!(
+            "AccessDenied: {} is not allowed by arn:x/y",
+            "word ".repeat(100)
+        );
+        let [line] = &shown(&denial, 3)[..] else {
+            panic!("one line")
+        };
+        assert!(line.starts_with("AccessDenied: word") && line.ends_with("allowed by arn:x/y"));
+        assert!(
+            line.contains("word [") && line.contains("left out] word"),
+            "{line}"
+        );
     }
 
     #[test]

@@ -97,7 +97,7 @@ async fn as_one_kinesis_event_the_fleet_gets_a_proved_message_for_each_planted_f
     let mails = mailbox.take().await;
     let proved: Vec<_> = mails
         .iter()
-        .filter(|mail| mail.text.contains(", confirmed (live check)."))
+        .filter(|mail| mail.text.contains(", confirmed (live check, "))
         .collect();
     for (id, index) in &fleet.instances {
         let member = &MEMBERS[*index];

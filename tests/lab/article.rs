@@ -10,12 +10,13 @@ use ssm_agent_triage::correlate::stream::BatchAnalysis;
 
 use super::verdict::{ENGINE, candidates};
 
-fn read(name: &str) -> BatchAnalysis {
+fn read(name: &str, pasted: bool) -> BatchAnalysis {
     let path = format!("{}/events/{name}.log", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let batch = Batch {
         source: Source {
             complete: true,
+            pasted,
             ..Source::default()
         },
         events: vec![Event {
@@ -27,8 +28,8 @@ fn read(name: &str) -> BatchAnalysis {
     ENGINE.analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH)
 }
 
-fn actionable(name: &str) -> Vec<(String, Confidence)> {
-    let reading = read(name);
+fn actionable(name: &str, pasted: bool) -> Vec<(String, Confidence)> {
+    let reading = read(name, pasted);
     reading
         .findings
         .iter()
@@ -74,17 +75,16 @@ fn every_sample_of_the_article_is_recognised_as_printed() {
             Confidence::Likely,
         ),
     ] {
-        assert_eq!(
-            actionable(name),
-            [(causes.to_owned(), confidence)],
-            "{name}"
-        );
+        for pasted in [false, true] {
+            let says = actionable(name, pasted);
+            assert_eq!(says, [(causes.to_owned(), confidence)], "{name}, {pasted}");
+        }
     }
 }
 
 #[test]
 fn the_samples_name_what_must_be_opened_or_granted() {
-    let reading = read("article-ssm-timeout");
+    let reading = read("article-ssm-timeout", false);
     let error_details = &reading.findings[0].error_details;
     assert_eq!(
         error_details.host.as_deref(),
@@ -97,17 +97,17 @@ fn the_samples_name_what_must_be_opened_or_granted() {
             .as_deref(),
         Some("172.31.24.65")
     );
-    let reading = read("article-access-denied");
+    let reading = read("article-access-denied", false);
     assert_eq!(
         reading.findings[0].error_details.action.as_deref(),
         Some("ssm:UpdateInstanceInformation")
     );
-    let reading = read("article-metadata-answer");
+    let reading = read("article-metadata-answer", false);
     assert_eq!(
         reading.findings[0].error_details.role.as_deref(),
         Some("profile-name")
     );
-    let reading = read("article-role-not-assumable");
+    let reading = read("article-role-not-assumable", false);
     assert_eq!(reading.findings[0].retry_in_seconds, Some(37));
 }
 
@@ -122,14 +122,14 @@ fn every_test_event_has_its_verdict() {
         ("throttled", "throttled"),
         ("endpoint-timeout", "endpoint-unreachable"),
     ] {
-        let actionable = actionable(name);
+        let actionable = actionable(name, false);
         assert!(
             actionable.len() == 1 && actionable[0].0.split(',').next() == Some(first),
             "{name}: {actionable:?}"
         );
     }
-    assert_eq!(actionable("healthy"), []);
-    let mixed: Vec<String> = actionable("mixed")
+    assert_eq!(actionable("healthy", false), []);
+    let mixed: Vec<String> = actionable("mixed", false)
         .into_iter()
         .map(|(causes, _)| causes)
         .collect();

@@ -43,13 +43,18 @@ pub(super) fn read(
 ) -> NodeReading {
     let mut unread = Vec::new();
     let mut sources: Vec<Source> = Vec::with_capacity(logs.files.len());
+    let mut stand_ins = Vec::with_capacity(logs.files.len());
     for path in &logs.files {
         match open(path) {
-            Ok(lines) => sources.push(Source {
-                path,
-                name: name_of(path),
-                records: Records::new(lines, engine.matcher(), untimed(path, origin.now)),
-            }),
+            Ok(lines) => {
+                let stand_in = untimed(path, origin.now);
+                stand_ins.push(stand_in);
+                sources.push(Source {
+                    path,
+                    name: name_of(path),
+                    records: Records::new(lines, engine.matcher(), stand_in),
+                });
+            }
             Err(fault) => unread.push(fault),
         }
     }
@@ -78,6 +83,10 @@ pub(super) fn read(
     reading.source.account = origin.account.map(ToString::to_string);
     reading.source.region = origin.region.map(ToString::to_string);
     reading.source.events = reading.source.records;
+    let source = &mut reading.source;
+    if source.oldest == source.newest && source.oldest.is_some_and(|at| stand_ins.contains(&at)) {
+        (source.oldest, source.newest) = (None, None);
+    }
     NodeReading {
         reading,
         files,

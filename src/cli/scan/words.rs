@@ -87,6 +87,8 @@ pub(super) fn read(verdict: &Verdict) -> Vec<String> {
     if let (Some(oldest), Some(newest)) = (source.oldest, source.newest) {
         let (oldest, newest) = (second(oldest), second(newest));
         read.push_str(&format!(", {oldest} to {newest} by the log's clock"));
+    } else if records > 0 {
+        read.push_str(", without times: that of the file, or of now, stands for them");
     }
     let more = if source.records == 0 {
         Some(

@@ -24,6 +24,10 @@ const OWN: &str = "TRIAGE_SIGNATURES";
 /// that TRIAGE_SIGNATURES names stand beside the built-in ones, or in place of one with the same
 /// id; `scan` and the function read them, too.
 #[derive(ClapArgs)]
+#[command(after_help = "Examples:
+  ssm-agent-triage signatures list --part credentials
+  ssm-agent-triage signatures show worker-terminated
+  ssm-agent-triage signatures check own.toml")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

@@ -42,7 +42,12 @@ pub(super) struct Entry {
     pub(super) scope: Scope,
     pub(super) severity: Severity,
     pub(super) title: String,
-    pub(super) confirmed: bool,
+    /// By a check of any batch, else as the last one says.
+    #[serde(default = "undetermined")]
+    confidence: Confidence,
+    /// Those of the batch that `confidence` is of.
+    #[serde(default)]
+    candidates: Vec<Cause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_arn: Option<String>,
     pub(super) subject: Subject,
@@ -110,7 +115,8 @@ impl Entry {
             scope: incident.scope.clone(),
             severity: incident.severity,
             title: incident.title.clone(),
-            confirmed: false,
+            confidence: Confidence::Undetermined,
+            candidates: Vec::new(),
             role_arn: None,
             subject: Subject::of(&incident.error_details),
             shared: Vec::new(),
@@ -154,7 +160,10 @@ impl Entry {
         self.batch_severity = incident.severity;
         self.title.clone_from(&incident.title);
         self.shared = shared_keys(incident).collect();
-        self.confirmed |= incident.confidence == Confidence::Confirmed;
+        if incident.confidence == Confidence::Confirmed || !self.is_confirmed() {
+            self.confidence = incident.confidence;
+            self.candidates.clone_from(&incident.candidates);
+        }
         if incident.role_arn.is_some() {
             self.role_arn.clone_from(&incident.role_arn);
         }
@@ -418,12 +427,9 @@ impl Entry {
         open.any(|(node, _)| !others.contains(node))
     }
 
-    /// How sure it has ever been, as far as that is remembered.
-    fn confidence(&self) -> Confidence {
-        match self.confirmed {
-            true => Confidence::Confirmed,
-            false => Confidence::Undetermined,
-        }
+    /// Whether a check has ever confirmed it.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confidence == Confidence::Confirmed
     }
 
     /// What is remembered of it, as an incident of which nothing new was read.
@@ -440,10 +446,13 @@ impl Entry {
         let incident = Incident {
             key: key.to_owned(),
             cause: self.cause,
-            candidates: vec![self.cause],
+            candidates: match self.candidates.is_empty() {
+                true => vec![self.cause],
+                false => self.candidates.clone(),
+            },
             scope: self.scope.clone(),
             severity: self.severity,
-            confidence: self.confidence(),
+            confidence: self.confidence,
             fault_state: FaultState::Active,
             title: self.title.clone(),
             detail: None,
@@ -466,6 +475,7 @@ impl Entry {
                 ..NodeList::of(nodes)
             },
             since: self.since,
+            written_at: self.written_at,
             incident,
         }
     }
@@ -484,7 +494,7 @@ impl Entry {
             cause: self.cause,
             severity: self.severity,
             title: self.title.clone(),
-            confirmed: self.confirmed,
+            confirmed: self.is_confirmed(),
             nodes: NodeList {
                 count: match stands {
                     true => self.counts.open,
@@ -549,6 +559,11 @@ impl Entry {
             ..NodeList::of(&nodes)
         }
     }
+}
+
+/// What a state of before it was remembered says.
+fn undetermined() -> Confidence {
+    Confidence::Undetermined
 }
 
 /// The node as the key of what is known of it, however its id became known.

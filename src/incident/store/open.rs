@@ -42,7 +42,7 @@ impl Incidents {
             candidates: member.candidates.iter().copied().collect(),
             error_details: entry.subject.error_details(),
             last: member.last,
-            confirmed: entry.confirmed,
+            confirmed: entry.is_confirmed(),
             right_since: entry.right_since_on(Some(member)),
         };
         open.map(fault).collect()

@@ -68,10 +68,16 @@ pub(super) fn render(content: &Content, _: Style) -> String {
     if !content.event.resources.is_empty() {
         notification["metadata"]["relatedResources"] = json!(content.event.resources);
     }
+    // What a custom action asks this function for.
+    let incident = &content.event.incident;
+    let asked = incident.outcome.request.as_ref();
+    let node = asked.and_then(|_| incident.nodes.first());
     let known = [
         ("account", content.account.as_deref()),
         ("region", content.region.as_deref()),
         ("cause", Some(content.cause.as_str())),
+        ("action", asked.and(incident.plan.action.as_deref())),
+        ("node", node.map(|node| node.id.as_str())),
     ];
     for (name, value) in known
         .into_iter()

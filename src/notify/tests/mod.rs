@@ -310,6 +310,38 @@ fn throttling_after_a_day_is_a_reminder_that_says_how_old_its_evidence_is() {
     insta::assert_snapshot!(mail(&only_of(contents)));
 }
 
+/// A reminder of what is remembered of an incident, and nothing else.
+fn reminder(log: &str, facts: &Facts) -> Content {
+    let forget = |incident: &mut Incident| {
+        incident.signatures.clear();
+        incident.evidence.clear();
+        incident.checks.clear();
+    };
+    let mut function = Function::new(RepairMode::Advise);
+    only_of(function.invoke(&[(INSTANCE, log)], facts));
+    function.now = at("2026-11-24T07:00:00Z");
+    only_of(function.invoke_with(&[(INSTANCE, log)], facts, forget))
+}
+
+#[test]
+fn a_reminder_without_news_says_how_sure_it_was() {
+    insta::assert_snapshot!(mail(&reminder(&no_credentials(), &unread())));
+    let confirmed = (
+        log("imds-disabled"),
+        imds_off(false),
+        "confirmed by a live check before",
+    );
+    let likely = (log("throttled"), Facts::default(), "likely, as before");
+    for (log, facts, sure) in [confirmed, likely] {
+        let mail = mail(&reminder(&log, &facts));
+        assert!(mail.contains(sure), "{mail}");
+        assert!(
+            mail.contains("Still open; nothing new was read about it."),
+            "{mail}"
+        );
+    }
+}
+
 #[test]
 fn a_hybrid_node_that_is_no_longer_registered() {
     let log = record(

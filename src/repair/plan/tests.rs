@@ -171,6 +171,7 @@ pub(in crate::repair) fn attempt(
             detail: Some("It was so.".to_owned()),
             command: None,
             request: None,
+            checks_again: None,
             undo: Some("undo it".to_owned()),
         },
         undone: false,

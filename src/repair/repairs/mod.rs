@@ -73,6 +73,12 @@ impl Repair {
         REPAIRS.iter().find(|repair| repair.name == name)
     }
 
+    /// The names of all, in words.
+    pub(crate) fn names() -> String {
+        let names: Vec<&str> = REPAIRS.iter().map(|repair| repair.name).collect();
+        names.join(" and ")
+    }
+
     /// `instance` or `role`, what is changed.
     pub(crate) fn kind(&self) -> &'static str {
         self.cause.scope_kind().as_str()

@@ -95,7 +95,7 @@ impl Entry {
             scope: self.scope.clone(),
             role_arn: self.role_arn.clone(),
             severity: notified.map_or(self.severity, |notified| notified.max(self.severity)),
-            confidence: self.confidence(),
+            confidence: self.confidence,
             title: self.title.clone(),
             nodes: NodeList {
                 count: self.counts.hit.max(self.listed.len()),

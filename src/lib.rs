@@ -91,6 +91,7 @@ pub(crate) mod runbook;
 pub mod selection;
 pub(crate) mod sheet;
 pub mod signature;
+pub(crate) mod sort;
 #[doc(hidden)] // Reached by tests alone.
 pub mod state;
 pub(crate) mod text;

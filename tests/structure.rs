@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rooms from the ground up. A room imports its own floor's neighbours
 /// never, and rooms of the floors below it only.
 const FLOORS: &[&[&str]] = &[
-    &["cause", "node", "selection", "text"],
+    &["cause", "node", "selection", "sort", "text"],
     &["batch", "command", "machine", "policy", "state"],
     &["decode", "failure", "record", "sheet"],
     &["finding", "paste", "receive"],

@@ -11,6 +11,7 @@ use crate::notify::format::Format;
 use crate::repair::locks::RepairMode;
 use crate::repair::repairs::Repair;
 use crate::selection::Selection;
+use crate::sort;
 
 /// One variable of the environment.
 #[derive(Debug)]
@@ -249,7 +250,9 @@ pub fn settings_table() -> String {
 /// The two settings whose names look most like `name`.
 pub(super) fn nearest(name: &str) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = SETTINGS.iter().map(|row| row.name).collect();
-    names.sort_by_key(|known| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase()));
+    sort::by_key(&mut names, |known| {
+        strsim::damerau_levenshtein(known, &name.to_ascii_uppercase())
+    });
     names.truncate(2);
     names
 }

@@ -12,6 +12,7 @@ use super::attempts::Attempts;
 use super::recent::Recent;
 use crate::batch::Source;
 use crate::record::{Hosts, Reader};
+use crate::sort;
 use crate::state::pairs::is_default;
 use crate::state::{Item, Key, Kind, MAX_ITEM_BYTES, StateError, Versioned, Write, decode, encode};
 
@@ -153,7 +154,9 @@ impl StreamState {
                 pieces.push((seen, Reverse(place), None, rest));
             }
         }
-        pieces.sort_unstable_by_key(|(at, place, fault, _)| (*at, *place, fault.is_none(), *fault));
+        sort::by_key(&mut pieces, |(at, place, fault, _)| {
+            (*at, *place, fault.is_none(), *fault)
+        });
         let mut gone = BTreeSet::new();
         for (_, Reverse(place), fault, bytes) in pieces {
             if over == 0 {

@@ -14,6 +14,7 @@ use super::verdict::decide;
 use crate::cause::{Cause, Confidence, Severity, closed_names};
 use crate::finding::{ErrorDetails, Finding};
 use crate::node::{AccountId, Home, Node};
+use crate::sort;
 
 closed_names! {
     /// What the checks together say of a node.
@@ -168,7 +169,9 @@ pub fn diagnose_by_id(mut asked: Finding, facts: &Facts, home: &Home) -> NodeDia
         }
         (None, None, _) => (NodeStatus::Undetermined, None),
     };
-    checks.sort_by_key(|result| (question(result.check), result.service.map(service_place)));
+    sort::by_key(&mut checks, |result| {
+        (question(result.check), result.service.map(service_place))
+    });
     NodeDiagnosis {
         name: name(&node, facts),
         node,

@@ -19,6 +19,7 @@ use crate::finding::{ErrorDetails, Evidence, Finding};
 use crate::node::Node;
 use crate::record::{Level, without_colours};
 use crate::signature::{Matcher, builtin};
+use crate::sort;
 
 /// What a line of the kernel or the system means.
 struct Sign {
@@ -150,7 +151,7 @@ pub(super) fn read(node: &Node, console: &ConsoleFacts, now: Timestamp) -> Vec<S
         finding: Some(finding),
     });
     shown.extend(of_agent);
-    shown.sort_by_key(|one| match &one.finding {
+    sort::by_key(&mut shown, |one| match &one.finding {
         // The agent itself tells it more exactly.
         Some(finding) => finding.candidates == [Cause::ImdsUnreachable],
         None => true,

@@ -15,6 +15,7 @@ use crate::cause::Cause;
 use crate::finding::{ErrorDetails, Evidence, Finding};
 use crate::node::{Home, IdSource, Node, NodeId};
 use crate::record::Level;
+use crate::sort;
 
 /// An agent that cannot work hibernates and pings no more often than this ("Hibernate
 /// mode": up to an hour): silence that nothing explains is not notified before.
@@ -72,7 +73,7 @@ impl Listed {
         let mut suspects: Vec<Suspect> = (lost.chain(never_seen))
             .filter(|one| is_older(one.since, grace, now))
             .collect();
-        suspects.sort_by(|one, other| one.node.cmp(&other.node));
+        sort::by(&mut suspects, |one, other| one.node.cmp(&other.node));
         suspects.dedup_by(|one, other| one.node.id == other.node.id);
         suspects
     }

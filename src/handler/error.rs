@@ -6,6 +6,7 @@ use lambda_runtime::Diagnostic;
 
 use crate::decode::DecodeError;
 use crate::receive::ReceiveError;
+use crate::sort;
 use crate::state::StateError;
 
 /// Bytes that an error may take up as JSON: the record of a failure destination
@@ -153,7 +154,9 @@ fn reasons(messages: &[UndeliveredNotification]) -> Vec<String> {
         *counts.entry(&message.why).or_default() += 1;
     }
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_unstable_by_key(|(why, count)| (std::cmp::Reverse(*count), *why));
+    sort::by_key(&mut counts, |(why, count)| {
+        (std::cmp::Reverse(*count), *why)
+    });
     let each = counts.into_iter().map(|(why, count)| match count {
         1 => why.to_owned(),
         count => format!("{why} ({count} messages)"),

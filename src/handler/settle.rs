@@ -27,6 +27,7 @@ use crate::repair::memory::RepairMemory;
 use crate::repair::plan::PlanSummary;
 use crate::report::build;
 use crate::report::{Notified, Report};
+use crate::sort;
 use crate::state::Store;
 use crate::text::redact::redact_line;
 
@@ -192,7 +193,7 @@ impl<C> Invocation<C> {
         });
         let mut proved: Vec<(usize, Diagnosis)> =
             join_all(proved).await.into_iter().flatten().collect();
-        proved.sort_unstable_by_key(|(place, _)| *place);
+        sort::by_key(&mut proved, |(place, _)| *place);
         proved.into_iter().map(|(_, diagnosis)| diagnosis).collect()
     }
 }

@@ -24,6 +24,7 @@ use crate::incident::store::Incidents;
 use crate::node::{Home, Node, NodeId};
 use crate::report::{IncidentReport, Report, SweepReport, build};
 use crate::selection::Selection;
+use crate::sort;
 use crate::state::{StateError, Store};
 
 /// What proves that a node reports again.
@@ -134,7 +135,7 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let listed = listed.map_err(HandlerError::Sweep)?;
         sweep.unread = listed.unread;
         let lost = listed.registered.iter().filter(|one| one.is_lost());
-        let lost: BTreeSet<NodeId> = lost.map(|one| one.id.clone()).collect();
+        let lost = sort::set(lost.map(|one| one.id.clone()));
         let suspects = listed.suspects(home, grace, now);
         sweep.suspects = suspects.len();
         let (suspects, remain) = progress.next(suspects);

@@ -14,6 +14,7 @@ use crate::diagnose::{account_region, position};
 use crate::finding::{ErrorDetails, Evidence, SignatureCount};
 use crate::node::{AccountId, Node, NodeId, Region};
 use crate::runbook;
+use crate::sort;
 
 /// From this many nodes on, a cause of high severity is critical.
 pub const MANY_NODES: usize = 10;
@@ -108,7 +109,9 @@ pub fn gather_with_members(diagnosed: &[Diagnosis]) -> Vec<(Incident, Vec<usize>
             Some((incident(key, members)?, places))
         })
         .collect();
-    incidents.sort_by_key(|(incident, _)| Reverse((incident.severity, incident.confidence)));
+    sort::by_key(&mut incidents, |(incident, _)| {
+        Reverse((incident.severity, incident.confidence))
+    });
     incidents
 }
 
@@ -161,7 +164,7 @@ fn node_key(node: &Node) -> NodeKey<'_> {
 
 /// The incident of those that share `key`, or are explained by one that has it.
 fn incident(own_key: String, mut members: Vec<&Diagnosis>) -> Option<Incident> {
-    members.sort_by_key(|one| {
+    sort::by_key(&mut members, |one| {
         (
             key(one) != own_key,
             Reverse(one.confidence),
@@ -232,7 +235,7 @@ fn affected(members: &[&Diagnosis]) -> Vec<AffectedNode> {
     let mut affected: Vec<AffectedNode> = Vec::new();
     let mut sorted: Vec<&Diagnosis> = members.to_vec();
     // The most trustworthy naming of one node sorts first and is kept.
-    sorted.sort_by_key(|one| {
+    sort::by_key(&mut sorted, |one| {
         let node = &one.finding.node;
         (node_key(node), node.id_source)
     });
@@ -280,7 +283,7 @@ fn signatures(members: &[&Diagnosis]) -> Vec<SignatureCount> {
             .or_insert_with(|| seen.clone());
     }
     let mut signatures: Vec<SignatureCount> = by_id.into_values().collect();
-    signatures.sort_by_key(|signature| signature.first);
+    sort::by_key(&mut signatures, |signature| signature.first);
     signatures
 }
 
@@ -319,7 +322,7 @@ fn checks(members: &[&Diagnosis]) -> Vec<CheckResult> {
         }
     }
     let one_for_all = |mut results: Vec<&CheckResult>| {
-        results.sort_by(|a, b| a.note.cmp(&b.note));
+        sort::by(&mut results, |a, b| a.note.cmp(&b.note));
         let mut shown = (*results.first()?).clone();
         match results.len() - 1 {
             0 => {}

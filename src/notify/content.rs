@@ -18,6 +18,7 @@ use crate::incident::store::ResolvedIncident;
 use crate::repair::outcome::{Outcome, OutcomeStatus};
 use crate::repair::plan::PlanSummary;
 use crate::runbook::{Doubt, Runbook};
+use crate::sort;
 use crate::text::quote;
 use crate::text::redact::{one_line, redact_line};
 use crate::text::sanitize::cut;
@@ -423,7 +424,7 @@ fn checks(incident: &Incident, detail: &str) -> Vec<(CheckStatus, Vec<String>)> 
         .map(|status| (status, Vec::new()))
         .to_vec();
     let mut sorted: Vec<&CheckResult> = incident.checks.iter().collect();
-    sorted.sort_by_key(|check| !check.confirms(incident.cause));
+    sort::by_key(&mut sorted, |check| !check.confirms(incident.cause));
     for (status, notes) in &mut found {
         let checks = sorted.iter().filter(|check| check.status == *status);
         let all: Vec<String> = checks.map(|check| redact_line(&check.note)).collect();

@@ -13,6 +13,7 @@ use super::message::{BODY_BYTES, Message, id, known, within};
 use super::page::{Page, Style};
 use crate::cause::{Cause, Severity};
 use crate::incident::store::overview::IncidentOverview;
+use crate::sort;
 use crate::text::redact::{one_line, redact_line};
 use crate::text::sanitize::cut;
 
@@ -269,7 +270,7 @@ impl Section {
             (Reverse(one.severity), Reverse(one.nodes.count))
         };
         let ago = |at: Timestamp| age(now.duration_since(at));
-        incidents.sort_by_key(|(one, at)| (rank(one), *at));
+        sort::by_key(&mut incidents, |(one, at)| (rank(one), *at));
         let line = |(one, at): &(&IncidentOverview, Timestamp)| Line {
             key: cut(&redact_line(&one.key), KEY).into_owned(),
             cause: one.cause.as_str(),

@@ -25,6 +25,7 @@ use crate::cause::Confidence;
 use crate::diagnose::check::Fault;
 use crate::diagnose::diagnosis::FaultState;
 use crate::sheet::{self, FaultKind, Sheet};
+use crate::sort;
 
 use expand::View;
 
@@ -115,7 +116,7 @@ fn deciding(view: &View<'_>, situation: &Situation<'_>) -> Vec<Step> {
     let mut groups: Vec<_> = (situation.candidates.iter())
         .flat_map(|cause| sheet::of(*cause).decide)
         .collect();
-    groups.sort_by_key(|(place, _)| *place);
+    sort::by_key(&mut groups, |(place, _)| *place);
     let steps = view.steps(groups.iter().flat_map(|(_, steps)| *steps));
     if steps.is_empty() {
         return view.steps(sheet::DECIDE_OTHERWISE);

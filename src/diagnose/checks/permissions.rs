@@ -9,8 +9,7 @@
 //! is not seen either way: only the log names one.
 
 #[cfg(any(feature = "aws", test))]
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cause::Cause;
 use crate::diagnose::called_on::{CalledOn, Place};
@@ -21,6 +20,7 @@ use crate::diagnose::facts::{Decision, Doubt, Fetched, RoleFacts, Simulated, kno
 use crate::diagnose::result::capital;
 use crate::failure::{DenyReason, Principal};
 use crate::policy::{self, CORE_ACTIONS, Caller, Document, PolicyDecision, Request};
+use crate::sort;
 
 pub(crate) const CHECK: Check = Check {
     name: "permissions",
@@ -357,7 +357,7 @@ impl<'a> Permissions<'a> {
         };
         let named = subject.error_details.denied_calls();
         let named = named.filter(|(denied, _)| denied.eq_ignore_ascii_case(action));
-        let mut logged: BTreeSet<Option<&str>> = named.map(|(_, resource)| resource).collect();
+        let mut logged = sort::set(named.map(|(_, resource)| resource));
         if logged.is_empty() {
             logged.insert(None);
         }

@@ -1,7 +1,7 @@
 //! Whom a sweep may suspect: the nodes that Systems Manager has lost, and the running
 //! instances that it has never seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
@@ -14,6 +14,7 @@ use crate::diagnose::facts::{Fetched, RegistrationFacts, RunningInstance};
 use crate::diagnose::sweep::Listed;
 use crate::node::NodeId;
 use crate::selection::Selection;
+use crate::sort;
 
 /// The nodes that Systems Manager knows, by a filter, all pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub(crate) async fn list<R: SweepReader>(
     };
     let both = async { tokio::try_join!(reads.read(&nodes), running) };
     let (mut registered, running) = in_time(both, until).await?;
-    let known: BTreeSet<&NodeId> = registered.iter().map(|node| &node.id).collect();
+    let known = sort::set(registered.iter().map(|node| &node.id));
     let others = running.iter().map(|one| NodeId::Instance(one.id.clone()));
     let others: Vec<NodeId> = others.filter(|id| !known.contains(id)).collect();
     let mut read = registrations(others, recent, until).await;

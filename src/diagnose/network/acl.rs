@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use super::space::parts;
 use super::{Allows, HTTPS, RemoteEnd, everywhere};
 use crate::diagnose::facts::{AclEntry, AclFacts, Ports, Protocol};
+use crate::sort;
 
 /// The ports that answers come back to on Linux (32768–60999) and Windows
 /// (49152–65535).
@@ -45,7 +46,7 @@ fn in_order(acl: &AclFacts, egress: bool) -> Vec<&AclEntry> {
         .filter(|entry| entry.egress == egress)
         .filter(tcp)
         .collect();
-    entries.sort_unstable_by_key(|entry| entry.number);
+    sort::by_key(&mut entries, |entry| entry.number);
     entries
 }
 

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::finding::Recovered;
 use crate::incident::group::Incident;
+use crate::sort;
 use crate::state::{StateError, Store};
 
 /// So often something is decided again on what another environment has written.
@@ -161,7 +162,7 @@ impl Incidents {
         state: &S,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let mut left: BTreeSet<&String> = delivered.iter().map(|one| &one.key).collect();
+        let mut left = sort::set(delivered.iter().map(|one| &one.key));
         for conflicts in 0..TRIES {
             for one in delivered.iter().filter(|one| left.contains(&one.key)) {
                 self.settle(one, now);

@@ -23,6 +23,7 @@ use crate::incident::group::{AffectedNode, Incident, by_nodes};
 use crate::incident::nodes::{NODES_LISTED, NodeList};
 use crate::incident::shared::shared_keys;
 use crate::node::{IdSource, Node};
+use crate::sort;
 
 /// It has come back so often within [`DAY`] that it comes and goes: its ends and
 /// returns are notified no more.
@@ -548,7 +549,7 @@ impl Entry {
     /// The nodes that have not recovered and those of `incident`, sorted.
     pub(super) fn nodes_with(&self, incident: &Incident, members: &Members) -> NodeList {
         let open = self.listed.iter().filter(|(_, is_open)| **is_open);
-        let mut nodes: BTreeSet<Node> = open.map(|(node, _)| node.clone()).collect();
+        let mut nodes = sort::set(open.map(|(node, _)| node.clone()));
         let mut count = self.counts.open;
         for node in incident.nodes().map(key) {
             count += usize::from(!members.get(&node).is_some_and(Member::is_open));

@@ -11,6 +11,7 @@ use super::sync::node_of;
 use super::{Incidents, NotifyReason, OpenIncident};
 use crate::diagnose::sweep::OpenFault;
 use crate::node::Node;
+use crate::sort;
 use crate::state::{Kind, StateError, Store};
 
 impl Incidents {
@@ -61,7 +62,7 @@ impl Incidents {
         times: &Times<C>,
     ) -> Result<Vec<OpenIncident>, StateError> {
         let now = (times.clock)();
-        let idle: BTreeSet<Node> = idle.iter().map(|node| entry::key(node)).collect();
+        let idle = sort::set(idle.iter().map(|node| entry::key(node)));
         let is_due = |entry: &Entry| {
             entry.is_reminder_due(self.reminder, now)
                 && !entry.is_claimed_by_another(self.me, now)

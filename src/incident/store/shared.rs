@@ -13,6 +13,7 @@ use crate::diagnose::diagnosis::FaultState;
 use crate::incident::group::Incident;
 use crate::incident::shared::{HANDFUL, shared_key, shared_keys, shared_scopes};
 use crate::node::Node;
+use crate::sort;
 
 impl Incidents {
     /// Those of `incidents` that are to be notified as one, by the scope of that
@@ -37,7 +38,7 @@ impl Incidents {
         }
         // What is open as one goes on; else the larger comes first, and the likelier of two.
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by_key(|(key, (rank, _, places))| {
+        sort::by_key(&mut groups, |(key, (rank, _, places))| {
             let is_open = self.entry(key).is_some_and(Entry::stands);
             (!is_open, Reverse(places.len()), *rank)
         });

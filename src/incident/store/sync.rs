@@ -17,6 +17,7 @@ use super::member::Joined;
 use crate::incident::group::Incident;
 use crate::incident::shared::shared_keys;
 use crate::node::{AccountId, IdSource, Node, NodeId, Region};
+use crate::sort;
 use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, Write, encode, load};
 
 /// So long after it was last seen an incident is forgotten, without a word of an
@@ -46,7 +47,7 @@ impl Incidents {
         nodes: impl IntoIterator<Item = &Node>,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let nodes: BTreeSet<Node> = nodes.into_iter().map(super::entry::key).collect();
+        let nodes = sort::set(nodes.into_iter().map(super::entry::key));
         let new = nodes
             .into_iter()
             .filter(|node| !self.nodes.contains_key(node));

@@ -264,8 +264,14 @@ fn part(record: &Record<'_>, signature: &Signature) -> Part {
     }
 }
 
-/// The one API that a part of the agent calls.
+/// The one API that a part of the agent calls. The bare answer behind these words came to a
+/// hybrid node, which asks for its role's credentials, or from the metadata service: on EC2 the
+/// agent words what its health ping met.
 fn called_by(record: &Record<'_>, signature: &Signature) -> Option<&'static str> {
+    let bare = (record.message).strip_prefix("Retrieve credentials produced error: ");
+    if bare.is_some_and(|error| error.starts_with(|c: char| c.is_ascii_uppercase())) {
+        return None;
+    }
     match part(record, signature) {
         Part::Health | Part::Credentials => Some("ssm:UpdateInstanceInformation"),
         Part::ControlChannel => Some("ssmmessages:CreateControlChannel"),

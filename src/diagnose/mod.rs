@@ -26,7 +26,6 @@ pub mod sweep;
 pub mod verdict;
 
 pub use crate::node::Home;
-pub use checks::endpoint_policy::UNSIGNED;
 pub use checks::{CHECKS, position, question};
 pub use needs::{Needs, diagnose, diagnose_by_log};
 pub use scope::account_region;

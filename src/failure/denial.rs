@@ -152,6 +152,13 @@ pub(super) fn unassumable_role(flat: &str) -> Option<String> {
     )
 }
 
+/// The role in "Could not assume role ARN".
+pub(super) fn service_role(flat: &str) -> Option<String> {
+    let arn = after(flat, "Could not assume role ")?.split(' ').next()?;
+    let (_, path) = arn.split_once(":role/")?;
+    arn::iam_name(path.rsplit('/').next()?.trim_end_matches(['.', ',']))
+}
+
 /// What an error without the sentence of a denial says all the same: a tail that stands alone.
 fn without_caller(flat: &str) -> Option<Denied> {
     let denied = tail_anywhere(flat);

@@ -164,8 +164,29 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
     verdict
 }
 
+/// Calls of a node that has no credentials yet. They carry no IAM signature, so
+/// that an endpoint policy sees no principal and none of its keys.
+pub const UNSIGNED: &[&str] = &[
+    "ssm:RegisterManagedInstance",
+    "ssm:RequestManagedInstanceRoleToken",
+    "ssm:UpdateManagedInstancePublicKey",
+];
+
+/// Whether nobody signed the denied call: no role can lack the permission for it.
+fn is_unsigned(failure: &Failure) -> bool {
+    let action = failure.action.as_deref().unwrap_or_default();
+    failure.principal.is_none() && UNSIGNED.contains(&action)
+}
+
 fn denied(failure: &Failure, output: bool) -> Verdict {
     let by_endpoint = failure.reason == Some(DenyReason::VpcEndpointPolicy);
+    if is_unsigned(failure) && by_endpoint {
+        return decided(&[Cause::EndpointPolicyDenies]);
+    }
+    if is_unsigned(failure) && failure.reason.is_none() {
+        // What the sentence around it points at.
+        return open(&[]);
+    }
     let mut causes = match failure.reason {
         Some(DenyReason::VpcEndpointPolicy) => {
             vec![Cause::EndpointPolicyDenies, Cause::PermissionMissing]

@@ -14,6 +14,7 @@ mod phrase;
 
 pub(crate) use address::Service;
 pub(crate) use denial::{Denied, DenyReason, Principal};
+pub use kind::UNSIGNED;
 pub(crate) use kind::{Kind, verdict};
 
 use std::net::IpAddr;
@@ -83,7 +84,9 @@ pub(crate) fn read(flat: &str) -> Option<Failure> {
         region: region.or(denial.region),
         remote_ip: address::remote_ip(flat),
         action,
-        role: (denial.role).or_else(|| seen.find(M::Assume, || denial::unassumable_role(flat))),
+        role: (denial.role)
+            .or_else(|| seen.find(M::Assume, || denial::unassumable_role(flat)))
+            .or_else(|| seen.find(M::CouldNotAssumeRole, || denial::service_role(flat))),
         account: denial.account,
         resource: first.resource,
         reason: first.reason,
@@ -321,6 +324,8 @@ fn service(seen: &PhraseSet, answer: Option<&Answer<'_>>) -> Option<Kind> {
         (M::SignatureInvalid, Kind::SignatureInvalid),
         (M::OptInRequired, Kind::OptInRequired),
         (M::UnknownOperation, Kind::WrongEndpoint),
+        // The registration's own key, with which a hybrid node signs no request.
+        (M::NotAuthenticated, Kind::NotRegistered),
         (M::AccessDenied, Kind::AccessDenied),
         (M::UnauthorizedRequest, Kind::Unauthorized),
         (M::FingerprintMismatch, Kind::Fingerprint),

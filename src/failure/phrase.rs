@@ -76,6 +76,7 @@ phrases! {
     SignatureInvalid: "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature",
     OptInRequired: "OptInRequired" | "SubscriptionRequiredException",
     UnknownOperation: "UnknownOperationException",
+    NotAuthenticated: "AccessDeniedException: Authentication failed",
     AccessDenied: "AccessDeniedException" | "AccessDenied" | "AuthorizationFailureException"
         | "UnauthorizedOperation" | "UnauthorizedException" | "is not authorized to perform",
     UnauthorizedRequest: "Unauthorized request",

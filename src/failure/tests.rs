@@ -575,3 +575,44 @@ fn credentials_handed_out_on_the_node_are_no_endpoint_of_aws() {
         assert!(!verdict(&failure).decided, "{text}");
     }
 }
+
+#[test]
+fn no_role_lacks_the_permission_for_a_call_without_a_signature() {
+    const CALL: &str = "operation error SSM: RequestManagedInstanceRoleToken, https response error StatusCode: 400, RequestID: c7a8, api error AccessDeniedException: ";
+    for (answer, causes, decided) in [
+        (
+            "Authentication failed",
+            &[Cause::RegistrationInvalid][..],
+            true,
+        ),
+        ("UnknownError", &[], false),
+        (
+            "User: anonymous is not authorized to perform: ssm:RequestManagedInstanceRoleToken on resource: x because no VPC endpoint policy allows the ssm:RequestManagedInstanceRoleToken action",
+            &[Cause::EndpointPolicyDenies],
+            true,
+        ),
+        // Default Host Management signs it.
+        (
+            "User: arn:aws:sts::123456789012:assumed-role/aws:ec2-instance/i-0123456789abcdef0 is not authorized to perform: ssm:RequestManagedInstanceRoleToken with an explicit deny in a service control policy",
+            &[Cause::PermissionMissing],
+            true,
+        ),
+    ] {
+        let text = format!("{CALL}{answer}");
+        let failure = read(&text).unwrap_or_else(|| panic!("no failure: {text}"));
+        let verdict = verdict(&failure);
+        assert_eq!(
+            (verdict.causes.as_slice(), verdict.decided),
+            (causes, decided),
+            "{text}"
+        );
+    }
+    let bare = read("AccessDeniedException: Authentication failed status code: 400, request id: x");
+    assert_eq!(bare.map(|failure| failure.kind), Some(Kind::NotRegistered));
+}
+
+#[test]
+fn the_role_that_systems_manager_could_not_assume_is_named() {
+    let failure = read("ValidationException: Could not assume role arn:aws:iam::123456789012:role/service-role/SSMServiceRole status code: 400").expect("a failure");
+    assert_eq!(failure.role.as_deref(), Some("SSMServiceRole"));
+}

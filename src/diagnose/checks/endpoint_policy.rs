@@ -8,7 +8,7 @@ use crate::diagnose::facts::{EndpointFacts, InstanceFacts};
 use crate::diagnose::network::names::{endpoints_for, endpoints_of, gateway_for};
 use crate::diagnose::network::table::leads_to_other_networks;
 use crate::diagnose::network::table::table_of;
-use crate::failure::DenyReason;
+use crate::failure::{DenyReason, UNSIGNED};
 use crate::policy::{self, Caller, Document, PolicyDecision, Request};
 
 pub(crate) const CHECK: Check = Check {
@@ -34,14 +34,6 @@ const REFUSES: Observation =
 /// It does, or no endpoint of the VPC has a say.
 const ALLOWS: Observation =
     Observation::refutes("endpoint-policy-allows", &[Cause::EndpointPolicyDenies]);
-
-/// Calls of a node that has no credentials yet. They carry no IAM signature,
-/// so that an endpoint policy sees no principal and none of its keys.
-pub const UNSIGNED: &[&str] = &[
-    "ssm:RegisterManagedInstance",
-    "ssm:RequestManagedInstanceRoleToken",
-    "ssm:UpdateManagedInstancePublicKey",
-];
 
 const NO_PRINCIPAL: &str = "The call is not signed, so it meets no condition on an aws:Principal \
                             key; ssm:NodeAccountId and ssm:NodeOrgId are the keys that \

@@ -142,7 +142,7 @@ fn a_call_without_a_signature_is_let_pass_by_whose_node_it_is() {
             })
             .collect()
     };
-    for action in crate::diagnose::UNSIGNED {
+    for action in crate::failure::UNSIGNED {
         for text in texts(action) {
             assert!(text.contains(&format!("A node calls {action} without a signature")));
             assert!(

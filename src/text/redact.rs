@@ -216,14 +216,24 @@ fn has_no_scheme(user_info: &str) -> bool {
 }
 
 /// At least eight characters with a digit among them, and not the name of an
-/// error, an address or a marker: `token: EC2MetadataError: …` is prose.
+/// error, an address, a node or a marker: `token: EC2MetadataError: …` is prose.
 fn looks_random(value: &str) -> bool {
     value.len() >= 8
+        && !is_node_id(value)
         && value.bytes().any(|b| b.is_ascii_digit())
         && is_not_an_error_word(value)
         && !value
             .bytes()
             .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b':' | b'/' | b','))
+}
+
+/// `i-` or `mi-` and the digits of an id: what a call of the agent ends in `…RoleToken: ID`.
+fn is_node_id(value: &str) -> bool {
+    let value = value.trim_end_matches([':', ',', '.', ')']);
+    let value = value.strip_prefix('m').unwrap_or(value);
+    (value.strip_prefix("i-")).is_some_and(|id| {
+        matches!(id.len(), 8 | 17) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 fn is_not_an_error_word(value: &str) -> bool {
@@ -384,6 +394,7 @@ mod tests {
             "exit code 12345678901234567890",
             "[HandleAwsError @ awserr.go.48] error",
             "Basic authentication required",
+            "No VPC endpoint policy allows ssm:RequestManagedInstanceRoleToken: mi-0123456789abcdef0",
             "wss://ssmmessages.us-east-1.amazonaws.com/v1/control-channel/mi-0123456789abcdef0?role=subscribe&stream=input",
         ] {
             assert_eq!(redact(text), text);

@@ -70,6 +70,8 @@ kinds! {
     /// No answer on the port: dropped on the way.
     Blocked: decided [EndpointUnreachable];
     Refused: decided [EndpointUnreachable];
+    /// The connection was not made; why is said in a language that is not known here.
+    NotConnected: decided [EndpointUnreachable];
     NoRouteFromHost: decided [EndpointUnreachable];
     Reset: decided [EndpointUnreachable];
     TimedOut: decided [EndpointUnreachable];

@@ -237,6 +237,10 @@ fn network(flat: &str, seen: &PhraseSet, address: Option<&address::Address>) -> 
     if let Some(kind) = known.or_else(|| seen.first(&of_client)) {
         return Some(kind);
     }
+    // Windows words it in its own language, behind the address that was dialled.
+    if seen.has(M::Tcp) && !seen.has(M::Lookup) && flat.contains(": connectex: ") {
+        return Some(Kind::NotConnected);
+    }
     if let Some(address) = address {
         let tail = flat[address.end..].trim_start_matches(['"', ':', ' ']);
         if tail.starts_with("EOF") || tail.starts_with("unexpected EOF") || seen.has(M::Reset) {

@@ -75,6 +75,10 @@ fn network_errors_are_told_apart_in_their_order() {
             Kind::Refused,
         ),
         (
+            "dial tcp 10.0.1.5:443: connectex: Es konnte keine Verbindung hergestellt werden, da der Zielcomputer die Verbindung verweigerte.",
+            Kind::NotConnected,
+        ),
+        (
             "dial tcp 10.0.1.5:443: connectex: A socket operation was attempted to an unreachable host.",
             Kind::NoRouteFromHost,
         ),

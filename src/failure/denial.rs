@@ -11,8 +11,10 @@ mod arn;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::UNSIGNED;
 use super::phrase::{Phrase as M, PhraseSet};
 use crate::node::{AccountId, Region};
+use crate::policy::CORE_ACTIONS;
 use crate::state::pairs::is_default;
 
 /// One call that was denied, as far as the text of the denial goes.
@@ -193,6 +195,12 @@ fn call(text: &str, seen: &PhraseSet) -> Denied {
     let named = |c: char| c.is_ascii_alphanumeric() || ":*-".contains(c);
     let end = rest.find(|c: char| !named(c)).unwrap_or(rest.len());
     let action = action(rest[..end].trim_end_matches([':', '-']));
+    if rest[end..].trim_matches(['.', '\u{2026}', ' ']).is_empty() {
+        return Denied {
+            action: action.and_then(whole_action),
+            ..Denied::default()
+        };
+    }
     let (rest, _) = opened(&rest[end..]);
     let Some(on) = rest.strip_prefix(" on resource: ") else {
         return Denied {
@@ -210,6 +218,20 @@ fn call(text: &str, seen: &PhraseSet) -> Denied {
         resource: (!known.is_empty() && known.len() <= 1024).then(|| known.to_owned()),
         ..tail(rest)
     }
+}
+
+/// The action that the last word of a text begins, the rest of which may be cut away: a known one,
+/// or the only known one that begins so. Of services whose actions are not listed it is as written.
+fn whole_action(begun: String) -> Option<String> {
+    let known = || CORE_ACTIONS.iter().chain(UNSIGNED);
+    let (service, _) = begun.split_at(begun.find(':')? + 1);
+    let is_listed = known().any(|action| action.starts_with(service));
+    if !is_listed || known().any(|action| **action == begun) {
+        return Some(begun);
+    }
+    let mut whole = known().filter(|action| action.starts_with(&begun));
+    let first = whole.next()?;
+    whole.next().is_none().then(|| (*first).to_owned())
 }
 
 /// `text` behind a quotation mark, as S3 and JSON write it, and that mark.

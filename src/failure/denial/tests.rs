@@ -161,6 +161,32 @@ fn the_services_own_forms_are_read() {
 }
 
 #[test]
+fn an_action_at_the_end_of_a_text_may_be_cut() {
+    for (end, action) in [
+        (
+            "ssm:UpdateInstanceInforma",
+            Some("ssm:UpdateInstanceInformation"),
+        ),
+        ("ssm:PutInv \u{2026}", Some("ssm:PutInventory")),
+        ("ssm:GetParameter", Some("ssm:GetParameter")),
+        (
+            "ssm:RegisterManagedInstance",
+            Some("ssm:RegisterManagedInstance"),
+        ),
+        ("ssm:UpdateInstance", None),
+        ("ssm:Nothing", None),
+        ("s3:PutObject", Some("s3:PutObject")),
+        ("", None),
+        ("s3:PutObject status code: 403", Some("s3:PutObject")),
+    ] {
+        let text = format!(
+            "User: arn:aws:sts::123456789012:assumed-role/R/s is not authorized to perform: {end}"
+        );
+        assert_eq!(first(&text).action.as_deref(), action, "{end}");
+    }
+}
+
+#[test]
 fn masked_samples_name_nothing() {
     let denial = read(
         "User: arn:aws:sts::XXX:assumed-role/XXX /i-XXXXXX is not authorized to perform: ssm:UpdateInstanceInformation on resource: x",

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::LazyLock;
 
+use super::Kind;
 use crate::cause::closed_names;
 use crate::node::{Partition, Region};
 
@@ -127,19 +128,25 @@ fn service_of(host: &str) -> (Option<Service>, Option<Region>) {
     (service.or(Some(Service::Other)), region)
 }
 
-/// Whether a host is where credentials are handed out on the node itself: to an ECS
+/// What failed at a host where credentials are handed out on the node itself: to an ECS
 /// task (169.254.170.2), to an EKS pod (169.254.170.23, fd00:ec2::23), or by a helper
 /// that serves them on the loopback.
-pub(super) fn hands_out_credentials(host: &str) -> bool {
-    match host.parse() {
-        Ok(IpAddr::V4(address)) => {
-            address.is_loopback() || address.octets().starts_with(&[169, 254, 170])
-        }
-        Ok(IpAddr::V6(address)) => {
-            address.is_loopback() || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)
-        }
-        Err(_) => host == "localhost",
+pub(super) fn credential_source(host: &str) -> Option<Kind> {
+    let (container, loopback) = match host.parse() {
+        Ok(IpAddr::V4(address)) => (
+            address.octets().starts_with(&[169, 254, 170]),
+            address.is_loopback(),
+        ),
+        Ok(IpAddr::V6(address)) => (
+            address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+            address.is_loopback(),
+        ),
+        Err(_) => (false, host == "localhost"),
+    };
+    if container {
+        return Some(Kind::ContainerCredentials);
     }
+    loopback.then_some(Kind::CredentialSource)
 }
 
 /// The address after `dial tcp`, or the far end of `read tcp A->B`.

@@ -99,6 +99,8 @@ kinds! {
     NoCredentials: open [RoleNotAssumable, NoInstanceProfile, ImdsDisabled, ImdsUnreachable, StaleInstanceProfile];
     /// A credentials file or endpoint of the host itself failed.
     CredentialSource: open [RoleNotAssumable, NoInstanceProfile, ImdsDisabled, ImdsUnreachable, StaleInstanceProfile];
+    /// What hands out the credentials of a task's or a pod's own role: no instance's role is asked.
+    ContainerCredentials: open [RoleNotAssumable];
     NotRegistered: decided [RegistrationInvalid];
     Activation: decided [RegistrationInvalid];
     AlreadyRegistered: decided [RegistrationInvalid];

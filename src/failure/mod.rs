@@ -129,8 +129,8 @@ fn kind(
         });
     }
     // Credentials that the host itself hands out: no service of AWS was called yet.
-    if address.is_some_and(|address| address::hands_out_credentials(&address.host)) {
-        return Some(Kind::CredentialSource);
+    if let Some(kind) = address.and_then(|address| address::credential_source(&address.host)) {
+        return Some(kind);
     }
     if let Some(kind) = network(flat, seen, address) {
         let local = matches!(kind, Kind::TooManyOpenFiles | Kind::ProxyAnswer);

@@ -564,19 +564,32 @@ fn a_role_that_the_metadata_service_names_is_never_a_missing_profile() {
 
 #[test]
 fn credentials_handed_out_on_the_node_are_no_endpoint_of_aws() {
-    for url in [
-        "http://169.254.170.2/v2/credentials/x",
-        "http://169.254.170.23/v1/credentials",
-        "http://[fd00:ec2::23]/v1/credentials",
-        "http://127.0.0.1:9911/latest/meta-data/iam/security-credentials/",
-        "http://localhost:9911/latest/meta-data/iam/security-credentials/",
+    use Kind::{ContainerCredentials, CredentialSource};
+    for (url, kind) in [
+        (
+            "http://169.254.170.2/v2/credentials/x",
+            ContainerCredentials,
+        ),
+        ("http://169.254.170.23/v1/credentials", ContainerCredentials),
+        ("http://[fd00:ec2::23]/v1/credentials", ContainerCredentials),
+        (
+            "http://127.0.0.1:9911/latest/meta-data/iam/security-credentials/",
+            CredentialSource,
+        ),
+        (
+            "http://localhost:9911/latest/meta-data/iam/security-credentials/",
+            CredentialSource,
+        ),
     ] {
         let text = format!(
             "createControlChannel request failed: failed to sign the request: failed to load credentials, request send failed, Get \"{url}\": dial tcp: connect: connection refused"
         );
         let failure = read(&text).unwrap_or_else(|| panic!("no failure: {text}"));
-        assert_eq!(failure.kind, Kind::CredentialSource, "{text}");
-        assert!(!verdict(&failure).decided, "{text}");
+        assert_eq!(failure.kind, kind, "{text}");
+        let verdict = verdict(&failure);
+        assert!(!verdict.decided, "{text}");
+        let of_instance = verdict.causes.contains(&Cause::NoInstanceProfile);
+        assert_eq!(of_instance, kind == CredentialSource, "{text}");
     }
 }
 

@@ -164,7 +164,12 @@ fn the_words_in_capitals_are_what_a_person_must_find() {
         "VPC_ENDPOINT_ID",
     ];
     // What AWS itself calls so.
-    const PROPER: &[&str] = &["RESOURCE_CONTROL_POLICY", "SERVICE_CONTROL_POLICY"];
+    const PROPER: &[&str] = &[
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "RESOURCE_CONTROL_POLICY",
+        "SERVICE_CONTROL_POLICY",
+    ];
     for sheet in SHEETS {
         for step in steps(sheet) {
             for piece in [step.run, step.windows].into_iter().flatten().flatten() {

@@ -97,6 +97,28 @@ pub(super) fn last_address(text: &str) -> Option<Address> {
     None
 }
 
+/// The host of the last `lookup HOST`, where an error names no URL.
+pub(super) fn looked_up(text: &str) -> Option<Address> {
+    const WORDS: &str = "lookup ";
+    let start = text.rfind(WORDS)? + WORDS.len();
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let length = text[start..].find(|c| !named(c)).unwrap_or_default();
+    let host = text[start..start + length].trim_end_matches('.');
+    let (service, region) = service_of(host);
+    (!host.is_empty()).then(|| Address {
+        host: host.to_ascii_lowercase(),
+        service,
+        region,
+        end: start + length,
+    })
+}
+
+/// Whether an error without a URL is of a port on which the agent calls nothing: neither AWS,
+/// nor the metadata service, a resolver or the usual proxy.
+pub(super) fn is_other_port(text: &str) -> bool {
+    remote(text).is_some_and(|(_, port)| !matches!(port, 443 | 80 | 53 | 3128))
+}
+
 fn without_port(host: &str) -> &str {
     if let Some(inner) = host.strip_prefix('[') {
         return inner.split(']').next().unwrap_or(inner);
@@ -151,6 +173,10 @@ pub(super) fn credential_source(host: &str) -> Option<Kind> {
 
 /// The address after `dial tcp`, or the far end of `read tcp A->B`.
 pub(super) fn remote_ip(text: &str) -> Option<IpAddr> {
+    Some(remote(text)?.0)
+}
+
+fn remote(text: &str) -> Option<(IpAddr, u16)> {
     let dials = memchr::memmem::find_iter(text.as_bytes(), "dial tcp ");
     let socket = if let Some(at) = dials.last() {
         text[at + "dial tcp ".len()..]
@@ -161,8 +187,9 @@ pub(super) fn remote_ip(text: &str) -> Option<IpAddr> {
         let at = arrows.find_map(|end| text[..end].strip_suffix('-'))?.len();
         text[at + 2..].split(|c: char| c.is_whitespace()).next()?
     };
-    let (host, _port) = socket.trim_end_matches([':', ',']).rsplit_once(':')?;
-    host.trim_matches(['[', ']']).parse().ok()
+    let (host, port) = socket.trim_end_matches([':', ',']).rsplit_once(':')?;
+    let ip = host.trim_matches(['[', ']']).parse().ok()?;
+    Some((ip, port.parse().ok()?))
 }
 
 /// The status texts of HTTP that stand for a refusal (IANA's registry), and the last three as

@@ -65,6 +65,8 @@ kinds! {
     Dns: decided [DnsFailure];
     /// The host name itself is malformed: a typing error in the Region.
     HostName: decided [AgentConfigInvalid];
+    /// Neither AWS nor the metadata service was called: nothing that the agent needs.
+    OtherHost: decided [];
     ClockSkew: decided [ClockSkew];
     Tls: decided [TlsFailure];
     /// No answer on the port: dropped on the way.

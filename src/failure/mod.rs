@@ -56,6 +56,10 @@ pub(crate) fn read(flat: &str) -> Option<Failure> {
     }
     let kind = kind(flat, &seen, address.as_ref(), answer.as_ref())?;
     let denial = denial::read(flat, &seen);
+    let address = match kind {
+        Kind::Dns => address.or_else(|| address::looked_up(flat)),
+        _ => address,
+    };
     let (host, service, region) = match address {
         Some(address) => (Some(address.host), address.service, address.region),
         None => (None, None, None),
@@ -208,10 +212,14 @@ fn network(flat: &str, seen: &PhraseSet, address: Option<&address::Address>) -> 
     if seen.has(M::Lookup) && seen.any(&[M::NoSuchHost, M::LookupFailed, M::IoTimeout]) {
         let mistyped =
             address.is_some_and(|address| address.host.contains('%')) || flat.contains(".xn--");
-        return Some(if mistyped { Kind::HostName } else { Kind::Dns });
+        return Some(if mistyped {
+            Kind::HostName
+        } else {
+            dns(flat, address)
+        });
     }
     if seen.any(&[M::DialLookup, M::NoSuchHost]) {
-        return Some(Kind::Dns);
+        return Some(dns(flat, address));
     }
     if seen.has(M::X509) {
         let skewed = seen.has(M::CertificateDates) && flat.contains(" is before ");
@@ -234,6 +242,9 @@ fn network(flat: &str, seen: &PhraseSet, address: Option<&address::Address>) -> 
         (M::Http2Closed, Kind::Reset),
     ];
     let known = seen.find(M::Tcp, || seen.first(&of_socket));
+    if known.is_some() && address.is_none() && address::is_other_port(flat) {
+        return Some(Kind::OtherHost);
+    }
     if let Some(kind) = known.or_else(|| seen.first(&of_client)) {
         return Some(kind);
     }
@@ -251,6 +262,18 @@ fn network(flat: &str, seen: &PhraseSet, address: Option<&address::Address>) -> 
         }
     }
     None
+}
+
+/// A name that did not resolve: AWS's, for all that is known.
+fn dns(flat: &str, address: Option<&address::Address>) -> Kind {
+    let named = match address {
+        Some(_) => None,
+        None => address::looked_up(flat),
+    };
+    if named.is_some_and(|named| named.service.is_none()) {
+        return Kind::OtherHost;
+    }
+    Kind::Dns
 }
 
 /// The metadata service and the credentials that come from it. The SDK heads every

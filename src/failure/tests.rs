@@ -633,3 +633,53 @@ fn the_role_that_systems_manager_could_not_assume_is_named() {
     let failure = read("ValidationException: Could not assume role arn:aws:iam::123456789012:role/service-role/SSMServiceRole status code: 400").expect("a failure");
     assert_eq!(failure.role.as_deref(), Some("SSMServiceRole"));
 }
+
+#[test]
+fn a_name_that_does_not_resolve_is_read_without_a_url() {
+    let failure =
+        read("dial tcp: lookup ssmmessages.eu-west-1.amazonaws.com on 10.0.0.2:53: no such host")
+            .expect("a failure");
+    assert_eq!(failure.kind, Kind::Dns);
+    assert_eq!(failure.service, Some(Service::SsmMessages));
+    assert_eq!(
+        failure.host.as_deref(),
+        Some("ssmmessages.eu-west-1.amazonaws.com")
+    );
+    assert_eq!(
+        failure.region.as_ref().map(Region::as_str),
+        Some("eu-west-1")
+    );
+}
+
+#[test]
+fn what_the_agent_never_calls_is_no_fault_of_its_network() {
+    for (text, kind) in [
+        (
+            "dial tcp: lookup vault.corp on 10.0.0.2:53: no such host",
+            Kind::OtherHost,
+        ),
+        (
+            "dial tcp 10.0.0.7:8080: connect: connection refused",
+            Kind::OtherHost,
+        ),
+        (
+            "dial tcp 10.0.1.7:443: connect: connection refused",
+            Kind::Refused,
+        ),
+        (
+            "dial tcp 10.0.1.7:3128: connect: connection refused",
+            Kind::Refused,
+        ),
+        (
+            "dial tcp 169.254.169.254:80: connect: connection refused",
+            Kind::Refused,
+        ),
+        (
+            "dial tcp: lookup *** on 10.0.0.2:53: no such host",
+            Kind::Dns,
+        ),
+    ] {
+        let failure = read(text).unwrap_or_else(|| panic!("no failure: {text}"));
+        assert_eq!(failure.kind, kind, "{text}");
+    }
+}

@@ -89,6 +89,12 @@ impl<'a> Tags<'a> {
         before.is_some_and(|before| matches!(before.last(), None | Some(b'[' | b' ')))
     }
 
+    /// Whether they are another program's: the first one is a name of the kind that people
+    /// give to theirs, `order-service` or `com.example.jobs`, and none is the agent's.
+    pub(crate) fn are_foreign(&self) -> bool {
+        self.iter().next().is_some_and(names_program) && !self.iter().any(is_agent_tag)
+    }
+
     pub(super) fn extend(&mut self, more: &Self) {
         if !more.text.is_empty() {
             let text = self.text.to_mut();
@@ -145,6 +151,20 @@ pub fn is_agent_tag(tag: &str) -> bool {
             .iter()
             .any(|key| tag.starts_with(key))
         || is_place(tag)
+}
+
+/// Whether a tag is lower-case words joined by hyphens, dots or underscores. Of the agent's own
+/// only its processes and the ids of what it runs are: those end in many digits.
+fn names_program(tag: &str) -> bool {
+    let joins = |b: u8| matches!(b, b'-' | b'.' | b'_');
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || joins(b);
+    let last = tag.rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
+    let is_id = last.is_some_and(|last| last.len() > 7 && last.bytes().any(|b| b.is_ascii_digit()));
+    tag.starts_with(|c: char| c.is_ascii_lowercase())
+        && tag.bytes().all(is_name)
+        && tag.bytes().any(joins)
+        && !is_id
+        && !tag.contains("ssm")
 }
 
 /// Whether a message of this text could not be: it would lose a tag first.
@@ -211,6 +231,29 @@ mod tests {
             );
             assert!(!found.ends_with("Check"), "{body}");
             assert_eq!((found.iter().collect(), rest), (tags, message), "{body}");
+        }
+    }
+
+    #[test]
+    fn another_programs_tags_are_told_from_the_agents() {
+        for (tags, foreign) in [
+            ("[order-service] x", true),
+            ("[com.example.jobs] [main] x", true),
+            ("[http-nio-8080-exec-1] x", true),
+            ("[run @ main.go.7] [backup_job] x", true),
+            ("[order-service] [HealthCheck] x", false),
+            ("[ssm-agent-worker] [HealthCheck] x", false),
+            ("[ssm-cli] x", false),
+            ("[main] x", false),
+            ("[instanceID=i-0123456789abcdef0] x", false),
+            ("[cd8541ad-f21a-4e5f-bdaa-7f57e8b04abf] x", false),
+            ("[alice-0a1b2c3d4e5f67890] x", false),
+            ("[i-0123456789abcdef0] x", false),
+            ("[aws:runShellScript] x", false),
+            ("EC2RoleProvider x", false),
+            ("x", false),
+        ] {
+            assert_eq!(Tags::split(tags).0.are_foreign(), foreign, "{tags}");
         }
     }
 

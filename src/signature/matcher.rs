@@ -189,6 +189,10 @@ impl Matcher {
         {
             return false;
         }
+        let points_at_cause = matches!(signature.kind, Kind::Fault | Kind::Symptom);
+        if points_at_cause && record.tags.are_foreign() {
+            return false;
+        }
         self.holds(index, record.flat())
     }
 

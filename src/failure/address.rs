@@ -114,9 +114,10 @@ pub(super) fn looked_up(text: &str) -> Option<Address> {
 }
 
 /// Whether an error without a URL is of a port on which the agent calls nothing: neither AWS,
-/// nor the metadata service, a resolver or the usual proxy.
+/// nor the metadata service, a resolver, or a port that proxies have.
 pub(super) fn is_other_port(text: &str) -> bool {
-    remote(text).is_some_and(|(_, port)| !matches!(port, 443 | 80 | 53 | 3128))
+    let of_proxies = |port| matches!(port, 1080 | 3128 | 3129 | 8000 | 8080 | 8443 | 8888);
+    remote(text).is_some_and(|(_, port)| !(matches!(port, 443 | 80 | 53) || of_proxies(port)))
 }
 
 fn without_port(host: &str) -> &str {

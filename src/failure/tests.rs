@@ -659,7 +659,7 @@ fn what_the_agent_never_calls_is_no_fault_of_its_network() {
             Kind::OtherHost,
         ),
         (
-            "dial tcp 10.0.0.7:8080: connect: connection refused",
+            "dial tcp 10.0.0.7:5432: connect: connection refused",
             Kind::OtherHost,
         ),
         (
@@ -667,7 +667,7 @@ fn what_the_agent_never_calls_is_no_fault_of_its_network() {
             Kind::Refused,
         ),
         (
-            "dial tcp 10.0.1.7:3128: connect: connection refused",
+            "dial tcp 10.0.1.7:8080: connect: connection refused",
             Kind::Refused,
         ),
         (

@@ -110,6 +110,12 @@ impl Channel {
         }
     }
 
+    /// Whether it was seen lost or open since `begin`.
+    pub(super) fn is_of(&self, begin: Timestamp) -> bool {
+        let lost = self.lost.as_ref().map(|loss| loss.last);
+        lost.max(self.opened).is_some_and(|at| at >= begin)
+    }
+
     /// Nothing is lost.
     pub(super) fn is_quiet(&self) -> bool {
         self.lost.is_none()

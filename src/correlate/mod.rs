@@ -10,6 +10,7 @@ mod channel;
 mod explain;
 mod findings;
 mod machine;
+mod moved;
 mod names;
 mod open;
 mod over;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use self::attempts::Attempts;
 use self::bounds::MAX_OPEN;
 use self::channel::Channel;
-use self::names::{go_seconds, named_in, named_in_tags};
+use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
 use self::over::{outlived, proves, survives};
 use self::proxy::Proxy;
@@ -58,6 +59,13 @@ const IDENTITY_HOLDS: SignedDuration = SignedDuration::from_mins(20);
 
 /// Two lines of one try of the agent stand together.
 const JUST_LOGGED: SignedDuration = SignedDuration::from_secs(10);
+
+/// A log that is silent for this long is of a machine that did not run: the agent
+/// logs its health ping every five minutes.
+const SILENCE: SignedDuration = SignedDuration::from_mins(15);
+
+/// From the first record after a silence the agent is up within this time.
+const BOOT: SignedDuration = SignedDuration::from_mins(10);
 
 /// Names and versions are no longer.
 const MAX_NAME: usize = 128;
@@ -117,6 +125,10 @@ pub struct NodeState {
     /// The node's id as the text names it; never the authority for a write.
     #[serde(skip_serializing_if = "is_default")]
     named: Option<NodeId>,
+    /// The first record after the last silence since the id was named, and whether the
+    /// agent started then: whatever was logged from then on may be another machine's.
+    #[serde(skip_serializing_if = "is_default")]
+    resumed: Option<(Timestamp, bool)>,
     #[serde(skip_serializing_if = "is_default")]
     account: Option<AccountId>,
     /// The Region that the text names, for commands to be read by a person.
@@ -209,6 +221,7 @@ impl NodeState {
         }
         self.note_identity(record);
         self.machine = self.machine.and(record.machine);
+        self.note_silence(at);
         self.latest = self.latest.max(Some(at));
         self.delivered_from.get_or_insert(at);
     }
@@ -274,8 +287,14 @@ impl NodeState {
                 _ => {}
             },
             Some(Role::Stopping) => self.stopping = self.stopping.max(Some(record.at)),
-            Some(Role::Starting) => self.attempts.forget(record.at),
-            Some(Role::IdentityTaken) => self.take_identity(record, &found),
+            Some(Role::Starting) => {
+                self.attempts.forget(record.at);
+                self.note_start(record.at);
+            }
+            Some(Role::IdentityTaken) => {
+                self.take_identity(record, &found);
+                self.note_start(record.at);
+            }
             Some(Role::SessionStarted) => self.session = self.session.max(Some(record.at)),
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
@@ -547,6 +566,10 @@ impl NodeState {
     }
 
     fn note_names(&mut self, record: &NormalizedRecord<'_, '_>, found: &Match<'_>) {
+        self.note_silence(record.at);
+        if self.named.is_none() || self.resumed.is_some() {
+            self.note_id(record, found);
+        }
         if self.region.is_none() {
             self.region = (found.failure.as_ref()).and_then(|failure| failure.region.clone());
         }
@@ -555,9 +578,6 @@ impl NodeState {
                 .failure
                 .as_ref()
                 .and_then(|failure| failure.account.clone());
-        }
-        if self.named.is_none() {
-            self.named = named_in(record);
         }
     }
 

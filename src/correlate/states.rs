@@ -206,6 +206,7 @@ impl NodeState {
         let mut node = Self {
             recent: Recent::default(),
             latest: None,
+            resumed: None,
             delivered_from: None,
             delivered_before: None,
             batch: 0,

@@ -211,3 +211,38 @@ fn a_killed_worker_is_over_once_the_agent_has_worked_on() {
     assert_eq!(reading.findings, []);
     assert_eq!(reading.recovered[0].cause, Cause::AgentWorker);
 }
+
+#[test]
+fn an_image_takes_the_log_of_another_machine_along() {
+    let denied = |day: &str, id: &str| {
+        format!(
+            "2026-11-{day} 08:00:00.0000 ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/{id} is not authorized to perform: ssm:UpdateInstanceInformation on resource: arn:aws:ec2:us-east-1:123456789012:instance/{id}\n"
+        )
+    };
+    let line = |day: &str, text: &str| format!("2026-11-{day} 07:59:00.0000 INFO {text}\n");
+    let connected = "EC2RoleProvider Successfully connected with instance profile role credentials";
+    let (old, new) = ("i-0123456789abcdef0", "i-0fedcba9876543210");
+    let nodes = |log: String| {
+        let mut batch = batch(&log, true);
+        batch.source.log_stream = String::new();
+        let analysis = ENGINE.analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH);
+        let findings = analysis.findings.iter();
+        findings
+            .map(|one| (one.node.id.to_string(), one.first.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let only = |id: &str, day: &str| vec![(id.to_owned(), format!("2026-11-{day}T08:00:00Z"))];
+    // The agent starts after days of silence, and then names another id.
+    let start = line("29", "[amazon-ssm-agent] Starting Core Agent");
+    let image = denied("20", old) + &start + &denied("29", new);
+    assert_eq!(nodes(image), only(new, "29"));
+    // Nothing of the first machine is active.
+    let well = denied("20", old) + &line("21", connected) + &denied("29", new);
+    assert_eq!(nodes(well), only(new, "29"));
+    // Its own log after a start, and that of two machines at once.
+    let same = denied("20", old) + &start + &denied("29", old);
+    assert_eq!(nodes(same), only(old, "20"));
+    let start = line("20", "[amazon-ssm-agent] Starting Core Agent");
+    let mixed = start.clone() + &denied("20", old) + &start + &denied("20", new);
+    assert_eq!(nodes(mixed), only(old, "20"));
+}

@@ -29,7 +29,7 @@ use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
-use self::over::{outlived, proves, survives};
+use self::over::{denies_another_call, outlived, proves, survives};
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
@@ -450,7 +450,7 @@ impl NodeState {
             .find(|(part, _)| *part == new.part)
             .map(|(_, at)| *at);
         // Logged late: the part was proven to work after this record was written.
-        if proven.is_some_and(|proven| proven > new.last)
+        if proven.is_some_and(|proven| proven > new.last) && !denies_another_call(new)
             || self.live.is_some_and(|live| outlived(new, live))
         {
             return true;
@@ -502,7 +502,10 @@ impl NodeState {
             self.live = self.live.max(Some(record.at));
         }
         let is_over = |open: &ActiveFault| {
-            clears.contains(&open.part) && open.last <= record.at && !survives(open, found)
+            clears.contains(&open.part)
+                && open.last <= record.at
+                && !survives(open, found)
+                && !denies_another_call(open)
                 || live && outlived(open, record.at)
                 || open.last <= record.at && proves(found, open)
         };

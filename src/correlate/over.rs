@@ -112,6 +112,26 @@ pub(super) fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
     live.duration_since(open.last) >= quiet_for
 }
 
+/// Whether `open` is the denial of a call whose success a recovery of its part does not show.
+pub(super) fn denies_another_call(open: &ActiveFault) -> bool {
+    let shown: &[&str] = match open.part {
+        Part::Health => &["ssm:UpdateInstanceInformation"],
+        Part::Messages => &[
+            "ec2messages:GetMessages",
+            "ec2messages:AcknowledgeMessage",
+            "ec2messages:SendReply",
+        ],
+        Part::Associations => &["ssm:ListInstanceAssociations", "ssm:ListAssociations"],
+        _ => return false,
+    };
+    let denied = matches!(
+        open.causes.lead(),
+        Cause::PermissionMissing | Cause::EndpointPolicyDenies
+    );
+    let is_shown = |action: &str| shown.iter().any(|one| one.eq_ignore_ascii_case(action));
+    denied && (open.error_details.denied_actions().iter()).any(|action| !is_shown(action))
+}
+
 /// Credentials that are merely held prove no call: they may come from the cache.
 pub(super) fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
     let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;

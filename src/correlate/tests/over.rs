@@ -246,3 +246,32 @@ fn an_image_takes_the_log_of_another_machine_along() {
     let mixed = start.clone() + &denied("20", old) + &start + &denied("20", new);
     assert_eq!(nodes(mixed), only(old, "20"));
 }
+
+#[test]
+fn a_call_that_succeeds_shows_nothing_of_another_that_is_denied() {
+    let denied = |action: &str| {
+        at(
+            "08:00:00.0000",
+            &format!(
+                "ERROR [ssm-agent-worker] [MessageService] [Association] Encountered error while loading association 983247a6-1a3f-42cc-99cc-070fe2113070 contents, AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ssm:{action} on resource: arn:aws:ssm:us-east-1:123456789012:document/x\n"
+            ),
+        )
+    };
+    let refreshed = at(
+        "08:00:00.1000",
+        "INFO [ssm-agent-worker] [MessageService] [Association] Schedule manager refreshed with 1 associations, 1 new associations associated\n",
+    );
+    let log = |action: &str| denied(action) + &refreshed;
+    assert_eq!(
+        actionable(&read(&log("GetDocument"))),
+        ["permission-missing (likely)"]
+    );
+    assert_eq!(
+        actionable(&read(&(refreshed.clone() + &log("GetDocument")))).len(),
+        1
+    );
+    assert_eq!(
+        only_recovered(&log("ListInstanceAssociations")),
+        [Cause::PermissionMissing]
+    );
+}

@@ -29,7 +29,7 @@ use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
-use self::over::{denies_another_call, outlived, proves, survives};
+use self::over::{denies_another_call, is_beside, outlived, proves, survives};
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
@@ -505,7 +505,7 @@ impl NodeState {
             clears.contains(&open.part)
                 && open.last <= record.at
                 && !survives(open, found)
-                && !denies_another_call(open)
+                && !is_beside(open, found)
                 || live && outlived(open, record.at)
                 || open.last <= record.at && proves(found, open)
         };

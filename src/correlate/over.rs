@@ -15,6 +15,10 @@ const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
 /// What lies outside the agent comes back with the next attempt, at most a day later.
 const OUTLIVED_OUTSIDE: SignedDuration = SignedDuration::from_hours(24);
 
+/// What somebody has to put right outlasts a crash. Without a success of the same call
+/// only this long a silence shows that it is over.
+const OUTLIVED_REPAIR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Three attempts to find an identity stand half a second apart; the end of each
 /// is written within milliseconds.
 const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
@@ -99,6 +103,7 @@ impl NodeState {
 /// shows that the agent works on.
 pub(super) fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
     let quiet_for = match open.part {
+        _ if needs_repair(open) => OUTLIVED_REPAIR,
         Part::Worker | Part::Core | Part::Command | Part::Session | Part::Inventory => OUTLIVED,
         Part::Output | Part::Update | Part::Host | Part::Config => OUTLIVED_OUTSIDE,
         Part::Identity
@@ -110,6 +115,41 @@ pub(super) fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
         | Part::Associations => return false,
     };
     live.duration_since(open.last) >= quiet_for
+}
+
+/// Whether `open` lies in what the agent stands on, and so ends by no time without it
+/// that is shorter than a repair.
+fn needs_repair(open: &ActiveFault) -> bool {
+    is_of_host(open)
+        || matches!(
+            open.causes.lead(),
+            Cause::PermissionMissing
+                | Cause::EndpointPolicyDenies
+                | Cause::EndpointUnreachable
+                | Cause::DnsFailure
+                | Cause::ProxyFailure
+                | Cause::TlsFailure
+        )
+}
+
+fn is_of_host(open: &ActiveFault) -> bool {
+    matches!(
+        open.causes.lead(),
+        Cause::HostDiskFull
+            | Cause::HostReadOnly
+            | Cause::HostInotifyExhausted
+            | Cause::HostPermission
+            | Cause::HostMemory
+            | Cause::HostNoexec
+    )
+}
+
+/// Whether `found` proves no more of the part of `open` than `open` leaves whole: the
+/// host may be at fault while calls succeed, and a part may be denied one call of several.
+pub(super) fn is_beside(open: &ActiveFault, found: &Match<'_>) -> bool {
+    let by_call = !matches!(found.signature.role, Some(Role::ChannelOpened))
+        && matches!(open.part, Part::Credentials | Part::Health);
+    by_call && is_of_host(open) || denies_another_call(open)
 }
 
 /// Whether `open` is the denial of a call whose success a recovery of its part does not show.

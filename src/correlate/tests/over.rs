@@ -275,3 +275,21 @@ fn a_call_that_succeeds_shows_nothing_of_another_that_is_denied() {
         [Cause::PermissionMissing]
     );
 }
+
+#[test]
+fn what_needs_a_repair_is_not_over_because_the_agent_works_on() {
+    let connected =
+        "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n";
+    let causes = |record: &str, later: &str| {
+        let log = at("08:00:00.0000", record) + &format!("2026-{later}:00.0000 {connected}");
+        actionable(&read(&log))
+    };
+    let denied = "ERROR [ssm-session-worker] [alice-0a1b2c3d4e5f67890] [DataBackend] [pluginName=Standard_Stream] Failed to get datachannel token, error: CreateDataChannel failed with error: createDataChannel request failed: unexpected response from the service <AccessDeniedException><Message>User: arn:aws:sts::123456789012:assumed-role/MySSMRole/i-0123456789abcdef0 is not authorized to perform: ssmmessages:CreateDataChannel on resource: x because no identity-based policy allows the ssmmessages:CreateDataChannel action</Message></AccessDeniedException>\n";
+    let full = "ERROR [ssm-agent-worker] [MessageService] [EngineProcessor] [OutOfProcExecuter] [cd8541ad] messaging worker encountered error: write /var/lib/amazon/ssm/i-0123456789abcdef0/channels/x: no space left on device\n";
+    let read_only = "WARN [CredentialRefresher] Failed to save new expiration: failed to write runtime config 'identity_config.json': open /var/lib/amazon/ssm/runtimeconfig/identity_config.json: read-only file system\n";
+    for record in [denied, full, read_only] {
+        assert_eq!(causes(record, "11-23 09:30").len(), 1, "{record}");
+        assert_eq!(causes(record, "11-25 09:30").len(), 1, "{record}");
+    }
+    assert_eq!(causes(denied, "12-01 09:30"), [""; 0]);
+}

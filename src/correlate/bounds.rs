@@ -28,6 +28,7 @@ impl NodeState {
         if self.is_idle() {
             // What is over differs from late copies of it by its time.
             self.recent = Recent::default();
+            self.pings = None;
         }
         self.open.shrink_to_fit();
     }

@@ -14,6 +14,7 @@ mod moved;
 mod names;
 mod open;
 mod over;
+mod pings;
 mod proxy;
 mod recent;
 pub mod states;
@@ -30,6 +31,7 @@ use self::channel::Channel;
 use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
 use self::over::{denies_another_call, is_beside, outlived, proves, survives};
+use self::pings::Pings;
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
@@ -113,6 +115,8 @@ pub struct NodeState {
     /// paste, which is one batch.
     #[serde(skip)]
     cut_off: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
+    pings: Option<Pings>,
     /// When each part was last proven to work.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
     proven: Vec<(Part, Timestamp)>,
@@ -250,7 +254,8 @@ impl NodeState {
         let signature = found.signature;
         (signature.machine.iter()).for_each(|shown| self.machine.add(*shown));
         let plain = signature.kind == Kind::Benign && signature.role.is_none();
-        if plain {
+        let is_ping = signature.role == Some(Role::HealthPing);
+        if plain || is_ping && self.open.is_empty() {
             return Ingested::NoChange;
         }
         match self.recent.take(record, self.batch) {
@@ -314,6 +319,7 @@ impl NodeState {
                 | Role::Connected
                 | Role::Renewed
                 | Role::Hibernating
+                | Role::HealthPing
                 | Role::WorkerGone
                 | Role::Client
                 | Role::Person,
@@ -321,10 +327,12 @@ impl NodeState {
             | None => {}
         }
         match signature.kind {
+            Kind::Benign if is_ping => self.ping(record, &found),
             Kind::Benign => Ingested::NoChange,
             Kind::Recovery => self.recover(record, &found),
             Kind::Fault | Kind::Symptom => {
                 machine::observe(&mut self.machine, record);
+                self.interrupt_pings_by(signature.part, record.at);
                 self.open(record, found, place)
             }
         }
@@ -334,6 +342,7 @@ impl NodeState {
     pub fn ingest_unknown(&mut self, record: &NormalizedRecord<'_, '_>, place: Option<&str>) {
         if self.recent.take(record, self.batch) != Known::FromThisBatch {
             machine::observe(&mut self.machine, record);
+            self.interrupt_pings_by_unknown(record);
             if record.edge {
                 self.unexplained = Some(record.at);
                 self.cut_off = Some(record.at);
@@ -509,6 +518,23 @@ impl NodeState {
                 || live && outlived(open, record.at)
                 || open.last <= record.at && proves(found, open)
         };
+        let ended = self.close(record.at, found.signature.id, &is_over);
+        for part in clears {
+            match self.proven.iter_mut().find(|(known, _)| known == part) {
+                Some((_, at)) => *at = (*at).max(record.at),
+                None => self.proven.push((*part, record.at)),
+            }
+        }
+        ended
+    }
+
+    /// Ends what `is_over` at `at`, as a record of `signature` shows.
+    fn close(
+        &mut self,
+        at: Timestamp,
+        signature: &str,
+        is_over: &dyn Fn(&ActiveFault) -> bool,
+    ) -> Ingested {
         let over: Vec<ActiveFault> = self.open.extract_if(.., |open| is_over(open)).collect();
         // What another fault explained has no incident that could be over.
         let explained = |open| over.iter().any(|other| explain::explains(other, open));
@@ -516,24 +542,18 @@ impl NodeState {
         for open in over.iter().filter(|open| !explained(open)) {
             let cause = open.causes.lead();
             match self.over.iter_mut().find(|(known, _)| *known == cause) {
-                Some((_, known)) => *known = (*known).max(record.at),
-                None => self.over.push((cause, record.at)),
+                Some((_, known)) => *known = (*known).max(at),
+                None => self.over.push((cause, at)),
             }
             // What healed by itself is no news, but may have been proved, and so notified.
             if !open.pending || open.bare {
                 recovered.push(Recovered {
                     node: String::new(),
                     cause,
-                    signature: found.signature.id.to_owned(),
+                    signature: signature.to_owned(),
                     since: Some(open.first),
-                    at: record.at,
+                    at,
                 });
-            }
-        }
-        for part in clears {
-            match self.proven.iter_mut().find(|(known, _)| known == part) {
-                Some((_, at)) => *at = (*at).max(record.at),
-                None => self.proven.push((*part, record.at)),
             }
         }
         recovered.sort_by_key(|over| (over.cause, over.since));

@@ -132,7 +132,8 @@ fn needs_repair(open: &ActiveFault) -> bool {
         )
 }
 
-fn is_of_host(open: &ActiveFault) -> bool {
+/// Whether the host itself is at fault.
+pub(super) fn is_of_host(open: &ActiveFault) -> bool {
     matches!(
         open.causes.lead(),
         Cause::HostDiskFull

@@ -64,6 +64,8 @@ closed_names! {
         Renewed = "renewed",
         /// The agent hibernates: it starts no module until a health ping succeeds.
         Hibernating = "hibernating",
+        /// The agent is about to send its health ping.
+        HealthPing = "health-ping",
         /// The control channel is open.
         ChannelOpened = "channel-opened",
         /// The control channel was lost; it normally reopens within seconds.

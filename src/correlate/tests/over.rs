@@ -293,3 +293,48 @@ fn what_needs_a_repair_is_not_over_because_the_agent_works_on() {
     }
     assert_eq!(causes(denied, "12-01 09:30"), [""; 0]);
 }
+
+#[test]
+fn pings_in_succession_without_an_error_have_arrived() {
+    const PING: &str =
+        "INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.\n";
+    let failed = |error: &str| {
+        let ping = at("08:00:00.0000", PING);
+        ping + &at(
+            "08:00:00.1000",
+            &format!(
+                "ERROR [ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": dial tcp{error}\n"
+            ),
+        )
+    };
+    let pings = |minutes: &[&str]| -> String {
+        let times = minutes.iter().map(|minute| format!("08:{minute}:00.2000"));
+        times.map(|time| at(&time, PING)).collect()
+    };
+    let dns = failed(": lookup ssm.us-east-1.amazonaws.com on 10.0.0.2:53: no such host");
+    let three = pings(&["05", "10", "15"]);
+    assert_eq!(only_recovered(&(dns.clone() + &three)), [Cause::DnsFailure]);
+    // However the log is cut into batches.
+    let mut state = StreamState::default();
+    let batches = [dns.clone(), pings(&["05"]), pings(&["10"]), pings(&["15"])];
+    let recovered = batches.map(|text| {
+        let batch = batch(&text, false);
+        let analysis = ENGINE.analyze(&mut state, &batch, Timestamp::UNIX_EPOCH);
+        analysis.recovered.len()
+    });
+    assert_eq!(recovered, [0, 0, 0, 1]);
+    let silent = "ERROR [EC2Identity] Failed to get instance info from IMDS. Err: failed to get identity instance id. Error: operation error ec2imds: GetMetadata, failed to get API token, operation error ec2imds: getToken, exceeded maximum number of attempts, 3, request send failed, Put \"http://169.254.169.254/latest/api/token\": net/http: timeout awaiting response headers\n";
+    let start = at("08:00:00.0000", "INFO Agent will take identity from EC2\n");
+    let imds = start + &at("08:00:00.1000", silent) + &three;
+    assert_eq!(read(&imds).findings, []);
+    let error = at("08:06:00.0000", silent);
+    for log in [
+        // Too few, another machine's between, an error between, an error that is not logged again.
+        dns.clone() + &pings(&["05", "10"]),
+        dns.clone() + &pings(&["05", "06", "07"]),
+        dns + &pings(&["05"]) + &error + &pings(&["10", "15"]),
+        failed(" 10.0.1.9:443: i/o timeout") + &three,
+    ] {
+        assert_ne!(actionable(&read(&log)), [""; 0], "{log}");
+    }
+}

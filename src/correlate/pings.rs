@@ -1,0 +1,109 @@
+//! The health pings, of which the agent logs that it sends one, and an error where it
+//! fails: several in succession without an error have arrived.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::open::{ActiveFault, WINDOW};
+use super::over::{denies_another_call, is_of_host};
+use super::{Ingested, NodeState, leads_to_credentials};
+use crate::failure::Kind as FailureKind;
+use crate::record::Record;
+use crate::signature::{Match, Part, Role};
+
+/// So many pings in succession show that those before the last arrived.
+const SERIES: u32 = 3;
+
+/// The agent sends one every five minutes, or less often; pings of several machines in
+/// one log are closer.
+const SPAN: SignedDuration = SignedDuration::from_mins(9);
+
+/// Errors of a time that ran out, which the agent logs of some pings only.
+const OF_TIME: [&str; 3] = ["timeout", "Timeout", "deadline exceeded"];
+
+/// The parts of the agent that take part in a ping.
+const TAKE_PART: [&str; 4] = [
+    "HealthCheck",
+    "EC2Identity",
+    "EC2RoleProvider",
+    "CredentialRefresher",
+];
+
+/// Pings without an error between them, while something is active that they would end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pings {
+    first: Timestamp,
+    last: Timestamp,
+    count: u32,
+}
+
+impl NodeState {
+    /// Takes in that a ping is sent, and ends what the series of them shows to be over.
+    pub(super) fn ping(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
+        let at = record.at;
+        if !self.open.iter().any(ends_by_pings) {
+            self.pings = None;
+            return Ingested::NoChange;
+        }
+        let one = Pings {
+            first: at,
+            last: at,
+            count: 1,
+        };
+        let pings = self.pings.get_or_insert(one);
+        let since = at.duration_since(pings.last);
+        if since > WINDOW {
+            *pings = one;
+        } else if since > SignedDuration::ZERO {
+            (pings.last, pings.count) = (at, pings.count + 1);
+        }
+        let first = pings.first;
+        if pings.count < SERIES || pings.last.duration_since(first) < SPAN {
+            return Ingested::NoChange;
+        }
+        self.pings = None;
+        let is_over = |open: &ActiveFault| ends_by_pings(open) && open.last <= first;
+        self.close(at, found.signature.id, &is_over)
+    }
+
+    /// A record of trouble at `at` that a failed ping may have caused ends the series.
+    pub(super) fn interrupt_pings(&mut self, at: Timestamp) {
+        self.pings = self.pings.filter(|pings| at < pings.first);
+    }
+
+    /// The same for one that nothing recognised.
+    pub(super) fn interrupt_pings_by_unknown(&mut self, record: &Record<'_>) {
+        let takes_part = |tag: &&str| record.tags.iter().any(|one| one == *tag);
+        if self.pings.is_some() && (record.edge || TAKE_PART.iter().any(|tag| takes_part(&tag))) {
+            self.interrupt_pings(record.at);
+        }
+    }
+
+    /// The same for one of `part`.
+    pub(super) fn interrupt_pings_by(&mut self, part: Part, at: Timestamp) {
+        if self.pings.is_some() && leads_to_credentials(part) {
+            self.interrupt_pings(at);
+        }
+    }
+}
+
+/// Whether `open` would be logged again with each ping that it stops.
+fn ends_by_pings(open: &ActiveFault) -> bool {
+    matches!(open.part, Part::Health | Part::Identity)
+        && !is_of_host(open)
+        && !denies_another_call(open)
+        && !may_go_on_unlogged(open)
+}
+
+/// A call that runs out of time is logged at DEBUG alone. A hibernating agent logs no
+/// such ping as this.
+fn may_go_on_unlogged(open: &ActiveFault) -> bool {
+    let is_cut = matches!(
+        open.failure,
+        Some(FailureKind::Unsent | FailureKind::RetriesExhausted)
+    );
+    let of_time = |text: &str| OF_TIME.iter().any(|words| text.contains(words));
+    open.part == Part::Health
+        && open.role != Some(Role::Hibernating)
+        && (is_cut || open.evidence.iter().any(|one| of_time(&one.text)))
+}

@@ -275,7 +275,8 @@ impl NodeState {
             last = last.max(other.last);
             batch = batch.max(other.batch);
             evidence.extend(other.evidence.into_iter().take(1));
-            if !lead.decided && !other.decided {
+            // That the agent waits says nothing of why.
+            if !lead.decided && !other.decided && other.role != Some(Role::Waiting) {
                 candidates.extend(other.causes.iter());
             }
             fill(&mut error_details, other.error_details);

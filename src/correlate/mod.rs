@@ -30,7 +30,7 @@ use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
-use self::over::{denies_another_call, is_beside, outlived, proves, survives};
+use self::over::{denies_another_call, is_beside, outlived, proves, survives, worker_is_back};
 use self::pings::Pings;
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
@@ -510,6 +510,10 @@ impl NodeState {
         if live {
             self.live = self.live.max(Some(record.at));
         }
+        let opened = found.signature.role == Some(Role::ChannelOpened);
+        let mut over = self.over.iter();
+        let was_gone = over.find(|(cause, _)| *cause == Cause::AgentWorker);
+        let was_gone = was_gone.map(|(_, at)| *at);
         let is_over = |open: &ActiveFault| {
             clears.contains(&open.part)
                 && open.last <= record.at
@@ -517,6 +521,7 @@ impl NodeState {
                 && !is_beside(open, found)
                 || live && outlived(open, record.at)
                 || open.last <= record.at && proves(found, open)
+                || opened && worker_is_back(record, open, was_gone)
         };
         let ended = self.close(record.at, found.signature.id, &is_over);
         for part in clears {

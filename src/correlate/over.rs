@@ -27,6 +27,9 @@ const BETWEEN_TRIES: SignedDuration = SignedDuration::from_secs(1);
 /// refresh comes minutes later.
 const BETWEEN_REFRESHES: SignedDuration = SignedDuration::from_mins(1);
 
+/// What the worker, which opens the channel, writes first in its tags.
+const WORKER: &str = "ssm-agent-worker";
+
 /// The parts of the agent that work with EC2's identity.
 const NEED_IDENTITY: [&str; 2] = ["Registrar", "EC2RoleProvider"];
 
@@ -187,31 +190,49 @@ pub(super) fn proves(found: &Match<'_>, open: &ActiveFault) -> bool {
     };
     let lead = open.causes.lead();
     let certain = open.kind == Kind::Fault && open.decided;
+    let elsewhere = matches!(open.role, Some(Role::Client | Role::Person));
+    // Every call is signed with the same credentials and the same clock.
+    let of_signing = matches!(lead, ClockSkew | CredentialsExpired | CredentialsInvalid);
+    let of_path = matches!(
+        lead,
+        DnsFailure | EndpointUnreachable | ProxyFailure | TlsFailure
+    );
+    let details = &open.error_details;
+    let service = details.service.as_deref();
+    let names_none = service.is_none() && details.host.is_none();
+    let of_ssm = service == Some(Service::Ssm.as_str());
     match found.signature.role {
         // A hibernating agent opens no channel.
         Some(Role::ChannelOpened) if open.role == Some(Role::Hibernating) => true,
-        _ if !certain => false,
-        // Both sign with the same credentials and the same clock.
-        Some(Role::ChannelOpened) => {
-            matches!(lead, ClockSkew | CredentialsExpired | CredentialsInvalid)
-                && matches!(open.part, Part::Credentials | Part::Health)
+        _ if !certain || elsewhere => false,
+        Some(Role::ChannelOpened) => of_signing,
+        // What names no service, such as the proxy's setting, is of all of them.
+        Some(Role::Connected) => {
+            of_signing
+                || of_path && of_ssm
+                || names_none && matches!(lead, ProxyFailure | TlsFailure)
         }
         // They come from the service that the health ping calls, over the same path.
         Some(Role::Renewed) => {
-            let service = open.error_details.service.as_deref();
-            open.part == Part::Health
-                && service.is_none_or(|service| service == Service::Ssm.as_str())
-                && matches!(
-                    lead,
-                    ClockSkew
-                        | CredentialsExpired
-                        | CredentialsInvalid
-                        | DnsFailure
-                        | EndpointUnreachable
-                        | ProxyFailure
-                        | TlsFailure
-                )
+            open.part == Part::Health && (service.is_none() || of_ssm) && (of_signing || of_path)
         }
         _ => false,
     }
+}
+
+/// Whether `record`, which shows the channel open, shows that the worker runs again. One
+/// that `was_gone` within the hour before may be gone a third time.
+pub(super) fn worker_is_back(
+    record: &Record<'_>,
+    open: &ActiveFault,
+    was_gone: Option<Timestamp>,
+) -> bool {
+    let again = || {
+        open.first < open.last
+            || was_gone.is_some_and(|at| open.first.duration_since(at) < OUTLIVED)
+    };
+    open.part == Part::Worker
+        && open.last <= record.at
+        && record.tags.iter().any(|tag| tag == WORKER)
+        && !(open.role == Some(Role::WorkerGone) && again())
 }

@@ -198,18 +198,61 @@ fn a_bare_series_that_ends_is_reported_as_recovered() {
 }
 
 #[test]
-fn a_killed_worker_is_over_once_the_agent_has_worked_on() {
+fn a_worker_that_was_killed_once_is_over_when_it_opens_its_channel() {
     let gone = "INFO [amazon-ssm-agent] [LongRunningWorkerContainer] [WorkerProvider] Process ssm-agent-worker (pid:115) has been terminated, remove from worker pool\n";
     let open = "INFO [ssm-agent-worker] [MessageService] [MGSInteractor] Set up control channel successfully\n";
-    let soon = [at("04:00:00.0000", gone), at("04:00:05.0000", open)];
-    assert_eq!(
-        read(&soon.concat()).findings[0].candidates[0],
-        Cause::AgentWorker
+    let once = [at("04:00:00.0000", gone), at("04:00:05.0000", open)].concat();
+    assert_eq!(only_recovered(&once), [Cause::AgentWorker]);
+    // A crash loop opens the channel between.
+    let again = [at("04:02:00.0000", gone), at("04:02:05.0000", open)].concat();
+    let twice = once + &again;
+    assert_eq!(read(&twice).findings[0].candidates[0], Cause::AgentWorker);
+    let later = at("05:30:00.0000", open);
+    assert_eq!(read(&(twice + &later)).findings, []);
+    let not_started = at(
+        "04:00:00.0000",
+        "ERROR [amazon-ssm-agent] [LongRunningWorkerContainer] [WorkerProvider] failed to start worker ssm-agent-worker, fork/exec /usr/bin/ssm-agent-worker: permission denied\n",
     );
-    let later = [at("04:00:00.0000", gone), at("05:30:00.0000", open)];
-    let reading = read(&later.concat());
-    assert_eq!(reading.findings, []);
-    assert_eq!(reading.recovered[0].cause, Cause::AgentWorker);
+    let started = not_started + &at("04:01:00.0000", open);
+    assert_eq!(only_recovered(&started).len(), 1);
+}
+
+#[test]
+fn a_call_of_the_agent_proves_what_every_call_needs() {
+    let connected = at(
+        "08:20:00.0000",
+        "INFO EC2RoleProvider Successfully connected with instance profile role credentials\n",
+    );
+    let upload = |error: &str| {
+        format!(
+            "ERROR [ssm-document-worker] [cd8541ad-f21a-4e5f-bdaa-7f57e8b04abf] [DataBackend] [pluginName=aws:runShellScript] Failed to upload /var/lib/amazon/ssm/x/stdout to s3://my-bucket/out err:{error}\n"
+        )
+    };
+    let over = |record: &str| only_recovered(&(at("08:00:00.0000", record) + &connected));
+    for (record, cause) in [
+        (
+            "WARN Failed to read system certificate pool: open /etc/ssl/certs/ca-certificates.crt: permission denied\n",
+            Cause::TlsFailure,
+        ),
+        (
+            "WARN ParseProxySettings, invalid URL or host for proxy: http=proxy:80;https=proxy:80\n",
+            Cause::ProxyFailure,
+        ),
+        (
+            &upload(
+                "RequestTimeTooSkewed: The difference between the request time and the current time is too large.",
+            ),
+            Cause::ClockSkew,
+        ),
+    ] {
+        assert_eq!(over(record), [cause], "{record}");
+    }
+    // Another service's certificate is none that the call has seen.
+    let other = upload(
+        "RequestError: send request failed\ncaused by: Put \"https://my-bucket.s3.us-east-1.amazonaws.com/out\": x509: certificate signed by unknown authority",
+    );
+    let log = at("08:00:00.0000", &other) + &connected;
+    assert_eq!(read(&log).findings.len(), 1);
 }
 
 #[test]

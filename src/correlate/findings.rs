@@ -133,7 +133,12 @@ impl NodeState {
             return;
         }
         if hybrid && !open.decided && open.causes.contains(Cause::NoInstanceProfile) {
-            open.causes = Candidates::new(Cause::RegistrationInvalid, [Cause::HostPermission]);
+            let causes = std::mem::replace(
+                &mut open.causes,
+                Candidates::new(Cause::RegistrationInvalid, [Cause::HostPermission]),
+            );
+            // Where nothing says why, the call for its token may have failed as any call may.
+            open.causes.extend(causes.iter().filter(fails_any_call));
             open.severity = Cause::RegistrationInvalid.severity();
             return;
         }
@@ -318,6 +323,20 @@ impl NodeState {
         let shift = at.duration_since(last).as_secs();
         u64::try_from(i64::try_from(seconds).ok()?.checked_add(shift)?).ok()
     }
+}
+
+/// Whether an unsigned call may fail by `cause`.
+fn fails_any_call(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::EndpointUnreachable
+            | Cause::DnsFailure
+            | Cause::ProxyFailure
+            | Cause::TlsFailure
+            | Cause::ClockSkew
+            | Cause::Throttled
+            | Cause::ServiceError
+    )
 }
 
 /// A fault with what it explains.

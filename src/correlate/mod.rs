@@ -69,6 +69,25 @@ const SILENCE: SignedDuration = SignedDuration::from_mins(15);
 /// From the first record after a silence the agent is up within this time.
 const BOOT: SignedDuration = SignedDuration::from_mins(10);
 
+/// Why an agent may have no credentials, where nothing says which of them it is.
+const NO_CREDENTIALS: [Cause; 15] = [
+    Cause::RoleNotAssumable,
+    Cause::NoInstanceProfile,
+    Cause::ImdsDisabled,
+    Cause::ImdsUnreachable,
+    Cause::StaleInstanceProfile,
+    Cause::PermissionMissing,
+    Cause::EndpointUnreachable,
+    Cause::DnsFailure,
+    Cause::ProxyFailure,
+    Cause::TlsFailure,
+    Cause::ClockSkew,
+    Cause::CredentialsExpired,
+    Cause::CredentialsInvalid,
+    Cause::Throttled,
+    Cause::ServiceError,
+];
+
 /// Names and versions are no longer.
 const MAX_NAME: usize = 128;
 
@@ -373,10 +392,18 @@ impl NodeState {
     fn open(
         &mut self,
         record: &NormalizedRecord<'_, '_>,
-        found: Match<'_>,
+        mut found: Match<'_>,
         place: Option<&str>,
     ) -> Ingested {
         let signature = found.signature;
+        // What was cut off may say why; that there are no credentials it leaves.
+        let is_cut_off = record.edge
+            && found.causes.is_empty()
+            && signature.part == Part::Credentials
+            && signature.role != Some(Role::ProfileRefused);
+        if is_cut_off {
+            (found.causes, found.decided) = (NO_CREDENTIALS.to_vec().into(), false);
+        }
         let Some(mut new) = ActiveFault::new(record, found, place, self.batch) else {
             // A known sentence around an error that is not known; a symptom that
             // points nowhere is only context.
@@ -391,6 +418,7 @@ impl NodeState {
         if self.is_excused(&new) {
             return Ingested::NoChange;
         }
+        new.bare = is_cut_off;
         match new.role {
             Some(Role::IdentityAttempt) => {
                 self.drop_passed(record.at);
@@ -423,7 +451,11 @@ impl NodeState {
         // log before a guess, the batch that held the cause may be missing.
         let guess = new.kind == Kind::Symptom || !new.decided;
         if guess && new.failure.is_none() && just_before(self.cut_off, new.last) {
-            return Ingested::Opened;
+            if new.part != Part::Credentials {
+                return Ingested::Opened;
+            }
+            new.causes.extend(NO_CREDENTIALS);
+            new.bare = true;
         }
         if guess && leads_to_credentials(new.part) && !self.saw_before(record.at) {
             new.bare = new.failure.is_none();
@@ -497,7 +529,10 @@ impl NodeState {
                 fault.wait(wait);
                 true
             }
-            None => just_before(self.unexplained, wait.last),
+            // Where a screen's edge cut off why, the wait alone shows that there are none.
+            None => {
+                just_before(self.unexplained, wait.last) && !just_before(self.cut_off, wait.last)
+            }
         }
     }
 

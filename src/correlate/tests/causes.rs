@@ -1,7 +1,11 @@
 //! What several records say together.
 
-use super::{FORBIDDEN, NO_CREDENTIALS, NO_DHMC, NO_ROLE, actionable, at, read};
+use jiff::Timestamp;
+
+use super::{ENGINE, FORBIDDEN, NO_CREDENTIALS, NO_DHMC, NO_ROLE, actionable, at, batch, read};
 use crate::cause::{Cause, Confidence, Severity};
+use crate::correlate::states::StreamState;
+use crate::finding::Finding;
 
 #[test]
 fn a_missing_profile_is_likely_once_the_metadata_service_has_answered() {
@@ -139,4 +143,39 @@ fn the_second_generation_of_the_sdk_is_read() {
         (Cause::PermissionMissing, Confidence::Likely)
     );
     assert_eq!(finding.severity, Severity::High);
+}
+
+#[test]
+fn a_line_that_a_screen_cuts_off_leaves_that_there_are_no_credentials() {
+    let sentence = "ERROR [CredentialRefresher] Retrieve credentials produced error: no valid credentials could be retrieved for ec2 identity. Default Host Management Err: x";
+    let profile = "WARN EC2RoleProvider Failed to connect to Systems Manager with instance profile role credentials. Err: x";
+    let wait = "INFO [CredentialRefresher] Sleeping for 5m0s before retrying retrieve credentials";
+    let cut = |records: &[&str]| -> String {
+        let lines = records.iter().map(|record| at("08:00:00.6400", record));
+        lines
+            .map(|line| line.chars().take(120).collect::<String>() + "\n")
+            .collect()
+    };
+    for records in [
+        &[profile, sentence, wait][..],
+        &[profile, sentence],
+        &[profile, profile, wait],
+    ] {
+        let log = cut(records);
+        let mut batch = batch(&log, true);
+        batch.source.pasted = true;
+        let analysis = ENGINE.analyze(&mut StreamState::default(), &batch, Timestamp::UNIX_EPOCH);
+        let found: Vec<&Finding> = (analysis.findings.iter())
+            .filter(|one| one.severity.is_actionable())
+            .collect();
+        assert_eq!(found.len(), 1, "{log}{:#?}", analysis.findings);
+        assert_eq!(found[0].confidence, Confidence::Undetermined);
+        for cause in [
+            Cause::NoInstanceProfile,
+            Cause::PermissionMissing,
+            Cause::DnsFailure,
+        ] {
+            assert!(found[0].candidates.contains(&cause), "{log}");
+        }
+    }
 }

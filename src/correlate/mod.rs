@@ -136,6 +136,9 @@ pub struct NodeState {
     cut_off: Option<Timestamp>,
     #[serde(skip_serializing_if = "is_default")]
     pings: Option<Pings>,
+    /// When the agent last logged a health ping, in the log that is being read.
+    #[serde(skip)]
+    pinged: Option<Timestamp>,
     /// When each part was last proven to work.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
     proven: Vec<(Part, Timestamp)>,
@@ -211,6 +214,7 @@ impl NodeState {
     /// for no state that could end.
     pub fn end_batch(&mut self) {
         self.unknown = Vec::new();
+        self.pinged = None;
         self.recent.end_batch(self.batch);
         self.shrink();
     }
@@ -274,6 +278,9 @@ impl NodeState {
         (signature.machine.iter()).for_each(|shown| self.machine.add(*shown));
         let plain = signature.kind == Kind::Benign && signature.role.is_none();
         let is_ping = signature.role == Some(Role::HealthPing);
+        if is_ping {
+            self.pinged = Some(record.at);
+        }
         if plain || is_ping && self.open.is_empty() {
             return Ingested::NoChange;
         }
@@ -339,6 +346,7 @@ impl NodeState {
                 | Role::Renewed
                 | Role::Hibernating
                 | Role::HealthPing
+                | Role::TimeRanOut
                 | Role::WorkerGone
                 | Role::Client
                 | Role::Person,
@@ -496,6 +504,9 @@ impl NodeState {
         {
             return true;
         }
+        if self.was_suspended(new) {
+            return true;
+        }
         let identity = self.identity.as_ref().map(|identity| identity.kind);
         // ECS and custom identities print the metadata error after each ping.
         if new.role == Some(Role::IdentityAttempt) && identity == Some(IdentityKind::Other) {
@@ -505,6 +516,16 @@ impl NodeState {
             && self.stopping.is_some_and(|stop| {
                 let since = new.last.duration_since(stop);
                 since >= SignedDuration::ZERO && since <= STOPPING
+            })
+    }
+
+    /// Whether `new` says that time ran out, on a machine that was suspended right before:
+    /// an agent that logs its health pings was silent for longer than between two of them.
+    fn was_suspended(&self, new: &ActiveFault) -> bool {
+        let is_silence = |from: Timestamp, to: Timestamp| to.duration_since(from) >= SILENCE;
+        new.role == Some(Role::TimeRanOut)
+            && (self.latest.zip(self.pinged)).is_some_and(|(latest, pinged)| {
+                is_silence(latest, new.last) && !is_silence(pinged, latest)
             })
     }
 

@@ -76,6 +76,9 @@ closed_names! {
         SessionStarted = "session-started",
         /// A worker process is gone.
         WorkerGone = "worker-gone",
+        /// The agent waited for another process until its time ran out, as it does while the
+        /// machine is suspended.
+        TimeRanOut = "time-ran-out",
         /// The agent was asked to stop.
         Stopping = "stopping",
         /// The agent starts.

@@ -381,3 +381,15 @@ fn pings_in_succession_without_an_error_have_arrived() {
         assert_ne!(actionable(&read(&log)), [""; 0], "{log}");
     }
 }
+
+#[test]
+fn time_runs_out_on_a_machine_that_was_suspended() {
+    let ping = "INFO [ssm-agent-worker] [HealthCheck] HealthCheck reporting agent health.\n";
+    let timeout = "ERROR [ssm-agent-worker] [MessageService] [EngineProcessor] [OutOfProcExecuter] [cd8541ad-f21a-4e5f-bdaa-7f57e8b04abf] ipc messaging received timedout signal!\n";
+    let after = |time: &str| read(&(at("08:00:00.0000", ping) + &at(time, timeout))).findings;
+    assert_eq!(after("17:00:00.0000"), []);
+    assert_eq!(after("08:04:00.0000").len(), 1);
+    // errors.log holds no ping: that it is silent says nothing.
+    let errors = at("08:00:00.0000", timeout) + &at("17:00:00.0000", timeout);
+    assert_eq!(read(&errors).findings.len(), 1);
+}

@@ -30,7 +30,9 @@ use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
-use self::over::{denies_another_call, is_beside, outlived, proves, survives, worker_is_back};
+use self::over::{
+    barred_ssm, denies_another_call, is_beside, outlived, proves, survives, worker_is_back,
+};
 use self::pings::Pings;
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
@@ -281,7 +283,8 @@ impl NodeState {
         if is_ping {
             self.pinged = Some(record.at);
         }
-        if plain || is_ping && self.open.is_empty() {
+        let is_answer = signature.role == Some(Role::Answered);
+        if plain || (is_ping || is_answer) && self.open.is_empty() {
             return Ingested::NoChange;
         }
         match self.recent.take(record, self.batch) {
@@ -346,6 +349,7 @@ impl NodeState {
                 | Role::Renewed
                 | Role::Hibernating
                 | Role::HealthPing
+                | Role::Answered
                 | Role::TimeRanOut
                 | Role::WorkerGone
                 | Role::Client
@@ -355,6 +359,10 @@ impl NodeState {
         }
         match signature.kind {
             Kind::Benign if is_ping => self.ping(record, &found),
+            Kind::Benign if is_answer => {
+                let is_over = |open: &ActiveFault| open.last <= record.at && barred_ssm(open);
+                self.close(record.at, signature.id, &is_over)
+            }
             Kind::Benign => Ingested::NoChange,
             Kind::Recovery => self.recover(record, &found),
             Kind::Fault | Kind::Symptom => {

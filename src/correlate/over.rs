@@ -124,14 +124,10 @@ pub(super) fn outlived(open: &ActiveFault, live: Timestamp) -> bool {
 /// that is shorter than a repair.
 fn needs_repair(open: &ActiveFault) -> bool {
     is_of_host(open)
+        || is_of_path(open.causes.lead())
         || matches!(
             open.causes.lead(),
-            Cause::PermissionMissing
-                | Cause::EndpointPolicyDenies
-                | Cause::EndpointUnreachable
-                | Cause::DnsFailure
-                | Cause::ProxyFailure
-                | Cause::TlsFailure
+            Cause::PermissionMissing | Cause::EndpointPolicyDenies
         )
 }
 
@@ -184,40 +180,53 @@ pub(super) fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
 
 /// Whether a call that succeeded shows that `open` is over, though it was another call that failed.
 pub(super) fn proves(found: &Match<'_>, open: &ActiveFault) -> bool {
-    use Cause::{
-        ClockSkew, CredentialsExpired, CredentialsInvalid, DnsFailure, EndpointUnreachable,
-        ProxyFailure, TlsFailure,
-    };
     let lead = open.causes.lead();
-    let certain = open.kind == Kind::Fault && open.decided;
-    let elsewhere = matches!(open.role, Some(Role::Client | Role::Person));
     // Every call is signed with the same credentials and the same clock.
-    let of_signing = matches!(lead, ClockSkew | CredentialsExpired | CredentialsInvalid);
-    let of_path = matches!(
+    let of_signing = matches!(
         lead,
-        DnsFailure | EndpointUnreachable | ProxyFailure | TlsFailure
+        Cause::ClockSkew | Cause::CredentialsExpired | Cause::CredentialsInvalid
     );
-    let details = &open.error_details;
-    let service = details.service.as_deref();
-    let names_none = service.is_none() && details.host.is_none();
-    let of_ssm = service == Some(Service::Ssm.as_str());
+    let names_none = open.error_details.service.is_none();
     match found.signature.role {
         // A hibernating agent opens no channel.
         Some(Role::ChannelOpened) if open.role == Some(Role::Hibernating) => true,
-        _ if !certain || elsewhere => false,
+        _ if !is_certain(open) => false,
         Some(Role::ChannelOpened) => of_signing,
-        // What names no service, such as the proxy's setting, is of all of them.
+        // The agent's own setting of proxy and certificates is that of every call.
         Some(Role::Connected) => {
-            of_signing
-                || of_path && of_ssm
-                || names_none && matches!(lead, ProxyFailure | TlsFailure)
+            let is_set = open.part == Part::Config && names_none;
+            of_signing || barred_ssm(open) || is_set && is_of_path(lead)
         }
         // They come from the service that the health ping calls, over the same path.
         Some(Role::Renewed) => {
-            open.part == Part::Health && (service.is_none() || of_ssm) && (of_signing || of_path)
+            let of_ssm = names_none || is_of_ssm(open);
+            open.part == Part::Health && of_ssm && (of_signing || is_of_path(lead))
         }
         _ => false,
     }
+}
+
+/// Whether `open` kept calls from Systems Manager, so that any answer of it ends it.
+pub(super) fn barred_ssm(open: &ActiveFault) -> bool {
+    is_certain(open) && is_of_ssm(open) && is_of_path(open.causes.lead())
+}
+
+/// Whether the node's own log says for certain what is wrong with it.
+fn is_certain(open: &ActiveFault) -> bool {
+    open.kind == Kind::Fault
+        && open.decided
+        && !matches!(open.role, Some(Role::Client | Role::Person))
+}
+
+fn is_of_ssm(open: &ActiveFault) -> bool {
+    open.error_details.service.as_deref() == Some(Service::Ssm.as_str())
+}
+
+fn is_of_path(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::DnsFailure | Cause::EndpointUnreachable | Cause::ProxyFailure | Cause::TlsFailure
+    )
 }
 
 /// Whether `record`, which shows the channel open, shows that the worker runs again. One

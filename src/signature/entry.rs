@@ -64,6 +64,8 @@ closed_names! {
         Renewed = "renewed",
         /// The agent hibernates: it starts no module until a health ping succeeds.
         Hibernating = "hibernating",
+        /// Systems Manager answered a call, if only to refuse it.
+        Answered = "answered",
         /// The agent is about to send its health ping.
         HealthPing = "health-ping",
         /// The control channel is open.

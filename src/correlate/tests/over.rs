@@ -393,3 +393,24 @@ fn time_runs_out_on_a_machine_that_was_suspended() {
     let errors = at("08:00:00.0000", timeout) + &at("17:00:00.0000", timeout);
     assert_eq!(read(&errors).findings.len(), 1);
 }
+
+#[test]
+fn a_service_that_refuses_a_call_can_be_reached() {
+    let line = |time: &str, error: &str| {
+        at(
+            time,
+            &format!(
+                "ERROR [Registrar] failed to register identity: error calling RegisterManagedInstance API: {error}\n"
+            ),
+        )
+    };
+    let timeout = line(
+        "08:00:00.0000",
+        "RequestError: send request failed\ncaused by: Post \"https://ssm.us-east-1.amazonaws.com/\": dial tcp 52.94.228.178:443: i/o timeout",
+    );
+    let refused = "AccessDeniedException: Systems Manager's instance management role is not configured for account: 123456789012";
+    let log = timeout.clone() + &line("08:00:16.0000", refused);
+    assert_eq!(only_recovered(&log), [Cause::EndpointUnreachable]);
+    let log = line("07:59:00.0000", refused) + &timeout;
+    assert_eq!(actionable(&read(&log)).len(), 1);
+}

@@ -33,7 +33,6 @@ use self::open::ActiveFault;
 use self::over::{
     barred_ssm, denies_another_call, is_beside, outlived, proves, survives, worker_is_back,
 };
-use self::pings::Pings;
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
@@ -136,10 +135,12 @@ pub struct NodeState {
     /// paste, which is one batch.
     #[serde(skip)]
     cut_off: Option<Timestamp>,
+    /// The first of the health pings without an error between them, and how many they
+    /// are, while something is active that they would end.
     #[serde(skip_serializing_if = "is_default")]
-    pings: Option<Pings>,
-    /// When the agent last logged a health ping, in the log that is being read.
-    #[serde(skip)]
+    pings: Option<(Timestamp, u64)>,
+    /// When the agent last logged a health ping. After a batch it is known only beside `pings`.
+    #[serde(skip_serializing_if = "is_default")]
     pinged: Option<Timestamp>,
     /// When each part was last proven to work.
     #[serde(skip_serializing_if = "is_default", deserialize_with = "known")]
@@ -216,9 +217,9 @@ impl NodeState {
     /// for no state that could end.
     pub fn end_batch(&mut self) {
         self.unknown = Vec::new();
-        self.pinged = None;
         self.recent.end_batch(self.batch);
         self.shrink();
+        self.pinged = self.pinged.filter(|_| self.pings.is_some());
     }
 
     /// Nothing stands open, or was lost.
@@ -279,13 +280,18 @@ impl NodeState {
         let signature = found.signature;
         (signature.machine.iter()).for_each(|shown| self.machine.add(*shown));
         let plain = signature.kind == Kind::Benign && signature.role.is_none();
-        let is_ping = signature.role == Some(Role::HealthPing);
-        if is_ping {
-            self.pinged = Some(record.at);
-        }
-        let is_answer = signature.role == Some(Role::Answered);
-        if plain || (is_ping || is_answer) && self.open.is_empty() {
+        if plain {
             return Ingested::NoChange;
+        }
+        // A copy of these says nothing new, and they are not worth a place among what is
+        // known of copies.
+        match signature.role {
+            Some(Role::HealthPing) => return self.ping(record, signature.id),
+            Some(Role::Answered) => {
+                let is_over = |open: &ActiveFault| open.last <= record.at && barred_ssm(open);
+                return self.close(record.at, signature.id, &is_over);
+            }
+            _ => {}
         }
         match self.recent.take(record, self.batch) {
             Known::No => {}
@@ -358,11 +364,6 @@ impl NodeState {
             | None => {}
         }
         match signature.kind {
-            Kind::Benign if is_ping => self.ping(record, &found),
-            Kind::Benign if is_answer => {
-                let is_over = |open: &ActiveFault| open.last <= record.at && barred_ssm(open);
-                self.close(record.at, signature.id, &is_over)
-            }
             Kind::Benign => Ingested::NoChange,
             Kind::Recovery => self.recover(record, &found),
             Kind::Fault | Kind::Symptom => {

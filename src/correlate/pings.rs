@@ -2,17 +2,16 @@
 //! fails: several in succession without an error have arrived.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::open::{ActiveFault, WINDOW};
 use super::over::{denies_another_call, is_of_host};
 use super::{Ingested, NodeState, leads_to_credentials};
 use crate::failure::Kind as FailureKind;
 use crate::record::Record;
-use crate::signature::{Match, Part, Role};
+use crate::signature::{Part, Role};
 
 /// So many pings in succession show that those before the last arrived.
-const SERIES: u32 = 3;
+const SERIES: u64 = 3;
 
 /// The agent sends one every five minutes, or less often; pings of several machines in
 /// one log are closer.
@@ -29,46 +28,34 @@ const TAKE_PART: [&str; 4] = [
     "CredentialRefresher",
 ];
 
-/// Pings without an error between them, while something is active that they would end.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Pings {
-    first: Timestamp,
-    last: Timestamp,
-    count: u32,
-}
-
 impl NodeState {
-    /// Takes in that a ping is sent, and ends what the series of them shows to be over.
-    pub(super) fn ping(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
-        let at = record.at;
+    /// Takes in that a ping is sent, as `signature` says, and ends what the series of
+    /// them shows to be over.
+    pub(super) fn ping(&mut self, record: &Record<'_>, signature: &str) -> Ingested {
+        let (at, last) = (record.at, self.pinged);
+        self.pinged = last.max(Some(at));
         if !self.open.iter().any(ends_by_pings) {
             self.pings = None;
             return Ingested::NoChange;
         }
-        let one = Pings {
-            first: at,
-            last: at,
-            count: 1,
+        let since = last.map(|last| at.duration_since(last));
+        let (first, count) = match (self.pings, since) {
+            (Some(pings), Some(since)) if since <= SignedDuration::ZERO => pings,
+            (Some((first, count)), Some(since)) if since <= WINDOW => (first, count + 1),
+            _ => (at, 1),
         };
-        let pings = self.pings.get_or_insert(one);
-        let since = at.duration_since(pings.last);
-        if since > WINDOW {
-            *pings = one;
-        } else if since > SignedDuration::ZERO {
-            (pings.last, pings.count) = (at, pings.count + 1);
-        }
-        let first = pings.first;
-        if pings.count < SERIES || pings.last.duration_since(first) < SPAN {
+        self.pings = Some((first, count));
+        if count < SERIES || at.duration_since(first) < SPAN {
             return Ingested::NoChange;
         }
         self.pings = None;
         let is_over = |open: &ActiveFault| ends_by_pings(open) && open.last <= first;
-        self.close(at, found.signature.id, &is_over)
+        self.close(at, signature, &is_over)
     }
 
     /// A record of trouble at `at` that a failed ping may have caused ends the series.
     pub(super) fn interrupt_pings(&mut self, at: Timestamp) {
-        self.pings = self.pings.filter(|pings| at < pings.first);
+        self.pings = self.pings.filter(|(first, _)| at < *first);
     }
 
     /// The same for one that nothing recognised.

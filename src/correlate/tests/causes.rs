@@ -179,3 +179,14 @@ fn a_line_that_a_screen_cuts_off_leaves_that_there_are_no_credentials() {
         }
     }
 }
+
+#[test]
+fn a_wait_brings_back_no_cause_that_its_fault_excludes() {
+    let fault = "ERROR [CredentialRefresher] Retrieve credentials produced error: unexpected error getting instance profile role credentials or calling UpdateInstanceInformation. Skipping default host management fallback: retrieved credentials failed to report to ssm. Error: RequestError: send request failed\n";
+    let wait =
+        "INFO [CredentialRefresher] Sleeping for 5m0s before retrying retrieve credentials\n";
+    let alone = at("08:00:01.0000", fault);
+    let log = at("07:58:00.0000", wait) + &alone + &at("08:00:01.0000", wait);
+    let candidates = |log: &str| read(log).findings[0].candidates.clone();
+    assert_eq!(candidates(&log), candidates(&alone));
+}

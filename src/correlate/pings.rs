@@ -60,8 +60,8 @@ impl NodeState {
 
     /// The same for one that nothing recognised.
     pub(super) fn interrupt_pings_by_unknown(&mut self, record: &Record<'_>) {
-        let takes_part = |tag: &&str| record.tags.iter().any(|one| one == *tag);
-        if self.pings.is_some() && (record.edge || TAKE_PART.iter().any(|tag| takes_part(&tag))) {
+        let takes_part = || (record.tags.iter()).any(|tag| TAKE_PART.contains(&tag));
+        if self.pings.is_some() && (record.edge || takes_part()) {
             self.interrupt_pings(record.at);
         }
     }

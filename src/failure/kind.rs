@@ -172,7 +172,7 @@ pub(crate) fn verdict(failure: &Failure) -> Verdict {
 
 /// Calls of a node that has no credentials yet. They carry no IAM signature, so
 /// that an endpoint policy sees no principal and none of its keys.
-pub const UNSIGNED: &[&str] = &[
+pub(crate) const UNSIGNED: &[&str] = &[
     "ssm:RegisterManagedInstance",
     "ssm:RequestManagedInstanceRoleToken",
     "ssm:UpdateManagedInstancePublicKey",

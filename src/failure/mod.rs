@@ -14,8 +14,7 @@ mod phrase;
 
 pub(crate) use address::Service;
 pub(crate) use denial::{Denied, DenyReason, Principal};
-pub use kind::UNSIGNED;
-pub(crate) use kind::{Kind, verdict};
+pub(crate) use kind::{Kind, UNSIGNED, verdict};
 
 use std::net::IpAddr;
 

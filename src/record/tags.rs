@@ -92,7 +92,11 @@ impl<'a> Tags<'a> {
     /// Whether they are another program's: the first one is a name of the kind that people
     /// give to theirs, `order-service` or `com.example.jobs`, and none is the agent's.
     pub(crate) fn are_foreign(&self) -> bool {
-        self.iter().next().is_some_and(names_program) && !self.iter().any(is_agent_tag)
+        // What most records have is ruled out at the first letters.
+        matches!(self.text.as_bytes(), [b'[', b'a'..=b'z', ..])
+            && memchr::memmem::find(self.text.as_bytes(), b"ssm").is_none()
+            && self.iter().next().is_some_and(names_program)
+            && !self.iter().any(is_agent_tag)
     }
 
     pub(super) fn extend(&mut self, more: &Self) {
@@ -164,7 +168,6 @@ fn names_program(tag: &str) -> bool {
         && tag.bytes().all(is_name)
         && tag.bytes().any(joins)
         && !is_id
-        && !tag.contains("ssm")
 }
 
 /// Whether a message of this text could not be: it would lose a tag first.

@@ -175,10 +175,7 @@ impl Matcher {
         let signature = &self.signatures[index];
         let is_component = signature.components.is_empty()
             || record.origin == Origin::Paste && record.tags.last().is_none()
-            || signature
-                .components
-                .iter()
-                .any(|component| record.tags.iter().any(|tag| tag == *component));
+            || (record.tags.iter()).any(|tag| signature.components.contains(&tag));
         if !(signature.reads(record.level) && is_component) {
             return false;
         }
@@ -190,10 +187,7 @@ impl Matcher {
             return false;
         }
         let points_at_cause = matches!(signature.kind, Kind::Fault | Kind::Symptom);
-        if points_at_cause && record.tags.are_foreign() {
-            return false;
-        }
-        self.holds(index, record.flat())
+        self.holds(index, record.flat()) && !(points_at_cause && record.tags.are_foreign())
     }
 
     /// Whether a message that begins as a signature does holds all else that it

@@ -76,7 +76,7 @@ pub(super) fn render(content: &Content, _: Style) -> String {
         ("account", content.account.as_deref()),
         ("region", content.region.as_deref()),
         ("cause", Some(content.cause.as_str())),
-        ("action", asked.and(incident.plan.action.as_deref())),
+        ("action", asked.and(incident.plan.action)),
         ("node", node.map(|node| node.id.as_str())),
     ];
     for (name, value) in known

@@ -30,9 +30,7 @@ use self::bounds::MAX_OPEN;
 use self::channel::Channel;
 use self::names::{go_seconds, named_in_tags};
 use self::open::ActiveFault;
-use self::over::{
-    barred_ssm, denies_another_call, is_beside, outlived, proves, survives, worker_is_back,
-};
+use self::over::{barred_ssm, denies_another_call, outlived};
 use self::proxy::Proxy;
 use self::recent::{Known, Recent};
 use self::unknown::Unknown;
@@ -563,75 +561,6 @@ impl NodeState {
             None => {
                 just_before(self.unexplained, wait.last) && !just_before(self.cut_off, wait.last)
             }
-        }
-    }
-
-    fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
-        let clears = found.signature.clears;
-        let live = matches!(
-            found.signature.role,
-            Some(Role::Connected | Role::ChannelOpened)
-        );
-        if live {
-            self.live = self.live.max(Some(record.at));
-        }
-        let opened = found.signature.role == Some(Role::ChannelOpened);
-        let mut over = self.over.iter();
-        let was_gone = over.find(|(cause, _)| *cause == Cause::AgentWorker);
-        let was_gone = was_gone.map(|(_, at)| *at);
-        let is_over = |open: &ActiveFault| {
-            clears.contains(&open.part)
-                && open.last <= record.at
-                && !survives(open, found)
-                && !is_beside(open, found)
-                || live && outlived(open, record.at)
-                || open.last <= record.at && proves(found, open)
-                || opened && worker_is_back(record, open, was_gone)
-        };
-        let ended = self.close(record.at, found.signature.id, &is_over);
-        for part in clears {
-            match self.proven.iter_mut().find(|(known, _)| known == part) {
-                Some((_, at)) => *at = (*at).max(record.at),
-                None => self.proven.push((*part, record.at)),
-            }
-        }
-        ended
-    }
-
-    /// Ends what `is_over` at `at`, as a record of `signature` shows.
-    fn close(
-        &mut self,
-        at: Timestamp,
-        signature: &str,
-        is_over: &dyn Fn(&ActiveFault) -> bool,
-    ) -> Ingested {
-        let over: Vec<ActiveFault> = self.open.extract_if(.., |open| is_over(open)).collect();
-        // What another fault explained has no incident that could be over.
-        let explained = |open| over.iter().any(|other| explain::explains(other, open));
-        let mut recovered = Vec::new();
-        for open in over.iter().filter(|open| !explained(open)) {
-            let cause = open.causes.lead();
-            match self.over.iter_mut().find(|(known, _)| *known == cause) {
-                Some((_, known)) => *known = (*known).max(at),
-                None => self.over.push((cause, at)),
-            }
-            // What healed by itself is no news, but may have been proved, and so notified.
-            if !open.pending || open.bare {
-                recovered.push(Recovered {
-                    node: String::new(),
-                    cause,
-                    signature: signature.to_owned(),
-                    since: Some(open.first),
-                    at,
-                });
-            }
-        }
-        recovered.sort_by_key(|over| (over.cause, over.since));
-        recovered.dedup_by_key(|over| over.cause);
-        if recovered.is_empty() {
-            Ingested::NoChange
-        } else {
-            Ingested::Recovered(recovered)
         }
     }
 

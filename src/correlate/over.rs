@@ -1,11 +1,12 @@
-//! What ends a fault without a line that says so, and what does not end it.
+//! What ends a fault, with a line that says so or without, and what does not end it.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::NodeState;
 use super::open::ActiveFault;
+use super::{Ingested, NodeState, explain};
 use crate::cause::Cause;
 use crate::failure::Service;
+use crate::finding::Recovered;
 use crate::record::Record;
 use crate::signature::{Kind, Match, Part, Role};
 
@@ -34,6 +35,76 @@ const WORKER: &str = "ssm-agent-worker";
 const NEED_IDENTITY: [&str; 2] = ["Registrar", "EC2RoleProvider"];
 
 impl NodeState {
+    /// Ends what a record of a success shows to be over.
+    pub(super) fn recover(&mut self, record: &Record<'_>, found: &Match<'_>) -> Ingested {
+        let clears = found.signature.clears;
+        let live = matches!(
+            found.signature.role,
+            Some(Role::Connected | Role::ChannelOpened)
+        );
+        if live {
+            self.live = self.live.max(Some(record.at));
+        }
+        let opened = found.signature.role == Some(Role::ChannelOpened);
+        let mut over = self.over.iter();
+        let was_gone = over.find(|(cause, _)| *cause == Cause::AgentWorker);
+        let was_gone = was_gone.map(|(_, at)| *at);
+        let is_over = |open: &ActiveFault| {
+            clears.contains(&open.part)
+                && open.last <= record.at
+                && !survives(open, found)
+                && !is_beside(open, found)
+                || live && outlived(open, record.at)
+                || open.last <= record.at && proves(found, open)
+                || opened && worker_is_back(record, open, was_gone)
+        };
+        let ended = self.close(record.at, found.signature.id, &is_over);
+        for part in clears {
+            match self.proven.iter_mut().find(|(known, _)| known == part) {
+                Some((_, at)) => *at = (*at).max(record.at),
+                None => self.proven.push((*part, record.at)),
+            }
+        }
+        ended
+    }
+
+    /// Ends what `is_over` at `at`, as a record of `signature` shows.
+    pub(super) fn close(
+        &mut self,
+        at: Timestamp,
+        signature: &str,
+        is_over: &dyn Fn(&ActiveFault) -> bool,
+    ) -> Ingested {
+        let over: Vec<ActiveFault> = self.open.extract_if(.., |open| is_over(open)).collect();
+        // What another fault explained has no incident that could be over.
+        let explained = |open| over.iter().any(|other| explain::explains(other, open));
+        let mut recovered = Vec::new();
+        for open in over.iter().filter(|open| !explained(open)) {
+            let cause = open.causes.lead();
+            match self.over.iter_mut().find(|(known, _)| *known == cause) {
+                Some((_, known)) => *known = (*known).max(at),
+                None => self.over.push((cause, at)),
+            }
+            // What healed by itself is no news, but may have been proved, and so notified.
+            if !open.pending || open.bare {
+                recovered.push(Recovered {
+                    node: String::new(),
+                    cause,
+                    signature: signature.to_owned(),
+                    since: Some(open.first),
+                    at,
+                });
+            }
+        }
+        recovered.sort_by_key(|over| (over.cause, over.since));
+        recovered.dedup_by_key(|over| over.cause);
+        if recovered.is_empty() {
+            Ingested::NoChange
+        } else {
+            Ingested::Recovered(recovered)
+        }
+    }
+
     /// Takes note of what only an agent that has found EC2's identity writes, after an attempt
     /// that failed. Beside it errors.log, which holds no INFO, does not show that the attempt
     /// was not the last.
@@ -146,7 +217,7 @@ pub(super) fn is_of_host(open: &ActiveFault) -> bool {
 
 /// Whether `found` proves no more of the part of `open` than `open` leaves whole: the
 /// host may be at fault while calls succeed, and a part may be denied one call of several.
-pub(super) fn is_beside(open: &ActiveFault, found: &Match<'_>) -> bool {
+fn is_beside(open: &ActiveFault, found: &Match<'_>) -> bool {
     let by_call = !matches!(found.signature.role, Some(Role::ChannelOpened))
         && matches!(open.part, Part::Credentials | Part::Health);
     by_call && is_of_host(open) || denies_another_call(open)
@@ -173,13 +244,13 @@ pub(super) fn denies_another_call(open: &ActiveFault) -> bool {
 }
 
 /// Credentials that are merely held prove no call: they may come from the cache.
-pub(super) fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
+fn survives(open: &ActiveFault, found: &Match<'_>) -> bool {
     let weak = found.signature.role.is_none() && found.signature.part == Part::Credentials;
     weak && open.kind == Kind::Fault && open.decided && open.role != Some(Role::ProfileRefused)
 }
 
 /// Whether a call that succeeded shows that `open` is over, though it was another call that failed.
-pub(super) fn proves(found: &Match<'_>, open: &ActiveFault) -> bool {
+fn proves(found: &Match<'_>, open: &ActiveFault) -> bool {
     let lead = open.causes.lead();
     // Every call is signed with the same credentials and the same clock.
     let of_signing = matches!(
@@ -231,11 +302,7 @@ fn is_of_path(cause: Cause) -> bool {
 
 /// Whether `record`, which shows the channel open, shows that the worker runs again. One
 /// that `was_gone` within the hour before may be gone a third time.
-pub(super) fn worker_is_back(
-    record: &Record<'_>,
-    open: &ActiveFault,
-    was_gone: Option<Timestamp>,
-) -> bool {
+fn worker_is_back(record: &Record<'_>, open: &ActiveFault, was_gone: Option<Timestamp>) -> bool {
     let again = || {
         open.first < open.last
             || was_gone.is_some_and(|at| open.first.duration_since(at) < OUTLIVED)

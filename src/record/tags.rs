@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn another_programs_tags_are_told_from_the_agents() {
+    fn another_programs_tags_are_known_from_the_agents() {
         for (tags, foreign) in [
             ("[order-service] x", true),
             ("[com.example.jobs] [main] x", true),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::by_id::{NodeDiagnosis, NodeStatus, diagnose_by_id, finding_of};
 use super::check::{Check, CheckStatus};
@@ -13,7 +14,7 @@ use super::facts::{Facts, Fetched, RegistrationFacts, RunningInstance};
 use super::verdict::is_disproved_by_ping;
 use crate::cause::Cause;
 use crate::finding::{ErrorDetails, Evidence, Finding};
-use crate::node::{Home, IdSource, Node, NodeId};
+use crate::node::{AccountId, Home, IdSource, Node, NodeId, Region};
 use crate::record::Level;
 use crate::sort;
 
@@ -29,6 +30,19 @@ pub struct Listed {
     pub never_seen: Vec<RunningInstance>,
     /// So many instances of which it could not be asked.
     pub unread: usize,
+}
+
+/// Nodes that a sweep could not look at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotChecked {
+    pub account: Option<AccountId>,
+    pub region: Option<Region>,
+    /// Whom the sweep was to look at.
+    pub selection: String,
+    /// Why it could not, as a clause.
+    pub why: String,
+    /// The first one of the sweeps in a row that could not.
+    pub since: Timestamp,
 }
 
 /// A node that has been silent for longer than the grace, or never reported.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::error::{HandlerError, UndeliveredNotification};
 use super::invocation::Invocation;
+use super::progress::not_checked;
 use crate::incident::store::Incidents;
 use crate::notify::digest::Digest;
 use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, load};
@@ -60,13 +61,14 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         save(&mut slot, &key, state, now).await?;
         let mut incidents = Incidents::new(self.reminder, self.me);
         let all = incidents.overview(state, now).await?;
+        let not_checked = not_checked(state, now).await?;
         let home = &self.home;
         let place = (
             home.account.as_ref().map(ToString::to_string),
             home.region.as_ref().map(ToString::to_string),
         );
         let nodes = services.count_nodes(self).await;
-        let digest = Digest::new(place, nodes, &all, known.until, now);
+        let digest = Digest::new(place, nodes, (&all, &not_checked), known.until, now);
         let sent = services.send_digest(&digest, self.budget.messages).await;
         slot.value = Some(Digests {
             until: if sent.is_ok() { Some(now) } else { known.until },

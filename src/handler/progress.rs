@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::HandlerError;
-use crate::diagnose::sweep::Suspect;
-use crate::state::{Key, Kind, SaveError, Slot, Store, load};
+use crate::diagnose::sweep::{NotChecked, Suspect};
+use crate::node::Home;
+use crate::sort;
+use crate::state::{Key, Kind, SaveError, Slot, StateError, Store, load};
 
 /// So many suspects are looked at in one invocation: what is read and said of them fits
 /// into its memory.
@@ -27,6 +29,22 @@ struct Place {
     after: Option<String>,
     /// How many suspects are looked at next.
     most: usize,
+    /// What the last sweep could not look at.
+    #[serde(default)]
+    not_checked: Option<NotChecked>,
+}
+
+/// What the last sweeps could not look at, the longest first.
+pub(super) async fn not_checked<S: Store>(
+    state: &S,
+    now: Timestamp,
+) -> Result<Vec<NotChecked>, StateError> {
+    let keys = state.open(Kind::Sweep).await?;
+    let slots: Vec<Slot<Place>> = load(state, &keys, Key::clone, now).await?;
+    let places = slots.into_iter().filter_map(|slot| slot.value);
+    let mut all: Vec<NotChecked> = places.filter_map(|place| place.not_checked).collect();
+    sort::by_key(&mut all, |one| one.since);
+    Ok(all)
 }
 
 /// The place of the sweeps of one selection, held by this invocation.
@@ -54,6 +72,7 @@ impl Progress {
             under_way: None,
             after: None,
             most: MOST,
+            not_checked: None,
         });
         let is_held = |(by, until): (u64, Timestamp)| by != me && now < until;
         if known.under_way.is_some_and(is_held) {
@@ -86,6 +105,25 @@ impl Progress {
         (ahead, remain)
     }
 
+    /// Takes note of `why` the sweep, of this selection at `home`, could not look at
+    /// nodes; `None` where it could at all.
+    pub(super) fn note(
+        &mut self,
+        why: Option<String>,
+        home: &Home,
+        selection: &str,
+        now: Timestamp,
+    ) {
+        let since = self.place.not_checked.take().map_or(now, |one| one.since);
+        self.place.not_checked = why.map(|why| NotChecked {
+            account: home.account.clone(),
+            region: home.region.clone(),
+            selection: selection.to_owned(),
+            why,
+            since,
+        });
+    }
+
     /// Gives the place back. What was not looked at, for want of time, has its turn
     /// again, with fewer beside it.
     pub(super) async fn end<S: Store>(
@@ -111,9 +149,11 @@ impl Progress {
         self.slot.value = Some(self.place.clone());
         self.slot.dirty = true;
         let expires_at = now.saturating_add(EXPIRES).unwrap_or(Timestamp::MAX);
-        let Some(write) = self.slot.write(&self.key, expires_at)? else {
+        let Some(mut write) = self.slot.write(&self.key, expires_at)? else {
             return Ok(true);
         };
+        // So that a digest finds it.
+        write.item.open = self.place.not_checked.is_some();
         match state.save(vec![write]).await.pop() {
             Some(Ok(())) | None => {
                 self.slot.saved();

@@ -98,6 +98,13 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
         let swept = self.look_at(selection, grace, &mut progress, &mut sweep, services, state);
         let swept = swept.await;
         let is_done = matches!(&swept, Ok(swept) if swept.is_whole);
+        match &swept {
+            Ok(_) => progress.note(unread(sweep.unread), home, &sweep.selection, self.now),
+            Err(HandlerError::Sweep(why)) => {
+                progress.note(Some(why.clone()), home, &sweep.selection, self.now);
+            }
+            Err(_) => {}
+        }
         progress.end(is_done, state, self.now).await?;
         let swept = swept?;
         self.metrics.add("Sweeps", 1);
@@ -211,6 +218,17 @@ impl<C: Fn() -> Timestamp + Copy> Invocation<C> {
             })
         });
         reporting.collect()
+    }
+}
+
+/// Why instances could not be looked at, if so many could not.
+fn unread(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("the registration of 1 running instance could not be read".to_owned()),
+        _ => Some(format!(
+            "the registrations of {count} running instances could not be read"
+        )),
     }
 }
 

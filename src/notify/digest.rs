@@ -12,6 +12,7 @@ use super::format::{Format, chat};
 use super::message::{BODY_BYTES, Message, id, known, within};
 use super::page::{Page, Style};
 use crate::cause::{Cause, Severity};
+use crate::diagnose::sweep::NotChecked;
 use crate::incident::store::overview::IncidentOverview;
 use crate::sort;
 use crate::text::redact::{one_line, redact_line};
@@ -52,6 +53,32 @@ pub struct Digest {
     pub resolved: Section,
     /// Open errors that no signature recognises.
     pub not_recognised: Section,
+    /// What the last sweeps could not look at.
+    pub not_checked: Unchecked,
+}
+
+/// Sweeps that could not look at their nodes, the longest first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Unchecked {
+    pub count: usize,
+    /// The first of them.
+    pub sweeps: Vec<UncheckedSweep>,
+}
+
+/// One of them in a line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UncheckedSweep {
+    pub account: Option<String>,
+    pub region: Option<String>,
+    /// Whom it was to look at.
+    pub selection: String,
+    pub why: String,
+    /// The first one in a row that could not.
+    pub since: String,
+    /// How long ago that was.
+    pub age: String,
 }
 
 /// Incidents, the most severe first.
@@ -85,12 +112,13 @@ pub struct Line {
 }
 
 impl Digest {
-    /// The digest of `all` from the one before, at `from`, until `now`. `nodes` are how
-    /// many Systems Manager knows and has lost, or why they could not be counted.
+    /// The digest of all incidents, and of what could not be checked, from the one before,
+    /// at `from`, until `now`. `nodes` are how many Systems Manager knows and has lost, or
+    /// why they could not be counted.
     pub(crate) fn new(
         (account, region): (Option<String>, Option<String>),
         nodes: Result<(usize, usize), String>,
-        all: &[IncidentOverview],
+        (all, not_checked): (&[IncidentOverview], &[NotChecked]),
         from: Option<Timestamp>,
         now: Timestamp,
     ) -> Self {
@@ -118,6 +146,7 @@ impl Digest {
             open: section(&|one| open(one).filter(|_| is_known(one))),
             resolved: section(&|one| resolved(one).filter(|_| is_known(one))),
             not_recognised: section(&|one| open(one).filter(|_| !is_known(one))),
+            not_checked: Unchecked::of(not_checked, now),
             from: from.map(minute),
             to: minute(now),
             account,
@@ -146,18 +175,28 @@ impl Digest {
     }
 
     /// The sections that say something: the heading and the lines of each.
-    fn sections(&self) -> impl Iterator<Item = (String, Vec<String>)> {
+    fn sections(&self) -> Vec<(String, Vec<String>)> {
         let all = [
             ("OPEN", "", &self.open),
             ("RESOLVED", " ago", &self.resolved),
             ("NOT RECOGNISED", "", &self.not_recognised),
         ];
         let some = all.into_iter().filter(|(.., section)| section.count > 0);
-        some.map(|(heading, ago, section)| {
+        let incidents = some.map(|(heading, ago, section)| {
             let lines = section.incidents.iter().map(|line| line.text(ago));
-            let heading = format!("{heading}: {}", section.count);
-            (heading, lines.chain(section.rest()).collect())
-        })
+            let rest = rest(section.count, section.incidents.len());
+            (
+                format!("{heading}: {}", section.count),
+                lines.chain(rest).collect(),
+            )
+        });
+        let unchecked = (self.not_checked.count > 0).then(|| {
+            let Unchecked { count, sweeps } = &self.not_checked;
+            let lines = sweeps.iter().map(UncheckedSweep::text);
+            let rest = rest(*count, sweeps.len());
+            (format!("NOT CHECKED: {count}"), lines.chain(rest).collect())
+        });
+        incidents.chain(unchecked).collect()
     }
 
     /// From when to when, and how many nodes report.
@@ -212,6 +251,7 @@ impl Digest {
         ] {
             section.incidents.truncate(most);
         }
+        shorter.not_checked.sweeps.truncate(most);
         shorter
     }
 
@@ -290,11 +330,39 @@ impl Section {
             incidents: incidents.iter().take(MOST[0]).map(line).collect(),
         }
     }
+}
 
-    /// That there are more than are listed.
-    fn rest(&self) -> Option<String> {
-        let rest = self.count - self.incidents.len();
-        (rest > 0).then(|| format!("{rest} more."))
+/// That there are more than are listed.
+fn rest(count: usize, listed: usize) -> Option<String> {
+    let rest = count - listed;
+    (rest > 0).then(|| format!("{rest} more."))
+}
+
+impl Unchecked {
+    fn of(all: &[NotChecked], now: Timestamp) -> Self {
+        let sweep = |one: &NotChecked| UncheckedSweep {
+            account: one.account.as_ref().map(ToString::to_string),
+            region: one.region.as_ref().map(ToString::to_string),
+            selection: cut(&redact_line(&one.selection), KEY).into_owned(),
+            why: cut(&redact_line(&one.why), KEY).into_owned(),
+            since: minute(one.since),
+            age: age(now.duration_since(one.since)),
+        };
+        Self {
+            count: all.len(),
+            sweeps: all.iter().take(MOST[0]).map(sweep).collect(),
+        }
+    }
+}
+
+impl UncheckedSweep {
+    /// `account 210987654321, eu-central-1, lost nodes, 25 h: …`.
+    fn text(&self) -> String {
+        let unknown = || "unknown".to_owned();
+        let account = self.account.clone().unwrap_or_else(unknown);
+        let region = self.region.clone().unwrap_or_else(unknown);
+        let (selection, age, why) = (&self.selection, &self.age, &self.why);
+        format!("account {account}, {region}, {selection} nodes, {age}: {why}")
     }
 }
 

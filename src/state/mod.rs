@@ -120,8 +120,8 @@ pub struct Item {
     pub body: Vec<u8>,
     /// From when on it counts as absent. A table removes it some days later.
     pub expires_at: Timestamp,
-    /// Whether [`Store::open`] finds it: a node in open incidents, or an incident that is
-    /// remembered.
+    /// Whether [`Store::open`] finds it: a node in open incidents, an incident that is
+    /// remembered, or a sweep that could not look at nodes.
     pub open: bool,
 }
 

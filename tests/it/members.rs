@@ -208,3 +208,44 @@ async fn what_is_silent_elsewhere_is_swept_asked_about_and_repaired_on_request()
     assert_eq!(report["nodes"][0]["account"], both.id, "{report:#}");
     assert_eq!(report["nodes"][0]["id"], dark, "{report:#}");
 }
+
+#[tokio::test]
+async fn a_digest_names_the_account_that_a_sweep_could_not_look_at_until_one_can() {
+    let scene = Scene::new().await;
+    let [.., both] = &elsewhere(&scene).await;
+    let _registered = Registered::of(&scene);
+    let denied = query_error(
+        403,
+        "AccessDenied",
+        "User: u is not authorized to perform: sts:AssumeRole",
+    );
+    scene.proxy.rule("AssumeRole", 0, 1, denied);
+    let table = scene.state_table().await;
+    let settings = with_member_role(&[("TRIAGE_STATE_TABLE", table)]);
+    let (mut one, mut other) = (
+        scene.function(&settings).await,
+        scene.function(&settings).await,
+    );
+    let sweep = json!({"sweep": {"account": both.id, "region": both.region}});
+    let digest = json!({"digest": {}});
+    assert_eq!(one.failure(&sweep).await.error_type, "SweepNotListed");
+    let told = other.handle(&digest).await;
+    let not_checked = &told["not_checked"];
+    assert_eq!(not_checked["count"], 1, "{told:#}");
+    let place = ["account", "region", "selection"].map(|name| &not_checked["sweeps"][0][name]);
+    assert_eq!(place, [&both.id, &both.region, "lost"], "{told:#}");
+    let text = scene.mailbox.take_only().await.text.replace('\n', " ");
+    let line = format!(
+        "NOT CHECKED: 1 account {}, {}, lost nodes, ",
+        both.id, both.region
+    );
+    assert!(
+        text.contains(&line) && text.contains("AccessDenied"),
+        "{text}"
+    );
+
+    other.handle(&sweep).await;
+    let told = one.handle(&digest).await;
+    assert_eq!(told["not_checked"], json!({"count": 0, "sweeps": []}));
+    assert!(!scene.mailbox.take_only().await.text.contains("NOT CHECKED"));
+}

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::*;
 use crate::cause::Severity;
+use crate::diagnose::sweep::NotChecked;
 use crate::incident::nodes::{NodeEntry, NodeList};
 use crate::incident::store::overview::IncidentOverview;
+use crate::node::{AccountId, Region};
 use crate::notify::digest::Digest;
 
 /// An incident that is open and was proved, `hours` before the digest.
@@ -37,12 +39,28 @@ fn open(
 }
 
 fn digest(all: &[IncidentOverview]) -> Digest {
+    digest_beside(all, &[])
+}
+
+fn digest_beside(all: &[IncidentOverview], not_checked: &[NotChecked]) -> Digest {
     let place = (
         Some("123456789012".to_owned()),
         Some("eu-central-1".to_owned()),
     );
     let from = Some(at("2026-11-23T05:00:00Z"));
-    Digest::new(place, Ok((412, 40)), all, from, at("2026-11-24T05:00:00Z"))
+    let now = at("2026-11-24T05:00:00Z");
+    Digest::new(place, Ok((412, 40)), (all, not_checked), from, now)
+}
+
+fn not_checked() -> Vec<NotChecked> {
+    let sweep = |why: &str, hours: u64| NotChecked {
+        account: AccountId::parse("210987654321"),
+        region: Region::parse("eu-central-1"),
+        selection: "lost".to_owned(),
+        why: why.to_owned(),
+        since: at("2026-11-24T05:00:00Z") - Duration::from_secs(hours * 3_600),
+    };
+    vec![sweep("sts:AssumeRole was denied (AccessDenied)", 25)]
 }
 
 fn all() -> Vec<IncidentOverview> {
@@ -114,7 +132,7 @@ fn all() -> Vec<IncidentOverview> {
 
 #[test]
 fn a_digest_has_what_is_open_and_what_happened_since_the_last_one() {
-    let digest = digest(&all());
+    let digest = digest_beside(&all(), &not_checked());
     let message = digest.message(Format::Mail);
     insta::assert_snapshot!(
         "digest",
@@ -152,7 +170,7 @@ fn a_node_of_two_incidents_counts_once() {
 fn nodes_that_could_not_be_counted_are_said_not_to_be() {
     let denied = "DescribeInstanceInformation was denied (AccessDenied)".to_owned();
     let now = at("2026-11-24T05:00:00Z");
-    let digest = Digest::new((None, None), Err(denied), &[], None, now);
+    let digest = Digest::new((None, None), Err(denied), (&[], &[]), None, now);
     assert_eq!(
         digest.message(Format::Mail).body.replace('\n', " "),
         "2026-11-24 05:00 UTC, all that is remembered. Could not determine how many \
@@ -177,8 +195,10 @@ proptest! {
     fn a_digest_of_anything_stays_within_the_limits(title in ".{0,400}", count in 0_usize..300) {
         let one = open(Cause::NodeSilent, &title, Severity::High, 5_000, 1);
         let all = vec![one; count];
+        let sweep = not_checked().remove(0);
+        let sweeps = vec![NotChecked { why: title, ..sweep }; count];
         for format in [Format::Mail, Format::Chat, Format::Json, Format::PerProtocol] {
-            let message = digest(&all).message(format);
+            let message = digest_beside(&all, &sweeps).message(format);
             prop_assert!(message.subject.len() <= SUBJECT_LENGTH);
             prop_assert!(message.subject.chars().all(|c| matches!(c, ' '..='~')));
             prop_assert!(message.body.len() <= MESSAGE_BYTES);

@@ -1,5 +1,9 @@
 //! What the records of a node show of its machine.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::machine::{Environment, Machine};
 use crate::record::{NormalizedRecord, Origin, cut};
 use crate::text::literals::Literals;
@@ -16,7 +20,7 @@ macro_rules! texts {
 }
 
 texts! {
-    Windows: "\\Amazon\\SSM" ".exe" "connectex: " "wsarecv: " "wsasend: " "getaddrinfow: "
+    Windows: "\\Amazon\\SSM" "connectex: " "wsarecv: " "wsasend: " "getaddrinfow: "
         "The system cannot find the ";
     Linux: "/var/lib/" "/etc/amazon/" "/proc/" "systemd" "/usr/sbin/";
     Unregistered: "Data from vault is empty" "RegistrationKey does not exist";
@@ -36,6 +40,10 @@ texts! {
 /// writes a log decides how long its records are.
 const SEARCHED: usize = 1024;
 
+/// Too short to be among [`TEXTS`].
+static WINDOWS: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| ["C:\\", ".exe"].map(Finder::new));
+
 /// Takes in what a record of trouble shows.
 pub(super) fn observe(machine: &mut Machine, record: &NormalizedRecord<'_, '_>) {
     match record.origin {
@@ -43,11 +51,12 @@ pub(super) fn observe(machine: &mut Machine, record: &NormalizedRecord<'_, '_>) 
         Origin::File | Origin::LevelFirst | Origin::Raw | Origin::Unattributed | Origin::Paste => {}
     }
     let text = cut(record.flat(), SEARCHED);
-    let drive = text.contains("C:\\").then_some(Environment::Windows);
+    let is_windows = (WINDOWS.iter()).any(|name| name.find(text.as_bytes()).is_some());
+    let windows = is_windows.then_some(Environment::Windows);
     let mut found = [false; SHOWN.len()];
     TEXTS.each(text, |index, _| found[index] = true);
     let shown = SHOWN.iter().zip(found).filter(|(_, found)| *found);
-    for environment in drive.into_iter().chain(shown.map(|(one, _)| *one)) {
+    for environment in windows.into_iter().chain(shown.map(|(one, _)| *one)) {
         let is_platform = Machine::from_iter([environment]).has_platform();
         if !(machine.is(environment) || is_platform && machine.has_platform()) {
             machine.add(environment);

@@ -110,7 +110,7 @@ impl NodeState {
     /// was not the last.
     pub(super) fn note_identity(&mut self, record: &Record<'_>) {
         let mut attempts = self.open.iter();
-        if NEED_IDENTITY.iter().any(|tag| record.tags.ends_with(tag))
+        if record.tags.end_with_any(&NEED_IDENTITY)
             && attempts.any(|open| open.role == Some(Role::IdentityAttempt) && open.pending)
         {
             self.identified = self.identified.max(Some(record.at));

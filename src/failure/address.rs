@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
+
 use super::Kind;
 use crate::cause::closed_names;
 use crate::node::{Partition, Region};
@@ -177,9 +179,10 @@ pub(super) fn remote_ip(text: &str) -> Option<IpAddr> {
     Some(remote(text)?.0)
 }
 
+static DIAL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("dial tcp "));
+
 fn remote(text: &str) -> Option<(IpAddr, u16)> {
-    let dials = memchr::memmem::find_iter(text.as_bytes(), "dial tcp ");
-    let socket = if let Some(at) = dials.last() {
+    let socket = if let Some(at) = DIAL.find_iter(text.as_bytes()).last() {
         text[at + "dial tcp ".len()..]
             .split(|c: char| c.is_whitespace())
             .next()?

@@ -8,7 +8,9 @@
 
 mod arn;
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
 use serde::{Deserialize, Serialize};
 
 use super::UNSIGNED;
@@ -95,11 +97,13 @@ pub(super) struct Denial {
 
 const MARKER: &str = "not authorized to perform: ";
 
+static MARKERS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARKER));
+
 /// The denials in `flat`, which holds the phrases `seen`.
 pub(super) fn read(flat: &str, seen: &PhraseSet) -> Denial {
     let mut denial = Denial::default();
     let starts: Vec<usize> = if seen.has(M::Denied) {
-        memmem::find_iter(flat.as_bytes(), MARKER).collect()
+        MARKERS.find_iter(flat.as_bytes()).collect()
     } else {
         Vec::new()
     };

@@ -236,6 +236,19 @@ impl<'a> Joiner<'a> {
         each(&self.bare(line.text, Level::Info, origin, line, keep));
     }
 
+    /// As [`Joiner::line`], for an unwrapped line that begins as [`is_cause`] asks: nothing
+    /// else can be such a line. Whether there is a record that it belongs to.
+    pub(super) fn cause<'l>(
+        &mut self,
+        line: &'l str,
+        at: Option<Timestamp>,
+        keep: impl Fn(&'l str) -> Cow<'a, str> + Copy,
+    ) -> bool {
+        self.last_at = at;
+        self.continue_with(line, keep);
+        self.open.is_some()
+    }
+
     /// As [`Joiner::line`], for the beginning of a record that has lost its head.
     pub(super) fn headless<'l>(
         &mut self,
@@ -322,12 +335,20 @@ impl<'a> Joiner<'a> {
         } else {
             0
         };
+        let message = without_quotes(self.kept(message));
+        let passes = self.passes(head);
+        if passes {
+            self.interleaved_seen = true;
+        } else {
+            self.open.iter().for_each(&mut *each);
+            self.begin(message.len(), line.envelope.steps);
+        }
         let record = Record {
             at,
             level: head.level,
             stamp: head.stamp.map(keep),
             tags,
-            message: keep(without_quotes(self.kept(message))),
+            message: keep(message),
             rest: Vec::new(),
             origin: head.origin,
             host: self.host.clone(),
@@ -337,11 +358,11 @@ impl<'a> Joiner<'a> {
             edge: false,
             counted: None,
         };
-        if self.passes(&record) {
-            self.interleaved_seen = true;
-            return each(&record);
+        if passes {
+            each(&record);
+        } else {
+            self.open = Some(record);
         }
-        self.replace(record, line.envelope.steps, each);
     }
 
     /// The time of a record whose event has none.
@@ -357,14 +378,14 @@ impl<'a> Joiner<'a> {
         known.unwrap_or(line.times.received)
     }
 
-    /// Whether `record` stands between the open one and its continuation: the
+    /// Whether a record stands between the open one and its continuation: the
     /// agent's processes write to one file, and now and then a line of one of
     /// them falls between the lines of another's record. One may; an open record
     /// is read as it stands meanwhile.
-    fn passes(&self, record: &Record<'_>) -> bool {
+    fn passes(&self, head: &head::Head<'_>) -> bool {
         !self.interleaved_seen
-            && record.origin == Origin::File
-            && !record.level.is_trouble()
+            && head.origin == Origin::File
+            && !head.level.is_trouble()
             && self.dump_depth == 0
             && self.open.as_ref().is_some_and(awaits_cause)
     }
@@ -402,11 +423,16 @@ impl<'a> Joiner<'a> {
     }
 
     fn replace(&mut self, record: Record<'a>, steps: Steps, each: &mut impl FnMut(&Record<'a>)) {
-        self.kept_bytes = record.message.len();
+        self.open.iter().for_each(each);
+        self.begin(record.message.len(), steps);
+        self.open = Some(record);
+    }
+
+    /// A record of so many bytes begins, in these wrappers.
+    fn begin(&mut self, bytes: usize, steps: Steps) {
+        self.kept_bytes = bytes;
         self.interleaved_seen = false;
         self.steps = steps;
-        self.open.iter().for_each(each);
-        self.open = Some(record);
     }
 
     fn continue_with<'l>(&mut self, body: &'l str, keep: impl Fn(&'l str) -> Cow<'a, str> + Copy) {
@@ -458,24 +484,31 @@ fn without_quotes(message: &str) -> &str {
 /// Whether an error visibly lacks its end: the SDK writes what caused it, or the
 /// status, on the lines after these words.
 fn awaits_cause(record: &Record<'_>) -> bool {
+    if !record.level.is_trouble() {
+        return false;
+    }
     let last = record.rest.last().unwrap_or(&record.message).trim_end();
-    record.level.is_trouble()
-        && [
-            "send request failed",
-            "fallback to IMDSv1 is disabled",
-            "no EC2 instance role found",
-            "Exception:",
-            "Error:",
-        ]
-        .iter()
-        .any(|end| last.ends_with(end))
+    [
+        "send request failed",
+        "fallback to IMDSv1 is disabled",
+        "no EC2 instance role found",
+        "Exception:",
+        "Error:",
+    ]
+    .iter()
+    .any(|end| last.ends_with(end))
 }
 
-/// The lines by which such an error goes on.
-fn is_cause(line: &str) -> bool {
-    line.starts_with("caused by:")
-        || line.starts_with("\tstatus code:")
-        || line.starts_with("#011status code:")
+/// Whether it is a line by which such an error goes on: it begins no record, and is in no
+/// wrapper.
+#[inline]
+pub(super) fn is_cause(line: &str) -> bool {
+    match line.as_bytes() {
+        [b'c', ..] => line.starts_with("caused by:"),
+        [b'\t', ..] => line.starts_with("\tstatus code:"),
+        [b'#', ..] => line.starts_with("#011status code:"),
+        _ => false,
+    }
 }
 
 /// INFO records that carry text of the agent's users: replies, plugin

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::head::head;
 use super::hosts::{Host, Hosts};
-use super::join::{Joiner, Line, Shown, Times};
+use super::join::{Joiner, Line, Shown, Times, is_cause};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, Opened, Producer, Steps, is_foreign, is_host, names_agent,
@@ -355,6 +355,10 @@ impl<'a> Reader<'a> {
     {
         let line = without_last(line, b'\r');
         let times = within.times;
+        if is_cause(line) && !within.outer.is_wrapped() {
+            self.others |= !self.joiners[self.last].cause(line, times.at, keep);
+            return;
+        }
         let mut opened = None;
         self.open_into(line, within.outer, within.depth, &mut opened);
         match &mut opened {

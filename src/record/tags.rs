@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{after_byte, split_at_byte, trimmed_start};
+use super::text::{near, trimmed_start, without_last};
 
 /// Words that older code writes in the place of a tag, without brackets.
 const WORDS: [&str; 4] = [
@@ -13,6 +13,12 @@ const WORDS: [&str; 4] = [
     "CoreModuleWrapper",
     "UpdateS3Util",
 ];
+
+/// The longest of them, in bytes.
+const MAX_WORD: usize = 17;
+
+/// No tag is longer, in bytes.
+const MAX_TAG: usize = 200;
 
 /// At most this many brackets stand before a message.
 const MAX_BRACKETS: usize = 9;
@@ -30,13 +36,15 @@ impl<'a> Tags<'a> {
     /// Splits what follows the level into tags and message.
     pub(super) fn split(body: &'a str) -> (Self, &'a str) {
         let body = trimmed_start(body);
-        let mut message = body;
+        let mut end = 0;
         for _ in 0..MAX_BRACKETS {
-            let Some((_, rest)) = bracketed(message) else {
+            let Some(tag) = bracketed_end(&body.as_bytes()[end..]) else {
                 break;
             };
-            message = rest;
+            end += tag + 1;
+            end = body.len() - trimmed_start(&body[end..]).len();
         }
+        let mut message = &body[end..];
         if let Some((_, rest)) = word(message) {
             message = rest;
         }
@@ -81,12 +89,14 @@ impl<'a> Tags<'a> {
         self.iter().last()
     }
 
-    /// Whether the last one is `tag`, without a look at those before it.
-    pub fn ends_with(&self, tag: &str) -> bool {
+    /// Whether the last one is one of `tags`, without a look at those before it.
+    pub fn end_with_any(&self, tags: &[&str]) -> bool {
         let text = self.text.trim_ascii_end();
-        let text = text.strip_suffix(']').unwrap_or(text);
-        let before = text.strip_suffix(tag).map(str::as_bytes);
-        before.is_some_and(|before| matches!(before.last(), None | Some(b'[' | b' ')))
+        let text = without_last(text, b']').as_bytes();
+        tags.iter().any(|tag| {
+            let before = text.strip_suffix(tag.as_bytes());
+            before.is_some_and(|before| matches!(before.last(), None | Some(b'[' | b' ')))
+        })
     }
 
     /// Whether they are another program's: the first one is a name of the kind that people
@@ -175,24 +185,35 @@ pub fn begins_with_tag(text: &str) -> bool {
     !Tags::split(text).0.text.is_empty()
 }
 
-/// `[text] rest`; a session's tag may itself hold brackets, a dump's does not end.
+/// `[text] rest`.
 fn bracketed(text: &str) -> Option<(&str, &str)> {
-    let (tag, rest) = split_at_byte(after_byte(text, b'[')?, b']')?;
-    let separated = matches!(rest.as_bytes().first(), None | Some(b' ' | b'\t' | b'['));
-    (separated && !tag.is_empty() && tag.len() <= 200).then(|| (tag, trimmed_start(rest)))
+    let end = bracketed_end(text.as_bytes())?;
+    Some((&text[1..end], trimmed_start(&text[end + 1..])))
+}
+
+/// Where the bracket of the tag that `text` begins with is closed. A session's tag may itself
+/// hold brackets, a dump's does not end.
+#[inline(always)]
+fn bracketed_end(text: &[u8]) -> Option<usize> {
+    let [b'[', tag @ ..] = text else { return None };
+    let length = near(&tag[..tag.len().min(MAX_TAG + 1)], b']')?;
+    let is_end = matches!(tag.get(length + 1), None | Some(b' ' | b'\t' | b'['));
+    (is_end && length > 0).then_some(length + 1)
 }
 
 fn word(text: &str) -> Option<(&str, &str)> {
     if !matches!(text.as_bytes().first(), Some(b'E' | b'S' | b'C' | b'U')) {
         return None;
     }
-    let (word, rest) = split_at_byte(text, b' ')?;
+    let start = &text.as_bytes()[..text.len().min(MAX_WORD + 1)];
+    let (word, rest) = text.split_at(near(start, b' ')?);
     WORDS.contains(&word).then(|| (word, trimmed_start(rest)))
 }
 
 fn is_place(tag: &str) -> bool {
-    tag.split_once(" @ ")
-        .is_some_and(|(_, file)| file.contains(".go."))
+    let at = near(tag.as_bytes(), b'@');
+    at.is_some_and(|at| tag[..at].ends_with(' ') && tag[at + 1..].starts_with(' '))
+        && tag.contains(".go.")
 }
 
 #[cfg(test)]
@@ -229,10 +250,10 @@ mod tests {
             let (found, rest) = Tags::split(body);
             assert_eq!(found.iter().last(), found.last(), "{body}");
             assert!(
-                tags.last().is_none_or(|last| found.ends_with(last)),
+                tags.last().is_none_or(|last| found.end_with_any(&[last])),
                 "{body}"
             );
-            assert!(!found.ends_with("Check"), "{body}");
+            assert!(!found.end_with_any(&["Check"]), "{body}");
             assert_eq!((found.iter().collect(), rest), (tags, message), "{body}");
         }
     }

@@ -295,18 +295,18 @@ fn place(text: &str) -> Option<usize> {
 }
 
 /// The first letters as a number: texts are in the order of it, and most differ in it.
-fn letters(text: &str) -> u64 {
+fn letters(text: &str) -> u128 {
     let bytes = text.as_bytes();
     let first = bytes
         .first_chunk()
         .copied()
         .unwrap_or_else(|| std::array::from_fn(|at| bytes.get(at).copied().unwrap_or_default()));
-    u64::from_be_bytes(first)
+    u128::from_be_bytes(first)
 }
 
 #[derive(Debug)]
 struct Start {
-    letters: u64,
+    letters: u128,
     text: &'static str,
     owner: usize,
     /// The longest other text that this one starts with, or the same one of a

@@ -12,7 +12,7 @@
 //!
 //! The index `open`, by that attribute and with nothing but keys, holds those alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ use super::error;
 use super::session::{Client, Retry, Session};
 use super::whole::held;
 use crate::diagnose::call_error::CallError;
+use crate::sort;
 use crate::state::{Consistency, Item, Key, Kind, SaveError, StateError, Store, Write};
 
 const KEY: &str = "key";
@@ -124,7 +125,7 @@ impl Table {
             return Ok(vec![found.map(|found| item(key, &found)).transpose()?]);
         }
         // No key may be asked for twice.
-        let names: BTreeSet<&str> = keys.iter().map(Key::as_str).collect();
+        let names = sort::set(keys.iter().map(Key::as_str));
         let names = Vec::from_iter(names);
         let batches = names.chunks(KEYS_AT_ONCE);
         let found: Vec<Vec<Attributes>> = iter(batches.map(|names| self.get_batch(names, strong)))

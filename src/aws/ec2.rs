@@ -27,6 +27,7 @@ use crate::diagnose::live::{
     Call, DescribeLaunchTemplateVersions, GetInstanceMetadataDefaults, List, Reads,
 };
 use crate::node::InstanceId;
+use crate::sort;
 
 /// By filter and not by ids: one unknown id would fail the whole call.
 fn filter(name: &str, values: &[impl ToString]) -> Filter {
@@ -151,7 +152,7 @@ fn network_place(instance: &Instance, owner: Option<&String>) -> NetworkPlace {
     .iter()
     .filter_map(|group| Some(group.group_id()?.to_owned()))
     .collect();
-    groups.sort_unstable();
+    sort::by(&mut groups, Ord::cmp);
     groups.dedup();
     let mut addresses: Vec<IpAddr> = Vec::new();
     let v6 = primary

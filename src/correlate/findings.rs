@@ -12,6 +12,7 @@ use crate::finding::{ErrorDetails, Finding, SignatureCount};
 use crate::machine::{Environment, Machine};
 use crate::node::{IdSource, Node, NodeId};
 use crate::signature::{Kind, Part, Role};
+use crate::sort;
 
 impl NodeState {
     /// What is active on `node`, as it was identified. `complete` says that no further
@@ -27,7 +28,7 @@ impl NodeState {
             self.narrow(open, node);
         }
         let mut groups = group_by_root_cause(opens);
-        groups.sort_by_key(|group| {
+        sort::by_key(&mut groups, |group| {
             (
                 std::cmp::Reverse(group.lead.severity),
                 group.lead.part,
@@ -349,7 +350,7 @@ struct Group {
 fn group_by_root_cause(mut opens: Vec<ActiveFault>) -> Vec<Group> {
     // Of two that explain each other the first here leads: deciding faults, then
     // undecided ones, then symptoms; within each the earlier part.
-    opens.sort_by_key(|open| {
+    sort::by_key(&mut opens, |open| {
         (
             open.kind == Kind::Symptom,
             !open.decided,

@@ -9,6 +9,7 @@ use crate::failure::Service;
 use crate::finding::Recovered;
 use crate::record::Record;
 use crate::signature::{Kind, Match, Part, Role};
+use crate::sort;
 
 /// A crash loop of the worker has a period of one minute, a failed start of two.
 const OUTLIVED: SignedDuration = SignedDuration::from_hours(1);
@@ -96,7 +97,7 @@ impl NodeState {
                 });
             }
         }
-        recovered.sort_by_key(|over| (over.cause, over.since));
+        sort::by_key(&mut recovered, |over| (over.cause, over.since));
         recovered.dedup_by_key(|over| over.cause);
         if recovered.is_empty() {
             Ingested::NoChange

@@ -11,7 +11,7 @@
 //! returns plain values, so that it can be made again on what another execution
 //! environment has written meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -44,6 +44,7 @@ use crate::diagnose::diagnosis::{Diagnosis, FaultState};
 use crate::finding::Recovered;
 use crate::incident::nodes::NodeList;
 use crate::node::Node;
+use crate::sort;
 use crate::state::Slot;
 
 /// What the reader would say the state of an incident is. A change of it
@@ -359,13 +360,9 @@ impl Incidents {
             .filter(|(entry, _)| entry.shared.contains(&incident.key))
             .map(|(entry, members)| (entry.clone(), members))
             .collect();
-        let nodes: BTreeSet<Node> = (incident.nodes().map(entry::key))
-            .chain(
-                singles
-                    .iter()
-                    .flat_map(|(_, theirs)| theirs.iter().map(|(node, _)| node.clone())),
-            )
-            .collect();
+        let theirs = singles.iter().flat_map(|(_, theirs)| theirs.iter());
+        let theirs = theirs.map(|(node, _)| node.clone());
+        let nodes = sort::set(incident.nodes().map(entry::key).chain(theirs));
         let slot = self.incidents.entry(incident.key.clone()).or_default();
         slot.value.get_or_insert_with(|| Entry::new(incident, now));
         let (reminder, me) = (self.reminder, self.me);
@@ -395,7 +392,7 @@ impl Incidents {
     /// incident that is over and was notified, in the order of their keys. One
     /// whose end is not marked as notified is given again the next time.
     pub fn recover(&mut self, recovered: &[Recovered]) -> Vec<ResolvedIncident> {
-        let ids: BTreeSet<&str> = recovered.iter().map(|one| one.node.as_str()).collect();
+        let ids = sort::set(recovered.iter().map(|one| one.node.as_str()));
         let nodes: Vec<Node> = (self.nodes.keys())
             .filter(|node| ids.contains(node.id.as_str()))
             .cloned()

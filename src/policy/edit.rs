@@ -1,7 +1,5 @@
 //! The additive edit of a trust policy, its refusals, and its undo.
 
-use std::collections::BTreeSet;
-
 use super::document::{
     Document, DocumentError, Effect, PrincipalKind, Principals, Statement, StatementRef, quoted,
     statements,
@@ -10,6 +8,7 @@ use super::evaluate::{Doubt, PolicyDecision, Request, StatementMatch, decide};
 use super::service::{Service, resembles};
 use super::trust::{ASSUME_ROLE, parse, request};
 use crate::node::{AccountId, Partition};
+use crate::sort;
 
 /// The Sid of the statement that [`plan_edit`] appends; where it is taken,
 /// `No2`, `No3` … follows it.
@@ -254,7 +253,7 @@ fn compact(text: &str) -> String {
 
 fn free_sid(policy: &Document) -> String {
     let sids = policy.statements.iter().filter_map(|s| s.sid.as_deref());
-    let sids: BTreeSet<String> = sids.map(str::to_ascii_lowercase).collect();
+    let sids = sort::set(sids.map(str::to_ascii_lowercase));
     let numbered = (2_u32..).map(|number| format!("{OUR_SID}No{number}"));
     let mut names = [OUR_SID.to_owned()].into_iter().chain(numbered);
     let free = names.find(|sid| !sids.contains(&sid.to_ascii_lowercase()));

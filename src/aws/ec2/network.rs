@@ -20,6 +20,7 @@ use crate::diagnose::facts::{
     VpcFacts,
 };
 use crate::diagnose::live::{Call, DescribeVpcAttribute, List, Reads, VpcAttribute};
+use crate::sort;
 
 macro_rules! lists {
     ($($facts:ident by $filter:literal: $fact:ident of $elements:ident $request:tt;)+) => {$(
@@ -241,7 +242,7 @@ fn interface_facts(interface: &NetworkInterface) -> Option<InterfaceFacts> {
         .chain(v6.filter_map(|one| one.ipv6_address()))
         .filter_map(|text| text.parse().ok())
         .collect();
-    addresses.sort_unstable();
+    sort::by(&mut addresses, Ord::cmp);
     addresses.dedup();
     Some(InterfaceFacts {
         id: interface.network_interface_id()?.to_owned(),

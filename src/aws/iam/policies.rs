@@ -1,7 +1,5 @@
 //! What a role may do: IAM's simulator, and the role's policies.
 
-use std::collections::BTreeSet;
-
 use aws_sdk_iam::config::http::HttpRequest;
 use aws_sdk_iam::types::{AttachedPolicy, EvaluationResult, PolicyEvaluationDecisionType};
 
@@ -15,6 +13,7 @@ use crate::diagnose::live::{
     Call, GetPolicyVersion, GetRolePolicy, ListAttachedRolePolicies, ListRolePolicies, Reads,
     SimulatePrincipalPolicy,
 };
+use crate::sort;
 
 impl Reads<SimulatePrincipalPolicy> for LiveState {
     /// Service control policies are left out: the simulator evaluates their
@@ -26,8 +25,8 @@ impl Reads<SimulatePrincipalPolicy> for LiveState {
     ) -> Result<Vec<SimulatedAction>, CallError> {
         const CALL: &str = SimulatePrincipalPolicy::NAME;
         let SimulatePrincipalPolicy(role_arn, asked) = call;
-        let actions: BTreeSet<String> = asked.iter().map(|one| one.0.to_owned()).collect();
-        let resources: BTreeSet<String> = asked.iter().map(|one| one.1.clone()).collect();
+        let actions = sort::set(asked.iter().map(|one| one.0.to_owned()));
+        let resources = sort::set(asked.iter().map(|one| one.1.clone()));
         let request = (self.iam().await.simulate_principal_policy())
             .policy_source_arn(role_arn)
             .set_action_names(Some(actions.into_iter().collect()))

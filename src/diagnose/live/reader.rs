@@ -1,6 +1,6 @@
 //! Asks about many things, several at a time, until time is up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use super::calls::{ApiFuture, Call, List, Listed, Reads};
 use super::recent::Recent;
 use crate::diagnose::call_error::CallError;
 use crate::diagnose::facts::Fetched;
+use crate::sort;
 
 /// Calls in flight at a time: IAM throttles an account at some tens a second.
 const IN_FLIGHT: usize = 8;
@@ -82,7 +83,7 @@ impl<R: Send + Sync + 'static> Reader<R> {
     where
         R: Reads<List<T>>,
     {
-        let keys = Vec::from_iter(BTreeSet::from_iter(keys));
+        let keys = Vec::from_iter(sort::set(keys));
         let ask = |reads: Arc<Recent<R>>, keys| async move { reads.list(keys).await };
         let answers = self.each_by(keys.chunks(T::AT_MOST).map(<[_]>::to_vec), ask);
         let mut all = BTreeMap::new();

@@ -1,12 +1,11 @@
 //! What is remembered of all incidents, for one message about them.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::Incidents;
 use crate::cause::{Cause, Severity};
 use crate::incident::nodes::NodeList;
+use crate::sort;
 use crate::state::{Kind, StateError, Store};
 
 /// One incident of the last days.
@@ -43,7 +42,7 @@ impl Incidents {
     ) -> Result<Vec<IncidentOverview>, StateError> {
         let keys = state.open(Kind::Incident).await?;
         let names = keys.iter().filter_map(|key| key.name_of(Kind::Incident));
-        let names: BTreeSet<String> = names.map(str::to_owned).collect();
+        let names = sort::set(names.map(str::to_owned));
         self.load_keys(state, names, now).await?;
         let known = self.entries().filter(|(_, entry)| {
             entry.is_notified() || entry.cause == Cause::Unrecognised && entry.stands()

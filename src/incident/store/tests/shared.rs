@@ -1,5 +1,7 @@
 //! Many nodes that each show the same.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::incident::shared::{HANDFUL, WITHIN};
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub(super) struct Attempts {
     pub count: u32,
-    last: Option<Timestamp>,
+    pub last: Option<Timestamp>,
 }
 
 impl Attempts {

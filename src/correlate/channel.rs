@@ -110,6 +110,15 @@ impl Channel {
         }
     }
 
+    /// The moments by which it is compared with others.
+    pub(super) fn moments(&mut self) -> impl Iterator<Item = &mut Timestamp> {
+        let lost = self.lost.iter_mut().flat_map(|loss| {
+            let attempts = loss.attempts.iter_mut().map(|(at, _)| at);
+            attempts.chain([&mut loss.first, &mut loss.last])
+        });
+        lost.chain(&mut self.opened)
+    }
+
     /// Whether it was seen lost or open since `begin`.
     pub(super) fn is_of(&self, begin: Timestamp) -> bool {
         let lost = self.lost.as_ref().map(|loss| loss.last);

@@ -7,6 +7,7 @@
 mod attempts;
 mod bounds;
 mod channel;
+mod clock;
 mod explain;
 mod findings;
 mod machine;

@@ -12,7 +12,9 @@ use crate::batch::{Batch, Source};
 use crate::finding::{Finding, Recovered, SourceSummary, Unrecognised};
 use crate::node::{IdSource, Node, NodeId};
 use crate::paste;
-use crate::record::{Host, Hosts, NormalizedRecord, Origin, Reader, Record, first_time};
+use crate::record::{
+    CLOCK_STEP, Host, Hosts, NormalizedRecord, Origin, Reader, Record, first_time,
+};
 use crate::signature::{Kind, Match, Matcher, Signature};
 
 /// What one batch says.
@@ -258,6 +260,9 @@ impl<'e> LogAnalyzer<'e> {
                 .map_or(record.at, |newest| newest.max(record.at)),
         );
         let node = &mut self.nodes[place];
+        if self.complete && record.back >= CLOCK_STEP {
+            node.note_step(record);
+        }
         match found {
             Some(found) => {
                 let signature = found.signature;

@@ -38,6 +38,10 @@ impl Default for Limits {
 /// another batch held.
 const CONTIGUOUS: SignedDuration = SignedDuration::from_millis(100);
 
+/// The agent's processes write to one file some hundred milliseconds out of order; what lies
+/// further back follows a clock that was set, or the end of another file.
+pub(crate) const CLOCK_STEP: SignedDuration = SignedDuration::from_mins(1);
+
 /// The times of a line that no wrapper tells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
@@ -326,9 +330,16 @@ impl<'a> Joiner<'a> {
         self.timed |= head.origin == Origin::File;
         self.orphaned = false;
         let (tags, message) = Tags::split_off(head.body, keep);
+        let before = self.clock;
         let at = match line.times.at {
             Some(at) => at,
             None => self.time(head.stamp.and_then(head::read_stamp), line),
+        };
+        let in_order =
+            head.origin == Origin::File && line.times.at.is_none() && !line.envelope.is_wrapped();
+        let back = match before {
+            Some(before) if in_order && at < before => before.duration_since(at),
+            _ => SignedDuration::ZERO,
         };
         self.dump_depth = if !head.level.is_trouble() && is_dump(message) {
             depth_after(0, message)
@@ -336,7 +347,7 @@ impl<'a> Joiner<'a> {
             0
         };
         let message = without_quotes(self.kept(message));
-        let passes = self.passes(head);
+        let passes = self.passes(head, back);
         if passes {
             self.interleaved_seen = true;
         } else {
@@ -355,6 +366,7 @@ impl<'a> Joiner<'a> {
             machine: line.envelope.machine,
             line: line.number,
             cut: false,
+            back,
             edge: false,
             counted: None,
         };
@@ -382,10 +394,11 @@ impl<'a> Joiner<'a> {
     /// agent's processes write to one file, and now and then a line of one of
     /// them falls between the lines of another's record. One may; an open record
     /// is read as it stands meanwhile.
-    fn passes(&self, head: &head::Head<'_>) -> bool {
+    fn passes(&self, head: &head::Head<'_>, back: SignedDuration) -> bool {
         !self.interleaved_seen
             && head.origin == Origin::File
             && !head.level.is_trouble()
+            && back < CLOCK_STEP
             && self.dump_depth == 0
             && self.open.as_ref().is_some_and(awaits_cause)
     }
@@ -413,6 +426,7 @@ impl<'a> Joiner<'a> {
             machine: line.envelope.machine,
             line: line.number,
             cut: false,
+            back: SignedDuration::ZERO,
             edge: false,
             counted: None,
         }

@@ -14,6 +14,7 @@ mod unwrap;
 
 pub use head::{begins_record, read_stamp};
 pub use hosts::{Host, Hosts};
+pub(crate) use join::CLOCK_STEP;
 pub use join::Limits;
 pub use level::Level;
 pub use normalized::NormalizedRecord;
@@ -26,7 +27,7 @@ pub(crate) use unwrap::{is_foreign, names_agent, without_colours};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
@@ -66,6 +67,10 @@ pub struct Record<'a> {
     /// Its batch ended with it: lines of it may be missing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cut: bool,
+    /// By how much its own time lies before that of the record before it in its file; none
+    /// where an event or a wrapper brought it, which may come late.
+    #[serde(skip)]
+    pub back: SignedDuration,
     /// A line of it ends at the edge of the screen that it was copied from: what
     /// stood behind it is not known.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -174,6 +179,7 @@ impl<'a> Record<'a> {
             machine: self.machine,
             line: self.line,
             cut: self.cut,
+            back: self.back,
             edge: self.edge,
             counted: self.counted,
         }

@@ -1,6 +1,7 @@
 //! Records of one node that mean more together than each alone.
 
 mod causes;
+mod clock;
 mod explain;
 mod over;
 

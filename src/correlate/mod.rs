@@ -11,6 +11,7 @@ mod clock;
 mod explain;
 mod findings;
 mod machine;
+mod messages;
 mod moved;
 mod names;
 mod open;

@@ -84,7 +84,7 @@ fn ends_by_pings(open: &ActiveFault) -> bool {
 
 /// A call that runs out of time is logged at DEBUG alone. A hibernating agent logs no
 /// such ping as this.
-fn may_go_on_unlogged(open: &ActiveFault) -> bool {
+pub(super) fn may_go_on_unlogged(open: &ActiveFault) -> bool {
     let is_cut = matches!(
         open.failure,
         Some(FailureKind::Unsent | FailureKind::RetriesExhausted)

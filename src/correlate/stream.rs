@@ -266,13 +266,16 @@ impl<'e> LogAnalyzer<'e> {
         match found {
             Some(found) => {
                 let signature = found.signature;
+                let by_message = node.note_message(record, signature.id);
                 let effect = node.ingest(&folded, found, file);
                 if effect == Ingested::NoChange && signature.kind == Kind::Benign {
                     self.count_benign(signature);
                 }
-                if let Ingested::Recovered(recovered) = effect {
-                    let recovered = recovered.into_iter().map(|over| (place, over));
-                    self.recovered.extend(recovered);
+                for effect in [by_message, effect] {
+                    if let Ingested::Recovered(recovered) = effect {
+                        let recovered = recovered.into_iter().map(|over| (place, over));
+                        self.recovered.extend(recovered);
+                    }
                 }
             }
             // Without a head it may be anybody's.

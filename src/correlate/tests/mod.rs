@@ -3,6 +3,7 @@
 mod causes;
 mod clock;
 mod explain;
+mod messages;
 mod over;
 
 use std::borrow::Cow;

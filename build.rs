@@ -174,10 +174,13 @@ fn sheets(shared: &str, files: &[(String, String)]) -> Result<String, String> {
          pub(crate) static SHEETS: &[Sheet] = {};\n\
          /// The groups of `shared.toml` that stand in no sheet.\n\
          pub(crate) static DECIDE_OTHERWISE: &[Step] = {};\n\
+         /// Before all other steps.\n\
+         pub(crate) static FIRST: &[Step] = {};\n\
          /// Where live checks find nothing wrong.\n\
          pub(crate) static NOT_OBSERVED: &[Step] = {};\n",
         literal(&sheets),
         literal(&shared.group("decide-otherwise")?.1),
+        literal(&shared.group("first")?.1),
         literal(&shared.group("not-observed")?.1),
     ))
 }

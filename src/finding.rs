@@ -130,6 +130,10 @@ pub struct ErrorDetails {
     /// What the log shows of the machine.
     #[serde(skip_serializing_if = "is_default")]
     pub machine: Machine,
+    /// The text names the node, and only before a silence and a start of the agent: an image may
+    /// have taken the log along.
+    #[serde(skip_serializing_if = "is_default")]
+    pub id_in_doubt: bool,
     /// A client of Session Manager wrote it, on another machine than the node.
     #[serde(skip_serializing_if = "is_default")]
     pub client: bool,

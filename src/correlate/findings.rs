@@ -269,6 +269,7 @@ impl NodeState {
         error_details.machine = self.machine(node);
         error_details.online = self.serves_sessions(&lead);
         error_details.headless = self.headless;
+        error_details.id_in_doubt = node.id_source == IdSource::Text && self.may_be_anothers(&lead);
         error_details.client = lead.role == Some(Role::Client);
         let (mut signatures, mut evidence) = (lead.counts(self.batch), lead.evidence.clone());
         let (mut first, mut last, mut batch) = (lead.first, lead.last, lead.batch);

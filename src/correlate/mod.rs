@@ -248,6 +248,8 @@ impl NodeState {
         self.headless |= record.origin == Origin::Paste;
         if self.named.is_none() {
             self.named = named_in_tags(record);
+        } else if self.resumed.is_some() {
+            self.note_own_id(record);
         }
         self.note_identity(record);
         self.machine = self.machine.and(record.machine);
@@ -315,7 +317,10 @@ impl NodeState {
                 self.version = Some(cut(version, MAX_NAME).to_owned())
                     .filter(|version| version.starts_with(|first: char| first.is_ascii_digit()));
             }
-            Some(Role::ProxyListing) => self.proxy.listing(),
+            Some(Role::ProxyListing) => {
+                self.proxy.listing();
+                self.note_start(record.at);
+            }
             Some(Role::ProxySet) => self.proxy.variable(record),
             Some(Role::OnAzure) => self.on_azure = true,
             Some(Role::Connected) if signature.machine.is_empty() => {
@@ -335,6 +340,7 @@ impl NodeState {
                 self.take_identity(record, &found);
                 self.note_start(record.at);
             }
+            Some(Role::IdentityGivenUp) => self.note_start(record.at),
             Some(Role::SessionStarted) => self.session = self.session.max(Some(record.at)),
             Some(Role::ChannelOpened) => self.channel.opened(record.at),
             Some(Role::ChannelLost) => {
@@ -349,7 +355,6 @@ impl NodeState {
             Some(
                 Role::RegistrationLost
                 | Role::IdentityAttempt
-                | Role::IdentityGivenUp
                 | Role::ProfileRefused
                 | Role::Connected
                 | Role::Renewed

@@ -3,11 +3,15 @@
 use jiff::Timestamp;
 
 use super::channel::Channel;
-use super::names::named_in;
+use super::names::{named_in, named_in_tags};
+use super::open::ActiveFault;
 use super::{BOOT, NodeState, SILENCE};
 use crate::node::NodeId;
-use crate::record::NormalizedRecord;
+use crate::record::{NormalizedRecord, Record};
 use crate::signature::{Match, Role};
+
+/// What the worker writes before it opens its channel.
+const OPENS_CHANNEL: &str = "Setting up websocket for controlchannel for instance: ";
 
 impl NodeState {
     /// Takes note of a record at `at` that is the first after a silence.
@@ -34,9 +38,33 @@ impl NodeState {
         {
             return;
         }
-        let Some(id) = named_in(record) else {
-            return;
+        if let Some(id) = named_in(record) {
+            self.take_id(id, record.at);
+        }
+    }
+
+    /// Takes the id that the agent writes of itself when it opens its channel, or in its tags.
+    pub(super) fn note_own_id(&mut self, record: &Record<'_>) {
+        let of_channel = || {
+            let id = record
+                .message
+                .strip_prefix(OPENS_CHANNEL)?
+                .split(',')
+                .next();
+            NodeId::parse(id?)
         };
+        if let Some(id) = named_in_tags(record).or_else(of_channel) {
+            self.take_id(id, record.at);
+        }
+    }
+
+    /// Whether `open` was logged after a silence and a start of the agent, since which the log
+    /// has not named the node.
+    pub(super) fn may_be_anothers(&self, open: &ActiveFault) -> bool {
+        (self.resumed).is_some_and(|(from, started)| started && open.last >= from)
+    }
+
+    fn take_id(&mut self, id: NodeId, at: Timestamp) {
         match (&self.named, self.resumed) {
             (Some(known), Some((resumed, started))) if *known != id => {
                 // A machine may have an id of EC2 and one of a hybrid node.
@@ -46,12 +74,13 @@ impl NodeState {
                         | (NodeId::Hybrid(_), NodeId::Hybrid(_))
                 );
                 let is_well = self.open.iter().all(|open| open.last >= resumed);
-                if of_a_kind && record.at >= resumed && (started || is_well) {
+                if of_a_kind && at >= resumed && (started || is_well) {
                     self.forget_before(resumed);
                     (self.named, self.resumed) = (Some(id), None);
                 }
             }
             (_, None) => self.named = Some(id),
+            (_, Some((resumed, _))) if at < resumed => {}
             _ => self.resumed = None,
         }
     }

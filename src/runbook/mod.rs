@@ -75,7 +75,7 @@ fn fill_in(sheet: &'static Sheet, situation: &Situation<'_>, now: Option<Timesta
     let view = View::of(situation);
     let mut by_cause = Vec::new();
     let undecided = is_undecided(situation);
-    let steps = if situation.repaired {
+    let mut steps = if situation.repaired {
         view.steps(sheet.repaired)
     } else if situation.fault_state == FaultState::NotObserved {
         view.steps(sheet::NOT_OBSERVED)
@@ -96,6 +96,10 @@ fn fill_in(sheet: &'static Sheet, situation: &Situation<'_>, now: Option<Timesta
             at_fault
         }
     };
+    // What live state has shown it has shown of the machine with that id.
+    if !situation.repaired && situation.confidence != Confidence::Confirmed {
+        steps.splice(0..0, view.steps(sheet::FIRST));
+    }
     Runbook {
         title: title::of(sheet, situation),
         summary: title::summary(sheet, situation),

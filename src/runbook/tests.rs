@@ -520,6 +520,26 @@ fn a_proxy_in_use_comes_before_all_else_that_can_hide_the_metadata_service() {
 }
 
 #[test]
+fn where_an_image_may_have_taken_the_log_along_the_machine_is_to_be_compared_first() {
+    let mut incident = sample::incident(Cause::ImdsDisabled);
+    let begins = |incident: &Incident| {
+        let runbook = advise(incident, &sample::nothing_done());
+        runbook.steps[0]
+            .text
+            .starts_with("Make sure that this is i-0123456789abcdef0: ")
+    };
+    assert!(!begins(&incident));
+    incident.error_details.id_in_doubt = true;
+    for confidence in [Confidence::Likely, Confidence::Undetermined] {
+        incident.confidence = confidence;
+        assert!(begins(&incident), "{confidence}");
+    }
+    // Live state has shown it on that very machine.
+    incident.confidence = Confidence::Confirmed;
+    assert!(!begins(&incident));
+}
+
+#[test]
 fn a_container_has_a_role_of_its_own() {
     for (environment, host, role) in [
         (

@@ -100,6 +100,7 @@ impl<'a> View<'a> {
             Flag::NamesHost => error_details.host.is_some(),
             Flag::Online => error_details.online,
             Flag::Client => error_details.client,
+            Flag::IdInDoubt => error_details.id_in_doubt,
             Flag::Denied => !error_details.denied.is_empty(),
             Flag::ReasonMissing => error_details.reason.is_none(),
             Flag::Explicit => error_details.denied.iter().any(|one| one.explicit),

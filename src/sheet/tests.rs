@@ -19,6 +19,7 @@ fn steps(sheet: &Sheet) -> impl Iterator<Item = &'static Step> {
     (sheet.steps.iter().chain(sheet.repaired).chain(sheet.verify))
         .chain(faults)
         .chain(decide)
+        .chain(FIRST)
 }
 
 fn templates(sheet: &Sheet) -> impl Iterator<Item = Template> {

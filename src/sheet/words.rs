@@ -46,6 +46,8 @@ closed_names! {
         KeyUnusable = "key-unusable",
         /// A client of Session Manager wrote it, on another machine than the node.
         Client = "client",
+        /// The log names the node before a silence and a start of the agent, and not since.
+        IdInDoubt = "id-in-doubt",
         /// Sessions work by the same log: the node is online.
         Online = "online",
         /// The log names a denied call.

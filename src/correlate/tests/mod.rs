@@ -4,6 +4,7 @@ mod causes;
 mod clock;
 mod explain;
 mod messages;
+mod moved;
 mod over;
 
 use std::borrow::Cow;

@@ -4,7 +4,7 @@
 //! A file may also be several that were put together, the newest first, or the same twice.
 //! Then time alone tells what came first; so a step counts only where its length shows what it is.
 
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::NodeState;
@@ -84,5 +84,5 @@ fn repeats_an_hour(record: &Record<'_>) -> bool {
     !record.level.is_trouble()
         && record.back >= MOST_OF_AN_HOUR
         && before.div_euclid(HOUR) == record.at.as_second().div_euclid(HOUR)
-        && matches!(TimeZone::UTC.to_datetime(record.at).hour(), 23 | 0..=3)
+        && matches!(Offset::UTC.to_datetime(record.at).hour(), 23 | 0..=3)
 }

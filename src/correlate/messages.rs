@@ -26,14 +26,10 @@ enum Work {
 impl NodeState {
     /// Ends what a `record` of work in hand, which `signature` recognised, shows to be over.
     pub(super) fn note_message(&mut self, record: &Record<'_>, signature: &str) -> Ingested {
-        let is_before = |open: &ActiveFault| record.at.duration_since(open.last) >= RUNS_ON;
-        let work = match self.open.iter().any(is_before) {
-            true => work(record),
-            false => None,
-        };
-        let Some(work) = work else {
+        let Some(work) = work(record) else {
             return Ingested::NoChange;
         };
+        let is_before = |open: &ActiveFault| record.at.duration_since(open.last) >= RUNS_ON;
         let is_over = |open: &ActiveFault| is_before(open) && kept_away(open, work);
         self.close(record.at, signature, &is_over)
     }
@@ -43,17 +39,20 @@ impl NodeState {
 /// time of its run behind its id: `b3e80509-….2020-08-16T19-43-15.034Z`.
 fn work(record: &Record<'_>) -> Option<Work> {
     let mut tags = record.tags.iter();
-    let (worker, id) = (tags.next()?, tags.next()?);
+    let work = match tags.next()? {
+        "ssm-session-worker" => Work::Session,
+        "ssm-document-worker" => Work::Command,
+        _ => return None,
+    };
+    let id = tags.next()?;
     let last = id.rsplit('-').next()?;
-    let is_word = last.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    match worker {
+    let is_id = match work {
         // `alice-0a1b2c3d4e5f67890`
-        "ssm-session-worker" if last.len() >= 17 && is_word => Some(Work::Session),
-        "ssm-document-worker" if id.len() == 36 && last.len() == 12 && is_word => {
-            Some(Work::Command)
-        }
-        _ => None,
-    }
+        Work::Session => last.len() >= 17,
+        Work::Command => id.len() == 36 && last.len() == 12,
+    };
+    let is_word = last.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_id && is_word).then_some(work)
 }
 
 /// Whether `open` would have kept the message of `work` from the agent. A failed health ping is

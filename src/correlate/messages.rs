@@ -26,6 +26,9 @@ enum Work {
 impl NodeState {
     /// Ends what a `record` of work in hand, which `signature` recognised, shows to be over.
     pub(super) fn note_message(&mut self, record: &Record<'_>, signature: &str) -> Ingested {
+        if self.open.is_empty() {
+            return Ingested::NoChange;
+        }
         let Some(work) = work(record) else {
             return Ingested::NoChange;
         };
@@ -38,6 +41,11 @@ impl NodeState {
 /// The work that `record` is of. A schedule's document, which runs without a message, has the
 /// time of its run behind its id: `b3e80509-….2020-08-16T19-43-15.034Z`.
 fn work(record: &Record<'_>) -> Option<Work> {
+    // As most records are.
+    if record.tags.begin_with("[ssm-agent-worker]") || record.tags.begin_with("[amazon-ssm-agent]")
+    {
+        return None;
+    }
     let mut tags = record.tags.iter();
     let work = match tags.next()? {
         "ssm-session-worker" => Work::Session,

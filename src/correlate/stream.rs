@@ -266,17 +266,13 @@ impl<'e> LogAnalyzer<'e> {
         match found {
             Some(found) => {
                 let signature = found.signature;
-                let by_message = node.note_message(record, signature.id);
+                let over = node.note_message(record, signature.id);
                 let effect = node.ingest(&folded, found, file);
                 if effect == Ingested::NoChange && signature.kind == Kind::Benign {
                     self.count_benign(signature);
                 }
-                for effect in [by_message, effect] {
-                    if let Ingested::Recovered(recovered) = effect {
-                        let recovered = recovered.into_iter().map(|over| (place, over));
-                        self.recovered.extend(recovered);
-                    }
-                }
+                self.note_recovered(place, over);
+                self.note_recovered(place, effect);
             }
             // Without a head it may be anybody's.
             None if record.level.is_trouble() && record.origin != Origin::Paste => {
@@ -298,6 +294,13 @@ impl<'e> LogAnalyzer<'e> {
                     .as_ref()
                     == found
         })
+    }
+
+    fn note_recovered(&mut self, place: usize, effect: Ingested) {
+        if let Ingested::Recovered(recovered) = effect {
+            let recovered = recovered.into_iter().map(|over| (place, over));
+            self.recovered.extend(recovered);
+        }
     }
 
     fn count_benign(&mut self, signature: &'e Signature) {

@@ -330,16 +330,15 @@ impl<'a> Joiner<'a> {
         self.timed |= head.origin == Origin::File;
         self.orphaned = false;
         let (tags, message) = Tags::split_off(head.body, keep);
-        let before = self.clock;
-        let at = match line.times.at {
-            Some(at) => at,
-            None => self.time(head.stamp.and_then(head::read_stamp), line),
-        };
-        let in_order =
-            head.origin == Origin::File && line.times.at.is_none() && !line.envelope.is_wrapped();
-        let back = match before {
-            Some(before) if in_order && at < before => before.duration_since(at),
-            _ => SignedDuration::ZERO,
+        let (at, back) = match line.times.at {
+            Some(at) => (at, SignedDuration::ZERO),
+            None => {
+                let in_order = head.origin == Origin::File && !line.envelope.is_wrapped();
+                let before = self.clock.filter(|_| in_order);
+                let at = self.time(head.stamp.and_then(head::read_stamp), line);
+                let back = before.map_or(SignedDuration::ZERO, |it| it.duration_since(at));
+                (at, back.max(SignedDuration::ZERO))
+            }
         };
         self.dump_depth = if !head.level.is_trouble() && is_dump(message) {
             depth_after(0, message)

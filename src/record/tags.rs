@@ -89,6 +89,11 @@ impl<'a> Tags<'a> {
         self.iter().last()
     }
 
+    /// Whether their text begins so.
+    pub fn begin_with(&self, text: &str) -> bool {
+        self.text.starts_with(text)
+    }
+
     /// Whether the last one is one of `tags`, without a look at those before it.
     pub fn end_with_any(&self, tags: &[&str]) -> bool {
         let text = self.text.trim_ascii_end();

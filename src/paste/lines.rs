@@ -16,7 +16,9 @@ use super::marks::{
 };
 use super::wrap::Wrap;
 use super::{Beginning, Kind, Line};
-use crate::record::{Level, Opening, is_agent_tag, is_foreign, opening, read_stamp, without_tags};
+use crate::record::{
+    Level, Opening, is_agent_tag, is_foreign, is_heading, opening, read_stamp, without_tags,
+};
 
 /// What is left of a head: date, time, level, each in the form in which people
 /// leave it.
@@ -188,6 +190,7 @@ fn ends_in_stamp(line: &str) -> bool {
 fn is_own_line(line: &str) -> bool {
     let text = line.trim_start();
     line.starts_with(['\t', '<', '{', '}'])
+        || is_heading(line)
         || ["caused by:", "status code:", "#011", "goroutine ", "<"]
             .iter()
             .any(|start| text.starts_with(start))
@@ -285,6 +288,12 @@ impl<'p, B: Fn(&str) -> Option<Beginning>> Paste<'p, B> {
                 all.push(own(body, kind));
                 open = Some(line);
                 depth = 0;
+                continue;
+            }
+            let named = |rest, _: &[Mark]| is_heading(rest).then_some(rest);
+            if let Some((heading, _)) = strip(&line.text, named) {
+                all.push(own(heading, Kind::Line));
+                open = None;
                 continue;
             }
             let text = match open {

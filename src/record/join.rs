@@ -11,7 +11,7 @@ use super::head;
 use super::hosts::{self, Host};
 use super::level::Level;
 use super::text::{after_byte, trimmed_start};
-use super::unwrap::{Envelope, Producer, Steps, zone_between};
+use super::unwrap::{Envelope, Producer, Steps, is_bare, zone_between};
 use super::{Origin, Record, Tags};
 use crate::state::pairs::is_default;
 
@@ -160,7 +160,7 @@ impl<'a> Joiner<'a> {
     /// Whether the open record, which came in no wrapper, quotes the agent's users:
     /// what looks like a wrapper then is a part of the quotation.
     pub(super) fn quotes_users(&self) -> bool {
-        self.dump_depth > 0 && self.steps == Steps::default()
+        self.dump_depth > 0 && is_bare(&self.steps)
     }
 
     /// Names the host whose records these are.

@@ -22,7 +22,7 @@ pub use opening::{Opening, first_time, opening};
 pub use reader::{Reader, records};
 pub use tags::{Tags, begins_with_tag, is_agent_tag, without_tags};
 pub use text::{cut, fold, lines, without_last};
-pub(crate) use unwrap::{is_foreign, names_agent, without_colours};
+pub(crate) use unwrap::{is_foreign, is_heading, names_agent, without_colours};
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -11,8 +11,8 @@ use super::hosts::{Host, Hosts};
 use super::join::{Joiner, Line, Shown, Times, is_cause};
 use super::text::{lines, without_last};
 use super::unwrap::{
-    self, Context, Envelope, Known, Opened, Producer, Steps, is_foreign, is_host, names_agent,
-    without_colours,
+    self, Context, Envelope, Known, Opened, Producer, Steps, heading, is_foreign, is_host,
+    names_agent, without_colours,
 };
 use super::{Level, Origin, Record};
 use crate::node::NodeId;
@@ -46,6 +46,10 @@ pub struct Reader<'a> {
     last_named: (Option<Box<str>>, Option<Box<str>>),
     #[serde(skip)]
     last_place: usize,
+    /// What stands above the lines that come, of another file or host than before: in one
+    /// text, for no stream goes on below it in a later batch.
+    #[serde(skip)]
+    heading: Option<Box<Envelope<'static>>>,
     #[serde(skip_serializing_if = "is_default")]
     timed: bool,
     /// The lines so far end with those of another program than the agent.
@@ -83,6 +87,7 @@ impl Default for Reader<'_> {
             last: 0,
             last_named: (None, None),
             last_place: 0,
+            heading: None,
             timed: false,
             others: false,
             lines: 0,
@@ -155,6 +160,7 @@ impl<'a> Reader<'a> {
         timed: bool,
         mut each: impl FnMut(&Record<'a>),
     ) {
+        self.heading = None;
         self.timed |= timed;
         let joiners = self.joiners.iter_mut();
         joiners
@@ -229,6 +235,7 @@ impl<'a> Reader<'a> {
             last,
             last_named: (None, None),
             last_place: 0,
+            heading: self.heading,
             timed: self.timed,
             others: self.others,
             lines: self.lines,
@@ -278,7 +285,7 @@ impl<'a> Reader<'a> {
         self.lines += 1;
         let line = Line {
             text: line,
-            envelope: &unwrap::NONE,
+            envelope: self.heading.as_deref().unwrap_or(&unwrap::NONE),
             times: &Times { at, received },
             number: self.lines,
             is_event: false,
@@ -355,15 +362,31 @@ impl<'a> Reader<'a> {
     {
         let line = without_last(line, b'\r');
         let times = within.times;
-        if is_cause(line) && !within.outer.is_wrapped() {
+        if is_cause(line) && self.heading.is_none() && !within.outer.is_wrapped() {
             self.others |= !self.joiners[self.last].cause(line, times.at, keep);
             return;
         }
+        let mut above = None;
+        if within.depth == 0 {
+            if let Some(heading) = heading(line)
+                && !self.joiners[self.last].quotes_users()
+            {
+                self.last = self.place(&heading).unwrap_or(self.last);
+                self.heading = Some(Box::new(heading));
+                return;
+            }
+            above = self.heading.take();
+        }
+        let outer = above.as_deref().unwrap_or(within.outer);
+        let depth = within.depth + usize::from(above.is_some());
         let mut opened = None;
-        self.open_into(line, within.outer, within.depth, &mut opened);
+        self.open_into(line, outer, depth, &mut opened);
         match &mut opened {
-            Some(opened) => self.take_opened(opened, keep, within.depth, times, each),
-            None => self.deliver(line, keep, within.outer, times, is_event, each),
+            Some(opened) => self.take_opened(opened, keep, depth, times, each),
+            None => self.deliver(line, keep, outer, times, is_event, each),
+        }
+        if above.is_some() {
+            self.heading = above;
         }
     }
 

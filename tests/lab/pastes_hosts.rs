@@ -8,12 +8,14 @@ use super::cases::{Case, cases};
 use super::copied::{FORMS, WAYS, Way};
 use super::pastes::pasted_of;
 use super::shapes::source;
-use super::verdict::{Actionable, actionable, assert_none, fixture, summary};
+use super::verdict::{Actionable, actionable, assert_none, fixture, optional_fixture, summary};
 use super::wrappers::WRAPPERS;
-use super::wrapping::{Log, OTHER, STREAM, interleaved, log, of_node, only, wrapped};
+use super::wrapping::{
+    HYBRID, Log, OTHER, OTHER_HYBRID, STREAM, interleaved, log, of_node, only, wrapped,
+};
 
 /// Prefixes as people paste them, each with the host or its id.
-const PREFIXES: [&str; 8] = [
+const PREFIXES: [&str; 10] = [
     "syslog, RFC 3164",
     "rsyslog, ISO date",
     "journalctl -o short-iso",
@@ -22,6 +24,8 @@ const PREFIXES: [&str; 8] = [
     "Filebeat",
     "CRI in an object",
     "Vector",
+    "grep -r",
+    "pdsh",
 ];
 
 /// Of these the objects of shippers, whose quotation marks a copy may change.
@@ -140,6 +144,10 @@ const LOSING: [&str; 24] = [
     "time masked",
 ];
 
+/// What a client prints, and in what nobody looks for a host or a file before the line.
+const CLIENTS: [&str; 2] = ["grep -r", "pdsh"];
+const AROUND: [&str; 3] = ["aws logs tail", "gh run view", "quoted columns"];
+
 /// Of these what breaks no line: it names one node for all, or escapes them.
 const WHOLE: [&str; 9] = [
     "awslogs get",
@@ -154,9 +162,14 @@ const WHOLE: [&str; 9] = [
 ];
 
 /// How both hosts may be called.
-const NAMES: [[&str; 3]; 2] = [
-    ["ip-10-0-1-20", "ip-10-0-1-20.ec2.internal", STREAM],
-    ["ip-10-0-1-21", "ip-10-0-1-21.ec2.internal", OTHER],
+const NAMES: [[&str; 4]; 2] = [
+    ["ip-10-0-1-20", "ip-10-0-1-20.ec2.internal", STREAM, HYBRID],
+    [
+        "ip-10-0-1-21",
+        "ip-10-0-1-21.ec2.internal",
+        OTHER,
+        OTHER_HYBRID,
+    ],
 ];
 
 #[test]
@@ -174,7 +187,8 @@ fn a_form_that_says_whose_lines_it_holds_keeps_the_verdict_of_each() {
             if false_alarm(pair.cases, &reading) {
                 wrong.push(format!("{place}: falsely says {:?}", summary(&reading)));
             }
-            let is_lost = OBJECTS.contains(&prefix) && QUOTING.contains(&way.name);
+            let is_lost = OBJECTS.contains(&prefix) && QUOTING.contains(&way.name)
+                || CLIENTS.contains(&prefix) && AROUND.contains(&way.name);
             let each = pair.cases.into_iter().zip(NAMES);
             for (case, names) in each.filter(|_| !is_lost) {
                 let its = only(&reading, &names);
@@ -246,6 +260,78 @@ fn a_form_that_loses_the_hosts_raises_no_false_alarm() {
             if false_alarm([case, next], &reading) {
                 let place = format!("{} and {} ({})", case.name, next.name, way.name);
                 wrong.push(format!("{place}: falsely says {:?}", summary(&reading)));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// What tail and Ansible write above the lines of a host.
+const HEADINGS: [fn(&str) -> String; 3] = [
+    |host| format!("==> {host}/amazon-ssm-agent.log <=="),
+    |host| format!("==> /mnt/{host}/var/log/amazon/ssm/amazon-ssm-agent.log <=="),
+    |host| format!("{host} | CHANGED | rc=0 >>"),
+];
+
+#[test]
+fn lines_below_a_heading_keep_the_verdict_of_their_host() {
+    let all = all();
+    let mut wrong = Vec::new();
+    for pair in pairs(&all) {
+        let [one, other] = &pair.logs;
+        let heading = HEADINGS[pair.number % HEADINGS.len()];
+        let both = NAMES.into_iter().zip([one, other]);
+        let both: String = both
+            .map(|([_, host, ..], log)| format!("{}\n{}\n", heading(host), text(log)))
+            .collect();
+        let reading = pasted(&both);
+        for ((log, case), names) in [one, other].into_iter().zip(pair.cases).zip(NAMES) {
+            let alone = summary(&pasted(&text(log)));
+            let says = of_node(&reading, &names);
+            if says != alone {
+                wrong.push(format!("{}: {says:?} in place of {alone:?}", case.name));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// The agent's log and errors.log, as grep and tail show them.
+#[test]
+fn files_of_one_host_are_read_as_one() {
+    let mut wrong = Vec::new();
+    for case in all() {
+        let log = read(&case);
+        let errors = optional_fixture(&format!("{}/{}.err", case.folder, case.name));
+        let folders = [
+            "/var/log/amazon/ssm/",
+            "",
+            "C:\\ProgramData\\Amazon\\SSM\\Logs\\",
+        ];
+        let plain = summary(&pasted(&format!("{log}{errors}")));
+        for folder in folders {
+            let files = [("errors.log.1", &errors), ("amazon-ssm-agent.log", &log)];
+            let tail = files.map(|(file, text)| format!("==> {folder}{file} <==\n{text}\n"));
+            let grep = files.map(|(file, text)| {
+                let lines = text.lines();
+                lines
+                    .map(|line| format!("{folder}{file}:{line}\n"))
+                    .collect()
+            });
+            let joined = summary(&pasted(&format!("{errors}{log}")));
+            for (form, [errors, log]) in [("tail", tail), ("grep", grep)] {
+                for (order, says, plain) in [
+                    ("last", pasted(&format!("{log}{errors}")), &plain),
+                    ("first", pasted(&format!("{errors}{log}")), &joined),
+                ] {
+                    if summary(&says) != *plain {
+                        let says = summary(&says);
+                        wrong.push(format!(
+                            "{} by {form} in {folder}, errors.log {order}: {says:?} in place of {plain:?}",
+                            case.name
+                        ));
+                    }
+                }
             }
         }
     }

@@ -37,7 +37,7 @@ const ID: (bool, bool) = (false, true);
 const BOTH: (bool, bool) = (true, true);
 
 /// Wrappers around each line by itself.
-pub(crate) const WRAPPERS: [Wrapper; 55] = [
+pub(crate) const WRAPPERS: [Wrapper; 60] = [
     wrapper("syslog, RFC 3164", HOST, |p| {
         let time = p.at.strftime("%b %e %H:%M:%S");
         let priority = ["<30>", ""][p.seed % 2];
@@ -526,6 +526,29 @@ pub(crate) const WRAPPERS: [Wrapper; 55] = [
         let record = object(p.seed, &[("log", json!(p.text)), ("host", json!(p.host))]);
         let tag = ["\"ssm.agent\",", ""][p.seed % 2];
         vec![format!("[{tag}{},{record}]", p.at.as_second())]
+    }),
+    wrapper("grep -r", HOST, |p| {
+        let file = ["amazon-ssm-agent.log", "ssm.log"][p.form % 2];
+        vec![format!("/mnt/{}/var/log/{file}:{}", p.host, p.text)]
+    }),
+    wrapper("grep -n of directories", ID, |p| {
+        let folder = ["", "/var/log/amazon/ssm"][p.form % 2];
+        let line = p.seed;
+        vec![format!(
+            "{}{folder}/amazon-ssm-agent.log:{line}:{}",
+            p.id, p.text
+        )]
+    }),
+    wrapper("pdsh", HOST, |p| vec![format!("{}: {}", p.host, p.text)]),
+    wrapper("Ansible, a line each", HOST, |p| {
+        vec![format!("{} | CHANGED | rc=0 | (stdout) {}", p.host, p.text)]
+    }),
+    wrapper("Loki, labels", HOST, |p| {
+        let label = ["instance", "node", "nodename"][p.form % 3];
+        let host = [p.host.to_owned(), format!("{}:9080", p.host)][p.seed / 3 % 2].clone();
+        let labels =
+            json!({label: host, "job": "ssm", "filename": "/var/log/amazon/ssm/errors.log"});
+        one(p, &[("labels", labels), ("line", json!(p.text))])
     }),
     wrapper("podman logs --names", HOST, |p| {
         vec![format!("{} {}", p.host, p.text)]

@@ -17,8 +17,8 @@ use super::wrappers::{Piece, WRAPPERS, Wrapper};
 
 pub(crate) const STREAM: &str = "i-0123456789abcdef0";
 pub(crate) const OTHER: &str = "i-0fedcba9876543210";
-const HYBRID: &str = "mi-0123456789abcdef0";
-const OTHER_HYBRID: &str = "mi-0fedcba9876543210";
+pub(crate) const HYBRID: &str = "mi-0123456789abcdef0";
+pub(crate) const OTHER_HYBRID: &str = "mi-0fedcba9876543210";
 
 /// Lines with the times at which a shipper took them up.
 pub(crate) type Log = Vec<(String, Timestamp)>;
@@ -387,9 +387,13 @@ fn rounds() -> Range<usize> {
 }
 
 /// What a client prints goes through no shipper.
-const CLIENTS: [&str; 5] = [
+const CLIENTS: [&str; 9] = [
     "aws logs --output text",
     "stern",
+    "grep -r",
+    "grep -n of directories",
+    "pdsh",
+    "Ansible, a line each",
     "podman logs --names",
     "Papertrail's archive",
     "quoted columns",

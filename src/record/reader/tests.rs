@@ -286,3 +286,54 @@ fn the_first_time_is_found_through_wrappers() {
     }
     assert_eq!(first_time("Nov 23 04:19:04 h amazon-ssm-agent[1]: x"), None);
 }
+
+/// Each record's host and text.
+fn by_host(text: &str) -> Vec<(String, String)> {
+    let of = |record: &Record<'_>| {
+        let host = record.host.as_deref();
+        let id = host
+            .and_then(|host| host.id.as_ref())
+            .map(ToString::to_string);
+        let name = host
+            .and_then(|host| host.name.as_deref())
+            .map(str::to_owned);
+        (id.or(name).unwrap_or_default(), record.flat().into_owned())
+    };
+    records(text).iter().map(of).collect()
+}
+
+fn of(host: &str, text: &str) -> (String, String) {
+    (host.to_owned(), text.to_owned())
+}
+
+#[test]
+fn lines_below_a_heading_are_its_hosts_until_the_next_one() {
+    let text = "==> web1/amazon-ssm-agent.log <==\n\
+                2024-11-04 10:00:07.0137 ERROR [Registrar] a\n\
+                caused by: b\n\n\
+                ==> web2/amazon-ssm-agent.log <==\n\
+                caused by: nobody's\n\
+                2024-11-04 10:00:08.0137 INFO [MDSInteractor] Sending reply {\n\
+                ==> web3/amazon-ssm-agent.log <==\n\
+                {\"log\": \"2024-11-04 10:00:08 ERROR [Registrar] quoted\"}\n\
+                }\n\
+                ==> /var/log/amazon/ssm/errors.log <==\n\
+                2024-11-04 10:00:09.0137 ERROR [Registrar] c\n\
+                web1 | CHANGED | rc=0 >>\n\
+                2024-11-04 10:00:10.0137 ERROR [Registrar] d\n\
+                Nov  4 10:00:11 ip-10-0-0-3 amazon-ssm-agent[1]: 2024-11-04 10:00:11 ERROR [Registrar] e";
+    let mut found = by_host(text);
+    found.sort_by_key(|(_, text)| text.clone());
+    let quoted = "Sending reply { ==> web3/amazon-ssm-agent.log <== {\"log\": \"2024-11-04 10:00:08 ERROR [Registrar] quoted\"} }";
+    assert_eq!(
+        found,
+        [
+            of("web2", quoted),
+            of("web1", "a caused by: b"),
+            // What names no host is the first one's.
+            of("web1", "c"),
+            of("web1", "d"),
+            of("ip-10-0-0-3", "e"),
+        ]
+    );
+}

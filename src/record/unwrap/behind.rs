@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 
 use super::own_head::{self, LONGEST, is_event, is_opening};
-use super::{Context, Envelope, Opened, Step, has_clock, path_hash, syslog};
+use super::{Context, Envelope, Opened, Step, Wrapper, file, has_clock, path_hash, prefix, syslog};
 
 pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a>> {
     let end = match own_head::find(line) {
         Some(head) => match syslogs_head(&line[..head], line, context) {
             Some(start) if line[..start].ends_with(is_opening) => return None,
-            start => start.unwrap_or(head),
+            start => (start.or_else(|| hosts_head(&line[..head], line, context))).unwrap_or(head),
         },
         None => same_prefix(line, context)?,
     };
@@ -70,6 +70,18 @@ fn syslogs_head(prefix: &str, line: &str, context: &Context<'_>) -> Option<usize
     })
 }
 
+/// Where the last word of `prefix` begins, if it names a host or the file.
+fn hosts_head(prefix: &str, line: &str, context: &Context<'_>) -> Option<usize> {
+    let words = prefix.trim_ascii_end();
+    let start = words.rfind(|c: char| c.is_ascii_whitespace())? + 1;
+    let is_named = |wrapper: Wrapper| {
+        let opened = wrapper(&line[start..], context).map(|opened| opened.envelope);
+        opened.is_some_and(|it| it.host.is_some() || it.id.is_some())
+    };
+    let is_one = words.ends_with([':', '-']) && (is_named(prefix::open) || is_named(file::open));
+    is_one.then_some(start)
+}
+
 /// Where the prefix ends behind which a record of this stream came.
 fn same_prefix(line: &str, context: &Context<'_>) -> Option<usize> {
     if context.known.is_empty() {
@@ -101,6 +113,26 @@ mod tests {
     use super::*;
 
     const HEAD: &str = "2026-11-23 04:19:04.1850 ERROR [Registrar] x";
+
+    #[test]
+    fn a_host_or_a_file_right_before_the_head_is_left() {
+        let known = Known::default();
+        let context = Context {
+            known: &known,
+            depth: 0,
+        };
+        for (prefix, left) in [
+            ("==> amazon-ebs.web: ", "amazon-ebs.web: "),
+            ("bq. web1: ", "web1: "),
+            ("build\tweb1/ssm.log:", "web1/ssm.log:"),
+            ("build\tssm.log:", ""),
+            ("[build] stdout: ", ""),
+        ] {
+            let line = format!("{prefix}{HEAD}");
+            let text = open(&line, &context).map(|it| it.text);
+            assert_eq!(text.as_deref(), Some(&*format!("{left}{HEAD}")), "{line}");
+        }
+    }
 
     #[test]
     fn syslogs_head_is_left_to_name_the_host() {
@@ -154,7 +186,7 @@ mod tests {
             "2026-11-23 04:19:04,185 - ssm.relay - INFO - ",
             "INFO:ssm.relay:",
             "[Container] 2026/11/23 04:19:04.185462 ",
-            "==> amazon-ebs.web: ",
+            "==> amazon: ",
             "module.a.aws_instance.web[0] (local-exec): ",
             "CEF:0|Amazon|SSM Agent|3.3|100|log|5|dvchost=web-1 msg=",
             "LEEF:1.0|Amazon|SSM Agent|3.3|100|sev=5\tmsg=",
@@ -166,7 +198,7 @@ mod tests {
             let later = prefix.replace("04:19:04", "04:19:05");
             let cause = format!("{later}caused by: EOF");
             assert_eq!(opened(&cause, &known), None, "{prefix}");
-            known.learn(&[step(11, steps[0]), 0, 0, 0]);
+            known.learn(&[step(12, steps[0]), 0, 0, 0]);
             let text = opened(&cause, &known).map(|it| it.0);
             assert_eq!(text.as_deref(), Some("caused by: EOF"), "{prefix}");
             assert_eq!(opened("a: caused by: EOF", &known), None, "{prefix}");

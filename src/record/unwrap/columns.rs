@@ -152,7 +152,7 @@ mod tests {
             assert_eq!(opened(&cause, &known), None, "{before}");
             let first = format!("{before}2026-11-23 04:19:04.1850 ERROR x{after}");
             let steps = opened(&first, &known).expect("a row").envelope.steps;
-            known.learn(&[step(10, steps[0]), 0, 0, 0]);
+            known.learn(&[step(11, steps[0]), 0, 0, 0]);
             let text = opened(&cause, &known).map(|it| it.text);
             assert_eq!(text.as_deref(), Some("\tcaused by: EOF"), "{before}");
             assert_eq!(opened("a,b", &known), None);

@@ -189,11 +189,13 @@ impl<'a> Scope<'a> {
             | "MachineName" => self.named_host(3, own),
             "host" if parent == "kubernetes" => self.named_host(3, own),
             "name" if matches!(parent, "k8s.node" | "node") => self.named_host(3, own),
-            "hostname" | "name" if parent == "agent" => self.named_host(1, own),
+            "hostname" | "name" if parent == "agent" => self.named_host(0, own),
             "host" | "hostname" | "Hostname" | "host_name" | "hostName" | "HostName" => {
                 self.named_host(2, own);
             }
             "name" if parent == "host" => self.named_host(2, own),
+            // Labels of Prometheus and Loki.
+            "instance" | "node" | "nodename" => self.named_host(1, || without_port(own())),
             "name" if parent == "process" => self.program = Some(own()),
             "program" | "programname" | "appname" | "app_name" => self.program = Some(own()),
             "SYSLOG_IDENTIFIER" | "ident" => {
@@ -452,6 +454,15 @@ impl<'a> Walk<'_, 'a> {
             }
             scope.best = Some((rank, self.path, without_blank(plain)));
         }
+    }
+}
+
+/// `web1` of `web1:9100`.
+fn without_port(instance: Cow<'_, str>) -> Cow<'_, str> {
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    match instance.split_once(':').filter(|(_, port)| is_port(port)) {
+        Some((host, _)) => Cow::Owned(host.to_owned()),
+        None => instance,
     }
 }
 

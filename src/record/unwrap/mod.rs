@@ -11,6 +11,7 @@ mod colours;
 mod columns;
 mod cri;
 mod embedded;
+mod file;
 mod fluentbit;
 mod json;
 mod logfmt;
@@ -27,6 +28,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use colours::without_colours;
+pub(crate) use file::is_heading;
+pub(super) use file::{heading, is_bare};
 pub(super) use program::Producer;
 pub(crate) use program::{is_foreign, names_agent};
 pub(super) use stamp::{Stamp, zone_between};
@@ -37,7 +40,7 @@ use super::text::without_last;
 use crate::machine::Machine;
 
 /// Tried in this order on a line that does not begin as the agent's own do.
-const WRAPPERS: [Wrapper; 12] = [
+const WRAPPERS: [Wrapper; 13] = [
     json::open,
     cri::open,
     octet::open,
@@ -48,6 +51,7 @@ const WRAPPERS: [Wrapper; 12] = [
     prefix::open,
     windows::open,
     embedded::open,
+    file::open,
     columns::open,
     behind::open,
 ];
@@ -56,7 +60,13 @@ const WRAPPERS: [Wrapper; 12] = [
 const LISTED: usize = WRAPPERS.len() - 1;
 
 /// Those of them in which lines may come without a time near their start.
-const TIMELESS: [Step; 4] = [step(6, 0), step(7, 0), step(10, 0), step(11, 0)];
+const TIMELESS: [Step; 5] = [
+    step(6, 0),
+    step(7, 0),
+    step(10, 0),
+    step(11, 0),
+    step(12, 0),
+];
 
 /// Takes one wrapper off a line; `None` where it is none.
 type Wrapper = for<'a> fn(&'a str, &Context<'_>) -> Option<Opened<'a>>;
@@ -290,7 +300,17 @@ pub(super) fn may_be_wrapped(line: &str, known: &Known) -> bool {
         // What most records of several lines go on with.
         [b'c' | b's', ..] if line.starts_with("caused ") || line.starts_with("status ") => false,
         [
-            b'A'..=b'Z' | b'a'..=b'z' | b'=' | b'@' | b'#' | b'+' | 0x80..,
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'/'
+            | b'\\'
+            | b'.'
+            | b'~'
+            | b'='
+            | b'@'
+            | b'#'
+            | b'+'
+            | 0x80..,
             ..,
         ] => may_be_prefixed(line.as_bytes(), known),
         _ => false,

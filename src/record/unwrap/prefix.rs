@@ -1,10 +1,15 @@
 //! The name of a container in front of its lines: `kubectl logs --prefix`
 //! (`[pod/NAME/CONTAINER] …`), stern (`POD CONTAINER …`), `docker compose logs`
-//! and `docker service logs` (`NAME  | …`).
+//! and `docker service logs` (`NAME  | …`); that of a host, as pdsh and ClusterShell
+//! (`NAME: …`), Ansible (`NAME | CHANGED | rc=0 | (stdout) …`) and Fabric
+//! (`[NAME] out: …`) write it.
 
 use std::borrow::Cow;
 
-use super::{Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, reads};
+use super::program::Producer;
+use super::{
+    Context, Envelope, Opened, Reads, Step, begins_record, begins_wrapped, is_host, reads,
+};
 
 /// No name is longer, with those around it.
 const LONGEST: usize = 200;
@@ -17,17 +22,28 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
         let names = &bracketed[..end];
         let pod = names.strip_prefix("pod/").unwrap_or(names);
         let pod = pod.split(['/', ' ']).next()?;
-        return line_of((PLACE, pod), behind(end + 2), context)
-            .filter(|_| names.split(' ').all(is_name));
+        let text = behind(end + 2);
+        let text = text.strip_prefix("out: ").unwrap_or(text);
+        return line_of((PLACE, pod), text, context).filter(|_| names.split(' ').all(is_name));
     }
     if let Some((name, _)) = start.split_once("| ") {
         let host = name.trim_end();
+        if let Some((result, text)) = line.split_once(" | (stdout) ")
+            && ansible_host(result) == Some(host)
+        {
+            return line_of((PLACE + 5, host), text, context);
+        }
         return line_of((PLACE + 1, host), behind(name.len() + 1), context)
             .filter(|_| is_name(host));
     }
     let (first, rest) = start.split_once(' ')?;
-    // `podman logs --names`.
     let behind = &line[first.len() + 1..];
+    if let Some(host) = first.strip_suffix(':') {
+        return is_machine(host)
+            .then(|| line_of((PLACE + 6, host), behind, context))
+            .flatten();
+    }
+    // `podman logs --names`.
     if is_name(first)
         && first.contains(['-', '_'])
         && (begins_record(behind) || begins_wrapped(behind) || context.known.has(PLACE + 4))
@@ -62,11 +78,35 @@ fn line_of<'a>(
     context: &Context<'_>,
 ) -> Option<Opened<'a>> {
     let is_line = context.known.has(path) || reads(text, &context.deeper()) == Some(Reads::Record);
-    let envelope = Envelope {
+    is_line.then(|| Opened::new(text, from(host)).at_path(path))
+}
+
+pub(super) fn from(host: &str) -> Envelope<'_> {
+    Envelope {
         host: Some(Cow::Borrowed(host)),
         ..Envelope::default()
-    };
-    is_line.then(|| Opened::new(text, envelope).at_path(path))
+    }
+}
+
+/// The host of `web1 | CHANGED | rc=0`.
+pub(super) fn ansible_host(result: &str) -> Option<&str> {
+    let (host, rest) = result.split_once(" | ")?;
+    let (status, code) = rest.split_once(" | ")?;
+    let is_status = status.bytes().all(|b| b.is_ascii_uppercase() || b == b'!');
+    (is_status && code.starts_with("rc=") && (is_name(host) || is_machine(host))).then_some(host)
+}
+
+/// Whether a word is a host's name for sure, and not a person's, a field's or a program's:
+/// most have a number, a hyphen or a domain.
+fn is_machine(word: &str) -> bool {
+    let is_joined = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    let is_address = || word.parse::<std::net::Ipv4Addr>().is_ok();
+    let is_file = || word.contains(".log") || word.ends_with(".txt");
+    is_host(word)
+        && word.bytes().any(is_joined)
+        && (is_name(word) || is_address())
+        && !is_file()
+        && Producer::named(word) != Producer::Agent
 }
 
 fn is_name(word: &str) -> bool {
@@ -96,6 +136,11 @@ mod tests {
             ("kube-system ssm-x7 ssm ", "ssm-x7"),
             ("ssm-agent-1  | ", "ssm-agent-1"),
             ("ssm.1.ab@node    | ", "ssm.1.ab@node"),
+            ("web1: ", "web1"),
+            ("10.0.0.1: ", "10.0.0.1"),
+            ("ip-10-0-0-1.ec2.internal: ", "ip-10-0-0-1.ec2.internal"),
+            ("web1 | CHANGED | rc=0 | (stdout) ", "web1"),
+            ("[web1] out: ", "web1"),
         ] {
             let mut known = Known::default();
             let (text, name, steps) = opened(&format!("{prefix}{HEAD}"), &known).expect(prefix);
@@ -112,6 +157,10 @@ mod tests {
             format!("It says: {HEAD}"),
             format!("[a, b] {HEAD}"),
             format!("  12 | {HEAD}"),
+            format!("alice: {HEAD}"),
+            format!("amazon-ssm-agent: {HEAD}"),
+            format!("x.log: {HEAD}"),
+            format!("12: {HEAD}"),
             "[pod/x/y] hello".to_owned(),
         ] {
             assert_eq!(opened(&line, &Known::default()), None, "{line}");

@@ -26,7 +26,14 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
         None => return since_boot(line),
     };
     if let Some((labels, text)) = labels(rest) {
-        let mut host = ["host=\"", "hostname=\"", "node_name=\"", "instance=\""].iter();
+        let mut host = [
+            "host=\"",
+            "hostname=\"",
+            "node_name=\"",
+            "node=\"",
+            "instance=\"",
+        ]
+        .iter();
         let host = host.find_map(|name| labels.split_once(name)?.1.split('"').next());
         let envelope = Envelope {
             at,

@@ -189,3 +189,32 @@ fn parts_of_a_line_are_told_as_parts() {
     assert_eq!(part(json!({ "log": long })), Some(true));
     assert_eq!(part(json!({ "log": format!("{long}\n") })), Some(false));
 }
+
+#[test]
+fn labels_of_loki_name_the_host() {
+    for (object, host) in [
+        (
+            json!({"labels": {"instance": "web1"}, "line": HEAD}),
+            "web1",
+        ),
+        (
+            json!({"labels": {"instance": "web1:9080"}, "line": HEAD}),
+            "web1",
+        ),
+        (
+            json!({"labels": {"node": "web1", "job": "ssm"}, "line": HEAD}),
+            "web1",
+        ),
+        (
+            json!({"labels": {"instance": "x", "host": "web1"}, "line": HEAD}),
+            "web1",
+        ),
+        (
+            json!({"agent": {"hostname": "x"}, "instance": "web1", "message": HEAD}),
+            "web1",
+        ),
+    ] {
+        let opened = opened(&object.to_string()).expect("a line");
+        assert_eq!(opened.envelope.host.as_deref(), Some(host), "{object}");
+    }
+}

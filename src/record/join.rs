@@ -233,7 +233,7 @@ impl<'a> Joiner<'a> {
         let origin = match line.envelope.producer {
             Producer::Systemd => Origin::Systemd,
             Producer::Kernel => Origin::Kernel,
-            Producer::Agent | Producer::Unnamed | Producer::Other(_) => {
+            Producer::Agent | Producer::Unnamed | Producer::Source(_) | Producer::Other(_) => {
                 return self.agent_line(line, keep, shown, each);
             }
         };

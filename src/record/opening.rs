@@ -42,7 +42,7 @@ fn opening_within(line: &str, depth: usize) -> Option<Opening> {
             Producer::Systemd | Producer::Kernel => {
                 names_agent(&opened.text).then_some(Opening::Log)
             }
-            Producer::Unnamed | Producer::Other(_) => {
+            Producer::Unnamed | Producer::Source(_) | Producer::Other(_) => {
                 opening_within(&opened.text, depth + 1).filter(|opening| *opening == Opening::Log)
             }
         },

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::head::head;
+use super::head::{Head, head};
 use super::hosts::{Host, Hosts};
 use super::join::{Joiner, Line, Shown, Times, is_cause};
+use super::tags::{Tags, is_agent_tag};
 use super::text::{lines, without_last};
 use super::unwrap::{
     self, Context, Envelope, Known, Opened, Producer, Steps, heading, is_foreign, is_host,
@@ -481,7 +482,8 @@ impl<'a> Reader<'a> {
             Producer::Agent => true,
             Producer::Unnamed => !is_foreign(line),
             Producer::Systemd | Producer::Kernel => names_agent(line),
-            Producer::Other(name) => self.writes_through(name, line),
+            Producer::Other(name) => self.writes_through(name, line, false),
+            Producer::Source(name) => !is_foreign(line) && self.writes_through(name, line, true),
         };
         if !is_ours {
             self.others |= envelope.producer == Producer::Unnamed;
@@ -520,11 +522,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the agent writes through a program of this name: its records have a
-    /// time like nobody else's, `04:19:04.0900`.
-    fn writes_through(&mut self, program: &str, line: &str) -> bool {
+    /// time like nobody else's, `04:19:04.0900`, or, which counts `by_tags`, tags.
+    fn writes_through(&mut self, program: &str, line: &str, by_tags: bool) -> bool {
         let known = self.programs.iter().any(|known| **known == *program);
-        let stamp = || head(line).filter(|head| head.origin == Origin::File)?.stamp;
-        if !known && stamp().is_some_and(|stamp| stamp.len() == "2026-11-23 04:19:04.0900".len()) {
+        let is_own = |head: Head<'_>| {
+            let stamp = head.stamp.filter(|_| head.origin == Origin::File);
+            stamp.is_some_and(|stamp| stamp.len() == "2026-11-23 04:19:04.0900".len())
+                || by_tags && Tags::split(head.body).0.iter().any(is_agent_tag)
+        };
+        if !known && head(line).is_some_and(is_own) {
             self.programs.truncate(MAX_PROGRAMS - 1);
             self.programs.insert(0, program.into());
             return true;

@@ -337,3 +337,25 @@ fn lines_below_a_heading_are_its_hosts_until_the_next_one() {
         ]
     );
 }
+
+#[test]
+fn another_programs_container_is_not_read_until_it_writes_as_the_agent_does() {
+    let line = |container: &str, text: &str| {
+        let object = serde_json::json!({"log": text, "kubernetes": {"container_name": container}});
+        format!("{object}\n")
+    };
+    let text = [
+        line("app", "2024-11-04 10:00:01 ERROR not the agent's"),
+        line(
+            "app",
+            "2024-11-04T10:00:02Z stderr F 2024-11-04 10:00:01 ERROR nor in a wrapper within",
+        ),
+        line("ssm", "2024-11-04 10:00:03 ERROR a"),
+        line("node-tools", "2024-11-04 10:00:04 ERROR [HealthCheck] b"),
+        line("node-tools", "\tstatus code: 400"),
+        line("node-tools", "2024-11-04 10:00:05 ERROR c"),
+        line("tail", "2024-11-04 10:00:06.0137 ERROR d"),
+        line("app", "2024-11-04 10:00:07 ERROR not yet"),
+    ];
+    assert_eq!(flats(&text.concat()), ["a", "b status code: 400", "c", "d"]);
+}

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use scan::Scanner;
 
-use super::program::{Producer, machine_of, names_agent};
+use super::program::{self, Producer, machine_of, names_agent};
 use super::{
     Context, Envelope, Opened, Reads, Stamp, Step, own_head, path_hash, reads, without_colours,
 };
@@ -120,6 +120,8 @@ struct Scope<'a> {
     id: Option<Cow<'a, str>>,
     at: Option<Stamp<'a>>,
     program: Option<Cow<'a, str>>,
+    /// The container or the file that the line stood in.
+    source: Option<Cow<'a, str>>,
     machine: Machine,
     partial: bool,
     last_part: bool,
@@ -133,10 +135,15 @@ impl<'a> Scope<'a> {
     /// The line, with what the objects around this one say of it.
     fn open(&mut self, outer: Option<&Envelope<'a>>) -> Option<Opened<'a>> {
         let outer_machine = outer.map_or(Machine::default(), |outer| outer.machine);
-        let producer = match self.program.take() {
-            Some(Cow::Borrowed(name)) => Producer::named(name),
-            Some(Cow::Owned(name)) => Producer::named(&name).into_owned(),
-            None => outer.map_or(Producer::Unnamed, |outer| outer.producer.clone()),
+        let source = (self.source.take()).filter(|source| program::is_others(source));
+        let named = self.program.take().map(|name| match name {
+            Cow::Borrowed(name) => Producer::named(name),
+            Cow::Owned(name) => Producer::named(&name).into_owned(),
+        });
+        let producer = match (named, source) {
+            (None | Some(Producer::Unnamed), Some(source)) => Producer::Source(source),
+            (None, None) => outer.map_or(Producer::Unnamed, |outer| outer.producer.clone()),
+            (Some(named), _) => named,
         };
         let outer = |part: fn(&Envelope<'a>) -> Option<Cow<'a, str>>| outer.and_then(part);
         let envelope = Envelope {
@@ -204,8 +211,17 @@ impl<'a> Scope<'a> {
             }
             "_SYSTEMD_UNIT" => self.machine = self.machine.and(machine_of(text)),
             "ecs_cluster" | "ecs_task_arn" => self.machine.add(Environment::Ecs),
-            "CONTAINER_ID" | "CONTAINER_NAME" | "container_id" => {
+            "CONTAINER_ID" | "container_id" => self.machine.add(Environment::Container),
+            "CONTAINER_NAME" => {
                 self.machine.add(Environment::Container);
+                self.stood_in(own());
+            }
+            "container_name" | "containerName" => self.stood_in(own()),
+            "name" if matches!(parent, "container" | "k8s.container") => self.stood_in(own()),
+            "container" if matches!(parent, "labels" | "stream") => self.stood_in(own()),
+            "path" if matches!(parent, "" | "file" | "log.file") => self.stood_in_file(text, own),
+            "file" | "filename" | "file_path" | "log_file" | "source" => {
+                self.stood_in_file(text, own);
             }
             // Only a container's output tells these apart.
             "stream" | "iostream" if matches!(text, "stdout" | "stderr") => {
@@ -236,6 +252,19 @@ impl<'a> Scope<'a> {
             "partial_message" | "CONTAINER_PARTIAL_MESSAGE" => self.partial = text == "true",
             "partial_last" => self.last_part = text == "true",
             _ => {}
+        }
+    }
+
+    /// Of several that an object names, one that may be the agent's counts.
+    fn stood_in(&mut self, source: Cow<'a, str>) {
+        if self.source.as_deref().is_none_or(program::is_others) {
+            self.source = Some(source);
+        }
+    }
+
+    fn stood_in_file(&mut self, path: &str, own: impl Fn() -> Cow<'a, str>) {
+        if path.starts_with('/') || path.get(1..).is_some_and(|path| path.starts_with(":\\")) {
+            self.stood_in(own());
         }
     }
 

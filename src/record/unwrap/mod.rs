@@ -129,6 +129,10 @@ impl<'a> Envelope<'a> {
         if self.at.is_none() {
             self.at.clone_from(&outer.at);
         }
+        if let (Producer::Unnamed, source @ Producer::Source(_)) = (&self.producer, &outer.producer)
+        {
+            self.producer = source.clone();
+        }
         self.machine = self.machine.and(outer.machine);
     }
 
@@ -379,7 +383,7 @@ fn reads(text: &str, context: &Context<'_>) -> Option<Reads> {
     match opened.envelope.producer {
         Producer::Agent => Some(Reads::Record),
         Producer::Systemd | Producer::Kernel => names_agent(&opened.text).then_some(Reads::Record),
-        Producer::Unnamed => reads(&opened.text, &context.deeper()),
+        Producer::Unnamed | Producer::Source(_) => reads(&opened.text, &context.deeper()),
         // A relay that hands on an object.
         Producer::Other(_) if opened.text.starts_with('{') => {
             reads(&opened.text, &context.deeper())

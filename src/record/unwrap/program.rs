@@ -15,6 +15,8 @@ pub(in crate::record) enum Producer<'a> {
     Agent,
     Systemd,
     Kernel,
+    /// A container or a file that is another program's, for all that its name says.
+    Source(Cow<'a, str>),
     /// Another program, which may yet be what the agent runs in.
     Other(Cow<'a, str>),
 }
@@ -73,9 +75,19 @@ impl<'a> Producer<'a> {
             Self::Agent => Producer::Agent,
             Self::Systemd => Producer::Systemd,
             Self::Kernel => Producer::Kernel,
+            Self::Source(name) => Producer::Source(Cow::Owned(name.into_owned())),
             Self::Other(name) => Producer::Other(Cow::Owned(name.into_owned())),
         }
     }
+}
+
+/// Whether a container's name, or a file's path, is another program's, for all that it
+/// says: the agent's have `ssm` in them, and what a runtime keeps is anybody's.
+pub(super) fn is_others(source: &str) -> bool {
+    let name = source.rsplit('/').next().unwrap_or(source);
+    let bytes = source.as_bytes().windows(3);
+    let is_anybodys = is_container(name) || name.ends_with("-json.log") || RELAYS.contains(&name);
+    !is_anybodys && !{ bytes }.any(|part| part.eq_ignore_ascii_case(b"ssm"))
 }
 
 /// What the name of a program, as wrappers give it, shows of the machine.

@@ -218,3 +218,61 @@ fn labels_of_loki_name_the_host() {
         assert_eq!(opened.envelope.host.as_deref(), Some(host), "{object}");
     }
 }
+
+#[test]
+fn a_container_or_a_file_of_another_program_is_known_from_the_agents() {
+    for (object, source) in [
+        (
+            json!({"kubernetes": {"container_name": "backup"}}),
+            Some("backup"),
+        ),
+        (
+            json!({"kubernetes": {"container_name": "aws-ssm-agent"}}),
+            None,
+        ),
+        (json!({"container_name": "/app"}), Some("/app")),
+        (json!({"container": {"name": "app"}}), Some("app")),
+        (json!({"container_name": "0a1b2c3d4e5f"}), None),
+        (
+            json!({"resource": {"k8s.container.name": "app"}}),
+            Some("app"),
+        ),
+        (json!({"labels": {"container": "app"}}), Some("app")),
+        (
+            json!({"log": {"file": {"path": "/var/log/backup.log"}}}),
+            Some("/var/log/backup.log"),
+        ),
+        (
+            json!({"log.file.path": "C:\\backup\\x.log"}),
+            Some("C:\\backup\\x.log"),
+        ),
+        (
+            json!({"log": {"file": {"path": "C:\\ProgramData\\Amazon\\SSM\\Logs\\errors.log"}}}),
+            None,
+        ),
+        (json!({"file": "/var/log/amazon/ssm/errors.log"}), None),
+        (
+            json!({"file": "/var/lib/docker/containers/a/a-json.log"}),
+            None,
+        ),
+        (json!({"file": "main.go", "source": "stdout"}), None),
+        (
+            json!({"container_name": "log-tail", "path": "/var/log/amazon/ssm/errors.log"}),
+            None,
+        ),
+        (
+            json!({"ident": "amazon-ssm-agent", "container_name": "app"}),
+            None,
+        ),
+        (json!({"stream": "stdout"}), None),
+    ] {
+        let mut line = object.clone();
+        line["message"] = json!(HEAD);
+        let opened = opened(&line.to_string()).expect("a line");
+        let found = match &opened.envelope.producer {
+            Producer::Source(name) => Some(&**name),
+            _ => None,
+        };
+        assert_eq!(found, source, "{object}");
+    }
+}

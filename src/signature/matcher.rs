@@ -279,6 +279,8 @@ struct Starts {
     /// Sorted by place in the table, then text; of equal ones the first
     /// signature's last.
     texts: Vec<Start>,
+    /// The first letters of each.
+    letters: Vec<u128>,
     /// Where the texts of each place begin, and those of the last one end. Most
     /// messages of a healthy log have a place without any.
     places: Vec<u32>,
@@ -306,7 +308,6 @@ fn letters(text: &str) -> u128 {
 
 #[derive(Debug)]
 struct Start {
-    letters: u128,
     text: &'static str,
     owner: usize,
     /// The longest other text that this one starts with, or the same one of a
@@ -318,7 +319,6 @@ impl Starts {
     fn new<'s>(signatures: impl Iterator<Item = (usize, &'s Signature)>) -> Self {
         let starts = |(owner, signature): (usize, &Signature)| {
             signature.starts.iter().map(move |text| Start {
-                letters: letters(text),
                 text,
                 owner,
                 shorter: None,
@@ -338,7 +338,12 @@ impl Starts {
         for index in 1..places.len() {
             places[index] += places[index - 1];
         }
-        Self { texts, places }
+        let letters = texts.iter().map(|start| letters(start.text)).collect();
+        Self {
+            texts,
+            letters,
+            places,
+        }
     }
 
     /// The signature with the longest start of `text` that `fits`, and the length
@@ -352,9 +357,10 @@ impl Starts {
         let letters = letters(text);
         // Whatever `text` starts with is no later than `text`, and starts
         // everything between: it is in the chain of the last one before.
-        let is_before = |start: &Start| (start.letters, start.text) <= (letters, text);
-        let end = from + self.texts[from..end].partition_point(is_before);
-        chain(&self.texts, end.checked_sub(1))
+        let end = from + self.letters[from..end].partition_point(|one| *one <= letters);
+        let is_before = |at: &usize| self.letters[*at] < letters || self.texts[*at].text <= text;
+        let last = (from..end).rev().find(is_before);
+        chain(&self.texts, last)
             .map(|index| &self.texts[index])
             .find(|start| text.starts_with(start.text) && fits(start.owner))
             .map(|start| (start.owner, start.text.len()))

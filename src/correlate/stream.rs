@@ -15,7 +15,7 @@ use crate::paste;
 use crate::record::{
     CLOCK_STEP, Host, Hosts, NormalizedRecord, Origin, Reader, Record, first_time,
 };
-use crate::signature::{Kind, Match, Matcher, Signature};
+use crate::signature::{Kind, Match, Matcher};
 
 /// What one batch says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -152,7 +152,8 @@ pub struct LogAnalyzer<'e> {
     complete: bool,
     /// With the place of its node.
     recovered: Vec<(usize, Recovered)>,
-    benign: Vec<(&'e Signature, u64)>,
+    /// Of each of the matcher's signatures.
+    benign: Vec<u64>,
     records: u64,
     oldest: Option<Timestamp>,
     newest: Option<Timestamp>,
@@ -165,7 +166,6 @@ impl<'e> LogAnalyzer<'e> {
         first.begin_batch();
         first.begin_delivery(true);
         Self {
-            matcher,
             hosts: hosts_of(&node),
             node,
             nodes: vec![first],
@@ -173,7 +173,8 @@ impl<'e> LogAnalyzer<'e> {
             last: None,
             complete: true,
             recovered: Vec::new(),
-            benign: Vec::new(),
+            benign: vec![0; matcher.signatures().len()],
+            matcher,
             records: 0,
             oldest: None,
             newest: None,
@@ -265,11 +266,11 @@ impl<'e> LogAnalyzer<'e> {
         }
         match found {
             Some(found) => {
-                let signature = found.signature;
+                let (index, signature) = (found.index, found.signature);
                 let over = node.note_message(record, signature.id);
                 let effect = node.ingest(&folded, found, file);
                 if effect == Ingested::NoChange && signature.kind == Kind::Benign {
-                    self.count_benign(signature);
+                    self.benign[index] += 1;
                 }
                 self.note_recovered(place, over);
                 self.note_recovered(place, effect);
@@ -303,14 +304,6 @@ impl<'e> LogAnalyzer<'e> {
         }
     }
 
-    fn count_benign(&mut self, signature: &'e Signature) {
-        let mut counts = self.benign.iter_mut();
-        match counts.find(|(known, _)| std::ptr::eq(*known, signature)) {
-            Some((_, count)) => *count += 1,
-            None => self.benign.push((signature, 1)),
-        }
-    }
-
     /// What the log says so far. `open` are records that more lines may still
     /// continue: they count as they stand, and are read again when they are whole.
     pub fn analysis<'r>(
@@ -323,7 +316,8 @@ impl<'e> LogAnalyzer<'e> {
             seen.ingest(record, None);
         }
         let mut analysis = BatchAnalysis {
-            benign: (seen.benign.iter())
+            benign: (self.matcher.signatures().iter().zip(&seen.benign))
+                .filter(|(_, count)| **count > 0)
                 .map(|(signature, count)| (signature.id.to_owned(), *count))
                 .collect(),
             source: SourceSummary {

@@ -18,6 +18,8 @@ use crate::record::{Level, NormalizedRecord, Origin, fold, names_agent};
 pub struct Match<'s> {
     /// What recognised the record.
     pub signature: &'s Signature,
+    /// Its place among [`Matcher::signatures`].
+    pub index: usize,
     /// The error inside the record. Most records have none, and are not to carry its size.
     pub failure: Option<Box<Failure>>,
     /// Likeliest first; empty for symptoms and benign records that point nowhere.
@@ -247,6 +249,7 @@ impl Matcher {
         };
         Match {
             signature,
+            index,
             failure,
             causes,
             decided,

@@ -190,3 +190,25 @@ fn a_wait_brings_back_no_cause_that_its_fault_excludes() {
     let candidates = |log: &str| read(log).findings[0].candidates.clone();
     assert_eq!(candidates(&log), candidates(&alone));
 }
+
+#[test]
+fn a_bare_answer_to_the_request_for_credentials_is_not_the_health_pings() {
+    let answer = "ThrottlingException: Rate exceeded\n\tstatus code: 400, request id: 8f755a3b-acd1-4864-a478-c2e90f4f8f5c\n";
+    for (writer, action) in [
+        (
+            "[CredentialRefresher] Retrieve credentials produced error: ",
+            None,
+        ),
+        (
+            "[ssm-agent-worker] [HealthCheck] error when calling AWS APIs. error details - ",
+            Some("ssm:UpdateInstanceInformation"),
+        ),
+    ] {
+        let analysis = read(&at("08:00:00.1000", &format!("ERROR {writer}{answer}")));
+        let [finding] = &analysis.findings[..] else {
+            panic!("{writer}: {:#?}", analysis.findings);
+        };
+        assert_eq!(finding.candidates[0], Cause::Throttled, "{writer}");
+        assert_eq!(finding.error_details.action.as_deref(), action, "{writer}");
+    }
+}

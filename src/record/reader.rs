@@ -546,11 +546,9 @@ impl<'a> Reader<'a> {
             return Some(self.last_place);
         }
         let host = named.0.filter(|name| is_host(name));
-        // Some put the id in the place of the name.
-        let id = [named.1, host]
-            .into_iter()
-            .flatten()
-            .find_map(NodeId::parse);
+        // Some put the id in the place of the name, or before a file's or a domain.
+        let id = (named.1.and_then(NodeId::parse))
+            .or_else(|| named.0.and_then(NodeId::from_stream_name));
         let host = host.filter(|name| NodeId::parse(name).is_none());
         let place = self.hosts.place(host, id.as_ref())?;
         if place == self.joiners.len() {

@@ -13,11 +13,15 @@ use crate::node::NodeId;
 
 /// Directories that every host has, or in which logs of hosts are put together. The agent
 /// writes to `/var/log/amazon/ssm` and to `C:\ProgramData\Amazon\SSM\Logs`.
-const ANYBODYS: [&str; 26] = [
+const ANYBODYS: [&str; 33] = [
     "amazon",
+    "amazon-ssm-agent",
+    "amazon_ssm",
     "audits",
+    "c",
     "c$",
     "containers",
+    "d",
     "desktop",
     "documents",
     "downloads",
@@ -34,12 +38,24 @@ const ANYBODYS: [&str; 26] = [
     "programdata",
     "root",
     "rootfs",
+    "snap",
     "srv",
     "ssm",
+    "ssm-logs",
+    "ssmlogs",
     "sysroot",
     "tmp",
     "users",
     "var",
+];
+
+/// What tells copies of one host's files apart, whatever number stands beside it: `before`,
+/// `day1`, `Nov23`.
+const COPIES: [&str; 40] = [
+    "after", "agent", "agents", "apr", "archive", "archived", "audit", "aug", "backup", "bak",
+    "before", "case", "common", "copy", "current", "day", "dec", "evidence", "feb", "file", "jan",
+    "jul", "jun", "mar", "may", "messages", "new", "nov", "oct", "old", "output", "part", "prev",
+    "previous", "rotated", "run", "sep", "ssm", "ssmagent", "week",
 ];
 
 /// The place of a heading, behind those of the wrappers.
@@ -82,8 +98,13 @@ fn record<'a>(path: &str, rest: &'a str, context: &Context<'_>) -> Option<&'a st
 /// record stood.
 fn more<'a>(path: &str, rest: &'a str, context: &Context<'_>) -> Option<&'a str> {
     let is_more = is_agents(path) || is_named(path) && context.known.has(place(path));
-    let is_day =
-        || rest.starts_with('-') && after_number(rest).is_some_and(|it| it.starts_with(':'));
+    let is_of_day = |c: char| c.is_ascii_digit() || c == '-';
+    let is_day = || {
+        let behind = rest.trim_start_matches(is_of_day);
+        rest.starts_with('-')
+            && behind.starts_with(':')
+            && has_digit(&rest[..rest.len() - behind.len()])
+    };
     // The day in a rotated file's name.
     (is_more && !is_day()).then(|| numbered(rest).unwrap_or(&rest[1..]))
 }
@@ -125,8 +146,16 @@ fn file_of(path: &str) -> &str {
     components(path).next_back().unwrap_or_default()
 }
 
+/// The id that a part of a path begins with, or has behind a sign.
 fn names_node(part: &str) -> Option<NodeId> {
-    NodeId::from_stream_name(part)
+    let starts = part
+        .match_indices("i-")
+        .map(|(at, _)| match part[..at].ends_with('m') {
+            true => at - 1,
+            false => at,
+        });
+    let mut starts = starts.filter(|at| !part[..*at].ends_with(|c: char| c.is_alphanumeric()));
+    starts.find_map(|at| NodeId::from_stream_name(&part[at..]))
 }
 
 /// What a path says of the host: a node's id in it, else the name before the usual
@@ -134,9 +163,15 @@ fn names_node(part: &str) -> Option<NodeId> {
 pub(super) fn envelope_of(path: &str) -> Envelope<'_> {
     let id = components(path).rev().find_map(names_node);
     let file = file_of(path);
-    let before = (file.split_once("amazon-ssm-agent"))
-        .or_else(|| file.split_once("errors.log"))
-        .map(|(before, _)| before.trim_end_matches(['-', '_', '.']));
+    let signs = ['-', '_', '.'];
+    let (stem, _) = file.split_once(".log").unwrap_or((file, ""));
+    let before = match stem.split_once("amazon-ssm-agent") {
+        Some(("", after)) => Some(after).filter(|name| has_digit(name)),
+        Some((before, _)) => Some(before),
+        None => Some(stem.strip_suffix("errors").unwrap_or(stem))
+            .filter(|name| name.len() < stem.len() || has_digit(name)),
+    };
+    let before = before.map(|name| name.trim_matches(signs));
     let mut above = components(path).rev().skip(1).peekable();
     let mut named = before.filter(|name| is_name(name));
     while let Some(part) = above.next()
@@ -163,7 +198,14 @@ fn is_one_of(part: &str, names: &[&str]) -> bool {
 fn is_name(part: &str) -> bool {
     let is_address = part.parse::<std::net::Ipv4Addr>().is_ok();
     let is_named = is_address || part.bytes().any(|b| b.is_ascii_alphabetic());
-    is_named && is_host(part) && !part.contains(':') && !is_one_of(part, &ANYBODYS)
+    let words = part.split(|c: char| !c.is_ascii_alphabetic());
+    let mut words = words.filter(|word| !word.is_empty());
+    let is_anybodys = is_one_of(part, &ANYBODYS) || words.all(|word| is_one_of(word, &COPIES));
+    is_named && is_host(part) && !part.contains(':') && (is_address || !is_anybodys)
+}
+
+fn has_digit(name: &str) -> bool {
+    name.bytes().any(|b| b.is_ascii_digit())
 }
 
 /// Whether nothing but a heading stands around what came so.
@@ -242,6 +284,22 @@ mod tests {
             ("collected/i-0123456789abcdef0/errors.log", Some(ID)),
             ("i-0123456789abcdef0.log", Some(ID)),
             ("web1/i-0123456789abcdef0-errors.log.1", Some(ID)),
+            ("amazon-ssm-agent-i-0123456789abcdef0.log", Some(ID)),
+            ("amazon-ssm-agent-web1.log", Some("web1")),
+            ("amazon-ssm-agent-old.log", None),
+            ("amazon-ssm-agent.log-20261123", None),
+            ("logs/web1.log", Some("web1")),
+            ("logs/agent1.log", None),
+            ("Nov23/amazon-ssm-agent.log", None),
+            ("before/amazon-ssm-agent.log", None),
+            (
+                "web1/var/snap/amazon-ssm-agent/common/amazon-ssm-agent.log",
+                Some("web1"),
+            ),
+            (
+                "/mnt/web1/C/ProgramData/Amazon/SSM/Logs/errors.log",
+                Some("web1"),
+            ),
         ] {
             let known = Known::default();
             for (before, after) in [(":", ""), (":", "12:"), ("-", ""), ("-", "12-")] {
@@ -263,6 +321,7 @@ mod tests {
             ("web1/amazon-ssm-agent.log", true),
             ("/var/log/amazon/ssm/errors.log", true),
             ("amazon-ssm-agent.log-20261123", true),
+            ("amazon-ssm-agent.log.2026-11-23", true),
             ("web1/errors.log", false),
             ("i-0123456789abcdef0.log", false),
         ] {

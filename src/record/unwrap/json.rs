@@ -192,8 +192,8 @@ impl<'a> Scope<'a> {
             self.machine.add(Environment::Kubernetes);
         }
         match key {
-            "_HOSTNAME" | "node_name" | "nodeName" | "computer_name" | "Computer"
-            | "MachineName" => self.named_host(3, own),
+            "_HOSTNAME" | "node_name" | "nodeName" | "pod_node_name" | "computer_name"
+            | "Computer" | "MachineName" => self.named_host(3, own),
             "host" if parent == "kubernetes" => self.named_host(3, own),
             "name" if matches!(parent, "k8s.node" | "node") => self.named_host(3, own),
             "hostname" | "name" if parent == "agent" => self.named_host(0, own),

@@ -23,8 +23,12 @@ pub(super) fn open<'a>(line: &'a str, context: &Context<'_>) -> Option<Opened<'a
         let pod = names.strip_prefix("pod/").unwrap_or(names);
         let pod = pod.split(['/', ' ']).next()?;
         let text = behind(end + 2);
-        let text = text.strip_prefix("out: ").unwrap_or(text);
-        return line_of((PLACE, pod), text, context).filter(|_| names.split(' ').all(is_name));
+        let texts = ["out: ", "err: "].map(|stream| text.strip_prefix(stream));
+        let text = texts.into_iter().flatten().next().unwrap_or(text);
+        let are_names = names
+            .split(' ')
+            .all(|name| is_name(name) || is_address(name));
+        return line_of((PLACE, pod), text, context).filter(|_| are_names);
     }
     if let Some((name, _)) = start.split_once("| ") {
         let host = name.trim_end();
@@ -81,7 +85,9 @@ fn line_of<'a>(
     is_line.then(|| Opened::new(text, from(host)).at_path(path))
 }
 
+/// Of `ec2-user@web1`, and of the task `ssm.1.ab@node1`, the host.
 pub(super) fn from(host: &str) -> Envelope<'_> {
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     Envelope {
         host: Some(Cow::Borrowed(host)),
         ..Envelope::default()
@@ -100,13 +106,16 @@ pub(super) fn ansible_host(result: &str) -> Option<&str> {
 /// most have a number, a hyphen or a domain.
 fn is_machine(word: &str) -> bool {
     let is_joined = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    let is_address = || word.parse::<std::net::Ipv4Addr>().is_ok();
     let is_file = || word.contains(".log") || word.ends_with(".txt");
     is_host(word)
         && word.bytes().any(is_joined)
-        && (is_name(word) || is_address())
+        && (is_name(word) || is_address(word))
         && !is_file()
         && Producer::named(word) != Producer::Agent
+}
+
+fn is_address(word: &str) -> bool {
+    word.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 fn is_name(word: &str) -> bool {
@@ -135,12 +144,15 @@ mod tests {
             ("ssm-x7 ssm ", "ssm-x7"),
             ("kube-system ssm-x7 ssm ", "ssm-x7"),
             ("ssm-agent-1  | ", "ssm-agent-1"),
-            ("ssm.1.ab@node    | ", "ssm.1.ab@node"),
+            ("ssm.1.ab@node    | ", "node"),
             ("web1: ", "web1"),
             ("10.0.0.1: ", "10.0.0.1"),
             ("ip-10-0-0-1.ec2.internal: ", "ip-10-0-0-1.ec2.internal"),
             ("web1 | CHANGED | rc=0 | (stdout) ", "web1"),
             ("[web1] out: ", "web1"),
+            ("[web1] err: ", "web1"),
+            ("[ec2-user@web1] out: ", "web1"),
+            ("[10.0.0.1] out: ", "10.0.0.1"),
         ] {
             let mut known = Known::default();
             let (text, name, steps) = opened(&format!("{prefix}{HEAD}"), &known).expect(prefix);

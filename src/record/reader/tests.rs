@@ -339,6 +339,22 @@ fn lines_below_a_heading_are_its_hosts_until_the_next_one() {
 }
 
 #[test]
+fn an_id_counts_with_a_file_or_a_domain_behind_it() {
+    for behind in ["", "/amazon-ssm-agent.log", ".us-west-2.compute.internal"] {
+        let of_stream = |id: &str, text: &str| {
+            format!(
+                "2024-11-04T10:00:07.000000+00:00 {id}{behind} 2024-11-04 10:00:07.0137 ERROR [Registrar] {text}\n"
+            )
+        };
+        let ids = ["i-0123456789abcdef0", "i-00000000000000001"];
+        let text = of_stream(ids[0], "a") + &of_stream(ids[1], "b");
+        let mut found = by_host(&text);
+        found.sort();
+        assert_eq!(found, [of(ids[1], "b"), of(ids[0], "a")], "{behind}");
+    }
+}
+
+#[test]
 fn another_programs_container_is_not_read_until_it_writes_as_the_agent_does() {
     let line = |container: &str, text: &str| {
         let object = serde_json::json!({"log": text, "kubernetes": {"container_name": container}});

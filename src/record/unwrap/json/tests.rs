@@ -191,10 +191,14 @@ fn parts_of_a_line_are_told_as_parts() {
 }
 
 #[test]
-fn labels_of_loki_name_the_host() {
+fn labels_of_loki_and_kubernetes_name_the_host() {
     for (object, host) in [
         (
             json!({"labels": {"instance": "web1"}, "line": HEAD}),
+            "web1",
+        ),
+        (
+            json!({"kubernetes": {"pod_node_name": "web1"}, "message": HEAD}),
             "web1",
         ),
         (

@@ -229,11 +229,11 @@ async fn a_digest_names_the_account_that_a_sweep_could_not_look_at_until_one_can
     let sweep = json!({"sweep": {"account": both.id, "region": both.region}});
     let digest = json!({"digest": {}});
     assert_eq!(one.failure(&sweep).await.error_type, "SweepNotListed");
-    let told = other.handle(&digest).await;
-    let not_checked = &told["not_checked"];
-    assert_eq!(not_checked["count"], 1, "{told:#}");
+    let answer = other.handle(&digest).await;
+    let not_checked = &answer["not_checked"];
+    assert_eq!(not_checked["count"], 1, "{answer:#}");
     let place = ["account", "region", "selection"].map(|name| &not_checked["sweeps"][0][name]);
-    assert_eq!(place, [&both.id, &both.region, "lost"], "{told:#}");
+    assert_eq!(place, [&both.id, &both.region, "lost"], "{answer:#}");
     let text = scene.mailbox.take_only().await.text.replace('\n', " ");
     let line = format!(
         "NOT CHECKED: 1 account {}, {}, lost nodes, ",
@@ -245,7 +245,7 @@ async fn a_digest_names_the_account_that_a_sweep_could_not_look_at_until_one_can
     );
 
     other.handle(&sweep).await;
-    let told = one.handle(&digest).await;
-    assert_eq!(told["not_checked"], json!({"count": 0, "sweeps": []}));
+    let answer = one.handle(&digest).await;
+    assert_eq!(answer["not_checked"], json!({"count": 0, "sweeps": []}));
     assert!(!scene.mailbox.take_only().await.text.contains("NOT CHECKED"));
 }
